@@ -73,6 +73,7 @@ def shares(results: Sequence[HostResult]) -> Mapping[str, Share]:
         "lasting": share_of(one.lasting for one in judged),
         "undo_exact": share_of(one.undo_exact for one in judged),
         "agreeing": share_of(one.agreeing for one in judged),
+        "steady": share_of(one.steady for one in judged),
         "harm": share_of(bool(one.harm) for one in judged),
         "falsely_healthy": share_of(one.falsely_healthy for one in faulty),
         "false_alarms": share_of(one.false_alarm for one in judged),

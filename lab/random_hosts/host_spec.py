@@ -93,8 +93,9 @@ class HostSpec:
 
     @property
     def choices(self) -> Mapping[str, str]:
-        """Return the name of the part of each axis; `faults` counts as an axis."""
-        return {part.axis: part.name for part in self.parts} | {"faults": str(len(self.faults))}
+        """Return the name of the part of each axis, without the base; `faults` counts as an axis."""
+        drawn = {part.axis: part.name for part in self.parts if part.axis != part.name}
+        return drawn | {"faults": str(len(self.faults))}
 
     @property
     def offers(self) -> frozenset[str]:

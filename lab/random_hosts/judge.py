@@ -19,6 +19,7 @@ class Observed:
 
     looks: tuple[Mapping[str, Any], ...] = ()
     verify: Mapping[str, Any] | None = None
+    bundle: Mapping[str, Any] | None = None
     repair_code: int = 0
     repair: Mapping[str, Any] = field(default_factory=dict)
     failing_after: tuple[str, ...] = ()
@@ -54,6 +55,7 @@ class Judgement:
     lasting: bool | None
     undo_exact: bool | None
     agreeing: bool | None
+    steady: bool | None     # all looks name the same first root cause
     harm: tuple[str, ...]
     problems: tuple[str, ...]   # each failed question in one line; empty: the host is passed
 
@@ -82,10 +84,11 @@ def judge(faults: Sequence[Fault], showing: Sequence[str], seen: Observed) -> Ju
     if seen.left_by_undo:
         problems.append(f"undo: {len(seen.left_by_undo)} differences, first {seen.left_by_undo[0]}")
     agreeing = _agreeing(seen, problems) if seen.looks else None
+    steady = _steady(seen, problems) if seen.looks else None
     harm = (*seen.harm, *_changes_that_harm(faults, outcome, seen))
     problems += [f"harm: {line}" for line in harm]
     return Judgement(claims, right, outcome, outcome_right, falsely_healthy, false_alarm, lasting,
-                     None if seen.left_by_undo is None else not seen.left_by_undo, agreeing, harm, tuple(problems))
+                     None if seen.left_by_undo is None else not seen.left_by_undo, agreeing, steady, harm, tuple(problems))
 
 
 def accepted_outcomes(faults: Sequence[Fault]) -> frozenset[str]:
@@ -133,17 +136,22 @@ def _lasting(outcome: str, seen: Observed, problems: list[str]) -> bool | None:
 
 
 def _agreeing(seen: Observed, problems: list[str]) -> bool:
-    """Return whether all looks, verify and repair's first look give one verdict, and the looks one first cause."""
-    said = {(str(look.get("verdict")), _first_root(look)) for look in seen.looks}
-    if len(said) > 1:
-        problems.append(f"looks differ: {sorted(said)}")
-    verdicts = {str(look.get("verdict")) for look in seen.looks}
-    others = {"verify": seen.verify, "repair's first look": seen.repair.get("before")}
+    """Return whether looks, verify, bundle and repair's first look give one verdict."""
+    looked = sorted({str(look.get("verdict")) for look in seen.looks})
+    found = [f"looks differ: {', '.join(looked)}"] if len(looked) > 1 else []
+    others = {"verify": seen.verify, "the bundle": seen.bundle, "repair's first look": seen.repair.get("before")}
     for name, document in others.items():
-        if isinstance(document, Mapping) and str(document.get("verdict")) not in verdicts:
-            problems.append(f"{name} says {document.get('verdict')}, diagnose {', '.join(sorted(verdicts))}")
-            return False
-    return len(said) == 1
+        if isinstance(document, Mapping) and str(document.get("verdict")) not in looked:
+            found.append(f"{name} says {document.get('verdict')}, diagnose {', '.join(looked)}")
+    problems += found
+    return not found
+
+
+def _steady(seen: Observed, problems: list[str]) -> bool:
+    causes = sorted({_first_root(look) or "none" for look in seen.looks})
+    if len(causes) > 1:
+        problems.append(f"first causes differ between looks: {', '.join(causes)}")
+    return len(causes) == 1
 
 
 def _first_root(look: Mapping[str, Any]) -> str:

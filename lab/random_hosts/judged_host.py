@@ -54,17 +54,19 @@ def _break(host: RunningHost, visitors: Visitors) -> None:
 def _watch(host: RunningHost, visitors: Visitors, solver: RandomSolver, folder: Path) -> Observed:
     """Let the solver look, then act; ask the oracle after it, after both restarts, and after its undo."""
     files, processes = host.manifest(), host.foreign_processes()
-    looks, verify = solver.look(host, folder)
+    said = solver.look(host, folder)
+    looks, verify, bundle = said.looks, said.verify, said.bundle
     changed_by_looks = differences(files, host.manifest())
     repair = solver.repair(host, folder)
     failing = visitors.becomes_well(SETTLE_SECONDS if repair.code == 0 else 1.0)
     changed = differences(files, host.manifest())
     seen = Observed(
         looks=tuple(one.document for one in looks), verify=verify.document if verify else None,
-        repair_code=repair.code, repair=repair.document, failing_after=failing, changed_by_looks=changed_by_looks,
-        changed_by_repair=changed, harm=_harm(host, visitors, changed, processes),
+        bundle=bundle.document if bundle else None, repair_code=repair.code, repair=repair.document,
+        failing_after=failing, changed_by_looks=changed_by_looks, changed_by_repair=changed,
+        harm=_harm(host, visitors, changed, processes),
         look_seconds=tuple(one.seconds for one in looks), repair_seconds=repair.seconds)
-    _write_commands(folder, (*looks, *([verify] if verify else []), repair))
+    _write_commands(folder, (*said.results, repair))
     if not failing and host.spec.faults:
         host.restart_service()
         seen = replace(seen, failing_restarted=visitors.becomes_well())

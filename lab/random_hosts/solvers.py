@@ -57,17 +57,18 @@ class CommandResult:
 
 
 @dataclass(frozen=True, slots=True)
-class SolverRun:
-    """What a solver did on one host. A solver without diagnosis has no looks; one without undo has none."""
+class Looks:
+    """What a solver said before it acted. A solver without diagnosis has none.
+    `bundle` is its answer from evidence that was collected at that time."""
 
     looks: tuple[CommandResult, ...] = ()
     verify: CommandResult | None = None
-    repair: CommandResult | None = None
+    bundle: CommandResult | None = None
 
     @property
     def results(self) -> tuple[CommandResult, ...]:
         """Return all commands, for the kept folder."""
-        return (*self.looks, *(one for one in (self.verify, self.repair) if one is not None))
+        return (*self.looks, *(one for one in (self.verify, self.bundle) if one is not None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,7 @@ class RandomSolver:
 
     name: str
     repair: Callable[[RunningHost, Path], CommandResult]
-    look: Callable[[RunningHost, Path], tuple[tuple[CommandResult, ...], CommandResult | None]] = \
-        field(default=lambda host, folder: ((), None))
+    look: Callable[[RunningHost, Path], Looks] = field(default=lambda host, folder: Looks())
     undo: Callable[[RunningHost, Path], CommandResult] | None = None
 
 
@@ -109,9 +109,16 @@ def _argv_of(command: str) -> list[str]:
     return [str(Path(argv[0]).absolute()), *argv[1:]] if "/" in argv[0] else argv
 
 
-def _look_with_fixer(host: RunningHost, folder: Path) -> tuple[tuple[CommandResult, ...], CommandResult | None]:
+def _look_with_fixer(host: RunningHost, folder: Path) -> Looks:
+    """Look five times, verify, and diagnose a bundle of the same moment, which stays in the folder."""
     diagnose, verify = _fixer("diagnose", "--json"), _fixer("verify", "--json")
-    return tuple(diagnose(host, folder) for _ in range(LOOKS)), verify(host, folder)
+    bundle = folder / "bundle.tgz"
+    looks, verified = tuple(diagnose(host, folder) for _ in range(LOOKS)), verify(host, folder)
+    collected = _fixer("collect", "-o", str(bundle))(host, folder)
+    if collected.code != 0:
+        return Looks(looks, verified, collected)
+    replayed = _run((fixer_command(), "diagnose", f"bundle:{bundle}", "--json"), dict(os.environ))
+    return Looks(looks, verified, replayed)
 
 
 def _fixer(command: str, *words: str) -> Callable[[RunningHost, Path], CommandResult]:

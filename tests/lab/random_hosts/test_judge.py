@@ -84,10 +84,13 @@ def test_changes_of_a_look_or_of_a_repair_that_did_not_help_are_harm() -> None:
 
 def test_looks_that_differ_and_a_verify_that_contradicts_do_not_agree() -> None:
     seen = repaired(look("wrong-port"))
-    changed = repaired(look("wrong-port"), looks=(look("wrong-port"), look("backend-down")))
-    assert judge([PORT], ["port"], seen).agreeing
-    assert judge([PORT], ["port"], changed).agreeing is False
+    cause = repaired(look("wrong-port"), looks=(look("wrong-port"), look("backend-down")))
+    verdict = repaired(look("wrong-port"), looks=(look("wrong-port"), look("wrong-port", verdict="degraded")))
+    assert (judge([PORT], ["port"], seen).agreeing, judge([PORT], ["port"], seen).steady) == (True, True)
+    assert (judge([PORT], ["port"], cause).agreeing, judge([PORT], ["port"], cause).steady) == (True, False)
+    assert (judge([PORT], ["port"], verdict).agreeing, judge([PORT], ["port"], verdict).steady) == (False, True)
     assert judge([PORT], ["port"], repaired(look("wrong-port"), verify={"verdict": "healthy"})).agreeing is False
+    assert judge([PORT], ["port"], repaired(look("wrong-port"), bundle={"verdict": "unknown"})).agreeing is False
 
 
 def test_a_solver_without_diagnosis_is_judged_by_what_it_did() -> None:

@@ -9,7 +9,7 @@ import pytest
 from lab.errors import UsageError
 from lab.random_hosts.draw_host import draw_host
 from lab.random_hosts.running_host import RunningHost
-from lab.random_hosts.solvers import CommandResult, fixer_command, resolve_random_solver
+from lab.random_hosts.solvers import CommandResult, Looks, fixer_command, resolve_random_solver
 
 HOST = RunningHost(draw_host(1), "ledger-1")
 
@@ -17,7 +17,7 @@ HOST = RunningHost(draw_host(1), "ledger-1")
 def test_fixer_looks_repairs_and_undoes_and_a_yardstick_only_acts() -> None:
     assert resolve_random_solver("fixer").undo is not None
     assert resolve_random_solver("nothing").undo is None
-    assert resolve_random_solver("restart-everything").look(HOST, Path()) == ((), None)
+    assert resolve_random_solver("restart-everything").look(HOST, Path()) == Looks()
     assert Path(fixer_command()).name == "fixer"
 
 
