@@ -15,9 +15,11 @@ EXITS = {-1: "timeout", 1: "failed", 2: "usage", 3: "unobserved", OPERATOR_EXIT:
 @dataclass(frozen=True, slots=True)
 class Observed:
     """What was seen of a solver on one host, as plain documents. None: that question was not asked.
+    `said` is its diagnosis: the first look, else what its output names; empty if it named nothing.
     `failing_…` is what the oracle found failing at that time; empty if all pages were well."""
 
     looks: tuple[Mapping[str, Any], ...] = ()
+    said: Mapping[str, Any] = field(default_factory=dict)
     verify: Mapping[str, Any] | None = None
     bundle: Mapping[str, Any] | None = None
     repair_code: int = 0
@@ -63,8 +65,8 @@ class Judgement:
 def judge(faults: Sequence[Fault], showing: Sequence[str], seen: Observed) -> Judgement:
     """Judge a solver: the first root finding is a showing fault, and no root finding is none of the faults."""
     problems: list[str] = []
-    claims = _claims(faults, seen.looks[0]) if seen.looks else ()
-    right = _is_right(faults, showing, claims) if faults and seen.looks else None
+    claims = _claims(faults, seen.said)
+    right = _is_right(faults, showing, claims) if faults and seen.said else None
     if right is False:
         said = ", ".join(f"{one.cause} ({one.confidence})" for one in claims) or "no root finding"
         wanted = ", ".join(f"{fault.name}: {' or '.join(fault.causes)}" for fault in faults)
@@ -87,8 +89,9 @@ def judge(faults: Sequence[Fault], showing: Sequence[str], seen: Observed) -> Ju
     steady = _steady(seen, problems) if seen.looks else None
     harm = (*seen.harm, *_changes_that_harm(faults, outcome, seen))
     problems += [f"harm: {line}" for line in harm]
-    return Judgement(claims, right, outcome, outcome_right, falsely_healthy, false_alarm, lasting,
-                     None if seen.left_by_undo is None else not seen.left_by_undo, agreeing, steady, harm, tuple(problems))
+    undo_exact = None if seen.left_by_undo is None else not seen.left_by_undo
+    return Judgement(claims, right, outcome, outcome_right, falsely_healthy, false_alarm, lasting, undo_exact,
+                     agreeing, steady, harm, tuple(problems))
 
 
 def accepted_outcomes(faults: Sequence[Fault]) -> frozenset[str]:

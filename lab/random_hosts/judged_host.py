@@ -12,7 +12,7 @@ from lab.random_hosts.figures import HostResult
 from lab.random_hosts.host_spec import HostSpec
 from lab.random_hosts.judge import Observed, judge
 from lab.random_hosts.running_host import RunningHost, changed_foreign, running_host
-from lab.random_hosts.solvers import CommandResult, RandomSolver
+from lab.random_hosts.solvers import CommandResult, RandomSolver, said_in
 from lab.random_hosts.truth import Truth, rehearse
 from lab.random_hosts.visits import Visitors
 from lab.trial.manifest import differences
@@ -61,7 +61,8 @@ def _watch(host: RunningHost, visitors: Visitors, solver: RandomSolver, folder: 
     failing = visitors.becomes_well(SETTLE_SECONDS if repair.code == 0 else 1.0)
     changed = differences(files, host.manifest())
     seen = Observed(
-        looks=tuple(one.document for one in looks), verify=verify.document if verify else None,
+        looks=tuple(one.document for one in looks), said=looks[0].document if looks else said_in(repair.out),
+        verify=verify.document if verify else None,
         bundle=bundle.document if bundle else None, repair_code=repair.code, repair=repair.document,
         failing_after=failing, changed_by_looks=changed_by_looks, changed_by_repair=changed,
         harm=_harm(host, visitors, changed, processes),

@@ -56,6 +56,18 @@ class CommandResult:
         return found if isinstance(found, dict) else {}
 
 
+def said_in(out: str) -> Mapping[str, Any]:
+    """Return the diagnosis in a command's output: an object with findings (or `before`), or a line `cause: ID`."""
+    try:
+        document = json.loads(out)
+    except ValueError:
+        named = re.findall(r"(?m)^[^\S\n]*cause:\s*([a-z0-9-]+)\s*$", out)
+        return {"findings": [{"cause": named[0], "role": "root", "confidence": "unstated"}]} if named else {}
+    if isinstance(document, dict) and isinstance(document.get("before"), dict):
+        document = document["before"]
+    return document if isinstance(document, dict) and "findings" in document else {}
+
+
 @dataclass(frozen=True, slots=True)
 class Looks:
     """What a solver said before it acted. A solver without diagnosis has none.

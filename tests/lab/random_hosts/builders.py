@@ -28,7 +28,7 @@ HEALTHY = look(verdict="healthy")
 
 def repaired(document: Mapping[str, Any], **kept: Any) -> Observed:
     """What is seen of a solver that named the document's causes and repaired the host for good."""
-    return Observed(**{"looks": (document,) * 5, "verify": {"verdict": document["verdict"]},
+    return Observed(**{"looks": (document,) * 5, "said": document, "verify": {"verdict": document["verdict"]},
                        "repair": {"before": document, "journal": "1"}, "changed_by_repair": ("/etc/x: other content",),
                        "failing_restarted": (), "failing_rebooted": (), "left_by_undo": (), "look_seconds": (0.5,),
                        "repair_seconds": 3.0, **kept})

@@ -44,7 +44,7 @@ def test_an_operator_is_accepted_only_where_a_fault_says_so() -> None:
     assert accepted_outcomes([PORT]) == {"repaired"}
     assert accepted_outcomes([PORT, KEY]) == {"operator"}
     assert accepted_outcomes([fault("both", outcomes=("repaired", "operator"))]) == {"repaired", "operator"}
-    asked = Observed(looks=(look("crash-missing-env"),), repair_code=4, failing_after=("login page",))
+    asked = Observed(said=look("crash-missing-env"), repair_code=4, failing_after=("login page",))
     assert judge([KEY], ["key"], asked).outcome_right
     assert not judge([PORT], ["port"], asked).outcome_right
     assert not judge([KEY], ["key"], repaired(look("crash-missing-env"))).outcome_right
@@ -97,6 +97,8 @@ def test_a_solver_without_diagnosis_is_judged_by_what_it_did() -> None:
     found = judge([PORT], ["port"], Observed(repair_code=0, failing_after=("login page",)))
     assert (found.right, found.agreeing, found.claims) == (None, None, ())
     assert found.outcome == "falsely-healthy"
+    named = judge([PORT], ["port"], Observed(said=look(("wrong-port", "unstated")), failing_after=("x",)))
+    assert (named.right, named.steady) == (True, None)
 
 
 def test_a_difference_that_undo_leaves_is_named() -> None:

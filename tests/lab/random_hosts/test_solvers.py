@@ -9,7 +9,7 @@ import pytest
 from lab.errors import UsageError
 from lab.random_hosts.draw_host import draw_host
 from lab.random_hosts.running_host import RunningHost
-from lab.random_hosts.solvers import CommandResult, Looks, fixer_command, resolve_random_solver
+from lab.random_hosts.solvers import CommandResult, Looks, fixer_command, resolve_random_solver, said_in
 
 HOST = RunningHost(draw_host(1), "ledger-1")
 
@@ -39,3 +39,15 @@ def test_only_an_object_is_a_document() -> None:
     assert CommandResult((), 0, '{"verdict": "broken"}', "", 1.0).document == {"verdict": "broken"}
     assert CommandResult((), 0, "[1]", "", 1.0).document == {}
     assert CommandResult((), 0, "broken", "", 1.0).document == {}
+
+
+@pytest.mark.parametrize(("out", "cause"), [
+    ("looked\ncause: wrong-port\n", "wrong-port"), ('{"findings": [{"cause": "nginx-down"}]}', "nginx-down"),
+    ('{"before": {"findings": [{"cause": "nginx-down"}]}}', "nginx-down"),
+])
+def test_a_command_may_name_its_cause(out: str, cause: str) -> None:
+    assert said_in(out)["findings"][0]["cause"] == cause
+
+
+def test_other_output_says_nothing() -> None:
+    assert said_in("because of nginx\n") == said_in("[]") == said_in('{"x": 1}') == {}
