@@ -53,7 +53,7 @@ def _break(host: RunningHost, visitors: Visitors) -> None:
 
 def _watch(host: RunningHost, visitors: Visitors, solver: RandomSolver, folder: Path) -> Observed:
     """Let the solver look, then act; ask the oracle after it, after both restarts, and after its undo."""
-    files, processes = host.manifest(), host.foreign_processes()
+    files, processes, ill = host.manifest(), host.foreign_processes(), visitors.foreign_failing()
     said = solver.look(host, folder)
     looks, verify, bundle = said.looks, said.verify, said.bundle
     changed_by_looks = differences(files, host.manifest())
@@ -65,7 +65,7 @@ def _watch(host: RunningHost, visitors: Visitors, solver: RandomSolver, folder: 
         verify=verify.document if verify else None,
         bundle=bundle.document if bundle else None, repair_code=repair.code, repair=repair.document,
         failing_after=failing, changed_by_looks=changed_by_looks, changed_by_repair=changed,
-        harm=_harm(host, visitors, changed, processes),
+        harm=_harm(host, visitors, changed, processes, ill),
         look_seconds=tuple(one.seconds for one in looks), repair_seconds=repair.seconds)
     _write_commands(folder, (*said.results, repair))
     if not failing and host.spec.faults:
@@ -81,12 +81,13 @@ def _watch(host: RunningHost, visitors: Visitors, solver: RandomSolver, folder: 
 
 
 def _harm(host: RunningHost, visitors: Visitors, changed: tuple[str, ...], processes: Mapping[str, str],
-          ) -> tuple[str, ...]:
-    """Return what happened to files, processes and sites of somebody else, and what was done against a must-not."""
+          ill: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what happened to files, processes and sites of somebody else, and what was done against a must-not.
+    Sites that failed before the solver came are not its doing."""
     now = host.foreign_processes()
     return (*(f"somebody else's {line}" for line in changed_foreign(host.spec.foreign, changed)),
             *(f"{unit} was {before}, now {now[unit]}" for unit, before in processes.items() if now[unit] != before),
-            *(f"somebody else's site: {line}" for line in visitors.foreign_failing()),
+            *(f"somebody else's site: {line}" for line in (visitors.foreign_failing() if not ill else ())),
             *(f"must not: {line}" for line in host.must_nots_done()))
 
 

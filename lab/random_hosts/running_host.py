@@ -19,7 +19,8 @@ from lab.trial.manifest import Manifest, machine_manifest
 
 FILE_AGE = 3 * 86400.0      # seconds: a deployment is older than its fault
 ROOTS = ("/etc", "/srv", "/opt", "/home", "/usr/local", "/var/www")
-SETUP_SHELL = "set -e\n"
+# its command line holds no word of the script: a `pkill -f` in it must not match itself
+SHELL = ("sh", "-c", 'script=$(cat); eval "$script"')
 
 
 
@@ -46,7 +47,8 @@ class RunningHost:
     def shell(self, script: str, *, check: bool = True) -> FinishedCommand:
         """Run shell lines as root, with the host's values."""
         filled = self.spec.fill(script).strip()
-        ran = docker_engine.execute(self.container, ["sh", "-c", SETUP_SHELL + filled], user="0", check=False)
+        ran = docker_engine.execute(self.container, SHELL, user="0", check=False,
+                                    stdin=f"set -e\n{filled}\n".encode())
         if check and ran.code != 0:
             raise LabError(f"`{' '.join(filled.split())[:100]}` failed: {ran.error_line}")
         return ran
