@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from lab.errors import LabError
 from lab.random_hosts.host_spec import Fault, HostSpec, Part, fill, violations
@@ -25,18 +26,19 @@ def draw_host(seed: int, faults: Sequence[str] | None = None) -> HostSpec:
         parts = (base_part(), *(drawn.choice(choices) for choices in all_parts().values()))
         if violations([part.constraint for part in parts]):
             continue
-        chosen = _draw_faults(drawn, parts) if wanted is None else wanted
         if wanted is not None and any(not _fits(fault, parts, ()) for fault in wanted):
             continue
-        return HostSpec(seed, parts, tuple(chosen), _values(drawn, parts))
+        bare = HostSpec(seed, parts, (), _values(drawn, parts))
+        return replace(bare, faults=tuple(_draw_faults(drawn, bare) if wanted is None else wanted))
     raise LabError(f"random host: no parts go together for seed {seed}")
 
 
-def _draw_faults(drawn: random.Random, parts: Sequence[Part]) -> list[Fault]:
-    """Return faults that fit the parts and each other: as many as the draw wants, fewer if no more fit."""
+def _draw_faults(drawn: random.Random, host: HostSpec) -> list[Fault]:
+    """Return faults that fit the host and each other: as many as the draw wants, fewer if no more fit."""
     chosen: list[Fault] = []
     for _ in range(drawn.choice(FAULT_COUNTS)):
-        fitting = [fault for fault in all_faults() if _fits(fault, parts, chosen)]
+        fitting = [fault for fault in all_faults() if _fits(fault, host.parts, chosen)
+                   and not any(saves_overlap(host, fault, other) for other in chosen)]
         if fitting:
             chosen.append(drawn.choice(fitting))
     return chosen
@@ -47,6 +49,12 @@ def _fits(fault: Fault, parts: Sequence[Part], others: Sequence[Fault]) -> bool:
         return False
     return not violations([*(part.constraint for part in parts), *(other.constraint for other in others),
                            fault.constraint])
+
+
+def saves_overlap(host: HostSpec, fault: Fault, other: Fault) -> bool:
+    """Return whether both change a file, or one changes a folder that holds it: neither could be undone alone."""
+    pairs = ((host.fill(one), host.fill(two)) for one in fault.saves for two in other.saves)
+    return any(f"{one}/".startswith(f"{two}/") or f"{two}/".startswith(f"{one}/") for one, two in pairs)
 
 
 def _fault_named(name: str) -> Fault:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import cache
+from itertools import combinations
 
 import pytest
 
 from lab.errors import LabError
-from lab.random_hosts.draw_host import draw_host
+from lab.random_hosts.draw_host import draw_host, saves_overlap
 from lab.random_hosts.host_spec import HostSpec, violations
 from lab.random_hosts.part_files import all_faults, all_parts
 
@@ -30,6 +31,7 @@ def test_no_host_violates_a_constraint() -> None:
         assert violations([*(part.constraint for part in host.parts), *(one.constraint for one in host.faults)]) == []
         touched = [name for fault in host.faults for name in fault.touches]
         assert len(touched) == len(set(touched)), host.seed
+        assert not any(saves_overlap(host, one, two) for one, two in combinations(host.faults, 2)), host.seed
 
 
 def test_every_part_and_fault_is_drawn() -> None:

@@ -52,10 +52,18 @@ def test_every_accepted_cause_is_one_of_the_design() -> None:
 
 
 def test_every_offer_that_is_needed_or_refused_exists() -> None:
-    offered = {name for parts in all_parts().values() for part in parts for name in part.constraint.offers}
-    for one in (*all_faults(), *(part for parts in all_parts().values() for part in parts)):
+    every = (*all_faults(), *(part for parts in all_parts().values() for part in parts))
+    offered = {name for one in every for name in one.constraint.offers}
+    for one in every:
         assert one.constraint.needs <= offered, one.name
         assert one.constraint.refuses <= offered, one.name
+
+
+def test_a_fault_of_the_running_service_is_not_drawn_with_one_that_restarts_it() -> None:
+    for fault in all_faults():
+        restarts = any("{{restart_service}}" in script for script in fault.inject)
+        assert restarts == ("restarts" in fault.constraint.offers), fault.name
+        assert "service" not in fault.touches or "restarts" in fault.constraint.refuses, fault.name
 
 
 @pytest.mark.parametrize("name", [fault.name for fault in all_faults()])

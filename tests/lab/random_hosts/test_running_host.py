@@ -45,7 +45,7 @@ def test_a_script_is_not_on_the_command_line_where_its_own_pkill_would_find_it(m
 
     monkeypatch.setattr(running_host.docker_engine, "execute", execute)
     host = RunningHost(draw_host(1), "depot-1")
-    with pytest.raises(LabError, match="pkill -f .* failed: no such process"):
+    with pytest.raises(LabError, match=r"pkill -f .* failed: no such process"):
         host.shell("pkill -f '{{module_pattern}}'\n")
     argv, stdin = asked[0]
     assert host.spec.values["module"][1:] not in " ".join(argv)
