@@ -11,6 +11,7 @@ from lab.errors import LabError, UnexpectedState
 from lab.random_hosts.figures import HostResult
 from lab.random_hosts.host_spec import HostSpec
 from lab.random_hosts.judge import Observed, judge
+from lab.random_hosts.part_files import digest_of_parts
 from lab.random_hosts.running_host import RunningHost, changed_foreign, running_host
 from lab.random_hosts.solvers import CommandResult, RandomSolver, said_in
 from lab.random_hosts.truth import Truth, rehearse
@@ -93,7 +94,8 @@ def _harm(host: RunningHost, visitors: Visitors, changed: tuple[str, ...], proce
 
 def _write_spec(folder: Path, spec: HostSpec, truth: Truth) -> None:
     """Write what the host is, its truth, and the command that makes it again."""
-    document = {"seed": spec.seed, "again": f"{spec.command} --keep", "choices": dict(spec.choices),
+    document = {"seed": spec.seed, "again": f"{spec.command} --keep", "parts": digest_of_parts(),
+                "choices": dict(spec.choices),
                 "values": dict(spec.values), "faults": [
                     {"name": one.name, "summary": one.summary, "causes": list(one.causes),
                      "outcomes": list(one.outcomes), "alone": truth.signatures.get(one.name, ""),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,6 +75,15 @@ def test_a_used_range_is_refused_before_any_host_is_made(answers: dict[int, Host
     with pytest.raises(UsageError, match="overlap with 1-9"):
         run_random(RandomRequest(1, 9, publish=True))
     assert not (tmp_path / "state").exists()
+
+
+def test_no_module_of_random_hosts_loads_a_scenario_or_fixer() -> None:
+    program = ("import pkgutil, sys, importlib, lab.random_hosts as package\n"
+               "for found in pkgutil.iter_modules(package.__path__, 'lab.random_hosts.'):\n"
+               "    importlib.import_module(found.name)\n"
+               "print([name for name in sys.modules if name.split('.')[0] == 'fixer' or name.startswith('lab.scenario')])")
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stdout == "[]\n"
 
 
 def test_coverage_needs_no_docker() -> None:
