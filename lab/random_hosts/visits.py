@@ -61,8 +61,7 @@ class Visitors:
 
     def record(self) -> None:
         """Record the healthy answers once all sites answer; raise UnexpectedState if they do not in time."""
-        problem = self._wait(lambda: not self._problem_of_record(), WELL_SECONDS)
-        if problem:
+        if self._times_out(lambda: not self._problem_of_record(), WELL_SECONDS):
             raise UnexpectedState(self._problem_of_record() or "the pages are not stable")
 
     def failing(self) -> tuple[str, ...]:
@@ -77,7 +76,7 @@ class Visitors:
 
     def becomes_well(self, seconds: float = WELL_SECONDS) -> tuple[str, ...]:
         """Wait until every site is well; return what still fails at the end."""
-        return () if not self._wait(lambda: self.signature().is_well and not self.failing(), seconds) \
+        return () if not self._times_out(lambda: self.signature().is_well and not self.failing(), seconds) \
             else self.failing()
 
     def begins_to_fail(self) -> Signature | None:
@@ -117,8 +116,8 @@ class Visitors:
         return "" if not (failing := self.failing()) else failing[0]
 
     @staticmethod
-    def _wait(condition: Callable[[], bool], seconds: float) -> bool:
-        """Wait for a condition; return whether it did not come true."""
+    def _times_out(condition: Callable[[], bool], seconds: float) -> bool:
+        """Wait until a condition holds; return whether it never did."""
         until = time.monotonic() + seconds
         while not condition():
             if time.monotonic() > until:

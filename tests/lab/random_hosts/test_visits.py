@@ -33,5 +33,5 @@ def test_visitors_use_the_name_and_the_login_of_the_host() -> None:
 
 
 def test_waiting_ends_when_the_condition_holds_or_the_time_is_over() -> None:
-    assert not Visitors._wait(lambda: True, 0.0)
-    assert Visitors._wait(lambda: False, 0.0)
+    assert not Visitors._times_out(lambda: True, 0.0)
+    assert Visitors._times_out(lambda: False, 0.0)
