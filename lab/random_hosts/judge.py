@@ -78,7 +78,7 @@ def judge(faults: Sequence[Fault], showing: Sequence[str], seen: Observed) -> Ju
     blind = any(look.get("verdict") == "healthy" for look in seen.looks) and bool(faults)
     falsely_healthy = blind or outcome == "falsely-healthy"
     if falsely_healthy:
-        problems.append("falsely healthy: the verdict is healthy, and pages fail")
+        problems.append("falsely healthy: it calls the host well, and pages fail")
     false_alarm = _false_alarm(seen) if not faults else None
     if false_alarm:
         problems.append("false alarm: nothing was wrong")

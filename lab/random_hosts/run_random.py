@@ -95,12 +95,12 @@ def run_random(request: RandomRequest) -> str:
         request.json.write_text(json.dumps(line, indent=1) + "\n", encoding="utf-8")
     if request.publish:
         append_run(ledger_path(), line)
-    return _closing(results, hosts_text=coverage(hosts).text.splitlines()[0], kept=kept)
+    text = f"{figures_text(results)}\n{coverage(hosts).text.splitlines()[0]}"
+    return text if solver.is_yardstick else _closing(results, text, kept)
 
 
-def _closing(results: Sequence[HostResult], *, hosts_text: str, kept: Path) -> str:
+def _closing(results: Sequence[HostResult], text: str, kept: Path) -> str:
     """Return the figures; if a host was not passed, print them and raise UnexpectedState."""
-    text = f"{figures_text(results)}\n{hosts_text}"
     failed = [one for one in results if not is_passed(one)]
     if not failed:
         return text

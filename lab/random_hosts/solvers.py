@@ -92,6 +92,11 @@ class RandomSolver:
     look: Callable[[RunningHost, Path], Looks] = field(default=lambda host, folder: Looks())
     undo: Callable[[RunningHost, Path], CommandResult] | None = None
 
+    @property
+    def is_yardstick(self) -> bool:
+        """Return whether it only shows what guesswork achieves: nobody expects it to win."""
+        return self.name in YARDSTICKS
+
 
 def resolve_random_solver(word: str) -> RandomSolver:
     """Return fixer, a yardstick, or a command (NAME=COMMAND gives it a name); raise UsageError if it is none."""
@@ -103,6 +108,8 @@ def resolve_random_solver(word: str) -> RandomSolver:
         return RandomSolver(word, lambda host, _: _shell(host, word, script))
     named = re.fullmatch(r"([A-Za-z0-9][\w.-]*)=(.+)", word, re.DOTALL)
     name, command = (named[1], named[2]) if named else (word, word)
+    if name in (FIXER, *YARDSTICKS):
+        raise UsageError(f"--solver: {name} is the name of a built-in solver", "choose another name for the command")
     argv = _argv_of(command)
     return RandomSolver(name, lambda host, _: _run_command(host, argv))
 

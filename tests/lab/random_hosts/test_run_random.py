@@ -58,6 +58,11 @@ def test_failures_are_kept_and_named_with_the_command_that_makes_one_again(
     assert {path.parent.name for path in (tmp_path / "state").rglob("host.json")} == {"seed-11", "seed-12"}
 
 
+def test_a_yardstick_that_loses_fails_nothing(answers: dict[int, HostResult]) -> None:
+    answers[10] = result(10, [PORT], repaired(look("nginx-down")))
+    assert "cause right             0/1" in run_random(RandomRequest(1, 10, solver="restart-everything"))
+
+
 def test_a_published_run_is_appended_good_or_bad_and_its_seeds_are_used(
     answers: dict[int, HostResult], tmp_path: Path,
 ) -> None:

@@ -29,6 +29,7 @@ def test_a_command_gets_the_target_and_may_have_a_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("word", "problem"), [
     ("no-such-program x", "is no program"), ("echo {lab}", "is no placeholder"), ("echo 'x", "No closing quotation"),
+    ("nothing=echo", "name of a built-in solver"),
 ])
 def test_a_solver_that_cannot_run_is_a_usage_error(word: str, problem: str) -> None:
     with pytest.raises(UsageError, match=problem):
