@@ -19,8 +19,9 @@ QUICK = 4.0     # seconds that a quick look waits for a page
 WELL_SECONDS = 60.0    # on a busy machine
 FAIL_SECONDS = 40.0
 ERROR_LOG = "/var/log/nginx/error.log"
-_LOGGED = re.compile(r"\[(?:error|crit|emerg|alert)\] \d+#\d+: (?:\*\d+ )?(?P<what>.*?)(?:, client: .*)?$")
-_UPSTREAM = re.compile(r'upstream: "(?P<address>[^"]*?)(?:/login|/health|/api/\w+)?"')
+_LOGGED = re.compile(r"\S+ \S+ \[(?:error|crit|emerg|alert)\] \d+#\d+: (?:\*\d+ )?(?P<what>.*)")
+_UPSTREAM = re.compile(r', upstream: "(?P<address>[^"]{0,300})"')
+_PAGE = re.compile(r"/(?:login|health|api/\w{1,60})\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +131,9 @@ def logged_failures(text: str) -> frozenset[str]:
     """Return nginx's complaints without times, clients and processes: what went wrong, and with which upstream."""
     found = set()
     for line in text.splitlines():
-        if (logged := _LOGGED.search(line)) is None:
+        if (logged := _LOGGED.match(line)) is None:
             continue
         upstream = _UPSTREAM.search(line)
-        found.add(f"{logged['what']} {upstream['address'] if upstream else ''}".strip())
+        what = logged["what"].partition(", client: ")[0]
+        found.add(f"{what} {_PAGE.sub('', upstream['address']) if upstream else ''}".strip())
     return frozenset(found)
