@@ -140,6 +140,20 @@ class Interrupted(Exception):
     """A signal ends the run."""
 
 
+class Held:
+    """A signal waits while a process starts: one that no stage holds yet would go on alone."""
+
+    active = asked = False
+
+    def __enter__(self) -> None:
+        Held.active = True
+
+    def __exit__(self, *_: object) -> None:
+        Held.active = False
+        if Held.asked:
+            raise Interrupted
+
+
 @dataclass
 class Run:
     """All stages, what they print, and their end."""
@@ -165,7 +179,7 @@ class Run:
                 self._beat()
                 time.sleep(0.2)
             second = self._try_again()
-        except (Interrupted, KeyboardInterrupt):
+        except Interrupted:
             self._interrupt()
             self.say("interrupted")
             return 130
@@ -208,7 +222,7 @@ class Run:
         if stage.nice:
             command = ["nice", "-n", str(stage.nice), *command]
         environment = {**os.environ, **stage.environment, "BADGATEWAY_STAGE": str(stage.folder)}
-        with stage.log.open("ab") as log:
+        with stage.log.open("ab") as log, Held():
             stage.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
                                              env=environment, start_new_session=True)
 
@@ -286,14 +300,18 @@ def closing_text(bad: Sequence[str], once: Sequence[str], twice: Sequence[str], 
 
 
 def raise_interrupted(number: int, frame: object) -> None:
-    """End on SIGTERM as on Ctrl-C."""
-    raise Interrupted
+    """End the run; a process that starts has its stage first."""
+    if Held.active:
+        Held.asked = True
+    else:
+        raise Interrupted
 
 
 def main() -> int:
     """Run `script/run_tests.py [--nightly]`."""
     nightly = "--nightly" in sys.argv[1:]
-    signal.signal(signal.SIGTERM, raise_interrupted)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, raise_interrupted)
     if nightly:
         os.environ |= {"BADGATEWAY_NIGHTLY": "1", "BADGATEWAY_MINUTES": "600", "BADGATEWAY_CRASH_SECONDS": "7200"}
         for path in Path().glob(".coverage*"):

@@ -117,7 +117,7 @@ def test_the_time_left_follows_the_tests_that_ended(tmp_path: Path) -> None:
 def test_a_signal_ends_the_stages_as_ctrl_c_does(number: signal.Signals, tmp_path: Path) -> None:
     script = (
         f"import runpy, signal; from pathlib import Path; s = runpy.run_path({str(ROOT / 'script/run_tests.py')!r})\n"
-        "signal.signal(signal.SIGINT, signal.default_int_handler); signal.signal(signal.SIGTERM, s['raise_interrupted'])\n"
+        "[signal.signal(number, s['raise_interrupted']) for number in (signal.SIGINT, signal.SIGTERM)]\n"
         f"body = 'trap \"echo cleaned >{tmp_path}/end; exit\" INT; echo up >{tmp_path}/up; while :; do sleep 0.1; done'\n"
         f"raise SystemExit(s['Run']([s['Stage']('x', [['sh', '-c', body]], 1.0)], Path({str(tmp_path)!r})).run())"
     )
@@ -130,3 +130,17 @@ def test_a_signal_ends_the_stages_as_ctrl_c_does(number: signal.Signals, tmp_pat
         said = command.communicate(timeout=60)[1]
     assert command.returncode == 130 and said.splitlines()[-1].endswith("interrupted")
     assert (tmp_path / "end").read_text() == "cleaned\n"
+
+
+def test_a_signal_waits_until_the_stage_holds_its_process() -> None:
+    held, ask = SCRIPT["Held"], SCRIPT["raise_interrupted"]
+    began: list[str] = []
+    try:
+        with pytest.raises(SCRIPT["Interrupted"]), held():
+            ask(signal.SIGTERM, None)
+            began.append("the process has its stage")
+        assert began
+        with pytest.raises(SCRIPT["Interrupted"]):
+            ask(signal.SIGINT, None)
+    finally:
+        held.asked = False
