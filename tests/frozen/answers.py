@@ -36,7 +36,7 @@ def answer_of(snapshot: Snapshot, diagnosis: Diagnosis, inputs: Inputs | None = 
 
 def _finding(finding: Finding) -> dict[str, Any]:
     """What the report leaves out."""
-    return {"cause": finding.cause, "explains": list(finding.explains), "repairs": list(map(_repair, finding.repairs))}
+    return {"cause": finding.cause, "repairs": list(map(_repair, finding.repairs))}
 
 
 def _repair(repair: Repair) -> dict[str, Any]:
