@@ -245,7 +245,6 @@ def _finding(
         cause=CAUSE.id, variant=words[0], role="root", confidence=words[2], summary=words[1], detail=(),
         routes=trouble.route_ids, service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys(evidence)), repairs=(repair,),
-        explains=("overload-saturated", "nginx-not-reloaded", "slow-start"),
     )
 
 
@@ -293,5 +292,5 @@ def _stuck_provider_finding(case: Case, pressure: Pressure, provider: Service, l
             config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
             *symptom_evidence(case, trouble, READ_TIMEOUT),
         ))),
-        repairs=(repair,), explains=("overload-saturated", "nginx-not-reloaded", "slow-start"),
+        repairs=(repair,),
     )

@@ -113,7 +113,6 @@ def _found(case: Case, trouble: FailingAddress, service: Service, seen: tuple[Co
         evidence=(line, Evidence("process", place, f"{_OPTION} {option.value}"), *queue, state_evidence(service),
                   config_evidence(case.snapshot, trouble.nginx, endpoint)),
         repairs=(_repair(case, service, endpoint, option),),
-        explains=("overload-saturated", "timeout-too-short", "nginx-not-reloaded", "firewall-drop"),
     )
 
 

@@ -103,8 +103,6 @@ def _found(case: Case, trouble: FailingAddress, service: Service, limit: float) 
             *symptom_evidence(case, trouble, READ_TIMEOUT),
         ))),
         repairs=(_repair(case, trouble, service, limit),),
-        explains=("backend-hung", "overload-saturated", "slow-start", "timeout-too-short", "nginx-not-reloaded",
-                  "backlog-full"),
     )
 
 

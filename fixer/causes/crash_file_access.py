@@ -87,7 +87,6 @@ from fixer.repairs.write_variables import write_drop_in
 
 _EACCES = "13"
 PATHS_DROP_IN = "50-badgateway-paths.conf"
-EXPLAINS = ("crash-loop-gave-up", "backend-down", "crash-killed", "slow-start")
 _SYSTEM_PATHS = ("/usr/", "/boot/", "/efi/")
 _PROTECTED_BY_VALUE = {"full": (*_SYSTEM_PATHS, "/etc/"), **dict.fromkeys(("yes", "true", "on", "1"), _SYSTEM_PATHS)}
 # only folders below these, never these themselves
@@ -190,7 +189,6 @@ def _unusable_path_finding(case: Case, crash: FailedRun, denied: _UnusablePath) 
         evidence=_evidence(case, crash, denied, (
             *((setting_evidence(setting),) if setting is not None else ()), *state.evidence)),
         repairs=_repairs(case, crash, denied, setting, f"{todo}, then start {service.name}"),
-        explains=EXPLAINS,
     )
 
 
@@ -218,7 +216,6 @@ def _mended_finding(case: Case, crash: FailedRun, denied: _UnusablePath, state: 
         detail=("nothing listens while it does not run", *doubt), routes=crash.routes, service=service.name,
         node=service.node, evidence=_evidence(case, crash, denied, state.evidence),
         repairs=start_again_repairs(case, crash),
-        explains=EXPLAINS,
     )
 
 

@@ -69,7 +69,6 @@ from fixer.repairs.resource_limits import lifted_task_limit_evidence, raise_reac
 from fixer.repairs.start_service import start_again_repairs, start_steps, swarm_advice_text
 
 _LOSS_SECONDS = 3.0       # seconds before and after a kill in which nginx loses requests under way
-_EXPLAINS = ("crash-loop-gave-up", "backend-down", "nginx-not-reloaded")
 _MIN_DEATHS = 3          # fewer deaths may be an accident
 
 
@@ -123,7 +122,6 @@ def _killed_finding(case: Case, crash: FailedRun, number: int | None) -> Finding
         routes=crash.routes, service=service.name, node=service.node, evidence=tuple(dict.fromkeys(evidence)),
         repairs=(raise_reached_limit_repair(case, service, trouble.endpoint, tight),) if tight is not None
         else _repairs(case, crash),
-        explains=_EXPLAINS,
     )
 
 
@@ -140,7 +138,7 @@ def _lifted_limit_finding(case: Case, crash: FailedRun, lifted: Evidence) -> Fin
         summary=f"{service.name} ended because it could not start another process or thread; its unit sets no limit "
                 "for them now, but the service was not started again",
         detail=(), routes=crash.routes, service=service.name, node=service.node,
-        evidence=tuple(dict.fromkeys(evidence)), repairs=start_again_repairs(case, crash), explains=_EXPLAINS,
+        evidence=tuple(dict.fromkeys(evidence)), repairs=start_again_repairs(case, crash),
     )
 
 
@@ -172,7 +170,7 @@ def _worker_deaths_finding(case: Case, died: WorkerDeaths) -> Finding:
             *(log_evidence(line.text, line.where) for line in died.lines[-2:]), state_evidence(service),
             Evidence("nginx-log", died.lost[-1].where, f"{len(died.lost)} times: {died.lost[-1].raw[:300]}"),
         ),
-        repairs=(repair,) if again else (),
+        repairs=(repair,) if again else (), effects=(),
     )
 
 

@@ -61,7 +61,6 @@ from fixer.nginx.error_kinds import CONNECT_FAILED, CUT_OFF
 from fixer.repairs.resource_limits import memory_limit, raise_memory_repair, size_text
 from fixer.repairs.start_service import start_again_repairs, start_steps
 
-EXPLAINS = ("crash-killed", "crash-loop-gave-up", "backend-down", "nginx-not-reloaded")
 _CLOCK_SLACK = 3.0     # seconds between the kernel log's clock, which counts from the boot, and file times
 _JOURNAL_SLACK = 0.5    # seconds between the journal's clock and file times
 _KILLED_LINE = regex(r"Main process exited, code=killed|Failed with result 'oom-kill'")
@@ -123,7 +122,6 @@ def _oom_finding(case: Case, crash: FailedRun, kills: tuple[OomKilling, ...], fl
         confidence="certain" if crash.owner.certain and not raised else "likely",
         summary=f"{service.name} was killed by the kernel: {summary}", detail=(), routes=crash.routes,
         service=service.name, node=service.node, evidence=tuple(dict.fromkeys(evidence)), repairs=repairs,
-        explains=EXPLAINS,
     )
 
 
@@ -182,7 +180,7 @@ def _worker_finding(case: Case, service: Service, endpoint: Endpoint, kills: tup
         detail=("the parent process restarts them, so the service looks healthy",),
         routes=tuple(j.facts.route.id for j in asked), service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys(evidence)),
-        repairs=_repairs(case, service, endpoint, kills) if hurts else (), explains=EXPLAINS,
+        repairs=_repairs(case, service, endpoint, kills) if hurts else (),
     )
 
 

@@ -144,7 +144,6 @@ def _other_port_finding(case: Case, crash: FailedRun) -> Finding | None:
             *symptom_evidence(case, trouble, CONNECT_FAILED),
         ))),
         repairs=(by_hand if managed is not None else _repair(case, seen),),
-        explains=("crash-loop-gave-up", "backend-down", "crash-killed", "wrong-port"),
     )
 
 
@@ -246,9 +245,7 @@ def _port_conflict_finding(case: Case, seen: _PortConflict) -> Finding:
         routes=seen.failing_address.route_ids if seen.failing_address is not None else _route_ids(case, seen.endpoint),
         service=service.name, node=service.node, evidence=tuple(dict.fromkeys(evidence)),
         repairs=(_repair(case, seen),) if role == "root" else (),
-        explains=(
-            "crash-loop-gave-up", "backend-hung", "backend-down", "crash-killed", "overload-saturated", "wrong-port",
-        ),
+        effects=("run-ends", "nothing-listens", "looks-busy"),
     )
 
 
@@ -344,7 +341,6 @@ def stale_socket_finding(case: Case, trouble: FailingAddress, endpoint: Endpoint
             *symptom_evidence(case, trouble, CONNECT_FAILED),
         ))),
         repairs=(_clear_socket_repair(case, endpoint, service, path),),
-        explains=("crash-loop-gave-up", "backend-down", "crash-killed", "slow-start", "wrong-port"),
     )
 
 

@@ -239,7 +239,7 @@ def _exit_finding(case: Case, crash: FailedRun, line: LogLine) -> Finding:
             config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
         ))),
         repairs=(Repair("free-disk-space", "manual", f"free disk space for {service.name}", (), manual=manual),),
-        explains=("crash-loop-gave-up", "crash-code-error", "backend-down", "slow-start"),
+        effects=("run-ends", "last-words"),
     )
 
 

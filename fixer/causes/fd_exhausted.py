@@ -159,8 +159,6 @@ def _backend_finding(case: Case, trouble: FailingAddress, service: Service,
             *symptom_evidence(case, trouble),
         ))),
         repairs=(raise_limit_repair(case, service, trouble.endpoint, _OPEN_FILES, need),),
-        explains=("backend-hung", "overload-saturated", "nginx-not-reloaded", "connection-reset", "backlog-full",
-            "crash-killed", "wrong-port", "crash-loop-gave-up", "backend-down", "slow-start"),
     )
 
 
@@ -175,7 +173,7 @@ def _worker_finding(case: Case, nginx: Nginx, lines: list[ErrorEvent]) -> Findin
         evidence=(Evidence("nginx-log", last.where, f"{len(lines)} times: {last.raw[:300]}"),
                   *(e for j in case.failing_routes(nginx)[:2] for e in j.evidence[:1])),
         repairs=(_raise_worker_repair(case, nginx),),
-        explains=("backend-hung", "overload-saturated", "nginx-not-reloaded", "worker-connections-exhausted"),
+        effects=("looks-busy", "stale-config"),
     )
 
 

@@ -87,7 +87,7 @@ def _found(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEv
                 f"{'' if route.header_buffer else ', its default'}): {len(events)} times a 502 within a minute",
         detail=(), routes=(route.id,), service=None, node=nginx.node,
         evidence=logged_evidence(case, nginx, judged, events),
-        repairs=(_raise_buffer_repair(case, nginx, route, now),), explains=("nginx-not-reloaded", "nested-gateway"),
+        repairs=(_raise_buffer_repair(case, nginx, route, now),),
     )
 
 
@@ -186,5 +186,5 @@ def _uwsgi_finding(names: tuple[str, str], judged: RouteVerdict, events: tuple[E
                   Evidence("nginx-log", events[-1].where, lost), *judged.evidence[:1]),
         repairs=(Repair("raise-buffer-size", "manual", f"let {service.name} accept larger requests", (),
                         manual=manual),),
-        explains=("backend-hung", "crash-killed", "nginx-not-reloaded", "overload-saturated"),
+        effects=("looks-busy", "looks-killed", "stale-config"),
     )

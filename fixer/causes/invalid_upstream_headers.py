@@ -76,7 +76,6 @@ def _found(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEv
         detail=(), routes=(route.id,), service=service.name if service is not None else None, node=nginx.node,
         evidence=logged_evidence(case, nginx, judged, events),
         repairs=(Repair("mend-headers", "manual", f"correct the headers of {who}", (), manual=manual),),
-        explains=("nginx-not-reloaded", "nested-gateway"),
     )
 
 

@@ -193,7 +193,7 @@ def _finding(case: Case, trouble: FailingAddress, named: _Explanation) -> Findin
             *shown, answers, config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
             *symptom_evidence(case, trouble, _CONNECT_DENIED),
         ))),
-        repairs=(repair,), explains=("nginx-not-reloaded", "firewall-reject", "dns-stale"),
+        repairs=(repair,),
     )
 
 

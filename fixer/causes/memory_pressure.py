@@ -83,8 +83,6 @@ def _found(case: Case, trouble: FailingAddress, service: Service, pages: int) ->
             *symptom_evidence(case, trouble, READ_TIMEOUT),
         ))),
         repairs=(raise_memory_repair(case, service, trouble.endpoint),),
-        explains=("backend-hung", "overload-saturated", "slow-start", "timeout-too-short", "nginx-not-reloaded",
-                  "backlog-full"),
     )
 
 

@@ -77,8 +77,6 @@ from fixer.repairs.file_edits import NotEditable, check_and_reload_steps
 from fixer.repairs.start_nginx import start_nginx_steps, wait_for_nginx_steps
 from fixer.repairs.start_service import compose_up_step, wait_for_listener_step
 
-EXPLAINS = ("backend-down", "nginx-not-reloaded", "wrong-port", "backend-hung", "dns-unresolved", "dns-stale",
-             "nginx-config-invalid", "nginx-down", "firewall-drop")
 _DEFAULT_NETWORKS = frozenset({"", "none", "host", "default", "bridge"})
 
 _NETWORK_ID = regex(r"^[0-9a-f]{64}$")      # a network id, which says nothing about its name
@@ -155,7 +153,6 @@ def _icc_finding(case: Case, trouble: FailingAddress, box: Container, block: Fil
         node=trouble.nginx.node, evidence=tuple(dict.fromkeys(evidence)),
         repairs=(Repair("allow-containers", "manual", f"allow traffic between the containers of {names}", (),
                         manual=manual),),
-        explains=EXPLAINS,
     )
 
 
@@ -197,7 +194,6 @@ def _no_network_finding(case: Case, trouble: FailingAddress, box: Container, net
         node=trouble.nginx.node, evidence=tuple(dict.fromkeys(evidence)),
         repairs=(Repair("connect-network", "safe", f"connect container {box.name} to network {network.name} again",
                         (connect,)),),
-        explains=EXPLAINS,
     )
 
 
@@ -248,7 +244,7 @@ def _finding(case: Case, trouble: FailingAddress, web: Container, box: Container
         cause=CAUSE.id, variant=variant, role="root", confidence="certain",
         summary=f"{summary}: nginx cannot reach {endpoint_text(trouble.endpoint)}",
         detail=(f"needed by {routes_text(trouble)}",), routes=trouble.route_ids, service=box.name,
-        node=trouble.nginx.node, evidence=tuple(dict.fromkeys(evidence)), repairs=(repair,), explains=EXPLAINS,
+        node=trouble.nginx.node, evidence=tuple(dict.fromkeys(evidence)), repairs=(repair,),
     )
 
 
@@ -292,9 +288,6 @@ CAUSE = Cause(
 SHARED_NETWORK_VARIANT = "shared-network-gone"
 REPAIR_ID = "renew-network"
 _LOST_NETWORK_TEXT = " (its present network, where it is alone, cannot be restored)"
-SHARED_NETWORK_EXPLAINS = ("backend-down", "nginx-not-reloaded", "wrong-port", "wrong-host", "wrong-bind-address",
-                           "backend-hung",
-             "nginx-down", "unit-misconfigured", "dns-unresolved", "dns-stale")
 
 
 def shared_network_findings(case: Case) -> Iterator[Finding]:
@@ -349,7 +342,8 @@ def _shared_network_finding(case: Case, nginx: Nginx, troubles: list[FailingAddr
         confidence="certain" if cut.sure else "likely",
         summary=f"container {box.name} is alone in its network: {how}, so {effect}", detail=(), routes=routes,
         service=cut.service.name, node=nginx.node, evidence=tuple(dict.fromkeys(evidence)),
-        repairs=(_renew_network_repair(case, nginx, troubles, cut),), explains=SHARED_NETWORK_EXPLAINS,
+        repairs=(_renew_network_repair(case, nginx, troubles, cut),),
+        effects=("nginx-stops", "wrong-place", "looks-busy", "stale-config"),
     )
 
 

@@ -71,7 +71,6 @@ def _found(case: Case, trouble: FailingAddress, last: ErrorEvent) -> Finding:
         detail=(), routes=trouble.route_ids, service=None, node=nginx.node,
         evidence=(Evidence("nginx-log", last.where, last.raw[:300]), config_evidence(case.snapshot, nginx, endpoint)),
         repairs=(Repair("set-resolver", "manual", f"let nginx resolve {endpoint.host}", (), manual=manual),),
-        explains=("backend-down", "wrong-port", "nginx-not-reloaded"),
     )
 
 

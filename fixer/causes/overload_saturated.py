@@ -118,7 +118,6 @@ def _saturated_finding(case: Case, pressure: Pressure, workers: int) -> Finding:
         detail=("the backend still works on requests that nginx has given up, so the queue does not empty by itself",),
         routes=trouble.route_ids, service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys(evidence)), repairs=(add_workers_repair(case, pressure, workers),),
-        explains=("nginx-not-reloaded",),
     )
 
 
@@ -181,7 +180,7 @@ def _shed_finding(case: Case, service: Service, option: CommandOption, ends: lis
                      f"{_OPTION} {option.value}"),
             state_evidence(service),
         ),
-        repairs=(_raise_limit_repair(case, service, option, ends[0]),),
+        repairs=(_raise_limit_repair(case, service, option, ends[0]),), effects=(),
     )
 
 
@@ -241,7 +240,7 @@ def _max_conns_finding(case: Case, nginx: Nginx, judged: RouteVerdict, events: t
             *(Evidence("probe", e.written, f"answers {e.http.value.status} when asked directly")
               for e in ends[:2] if isinstance(e.http, Known)),
         ),
-        repairs=(_raise_max_conns_repair(case, nginx, judged),), explains=("no-live-upstreams", "nginx-not-reloaded"),
+        repairs=(_raise_max_conns_repair(case, nginx, judged),),
     )
 
 
@@ -323,5 +322,5 @@ def _full_pool_finding(case: Case, pressure: Pressure, judged: RouteVerdict) -> 
             Evidence("process", service.name, f"{threads} threads in one process, configured for {workers} workers"),
         ),
         repairs=(add_workers_repair(case, pressure, workers, each=_POOL_THREADS),),
-        explains=("timeout-too-short", "nginx-not-reloaded"),
+        effects=("no-answer", "stale-config"),
     )

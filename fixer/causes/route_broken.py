@@ -208,7 +208,7 @@ def _make_finding(case: Case, trouble: FailingAddress, words: tuple[str, str], r
             shown, config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
             *symptom_evidence(case, trouble, CONNECTING),
         ))),
-        repairs=(repair,), explains=("firewall-reject", "backend-down", "nginx-not-reloaded", "wrong-host"),
+        repairs=(repair,),
     )
 
 

@@ -258,8 +258,6 @@ def _finding(case: Case, trouble: FailingAddress, denial: SandboxDenial) -> Find
         detail=(),
         routes=trouble.route_ids, service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys(evidence)), repairs=(_repair(case, trouble, denial),),
-        explains=("backend-down", "crash-killed", "crash-loop-gave-up", "slow-start", "backend-hung", "wrong-port",
-                  "firewall-drop", "nginx-not-reloaded", "overload-saturated", "unit-misconfigured"),
     )
 
 

@@ -297,7 +297,7 @@ def script_finding(case: Case, one: WaitingScript, cause: str, variant: str, wai
         summary=f"{not_started_text(case, one)}{what}", detail=tuple(filter(None, (running_command_text(case, one),))),
         routes=one.failing_address.route_ids, service=name, node=one.service.node,
         evidence=waiting_script_evidence(case, one, ()),
-        repairs=(*wait, repair), explains=("wrong-port", "backend-down"),
+        repairs=(*wait, repair), effects=("nothing-listens",),
     )
 
 

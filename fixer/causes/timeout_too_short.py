@@ -222,7 +222,6 @@ def _timeout_finding(case: Case, seen: _TimedOutRoute) -> Finding:
         routes=tuple(dict.fromkeys((route.id, *(_group_routes(case, seen) if several else ())))), service=None,
         node=seen.nginx.node, evidence=(*lines, config, *direct),
         repairs=(_mend_upload_repair(seen) if seen.is_sending else _raise_timeout_repair(case, seen),),
-        explains=("no-live-upstreams", "nginx-not-reloaded"),
     )
 
 
@@ -336,5 +335,5 @@ def _trickling_finding(case: Case, trouble: FailingAddress) -> Finding:
             *symptom_evidence(case, trouble, READ_TIMEOUT),
         ),
         repairs=(Repair("mend-header", "manual", f"let {name} send its header at once", (), manual=manual),),
-        explains=("backend-hung", "overload-saturated", "nginx-not-reloaded", "slow-start"),
+        effects=("looks-busy", "no-answer", "stale-config"),
     )

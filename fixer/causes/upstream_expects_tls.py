@@ -46,7 +46,6 @@ from fixer.repairs.nginx_directives import (
     merge_same_edits,
 )
 
-_EXPLAINS = ("crash-killed", "worker-recycled", "backend-hung", "nginx-not-reloaded")
 _CLOSING_ERRORS = frozenset({"closed", "reset", "not-http"})
 
 
@@ -83,7 +82,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
             Evidence("probe", f"https://{text}", f"answers {other.status}"),
             *symptom_evidence(case, trouble, CUT_OFF),
         ))),
-        repairs=(change_scheme_repair(case, trouble, "https"),), explains=_EXPLAINS,
+        repairs=(change_scheme_repair(case, trouble, "https"),),
     )
 
 

@@ -168,7 +168,7 @@ def _finding(
     return Finding(
         cause=CAUSE.id, variant=words[0], role=role, confidence="certain", summary=words[1], detail=(),
         routes=tuple(j.facts.route.id for j in asked), service=service.name, node=service.node, evidence=evidence,
-        repairs=repairs, explains=("backend-down", "crash-killed", "crash-loop-gave-up", "slow-start"),
+        repairs=repairs,
     )
 
 

@@ -164,7 +164,7 @@ def _wrong_address_finding(case: Case, trouble: FailingAddress, owner: PortOwner
             config_evidence(case.snapshot, trouble.nginx, endpoint), listener_evidence(case.snapshot, held, service),
             *owner.evidence[:1], *no_listener_evidence(endpoint), *symptom_evidence(case, trouble, CONNECT_FAILED),
         ))),
-        repairs=(repair,), explains=("wrong-port", "backend-down", "slow-start"),
+        repairs=(repair,),
     )
 
 
@@ -195,7 +195,7 @@ def _unavailable_finding(case: Case, crash: FailedRun, said: Evidence) -> Findin
             *symptom_evidence(case, trouble, CONNECT_FAILED),
         ))),
         repairs=again or (listen_address_repair(case, service, trouble.endpoint, aim),),
-        explains=("crash-loop-gave-up", "backend-down", "slow-start", "wrong-port"),
+        effects=("run-ends", "nothing-listens"),
     )
 
 

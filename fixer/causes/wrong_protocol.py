@@ -86,7 +86,6 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         evidence=tuple(dict.fromkeys((shown, *why, state_evidence(holder), *symptom_evidence(
             case, trouble, _PROTOCOL_ERRORS)))),
         repairs=(_repair(case, trouble, holder, spoken),),
-        explains=("backend-hung", "crash-killed", "overload-saturated"),
     )
 
 

@@ -195,7 +195,7 @@ def _shadowed_finding(case: Case, trouble: FailingAddress, index: int, hidden: t
         ),
         detail=(), routes=routes, service=None, node=nginx.node, evidence=tuple(dict.fromkeys(evidence)),
         repairs=(keep_one_repair(case, nginx, first, second),),
-        explains=("wrong-port", "backend-down", "nginx-not-reloaded"),
+        effects=("nothing-listens", "stale-config"),
     )
 
 
@@ -239,7 +239,7 @@ def _default_block_finding(case: Case, trouble: FailingAddress, config: NginxCon
             *(_block_evidence(case, nginx, other) for other in others[:3]),
             config_evidence(case.snapshot, nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
         ))),
-        repairs=(add_name_repair(case, nginx, others),), explains=("wrong-port", "backend-down"),
+        repairs=(add_name_repair(case, nginx, others),),
     )
 
 
@@ -274,7 +274,6 @@ def _unloaded_site_finding(case: Case, trouble: FailingAddress, config: NginxCon
             config_evidence(case.snapshot, nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
         ))),
         repairs=(Repair("load-site", "manual", "let nginx load the site", (), manual=manual),),
-        explains=("wrong-port", "backend-down"),
     )
 
 

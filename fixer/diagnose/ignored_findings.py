@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from typing import NamedTuple
 
+from fixer.diagnose.precedence import explained_causes
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import AT_FAULT, Finding, IgnoredFinding
 from fixer.model.snapshot import Snapshot
@@ -35,7 +36,7 @@ def apply_ignored(findings: Sequence[Finding], accepted: Sequence[IgnoredFinding
             continue
         kept.append(replace(finding, role="advice", repairs=()))
         routes.update(finding.routes)
-        causes.update(finding.explains)
+        causes.update(explained_causes(finding))
         where = f" at {match.where}" if match.where else ""
         notes.append(f"{finding.cause}{where} is ignored by {match.owner} until {match.until}: {match.because}")
     still = {route for finding in kept if finding.role in AT_FAULT for route in finding.routes}

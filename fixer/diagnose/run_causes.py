@@ -17,9 +17,9 @@ from fixer.diagnose.notes import (
     unresolved_value_notes,
     unresolved_values,
 )
+from fixer.diagnose.precedence import demote_explained
 from fixer.diagnose.revise_findings import drop_conflicting_starts, drop_transient_restarts, merge_shared_edits
 from fixer.diagnose.route_health import health_of_route, health_verdict, unconnectable_routes, unreachable_slow_routes
-from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import (
     AT_FAULT,
     UNEXPLAINED,
@@ -33,14 +33,11 @@ from fixer.model.diagnosis import (
     Undetermined,
 )
 from fixer.model.facts import Known
-from fixer.model.plan import has_only_starts
 from fixer.model.snapshot import Snapshot
 
 _ROLE_RANK = {"root": 0, "contributing": 1, "consequence": 2, "advice": 3}
 _CONFIDENCE_RANK = {"certain": 0, "likely": 1, "possible": 2}
 _PAST_VARIANTS = frozenset({"restart-window"})     # past events, ranked after current faults
-_OWN_FAULT_CAUSES = frozenset({"backend-down", "crash-killed", "crash-loop-gave-up", "crash-missing-env",
-                               "crash-port-in-use"})
 
 
 def diagnose(
@@ -54,7 +51,7 @@ def diagnose(
     checks = tuple(Check(cause.id, cause.verdict(case)) for cause in judges)
     findings = [f for check in checks if isinstance(check.verdict, Found) for f in check.verdict.findings]
     shown: Sequence[Finding] = drop_transient_restarts(snapshot, drop_conflicting_starts(
-        snapshot, merge_shared_edits(_demote_explained(findings))))
+        snapshot, merge_shared_edits(demote_explained(findings))))
     shown = _name_replicas(case, shown)
     excused: frozenset[str] = frozenset()
     notes: tuple[str, ...] = ()
@@ -150,27 +147,6 @@ def _name_replicas(case: Case, findings: Sequence[Finding]) -> Sequence[Finding]
     from fixer.diagnose.revise_findings import name_failing_replica  # only if a route has several endpoints
 
     return name_failing_replica(case, findings)
-
-
-def _demote_explained(findings: Sequence[Finding]) -> list[Finding]:
-    """Turn findings that another one explains into its consequences, repaired with their root."""
-    return [
-        replace(finding, role="consequence", repairs=())
-        if finding.role in AT_FAULT and any(_explains(other, finding) for other in findings if other is not finding)
-        else finding
-        for finding in findings
-    ]
-
-
-def _explains(other: Finding, finding: Finding) -> bool:
-    if other.role not in AT_FAULT or finding.cause not in other.explains or other.cause == finding.cause:
-        return False
-    if other.service is not None and other.service == finding.service and other.node == finding.node:
-        return True
-    if other.cause in _OWN_FAULT_CAUSES and other.service and finding.service and any(has_only_starts(r.steps)
-                                                                                      for r in finding.repairs):
-        return False        # two members of a group: a kill of one does not explain why the other was stopped
-    return bool(set(other.routes) & set(finding.routes)) or (not other.routes and other.node == finding.node)
 
 
 def _rank_findings(findings: Sequence[Finding], judges: Sequence[Cause]) -> tuple[Finding, ...]:

@@ -1,4 +1,4 @@
-"""Findings about packet filters: one rule, all routes that it stops, and the causes that it explains."""
+"""Findings about packet filters: one rule, and all routes that it stops."""
 
 from __future__ import annotations
 
@@ -18,11 +18,6 @@ from fixer.analysis.packet_filter.matching_rules import (
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Known
-
-EXPLAINED_CAUSES = (
-    "backend-hung", "overload-saturated", "nginx-not-reloaded", "slow-start", "wrong-port", "backend-down",
-    "backlog-full", "timeout-too-short", "no-live-upstreams",
-)
 
 
 def judge_filters(case: Case, cause: str, variant: Callable[[FilterMatch], str | None]) -> Verdict:
@@ -81,5 +76,6 @@ def filter_finding(case: Case, cause: str, variant: str, block: FilterMatch) -> 
     return Finding(
         cause=cause, variant=variant, role="root", confidence="certain", summary=filter_match_text(block),
         detail=(f"needed by {routes_text(trouble)}",), routes=trouble.route_ids, service=None, node=block.node,
-        evidence=tuple(dict.fromkeys(evidence)), repairs=filter_repairs(case, block), explains=EXPLAINED_CAUSES,
+        evidence=tuple(dict.fromkeys(evidence)), repairs=filter_repairs(case, block),
+        effects=("nothing-listens", "no-answer", "stale-config"),
     )

@@ -149,7 +149,6 @@ def _finding(case: Case, where: LoggedRoute, *, names: tuple[str, str], summary:
         cause=names[0], variant=names[1], role="root", confidence=confidence, summary=summary, detail=(),
         routes=(judged.facts.route.id,), service=service.name if service is not None else None, node=nginx.node,
         evidence=(*logged_evidence(case, nginx, judged, events), *more), repairs=(repair,),
-        explains=("nginx-not-reloaded", "nested-gateway"),
     )
 
 

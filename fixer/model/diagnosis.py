@@ -14,6 +14,10 @@ AT_FAULT: frozenset[Role] = frozenset({"root", "contributing"})
 UNEXPLAINED = "unexplained"     # reserved: a logged failure that is not over and has no cause
 Confidence: TypeAlias = Literal["certain", "likely", "possible"]
 HealthVerdict: TypeAlias = Literal["healthy", "degraded", "broken", "unknown"]
+Effect: TypeAlias = Literal[
+    "nginx-stops", "run-ends", "last-words", "nothing-listens", "no-answer", "looks-busy", "looks-killed",
+    "address-lost", "wrong-name", "wrong-place", "packets-blocked", "stale-config"]
+"""How a fault shows elsewhere; `fixer/diagnose/precedence.py` says which causes each looks like."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,8 @@ class Repair:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A cause seen in a snapshot. Evidence is never empty. `explains` are causes that are its consequences."""
+    """A cause seen in a snapshot. Evidence is never empty. `effects`: what else it shows as (None: the effects of its
+    cause, `fixer/diagnose/precedence.py`)."""
 
     cause: str
     variant: str | None
@@ -61,7 +66,7 @@ class Finding:
     node: str
     evidence: tuple[Evidence, ...]
     repairs: tuple[Repair, ...] = ()
-    explains: tuple[str, ...] = ()
+    effects: tuple[Effect, ...] | None = None
 
     @property
     def is_proven_fault(self) -> bool:

@@ -218,7 +218,7 @@ def _no_server_finding(case: Case, trouble: FailingAddress, owner: PortOwner) ->
         if left is None:
             return None
         found = _finding(case, trouble, owner, (NOT_RUNNING_VARIANT, left[0]), repairs=(left[1],), shown=left[2])
-        return replace(found, explains=(*found.explains, "slow-start"))
+        return replace(found, effects=("nothing-listens", "stale-config"))
     if not has_only_idle_programs(case, trouble, service):
         return None
     words = f"{service.name} runs `{' '.join(service.argv)[:60]}` and no server"
@@ -243,7 +243,7 @@ def _ended_children_finding(case: Case, trouble: FailingAddress, owner: PortOwne
                   "restarted automatically, create a unit for the backend")
         repair = Repair(START_REPAIR_ID, "manual", "start the backend", (), manual=manual)
     found = _finding(case, trouble, owner, ("backend-not-running", words), repairs=(repair,), shown=())
-    return replace(found, explains=(*found.explains, "slow-start"))     # no process is left that could still start it
+    return replace(found, effects=("nothing-listens", "stale-config"))
 
 
 def _stopped_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding:
@@ -377,7 +377,6 @@ def _finding(
         detail=(f"needed by {routes_text(trouble)}", *depends_on_note(case, service.container)),
         routes=trouble.route_ids,
         service=service.name, node=service.node, evidence=tuple(dict.fromkeys(evidence)), repairs=repairs,
-        explains=("nginx-not-reloaded",),
     )
 
 

@@ -107,7 +107,7 @@ def learned_finding(case: Case, trouble: FailingAddress, gone: MissingBackend) -
         summary=f"{gone.service.name}, started by hand, does not run; nothing listens at {endpoint_text(endpoint)}",
         detail=(f"needed by {routes_text(trouble)}",), routes=trouble.route_ids, service=gone.service.name,
         node=gone.learned.node, evidence=tuple(dict.fromkeys(evidence)),
-        repairs=(start_as_unit_repair(case, trouble, gone),), explains=("nginx-not-reloaded",),
+        repairs=(start_as_unit_repair(case, trouble, gone),),
     )
 
 

@@ -36,7 +36,7 @@ def finding_without_socket(service: Service, said: LogLine, found: Finding) -> F
     return replace(
         found, summary=f"{service.name} was started without {socket.name}, which provides its socket; {instead}",
         evidence=(log_evidence(said.text, said.where), *found.evidence),
-        explains=(*found.explains, "crash-loop-gave-up", "crash-code-error", "crash-killed", "slow-start"))
+        effects=("run-ends", "last-words", "stale-config"))
 
 
 # Ordering cycle: systemd starts none of its units, or drops one of them at every boot.

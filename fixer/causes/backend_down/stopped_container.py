@@ -134,7 +134,7 @@ def _uncreated_finding(case: Case, compose: Compose, trouble: FailingAddress, se
         service=name,
         node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys(evidence)), repairs=(_create_service_repair(case, compose, service),),
-        explains=("dns-unresolved", "dns-stale", "nginx-down", "nginx-config-invalid", "nginx-not-reloaded"),
+        effects=("nginx-stops", "address-lost", "stale-config"),
     )
 
 

@@ -60,7 +60,7 @@ def no_application_finding(case: Case, trouble: FailingAddress) -> Finding | Non
             config_evidence(case.snapshot, trouble.nginx, endpoint), *no_listener_evidence(endpoint),
             Evidence("process", node.name, text), *heard, *symptom_evidence(case, trouble, CONNECT_FAILED),
         ),
-        repairs=(Repair(START_REPAIR_ID, "manual", "start the backend", (), manual=manual),),
+        repairs=(Repair(START_REPAIR_ID, "manual", "start the backend", (), manual=manual),), effects=(),
     )
 
 

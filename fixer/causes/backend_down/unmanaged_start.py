@@ -84,7 +84,6 @@ def boot_entry_finding(case: Case, trouble: FailingAddress, state: str = _NOT_RU
         repairs=(restart_container_repair(case, trouble, box, said) if box is not None else Repair(
             "start-service", "manual", "start the backend", (),
             manual=_manual_text(first, where, why, state != _NOT_RUNNING_TEXT)),),
-        explains=("nginx-not-reloaded",),
     )
 
 

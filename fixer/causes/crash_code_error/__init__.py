@@ -150,7 +150,6 @@ def _found(case: Case, crash: FailedRun, fault: CodeFault) -> Finding:
         evidence=evidence,
         repairs=(*_start_in_mount_repairs(case, crash, there), *_start_above_repairs(case, crash, above),
                  *code_repairs(case, crash, fault, since)),
-        explains=("crash-loop-gave-up", "backend-down", "crash-killed", "slow-start"),
     )
 
 

@@ -70,7 +70,6 @@ from fixer.analysis.run_log import is_restarting
 from fixer.analysis.service_state import run_state_of, state_evidence
 from fixer.causes.crash_dependency_down.unanswered_dependency import (
     CAUSE_ID,
-    EXPLAINS,
     blocked_finding,
     required_finding,
 )
@@ -274,7 +273,7 @@ def _complaint_finding(
         detail=tuple(detail),
         routes=crash.routes, service=provider.name if named and provider is not None else service.name,
         node=provider.node if named and provider is not None else service.node,
-        evidence=(shown[0], *changed, *shown[1:]), repairs=repairs, explains=EXPLAINS,
+        evidence=(shown[0], *changed, *shown[1:]), repairs=repairs,
     )
 
 

@@ -28,7 +28,7 @@ from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import last_run_lines, message_of, program_lines, was_asked_to_stop
 from fixer.analysis.service_names import system_kind_of
 from fixer.analysis.service_state import is_start_queued, requirements_of, run_state_of, start_time_of, state_evidence
-from fixer.causes.crash_dependency_down.unanswered_dependency import CAUSE_ID, EXPLAINS
+from fixer.causes.crash_dependency_down.unanswered_dependency import CAUSE_ID
 from fixer.formats.run_output import PROGRESS_LINE, ends_run
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
@@ -220,7 +220,7 @@ def _stopped_dependency_finding(case: Case, one: StoppedDependency, crash: Faile
             *symptom_evidence(case, trouble, CONNECT_FAILED),
         ))),
         repairs=(_start_dependency_repair(case, one, crash),),
-        explains=EXPLAINS if one.manner != "rests" and one.is_sure else (),
+        effects=None if one.manner != "rests" and one.is_sure else (),
     )
 
 

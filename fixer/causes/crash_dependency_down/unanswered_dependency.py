@@ -30,7 +30,6 @@ from fixer.repairs.start_dependency import (
 from fixer.repairs.start_service import start_steps, wait_for_listener_step
 
 CAUSE_ID = "crash-dependency-down"
-EXPLAINS = ("crash-loop-gave-up", "backend-down", "crash-killed", "slow-start", "wrong-port")
 
 
 def blocked_finding(case: Case, one: BlockedStart) -> Finding:
@@ -52,7 +51,7 @@ def blocked_finding(case: Case, one: BlockedStart) -> Finding:
             *blocked_start_evidence(case, one), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
             *no_listener_evidence(trouble.endpoint), *symptom_evidence(case, trouble, CONNECT_FAILED),
         ))),
-        repairs=_unblock_repairs(case, one, provider if still else None), explains=EXPLAINS,
+        repairs=_unblock_repairs(case, one, provider if still else None),
     )
 
 
@@ -88,7 +87,7 @@ def required_finding(case: Case, one: UnstartedUnit) -> Finding:
             config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
             *symptom_evidence(case, trouble, CONNECT_FAILED),
         ))),
-        repairs=_start_required_repairs(case, one), explains=EXPLAINS,
+        repairs=_start_required_repairs(case, one),
     )
 
 
@@ -109,7 +108,6 @@ def _start_required_repairs(case: Case, one: UnstartedUnit) -> tuple[Repair, ...
     return (Repair("start-dependency", "safe", f"start {f'{names}, then ' if names else ''}{service.name}", steps),)
 
 
-_AWAITED_EXPLAINS = ("backend-down", "slow-start", "dns-unresolved", "nginx-down")
 
 
 def awaited_findings(case: Case) -> list[Finding]:
@@ -145,5 +143,5 @@ def _awaited_finding(case: Case, trouble: FailingAddress, owner: PortOwner, held
             config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
         ))),
         repairs=(Repair("mend-dependency", "manual", "restore its dependency by hand", (), manual=manual),),
-        explains=_AWAITED_EXPLAINS,
+        effects=("nothing-listens", "nginx-stops"),
     )

@@ -15,7 +15,7 @@ from fixer.analysis.dependency.startup_script import (
     waiting_seconds,
 )
 from fixer.analysis.service_state import run_state_of, state_evidence
-from fixer.causes.crash_dependency_down.unanswered_dependency import CAUSE_ID, EXPLAINS
+from fixer.causes.crash_dependency_down.unanswered_dependency import CAUSE_ID
 from fixer.model.deployment import Dependency
 from fixer.model.diagnosis import Confidence, Finding, Repair
 from fixer.repairs.start_dependency import start_and_wait_steps, start_obstacle_text
@@ -56,7 +56,7 @@ def dependency_finding(case: Case, one: WaitingScript) -> Finding | None:
         service=provider.name if provider is not None and not serves else one.service.name, node=one.service.node,
         evidence=waiting_script_evidence(case, one,
                                          (*needed.evidence, *(state_evidence(p) for p in needed.providers[:3]))),
-        repairs=_start_repairs(case, one, reliance, needed), explains=EXPLAINS,
+        repairs=_start_repairs(case, one, reliance, needed),
     )
 
 

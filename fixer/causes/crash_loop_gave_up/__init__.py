@@ -188,7 +188,7 @@ def _found(case: Case, crash: FailedRun) -> Finding:
         confidence="certain" if state == "gone" else "likely",
         summary=f"{service.name} {manner}; {why}", detail=(), routes=crash.routes, service=service.name,
         node=service.node, evidence=(*changed, *_evidence(case, crash)), repairs=_repairs(case, crash, state),
-        explains=("backend-down", "slow-start", *(("crash-killed",) if not is_caused_by_limit(crash) else ())),
+        effects=("nothing-listens",) if is_caused_by_limit(crash) else None,
     )
 
 

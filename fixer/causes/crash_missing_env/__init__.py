@@ -140,7 +140,6 @@ def _missing_variable_finding(case: Case, crash: FailedRun, missing: tuple[Named
         detail=(*(m.problem_text for m in lost), "nothing listens while it does not run"), routes=crash.routes,
         service=crash.service.name, node=crash.service.node, evidence=evidence,
         repairs=(_repair(case, crash, missing, lost), *(() if again is None else (again,))),
-        explains=("crash-loop-gave-up", "backend-down", "crash-killed", "slow-start"),
     )
 
 
@@ -231,7 +230,7 @@ def _set_since_finding(case: Case, crash: FailedRun, missing: tuple[NamedLine, .
                 "started again",
         detail=(), routes=crash.routes, service=service.name, node=service.node,
         evidence=(*_evidence(case, crash, missing), Evidence("file", place, f"{missing[0].name}… is set")),
-        repairs=(repair,) if repair.steps else (), explains=("crash-loop-gave-up", "backend-down", "slow-start"),
+        repairs=(repair,) if repair.steps else (),
     )
 
 
@@ -266,7 +265,6 @@ def _missing_file_finding(case: Case, crash: FailedRun) -> Finding | None:
                   *(log_evidence(line.text, line.where) for line in crash.lines if "environment file" in line.text)),
         repairs=(*(() if again is None else (again,)),
                  Repair("restore-environment-file", "manual", f"restore {missing[0]}", (), manual=manual)),
-        explains=("crash-loop-gave-up", "backend-down"),
     )
 
 
@@ -286,7 +284,6 @@ def _restored_file_finding(case: Case, crash: FailedRun) -> Finding | None:
         evidence=(state_evidence(crash.service), log_evidence(failure.text, failure.where),
                   *(Evidence("file", path, "exists") for path in paths[:2])),
         repairs=(Repair("start-service", "safe", f"start {name}", steps),),
-        explains=("crash-loop-gave-up", "backend-down"),
     )
 
 

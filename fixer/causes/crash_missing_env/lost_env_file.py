@@ -27,7 +27,6 @@ from fixer.repairs.start_service import create_service_step, start_or_restart_st
 
 VARIANT = "start-envfile-missing"
 RESTORE_REPAIR_ID = "restore-environment-file"
-_EXPLAINS = ("backend-down", "dns-unresolved", "dns-stale", "nginx-down", "nginx-config-invalid", "nginx-not-reloaded")
 
 
 def lost_env_findings(case: Case) -> list[Finding]:
@@ -60,7 +59,8 @@ def _lost_env_finding(case: Case, trouble: FailingAddress, name: str, lacked: Se
                 f"exist{whose}",
         detail=(f"needed by {routes_text(trouble)}", *dict.fromkeys(more)), routes=trouble.route_ids, service=name,
         node=trouble.nginx.node, evidence=tuple(dict.fromkeys(evidence)),
-        repairs=tuple(_repairs(case, name, first, alone=not more)), explains=_EXPLAINS,
+        repairs=tuple(_repairs(case, name, first, alone=not more)),
+        effects=("nginx-stops", "address-lost", "stale-config"),
     )
 
 

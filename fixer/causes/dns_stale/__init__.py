@@ -152,7 +152,6 @@ def _finding(case: Case, trouble: FailingAddress, old: str, now: tuple[str, ...]
             "reload-nginx", "safe", f"check the configuration and reload nginx, which then resolves {endpoint.host} "
             "again (the configuration in its memory cannot be restored)", steps,
         ),),
-        explains=("nginx-not-reloaded", "backend-hung", "overload-saturated"),
     )
 
 
@@ -228,5 +227,5 @@ def _stranger_finding(case: Case, facts: RouteFacts, endpoint: Endpoint, strange
             "reload-nginx", "safe", f"check the configuration and reload nginx, which then resolves {endpoint.host} "
             "again (the configuration in its memory cannot be restored)", check_and_reload_steps(case.snapshot, nginx),
         ),),
-        explains=("nginx-not-reloaded",),
+        effects=("stale-config",),
     )

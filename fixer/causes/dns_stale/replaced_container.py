@@ -69,7 +69,7 @@ def _judge_name(case: Case, nginx: Nginx, endpoint: Endpoint) -> Finding | None:
 def _downgrade_finding(found: Finding) -> Finding:
     """Return the finding as advice: the same program and port in another project may be intended."""
     summary = found.summary.replace("answers with something else", "runs the same program for another project")
-    return replace(found, role="advice", confidence="possible", explains=(), summary=summary)
+    return replace(found, role="advice", confidence="possible", summary=summary)
 
 
 def _is_other_program(service: Service, rightful: Service) -> bool:
@@ -121,8 +121,7 @@ def _collision_finding(case: Case, about: tuple[Nginx, Endpoint, Service],
             *shown, *held, state_evidence(rightful), *(e for j in judged[:2] for e in j.evidence[:1]),
         ))),
         repairs=(_remove_alias_repair(box, endpoint.host, network),),
-        explains=("backend-down", "wrong-port", "wrong-bind-address", "nginx-not-reloaded", "backend-hung",
-                  "wrong-host", "firewall-reject"),
+        effects=("wrong-place", "packets-blocked", "looks-busy", "stale-config"),
     )
 
 
@@ -284,5 +283,5 @@ def _finding(
             *shown, config_evidence(case.snapshot, nginx, endpoint),
             *case.verdicts[unique_route_id(facts)].evidence[:1],
         ))),
-        repairs=repairs, explains=("nginx-not-reloaded", "overload-saturated"),
+        repairs=repairs,
     )

@@ -346,7 +346,6 @@ def _finding(
             *symptom_evidence(case, trouble, {"name-not-resolved"}),
         ))),
         repairs=(repair,),
-        explains=("nginx-down", "nginx-config-invalid", "backend-down", "wrong-port", "nginx-not-reloaded"),
     )
 
 

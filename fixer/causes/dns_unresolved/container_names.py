@@ -132,5 +132,5 @@ def lost_name_finding(case: Case, trouble: FailingAddress) -> Finding | None:
             *symptom_evidence(case, trouble),
         ))),
         repairs=(other_address_repair(case, same),),
-        explains=("wrong-port", "backend-down", "nginx-not-reloaded", "dns-stale"),
+        effects=("nothing-listens", "address-lost", "stale-config"),
     )

@@ -183,7 +183,6 @@ def _found(case: Case, nginx: Nginx, problem: ConfigProblem) -> Finding:
         routes=route_ids_of(case, nginx), service=None, node=nginx.node,
         evidence=_evidence(case, nginx, problem, links), repairs=() if role == "advice" else (
             (_remove_links_repair(case, nginx, links),) if links else _config_repairs(case, nginx, problem)),
-        explains=("nginx-down",),
     )
 
 

@@ -61,7 +61,7 @@ def stopped_workers_finding(case: Case, nginx: Nginx) -> Finding | None:
         routes=tuple(j.facts.route.id for j in routes), service=None if nginx.service is None else nginx.service.name,
         node=nginx.node, evidence=(*shown, *seen[:3]),
         repairs=(_continue_repair(case, nginx, stopped),) if suffers else (),
-        explains=("backend-hung", "overload-saturated", "nginx-not-reloaded"),
+        effects=("looks-busy", "stale-config"),
     )
 
 
@@ -103,7 +103,7 @@ def lost_workers_finding(case: Case, nginx: Nginx) -> Finding | None:
         service=None if nginx.service is None else nginx.service.name, node=nginx.node,
         evidence=(Evidence("nginx-process", f"pid {nginx.master_pid}", "master process without a worker"),
                   *(Evidence("nginx-log", e.where, e.raw[:300]) for e in shown)),
-        repairs=(repair,), explains=("backend-hung", "overload-saturated", "nginx-not-reloaded"),
+        repairs=(repair,), effects=("looks-busy", "stale-config"),
     )
 
 
@@ -237,7 +237,7 @@ def judge_refused_memory(case: Case, nginx: Nginx) -> Finding | str | None:
             Evidence("nginx-log", event.where, times + event.raw[:300]), *(s.source for s in limits),
         ),
         repairs=(_repair(case, nginx, list(dict.fromkeys(huge for block in blocks for huge in block))),),
-        explains=("nginx-not-reloaded", "nested-gateway"),
+        effects=("stale-config",),
     )
 
 

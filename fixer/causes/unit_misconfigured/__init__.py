@@ -197,7 +197,6 @@ CAUSE = Cause(
     page=__doc__,
 )
 
-EXPLAINS = ("crash-loop-gave-up", "backend-down", "slow-start", "wrong-port", "crash-killed", "crash-code-error")
 
 
 def unit_finding(case: Case, crash: FailedRun, failure: StepFailure | None, told: StepExplanation) -> Finding:
@@ -213,7 +212,7 @@ def unit_finding(case: Case, crash: FailedRun, failure: StepFailure | None, told
             config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
             *symptom_evidence(case, trouble, CONNECT_FAILED),
         ))),
-        repairs=told.repairs, explains=EXPLAINS,
+        repairs=told.repairs,
     )
 
 

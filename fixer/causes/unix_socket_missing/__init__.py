@@ -79,7 +79,6 @@ from fixer.repairs.start_service import restart_steps
 from fixer.repairs.upstream_address import UPSTREAM_KEY, point_at_address_repair
 from fixer.repairs.write_variables import write_drop_in
 
-EXPLAINS = ("wrong-port", "backend-down", "slow-start")
 _PRIVATE_FOLDERS = ("/tmp/", "/var/tmp/")  # noqa: S108  the folders that PrivateTmp= replaces
 
 
@@ -285,7 +284,7 @@ def _finding(case: Case, trouble: FailingAddress, owner: PortOwner, held: Listen
             listener_evidence(case.snapshot, held, owner.service), *more, *owner.evidence[:1],
             *no_listener_evidence(endpoint), *symptom_evidence(case, trouble, CONNECT_FAILED),
         ))),
-        repairs=(repair,), explains=EXPLAINS,
+        repairs=(repair,),
     )
 
 
@@ -329,7 +328,7 @@ def hidden_from_nginx_finding(case: Case, trouble: FailingAddress) -> Finding | 
             *symptom_evidence(case, trouble, CONNECT_FAILED),
         ))),
         repairs=tuple(_repairs(case.snapshot, nginx, key, trouble)),
-        explains=("wrong-port", "backend-down", "slow-start", "nginx-not-reloaded"),
+        effects=("nothing-listens", "stale-config"),
     )
 
 

@@ -22,8 +22,6 @@ from fixer.model.snapshot import Binding, Container, Listener, Service
 from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.upstream_address import UPSTREAM_KEY, point_at_address_repair
 
-_EXPLAINS = ("wrong-port", "backend-down", "slow-start")
-
 
 @dataclass(frozen=True, slots=True)
 class _ContainerSocket:
@@ -121,5 +119,5 @@ def _finding(case: Case, trouble: FailingAddress, sockets: list[_ContainerSocket
             *(config_evidence(case.snapshot, trouble.nginx, e) for e in trouble.endpoints[:8]), *shown,
             *no_listener_evidence(endpoint), *symptom_evidence(case, trouble, CONNECT_FAILED),
         ))),
-        repairs=(repair,), explains=_EXPLAINS,
+        repairs=(repair,),
     )

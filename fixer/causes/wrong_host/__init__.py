@@ -195,7 +195,7 @@ def _after_start_finding(case: Case, trouble: FailingAddress, owner: PortOwner,
             config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), told[0].source, state_evidence(service),
             *arp_silence_evidence(case, trouble), *no_listener_evidence(trouble.endpoint),
         ))),
-        repairs=(point_after_start_repair(trouble, service.name, where, _REPAIR_ID),),
+        repairs=(point_after_start_repair(trouble, service.name, where, _REPAIR_ID),), effects=(),
     )
 
 
@@ -261,7 +261,6 @@ def _wrong_host_finding(
             *symptom_evidence(case, trouble, CONNECT_FAILED),
         ))),
         repairs=(point_at_address_repair(case, trouble, _REPAIR_ID, text, need),),
-        explains=("wrong-port", "backend-down"),
     )
 
 
@@ -322,7 +321,7 @@ def hosts_line_finding(case: Case, trouble: FailingAddress) -> Finding | None:
         repairs=(_correct_hosts_repair(case, trouble, box,
                                        (f"{line.where} of {nginx.node} maps {endpoint.host} to {known[0]}, "
                                                f"{whose}{better}: ", line.where), right),),
-        explains=("wrong-port", "backend-down", "network-detached"),
+        effects=("nothing-listens", "wrong-name"),
     )
 
 

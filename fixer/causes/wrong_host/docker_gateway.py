@@ -52,7 +52,7 @@ def gateway_finding(case: Case, trouble: FailingAddress) -> Finding | None:
             config_evidence(case.snapshot, nginx, endpoint), *shown, *shown_there, *no_listener_evidence(endpoint),
             *symptom_evidence(case, trouble, CONNECT_FAILED),
         ))),
-        repairs=(repair,), explains=("dns-unresolved", "nginx-down", "nginx-config-invalid", "nginx-not-reloaded"),
+        repairs=(repair,), effects=("nginx-stops", "stale-config"),
     )
 
 

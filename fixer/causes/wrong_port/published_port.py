@@ -115,7 +115,7 @@ def _no_listener_finding(case: Case, trouble: FailingAddress, owner: PortOwner, 
             state_evidence(owner.service),
             *symptom_evidence(case, trouble, CUT_OFF | CONNECT_FAILED),
         ))),
-        repairs=repairs, explains=("wrong-bind-address", "slow-start", "backend-down"),
+        repairs=repairs, effects=("nothing-listens", "wrong-place"),
     )
 
 
@@ -226,7 +226,7 @@ def _make_unpublished_finding(case: Case, trouble: FailingAddress, owner: PortOw
             state_evidence(service),
             *symptom_evidence(case, trouble, CONNECT_FAILED),
         ))),
-        repairs=(repair,), explains=("backend-down",),
+        repairs=(repair,), effects=("nothing-listens",),
     )
 
 

@@ -1,0 +1,153 @@
+"""What explains what: a finding has effects, and each effect explains the causes that it looks like.
+
+A explains B if both are at one place and A has an effect that shows as B. A then stays, B becomes its consequence and
+is repaired with it. `ALSO` adds single pairs, each with its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from fixer.lazy.dataclass import replace
+from fixer.model.diagnosis import AT_FAULT, Effect, Finding
+from fixer.model.plan import has_only_starts
+
+# What an effect looks like. In a chain (below) the order counts.
+EFFECTS: Mapping[Effect, tuple[str, ...]] = {
+    "nginx-stops": ("dns-unresolved", "nginx-config-invalid", "nginx-down"),
+    "run-ends": ("crash-killed", "crash-loop-gave-up", "backend-down", "slow-start"),
+    "last-words": ("crash-code-error",),                    # the program ends with an exception
+    "nothing-listens": ("wrong-port", "backend-down", "slow-start"),
+    "no-answer": ("backend-hung", "backlog-full", "overload-saturated", "timeout-too-short", "slow-start"),
+    "looks-busy": ("backend-hung", "overload-saturated"),   # nginx or the address is at fault, the backend seems silent
+    "looks-killed": ("crash-killed", "worker-recycled"),    # a closed connection, read as a dying worker
+    "address-lost": ("dns-stale", "backend-down"),
+    "wrong-name": ("network-detached",),                    # /etc/hosts leads elsewhere, the network itself is well
+    "wrong-place": ("dns-stale", "wrong-host", "wrong-bind-address", "wrong-port", "backend-down"),
+    "packets-blocked": ("firewall-drop", "firewall-reject"),
+    "stale-config": ("nginx-not-reloaded",),                # the last resort: what else explains the page, explains it
+}
+# A cause that is itself in one of these explains only what follows it.
+CHAINS: frozenset[Effect] = frozenset(("nginx-stops", "no-answer"))
+
+# The effects of each cause's findings, unless a finding states others (those of a packet filter's rule always do:
+# `findings/filter_rule.py`). Causes without a row have none.
+EFFECTS_OF: Mapping[str, tuple[Effect, ...]] = {
+    "nginx-config-invalid": ("nginx-stops",),
+    "dns-unresolved": ("nginx-stops", "nothing-listens", "stale-config"),
+    "no-resolver": ("nothing-listens", "stale-config"),
+    "unit-misconfigured": ("run-ends", "last-words", "nothing-listens"),
+    "crash-missing-env": ("run-ends",),
+    "crash-dependency-down": ("run-ends", "nothing-listens"),
+    "crash-code-error": ("run-ends",),
+    "crash-port-in-use": ("run-ends", "nothing-listens"),
+    "crash-file-access": ("run-ends",),
+    "mac-denied": ("packets-blocked", "address-lost", "stale-config"),
+    "sandbox-denied": ("run-ends", "nothing-listens", "looks-busy", "packets-blocked", "stale-config"),
+    "network-detached": ("nginx-stops", "address-lost", "nothing-listens", "looks-busy", "packets-blocked",
+                         "stale-config"),
+    "route-broken": ("address-lost", "packets-blocked", "stale-config"),
+    "worker-recycled": ("run-ends",),
+    "crash-oom": ("run-ends", "stale-config"),
+    "crash-killed": ("run-ends", "stale-config"),
+    "crash-loop-gave-up": ("run-ends",),
+    "cpu-throttled": ("no-answer", "stale-config"),
+    "memory-pressure": ("no-answer", "stale-config"),
+    "fd-exhausted": ("run-ends", "nothing-listens", "no-answer", "stale-config"),
+    "backend-down": ("stale-config",),
+    "backend-hung": ("no-answer", "stale-config"),
+    "backlog-full": ("no-answer", "packets-blocked", "stale-config"),
+    "overload-saturated": ("stale-config",),
+    "timeout-too-short": ("stale-config",),
+    "wrong-server-block": ("nothing-listens",),
+    "dns-stale": ("looks-busy", "stale-config"),
+    "unix-socket-missing": ("nothing-listens",),
+    "wrong-bind-address": ("nothing-listens",),
+    "wrong-host": ("nothing-listens",),
+    "header-too-big": ("stale-config",),
+    "invalid-upstream-headers": ("stale-config",),
+    "tls-mismatch": ("stale-config",),
+    "tls-verify-failed": ("stale-config",),
+    "upstream-expects-tls": ("looks-killed", "looks-busy", "stale-config"),
+    "wrong-protocol": ("looks-busy", "looks-killed"),
+}
+
+# Pairs beyond the effects: a cause (or one variant, as cause/variant), what it also explains, and why.
+ALSO: Mapping[str, Mapping[str, str]] = {
+    "sandbox-denied": {"unit-misconfigured": "the sandbox is in the unit file: one fault, two readings"},
+    "network-detached/shared-network-gone": {
+        "unit-misconfigured": "the wait unit of a guest fails, since its network was replaced"},
+    "route-broken": {"wrong-host": "a route leads elsewhere, the address itself is right"},
+}
+
+# Pairs that follow from the effects and are not wanted.
+NOT: Mapping[str, frozenset[str]] = {
+    "dns-unresolved": frozenset(("slow-start",)),
+    "no-resolver": frozenset(("slow-start",)),
+    "crash-missing-env/start-envfile-missing": frozenset(("crash-killed", "slow-start")),
+    "crash-dependency-down/start-dependency-failed": frozenset(("nginx-config-invalid",)),
+    "crash-port-in-use/start-port-in-use": frozenset(("slow-start",)),
+    "mac-denied": frozenset(("firewall-drop", "backend-down")),
+    "sandbox-denied": frozenset(("firewall-reject",)),
+    "network-detached": frozenset(("slow-start", "overload-saturated", "firewall-reject")),
+    "network-detached/shared-network-gone": frozenset(("nginx-config-invalid",)),
+    "route-broken": frozenset(("firewall-drop", "dns-stale")),
+    "route-broken/mtu-blackhole": frozenset(("wrong-host",)),
+    "crash-oom": frozenset(("slow-start",)),
+    "crash-killed": frozenset(("slow-start",)),
+    "crash-loop-gave-up": frozenset(("wrong-port",)),
+    "fd-exhausted/backend-fd-limit": frozenset(("timeout-too-short",)),
+    "backend-down": frozenset(("wrong-port",)),
+    "backend-hung": frozenset(("backlog-full", "timeout-too-short")),
+    "backlog-full": frozenset(("slow-start", "firewall-reject")),
+    "overload-saturated/threadpool-exhausted": frozenset(("slow-start",)),
+    "wrong-server-block": frozenset(("slow-start",)),
+    "dns-stale/docker-alias-collision": frozenset(("overload-saturated", "firewall-drop")),
+    "wrong-bind-address/start-bind-address-unavailable": frozenset(("crash-killed",)),
+    "wrong-host": frozenset(("slow-start",)),
+    "wrong-port/docker-proxy-no-listener": frozenset(("dns-stale", "wrong-host")),
+    "wrong-port/container-wrong-port": frozenset(("slow-start",)),
+    "wrong-port/docker-port-not-published": frozenset(("slow-start",)),
+    "disk-full": frozenset(("crash-killed",)),
+    "header-too-big": frozenset(("worker-recycled",)),
+    "upstream-expects-tls": frozenset(("overload-saturated",)),
+    "wrong-protocol": frozenset(("worker-recycled",)),
+}
+
+_OWN_FAULT_CAUSES = frozenset({"backend-down", "crash-killed", "crash-loop-gave-up", "crash-missing-env",
+                               "crash-port-in-use"})
+
+
+def demote_explained(findings: Sequence[Finding]) -> list[Finding]:
+    """Turn findings that another one explains into its consequences, repaired with their root."""
+    return [
+        replace(finding, role="consequence", repairs=())
+        if finding.role in AT_FAULT and any(_explains(other, finding) for other in findings if other is not finding)
+        else finding
+        for finding in findings
+    ]
+
+
+def explained_causes(finding: Finding) -> frozenset[str]:
+    """Return the causes that the finding explains wherever both are at one place."""
+    names = (finding.cause, f"{finding.cause}/{finding.variant}")
+    effects = finding.effects if finding.effects is not None else EFFECTS_OF.get(finding.cause, ())
+    shown = {cause for effect in effects for cause in _shown_as(effect, finding.cause)}
+    return frozenset(shown.union(*(ALSO.get(name, ()) for name in names)).difference(
+        (finding.cause,), *(NOT.get(name, ()) for name in names)))
+
+
+def _shown_as(effect: Effect, cause: str) -> tuple[str, ...]:
+    causes = EFFECTS[effect]
+    return causes[causes.index(cause) + 1:] if effect in CHAINS and cause in causes else causes
+
+
+def _explains(other: Finding, finding: Finding) -> bool:
+    if other.role not in AT_FAULT or finding.cause not in explained_causes(other):
+        return False
+    if other.service is not None and other.service == finding.service and other.node == finding.node:
+        return True
+    if other.cause in _OWN_FAULT_CAUSES and other.service and finding.service and any(has_only_starts(r.steps)
+                                                                                      for r in finding.repairs):
+        return False        # two members of a group: a kill of one does not explain why the other was stopped
+    return bool(set(other.routes) & set(finding.routes)) or (not other.routes and other.node == finding.node)

@@ -1,0 +1,85 @@
+"""Tests of fixer/diagnose/precedence.py."""
+
+from __future__ import annotations
+
+from itertools import chain
+from typing import get_args
+
+import pytest
+
+from fixer.causes import load_causes
+from fixer.diagnose.precedence import ALSO, CHAINS, EFFECTS, EFFECTS_OF, NOT, demote_explained, explained_causes
+from fixer.lazy.dataclass import replace
+from fixer.model.diagnosis import Effect, Finding, Role
+from fixer.model.facts import Evidence
+
+CAUSES = {cause.id: cause for cause in load_causes()}
+SEEN = (Evidence("probe", "w", "t"),)
+
+
+def finding(cause: str, variant: str | None = None, effects: tuple[Effect, ...] | None = None) -> Finding:
+    return Finding(cause, variant, "root", "certain", "s", (), ("r1",), "shop.service", "local", SEEN, effects=effects)
+
+
+def roles(*findings: Finding) -> list[str]:
+    return [found.role for found in demote_explained(findings)]
+
+
+def test_every_effect_is_in_the_table_and_explains_causes() -> None:
+    assert set(EFFECTS) == set(get_args(Effect)) and set(EFFECTS) >= CHAINS
+    assert set(chain.from_iterable(EFFECTS.values())) <= set(CAUSES)
+
+
+def test_every_name_in_the_tables_is_a_cause_or_its_variant() -> None:
+    assert set(EFFECTS_OF) <= set(CAUSES)
+    for name in (*ALSO, *NOT):
+        cause, _, variant = name.partition("/")
+        assert cause in CAUSES and (not variant or variant in CAUSES[cause].variants), name
+    assert set(chain(*ALSO.values(), *NOT.values())) <= set(CAUSES)
+
+
+def test_every_exception_has_a_reason_and_changes_something() -> None:
+    for name, pairs in ALSO.items():
+        cause = name.partition("/")[0]
+        follows = set(chain.from_iterable(EFFECTS[effect] for effect in EFFECTS_OF.get(cause, ())))
+        assert all(pairs.values()) and not follows & set(pairs), name
+
+
+def test_an_effect_explains_what_it_looks_like() -> None:
+    explained = explained_causes(finding("crash-code-error"))
+    assert explained == {"crash-killed", "crash-loop-gave-up", "backend-down", "slow-start"}
+    assert roles(finding("crash-code-error"), finding("backend-down")) == ["root", "consequence"]
+
+
+def test_a_finding_may_have_other_effects_than_its_cause() -> None:
+    assert "crash-code-error" not in explained_causes(finding("backend-down"))
+    assert "crash-code-error" in explained_causes(finding("backend-down", effects=("last-words",)))
+    assert explained_causes(finding("crash-code-error", effects=())) == frozenset()
+
+
+def test_in_a_chain_only_what_follows_is_explained() -> None:
+    dns = explained_causes(finding("dns-unresolved"))
+    assert {"nginx-config-invalid", "nginx-down"} <= dns
+    assert explained_causes(finding("nginx-config-invalid")) == {"nginx-down"}
+
+
+def test_a_pair_beyond_the_effects_may_concern_one_variant() -> None:
+    assert "unit-misconfigured" in explained_causes(finding("network-detached", "shared-network-gone"))
+    assert "unit-misconfigured" not in explained_causes(finding("network-detached", "docker-icc-disabled"))
+
+
+def test_nothing_explains_its_own_cause_or_that_of_another_place() -> None:
+    assert all(cause not in explained_causes(finding(cause)) for cause in CAUSES)
+    elsewhere = replace(finding("backend-down"), service="other.service", routes=("r2",))
+    assert roles(finding("crash-code-error"), elsewhere) == ["root", "root"]
+
+
+@pytest.mark.parametrize("role", ["advice", "consequence"])
+def test_what_is_not_at_fault_explains_nothing(role: Role) -> None:
+    told = replace(finding("crash-code-error"), role=role)
+    assert roles(told, finding("backend-down")) == [role, "root"]
+
+
+def test_a_cause_of_another_package_explains_what_its_finding_states() -> None:
+    assert explained_causes(finding("moon-phase")) == frozenset()
+    assert explained_causes(finding("moon-phase", effects=("stale-config",))) == {"nginx-not-reloaded"}
