@@ -15,18 +15,13 @@ Judge: TypeAlias = Callable[[Case], Verdict]
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A cause under the name that an operator would use.
-
-    `order` tells how near to the root the cause is. Of two independent faults, the one with the lower order is repaired
-    first: the other can often not be repaired (or even seen) before. `page` is the module's docstring.
-    """
+    """A cause under the name that an operator would use. `page` is the module's docstring."""
 
     id: str
     title: str
     family: str
     variants: tuple[str, ...]
     verdict: Judge
-    order: int = 50
     page: str = ""
 
 

@@ -254,7 +254,6 @@ CAUSE = Cause(
     family="overload, comes and goes",
     variants=("backend-sigstop", "container-paused", "event-loop-blocked", "hang-mid-body"),
     verdict=judge,
-    order=25,
     page=__doc__,
 )
 

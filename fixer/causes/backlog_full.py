@@ -140,6 +140,5 @@ CAUSE = Cause(
     family="overload, comes and goes",
     variants=("accept-queue-full", "unix-backlog-full"),
     verdict=judge,
-    order=34,
     page=__doc__,
 )

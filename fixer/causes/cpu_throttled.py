@@ -125,6 +125,5 @@ CAUSE = Cause(
     family="overload, comes and goes",
     variants=("cpu-quota-throttled",),
     verdict=judge,
-    order=21,
     page=__doc__,
 )

@@ -294,7 +294,6 @@ CAUSE = Cause(
     family="backend crashed, or exits at once",
     variants=("start-file-denied", "start-file-missing"),
     verdict=judge,
-    order=21,
     page=__doc__,
 )
 

@@ -201,6 +201,5 @@ CAUSE = Cause(
         "tasks-or-address-space-limit",
     ),
     verdict=judge,
-    order=20,
     page=__doc__,
 )

@@ -230,6 +230,5 @@ CAUSE = Cause(
     family="backend crashed, or exits at once",
     variants=("oom-killed-systemd", "oom-killed-docker", "oom-killed-worker-child", "oom-kill-result-cgroup-v2"),
     verdict=judge,
-    order=19,
     page=__doc__,
 )

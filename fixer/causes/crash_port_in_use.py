@@ -316,7 +316,6 @@ CAUSE = Cause(
     family="backend crashed, or exits at once",
     variants=("start-port-in-use", "start-socket-stale"),
     verdict=judge,
-    order=15,
     page=__doc__,
 )
 

@@ -184,7 +184,6 @@ CAUSE = Cause(
     family="overload, comes and goes",
     variants=("log-disk-full", "client-body-temp-broken", "proxy-temp-unwritable"),
     verdict=judge,
-    order=45,
     page=__doc__,
 )
 

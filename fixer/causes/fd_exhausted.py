@@ -245,6 +245,5 @@ CAUSE = Cause(
     family="overload, comes and goes",
     variants=("backend-fd-limit", "worker-fd-limit"),
     verdict=judge,
-    order=22,
     page=__doc__,
 )

@@ -73,6 +73,5 @@ CAUSE = Cause(
     family="network, firewall, SELinux",
     variants=("firewall-drop", "firewall-drops-data", "kernel-syn-timeout", "docker-user-chain-block"),
     verdict=judge,
-    order=20,
     page=__doc__,
 )

@@ -60,6 +60,5 @@ CAUSE = Cause(
     family="network, firewall, SELinux",
     variants=("firewall-reject", "firewall-reject-113", "docker-user-chain-block"),
     verdict=judge,
-    order=20,
     page=__doc__,
 )

@@ -137,7 +137,6 @@ CAUSE = Cause(
     family="beyond the guide",
     variants=("header-too-big", "request-too-big"),
     verdict=judge,
-    order=38,
     page=__doc__,
 )
 

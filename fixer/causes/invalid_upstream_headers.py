@@ -94,6 +94,5 @@ CAUSE = Cause(
     family="beyond the guide",
     variants=("header-invalid",),
     verdict=judge,
-    order=38,
     page=__doc__,
 )

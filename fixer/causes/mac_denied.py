@@ -203,6 +203,5 @@ CAUSE = Cause(
     family="network, firewall, SELinux",
     variants=("connect-denied-by-policy", "selinux-connect-denied", "apparmor-denied"),
     verdict=judge,
-    order=16,
     page=__doc__,
 )

@@ -92,6 +92,5 @@ CAUSE = Cause(
     family="overload, comes and goes",
     variants=("limit-too-close",),
     verdict=judge,
-    order=21,
     page=__doc__,
 )

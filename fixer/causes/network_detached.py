@@ -279,7 +279,6 @@ CAUSE = Cause(
     family="network, firewall, SELinux",
     variants=("docker-network-detached", "docker-different-network", "docker-icc-disabled", "shared-network-gone"),
     verdict=judge,
-    order=18,
     page=__doc__,
 )
 

@@ -80,6 +80,5 @@ CAUSE = Cause(
     family="beyond the guide",
     variants=("resolver-missing",),
     verdict=judge,
-    order=6,
     page=__doc__,
 )

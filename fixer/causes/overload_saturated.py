@@ -127,7 +127,6 @@ CAUSE = Cause(
     family="overload, comes and goes",
     variants=("single-worker-overload", "threadpool-exhausted", "limit-concurrency-503", "max-conns-reached"),
     verdict=judge,
-    order=35,
     page=__doc__,
 )
 

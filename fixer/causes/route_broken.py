@@ -218,6 +218,5 @@ CAUSE = Cause(
     family="network, firewall, SELinux",
     variants=("route-unreachable", "route-prohibit", "route-blackhole", "route-missing", "mtu-blackhole"),
     verdict=judge,
-    order=21,
     page=__doc__,
 )

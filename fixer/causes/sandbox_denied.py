@@ -298,7 +298,6 @@ CAUSE = Cause(
         "nginx-unit-address-families", "call-refused", "memory-denied",
     ),
     verdict=judge,
-    order=17,
     page=__doc__,
 )
 

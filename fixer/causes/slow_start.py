@@ -272,7 +272,6 @@ CAUSE = Cause(
         "startup-slow", "start-execstartpre-long", "start-script-waits", "start-job-queued", "container-unhealthy",
     ),
     verdict=judge,
-    order=45,
     page=__doc__,
 )
 

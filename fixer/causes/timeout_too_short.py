@@ -277,7 +277,6 @@ CAUSE = Cause(
     family="overload, comes and goes",
     variants=("read-timeout-too-short", "header-trickle-timeout", "send-timeout-upload", "retry-multiplies-timeout"),
     verdict=judge,
-    order=37,
     page=__doc__,
 )
 

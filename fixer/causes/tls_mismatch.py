@@ -46,6 +46,5 @@ CAUSE = Cause(
     family="beyond the guide",
     variants=("tls-protocol-mismatch",),
     verdict=judge,
-    order=38,
     page=__doc__,
 )

@@ -54,6 +54,5 @@ CAUSE = Cause(
     family="beyond the guide",
     variants=("tls-verify-unknown-ca", "tls-verify-name", "tls-verify-expired"),
     verdict=judge,
-    order=38,
     page=__doc__,
 )

@@ -231,6 +231,5 @@ CAUSE = Cause(
     family="beyond the guide",
     variants=("unix-socket-permission",),
     verdict=judge,
-    order=42,
     page=__doc__,
 )

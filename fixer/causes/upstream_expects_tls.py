@@ -92,6 +92,5 @@ CAUSE = Cause(
     family="beyond the guide",
     variants=("plain-to-tls-backend",),
     verdict=judge,
-    order=38,
     page=__doc__,
 )

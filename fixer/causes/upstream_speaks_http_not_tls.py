@@ -101,6 +101,5 @@ CAUSE = Cause(
     family="beyond the guide",
     variants=("tls-to-plain-backend",),
     verdict=judge,
-    order=38,
     page=__doc__,
 )

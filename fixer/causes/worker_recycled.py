@@ -178,7 +178,6 @@ CAUSE = Cause(
     family="backend crashed, or exits at once",
     variants=("limit-max-requests-exit", "worker-timeout-killed"),
     verdict=judge,
-    order=18,
     page=__doc__,
 )
 

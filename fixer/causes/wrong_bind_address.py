@@ -215,6 +215,5 @@ CAUSE = Cause(
     family="running but not listening",
     variants=("bound-other-interface", "bound-ipv6-only", "start-bind-address-unavailable"),
     verdict=judge,
-    order=38,
     page=__doc__,
 )

@@ -125,7 +125,6 @@ CAUSE = Cause(
     family="beyond the guide",
     variants=("backend-is-uwsgi", "uwsgi-pass-to-http", "fastcgi-pass-to-http"),
     verdict=judge,
-    order=39,
     page=__doc__,
 )
 

@@ -302,7 +302,6 @@ CAUSE = Cause(
     family="nginx configuration",
     variants=("default-server-catches",),
     verdict=judge,
-    order=36,
     page=__doc__,
 )
 

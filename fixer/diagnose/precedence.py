@@ -12,6 +12,30 @@ from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import AT_FAULT, Effect, Finding
 from fixer.model.plan import has_only_starts
 
+# The way from nginx's start to the answer. Of two independent faults, the one that is nearer to the start is repaired
+# first: the other can often not be repaired (or even seen) before. The number of a cause is its rank.
+STAGES: Mapping[str, Mapping[str, int]] = {
+    "nginx-start": {"nginx-config-invalid": 4, "nginx-down": 5},
+    "names": {"dns-unresolved": 6, "no-resolver": 6},
+    "unit": {"unit-misconfigured": 8},
+    "exit-reason": {"crash-missing-env": 10, "crash-dependency-down": 11, "crash-code-error": 12,
+        "crash-port-in-use": 15, "crash-file-access": 21},
+    "isolation": {"mac-denied": 16, "sandbox-denied": 17, "network-detached": 18, "firewall-drop": 20,
+        "firewall-reject": 20, "route-broken": 21},
+    "exit": {"worker-recycled": 18, "crash-oom": 19, "crash-killed": 20, "crash-loop-gave-up": 22},
+    "limits": {"cpu-throttled": 21, "memory-pressure": 21, "fd-exhausted": 22},
+    "down": {"backend-down": 30},
+    "no-answer": {"backend-hung": 25, "backlog-full": 34, "overload-saturated": 35, "timeout-too-short": 37},
+    "routing": {"wrong-server-block": 36, "dns-stale": 37, "unix-socket-missing": 37, "wrong-bind-address": 38,
+        "wrong-host": 39, "wrong-port": 40},
+    "protocol": {"header-too-big": 38, "invalid-upstream-headers": 38, "tls-mismatch": 38, "tls-verify-failed": 38,
+        "upstream-expects-tls": 38, "upstream-speaks-http-not-tls": 38, "wrong-protocol": 39},
+    "reload": {"nginx-not-reloaded": 38},
+    "last": {"unix-socket-permission": 42, "disk-full": 45, "slow-start": 45},
+}
+_RANKS: Mapping[str, int] = {cause: rank for causes in STAGES.values() for cause, rank in causes.items()}
+_LAST = 50     # causes of other packages
+
 # What an effect looks like. In a chain (below) the order counts.
 EFFECTS: Mapping[Effect, tuple[str, ...]] = {
     "nginx-stops": ("dns-unresolved", "nginx-config-invalid", "nginx-down"),
@@ -116,6 +140,11 @@ NOT: Mapping[str, frozenset[str]] = {
 
 _OWN_FAULT_CAUSES = frozenset({"backend-down", "crash-killed", "crash-loop-gave-up", "crash-missing-env",
                                "crash-port-in-use"})
+
+
+def rank_of(cause: str) -> int:
+    """Return how near to nginx's start the cause is; lower ranks are repaired first."""
+    return _RANKS.get(cause, _LAST)
 
 
 def demote_explained(findings: Sequence[Finding]) -> list[Finding]:

@@ -17,7 +17,7 @@ from fixer.diagnose.notes import (
     unresolved_value_notes,
     unresolved_values,
 )
-from fixer.diagnose.precedence import demote_explained
+from fixer.diagnose.precedence import demote_explained, rank_of
 from fixer.diagnose.revise_findings import drop_conflicting_starts, drop_transient_restarts, merge_shared_edits
 from fixer.diagnose.route_health import health_of_route, health_verdict, unconnectable_routes, unreachable_slow_routes
 from fixer.model.diagnosis import (
@@ -63,7 +63,7 @@ def diagnose(
         shown, excused, notes = apply_ignored(shown, accepted, snapshot)
     unresolved = unresolved_values(case)
     checks = (*checks, *_unexplained_checks(lasting, unresolved))
-    settled = _mark_proofs(case, _rank_findings(shown, judges))
+    settled = _mark_proofs(case, _rank_findings(shown))
     blamed: dict[str, str] = {}
     for finding in settled:
         if finding.is_proven_fault:
@@ -149,13 +149,11 @@ def _name_replicas(case: Case, findings: Sequence[Finding]) -> Sequence[Finding]
     return name_failing_replica(case, findings)
 
 
-def _rank_findings(findings: Sequence[Finding], judges: Sequence[Cause]) -> tuple[Finding, ...]:
-    nearness = {cause.id: cause.order for cause in judges}
-
+def _rank_findings(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     def rank(finding: Finding) -> tuple[int, bool, int, int, str, str, int]:
         first = min((_route_number(route) for route in finding.routes), default=0)
         return (
-            _ROLE_RANK[finding.role], finding.variant in _PAST_VARIANTS, nearness.get(finding.cause, 50),
+            _ROLE_RANK[finding.role], finding.variant in _PAST_VARIANTS, rank_of(finding.cause),
             _CONFIDENCE_RANK[finding.confidence], finding.cause, finding.node, first,
         )
 

@@ -8,7 +8,17 @@ from typing import get_args
 import pytest
 
 from fixer.causes import load_causes
-from fixer.diagnose.precedence import ALSO, CHAINS, EFFECTS, EFFECTS_OF, NOT, demote_explained, explained_causes
+from fixer.diagnose.precedence import (
+    ALSO,
+    CHAINS,
+    EFFECTS,
+    EFFECTS_OF,
+    NOT,
+    STAGES,
+    demote_explained,
+    explained_causes,
+    rank_of,
+)
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Effect, Finding, Role
 from fixer.model.facts import Evidence
@@ -23,6 +33,15 @@ def finding(cause: str, variant: str | None = None, effects: tuple[Effect, ...] 
 
 def roles(*findings: Finding) -> list[str]:
     return [found.role for found in demote_explained(findings)]
+
+
+def test_every_cause_has_one_stage() -> None:
+    assert sorted(chain.from_iterable(STAGES.values())) == sorted(CAUSES)
+
+
+def test_what_is_nearer_to_the_start_of_nginx_is_repaired_first() -> None:
+    assert rank_of("nginx-config-invalid") < rank_of("crash-missing-env") < rank_of("backend-down") < rank_of("wrong-port")
+    assert rank_of("moon-phase") > max(map(rank_of, CAUSES)), "a cause of another package is the last"
 
 
 def test_every_effect_is_in_the_table_and_explains_causes() -> None:

@@ -394,6 +394,5 @@ CAUSE = Cause(
         "clean-exit-not-restarted", "container-stopped",
     ),
     verdict=judge,
-    order=30,
     page=__doc__,
 )

@@ -283,6 +283,5 @@ CAUSE = Cause(
         "app-exception-mid-stream",
     ),
     verdict=judge,
-    order=12,
     page=__doc__,
 )

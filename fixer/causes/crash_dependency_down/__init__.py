@@ -308,6 +308,5 @@ CAUSE = Cause(
         "startup-blocked-on-dependency",
     ),
     verdict=judge,
-    order=11,
     page=__doc__,
 )

@@ -337,6 +337,5 @@ CAUSE = Cause(
         "socket-activation-limit", "restart-window",
     ),
     verdict=judge,
-    order=22,
     page=__doc__,
 )

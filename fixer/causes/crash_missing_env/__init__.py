@@ -293,6 +293,5 @@ CAUSE = Cause(
     family="backend crashed, or exits at once",
     variants=("start-env-var-missing", "start-envfile-missing"),
     verdict=judge,
-    order=10,
     page=__doc__,
 )

@@ -161,7 +161,6 @@ CAUSE = Cause(
     family="network, firewall, SELinux",
     variants=("stale-dns", "stale-dns-wrong-container", "docker-alias-collision"),
     verdict=judge,
-    order=37,
     page=__doc__,
 )
 

@@ -355,6 +355,5 @@ CAUSE = Cause(
     family="network, firewall, SELinux",
     variants=("dns-name-missing-at-start", "docker-alias-lost", "resolver-nxdomain", "resolver-timeout"),
     verdict=judge,
-    order=6,
     page=__doc__,
 )

@@ -334,6 +334,5 @@ CAUSE = Cause(
     family="nginx configuration",
     variants=("nginx-config-invalid", "sites-enabled-dangling"),
     verdict=judge,
-    order=4,
     page=__doc__,
 )

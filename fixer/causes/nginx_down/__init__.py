@@ -339,6 +339,5 @@ CAUSE = Cause(
         "nginx-out-of-memory", "nginx-unmanaged-master",
     ),
     verdict=judge,
-    order=5,
     page=__doc__,
 )

@@ -342,6 +342,5 @@ CAUSE = Cause(
     family="nginx configuration",
     variants=("config-edited-not-reloaded", "reload-bind-failed", "bind-mount-stale-inode"),
     verdict=judge,
-    order=38,
     page=__doc__,
 )

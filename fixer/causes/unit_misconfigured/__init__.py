@@ -193,7 +193,6 @@ CAUSE = Cause(
         "stop-timeout-sigkill", "container-cannot-start",
     ),
     verdict=judge,
-    order=8,
     page=__doc__,
 )
 

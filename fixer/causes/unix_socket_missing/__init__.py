@@ -294,7 +294,6 @@ CAUSE = Cause(
     family="beyond the guide",
     variants=("unix-socket-missing", "unix-socket-private-tmp", "moved-to-a-socket", "moved-to-a-port"),
     verdict=judge,
-    order=37,
     page=__doc__,
 )
 

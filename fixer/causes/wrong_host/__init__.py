@@ -278,7 +278,6 @@ CAUSE = Cause(
     family="wrong port",
     variants=("wrong-ip-unassigned", "nginx-container-uses-loopback", "host-gateway"),
     verdict=judge,
-    order=39,
     page=__doc__,
 )
 

@@ -345,6 +345,5 @@ CAUSE = Cause(
         "docker-proxy-no-listener",
     ),
     verdict=judge,
-    order=40,
     page=__doc__,
 )
