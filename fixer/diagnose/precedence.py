@@ -7,34 +7,34 @@ is repaired with it. `ALSO` adds single pairs, each with its reason.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import AT_FAULT, Effect, Finding
 from fixer.model.plan import has_only_starts
 
 # The way from nginx's start to the answer. Of two independent faults, the one that is nearer to the start is repaired
-# first: the other can often not be repaired (or even seen) before. The number of a cause is its rank.
-STAGES: Mapping[str, Mapping[str, int]] = {
-    "nginx-start": {"nginx-config-invalid": 4, "nginx-down": 5},
-    "names": {"dns-unresolved": 6, "no-resolver": 6},
-    "unit": {"unit-misconfigured": 8},
-    "exit-reason": {"crash-missing-env": 10, "crash-dependency-down": 11, "crash-code-error": 12,
-        "crash-port-in-use": 15, "crash-file-access": 21},
-    "isolation": {"mac-denied": 16, "sandbox-denied": 17, "network-detached": 18, "firewall-drop": 20,
-        "firewall-reject": 20, "route-broken": 21},
-    "exit": {"worker-recycled": 18, "crash-oom": 19, "crash-killed": 20, "crash-loop-gave-up": 22},
-    "limits": {"cpu-throttled": 21, "memory-pressure": 21, "fd-exhausted": 22},
-    "down": {"backend-down": 30},
-    "no-answer": {"backend-hung": 25, "backlog-full": 34, "overload-saturated": 35, "timeout-too-short": 37},
-    "routing": {"wrong-server-block": 36, "dns-stale": 37, "unix-socket-missing": 37, "wrong-bind-address": 38,
-        "wrong-host": 39, "wrong-port": 40},
-    "protocol": {"header-too-big": 38, "invalid-upstream-headers": 38, "tls-mismatch": 38, "tls-verify-failed": 38,
-        "upstream-expects-tls": 38, "upstream-speaks-http-not-tls": 38, "wrong-protocol": 39},
-    "reload": {"nginx-not-reloaded": 38},
-    "last": {"unix-socket-permission": 42, "disk-full": 45, "slow-start": 45},
+# first: the other can often not be repaired (or even seen) before. Within a stage, the order of the causes counts.
+STAGES: Mapping[str, tuple[str, ...]] = {
+    "nginx-start": ("nginx-config-invalid", "nginx-down"),
+    "names": ("dns-unresolved", "no-resolver"),
+    "unit": ("unit-misconfigured",),
+    "exit-reason": ("crash-missing-env", "crash-dependency-down", "crash-code-error", "crash-port-in-use",
+        "crash-file-access"),
+    "isolation": ("mac-denied", "sandbox-denied", "network-detached", "firewall-drop", "firewall-reject",
+        "route-broken"),
+    "exit": ("worker-recycled", "crash-oom", "crash-killed", "crash-loop-gave-up"),
+    "limits": ("cpu-throttled", "memory-pressure", "fd-exhausted"),
+    "down": ("backend-down",),
+    "no-answer": ("backend-hung", "backlog-full", "overload-saturated", "timeout-too-short"),
+    "routing": ("wrong-server-block", "dns-stale", "unix-socket-missing", "wrong-bind-address", "wrong-host",
+        "wrong-port"),
+    "protocol": ("header-too-big", "invalid-upstream-headers", "tls-mismatch", "tls-verify-failed",
+        "upstream-expects-tls", "upstream-speaks-http-not-tls", "wrong-protocol"),
+    "reload": ("nginx-not-reloaded",),
+    "last": ("unix-socket-permission", "disk-full", "slow-start"),
 }
-_RANKS: Mapping[str, int] = {cause: rank for causes in STAGES.values() for cause, rank in causes.items()}
-_LAST = 50     # causes of other packages
+_RANKS: Mapping[str, int] = {cause: rank for rank, cause in enumerate(chain.from_iterable(STAGES.values()))}
 
 # What an effect looks like. In a chain (below) the order counts.
 EFFECTS: Mapping[Effect, tuple[str, ...]] = {
@@ -144,7 +144,7 @@ _OWN_FAULT_CAUSES = frozenset({"backend-down", "crash-killed", "crash-loop-gave-
 
 def rank_of(cause: str) -> int:
     """Return how near to nginx's start the cause is; lower ranks are repaired first."""
-    return _RANKS.get(cause, _LAST)
+    return _RANKS.get(cause, len(_RANKS))      # causes of other packages are the last
 
 
 def demote_explained(findings: Sequence[Finding]) -> list[Finding]:
