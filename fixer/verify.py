@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
+from fixer.diagnose.precedence import does_reveal_next
 from fixer.lazy.dataclass import dataclass
 from fixer.model.diagnosis import AT_FAULT, UNEXPLAINED, Diagnosis, Finding, Found, RouteHealth, Undetermined
 from fixer.model.facts import Known
@@ -15,9 +16,6 @@ RouteKey: TypeAlias = tuple[str, str, str, str]     # node, listen, server name,
 
 _MARK_DIGITS = 16
 _PERMISSION_DENIED = "(13: Permission denied)"
-_STEPWISE_CAUSES = frozenset({"unit-misconfigured"})      # a start reports one fault at a time
-# states that are observed directly: if one is not found any more, it has ended
-_DIRECT_VARIANTS = frozenset({"container-paused", "backend-sigstop"})
 _STATE_RANK = {"ok": 3, "degraded": 2, "unknown": 1, "failing": 0}
 
 
@@ -52,7 +50,7 @@ def compare(before: Observation, after: Observation, addressed: Finding) -> Veri
     else:
         fixed = after.is_healthy or (not _is_still_found(before, after, addressed) and (
             _is_answering_now(before, after, addressed) or not _has_new_unknowns(before, after, addressed.cause)
-            or _has_revealed_fault(before, after, addressed) or addressed.variant in _DIRECT_VARIANTS))
+            or _has_revealed_fault(before, after, addressed) or addressed.is_seen_directly))
     regressions = tuple(_regressions(before, after))
     helped = has_helped(before, after, addressed)
     kept = fixed and not regressions and (helped or _has_next_fault(before, after, addressed))
@@ -102,7 +100,7 @@ def _is_condition_gone(before: Observation, after: Observation, addressed: Findi
     """Return whether the condition of the finding is gone. Its routes answered before, so that they answer proves
     nothing, nor does a healthy verdict. A state that is observed directly has ended if it is not found any more."""
     return not _is_still_found(before, after, addressed) and (
-        addressed.variant in _DIRECT_VARIANTS or not _has_new_unknowns(before, after, addressed.cause))
+        addressed.is_seen_directly or not _has_new_unknowns(before, after, addressed.cause))
 
 
 def _is_still_found(before: Observation, after: Observation, addressed: Finding) -> bool:
@@ -135,10 +133,11 @@ def _new_root_findings(before: Observation, after: Observation) -> Iterator[Find
 def _is_next_fault(addressed: Finding, now: Finding) -> bool:
     """Return whether this is the next fault of the same kind: another value is needed now. A program reports one
     missing variable at a time, and systemd one fault of a unit."""
-    if addressed.service == now.service and addressed.variant != now.variant and addressed.variant in _DIRECT_VARIANTS:
-        return True
-    if addressed.cause in _STEPWISE_CAUSES and addressed.service == now.service and addressed.variant != now.variant:
-        return None not in (addressed.variant, now.variant)
+    if addressed.service == now.service and addressed.variant != now.variant:
+        if addressed.is_seen_directly:
+            return True
+        if does_reveal_next(addressed.cause):
+            return None not in (addressed.variant, now.variant)
     then, keys = ({need.key for repair in f.repairs for need in repair.needs} for f in (addressed, now))
     return bool(then and keys) and not then & keys
 

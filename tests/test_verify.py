@@ -145,7 +145,7 @@ def test_a_mechanism_that_is_gone_is_kept_only_if_no_route_is_worse() -> None:
 
 def test_a_pause_that_is_over_is_seen_directly() -> None:
     before, mine = by_mechanism()
-    paused = replace(mine, variant="container-paused")
+    paused = replace(mine, variant="container-paused", is_seen_directly=True)
     after = with_health(before, "ok", checks=(Check("wrong-port", Undetermined(("no tool",))),))
     assert compare(before, after, paused).is_better
 
@@ -175,30 +175,32 @@ def test_the_same_cause_of_another_server_of_the_upstream_is_another_fault() -> 
     assert not compare(unknown, with_health(before, "degraded", "ok", findings=(other,)), mine).is_fixed
 
 
-@pytest.mark.parametrize(("was", "now", "better"), [
-    ("container-paused", "event-loop-blocked", True), ("backend-sigstop", None, True),
-    ("container-paused", "container-paused", False), ("event-loop-blocked", "hang-mid-body", False),
+@pytest.mark.parametrize(("was", "seen", "now", "better"), [
+    ("container-paused", True, "event-loop-blocked", True), ("backend-sigstop", True, None, True),
+    ("container-paused", True, "container-paused", False), ("event-loop-blocked", False, "hang-mid-body", False),
 ])
-def test_a_server_that_goes_on_and_answers_nobody_for_another_reason(was: str, now: str | None, better: bool) -> None:
+def test_a_server_that_goes_on_and_answers_nobody_for_another_reason(was: str, seen: bool, now: str | None, better: bool) -> None:
     """A pause is plainly seen, and then no more: what it hid is the next to be mended."""
     before = two_routes()
-    mine = replace(fault(look(wrong_port_scene())), cause="backend-hung", variant=was, service="shop", routes=("r1",))
+    mine = replace(fault(look(wrong_port_scene())), cause="backend-hung", variant=was, service="shop", routes=("r1",),
+                   is_seen_directly=seen)
     after = with_health(before, "failing", "ok", findings=(replace(mine, variant=now),))
     assert compare(with_health(before, "failing", "ok", findings=(mine,)), after, mine).is_better is better
 
 
-@pytest.mark.parametrize(("variant", "better"), [("container-paused", True), ("event-loop-blocked", False)])
-def test_a_pause_that_is_over_is_gone_whatever_is_not_known_since(variant: str, better: bool) -> None:
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_pause_that_is_over_is_gone_whatever_is_not_known_since(seen: bool) -> None:
     """Of a server that goes on and takes nobody for another reason nobody can tell whether it hangs as well."""
     before = two_routes()
-    mine = replace(fault(look(wrong_port_scene())), cause="backend-hung", variant=variant, service="shop", routes=("r1",))
+    mine = replace(fault(look(wrong_port_scene())), cause="backend-hung", variant="container-paused", service="shop", routes=("r1",),
+                   is_seen_directly=seen)
     unsure = Check("backend-hung", Undetermined(("whether shop still finishes requests",)))
     next_one = replace(mine, cause="fd-exhausted", variant="backend-fd-limit", confidence="likely")
     silent = with_health(before, "failing", "ok", findings=(mine,))
     silent = replace(silent, diagnosis=replace(silent.diagnosis, health=(replace(silent.diagnosis.health[0], reason="no answer"),
                                                                          *silent.diagnosis.health[1:])))
     after = with_health(before, "failing", "ok", findings=(next_one,), checks=(unsure,))
-    assert compare(silent, after, mine).is_better is better
+    assert compare(silent, after, mine).is_better is seen
 
 
 def test_without_routes_the_service_decides() -> None:

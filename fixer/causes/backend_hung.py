@@ -59,6 +59,7 @@ from fixer.analysis.load.pressure import (
 from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.route_verdict import RouteVerdict, events_since
 from fixer.analysis.service_state import start_time_of, state_evidence
+from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import ContainerAction, SignalProcess
@@ -181,7 +182,8 @@ def _paused_finding(case: Case, pressure: Pressure) -> Finding:
     assert box is not None
     repair = Repair("unpause-container", "safe", f"unpause {box.name}",
                     (ContainerAction(box.id, box.name, "unpause", box.status),))
-    return _finding(case, pressure, ("container-paused", f"container {box.name} is paused", "certain"), repair)
+    words: tuple[str, str, Confidence] = ("container-paused", f"container {box.name} is paused", "certain")
+    return replace(_finding(case, pressure, words, repair), is_seen_directly=True)
 
 
 def _stopped_finding(case: Case, pressure: Pressure, stopped: tuple[Process, ...]) -> Finding:
@@ -194,7 +196,8 @@ def _stopped_finding(case: Case, pressure: Pressure, stopped: tuple[Process, ...
         Evidence("process", f"pid {p.pid}", f"state T (stopped): {process_text(case.snapshot, service.node, p)}")
         for p in stopped
     )
-    return _finding(case, pressure, words, _continue_repair(case, pressure, stopped), shown)
+    repair = _continue_repair(case, pressure, stopped)
+    return replace(_finding(case, pressure, words, repair, shown), is_seen_directly=True)
 
 
 def _continue_repair(case: Case, pressure: Pressure, stopped: tuple[Process, ...]) -> Repair:
@@ -291,5 +294,5 @@ def _stuck_provider_finding(case: Case, pressure: Pressure, provider: Service, l
             config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
             *symptom_evidence(case, trouble, READ_TIMEOUT),
         ))),
-        repairs=(repair,),
+        repairs=(repair,), is_seen_directly=True,
     )

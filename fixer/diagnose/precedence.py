@@ -7,39 +7,51 @@ is repaired with it. `ALSO` adds single pairs, each with its reason.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
 
-from fixer.lazy.dataclass import replace
+from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.diagnosis import AT_FAULT, Effect, Finding
 from fixer.model.plan import has_only_starts
 
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A stage on the way from nginx's start to the answer. `reveals_next`: whatever reports its faults reports one at a
+    time, so that a repair shows the next."""
+
+    name: str
+    causes: tuple[str, ...]
+    reveals_next: bool = False
+
+
 # The way from nginx's start to the answer. Of two independent faults, the one that is nearer to the start is repaired
 # first: the other can often not be repaired (or even seen) before. Within a stage, the order of the causes counts.
-STAGES: Mapping[str, tuple[str, ...]] = {
-    "nginx-start": ("nginx-config-invalid", "nginx-down"),
-    "names": ("dns-unresolved", "no-resolver"),
-    "unit": ("unit-misconfigured",),
-    "exit-reason": ("crash-missing-env", "crash-dependency-down", "crash-code-error", "crash-port-in-use",
-        "crash-file-access"),
-    "isolation": ("mac-denied", "sandbox-denied", "network-detached", "firewall-drop", "firewall-reject",
-        "route-broken"),
-    "exit": ("worker-recycled", "crash-oom", "crash-killed", "crash-loop-gave-up"),
-    "limits": ("cpu-throttled", "memory-pressure", "fd-exhausted"),
-    "down": ("backend-down",),
-    "no-answer": ("backend-hung", "backlog-full", "overload-saturated", "timeout-too-short"),
-    "routing": ("wrong-server-block", "dns-stale", "unix-socket-missing", "wrong-bind-address", "wrong-host",
-        "wrong-port"),
-    "protocol": ("header-too-big", "invalid-upstream-headers", "tls-mismatch", "tls-verify-failed",
-        "upstream-expects-tls", "upstream-speaks-http-not-tls", "wrong-protocol"),
-    "reload": ("nginx-not-reloaded",),
-    "last": ("unix-socket-permission", "disk-full", "slow-start"),
-}
-_RANKS: Mapping[str, int] = {cause: rank for rank, cause in enumerate(chain.from_iterable(STAGES.values()))}
+STAGES: tuple[Stage, ...] = (
+    Stage("nginx-start", ("nginx-config-invalid", "nginx-down")),
+    Stage("names", ("dns-unresolved", "no-resolver")),
+    Stage("unit", ("unit-misconfigured",), reveals_next=True),
+    Stage("exit-reason", ("crash-missing-env", "crash-dependency-down", "crash-code-error", "crash-port-in-use",
+        "crash-file-access")),
+    Stage("isolation", ("mac-denied", "sandbox-denied", "network-detached", "firewall-drop", "firewall-reject",
+        "route-broken")),
+    Stage("exit", ("worker-recycled", "crash-oom", "crash-killed", "crash-loop-gave-up")),
+    Stage("limits", ("cpu-throttled", "memory-pressure", "fd-exhausted")),
+    Stage("down", ("backend-down",)),
+    Stage("no-answer", ("backend-hung", "backlog-full", "overload-saturated", "timeout-too-short")),
+    Stage("routing", ("wrong-server-block", "dns-stale", "unix-socket-missing", "wrong-bind-address",
+        "wrong-host", "wrong-port")),
+    Stage("protocol", ("header-too-big", "invalid-upstream-headers", "tls-mismatch", "tls-verify-failed",
+        "upstream-expects-tls", "upstream-speaks-http-not-tls", "wrong-protocol")),
+    Stage("reload", ("nginx-not-reloaded",)),
+    Stage("last", ("unix-socket-permission", "disk-full", "slow-start")),
+)
+_RANKS: Mapping[str, int] = {
+    cause: rank for rank, cause in enumerate(cause for stage in STAGES for cause in stage.causes)}
 
 # What an effect looks like. In a chain (below) the order counts.
 EFFECTS: Mapping[Effect, tuple[str, ...]] = {
     "nginx-stops": ("dns-unresolved", "nginx-config-invalid", "nginx-down"),
     "run-ends": ("crash-killed", "crash-loop-gave-up", "backend-down", "slow-start"),
+    "dependents-end": ("crash-killed", "crash-loop-gave-up", "backend-down", "slow-start"),     # runs of other services
     "last-words": ("crash-code-error",),                    # the program ends with an exception
     "nothing-listens": ("wrong-port", "backend-down", "slow-start"),
     "no-answer": ("backend-hung", "backlog-full", "overload-saturated", "timeout-too-short", "slow-start"),
@@ -62,7 +74,7 @@ EFFECTS_OF: Mapping[str, tuple[Effect, ...]] = {
     "no-resolver": ("nothing-listens", "stale-config"),
     "unit-misconfigured": ("run-ends", "last-words", "nothing-listens"),
     "crash-missing-env": ("run-ends",),
-    "crash-dependency-down": ("run-ends", "nothing-listens"),
+    "crash-dependency-down": ("dependents-end", "nothing-listens"),
     "crash-code-error": ("run-ends",),
     "crash-port-in-use": ("run-ends", "nothing-listens"),
     "crash-file-access": ("run-ends",),
@@ -138,13 +150,15 @@ NOT: Mapping[str, frozenset[str]] = {
     "wrong-protocol": frozenset(("worker-recycled",)),
 }
 
-_OWN_FAULT_CAUSES = frozenset({"backend-down", "crash-killed", "crash-loop-gave-up", "crash-missing-env",
-                               "crash-port-in-use"})
-
 
 def rank_of(cause: str) -> int:
     """Return how near to nginx's start the cause is; lower ranks are repaired first."""
     return _RANKS.get(cause, len(_RANKS))      # causes of other packages are the last
+
+
+def does_reveal_next(cause: str) -> bool:
+    """Return whether a repair of this cause can show the next fault of the same kind."""
+    return any(stage.reveals_next and cause in stage.causes for stage in STAGES)
 
 
 def demote_explained(findings: Sequence[Finding]) -> list[Finding]:
@@ -157,11 +171,15 @@ def demote_explained(findings: Sequence[Finding]) -> list[Finding]:
     ]
 
 
+def effects_of(finding: Finding) -> tuple[Effect, ...]:
+    """Return the effects that the finding states, else those of its cause."""
+    return finding.effects if finding.effects is not None else EFFECTS_OF.get(finding.cause, ())
+
+
 def explained_causes(finding: Finding) -> frozenset[str]:
     """Return the causes that the finding explains wherever both are at one place."""
     names = (finding.cause, f"{finding.cause}/{finding.variant}")
-    effects = finding.effects if finding.effects is not None else EFFECTS_OF.get(finding.cause, ())
-    shown = {cause for effect in effects for cause in _shown_as(effect, finding.cause)}
+    shown = {cause for effect in effects_of(finding) for cause in _shown_as(effect, finding.cause)}
     return frozenset(shown.union(*(ALSO.get(name, ()) for name in names)).difference(
         (finding.cause,), *(NOT.get(name, ()) for name in names)))
 
@@ -176,7 +194,7 @@ def _explains(other: Finding, finding: Finding) -> bool:
         return False
     if other.service is not None and other.service == finding.service and other.node == finding.node:
         return True
-    if other.cause in _OWN_FAULT_CAUSES and other.service and finding.service and any(has_only_starts(r.steps)
-                                                                                      for r in finding.repairs):
+    if other.service and finding.service and "run-ends" in effects_of(other) and any(
+            has_only_starts(repair.steps) for repair in finding.repairs):
         return False        # two members of a group: a kill of one does not explain why the other was stopped
     return bool(set(other.routes) & set(finding.routes)) or (not other.routes and other.node == finding.node)

@@ -37,7 +37,6 @@ from fixer.model.snapshot import Snapshot
 
 _ROLE_RANK = {"root": 0, "contributing": 1, "consequence": 2, "advice": 3}
 _CONFIDENCE_RANK = {"certain": 0, "likely": 1, "possible": 2}
-_PAST_VARIANTS = frozenset({"restart-window"})     # past events, ranked after current faults
 
 
 def diagnose(
@@ -153,7 +152,7 @@ def _rank_findings(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     def rank(finding: Finding) -> tuple[int, bool, int, int, str, str, int]:
         first = min((_route_number(route) for route in finding.routes), default=0)
         return (
-            _ROLE_RANK[finding.role], finding.variant in _PAST_VARIANTS, rank_of(finding.cause),
+            _ROLE_RANK[finding.role], finding.is_past, rank_of(finding.cause),
             _CONFIDENCE_RANK[finding.confidence], finding.cause, finding.node, first,
         )
 

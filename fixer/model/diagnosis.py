@@ -15,8 +15,8 @@ UNEXPLAINED = "unexplained"     # reserved: a logged failure that is not over an
 Confidence: TypeAlias = Literal["certain", "likely", "possible"]
 HealthVerdict: TypeAlias = Literal["healthy", "degraded", "broken", "unknown"]
 Effect: TypeAlias = Literal[
-    "nginx-stops", "run-ends", "last-words", "nothing-listens", "no-answer", "looks-busy", "looks-killed",
-    "address-lost", "wrong-name", "wrong-place", "packets-blocked", "stale-config"]
+    "nginx-stops", "run-ends", "dependents-end", "last-words", "nothing-listens", "no-answer", "looks-busy",
+    "looks-killed", "address-lost", "wrong-name", "wrong-place", "packets-blocked", "stale-config"]
 """How a fault shows elsewhere; `fixer/diagnose/precedence.py` says which causes each looks like."""
 
 
@@ -67,6 +67,8 @@ class Finding:
     evidence: tuple[Evidence, ...]
     repairs: tuple[Repair, ...] = ()
     effects: tuple[Effect, ...] | None = None
+    is_past: bool = False           # an event of the past, told after the present ones
+    is_seen_directly: bool = False  # a state that is observed directly: if it is not found any more, it has ended
 
     @property
     def is_proven_fault(self) -> bool:

@@ -36,6 +36,7 @@ def test_hung_hit_stopped_by_a_signal() -> None:
     assert roots(diagnosis) == [HUNG]
     found = diagnosis.findings[0]
     assert (found.variant, found.confidence, found.repairs[0].risk) == ("backend-sigstop", "certain", "safe")
+    assert found.is_seen_directly
     (step,) = found.repairs[0].steps
     assert isinstance(step, SignalProcess) and (step.pid, step.signal) == (200, "CONT")
 

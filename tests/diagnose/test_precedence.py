@@ -16,12 +16,14 @@ from fixer.diagnose.precedence import (
     NOT,
     STAGES,
     demote_explained,
+    does_reveal_next,
     explained_causes,
     rank_of,
 )
 from fixer.lazy.dataclass import replace
-from fixer.model.diagnosis import Effect, Finding, Role
+from fixer.model.diagnosis import Effect, Finding, Repair, Role
 from fixer.model.facts import Evidence
+from fixer.model.plan import UnitAction
 
 CAUSES = {cause.id: cause for cause in load_causes()}
 SEEN = (Evidence("probe", "w", "t"),)
@@ -36,12 +38,24 @@ def roles(*findings: Finding) -> list[str]:
 
 
 def test_every_cause_has_one_stage() -> None:
-    assert sorted(chain.from_iterable(STAGES.values())) == sorted(CAUSES)
+    assert sorted(cause for stage in STAGES for cause in stage.causes) == sorted(CAUSES)
 
 
 def test_what_is_nearer_to_the_start_of_nginx_is_repaired_first() -> None:
     assert rank_of("nginx-config-invalid") < rank_of("crash-missing-env") < rank_of("backend-down") < rank_of("wrong-port")
     assert rank_of("moon-phase") > max(map(rank_of, CAUSES)), "a cause of another package is the last"
+
+
+def test_a_unit_reports_one_fault_at_a_time() -> None:
+    assert [cause for cause in sorted(CAUSES) if does_reveal_next(cause)] == ["unit-misconfigured"]
+
+
+def test_a_run_that_ends_does_not_explain_why_another_member_was_stopped() -> None:
+    start = Repair("start-service", "safe", "start it", (UnitAction("local", "b.service", "start", "inactive", "enabled"),))
+    stopped = replace(finding("backend-down"), service="b.service", repairs=(start,))
+    assert roles(finding("crash-code-error"), stopped) == ["root", "root"]
+    assert roles(finding("crash-dependency-down"), stopped) == ["root", "consequence"], "it stops those that need it"
+    assert roles(finding("crash-code-error"), replace(stopped, service="shop.service")) == ["root", "consequence"]
 
 
 def test_every_effect_is_in_the_table_and_explains_causes() -> None:

@@ -55,7 +55,7 @@ def _restart_window_finding(case: Case, service: Service, routes: tuple[RouteFac
         return None                 # no refusal, or one after the restart: another fault
     age = age_text(max(0.0, clock_of(case.snapshot, service.node) - began))
     return Finding(
-        cause=cause, variant="restart-window", role="advice", confidence="certain",
+        cause=cause, variant="restart-window", role="advice", confidence="certain", is_past=True,
         summary=f"{service.name} was restarted on request {age} ago; meanwhile nginx was refused {len(events)} "
                 "times, and the service answers again",
         detail=("a second backend, or a socket held by systemd, would bridge such a restart",),

@@ -34,7 +34,7 @@ def test_a_restart_in_order_is_told_and_left_alone() -> None:
     diagnosis = diagnose(restarted().snapshot())
     assert diagnosis.verdict == "healthy"
     found = finding_of(diagnosis, CAUSE)
-    assert (found.variant, found.role, found.repairs) == ("restart-window", "advice", ())
+    assert (found.variant, found.role, found.repairs, found.is_past) == ("restart-window", "advice", (), True)
     assert {"unit", "service-log", "nginx-log"} == {e.source for e in found.evidence} and "3 times" in found.summary
 
 
