@@ -1,7 +1,7 @@
 """What explains what: a finding has effects, and each effect explains the causes that it looks like.
 
 A explains B if both are at one place and A has an effect that shows as B. A then stays, B becomes its consequence and
-is repaired with it. `ALSO` adds single pairs, each with its reason.
+is repaired with it. `ALSO` adds single pairs, each with its reason. If two explain each other, one of them stays.
 """
 
 from __future__ import annotations
@@ -163,12 +163,30 @@ def does_reveal_next(cause: str) -> bool:
 
 def demote_explained(findings: Sequence[Finding]) -> list[Finding]:
     """Turn findings that another one explains into its consequences, repaired with their root."""
+    explained = [[at for at, finding in enumerate(findings) if _explains(other, finding)] for other in findings]
+    shown = [_reachable(explained, at) for at in range(len(findings))]
     return [
         replace(finding, role="consequence", repairs=())
-        if finding.role in AT_FAULT and any(_explains(other, finding) for other in findings if other is not finding)
-        else finding
-        for finding in findings
+        if any(at in explained[by] and (by not in shown[at] or _precedence(other) < _precedence(finding))
+               for by, other in enumerate(findings)) else finding
+        for at, finding in enumerate(findings)
     ]
+
+
+def _reachable(explained: Sequence[Sequence[int]], start: int) -> set[int]:
+    """Return what the finding explains, itself or through others."""
+    found: set[int] = set()
+    ahead = [start]
+    while ahead:
+        ahead += (new := set(explained[ahead.pop()]) - found)
+        found |= new
+    return found
+
+
+def _precedence(finding: Finding) -> tuple[bool, int]:
+    """Return which of two findings that explain each other stays, the lower one: that of the closer look, which states
+    its effects, else the one nearer to nginx's start."""
+    return finding.effects is None, rank_of(finding.cause)
 
 
 def effects_of(finding: Finding) -> tuple[Effect, ...]:
@@ -190,7 +208,7 @@ def _shown_as(effect: Effect, cause: str) -> tuple[str, ...]:
 
 
 def _explains(other: Finding, finding: Finding) -> bool:
-    if other.role not in AT_FAULT or finding.cause not in explained_causes(other):
+    if other.role not in AT_FAULT or finding.role not in AT_FAULT or finding.cause not in explained_causes(other):
         return False
     if other.service is not None and other.service == finding.service and other.node == finding.node:
         return True

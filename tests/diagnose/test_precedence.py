@@ -58,6 +58,21 @@ def test_a_run_that_ends_does_not_explain_why_another_member_was_stopped() -> No
     assert roles(finding("crash-code-error"), replace(stopped, service="shop.service")) == ["root", "consequence"]
 
 
+def test_of_two_that_explain_each_other_the_closer_look_stays() -> None:
+    published = finding("wrong-port", "docker-proxy-no-listener", ("nothing-listens", "wrong-place"))
+    assert roles(finding("wrong-bind-address"), published) == ["consequence", "root"], "it states its effects"
+    assert roles(published, finding("wrong-bind-address")) == ["root", "consequence"]
+    killed, gave_up = finding("crash-killed"), finding("crash-loop-gave-up")
+    assert roles(gave_up, killed) == ["consequence", "root"], "the kill is nearer to the start"
+
+
+def test_a_circle_of_three_keeps_a_root() -> None:
+    stale = finding("dns-stale", "docker-alias-collision", ("wrong-place",))
+    circle = (finding("network-detached", effects=("address-lost",)), stale, finding("wrong-host", effects=("wrong-name",)))
+    assert roles(*circle) == ["root", "consequence", "consequence"]
+    assert roles(circle[2], circle[1], circle[0]) == ["consequence", "consequence", "root"]
+
+
 def test_every_effect_is_in_the_table_and_explains_causes() -> None:
     assert set(EFFECTS) == set(get_args(Effect)) and set(EFFECTS) >= CHAINS
     assert set(chain.from_iterable(EFFECTS.values())) <= set(CAUSES)
