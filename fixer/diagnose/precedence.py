@@ -210,6 +210,8 @@ def _shown_as(effect: Effect, cause: str) -> tuple[str, ...]:
 def _explains(other: Finding, finding: Finding) -> bool:
     if other.role not in AT_FAULT or finding.role not in AT_FAULT or finding.cause not in explained_causes(other):
         return False
+    if (other.confidence, finding.confidence) == ("possible", "certain"):
+        return False        # what is only possible may be wrong, and would hide what is seen
     if other.service is not None and other.service == finding.service and other.node == finding.node:
         return True
     if other.service and finding.service and "run-ends" in effects_of(other) and any(

@@ -21,7 +21,7 @@ from fixer.diagnose.precedence import (
     rank_of,
 )
 from fixer.lazy.dataclass import replace
-from fixer.model.diagnosis import Effect, Finding, Repair, Role
+from fixer.model.diagnosis import Confidence, Effect, Finding, Repair, Role
 from fixer.model.facts import Evidence
 from fixer.model.plan import UnitAction
 
@@ -71,6 +71,13 @@ def test_a_circle_of_three_keeps_a_root() -> None:
     circle = (finding("network-detached", effects=("address-lost",)), stale, finding("wrong-host", effects=("wrong-name",)))
     assert roles(*circle) == ["root", "consequence", "consequence"]
     assert roles(circle[2], circle[1], circle[0]) == ["consequence", "consequence", "root"]
+
+
+@pytest.mark.parametrize(("confidence", "role"), [("possible", "root"), ("likely", "consequence")])
+def test_what_is_only_possible_does_not_explain_what_is_certain(confidence: Confidence, role: Role) -> None:
+    host = replace(finding("wrong-host"), confidence=confidence)
+    assert roles(host, finding("backend-down")) == ["root", role]
+    assert roles(host, replace(finding("backend-down"), confidence="likely")) == ["root", "consequence"]
 
 
 def test_every_effect_is_in_the_table_and_explains_causes() -> None:
