@@ -80,6 +80,12 @@ def test_what_is_only_possible_does_not_explain_what_is_certain(confidence: Conf
     assert roles(host, replace(finding("backend-down"), confidence="likely")) == ["root", "consequence"]
 
 
+@pytest.mark.parametrize("cause", sorted(set(CAUSES) - {"slow-start"}))
+def test_a_slow_start_is_explained_by_whatever_ends_or_hides_the_run(cause: str) -> None:
+    ends = {"run-ends", "dependents-end", "nothing-listens", "no-answer"} & set(EFFECTS_OF.get(cause, ()))
+    assert ("slow-start" in explained_causes(finding(cause))) is bool(ends)
+
+
 def test_every_effect_is_in_the_table_and_explains_causes() -> None:
     assert set(EFFECTS) == set(get_args(Effect)) and set(EFFECTS) >= CHAINS
     assert set(chain.from_iterable(EFFECTS.values())) <= set(CAUSES)
