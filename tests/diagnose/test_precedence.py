@@ -86,6 +86,13 @@ def test_a_slow_start_is_explained_by_whatever_ends_or_hides_the_run(cause: str)
     assert ("slow-start" in explained_causes(finding(cause))) is bool(ends)
 
 
+def test_a_hung_backend_explains_its_full_queue_and_the_timeouts() -> None:
+    hung = finding("backend-hung", "event-loop-blocked")
+    assert roles(hung, finding("backlog-full"), finding("timeout-too-short")) == ["root", "consequence", "consequence"]
+    trickled = finding("timeout-too-short", "header-trickle-timeout", ("looks-busy", "no-answer", "stale-config"))
+    assert roles(hung, trickled) == ["consequence", "root"], "an answer that trickles looks hung"
+
+
 def test_every_effect_is_in_the_table_and_explains_causes() -> None:
     assert set(EFFECTS) == set(get_args(Effect)) and set(EFFECTS) >= CHAINS
     assert set(chain.from_iterable(EFFECTS.values())) <= set(CAUSES)
