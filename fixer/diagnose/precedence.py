@@ -118,7 +118,6 @@ ALSO: Mapping[str, Mapping[str, str]] = {
 
 # Pairs that follow from the effects and are not wanted.
 NOT: Mapping[str, frozenset[str]] = {
-    "crash-missing-env/start-envfile-missing": frozenset(("crash-killed",)),
     "crash-dependency-down/start-dependency-failed": frozenset(("nginx-config-invalid",)),
     "mac-denied": frozenset(("firewall-drop", "backend-down")),
     "sandbox-denied": frozenset(("firewall-reject",)),
@@ -126,15 +125,10 @@ NOT: Mapping[str, frozenset[str]] = {
     "network-detached/shared-network-gone": frozenset(("nginx-config-invalid",)),
     "route-broken": frozenset(("firewall-drop", "dns-stale")),
     "route-broken/mtu-blackhole": frozenset(("wrong-host",)),
-    "crash-loop-gave-up": frozenset(("wrong-port",)),
     "backend-down": frozenset(("wrong-port",)),
     "backlog-full": frozenset(("firewall-reject",)),
     "dns-stale/docker-alias-collision": frozenset(("firewall-drop",)),
-    "wrong-bind-address/start-bind-address-unavailable": frozenset(("crash-killed",)),
     "wrong-port/docker-proxy-no-listener": frozenset(("dns-stale", "wrong-host")),
-    "disk-full": frozenset(("crash-killed",)),
-    "header-too-big": frozenset(("worker-recycled",)),
-    "wrong-protocol": frozenset(("worker-recycled",)),
 }
 
 

@@ -261,11 +261,6 @@ def reached_limit_of(crash: FailedRun) -> ReachedLimit | None:
     return find_reached_limit(crash.service, crash.lines) if number in (6, 11) else None
 
 
-def is_caused_by_limit(crash: FailedRun) -> bool:
-    """Return whether a limit on tasks or memory, in force or lifted, explains its end better than its failure does."""
-    return reached_limit_of(crash) is not None or lifted_task_limit_evidence(crash.service, crash.lines) is not None
-
-
 # A limit that a service manager sets, raised where it is written: a drop-in of the unit, or the compose file.
 _LIMITS_DROP_IN, _LAST_LIMITS_DROP_IN = "50-badgateway-limits.conf", "zz-badgateway-limits.conf"
 

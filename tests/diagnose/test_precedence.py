@@ -93,6 +93,13 @@ def test_a_hung_backend_explains_its_full_queue_and_the_timeouts() -> None:
     assert roles(hung, trickled) == ["consequence", "root"], "an answer that trickles looks hung"
 
 
+def test_every_reason_of_an_exit_explains_the_kill() -> None:
+    for root in (finding("disk-full", effects=("run-ends", "last-words")), finding("crash-missing-env"),
+                 finding("wrong-bind-address", effects=("run-ends", "nothing-listens"))):
+        assert roles(root, finding("crash-killed")) == ["root", "consequence"]
+    assert roles(finding("wrong-protocol"), finding("worker-recycled")) == ["root", "consequence"]
+
+
 def test_every_effect_is_in_the_table_and_explains_causes() -> None:
     assert set(EFFECTS) == set(get_args(Effect)) and set(EFFECTS) >= CHAINS
     assert set(chain.from_iterable(EFFECTS.values())) <= set(CAUSES)

@@ -66,7 +66,6 @@ from fixer.lazy.regex import regex, up_to_first
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
 from fixer.nginx.error_kinds import CONNECT_FAILED
-from fixer.repairs.resource_limits import is_caused_by_limit
 from fixer.repairs.start_service import restart_steps, start_steps
 from fixer.repairs.write_variables import is_variable_set
 
@@ -188,7 +187,6 @@ def _found(case: Case, crash: FailedRun) -> Finding:
         confidence="certain" if state == "gone" else "likely",
         summary=f"{service.name} {manner}; {why}", detail=(), routes=crash.routes, service=service.name,
         node=service.node, evidence=(*changed, *_evidence(case, crash)), repairs=_repairs(case, crash, state),
-        effects=("nothing-listens",) if is_caused_by_limit(crash) else None,
     )
 
 
