@@ -118,11 +118,9 @@ ALSO: Mapping[str, Mapping[str, str]] = {
 
 # Pairs that follow from the effects and are not wanted.
 NOT: Mapping[str, frozenset[str]] = {
-    "crash-dependency-down/start-dependency-failed": frozenset(("nginx-config-invalid",)),
     "mac-denied": frozenset(("firewall-drop", "backend-down")),
     "sandbox-denied": frozenset(("firewall-reject",)),
     "network-detached": frozenset(("firewall-reject",)),
-    "network-detached/shared-network-gone": frozenset(("nginx-config-invalid",)),
     "route-broken": frozenset(("firewall-drop", "dns-stale")),
     "route-broken/mtu-blackhole": frozenset(("wrong-host",)),
     "backend-down": frozenset(("wrong-port",)),

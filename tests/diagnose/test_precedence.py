@@ -100,6 +100,11 @@ def test_every_reason_of_an_exit_explains_the_kill() -> None:
     assert roles(finding("wrong-protocol"), finding("worker-recycled")) == ["root", "consequence"]
 
 
+def test_a_name_without_a_container_explains_why_nginx_refuses_its_configuration() -> None:
+    awaited = finding("crash-dependency-down", "start-dependency-failed", ("nothing-listens", "nginx-stops"))
+    assert roles(awaited, finding("nginx-config-invalid"), finding("nginx-down")) == ["root", "consequence", "consequence"]
+
+
 def test_every_effect_is_in_the_table_and_explains_causes() -> None:
     assert set(EFFECTS) == set(get_args(Effect)) and set(EFFECTS) >= CHAINS
     assert set(chain.from_iterable(EFFECTS.values())) <= set(CAUSES)
