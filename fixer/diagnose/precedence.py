@@ -78,7 +78,7 @@ EFFECTS_OF: Mapping[str, tuple[Effect, ...]] = {
     "crash-code-error": ("run-ends",),
     "crash-port-in-use": ("run-ends", "nothing-listens"),
     "crash-file-access": ("run-ends",),
-    "mac-denied": ("packets-blocked", "address-lost", "stale-config"),
+    "mac-denied": ("packets-blocked", "stale-config"),
     "sandbox-denied": ("run-ends", "nothing-listens", "looks-busy", "packets-blocked", "stale-config"),
     "network-detached": ("nginx-stops", "address-lost", "nothing-listens", "looks-busy", "packets-blocked",
                          "stale-config"),
@@ -110,6 +110,7 @@ EFFECTS_OF: Mapping[str, tuple[Effect, ...]] = {
 
 # Pairs beyond the effects: a cause (or one variant, as cause/variant), what it also explains, and why.
 ALSO: Mapping[str, Mapping[str, str]] = {
+    "mac-denied": {"dns-stale": "a connect that is denied looks like one to an address that nobody has"},
     "sandbox-denied": {"unit-misconfigured": "the sandbox is in the unit file: one fault, two readings"},
     "network-detached/shared-network-gone": {
         "unit-misconfigured": "the wait unit of a guest fails, since its network was replaced"},
@@ -118,15 +119,11 @@ ALSO: Mapping[str, Mapping[str, str]] = {
 
 # Pairs that follow from the effects and are not wanted.
 NOT: Mapping[str, frozenset[str]] = {
-    "mac-denied": frozenset(("firewall-drop", "backend-down")),
+    "mac-denied": frozenset(("firewall-drop",)),
     "sandbox-denied": frozenset(("firewall-reject",)),
-    "network-detached": frozenset(("firewall-reject",)),
-    "route-broken": frozenset(("firewall-drop", "dns-stale")),
-    "route-broken/mtu-blackhole": frozenset(("wrong-host",)),
+    "route-broken": frozenset(("firewall-drop",)),
     "backend-down": frozenset(("wrong-port",)),
     "backlog-full": frozenset(("firewall-reject",)),
-    "dns-stale/docker-alias-collision": frozenset(("firewall-drop",)),
-    "wrong-port/docker-proxy-no-listener": frozenset(("dns-stale", "wrong-host")),
 }
 
 

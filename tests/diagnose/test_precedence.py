@@ -105,6 +105,17 @@ def test_a_name_without_a_container_explains_why_nginx_refuses_its_configuration
     assert roles(awaited, finding("nginx-config-invalid"), finding("nginx-down")) == ["root", "consequence", "consequence"]
 
 
+def test_a_rule_on_the_way_to_the_wrong_place_is_a_consequence() -> None:
+    collision = finding("dns-stale", "docker-alias-collision", ("wrong-place", "packets-blocked", "looks-busy", "stale-config"))
+    for cause in ("firewall-drop", "firewall-reject"):
+        assert roles(collision, finding(cause)) == ["root", "consequence"]
+        assert roles(finding("network-detached"), finding(cause)) == ["root", "consequence"]
+
+
+def test_a_denied_connect_says_nothing_about_the_backend() -> None:
+    assert roles(finding("mac-denied"), finding("backend-down"), finding("dns-stale")) == ["root", "root", "consequence"]
+
+
 def test_every_effect_is_in_the_table_and_explains_causes() -> None:
     assert set(EFFECTS) == set(get_args(Effect)) and set(EFFECTS) >= CHAINS
     assert set(chain.from_iterable(EFFECTS.values())) <= set(CAUSES)
