@@ -117,13 +117,13 @@ ALSO: Mapping[str, Mapping[str, str]] = {
     "route-broken": {"wrong-host": "a route leads elsewhere, the address itself is right"},
 }
 
-# Pairs that follow from the effects and are not wanted.
-NOT: Mapping[str, frozenset[str]] = {
-    "mac-denied": frozenset(("firewall-drop",)),
-    "sandbox-denied": frozenset(("firewall-reject",)),
-    "route-broken": frozenset(("firewall-drop",)),
-    "backend-down": frozenset(("wrong-port",)),
-    "backlog-full": frozenset(("firewall-reject",)),
+# Pairs that follow from the effects and are refused, and why.
+NOT: Mapping[str, Mapping[str, str]] = {
+    "mac-denied": {"firewall-drop": "a denied connect fails at once: a rule that drops is a fault of its own"},
+    "sandbox-denied": {"firewall-reject": "a sandbox drops what it denies: a rule that rejects is a fault of its own"},
+    "route-broken": {"firewall-drop": "such a route fails at once: a rule that drops is a fault of its own"},
+    "backlog-full": {"firewall-reject": "a full queue drops connections, it rejects none"},
+    "backend-down": {"wrong-port": "it knows where the backend listens: one without a process listens nowhere"},
 }
 
 

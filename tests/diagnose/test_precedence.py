@@ -116,6 +116,12 @@ def test_a_denied_connect_says_nothing_about_the_backend() -> None:
     assert roles(finding("mac-denied"), finding("backend-down"), finding("dns-stale")) == ["root", "root", "consequence"]
 
 
+def test_a_refused_pair_follows_from_no_effect() -> None:
+    served = finding("backend-down", effects=("nothing-listens", "stale-config"))
+    assert roles(served, finding("wrong-port")) == ["root", "root"]
+    assert roles(finding("mac-denied"), finding("firewall-drop")) == ["root", "root"]
+
+
 def test_every_effect_is_in_the_table_and_explains_causes() -> None:
     assert set(EFFECTS) == set(get_args(Effect)) and set(EFFECTS) >= CHAINS
     assert set(chain.from_iterable(EFFECTS.values())) <= set(CAUSES)
@@ -129,11 +135,15 @@ def test_every_name_in_the_tables_is_a_cause_or_its_variant() -> None:
     assert set(chain(*ALSO.values(), *NOT.values())) <= set(CAUSES)
 
 
+STATED: dict[str, tuple[Effect, ...]] = {"backend-down": ("nothing-listens",)}      # effects of single findings
+
+
 def test_every_exception_has_a_reason_and_changes_something() -> None:
-    for name, pairs in ALSO.items():
+    for name, pairs in (*ALSO.items(), *NOT.items()):
         cause = name.partition("/")[0]
-        follows = set(chain.from_iterable(EFFECTS[effect] for effect in EFFECTS_OF.get(cause, ())))
-        assert all(pairs.values()) and not follows & set(pairs), name
+        effects = (*EFFECTS_OF.get(cause, ()), *STATED.get(cause, ()))
+        follows = {other for effect in effects for other in EFFECTS[effect]}
+        assert all(pairs.values()) and follows & set(pairs) == (set(pairs) if pairs is NOT.get(name) else set()), name
 
 
 def test_an_effect_explains_what_it_looks_like() -> None:
