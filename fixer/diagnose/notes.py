@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import address_text, container_of, endpoint_text, file_line_text, find_node
@@ -14,8 +14,9 @@ from fixer.analysis.route_verdict import RECENT_ERROR, recent_events
 from fixer.formats.addresses import ANY_IPV4
 from fixer.formats.backup_names import is_unused_name
 from fixer.formats.folders import is_within
+from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
-from fixer.model.diagnosis import AT_FAULT, Finding, RouteHealth
+from fixer.model.diagnosis import AT_FAULT, Finding, HealthVerdict, RouteHealth
 from fixer.model.facts import Known, Unknown
 from fixer.model.nginx_config import Route, UnloadedSite
 from fixer.model.plan import WriteFile
@@ -28,8 +29,26 @@ _REDIRECT_TARGET = regex(r"(?:(https?)://([A-Za-z0-9.-]+)(?::\d+)?)?(/(?:[A-Za-z
 _HOST_NAME = regex(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
 
 
-def redirect_notes(case: Case) -> tuple[str, ...]:
-    """Return one note that names redirect targets on the same sites which no probe requested."""
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What notes are written about: the settled findings, the health of all routes and of those that `counted`, not
+    ignored ones; routes that fail without a cause (`puzzling`); why no backend of a slow route answers (`dark`)."""
+
+    case: Case
+    findings: tuple[Finding, ...]
+    health: tuple[RouteHealth, ...]
+    counted: tuple[RouteHealth, ...]
+    verdict: HealthVerdict
+    puzzling: frozenset[str]
+    dark: Mapping[str, str]
+    unresolved: tuple[str, ...]     # addresses that a variable holds
+
+
+def redirect_notes(seen: Assessment) -> tuple[str, ...]:
+    """Return one note that names redirect targets on the same healthy sites which no probe requested."""
+    if seen.verdict != "healthy":
+        return ()
+    case = seen.case
     asked = {f"{_site_url(judged.facts.route)}{judged.facts.route.path}" for judged in case.verdicts.values()}
     targets: list[str] = []
     for judged in case.verdicts.values():
@@ -79,8 +98,9 @@ _FRONT_PROXIES = frozenset({"caddy", "traefik", "haproxy", "envoy", "apache2", "
                             "httpd-foreground"})
 
 
-def front_proxy_notes(snapshot: Snapshot) -> Iterator[str]:
+def front_proxy_notes(seen: Assessment) -> Iterator[str]:
     """Return a note for each container of nginx's project that publishes ports, if nginx's own publishes none."""
+    snapshot = seen.case.snapshot
     behind = {endpoint.configured_service for endpoint in snapshot.endpoints}
     webs = [box for nginx in snapshot.nginxes if (box := container_of(snapshot, nginx.node)) is not None]
     projects = {box.project for box in webs if box.project and not box.published and not box.has_shared_network}
@@ -107,11 +127,12 @@ def _front_proxy(box: Container) -> str:
 _INIT_PROGRAMS = frozenset({"systemd", "init"})      # a container with one of these as PID 1 is a machine
 
 
-def container_layer_notes(snapshot: Snapshot, findings: Sequence[Finding]) -> Iterator[str]:
+def container_layer_notes(seen: Assessment) -> Iterator[str]:
     """Return a note for each file that a repair would write to a container's writable layer."""
+    snapshot = seen.case.snapshot
     if snapshot.target.kind not in ("docker", "compose"):
         return
-    steps = (step for found in findings for repair in found.repairs for step in repair.steps)
+    steps = (step for found in seen.findings for repair in found.repairs for step in repair.steps)
     for node, path in dict.fromkeys((step.node, step.path) for step in steps if isinstance(step, WriteFile)):
         if _is_application_container(snapshot, node):
             yield (f"{path} of {node} survives restarts. A container recreated from the image has the image's file, "
@@ -130,9 +151,10 @@ def _is_application_container(snapshot: Snapshot, name: str) -> bool:
 MAX_SHOWN = 3
 
 
-def unloaded_site_notes(case: Case) -> Iterator[str]:
+def unloaded_site_notes(seen: Assessment) -> Iterator[str]:
     """Return notes on sites that nginx does not load: all if it has no routes, else those that just miss a pattern."""
-    for nginx in case.snapshot.nginxes:
+    case = seen.case
+    for nginx in case.snapshot.nginxes if seen.verdict != "healthy" else ():
         if not isinstance(nginx.config, Known):
             continue
         meant = [x for x in nginx.unloaded_sites if not _is_disabled_site(x)]
@@ -153,9 +175,10 @@ def _is_disabled_site(left: UnloadedSite) -> bool:
 _MAX_FILES = 5
 
 
-def no_pass_notes(snapshot: Snapshot) -> Iterator[str]:
-    """Return a note for each nginx without routes. A misspelt mount is an empty folder, so the package's pages show."""
-    for nginx in snapshot.nginxes:
+def no_pass_notes(seen: Assessment) -> Iterator[str]:
+    """Return a note for each nginx if none has routes. A misspelt mount is an empty folder: the package page shows."""
+    snapshot = seen.case.snapshot
+    for nginx in snapshot.nginxes if not snapshot.routes else ():
         if not isinstance(nginx.config, Known) or nginx.config.value.routes:
             continue
         files = nginx.config.value.files
@@ -172,17 +195,10 @@ def no_pass_notes(snapshot: Snapshot) -> Iterator[str]:
 _MAX_ROUTES = 3
 
 
-def shared_drop_in_notes(snapshot: Snapshot, findings: Sequence[Finding]) -> tuple[str, ...]:
-    """Return notes on faulty drop-ins that other services share."""
-    if not any("service.d/" in shown.where for finding in findings for shown in finding.evidence):
-        return ()
-
-    return tuple(shared_file_notes(snapshot, findings))
-
-
-def slow_route_notes(case: Case, health: Sequence[RouteHealth], dark: Mapping[str, str]) -> tuple[str, ...]:
+def slow_route_notes(seen: Assessment) -> tuple[str, ...]:
     """Return one note for each slow route that no finding explains."""
-    open_ones = {h.route for h in health if h.state == "unknown"}
+    case, dark = seen.case, seen.dark
+    open_ones = {h.route for h in seen.health if h.state == "unknown"}
     late = [j for j in case.verdicts.values() if j.state == "slow" and j.facts.route.id in open_ones]
     late.sort(key=lambda judged: judged.facts.route.id not in dark)
     said = tuple(f"{j.facts.route.location} on {j.facts.route.listen_text}: {j.reason}; "
@@ -192,10 +208,10 @@ def slow_route_notes(case: Case, health: Sequence[RouteHealth], dark: Mapping[st
     return (*said, f"{more} more routes gave no answer in time") if more > 0 else said
 
 
-def unclear_route_notes(case: Case, health: Sequence[RouteHealth]) -> tuple[str, ...]:
+def unclear_route_notes(seen: Assessment) -> tuple[str, ...]:
     """Return one note for each route that was probed without a clear result."""
-    open_ones = {h.route for h in health if h.state == "unknown"}
-    asked = [j for j in case.verdicts.values() if j.state == "unknown" and j.facts.route.id in open_ones
+    open_ones = {h.route for h in seen.health if h.state == "unknown"}
+    asked = [j for j in seen.case.verdicts.values() if j.state == "unknown" and j.facts.route.id in open_ones
              and isinstance(j.facts.probes, Known) and j.facts.probes.value]
     said = tuple(f"{j.facts.route.location} on {j.facts.route.listen_text} could not be judged: {j.reason}"
                  for j in asked[:_MAX_ROUTES])
@@ -212,16 +228,18 @@ def unresolved_values(case: Case) -> tuple[str, ...]:
         if server.variable and not server.host and server.unix is None))
 
 
-def unresolved_value_notes(values: Sequence[str]) -> tuple[str, ...]:
+def unresolved_value_notes(seen: Assessment) -> tuple[str, ...]:
     """Return one note for each of the first addresses that a variable holds."""
-    said = tuple(f"{value} depends on the request: fixer did not connect to it" for value in values[:_MAX_ROUTES])
-    more = len(values) - _MAX_ROUTES
+    said = tuple(f"{value} depends on the request: fixer did not connect to it"
+                 for value in seen.unresolved[:_MAX_ROUTES])
+    more = len(seen.unresolved) - _MAX_ROUTES
     return (*said, f"{more} more addresses depend on the request") if more > 0 else said
 
 
-def dead_value_notes(case: Case) -> tuple[str, ...]:
+def dead_value_notes(seen: Assessment) -> tuple[str, ...]:
     """Return a note for each address of a working route that accepts nothing, and that only a header, a cookie or an
     argument of a request chooses: perhaps no visitor sends that, so it is no fault."""
+    case = seen.case
     shut = {e.id: e for e in case.snapshot.endpoints if accepts_nothing(e)}
     dead: dict[str, None] = {}
     for judged in case.verdicts.values() if shut else ():
@@ -235,8 +253,9 @@ def dead_value_notes(case: Case) -> tuple[str, ...]:
     return (*list(dead)[:_MAX_ROUTES], *((f"{more} more such addresses",) if more > 0 else ()))
 
 
-def route_notes(case: Case) -> tuple[str, ...]:
+def route_notes(seen: Assessment) -> tuple[str, ...]:
     """Return notes on error pages of the application, deleted logs, unread configurations and boot enablement."""
+    case = seen.case
     own = [
         f"{j.facts.route.location} on {j.facts.route.listen_text} {j.reason}: sent by the application itself or "
         "by a gateway in front of it; this nginx only passes it on"
@@ -254,10 +273,11 @@ def route_notes(case: Case) -> tuple[str, ...]:
 _MAX_DROP_INS = 3
 
 
-def shared_file_notes(snapshot: Snapshot, findings: Iterable[Finding]) -> Iterator[str]:
-    """Return a note for each shared drop-in that is evidence of a fault."""
+def shared_drop_in_notes(seen: Assessment) -> Iterator[str]:
+    """Return a note for each drop-in that is evidence of a fault and that other services share."""
+    snapshot = seen.case.snapshot
     shown: set[tuple[str, str]] = set()
-    for finding in findings:
+    for finding in seen.findings:
         for path in dict.fromkeys(e.where.rpartition(":")[0] for e in finding.evidence) if (
                 finding.role in AT_FAULT) else ():
             name = path.partition(":")[2] if not path.startswith("/") else path      # without the node prefix
@@ -311,8 +331,9 @@ _PLAIN_PATH = regex(r"/[\w./~-]{0,80}")
 _MAX_TEXT = 120
 
 
-def rejected_answer_notes(case: Case, well: Collection[str]) -> Iterator[str]:
-    """Return a note for each nginx that rejected answers. `well` are the ids of routes that answer."""
+def rejected_answer_notes(seen: Assessment) -> Iterator[str]:
+    """Return a note for each nginx that rejected answers on routes that answer."""
+    case, well = seen.case, {entry.route for entry in seen.counted if entry.state == "ok"}
     for nginx in case.snapshot.nginxes:
         errors = nginx.errors.or_else(())
         if not any(event.kind in _REJECTED_ANSWERS for event in errors):
@@ -327,3 +348,19 @@ def rejected_answer_notes(case: Case, well: Collection[str]) -> Iterator[str]:
         yield (f"nginx rejected an upstream answer {len(events)} times within {RECENT_ERROR:.0f} s{ask}: "
                f"{events[-1].message[:_MAX_TEXT]}{f' while {events[-1].phase}' if events[-1].phase else ''} "
                "(add --url with that page to probe it)")
+
+
+def failure_notes(seen: Assessment) -> Iterator[str]:
+    """Return what is known of routes that fail without a cause."""
+    if seen.puzzling:
+        from fixer.diagnose.unexplained import unexplained_notes  # only for unexplained routes
+
+        yield from unexplained_notes(seen.case, seen.puzzling)
+
+
+# All kinds of notes, in the order of the report.
+NOTES: tuple[Callable[[Assessment], Iterable[str]], ...] = (
+    route_notes, slow_route_notes, unclear_route_notes, shared_drop_in_notes, unresolved_value_notes, dead_value_notes,
+    failure_notes, rejected_answer_notes, unloaded_site_notes, front_proxy_notes, no_pass_notes, redirect_notes,
+    container_layer_notes,
+)

@@ -7,23 +7,24 @@ them, since each has read the change.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 from fixer.analysis.case import Case
 from fixer.analysis.hidden_failures import is_dead
 from fixer.analysis.route_verdict import RouteVerdict
+from fixer.diagnose.precedence import demote_explained
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.diagnosis import AT_FAULT, Finding, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import DaemonReload, UnitAction, WaitForListener, WriteFile
-from fixer.model.snapshot import Container, Service, Snapshot, Unit
+from fixer.model.snapshot import Container, Service, Unit
 
 _ChangeKey: TypeAlias = tuple[str, str, tuple[object, ...]]
 _START_VERBS = frozenset({"start", "restart"})
 
 
-def merge_shared_edits(findings: Sequence[Finding]) -> list[Finding]:
+def merge_shared_edits(_: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
     """Return the findings; a repair also restarts the other services that the same file change repairs."""
     sharing: dict[_ChangeKey, list[UnitAction]] = {}
     for finding in findings:
@@ -32,7 +33,7 @@ def merge_shared_edits(findings: Sequence[Finding]) -> list[Finding]:
             if key is not None and start is not None:
                 sharing.setdefault(key, []).append(start)
     if all(len(starts) < 2 for starts in sharing.values()):
-        return list(findings)
+        return findings
     return [
         replace(finding,
                 repairs=tuple(_join_restarts(repair, sharing.get(_change_key(finding, repair) or _NO_CHANGE, ()))
@@ -81,10 +82,10 @@ class _FailingReplica:
     replica_count: int
 
 
-def name_failing_replica(case: Case, findings: Sequence[Finding]) -> tuple[Finding, ...]:
+def name_failing_replica(case: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
     """Return the findings, naming the container of a failing replica in place of its service."""
     lost = list(_failing_replicas(case))
-    return tuple(_name_replica(finding, lost) for finding in findings) if lost else tuple(findings)
+    return [_name_replica(finding, lost) for finding in findings] if lost else findings
 
 
 def _failing_replicas(case: Case) -> Iterator[_FailingReplica]:
@@ -122,9 +123,9 @@ def _name_replica(finding: Finding, lost: Sequence[_FailingReplica]) -> Finding:
 _TRANSIENT_FOLDER = "/run/systemd/transient/"
 
 
-def drop_transient_restarts(snapshot: Snapshot, findings: Sequence[Finding]) -> Sequence[Finding]:
+def drop_transient_restarts(case: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
     """Remove starts of stopped transient units: the unit would vanish before the start or at the next boot."""
-    gone = {(service.node, service.unit.name) for service in snapshot.services if service.unit is not None
+    gone = {(service.node, service.unit.name) for service in case.snapshot.services if service.unit is not None
             and service.unit.fragment_path.startswith(_TRANSIENT_FOLDER) and not service.running}
     if not gone:
         return findings
@@ -146,10 +147,10 @@ def _without_transient_restart(repair: Repair, gone: set[tuple[str, str]]) -> Re
     return replace(repair, risk="manual", steps=(), needs=(), manual=manual)
 
 
-def drop_conflicting_starts(snapshot: Snapshot, findings: Sequence[Finding]) -> Sequence[Finding]:
+def drop_conflicting_starts(case: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
     """Make repairs manual that start a unit while a conflicting one runs (`Conflicts=`). systemd would stop the running
     one, and an undo would not restore its state."""
-    contested = {(service.node, unit.name): unit.conflicts for service in snapshot.services
+    contested = {(service.node, unit.name): unit.conflicts for service in case.snapshot.services
                  for unit in (service.unit, service.socket, service.program.unit if service.program else None)
                  if unit is not None and _has_running_conflict(unit)}
     return [_without_conflicting_start(finding, contested) for finding in findings] if contested else findings
@@ -181,3 +182,22 @@ def _started_units(repair: Repair) -> list[tuple[str, str]]:
 def _manual_repair(repair: Repair, text: str) -> Repair:
     return replace(repair, risk="manual", steps=(), needs=(),
                    manual=f"{text}; decide which of the two should run. Without the conflict: {repair.summary}")
+
+
+def explain_findings(_: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
+    """Return the findings; what another one explains is its consequence."""
+    return demote_explained(findings)
+
+
+Revision: TypeAlias = Callable[[Case, Sequence[Finding]], Sequence[Finding]]
+# All revisions of what the causes have found, in the order in which they are made.
+REVISIONS: tuple[Revision, ...] = (
+    explain_findings, merge_shared_edits, drop_conflicting_starts, drop_transient_restarts, name_failing_replica,
+)
+
+
+def revise(case: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
+    """Return the findings after all revisions."""
+    for revision in REVISIONS:
+        findings = revision(case, findings)
+    return findings

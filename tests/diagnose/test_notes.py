@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.diagnose.notes import _is_disabled_site
+from fixer.diagnose import notes
+from fixer.diagnose.notes import NOTES, _is_disabled_site
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import RuledOut
 from fixer.model.facts import Evidence, Known
@@ -150,3 +151,8 @@ def test_a_row_of_names() -> None:
 ])
 def test_what_its_name_puts_aside(name: str, aside: bool) -> None:
     assert _is_disabled_site(UnloadedSite(f"/etc/nginx/conf.d/{name}", 1, (), "127.0.0.1", 1, None)) is aside
+
+
+def test_every_function_that_writes_notes_is_asked() -> None:
+    written = {name for name, made in vars(notes).items() if name.endswith("_notes") and made.__module__ == notes.__name__}
+    assert written == {made.__name__ for made in NOTES}
