@@ -279,8 +279,9 @@ class PortOwner:
 
     @property
     def certain(self) -> bool:
-        """True if configuration or topology names the service, False if it is only the one left over."""
-        return self.rule == "placed"
+        """True if configuration or topology names the service, False if it is only the one left over. Nothing records
+        when and how a boot entry's last run ended, so what its log says is never certain."""
+        return self.rule == "placed" and self.service.boot_entry is None
 
     @property
     def needs_choice(self) -> bool:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from fixer.analysis.evidence import clock_of, log_evidence
 from fixer.analysis.service_state import restart_count_of, run_state_of, start_time_of
 from fixer.formats.application_servers import WORKER_EXITING, server_of
-from fixer.formats.run_output import STOPPING_LINE, is_request_line, says_goodbye
+from fixer.formats.run_output import (
+    STOPPING_LINE,
+    ends_run,
+    is_request_line,
+    is_traceback_start,
+    says_goodbye,
+    says_starting,
+)
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import LogLine, Service, Snapshot
@@ -29,6 +36,7 @@ _REENTRANT_CALL = regex(r"^(?:RuntimeError|Error): reentrant call inside <_io\.\
 _GUNICORN = server_of("gunicorn").log
 _BOOTING = regex(rf"^(?:\[[^]]*\] *)+(?:{'|'.join((*_GUNICORN.starts, *_GUNICORN.ready))})")
 _CLEAN_EXIT = regex(r"Deactivated successfully|: Succeeded\.$")
+_INTRODUCES = regex(r"(?i)\b(?:error|exception|critical|warning|during handling|direct cause)\b")
 ENGINE_SLACK = 0.3       # seconds that a busy engine may be late in recording a start
 LOOPING_SPAN = 180.0     # seconds of log that count while a service restarts repeatedly
 
@@ -62,6 +70,8 @@ def skipped_by_condition(service: Service) -> bool:
 def last_run_lines(snapshot: Snapshot, service: Service) -> tuple[LogLine, ...]:
     """Return the lines since the last start; while the service restarts repeatedly, those of the last few minutes."""
     lines = lines_of(service)
+    if service.boot_entry is not None:
+        return _unmanaged_run_lines(lines, snapshot.node(service.node).boot_at.or_else(0.0))
     now = clock_of(snapshot, service.node)
     if is_restarting(service):
         recent = tuple(line for line in lines if line.at is None or line.at >= now - LOOPING_SPAN)
@@ -71,6 +81,24 @@ def last_run_lines(snapshot: Snapshot, service: Service) -> tuple[LogLine, ...]:
         lines = _container_run_lines(lines, begun) if service.container is not None else tuple(
             line for line in lines if line.at is None or line.at >= begun - 2.0)
     return _lines_after_last(lines, _STARTED)
+
+
+def _unmanaged_run_lines(lines: Sequence[LogLine], booted_at: float) -> tuple[LogLine, ...]:
+    """Return the lines of the last run since the boot, which no manager marks. It begins behind an orderly shutdown if
+    an exception follows that, else at the server's own first line, and at the last exception that nothing introduces:
+    what a server catches while it serves, it introduces."""
+    kept = [line for line in lines if line.at is None or line.at >= booted_at]
+    texts = [message_of(line) for line in kept]
+    after_end = _index_after_last(texts, says_goodbye)
+    started = max(0, _index_after_last(texts, says_starting) - 1)
+    begin = max(started, after_end) if any(map(ends_run, texts[after_end:])) else started
+    raised = [i for i in range(begin, len(texts)) if is_traceback_start(texts[i])
+              and not (i > begin and _INTRODUCES.search(texts[i - 1]))]
+    return tuple(kept[raised[-1] if raised else begin:])
+
+
+def _index_after_last(texts: Sequence[str], matches: Callable[[str], bool]) -> int:
+    return next((i + 1 for i in range(len(texts) - 1, -1, -1) if matches(texts[i])), 0)
 
 
 def lines_since_stop_request(lines: tuple[LogLine, ...]) -> tuple[LogLine, ...]:

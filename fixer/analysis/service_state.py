@@ -144,6 +144,8 @@ def state_evidence(service: Service) -> Evidence:
         return Evidence("container", container.name, text + (f", {container.error}" if container.error else ""))
     if service.program is not None:
         return _program_evidence(service.program)
+    if service.boot_entry is not None:
+        return Evidence("file", f"{service.boot_entry.file}:{service.boot_entry.line}", service.boot_entry.text)
     pids = ", ".join(str(pid) for pid in service.pids)
     return Evidence("process", service.name, f"pid {pids}" if pids else "no process")
 

@@ -56,6 +56,8 @@ _UVICORN = ServerLog(
      "Application shutdown", "Received SIGTERM, exiting", "Stopping parent process"), (SERVER_FINISHED,))
 _GUNICORN = ServerLog(("Starting gunicorn", "Booting worker"), _LISTENING.ready, ("Listening at", "Using worker"),
                       ("Shutting down", "Handling signal: term"), (MASTER_FINISHED,))
+_UWSGI = ServerLog((r"\*\*\* Starting uWSGI ",), (r"^WSGI app \d+ \(.*\) ready in \d",), (),
+                   ("SIG(?:INT|TERM|QUIT)/SIG(?:INT|TERM|QUIT) received",), (r"^goodbye to uWSGI",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ APPLICATION_SERVERS: Mapping[str, ApplicationServer] = {
     "uwsgi": ApplicationServer(
         Dialect((), (), ("--http", "--http-socket", "--socket", "-s", "--uwsgi-socket"), (),
                 ("-p", "--processes", "--workers")),
-        protocols=frozenset({"http", "uwsgi"}), detach_option="-d"),
+        protocols=frozenset({"http", "uwsgi"}), detach_option="-d", log=_UWSGI),
     "sanic": ApplicationServer(
         Dialect(("-H", "--host"), ("-p", "--port"), workers=("-w", "--workers"), default=_LOOPBACK),
         is_ipv6_only=True, notifies_systemd=False),

@@ -7,6 +7,7 @@ from fixer.lazy.regex import regex
 from fixer.model.facts import Known
 from fixer.model.service import LogLine, Service
 
+TRACEBACK_START = "Traceback (most recent call last)"
 _LAST_LINES = 80          # of a log: a traceback at its end is what counts
 _REQUEST_START = regex(r"\"[A-Z]+ |=> generated \d")      # common log format; uWSGI, which does not quote the path
 _HTTP_VERSION = regex(r"HTTP/\d")
@@ -54,6 +55,11 @@ def raised_name(text: str) -> str:
     """Return the name of the exception or warning, without its module, that the line begins with."""
     match = _RAISED.match(text)
     return match["name"] if match is not None else ""
+
+
+def is_traceback_start(text: str) -> bool:
+    """Return whether Python begins to print an exception there."""
+    return text.startswith(TRACEBACK_START)
 
 
 def ends_run(text: str) -> bool:

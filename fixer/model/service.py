@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from fixer.lazy.dataclass import dataclass
-from fixer.model.deployment import Dependency
+from fixer.model.deployment import BootEntry, Dependency
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 
 Manager: TypeAlias = Literal["systemd", "docker", "supervisord", "none"]
@@ -353,6 +353,7 @@ class Service:
     dependencies: tuple[Dependency, ...] = ()  # systems that its variables name: databases, caches, brokers
     # what its shells wait for before they start its server
     startup_waits: tuple[Dependency, ...] = ()
+    boot_entry: BootEntry | None = None  # what starts it besides service managers, while it does not run
 
     @property
     def running(self) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from fixer.model.query import Query
 from fixer.model.snapshot import Container, Service
+from fixer.observe.boot.boot_services import boot_log_queries
 from fixer.observe.commands.resolved_command import command_of_unit
 from fixer.observe.docker.container_service import logs_query
 from fixer.observe.files.log_files import unit_log_paths, unit_log_query
@@ -40,6 +41,8 @@ def log_queries(service: Service, views: Mapping[str, View], containers: tuple[C
             yield ENGINE, logs_query(service.container)
     elif service.pids:
         yield service.node, stdout_query(service.pids[0])
+    elif service.boot_entry is not None:
+        yield from ((service.node, query) for query in boot_log_queries(views[service.node]))
 
 
 def kernel_log_queries(services: tuple[Service, ...], views: Mapping[str, View]) -> Iterator[tuple[str, Query]]:

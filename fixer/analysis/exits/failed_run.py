@@ -33,7 +33,7 @@ from fixer.analysis.run_log import (
 )
 from fixer.analysis.service_state import restart_count_of, run_state_of, start_time_of, state_evidence
 from fixer.formats.addresses import is_wildcard
-from fixer.formats.run_output import ends_run, says_ready
+from fixer.formats.run_output import ends_run, is_traceback_start, says_ready
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair
@@ -113,7 +113,8 @@ def has_failed(case: Case, service: Service, trouble: FailingAddress | None) -> 
     if state == "looping":
         return not reached_serving(case, service)
     if state == "stopped":
-        return exited_zero_on_error(case.snapshot, service) is not None or has_missing_mount_source(service)
+        return (exited_zero_on_error(case.snapshot, service) is not None or has_missing_mount_source(service)
+                or has_failed_unmanaged(case.snapshot, service))
     if state != "running" or trouble is None or restart_count_of(service) == 0:
         return False
     if clock_of(case.snapshot, service.node) - start_time_of(service) >= _JUST_STARTED:
@@ -230,6 +231,18 @@ def exited_zero_on_error(snapshot: Snapshot, service: Service) -> LogLine | None
         return None
     last = zip(end.lines[-_ERROR_TAIL_LINES:], end.texts[-_ERROR_TAIL_LINES:], strict=True)
     return next((line for line, text in last if ends_run(text)), None)
+
+
+def has_failed_unmanaged(snapshot: Snapshot, service: Service) -> bool:
+    """Return whether the log of a server that no manager watches shows that its last run failed before it served."""
+    if service.boot_entry is None:
+        return False
+    run = last_run_lines(snapshot, service)
+    texts = [message_of(line) for line in program_lines(run)]
+    if not texts or any(map(says_ready, texts)):
+        return False
+    return (is_traceback_start(texts[0]) or any(map(ends_run, texts[-_ERROR_TAIL_LINES:]))
+            or has_known_exit_reason(service, run))
 
 
 def error_exit_finding(case: Case, service: Service, found: Finding) -> Finding:

@@ -105,7 +105,7 @@ def _unclaimed_services(case: Case, trouble: FailingAddress) -> list[Service]:
         and s.id not in case.services_in_use and s.id not in away
         and not (s.unit is not None and s.unit.load_state == "not-found") and not is_unused_instance(case.snapshot, s)
     ]
-    managed = [s for s in free if s.manager != "none" and _can_be_intended(case, trouble, s)]
+    managed = [s for s in free if (s.manager != "none" or s.boot_entry) and _can_be_intended(case, trouble, s)]
     return managed or [s for s in free if s.pids and _is_orphan(case.snapshot, s)]
 
 

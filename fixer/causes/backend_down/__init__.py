@@ -58,7 +58,7 @@ from fixer.analysis.case import Case, FailingAddress, PortOwner
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.dependency.start_order import depends_on_note
 from fixer.analysis.evidence import bindings_of, config_evidence, endpoint_text, no_listener_evidence
-from fixer.analysis.exits.failed_run import error_exit_finding, has_missing_mount_source
+from fixer.analysis.exits.failed_run import error_exit_finding, has_failed_unmanaged, has_missing_mount_source
 from fixer.analysis.nginx_errors import routes_text, symptom_evidence
 from fixer.analysis.ownership.configured import MAX_CANDIDATES, code_choice_finding, configured_owner
 from fixer.analysis.ownership.resolve import candidate_owners, is_occupied_by_stranger
@@ -158,6 +158,9 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         return (boot_entry_finding(case, trouble) or no_application_finding(case, trouble)
                 or explain_unclaimed(case, trouble, closed))
     owner = found[0]
+    if owner.service.boot_entry is not None:
+        return state_evidence(owner.service) if closed is not True or has_failed_unmanaged(case.snapshot, owner.service) \
+            else boot_entry_finding(case, trouble) or explain_unclaimed(case, trouble, closed)
     answers = closed is False and not is_stopped_container(owner.service) and not is_occupied_by_stranger(case, trouble)
     if answers or has_missing_mount_source(owner.service):
         return state_evidence(owner.service)

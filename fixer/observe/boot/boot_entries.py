@@ -4,7 +4,7 @@ Read only if nothing listens at an address that nginx connects to."""
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from fixer.formats.server_names import runtime_of
 from fixer.formats.shell_words import Word, literal_word, shell_words, systemd_words
@@ -17,7 +17,7 @@ from fixer.model.facts import Evidence
 from fixer.model.query import FileAnswer, Query, ReadFile, ReadGlob
 from fixer.model.snapshot import Container
 from fixer.observe.boot.run_folders import RUN_FOLDERS, run_folders, scanned_patterns
-from fixer.observe.commands.resolved_command import CommandTrace, ServiceCommand, trace_command
+from fixer.observe.commands.resolved_command import CommandStyle, CommandTrace, ServiceCommand, trace_command
 from fixer.observe.commands.server_settings import configured_bindings
 from fixer.observe.commands.startup_waits import shell_queries
 from fixer.observe.view.node_view import MOST_BOOT_FILES, View, is_readable
@@ -50,17 +50,35 @@ def boot_entry_queries(view: View, own: Container | None = None) -> Iterator[Que
     yield BOOT_ENTRY_FILES
     yield from (*_run_folder_queries(view), *shell_queries(view))
     reads: list[str] = []
-    for _ in _find_entries(view, reads, own):
+    for _ in _find_commands(view, reads, own):
         pass
     yield from (ReadFile(path, 64 << 10) for path in dict.fromkeys(reads) if path.startswith("/"))
 
 
+@dataclass(frozen=True, slots=True)
+class BootCommand:
+    """The server that a boot entry starts. `entry` has no address yet: the command may have several."""
+
+    entry: BootEntry
+    command: ServiceCommand
+
+    def entries(self, view: View) -> Iterator[BootEntry]:
+        """Yield the entry once for each address that its command is configured to listen on."""
+        for binding in configured_bindings(self.command, view):
+            yield replace(self.entry, port=binding.port, unix=binding.unix)
+
+
+def boot_commands_of(view: View, own: Container | None = None) -> tuple[BootCommand, ...]:
+    """Return the servers that boot entries start; none unless the entries were read."""
+    return tuple(_find_commands(view, [], own))[:_MOST_ENTRIES] if BOOT_ENTRY_FILES in view.node.answers else ()
+
+
 def boot_entries_of(view: View, own: Container | None = None) -> tuple[BootEntry, ...]:
     """Return every boot entry whose command has a configured listen address."""
-    return tuple(_find_entries(view, [], own))[:_MOST_ENTRIES] if BOOT_ENTRY_FILES in view.node.answers else ()
+    return tuple(entry for found in boot_commands_of(view, own) for entry in found.entries(view))[:_MOST_ENTRIES]
 
 
-def _find_entries(view: View, reads: list[str], own: Container | None) -> Iterator[BootEntry]:
+def _find_commands(view: View, reads: list[str], own: Container | None) -> Iterator[BootCommand]:
     answers = [view.node.answers.get(query) for query in (BOOT_ENTRY_FILES, *_run_folder_queries(view))]
     files = {file.path: file for answer in answers if answer is not None for file in answer.files if is_readable(file)}
     for path, file in files.items():
@@ -80,14 +98,12 @@ def _find_entries(view: View, reads: list[str], own: Container | None) -> Iterat
     for told in entrypoint_commands(view, own, reads):
         script, _, line = told.evidence.where.rpartition(":")
         about: _EntrySource = ("entrypoint", script or told.evidence.where, "", "")
-        for starter in _entries_of_server(view, about, told, int(line) if script else 0):
-            yield replace(starter, name=own.name if own is not None else "")
+        yield from _server_of(view, about, told, int(line) if script else 0, name=own.name if own is not None else "")
     for folder in run_folders(view, files):
         reads += folder.service_command.source_files
         script, _, line = folder.service_command.evidence.where.rpartition(":")
-        for starter in _entries_of_server(view, (folder.kind, script, "", folder.idle_reason), folder.service_command,
-                                          int(line)):
-            yield replace(starter, name=folder.name, command=folder.command)
+        yield from _server_of(view, (folder.kind, script, "", folder.idle_reason), folder.service_command, int(line),
+                              name=folder.name, start=folder.command)
 
 
 def _run_folder_queries(view: View) -> tuple[ReadGlob, ...]:
@@ -99,7 +115,7 @@ def _run_folder_queries(view: View) -> tuple[ReadGlob, ...]:
 _EntrySource = tuple[StarterKind, str, str, str]      # kind, file, user, idle reason
 
 
-def _entries_in_crontab(view: View, reads: list[str], path: str, text: str) -> Iterator[BootEntry]:
+def _entries_in_crontab(view: View, reads: list[str], path: str, text: str) -> Iterator[BootCommand]:
     idle = "" if any(p.comm in _CRON_DAEMONS for p in view.by_pid.values()) else "cron is not running"
     for number, line in enumerate(text.split("\n"), 1):
         match = _REBOOT.match(line)
@@ -111,7 +127,7 @@ def _entries_in_crontab(view: View, reads: list[str], path: str, text: str) -> I
         yield from _entries_of_command(view, reads, ("cron", path, user, idle), (command, number))
 
 
-def _entries_in_monit_file(view: View, reads: list[str], path: str, text: str) -> Iterator[BootEntry]:
+def _entries_in_monit_file(view: View, reads: list[str], path: str, text: str) -> Iterator[BootCommand]:
     """Yield what monit starts if the process of a check has ended."""
     idle = "" if any(p.comm == "monit" for p in view.by_pid.values()) else "monit is not running"
     name = ""
@@ -120,20 +136,19 @@ def _entries_in_monit_file(view: View, reads: list[str], path: str, text: str) -
         name = check[1] if check is not None else name
         if start is not None and name:
             about: _EntrySource = ("monit", path, start["user"] or "root", idle)
-            for starter in _entries_of_command(view, reads, about, (start["command"], number)):
-                yield replace(starter, name=name, command=f"monit start {name}")
+            for found in _entries_of_command(view, reads, about, (start["command"], number)):
+                yield replace(found, entry=replace(found.entry, name=name, command=f"monit start {name}"))
 
 
 def _entries_of_command(view: View, reads: list[str], about: _EntrySource,
-                        said: tuple[str, int]) -> Iterator[BootEntry]:
+                        said: tuple[str, int]) -> Iterator[BootCommand]:
     text, number = said
     for words, directory, line in _server_commands(_ShellText(text, about[1], number, "/"), view.contents()):
         follow = CommandTrace(view.contents(), directory)
         evidence = Evidence("file", f"{about[1]}:{line}", " ".join(w.text for w in words))
         command, env, style, evidence = trace_command(words, {}, evidence, follow)
         reads += follow.source_files
-        told = ServiceCommand(tuple(command), env, evidence, style, follow.directory)
-        yield from _entries_of_server(view, about, told, line)
+        yield from _server_of(view, about, _service_command(command, env, evidence, style, follow), line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +180,7 @@ def _server_commands(said: _ShellText, contents: Mapping[str, bytes],
 
 
 def _entries_of_user_unit(view: View, reads: list[str], file: FileAnswer,
-                          files: Mapping[str, FileAnswer]) -> Iterator[BootEntry]:
+                          files: Mapping[str, FileAnswer]) -> Iterator[BootCommand]:
     lines = unit_lines(file.path, file.data)
     said = [line for line in effective_lines(lines, "ExecStart") if line.value.strip()]
     if not said:
@@ -181,16 +196,25 @@ def _entries_of_user_unit(view: View, reads: list[str], file: FileAnswer,
     words = systemd_words(line.value.replace("%h", home), line.file, line.line)
     command, env, style, evidence = trace_command(words, {}, evidence, follow)
     reads += follow.source_files
-    told = ServiceCommand(tuple(command), env, evidence, style or "unit", follow.directory)
-    yield from _entries_of_server(view, ("user-unit", file.path, user, idle), told, line.line)
+    told = _service_command(command, env, evidence, style or "unit", follow)
+    yield from _server_of(view, ("user-unit", file.path, user, idle), told, line.line)
 
 
-def _entries_of_server(view: View, about: _EntrySource, told: ServiceCommand, line: int) -> Iterator[BootEntry]:
+def _service_command(command: Sequence[Word], env: dict[str, Word], evidence: Evidence, style: CommandStyle,
+                     follow: CommandTrace) -> ServiceCommand:
+    """Return the traced command, with the files of its variables and those that its output goes to."""
+    return ServiceCommand(tuple(command), env, evidence, style, follow.directory,
+                          env_files=tuple(dict.fromkeys(follow.env_files)), script=follow.script,
+                          output_files=tuple(follow.output_files))
+
+
+def _server_of(view: View, about: _EntrySource, told: ServiceCommand, line: int, *, name: str = "",
+               start: str = "") -> Iterator[BootCommand]:
+    """Yield the command with its entry, if it is a server's."""
     kind, file, user, idle = about
     if runtime_of(told.argv):
         text = " ".join(redact_argv(list(told.argv)))
-        for binding in configured_bindings(told, view):
-            yield BootEntry(view.name, kind, file, line, text, user, binding.port, binding.unix, idle)
+        yield BootCommand(BootEntry(view.name, kind, file, line, text, user, 0, None, idle, name, start), told)
 
 
 def entrypoint_commands(view: View, box: Container | None, reads: list[str]) -> Iterator[ServiceCommand]:

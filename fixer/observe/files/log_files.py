@@ -75,14 +75,19 @@ def with_unit_logs(journal: Fact[tuple[LogLine, ...]], paths: Iterable[str], vie
 
 
 def _last_run_lines(path: str, view: View) -> list[LogLine]:
-    """Return the last run's lines without requests. A file's lines have no time: they get the file's mtime."""
+    """Return the last run's lines without requests."""
+    texts = [line for line in output_lines(path, view).or_else(()) if not is_request_line(line.text)]
+    return texts[_last_run_start(texts):]
+
+
+def output_lines(path: str, view: View) -> Fact[tuple[LogLine, ...]]:
+    """Return the last lines of a file that a program's output goes to. They have no time: they get the file's mtime."""
     answer = view.node.answers.get(unit_log_query(path))
     file = answer.files[0] if answer is not None and answer.files else None
     lines = parse_log_file(answer, path)
     if file is None or file.stat is None or not isinstance(lines, Known):
-        return []
-    texts = [line for line in lines.value if not is_request_line(line.text)]
-    return [LogLine(file.stat.mtime, line.text, line.where) for line in texts[_last_run_start(texts):]]
+        return lines
+    return Known(tuple(LogLine(file.stat.mtime, line.text, line.where) for line in lines.value))
 
 
 def _last_run_start(lines: list[LogLine]) -> int:

@@ -1,0 +1,64 @@
+"""Services of boot entries that do not run: the server that cron, rc.local and the like start, with its log.
+A manager records how a program ended. Here only the file that its output goes to does."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Sequence
+
+from fixer.formats.server_bindings import workers_of
+from fixer.formats.server_names import runtime_of
+from fixer.model.facts import Fact, Known, Unknown
+from fixer.model.query import Query
+from fixer.model.snapshot import Binding, LogLine, Service
+from fixer.observe.boot.boot_entries import BootCommand, boot_commands_of
+from fixer.observe.commands.dependencies import dependencies_of
+from fixer.observe.commands.resolved_command import ServiceCommand
+from fixer.observe.commands.server_settings import configured_bindings, workers_in_settings
+from fixer.observe.commands.written_values import env_assignments, quoted_bindings, quoted_count, slots_of_unit
+from fixer.observe.files.log_files import output_lines, unit_log_paths, unit_log_query
+from fixer.observe.view.node_view import View
+
+_NO_LOG = "its output does not go to a file"
+
+
+def boot_services(view: View, others: Sequence[Service]) -> Iterator[Service]:
+    """Yield a service for each boot entry whose address no other service of the node has: neither a process that runs
+    now nor what a service manager starts there."""
+    taken = {(b.unix, 0 if b.unix else b.port) for s in others if s.node == view.name for b in s.bindings.or_else(())}
+    running = {s.argv for s in others if s.node == view.name and s.pids}
+    for found in boot_commands_of(view):
+        bindings = configured_bindings(found.command, view)
+        places = {(b.unix, 0 if b.unix else b.port) for b in bindings}
+        if places and not places & taken and found.command.argv not in running:
+            taken |= places
+            yield _boot_service(found, bindings, view)
+
+
+def boot_log_queries(view: View) -> Iterator[Query]:
+    """Yield the queries for the files that the output of boot entries goes to."""
+    for found in boot_commands_of(view):
+        yield from (unit_log_query(path) for path in unit_log_paths(found.command))
+
+
+def _boot_service(found: BootCommand, bindings: Sequence[Binding], view: View) -> Service:
+    told, entry = found.command, found.entry
+    name = entry.name or posixpath.basename(told.script) or runtime_of(told.argv)
+    workers = workers_in_settings(told, view) or workers_of(told.command, told.env, told.evidence)
+    return Service(
+        id=f"{view.name}/{name}", name=name, node=view.name, manager="none", unit=None, container=None, pids=(),
+        argv=told.argv, bindings=quoted_bindings(Known(tuple(bindings), (told.evidence,)), view),
+        env=env_assignments(told.env, entry.file), env_files=told.env_files, workers=quoted_count(workers, view),
+        log=_log_of(told, view), is_app_server=True, runtime=runtime_of(told.argv),
+        command=tuple(word.to_argument() for word in told.command), command_style=told.style,
+        env_slots=slots_of_unit(told, view), files_node=view.name, boot_entry=entry,
+        dependencies=dependencies_of(told.env, entry.file, view),
+    )
+
+
+def _log_of(told: ServiceCommand, view: View) -> Fact[tuple[LogLine, ...]]:
+    found = [output_lines(path, view) for path in unit_log_paths(told)]
+    known = [lines for lines in found if isinstance(lines, Known)]
+    if known:
+        return Known(tuple(line for lines in known for line in lines.value))
+    return found[0] if found else Unknown(_NO_LOG)

@@ -1,0 +1,86 @@
+"""Servers that no manager watches: whether the file that their output goes to shows a failed start."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fixer.diagnose.run_causes import diagnose
+from fixer.model.deployment import BootEntry
+from fixer.model.diagnosis import Diagnosis
+from fixer.model.snapshot import LogLine
+from fixer.model.facts import Known
+from tests.causes.snapshot_builders import NOW, Scene, service
+
+LOG = "/var/log/shop.log"
+ENTRY = BootEntry("local", "cron", "/etc/cron.d/shop", 2, "/opt/shop/start.sh", "shop", 8000, None)
+TRACE = ("Traceback (most recent call last):", '  File "/opt/shop/web.py", line 3, in <module>', "    import pdfs",
+         "ModuleNotFoundError: No module named 'pdfs'")
+DENIED = ("Traceback (most recent call last):", '  File "/opt/shop/web.py", line 9, in <module>',
+          "    open('/etc/shop.json')", "PermissionError: [Errno 13] Permission denied: '/etc/shop.json'")
+UVICORN = ("INFO:     Started server process [9]", "INFO:     Application startup complete.",
+           "INFO:     Uvicorn running on http://127.0.0.1:8000 (Press CTRL+C to quit)")
+UVICORN_END = ("INFO:     Shutting down", "INFO:     Finished server process [9]")
+CAUGHT = ("ERROR:    Exception in ASGI application", *TRACE)
+GUNICORN = ("[2026-11-29 07:08:53 +0000] [281] [INFO] Starting gunicorn 23.0.0",
+            "[2026-11-29 07:08:53 +0000] [281] [INFO] Listening at: http://127.0.0.1:8000 (281)",
+            "[2026-11-29 07:08:53 +0000] [299] [INFO] Booting worker with pid: 299")
+WORKER = ("[2026-11-29 07:08:53 +0000] [299] [ERROR] Exception in worker process",)
+HALTED = ("[2026-11-29 07:08:53 +0000] [299] [INFO] Worker exiting (pid: 299)",
+          "[2026-11-29 07:08:53 +0000] [281] [ERROR] Worker (pid:299) exited with code 3",
+          "[2026-11-29 07:08:53 +0000] [281] [INFO] Shutting down: Master",
+          "[2026-11-29 07:08:53 +0000] [281] [ERROR] Reason: Worker failed to boot.")
+HYPERCORN = ("[2026-11-29 07:12:28 +0000] [192] [INFO] Running on http://127.0.0.1:8000 (CTRL + C to quit)",)
+UWSGI = ("*** Starting uWSGI 2.0.28-debian (64bit) on [Sat Nov 29 07:00:00 2026] ***",)
+UWSGI_UP = ("WSGI app 0 (mountpoint='') ready in 1 seconds on interpreter 0x5571 pid: 12 (default app)",)
+UWSGI_DOWN = ("unable to load app 0 (mountpoint='') (callable not found or import error)", "*** no app loaded. GAME OVER ***")
+
+
+def diagnosed(*texts: str, ago: float = 60.0) -> Diagnosis:
+    log = Known(tuple(LogLine(NOW - ago, text, LOG) for text in texts))
+    made = replace(service(pid=None), name="start.sh", id="local/start.sh", manager="none", unit=None, log=log, boot_entry=ENTRY)
+    scene = Scene().with_service(made).refused()
+    scene.extra["boot_entries"] = (ENTRY,)
+    return diagnose(scene.snapshot())
+
+
+@pytest.mark.parametrize("texts", [
+    TRACE,
+    (*UVICORN, *UVICORN_END, *TRACE),                          # after a stop on request
+    (*UVICORN, *TRACE),                                        # after a kill: nothing introduces the exception
+    (*HYPERCORN, *TRACE),
+    (*GUNICORN, *WORKER, *TRACE, *HALTED),
+    (*GUNICORN, "[…] [281] [INFO] Shutting down: Master", *GUNICORN, *WORKER, *TRACE, *HALTED),
+    (*UWSGI, *UWSGI_UP, *UWSGI, *TRACE, *UWSGI_DOWN),
+])
+def test_a_start_that_failed_has_its_own_cause(texts: tuple[str, ...]) -> None:
+    (found,) = diagnosed(*texts).findings
+    assert (found.cause, found.confidence) == ("crash-code-error", "likely")
+    assert any(e.where.startswith(LOG) and "pdfs" in e.text for e in found.evidence)
+    assert all(repair.risk == "manual" for repair in found.repairs)
+
+
+def test_a_file_that_may_not_be_read_ends_it_too() -> None:
+    (found,) = diagnosed(*UVICORN, *UVICORN_END, *DENIED).findings
+    assert found.cause == "crash-file-access" and found.confidence != "certain"
+
+
+@pytest.mark.parametrize("texts", [
+    (),
+    UVICORN,
+    (*TRACE, *UVICORN),                                        # repaired since: it came up
+    (*TRACE, *UVICORN, *UVICORN_END),
+    (*UVICORN, *CAUGHT),                                       # of one answer
+    (*UVICORN, *CAUGHT, *UVICORN_END),
+    (*UWSGI, *TRACE, *UWSGI_DOWN, *UWSGI, *UWSGI_UP),
+    ("127.0.0.1 - - \"GET /?q=Traceback HTTP/1.1\" 200", "127.0.0.1 - - \"GET /ModuleNotFoundError: HTTP/1.1\" 200"),
+])
+def test_a_run_that_served_has_only_ended(texts: tuple[str, ...]) -> None:
+    (found,) = diagnosed(*texts).findings
+    assert (found.cause, found.variant) == ("backend-down", "backend-not-running")
+
+
+def test_a_log_of_before_the_boot_shows_nothing_of_this_one() -> None:
+    (found,) = diagnosed(*TRACE, ago=1e7).findings
+    assert found.cause == "backend-down"
