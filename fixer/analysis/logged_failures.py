@@ -32,6 +32,7 @@ _WORKER_ENDS = frozenset({"worker-killed", "worker-failed"})
 _SURE = 3.0                 # -ln 0.05: a failing share of 1/n shows within 3n requests, in 19 of 20 cases
 _CONNECTION = regex(r"^\d{4}/\d\d/\d\d \S+ \[[a-z]+\] (\d+#\d+: \*\d+) ")
 _REFUSALS = frozenset({"refused", "socket-missing"})
+_DROPPED = frozenset({"closed", "reset"})      # errors of a probe: the program hung up
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 
@@ -192,13 +193,20 @@ def _seconds_waited(judged: RouteVerdict, event: ErrorEvent) -> float:
 
 def _start_after(case: Case, endpoint: Endpoint, event: ErrorEvent, began: float) -> tuple[float, str]:
     """Return when the service behind an endpoint started after the line, and its name; (0.0, "") if it did not.
-    A refused connection belongs to a start until the service listens."""
+    A refused connection belongs to a start until the service listens. A start that ends no failure is none: a program
+    that ends again and again has always just started."""
     service = case.service(endpoint.listening_service or endpoint.configured_service)
     started = started_at(case, service) if service is not None else 0.0
     slack = START_SECONDS if event.kind in _REFUSALS and is_closed(endpoint) is False else 0.0
-    if service is None or began >= started + slack:
+    if service is None or began >= started + slack or _refuses(endpoint):
         return 0.0, ""
     return started, service.name
+
+
+def _refuses(endpoint: Endpoint) -> bool:
+    """Return whether the address still gives no answer: it accepts no connection, or drops it."""
+    dropped = isinstance(endpoint.http, Known) and endpoint.http.value.error in _DROPPED
+    return is_closed(endpoint) is True or dropped
 
 
 def started_at(case: Case, service: Service) -> float:

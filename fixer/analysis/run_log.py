@@ -158,6 +158,13 @@ def was_stopped(snapshot: Snapshot, service: Service) -> bool:
     return any(_STOPPED.search(message_of(line)) or STOPPING_LINE.search(message_of(line)) for line in lines[-40:])
 
 
+def is_last_run_stopped(snapshot: Snapshot, service: Service) -> bool:
+    """Return whether systemd logged a request to stop or restart the unit after its last start: its last run did not
+    end by itself."""
+    return service.unit is not None and any(_STOPPING.search(message_of(line))
+                                            for line in last_run_lines(snapshot, service))
+
+
 def was_asked_to_stop(snapshot: Snapshot, service: Service) -> bool:
     """Return whether the service was asked to stop. `docker stop` kills a slow program (exit code 137) after its log
     shows the shutdown. A log call during shutdown may also have failed."""

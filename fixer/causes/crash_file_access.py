@@ -54,7 +54,7 @@ from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import bindings_of, config_evidence, find_node, log_evidence, no_listener_evidence
 from fixer.analysis.exits.code_error import find_code_fault
-from fixer.analysis.exits.exec_step import setting_evidence
+from fixer.analysis.exits.exec_step import account_name_of, setting_evidence
 from fixer.analysis.exits.exit_reason import has_variable_or_port_reason
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.exits.path_access import PathState, credential_texts, denied_folder_of, is_credential, path_state
@@ -152,7 +152,7 @@ def _unusable_path_finding(case: Case, crash: FailedRun, denied: _UnusablePath) 
     if state.state == "gone" and setting is None and denied.reason != NO_TEMP:
         return _mended_finding(case, crash, denied, state)
     box = service.container
-    user = (service.unit.user if service.unit is not None else box.user if box is not None else "") or "root"
+    user = account_name_of(service)
     if denied.reason == NO_TEMP:
         variant, (said, todo) = "start-file-denied", temporary_folder_texts(service, denied.path, state, setting)
     elif denied.reason in MISSING_CODES and is_credential(denied.path):

@@ -119,6 +119,16 @@ def _name_replica(finding: Finding, lost: Sequence[_FailingReplica]) -> Finding:
     return replace(finding, summary=summary, detail=(text, *finding.detail))
 
 
+# Servers that no manager watches: nothing records when and how one ended. Its log's last lines may be of an earlier run.
+
+
+def doubt_unrecorded_ends(snapshot: Snapshot, findings: Sequence[Finding]) -> Sequence[Finding]:
+    """Return the findings; none is certain about a server that only a boot entry starts."""
+    names = {(service.node, service.name) for service in snapshot.services if service.boot_entry is not None}
+    return [replace(finding, confidence="likely") if finding.confidence == "certain"
+            and (finding.node, finding.service) in names else finding for finding in findings] if names else findings
+
+
 # Transient units (`systemd-run`): systemd forgets one when its failure is reset, and all of them at boot.
 _TRANSIENT_FOLDER = "/run/systemd/transient/"
 
@@ -191,8 +201,13 @@ def explain_findings(_: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
 
 Revision: TypeAlias = Callable[[Case, Sequence[Finding]], Sequence[Finding]]
 # All revisions of what the causes have found, in the order in which they are made.
+def _doubt_ends(case: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
+    return doubt_unrecorded_ends(case.snapshot, findings)
+
+
 REVISIONS: tuple[Revision, ...] = (
     explain_findings, merge_shared_edits, drop_conflicting_starts, drop_transient_restarts, name_failing_replica,
+    _doubt_ends,
 )
 
 

@@ -44,7 +44,7 @@ NO_TEMP = "TEMP"
 
 def absolute_path(path: str, service: Service) -> str:
     """Return the path, resolved against the service's working directory."""
-    folder = service.unit.working_directory if service.unit is not None else ""
+    folder = service.start_folder
     return path if path.startswith("/") or not folder.startswith("/") else posixpath.join(folder, path)
 
 

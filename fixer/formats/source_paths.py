@@ -28,7 +28,7 @@ _NOT_SOURCE = regex(r"\.lock$|/__pycache__/|/node_modules/|/\.git/")
 
 def source_folders(service: Service) -> tuple[str, ...]:
     """Return its working directory, and the folders of sources in its last log lines."""
-    found = [service.unit.working_directory] if service.unit is not None else []
+    found = [service.start_folder]
     for line in reversed(last_own_lines(service)):
         match = _SOURCE.search(line.text)
         if match is not None and not _LIBRARY.search(match["file"]):

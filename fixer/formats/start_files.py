@@ -69,8 +69,7 @@ def release_path(link: str, stat: FileStat, source: str) -> tuple[str, str] | No
 def start_arguments(service: Service) -> tuple[str, ...]:
     """Return its working directory, and the arguments of its manager's command and of the final server.
     A script that the manager starts may be in another folder."""
-    unit = service.unit
-    own = () if unit is None else (unit.working_directory, *unit.exec_start)
+    own = (service.start_folder, *(service.unit.exec_start if service.unit is not None else ()))
     return tuple(dict.fromkeys(word.partition("=")[2] or word for word in (*own, *service.argv)))
 
 

@@ -87,7 +87,7 @@ StarterKind: TypeAlias = Literal["cron", "rc.local", "user-unit", "runit", "s6",
 class BootEntry:
     """One command that starts a server at `port` (or `unix`), owned by `user`.
     `not_run_reason` says why it may not have run, empty if nothing prevents it. `command` starts it, if its supervisor
-    has a command for that."""
+    has a command for that. `directory` is the one that it starts in, empty if unknown."""
 
     node: str
     kind: StarterKind
@@ -100,3 +100,4 @@ class BootEntry:
     not_run_reason: str = ""
     name: str = ""
     command: str = ""
+    directory: str = ""

@@ -356,6 +356,15 @@ class Service:
     boot_entry: BootEntry | None = None  # what starts it besides service managers, while it does not run
 
     @property
+    def start_folder(self) -> str:
+        """Return the folder that it is configured to start in; empty if none is set, or if it is a container."""
+        if self.boot_entry is not None:
+            return self.boot_entry.directory
+        if self.program is not None:
+            return next((v.value.strip() for v in reversed(self.unit_values) if v.key == "directory"), "")
+        return self.unit.working_directory if self.unit is not None else ""
+
+    @property
     def running(self) -> bool:
         """Return whether its manager or the process table shows it alive."""
         if self.unit is not None:

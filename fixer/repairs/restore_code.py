@@ -10,6 +10,7 @@ from fixer.analysis.evidence import clock_of, file_line_text
 from fixer.analysis.exits.changed_since import (
     changed_files_evidence,
     installed_module_evidence,
+    present_module_evidence,
     unread_unit_files_evidence,
 )
 from fixer.analysis.exits.code_error import CodeFault, target_of
@@ -73,6 +74,8 @@ def find_change_since_exit(case: Case, crash: FailedRun, fault: CodeFault) -> Ch
         return ChangeSinceExit(text, (Evidence("file", file.path, "changed since then, and a complete program"),))
     if fault.kind == "syntax":
         return None
+    if (present := present_module_evidence(case.snapshot, crash, fault.text)) is not None:
+        return ChangeSinceExit(f"{present.where} is there now{_NOT_RESTARTED_TEXT}", (present,))
     if fault.kind in ("import", "server"):
         there = installed_module_evidence(case.snapshot, crash)
         return None if there is None else ChangeSinceExit(f"{fault.name} is there now{_NOT_RESTARTED_TEXT}", (there,))
@@ -180,8 +183,8 @@ def _complete_release_repairs(case: Case, crash: FailedRun) -> list[Repair]:
     """Return a repair if the running release lacks the application's file and others hold it: it was never complete."""
     from fixer.repairs.older_state import RELEASE_KEY, release_repair, releases_with_file  # only if one is found
 
-    unit, inside = crash.service.unit, app_file(crash.service.argv)
-    path = "" if unit is None or inside is None else posixpath.join(unit.working_directory, inside)
+    inside = app_file(crash.service.argv)
+    path = "" if inside is None else posixpath.join(crash.service.start_folder, inside)
     found = releases_with_file(case, crash, path) if path.startswith("/") else None
     lacks = inside or ""
     return [] if found is None else [
@@ -337,7 +340,7 @@ def _command_source_text(case: Case, service: Service) -> str:
 def _install_command_text(service: Service) -> str:
     """Return the command that adds a package, for the runtime of the service."""
     if service.runtime == "node":
-        where = service.unit.working_directory if service.unit is not None else ""
+        where = service.start_folder
         return f"npm install … in {where}" if where else "npm install … in its folder"
     return f"{_interpreter_text(service)} -m pip install …"
 

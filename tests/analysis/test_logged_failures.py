@@ -20,6 +20,7 @@ from tests.causes.snapshot_builders import (
     at_level,
     healthy_scene,
     listener,
+    probe,
     process,
     service,
 )
@@ -80,6 +81,14 @@ def test_a_refusal_belongs_to_the_start_until_the_service_listens() -> None:
     scene = restarted(60).logs(*REFUSAL, ago=50, path="/x")
     assert reasons(scene.snapshot()) == ["backend.service started at 07:59:00 UTC"]
     assert not reasons(scene.endpoint(tcp=Known(REFUSED), http=Known(REFUSED)).snapshot())[0]
+
+
+@pytest.mark.parametrize("error", ["closed", "reset"])
+def test_a_start_that_ends_no_failure_is_no_end(error: str) -> None:
+    """A program that ends again and again has always just started."""
+    scene = restarted(3).logs(*CLOSED, ago=30, path="/x").endpoint(http=Known(probe(None, error)))
+    assert reasons(scene.snapshot()) == [""]
+    assert reasons(scene.endpoint(http=Known(GOOD)).snapshot()) != [""]
 
 
 def test_restarts_by_hand_that_each_ended_it_are_over() -> None:

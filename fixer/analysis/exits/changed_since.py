@@ -8,8 +8,10 @@ from collections.abc import Iterator, Sequence
 from fixer.analysis.evidence import age_text, clock_of, find_node
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.run_log import message_of
+from fixer.formats.application_servers import APPLICATION_SERVERS
 from fixer.formats.folders import is_within
 from fixer.formats.source_paths import drop_in_folders, is_code_or_setting, is_own_source, missing_module
+from fixer.formats.start_files import find_missing_module, module_files, module_folders
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import LogLine, Snapshot
@@ -115,6 +117,22 @@ def installed_module_evidence(snapshot: Snapshot, crash: FailedRun) -> Evidence 
         if newest > since + _CLOCK_SLACK and (_PACKAGES.search(path) or base != name or stat.end.kind == "dir"):
             age = age_text(max(0.0, clock_of(snapshot, node.name) - newest))
             return Evidence("file", path, f"exists now, for at most {age}")
+    return None
+
+
+def present_module_evidence(snapshot: Snapshot, crash: FailedRun, text: str) -> Evidence | None:
+    """Return the file of the module that `text` reports as missing, if a folder that the server searches holds it now.
+    A file that was moved away and back keeps its time of change."""
+    service, module = crash.service, find_missing_module(text)
+    node = find_node(snapshot, service.node)
+    if not module or node is None or service.container is not None or service.runtime not in APPLICATION_SERVERS or \
+            not service.start_folder.startswith("/"):
+        return None
+    stats = dict(node.files)
+    for path in (path for folder in module_folders(service.argv, service.start_folder)
+                 for path in module_files(folder, module)):
+        if path in stats and stats[path].end.kind == "file":
+            return Evidence("file", path, "exists now")
     return None
 
 

@@ -71,14 +71,15 @@ def has_failed_before_start(service: Service) -> bool:
 
 def working_directory_of(service: Service) -> str:
     """Return the configured working directory, empty if there is none."""
-    if service.program is None:
-        return service.unit.working_directory if service.unit is not None else ""
-    told = setting_of(service, "WorkingDirectory")
-    return told.value.strip() if told is not None else ""
+    return service.start_folder
 
 
 def account_name_of(service: Service) -> str:
     """Return the account that it is configured to run as."""
+    if service.container is not None:
+        return service.container.user or "root"
+    if service.boot_entry is not None:
+        return service.boot_entry.user or "root"
     told = setting_of(service, "User") if service.program is not None else None
     return (told.value.strip() if told is not None else "" if service.unit is None else service.unit.user) or "root"
 

@@ -125,7 +125,14 @@ def has_failed(case: Case, service: Service, trouble: FailingAddress | None) -> 
     if is_closed(trouble.endpoint) is not False:
         return True
     # A parent that listens first accepts the connection and ends with its workers before any answer.
-    return not is_answering(trouble.endpoint) and has_known_exit_reason(service, last_run_lines(case.snapshot, service))
+    lines = last_run_lines(case.snapshot, service)
+    return not is_answering(trouble.endpoint) and (has_known_exit_reason(service, lines) or _ends_in_exception(lines))
+
+
+def _ends_in_exception(lines: Sequence[LogLine]) -> bool:
+    """Return whether an exception follows the line that says that the program came up, or there is no such line."""
+    end = read_run_end(lines)
+    return any(ends_run(end.texts[index]) for index in end.newest_first())
 
 
 def reached_serving(case: Case, service: Service) -> bool:

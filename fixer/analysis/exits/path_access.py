@@ -142,10 +142,10 @@ def hiding_setting_text(service: Service, path: str) -> str:
 
 
 def account_of_service(snapshot: Snapshot, service: Service) -> Account | None:
-    """Return the account that its unit runs it as, with the groups that the unit adds."""
+    """Return the account that its unit or boot entry runs it as, with the groups that the unit adds."""
     unit = service.unit
     if unit is None:
-        return None
+        return find_account(snapshot, service.node, service.boot_entry.user) if service.boot_entry is not None else None
     account = find_account(snapshot, service.node, unit.user or 0)
     groups = read_account_file(snapshot, service.node, "/etc/group")
     words = [unit.group] if unit.group else []

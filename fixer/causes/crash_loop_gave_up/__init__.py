@@ -59,7 +59,14 @@ from fixer.analysis.exits.kills import FAULT_SIGNALS, SIGNAL_NAMES, exit_signal_
 from fixer.analysis.exits.last_output import is_stale_socket
 from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.route_verdict import is_closed
-from fixer.analysis.run_log import gave_up_line, has_log, is_restarting, message_of, program_lines
+from fixer.analysis.run_log import (
+    gave_up_line,
+    has_log,
+    is_last_run_stopped,
+    is_restarting,
+    message_of,
+    program_lines,
+)
 from fixer.analysis.service_state import state_evidence
 from fixer.causes.crash_loop_gave_up.requested_restart import pid_file_text, restart_window_findings
 from fixer.lazy.regex import regex, up_to_first
@@ -141,6 +148,8 @@ def _has_other_cause(crash: FailedRun) -> bool:
 
 def reason_state(case: Case, crash: FailedRun) -> ReasonState:
     """Return whether the reason of the last failure holds, has ended, lies in another system, or is unknown."""
+    if is_restarted_too_often(case, crash):
+        return "gone"
     variables = missing_variables(crash.end)
     if variables:
         return "gone" if all(is_variable_set(crash.service, s.name) for s in variables) else "holds"
@@ -152,6 +161,12 @@ def reason_state(case: Case, crash: FailedRun) -> ReasonState:
     if number is not None:      # a kill from outside may not recur; a fault of the program does
         return "unknown" if number in FAULT_SIGNALS else "gone"
     return "outside" if dependency_error_line(crash.end) is not None else "unknown"
+
+
+def is_restarted_too_often(case: Case, crash: FailedRun) -> bool:
+    """Return whether systemd refused its start only because restarts were requested too quickly: its last run was
+    stopped on request."""
+    return gave_up_line(crash.service) is not None and is_last_run_stopped(case.snapshot, crash.service)
 
 
 def _found(case: Case, crash: FailedRun) -> Finding:
@@ -168,7 +183,9 @@ def _found(case: Case, crash: FailedRun) -> Finding:
         manner = "runs, but its workers end at once"
     newer = changed[0].where if changed else ""
     why = f"supervisord reports: {unrun}" if unrun else {
-        "holds": "the reason still holds", "gone": "the reason no longer holds",
+        "holds": "the reason still holds",
+        "gone": "its last run was stopped on request, and starts were requested too quickly"
+                if is_restarted_too_often(case, crash) else "the reason no longer holds",
         "unknown": "its log ends with an error",
         "outside": "another system did not answer it then",
         "changed": f"its log ends with an error; {newer} was changed after that, and only a start shows its effect",

@@ -214,7 +214,8 @@ def _server_of(view: View, about: _EntrySource, told: ServiceCommand, line: int,
     kind, file, user, idle = about
     if runtime_of(told.argv):
         text = " ".join(redact_argv(list(told.argv)))
-        yield BootCommand(BootEntry(view.name, kind, file, line, text, user, 0, None, idle, name, start), told)
+        yield BootCommand(BootEntry(view.name, kind, file, line, text, user, 0, None, idle, name, start,
+                                    told.directory if told.directory != "/" else ""), told)
 
 
 def entrypoint_commands(view: View, box: Container | None, reads: list[str]) -> Iterator[ServiceCommand]:

@@ -108,7 +108,7 @@ def folders_on_disk(service: Service) -> Iterator[tuple[str, str]]:
     """Yield (node, folder) where it finds its modules: its working directory, for a container the mounts there."""
     box = service.container
     if box is None:
-        folder = service.unit.working_directory if service.unit is not None else ""
+        folder = service.start_folder
         if folder.startswith("/") and folder != "/":
             yield service.node, folder
         return
@@ -152,6 +152,8 @@ def _has_ended(service: Service) -> bool:
         return service.unit.active_state in _ENDED_UNIT_STATES or service.unit.n_restarts > 0
     if service.container is not None:
         return service.container.status in _ENDED_CONTAINER_STATES or service.container.restart_count > 0
+    if service.boot_entry is not None:
+        return True
     return service.program is not None and service.program.state in _ENDED_PROGRAM_STATES
 
 
@@ -201,7 +203,7 @@ def release_paths(service: Service, view: View | None) -> Iterator[str]:
 
 def _release_sources(service: Service) -> tuple[str, ...]:
     """Return the sources that the log names, and the application file if it is missing in the start folder."""
-    folder = service.unit.working_directory if service.unit is not None else ""
+    folder = service.start_folder
     inside = app_file(service.argv) if folder.startswith("/") and lacks_command_target(service) else None
     return (*named_sources(service), *(() if inside is None else (posixpath.join(folder, inside),)))
 

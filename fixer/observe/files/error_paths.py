@@ -51,8 +51,7 @@ def _program_on_host(service: Service, box: Container) -> str:
 def _module_queries(service: Service) -> Iterator[tuple[str, Query]]:
     """Yield queries for the possible paths of a missing module: its folder may be closed to the program's user."""
     box = service.container
-    start = service.unit.working_directory if service.unit is not None and service.is_app_server else (
-        box.working_dir if box is not None and service.is_app_server else "")
+    start = "" if not service.is_app_server else box.working_dir if box is not None else service.start_folder
     lines = last_own_lines(service) if start.startswith("/") else ()
     module = next((name for line in reversed(lines) if (name := find_missing_module(line.text))), "")
     if module and box is not None:

@@ -103,3 +103,23 @@ def test_what_is_mounted_into_a_container_and_was_changed_after_its_end(path: st
     first = found(scene)
     assert (first.repairs[0].id == "start-service") is mended
     assert ("was changed after that" in first.summary) is mended
+
+
+@pytest.mark.parametrize(("path", "there"), [
+    ("/srv/shop/app/nowhere.py", True), ("/srv/shop/app/nowhere/__init__.py", True), ("/srv/other/app/nowhere.py", False),
+    ("/srv/shop/app/nowhere.py.part", False), ("/srv/shop/app/nowhere", False),
+])
+def test_a_module_that_was_moved_away_and_back_keeps_its_age_and_needs_a_start(path: str, there: bool) -> None:
+    lines = (STARTED, 'ERROR:    Error loading ASGI app. Could not import module "app.nowhere".')
+    about = {"working_directory": "/srv/shop"}
+    scene = crashed(*lines, argv=("/usr/bin/uvicorn", "app.nowhere:app"), unit_changes=about)
+    first = found(looked(scene, **{path: 9000.0}))
+    assert (f"{path} is there now, but the service was not started again" in first.summary) is there
+    assert (first.confidence, first.repairs[0].id == "start-service") == (("likely", True) if there else ("certain", False))
+
+
+def test_a_script_searches_its_own_folder_and_not_where_it_starts() -> None:
+    lines = (STARTED, "Traceback (most recent call last):", "ModuleNotFoundError: No module named 'nowhere'")
+    about = {"working_directory": "/srv/shop"}
+    scene = crashed(*lines, argv=("/usr/bin/python3", "/opt/run.py"), runtime="python", unit_changes=about)
+    assert "is there now" not in found(looked(scene, **{"/srv/shop/nowhere.py": 9000.0})).summary

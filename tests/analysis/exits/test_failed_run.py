@@ -6,7 +6,19 @@ import pytest
 
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Diagnosis
-from tests.causes.snapshot_builders import Scene, finding_of, log_lines, roots, stopped_service
+from fixer.model.facts import Known
+from tests.causes.snapshot_builders import (
+    BAD_GATEWAY,
+    NOW,
+    Scene,
+    finding_of,
+    listener,
+    log_lines,
+    probe,
+    roots,
+    stopped_service,
+    supervised_service,
+)
 
 BEGUN, ENDED = "Started backend.service.", "backend.service: Deactivated successfully."
 TRACE = ("Traceback (most recent call last):", '  File "/srv/app/web.py", line 3, in <module>', "    import pricing")
@@ -42,3 +54,16 @@ def test_an_end_after_it_served_or_was_asked_to_go_is_none_over_an_error(lines: 
     diagnosis = ended(*lines)
     assert roots(diagnosis) == ["backend-down"]
     assert diagnosis.findings[0].repairs[0].risk == "safe"
+
+
+@pytest.mark.parametrize(("said", "cause"), [
+    ("PermissionError: [Errno 13] Permission denied: '/var/log/shop/shop.log'", "crash-file-access"),
+    ("RuntimeError: the settings are incomplete", "crash-loop-gave-up"),
+])
+def test_a_program_that_drops_its_first_visitor_while_it_ends_again_is_no_sound_one(said: str, cause: str) -> None:
+    """A parent listens before its workers load the application: a look may meet it at that moment."""
+    log = log_lines("Traceback (most recent call last):", '  File "/srv/shop/main.py", line 4', said, ago=3.0)
+    made = supervised_service("RUNNING", log=log, program={"restarts": 4, "started_at": NOW - 4})
+    scene = Scene().with_service(made, listener(8000, 300)).answers(BAD_GATEWAY)
+    scene.endpoint(http=Known(probe(None, "reset")))
+    assert roots(diagnose(scene.snapshot())) == [cause]

@@ -84,3 +84,10 @@ def test_a_run_that_served_has_only_ended(texts: tuple[str, ...]) -> None:
 def test_a_log_of_before_the_boot_shows_nothing_of_this_one() -> None:
     (found,) = diagnosed(*TRACE, ago=1e7).findings
     assert found.cause == "backend-down"
+
+
+def test_what_a_log_alone_says_is_never_certain_and_names_the_account_of_the_entry() -> None:
+    (found,) = diagnosed(*TRACE[:2], '    KEY = os.environ["SIGNING_KEY"]', "KeyError: 'SIGNING_KEY'").findings
+    assert (found.cause, found.confidence) == ("crash-missing-env", "likely")
+    (denied,) = diagnosed(*DENIED).findings
+    assert "shop cannot access /etc/shop.json" in denied.summary

@@ -300,3 +300,24 @@ def test_one_that_supervisord_starts_no_more() -> None:
     # it was started again since: what supervisord said then is over
     again = diagnose(supervisord_scene(supervised_service("BACKOFF", program={**gave_up, "restarts": 3}, log=lines)).snapshot()).findings[0]
     assert again.variant == "crash-loop-below-limit"
+
+
+ASKED = ("Started backend.service.", "Stopping backend.service...", "backend.service: Deactivated successfully.",
+         "Stopped backend.service.")
+
+
+def test_starts_that_somebody_requested_too_quickly_only_need_one_more() -> None:
+    values = {"result": "start-limit-hit", "exec_main_code": 2, "exec_main_status": 15}
+    (found,) = diagnose(gave_up(*ASKED, *ASKED, unit_changes=values).snapshot()).findings
+    assert (found.cause, found.confidence, found.repairs[0].risk) == (CAUSE, "certain", "safe")
+    assert "stopped on request" in found.summary
+
+
+@pytest.mark.parametrize("texts", [
+    (*ASKED, "Started backend.service.", "Segmentation fault"),
+    ("Stopping backend.service...", "Stopped backend.service.", "Started backend.service.", "no more lines"),
+    ("Started backend.service.", "backend.service: Scheduled restart job, restart counter is at 5.", "Stopped backend.service."),
+])
+def test_a_last_run_that_ended_by_itself_is_not_excused_by_an_earlier_request(texts: tuple[str, ...]) -> None:
+    (found,) = diagnose(gave_up(*texts).snapshot()).findings
+    assert found.cause == CAUSE and "on request" not in found.summary and found.repairs[0].risk == "manual"
