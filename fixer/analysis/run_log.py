@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 from fixer.analysis.evidence import clock_of, log_evidence
 from fixer.analysis.service_state import restart_count_of, run_state_of, start_time_of
@@ -35,9 +36,11 @@ _SIGNAL_HANDLED = regex(r"^(?:\[[^]]*\] *)+Handling signal: (?:term|int|quit)$")
 _REENTRANT_CALL = regex(r"^(?:RuntimeError|Error): reentrant call inside <_io\.\w+ name=")
 _GUNICORN = server_of("gunicorn").log
 _BOOTING = regex(rf"^(?:\[[^]]*\] *)+(?:{'|'.join((*_GUNICORN.starts, *_GUNICORN.ready))})")
+_ENDED_OR_STARTED = regex(r"^(?:Started|Starting) \S|Deactivated successfully|: Succeeded\.$|Main process exited, ")
 _CLEAN_EXIT = regex(r"Deactivated successfully|: Succeeded\.$")
 _INTRODUCES = regex(r"(?i)\b(?:error|exception|critical|warning|during handling|direct cause)\b")
 ENGINE_SLACK = 0.3       # seconds that a busy engine may be late in recording a start
+_AT_ONCE = 3.0           # seconds between an end and a start of systemd that belong together
 LOOPING_SPAN = 180.0     # seconds of log that count while a service restarts repeatedly
 
 
@@ -129,7 +132,20 @@ def _is_shutdown_line(line: LogLine) -> bool:
 
 def is_restarting(service: Service) -> bool:
     """Return whether its service manager restarts it repeatedly, or has just done so."""
-    return run_state_of(service) == "looping" or (run_state_of(service) == "running" and restart_count_of(service) > 0)
+    return run_state_of(service) == "looping" or (run_state_of(service) == "running" and has_restarted(service))
+
+
+def has_restarted(service: Service) -> bool:
+    """Return whether its service manager restarted it by itself. systemd does not count how often it starts a service
+    on a connection: if the service ended by itself and the connection still waits, it starts again at once."""
+    if restart_count_of(service) > 0 or service.socket is None:
+        return restart_count_of(service) > 0
+    lines = lines_since_stop_request(lines_of(service))
+    latest = max((line.at for line in lines if line.at is not None), default=0.0)
+    marks = [line for line in lines if _ENDED_OR_STARTED.search(message_of(line))]
+    return any(_STARTED.search(message_of(later)) is not None and _STARTED.search(message_of(ended)) is None
+               and latest - LOOPING_SPAN <= (ended.at or 0.0) and (later.at or 0.0) - (ended.at or 0.0) <= _AT_ONCE
+               for ended, later in pairwise(marks))
 
 
 def _lines_after_last(lines: Sequence[LogLine], mark: re.Pattern[str]) -> tuple[LogLine, ...]:

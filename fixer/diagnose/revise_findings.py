@@ -119,7 +119,8 @@ def _name_replica(finding: Finding, lost: Sequence[_FailingReplica]) -> Finding:
     return replace(finding, summary=summary, detail=(text, *finding.detail))
 
 
-# Servers that no manager watches: nothing records when and how one ended. Its log's last lines may be of an earlier run.
+# Servers that no manager watches: nothing records when and how one ended. The last lines of its log may be of an
+# earlier run.
 
 
 def doubt_unrecorded_ends(snapshot: Snapshot, findings: Sequence[Finding]) -> Sequence[Finding]:

@@ -24,6 +24,7 @@ from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import (
     has_exited_by_itself,
+    has_restarted,
     last_run_lines,
     message_of,
     program_lines,
@@ -31,7 +32,7 @@ from fixer.analysis.run_log import (
     skipped_by_condition,
     was_asked_to_stop,
 )
-from fixer.analysis.service_state import restart_count_of, run_state_of, start_time_of, state_evidence
+from fixer.analysis.service_state import run_state_of, start_time_of, state_evidence
 from fixer.formats.addresses import is_wildcard
 from fixer.formats.run_output import ends_run, is_traceback_start, says_ready
 from fixer.lazy.dataclass import dataclass, replace
@@ -115,7 +116,7 @@ def has_failed(case: Case, service: Service, trouble: FailingAddress | None) -> 
     if state == "stopped":
         return (exited_zero_on_error(case.snapshot, service) is not None or has_missing_mount_source(service)
                 or has_failed_unmanaged(case.snapshot, service))
-    if state != "running" or trouble is None or restart_count_of(service) == 0:
+    if state != "running" or trouble is None or not has_restarted(service):
         return False
     if clock_of(case.snapshot, service.node) - start_time_of(service) >= _JUST_STARTED:
         return False

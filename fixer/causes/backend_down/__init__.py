@@ -159,8 +159,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
                 or explain_unclaimed(case, trouble, closed))
     owner = found[0]
     if owner.service.boot_entry is not None:
-        return state_evidence(owner.service) if closed is not True or has_failed_unmanaged(case.snapshot, owner.service) \
-            else boot_entry_finding(case, trouble) or explain_unclaimed(case, trouble, closed)
+        return _judge_boot_entry(case, trouble, owner.service)
     answers = closed is False and not is_stopped_container(owner.service) and not is_occupied_by_stranger(case, trouble)
     if answers or has_missing_mount_source(owner.service):
         return state_evidence(owner.service)
@@ -182,6 +181,14 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
             return f"the state of {owner.service.name}"
         case _:
             return restarting_program_finding(case, trouble, owner.service) or state_evidence(owner.service)
+
+
+def _judge_boot_entry(case: Case, trouble: FailingAddress, service: Service) -> Finding | str | Evidence:
+    """Return the finding for a server of cron and the like that does not run, unless its log shows why it failed."""
+    closed = is_closed(trouble.endpoint)
+    if closed is not True or has_failed_unmanaged(case.snapshot, service):
+        return state_evidence(service)
+    return boot_entry_finding(case, trouble) or explain_unclaimed(case, trouble, closed)
 
 
 def _learned_finding(case: Case, trouble: FailingAddress) -> Finding | None:

@@ -7,6 +7,7 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Diagnosis
 from fixer.model.facts import Known
+from fixer.model.snapshot import LogLine
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     NOW,
@@ -16,8 +17,10 @@ from tests.causes.snapshot_builders import (
     log_lines,
     probe,
     roots,
+    service,
     stopped_service,
     supervised_service,
+    unit,
 )
 
 BEGUN, ENDED = "Started backend.service.", "backend.service: Deactivated successfully."
@@ -67,3 +70,30 @@ def test_a_program_that_drops_its_first_visitor_while_it_ends_again_is_no_sound_
     scene = Scene().with_service(made, listener(8000, 300)).answers(BAD_GATEWAY)
     scene.endpoint(http=Known(probe(None, "reset")))
     assert roots(diagnose(scene.snapshot())) == [cause]
+
+
+ACTIVATED = {"active_enter": NOW - 2, "state_change": NOW - 2}
+LOOP = ((9.0, "Started backend.service."), (6.0, TRACE[0]), (6.0, NO_MODULE), (5.0, ENDED), (4.0, "Started backend.service."),
+        (3.0, TRACE[0]), (3.0, NO_MODULE), (2.5, ENDED), (2.0, "Started backend.service."))
+
+
+def activated(*lines: tuple[float, str]) -> list[str]:
+    """A service behind a socket of systemd, which starts it again for the connection that still waits."""
+    log = Known(tuple(LogLine(NOW - ago, text, "journal backend.service") for ago, text in lines))
+    made = service(unit_changes=ACTIVATED, log=log, socket=unit("backend.socket", active_state="active", result="success"))
+    scene = Scene().with_service(made, listener(8000, 1)).answers(probe(None, "slow")).endpoint(http=Known(probe(None, "slow")))
+    return roots(diagnose(scene.snapshot()))
+
+
+def test_what_systemd_starts_again_for_a_waiting_connection_restarts_too() -> None:
+    assert activated(*LOOP) == ["crash-code-error"]
+
+
+@pytest.mark.parametrize("lines", [
+    LOOP[-1:],                                                                       # the first start
+    ((900.0, ENDED), *LOOP[-1:]),                                                    # it was idle
+    ((5.0, "Stopping backend.service..."), (4.0, ENDED), *LOOP[-1:]),                # somebody restarted it
+    ((5.0, ENDED), *LOOP[-1:]),                                                      # nothing shows a fault
+])
+def test_a_service_that_was_idle_or_restarted_is_only_starting(lines: tuple[tuple[float, str], ...]) -> None:
+    assert "crash-code-error" not in activated(*lines) and "crash-loop-gave-up" not in activated(*lines)

@@ -9,8 +9,8 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.deployment import BootEntry
 from fixer.model.diagnosis import Diagnosis
-from fixer.model.snapshot import LogLine
 from fixer.model.facts import Known
+from fixer.model.snapshot import LogLine
 from tests.causes.snapshot_builders import NOW, Scene, service
 
 LOG = "/var/log/shop.log"
