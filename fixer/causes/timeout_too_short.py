@@ -25,6 +25,8 @@ How it is told apart
   Several such lines within a minute, the last of them seconds old and none about a page that we ask for, while the
   backend answers a question of ours at once and nobody waits in its queue. overload-saturated has a queue, and asking
   it is slow too; backend-hung answers nobody; cpu-throttled answers late.
+  Where somebody set a limit below nginx's own 60 s, three such lines of the last 15 minutes are enough if all are about
+  one page, nothing else failed, and nothing shows that this is over: load would meet whatever is asked for.
   Where the very page that we ask for is late, it is enough that the backend, asked directly with nobody else there,
   answers it well and takes longer than nginx waits.
   header-trickle-timeout: asked directly, the backend begins an answer, and its header is not whole when our time is
@@ -52,8 +54,9 @@ from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import clock_of, config_evidence, endpoint_text, file_line_text, line_text, listener_at
 from fixer.analysis.load.pressure import has_partial_answer
+from fixer.analysis.logged_failures import logged_failures
 from fixer.analysis.nginx_errors import events_for, recent_lines_by_route, routes_text, symptom_evidence
-from fixer.analysis.route_verdict import RouteVerdict
+from fixer.analysis.route_verdict import LOGGED_SECONDS, RouteVerdict
 from fixer.analysis.service_state import start_time_of
 from fixer.lazy.dataclass import dataclass
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
@@ -83,6 +86,12 @@ class _TimedOutRoute:
     endpoints: tuple[Endpoint, ...]
     is_sending: bool
     is_measured: bool = False      # the same page, probed directly, took longer than nginx waits
+    is_one_page: bool = False      # all lines of the last 15 minutes are about one page
+
+    @property
+    def span(self) -> str:
+        """Return within which time nginx wrote the lines."""
+        return f"{LOGGED_SECONDS / 60:.0f} minutes, always for the same page" if self.is_one_page else "a minute"
 
     @property
     def limit(self) -> float:
@@ -113,6 +122,8 @@ def judge(case: Case) -> Verdict:
                     missing.append(outcome)
                 case Evidence():
                     ruled.append(outcome)
+    found = {route for finding in findings for route in finding.routes}
+    findings += (finding for finding in _lasting_findings(case) if not found.intersection(finding.routes))
     for trickling in judge_trickling(case):
         if isinstance(trickling, Finding):
             findings.append(trickling)
@@ -160,10 +171,31 @@ def _judge_route(
     return _timeout_finding(case, _TimedOutRoute(nginx, judged, events, none_left, endpoints, sending))
 
 
+def _lasting_findings(case: Case) -> Iterator[Finding]:
+    """Yield a finding for each route of which one page, and nothing else, has met a limit that somebody set lower than
+    nginx's own, and nothing shows that this is over. Load meets whatever is asked for."""
+    for failure in logged_failures(case):
+        judged, events = failure.routes[0], failure.events
+        endpoints = tuple(e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down)
+        paths = {_path_of(event) for event in events}
+        one_page = len(paths) == 1 and min(paths).startswith("/") and all(e.kind in READ_TIMEOUT for e in events)
+        if failure.over or len(failure.routes) != 1 or len(events) < MIN_EVENTS or not one_page or not endpoints:
+            continue
+        if judged.state != "ok" or judged.facts.route.read_timeout >= DEFAULT_SECONDS or _is_about_asked_path(
+                events[-1], endpoints, judged):
+            continue
+        if not any(_is_from_other_process(case, e, events) or not _has_spare_capacity(e) for e in endpoints):
+            yield _timeout_finding(case, _TimedOutRoute(failure.nginx, judged, events, (), endpoints, is_sending=False,
+                                                        is_one_page=True))
+
+
+def _path_of(event: ErrorEvent) -> str:
+    return "".join(event.request.split(" ")[1:2]).partition("?")[0]
+
+
 def _is_about_asked_path(event: ErrorEvent, endpoints: tuple[Endpoint, ...], judged: RouteVerdict) -> bool:
     """Return whether the line is about a path that fixer probed, too."""
-    path = "".join(event.request.split(" ")[1:2]).partition("?")[0]
-    return path in {judged.facts.route.path, *(e.path for e in endpoints)}
+    return _path_of(event) in {judged.facts.route.path, *(e.path for e in endpoints)}
 
 
 def _is_slower_than_limit(endpoint: Endpoint, judged: RouteVerdict) -> bool:
@@ -201,7 +233,7 @@ def _timeout_finding(case: Case, seen: _TimedOutRoute) -> Finding:
         "retry-multiplies-timeout" if several else "read-timeout-too-short")
     what = "the upload was not read" if seen.is_sending else "pages need longer"
     summary = (
-        f"nginx gives up on {route.location} after {seen.limit:g} s ({len(seen.timeouts)} times within a minute): "
+        f"nginx gives up on {route.location} after {seen.limit:g} s ({len(seen.timeouts)} times within {seen.span}): "
         f"{what}; "
         + (f"this one took {max(map(_answer_seconds, seen.endpoints)):.1f} s when asked directly" if seen.is_measured
            else
@@ -211,7 +243,7 @@ def _timeout_finding(case: Case, seen: _TimedOutRoute) -> Finding:
         summary += ("; each try counts as a failure of its server, so nginx has no live server left "
                     f"({len(seen.no_live_upstream)} times)")
     direct = tuple(_answer_evidence(e) for e in seen.endpoints[:3])
-    lines = (Evidence("nginx-log", last.where, f"{len(seen.timeouts)} times within a minute: {last.raw[:300]}"),
+    lines = (Evidence("nginx-log", last.where, f"{len(seen.timeouts)} times within {seen.span}: {last.raw[:300]}"),
              *(Evidence("nginx-log", e.where, e.raw[:300]) for e in seen.no_live_upstream[-1:]))
     text = line_text(case.snapshot, seen.nginx.node, route.source.file, route.source.line)
     config = Evidence("nginx-config",
