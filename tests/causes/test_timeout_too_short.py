@@ -110,14 +110,39 @@ def test_miss_a_group_that_one_late_page_did_not_take_down(late: int, none_left:
 
 
 @pytest.mark.parametrize("scene", [
-    healthy_scene(), late(2), late(ago=90), late().answers(TIMED_OUT), late().endpoint(http=Known(SLOW)),
+    healthy_scene(), late(2), late().answers(TIMED_OUT), late().endpoint(http=Known(SLOW)),
     late().endpoint(http=Known(probe(200, ms=1800.0))), late().endpoint(down=True),
     late().endpoint(listener=Known(replace(listener(8000, 200), queued=3))),
     late().endpoint(listener=Known(replace(listener(8000, 200), established=64))),
-    late(path="x"), late(path="/"), late(ago=30), late().endpoint(listening_service="local/other"),
+    late(path="x"), late(path="/"), late(ago=1000), late().endpoint(listening_service="local/other"),
 ])
 def test_miss(scene: Scene) -> None:
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
+
+
+@pytest.mark.parametrize("ago", [20.0, 90.0, 600.0])
+def test_one_page_that_always_meets_a_low_limit_is_named_however_seldom_it_is_asked_for(ago: float) -> None:
+    first = found(late(ago=ago))
+    assert (first.variant, first.confidence, first.repairs[0].risk) == ("read-timeout-too-short", "likely", "disruptive")
+    assert "4 times within 15 minutes, always for the same page" in first.summary
+
+
+def two_pages() -> Scene:
+    scene = late(2, ago=90)
+    return scene.logs(TIMEOUT, 110, READING, count=2, path="/export", ago=95)
+
+
+def other_failures() -> Scene:
+    return late(ago=90).logs("upstream prematurely closed connection", None, READING, path="/report", ago=91)
+
+
+@pytest.mark.parametrize("scene", [
+    two_pages(), other_failures(), late(2, ago=90), late(ago=90, seconds=60.0), late(ago=90, seconds=300.0), late(ago=90, path="/"),
+    late(ago=90).endpoint(listener=Known(replace(listener(8000, 200), queued=3))), late(ago=90).endpoint(http=Known(SLOW)),
+    late(ago=90).endpoint(listening_service="local/other"), late(ago=90).answers(TIMED_OUT),
+])
+def test_what_load_or_a_lock_may_explain_is_not_blamed_on_a_limit(scene: Scene) -> None:
+    assert CAUSE not in roots(diagnose(scene.snapshot()))
 
 
 def test_lines_older_than_the_loaded_configuration_prove_nothing() -> None:
