@@ -69,7 +69,8 @@ def release_path(link: str, stat: FileStat, source: str) -> tuple[str, str] | No
 def start_arguments(service: Service) -> tuple[str, ...]:
     """Return its working directory, and the arguments of its manager's command and of the final server.
     A script that the manager starts may be in another folder."""
-    own = (service.start_folder, *(service.unit.exec_start if service.unit is not None else ()))
+    folder = (service.start_folder,) if service.start_folder else ()
+    own = (*folder, *(service.unit.exec_start if service.unit is not None else ()))
     return tuple(dict.fromkeys(word.partition("=")[2] or word for word in (*own, *service.argv)))
 
 

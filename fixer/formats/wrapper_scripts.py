@@ -28,6 +28,8 @@ class ShellRun:
     command: list[Word] | None = None
     directory: str = ""
     sourced: list[str] = field(default_factory=list)
+    required: list[str] = field(default_factory=list)  # sourced files that no test guards: without one a shell ends
+    tested: set[str] = field(default_factory=set)  # words of its tests
     other: list[list[Word]] = field(default_factory=list)  # exec'd commands that are no known server
     arguments: list[Word] = field(default_factory=list)  # its arguments: "$@"
 
@@ -79,7 +81,10 @@ def _follow_command(run: ShellRun, words: list[Word], files: Mapping[str, bytes]
     elif name in (".", "source") and len(words) > 1:
         path = posixpath.join(run.directory, expand_word(words[1], run.env).text)
         run.sourced.append(path)
+        run.required += [path] if not {path, words[1].text} & run.tested else []
         run.env.update({k: expand_word(v, run.env) for k, v in read_env_file(path, files.get(path, b"")).items()})
+    elif name in ("[", "[[", "test"):
+        run.tested.update(expand_word(word, run.env).text for word in words[1:])
     elif name == "cd" and len(words) > 1:
         run.directory = posixpath.join(run.directory, expand_word(words[1], run.env).text)
     elif name in ("su", "runuser") and "-c" in [word.text for word in words[1:-1]]:
@@ -113,6 +118,7 @@ def _follow_su(run: ShellRun, words: list[Word], files: Mapping[str, bytes]) -> 
     if inner.command is not None:
         run.command, run.env, run.directory = inner.command, inner.env, inner.directory
     run.sourced += inner.sourced
+    run.required += inner.required
 
 
 def _server_command(run: ShellRun, words: list[Word], local: Mapping[str, Word]) -> None:

@@ -87,7 +87,8 @@ StarterKind: TypeAlias = Literal["cron", "rc.local", "user-unit", "runit", "s6",
 class BootEntry:
     """One command that starts a server at `port` (or `unix`), owned by `user`.
     `not_run_reason` says why it may not have run, empty if nothing prevents it. `command` starts it, if its supervisor
-    has a command for that. `directory` is the one that it starts in, empty if unknown."""
+    has a command for that. `directory` is the one that it starts in, empty if unknown.
+    `missing_file` is a file that its script cannot do without and that does not exist."""
 
     node: str
     kind: StarterKind
@@ -101,3 +102,4 @@ class BootEntry:
     name: str = ""
     command: str = ""
     directory: str = ""
+    missing_file: str = ""

@@ -242,9 +242,12 @@ def exited_zero_on_error(snapshot: Snapshot, service: Service) -> LogLine | None
 
 
 def has_failed_unmanaged(snapshot: Snapshot, service: Service) -> bool:
-    """Return whether the log of a server that no manager watches shows that its last run failed before it served."""
+    """Return whether a server that no manager watches cannot start: its last run failed before it served, as its log
+    shows, or its script lacks a file."""
     if service.boot_entry is None:
         return False
+    if service.boot_entry.missing_file:
+        return True
     run = last_run_lines(snapshot, service)
     texts = [message_of(line) for line in program_lines(run)]
     if not texts or any(map(says_ready, texts)):

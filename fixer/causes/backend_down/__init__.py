@@ -153,10 +153,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
                                     [_stopped_finding(case, trouble, o) for o in found[:MAX_CANDIDATES]])
         return asked or f"which of {', '.join(owner.service.name for owner in found)} should listen at {text}"
     if not found:
-        if closed is None:
-            return f"whether anything listens at {text}"
-        return (boot_entry_finding(case, trouble) or no_application_finding(case, trouble)
-                or explain_unclaimed(case, trouble, closed))
+        return _judge_ownerless(case, trouble)
     owner = found[0]
     if owner.service.boot_entry is not None:
         return _judge_boot_entry(case, trouble, owner.service)
@@ -181,6 +178,14 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
             return f"the state of {owner.service.name}"
         case _:
             return restarting_program_finding(case, trouble, owner.service) or state_evidence(owner.service)
+
+
+def _judge_ownerless(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
+    closed = is_closed(trouble.endpoint)
+    if closed is None:
+        return f"whether anything listens at {endpoint_text(trouble.endpoint)}"
+    return (boot_entry_finding(case, trouble) or no_application_finding(case, trouble)
+            or explain_unclaimed(case, trouble, closed))
 
 
 def _judge_boot_entry(case: Case, trouble: FailingAddress, service: Service) -> Finding | str | Evidence:

@@ -67,6 +67,7 @@ from fixer.causes.crash_missing_env.lost_env_file import (
 )
 from fixer.formats.backup_names import has_similar_name
 from fixer.lazy.dataclass import replace
+from fixer.model.deployment import BootEntry
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Service
@@ -244,7 +245,9 @@ def _similar_files(case: Case, crash: FailedRun, path: str) -> tuple[str, ...]:
 
 def _missing_file_finding(case: Case, crash: FailedRun) -> Finding | None:
     """Return the finding if an EnvironmentFile= is missing, so systemd did not start the unit (Result=resources)."""
-    unit = crash.service.unit
+    unit, entry = crash.service.unit, crash.service.boot_entry
+    if entry is not None and entry.missing_file:
+        return _missing_sourced_file_finding(crash, entry)
     if unit is None or unit.result != "resources":
         return None
     missing = [
@@ -265,6 +268,21 @@ def _missing_file_finding(case: Case, crash: FailedRun) -> Finding | None:
                   *(log_evidence(line.text, line.where) for line in crash.lines if "environment file" in line.text)),
         repairs=(*(() if again is None else (again,)),
                  Repair("restore-environment-file", "manual", f"restore {missing[0]}", (), manual=manual)),
+    )
+
+
+def _missing_sourced_file_finding(crash: FailedRun, entry: BootEntry) -> Finding:
+    """Return the finding if the script of a boot entry reads its variables from a file that does not exist: the shell
+    ends there, before it redirects any output."""
+    path, name = entry.missing_file, crash.service.name
+    manual = f"restore {path} with the variables that {name} needs, then start it as {entry.file}:{entry.line} does"
+    return Finding(
+        cause=CAUSE.id, variant="start-envfile-missing", role="root", confidence="likely",
+        summary=f"{name} ends at once: {path}, which its script reads, does not exist", detail=(),
+        routes=crash.routes, service=name, node=crash.service.node,
+        evidence=(Evidence("file", path, "no such file"), state_evidence(crash.service)),
+        repairs=(Repair("restore-environment-file", "manual", f"restore {path}", (), manual=manual),),
+        explains=("crash-loop-gave-up", "backend-down"),
     )
 
 

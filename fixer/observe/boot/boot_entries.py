@@ -148,7 +148,8 @@ def _entries_of_command(view: View, reads: list[str], about: _EntrySource,
         evidence = Evidence("file", f"{about[1]}:{line}", " ".join(w.text for w in words))
         command, env, style, evidence = trace_command(words, {}, evidence, follow)
         reads += follow.source_files
-        yield from _server_of(view, about, _service_command(command, env, evidence, style, follow), line)
+        for found in _server_of(view, about, _service_command(command, env, evidence, style, follow), line):
+            yield replace(found, entry=replace(found.entry, missing_file=_missing_file(view, follow)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +207,11 @@ def _service_command(command: Sequence[Word], env: dict[str, Word], evidence: Ev
     return ServiceCommand(tuple(command), env, evidence, style, follow.directory,
                           env_files=tuple(dict.fromkeys(follow.env_files)), script=follow.script,
                           output_files=tuple(follow.output_files))
+
+
+def _missing_file(view: View, follow: CommandTrace) -> str:
+    answers = ((path, view.files.get(path)) for path in follow.required_files)
+    return next((path for path, file in answers if file is not None and file.status == "absent"), "")
 
 
 def _server_of(view: View, about: _EntrySource, told: ServiceCommand, line: int, *, name: str = "",

@@ -67,6 +67,7 @@ class CommandTrace:
     env_files: list[str] = field(default_factory=list)
     script: str = ""
     output_files: list[str] = field(default_factory=list)
+    required_files: list[str] = field(default_factory=list)
 
     def read(self, path: str) -> bytes:
         """Return the bytes of a file, and record that it is needed."""
@@ -193,6 +194,7 @@ def trace_command(words: list[Word], env: dict[str, Word], said: Evidence, follo
         env, follow.directory = run.env, run.directory or follow.directory
         follow.source_files += run.sourced
         follow.env_files += run.sourced
+        follow.required_files += run.required
         inner = run.command or (run.other[-1] if run.other else None)
         if inner is None:
             break

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from fixer.model.facts import Known, Unknown
-from fixer.model.query import Answer, ReadFile
+from fixer.model.query import Answer, FileAnswer, ReadFile
 from fixer.model.service import Service
 from fixer.observe.boot.boot_entries import BOOT_ENTRY_FILES
 from fixer.observe.boot.boot_services import boot_log_queries, boot_services
@@ -18,8 +20,8 @@ SCRIPT = "#!/bin/sh\ncd /opt/shop || exit 1\n. /etc/shop.env\nexport MODE=live\n
 LOG = "/opt/shop/shop.log"
 
 
-def host(script: str = SCRIPT, log: str | None = None) -> View:
-    made = view(file("/opt/shop/start.sh", script), file("/etc/shop.env", "KEY=x\n"))
+def host(script: str = SCRIPT, log: str | None = None, env: FileAnswer | None = None) -> View:
+    made = view(file("/opt/shop/start.sh", script), env or file("/etc/shop.env", "KEY=x\n"))
     answers = {**made.node.answers,
                BOOT_ENTRY_FILES: Answer("ok", files=(file("/etc/cron.d/shop", "@reboot shop /opt/shop/start.sh\n"),))}
     if log is not None:
@@ -63,3 +65,17 @@ def test_what_runs_or_is_managed_at_the_address_is_the_service() -> None:
 def test_nothing_is_made_of_what_was_not_asked() -> None:
     assert not list(boot_services(view(), ()))
     assert not list(boot_services(seen(file("/etc/cron.d/other", "@reboot root /usr/bin/certbot renew\n")), ()))
+
+
+GONE = FileAnswer("/etc/shop.env", "absent", None, b"")
+GUARDED = "[ -r /etc/shop.env ] && . /etc/shop.env"
+
+
+@pytest.mark.parametrize(("line", "env", "missing"), [
+    (". /etc/shop.env", None, ""), (". /etc/shop.env", GONE, "/etc/shop.env"), ("source /etc/shop.env", GONE, "/etc/shop.env"),
+    ("set -a; . '/etc/shop.env'; set +a", GONE, "/etc/shop.env"), (GUARDED, GONE, ""),
+    ("if test -f /etc/shop.env; then\n  . /etc/shop.env\nfi", GONE, ""),
+])
+def test_a_script_cannot_do_without_a_file_that_no_test_guards(line: str, env: FileAnswer | None, missing: str) -> None:
+    (one,) = boot_services(host(SCRIPT.replace(". /etc/shop.env", line), env=env), ())
+    assert one.boot_entry is not None and one.boot_entry.missing_file == missing
