@@ -265,6 +265,14 @@ def is_answering(endpoint: Endpoint) -> bool:
     return isinstance(endpoint.http, Known) and endpoint.http.value.status is not None
 
 
+_DROPPED = frozenset({"closed", "reset"})
+
+
+def is_dropping(endpoint: Endpoint) -> bool:
+    """Return whether the address accepted our connection and hung up without an answer."""
+    return isinstance(endpoint.http, Known) and endpoint.http.value.error in _DROPPED
+
+
 # The rule by which fixer.analysis.ownership.resolve found the owner of an address.
 OwnershipRule: TypeAlias = Literal["placed", "alone", "related", "same-site", "contested", "bare", "elsewhere"]
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 
-from fixer.analysis.case import Case, is_answering
+from fixer.analysis.case import Case, is_answering, is_dropping
 from fixer.analysis.evidence import clock_of, find_node, processes_of
 from fixer.analysis.hidden_failures import LOCAL_CLIENTS, is_about_endpoint
 from fixer.analysis.line_routes import LineRoutes
@@ -32,7 +32,6 @@ _WORKER_ENDS = frozenset({"worker-killed", "worker-failed"})
 _SURE = 3.0                 # -ln 0.05: a failing share of 1/n shows within 3n requests, in 19 of 20 cases
 _CONNECTION = regex(r"^\d{4}/\d\d/\d\d \S+ \[[a-z]+\] (\d+#\d+: \*\d+) ")
 _REFUSALS = frozenset({"refused", "socket-missing"})
-_DROPPED = frozenset({"closed", "reset"})      # errors of a probe: the program hung up
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 
@@ -198,15 +197,9 @@ def _start_after(case: Case, endpoint: Endpoint, event: ErrorEvent, began: float
     service = case.service(endpoint.listening_service or endpoint.configured_service)
     started = started_at(case, service) if service is not None else 0.0
     slack = START_SECONDS if event.kind in _REFUSALS and is_closed(endpoint) is False else 0.0
-    if service is None or began >= started + slack or _refuses(endpoint):
+    if service is None or began >= started + slack or is_closed(endpoint) is True or is_dropping(endpoint):
         return 0.0, ""
     return started, service.name
-
-
-def _refuses(endpoint: Endpoint) -> bool:
-    """Return whether the address still gives no answer: it accepts no connection, or drops it."""
-    dropped = isinstance(endpoint.http, Known) and endpoint.http.value.error in _DROPPED
-    return is_closed(endpoint) is True or dropped
 
 
 def started_at(case: Case, service: Service) -> float:

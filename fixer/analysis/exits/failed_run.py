@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fixer.analysis.case import Case, FailingAddress, PortOwner, is_answering
+from fixer.analysis.case import Case, FailingAddress, PortOwner, is_answering, is_dropping
 from fixer.analysis.evidence import (
     bindings_of,
     clock_of,
@@ -127,7 +127,8 @@ def has_failed(case: Case, service: Service, trouble: FailingAddress | None) -> 
         return True
     # A parent that listens first accepts the connection and ends with its workers before any answer.
     lines = last_run_lines(case.snapshot, service)
-    return not is_answering(trouble.endpoint) and (has_known_exit_reason(service, lines) or _ends_in_exception(lines))
+    return not is_answering(trouble.endpoint) and (
+        has_known_exit_reason(service, lines) or (is_dropping(trouble.endpoint) and _ends_in_exception(lines)))
 
 
 def _ends_in_exception(lines: Sequence[LogLine]) -> bool:
