@@ -25,8 +25,9 @@ How it is told apart
   Several such lines within a minute, the last of them seconds old and none about a page that we ask for, while the
   backend answers a question of ours at once and nobody waits in its queue. overload-saturated has a queue, and asking
   it is slow too; backend-hung answers nobody; cpu-throttled answers late.
-  Where somebody set a limit below nginx's own 60 s, three such lines of the last 15 minutes are enough if all are about
-  one page, nothing else failed, and nothing shows that this is over: load would meet whatever is asked for.
+  Where somebody set a limit below nginx's own 60 s, two such lines of the last 15 minutes are enough if all are about
+  one page, nothing else failed, and nothing shows that this is over: load would meet whatever is asked for. A single
+  line is no more than possible.
   Where the very page that we ask for is late, it is enough that the backend, asked directly with nobody else there,
   answers it well and takes longer than nginx waits.
   header-trickle-timeout: asked directly, the backend begins an answer, and its header is not whole when our time is
@@ -59,7 +60,7 @@ from fixer.analysis.nginx_errors import events_for, recent_lines_by_route, route
 from fixer.analysis.route_verdict import LOGGED_SECONDS, RouteVerdict
 from fixer.analysis.service_state import start_time_of
 from fixer.lazy.dataclass import dataclass
-from fixer.model.diagnosis import Finding, Need, Repair, Verdict
+from fixer.model.diagnosis import Confidence, Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx
 from fixer.nginx.error_kinds import READ_TIMEOUT
@@ -89,9 +90,20 @@ class _TimedOutRoute:
     is_one_page: bool = False      # all lines of the last 15 minutes are about one page
 
     @property
+    def confidence(self) -> Confidence:
+        """Return `possible` for a single line that nothing else supports."""
+        return "possible" if self.is_one_page and len(self.timeouts) == 1 else "likely"
+
+    @property
+    def count(self) -> str:
+        """Return how many lines there are."""
+        return "once" if len(self.timeouts) == 1 else f"{len(self.timeouts)} times"
+
+    @property
     def span(self) -> str:
         """Return within which time nginx wrote the lines."""
-        return f"{LOGGED_SECONDS / 60:.0f} minutes, always for the same page" if self.is_one_page else "a minute"
+        same = ", always for the same page" if len(self.timeouts) > 1 else ""
+        return f"{LOGGED_SECONDS / 60:.0f} minutes{same}" if self.is_one_page else "a minute"
 
     @property
     def limit(self) -> float:
@@ -179,7 +191,7 @@ def _lasting_findings(case: Case) -> Iterator[Finding]:
         endpoints = tuple(e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down)
         paths = {_path_of(event) for event in events}
         one_page = len(paths) == 1 and min(paths).startswith("/") and all(e.kind in READ_TIMEOUT for e in events)
-        if failure.over or len(failure.routes) != 1 or len(events) < MIN_EVENTS or not one_page or not endpoints:
+        if failure.over or len(failure.routes) != 1 or not one_page or not endpoints:
             continue
         if judged.state != "ok" or judged.facts.route.read_timeout >= DEFAULT_SECONDS or _is_about_asked_path(
                 events[-1], endpoints, judged):
@@ -233,7 +245,7 @@ def _timeout_finding(case: Case, seen: _TimedOutRoute) -> Finding:
         "retry-multiplies-timeout" if several else "read-timeout-too-short")
     what = "the upload was not read" if seen.is_sending else "pages need longer"
     summary = (
-        f"nginx gives up on {route.location} after {seen.limit:g} s ({len(seen.timeouts)} times within {seen.span}): "
+        f"nginx gives up on {route.location} after {seen.limit:g} s ({seen.count} within {seen.span}): "
         f"{what}; "
         + (f"this one took {max(map(_answer_seconds, seen.endpoints)):.1f} s when asked directly" if seen.is_measured
            else
@@ -243,15 +255,15 @@ def _timeout_finding(case: Case, seen: _TimedOutRoute) -> Finding:
         summary += ("; each try counts as a failure of its server, so nginx has no live server left "
                     f"({len(seen.no_live_upstream)} times)")
     direct = tuple(_answer_evidence(e) for e in seen.endpoints[:3])
-    lines = (Evidence("nginx-log", last.where, f"{len(seen.timeouts)} times within {seen.span}: {last.raw[:300]}"),
+    lines = (Evidence("nginx-log", last.where, f"{seen.count} within {seen.span}: {last.raw[:300]}"),
              *(Evidence("nginx-log", e.where, e.raw[:300]) for e in seen.no_live_upstream[-1:]))
     text = line_text(case.snapshot, seen.nginx.node, route.source.file, route.source.line)
     config = Evidence("nginx-config",
                       file_line_text(case.snapshot, seen.nginx.node, route.source.file, route.source.line),
                       text or route.pass_text)
     return Finding(
-        cause=CAUSE.id, variant=variant, role="root", confidence="likely", summary=summary, detail=(),
-        routes=tuple(dict.fromkeys((route.id, *(_group_routes(case, seen) if several else ())))), service=None,
+        cause=CAUSE.id, variant=variant, role="root", confidence=seen.confidence,
+        summary=summary, detail=(), routes=tuple(dict.fromkeys((route.id, *(_group_routes(case, seen) if several else ())))), service=None,
         node=seen.nginx.node, evidence=(*lines, config, *direct),
         repairs=(_mend_upload_repair(seen) if seen.is_sending else _raise_timeout_repair(case, seen),),
     )

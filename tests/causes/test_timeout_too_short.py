@@ -110,7 +110,7 @@ def test_miss_a_group_that_one_late_page_did_not_take_down(late: int, none_left:
 
 
 @pytest.mark.parametrize("scene", [
-    healthy_scene(), late(2), late().answers(TIMED_OUT), late().endpoint(http=Known(SLOW)),
+    healthy_scene(), late().answers(TIMED_OUT), late().endpoint(http=Known(SLOW)),
     late().endpoint(http=Known(probe(200, ms=1800.0))), late().endpoint(down=True),
     late().endpoint(listener=Known(replace(listener(8000, 200), queued=3))),
     late().endpoint(listener=Known(replace(listener(8000, 200), established=64))),
@@ -127,6 +127,12 @@ def test_one_page_that_always_meets_a_low_limit_is_named_however_seldom_it_is_as
     assert "4 times within 15 minutes, always for the same page" in first.summary
 
 
+def test_two_lines_are_likely_and_one_is_no_more_than_possible() -> None:
+    assert (found(late(2)).confidence, found(late(2, ago=90)).confidence) == ("likely", "likely")
+    first = found(late(1, ago=90))
+    assert first.confidence == "possible" and "(once within 15 minutes)" in first.summary
+
+
 def two_pages() -> Scene:
     scene = late(2, ago=90)
     return scene.logs(TIMEOUT, 110, READING, count=2, path="/export", ago=95)
@@ -137,7 +143,7 @@ def other_failures() -> Scene:
 
 
 @pytest.mark.parametrize("scene", [
-    two_pages(), other_failures(), late(2, ago=90), late(ago=90, seconds=60.0), late(ago=90, seconds=300.0), late(ago=90, path="/"),
+    two_pages(), other_failures(), late(ago=90, seconds=60.0), late(ago=90, seconds=300.0), late(ago=90, path="/"),
     late(ago=90).endpoint(listener=Known(replace(listener(8000, 200), queued=3))), late(ago=90).endpoint(http=Known(SLOW)),
     late(ago=90).endpoint(listening_service="local/other"), late(ago=90).answers(TIMED_OUT),
 ])
