@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from fixer.analysis.evidence import clock_of, log_evidence
-from fixer.analysis.service_state import restart_count_of, run_state_of, start_time_of
+from fixer.analysis.service_state import is_unwatched, restart_count_of, run_state_of, start_time_of
 from fixer.formats.application_servers import WORKER_EXITING, server_of
 from fixer.formats.run_output import (
     STOPPING_LINE,
@@ -17,6 +17,7 @@ from fixer.formats.run_output import (
     says_goodbye,
     says_starting,
 )
+from fixer.formats.service_log import JOURNAL_MARK
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import LogLine, Service, Snapshot
@@ -73,8 +74,9 @@ def skipped_by_condition(service: Service) -> bool:
 def last_run_lines(snapshot: Snapshot, service: Service) -> tuple[LogLine, ...]:
     """Return the lines since the last start; while the service restarts repeatedly, those of the last few minutes."""
     lines = lines_of(service)
-    if service.boot_entry is not None:
-        return _unmanaged_run_lines(lines, snapshot.node(service.node).boot_at.or_else(0.0))
+    if is_unwatched(service):
+        own = [line for line in lines if not line.where.startswith(JOURNAL_MARK)]
+        return _unmanaged_run_lines(own, max(snapshot.node(service.node).boot_at.or_else(0.0), start_time_of(service)))
     now = clock_of(snapshot, service.node)
     if is_restarting(service):
         recent = tuple(line for line in lines if line.at is None or line.at >= now - LOOPING_SPAN)

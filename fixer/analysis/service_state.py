@@ -125,6 +125,19 @@ def is_socket_activated(service: Service) -> bool:
     return service.socket is not None and service.socket.active_state == "active"
 
 
+_LEAVING_TYPES = frozenset({"forking", "oneshot"})
+
+
+def is_unwatched(service: Service) -> bool:
+    """Return whether its server does not run and nothing records how it ended: only a boot entry starts it, or a unit
+    whose own work was done once it had started the server (`rc-local.service`, an init script)."""
+    unit = service.unit
+    if unit is None:
+        return service.is_idle_boot_entry
+    return (service.is_app_server and not service.pids and not unit.main_pid and unit.type in _LEAVING_TYPES
+            and unit.result == "success" and not unit.n_restarts)
+
+
 def is_start_queued(service: Service | None) -> TypeGuard[Service]:
     """Return whether its start waits in systemd's queue: another start would wait there too."""
     return service is not None and service.unit is not None and bool(service.unit.blocked_by)
@@ -144,7 +157,7 @@ def state_evidence(service: Service) -> Evidence:
         return Evidence("container", container.name, text + (f", {container.error}" if container.error else ""))
     if service.program is not None:
         return _program_evidence(service.program)
-    if service.boot_entry is not None:
+    if service.boot_entry is not None and not service.pids:
         return Evidence("file", f"{service.boot_entry.file}:{service.boot_entry.line}", service.boot_entry.text)
     pids = ", ".join(str(pid) for pid in service.pids)
     return Evidence("process", service.name, f"pid {pids}" if pids else "no process")

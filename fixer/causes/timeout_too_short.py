@@ -263,7 +263,8 @@ def _timeout_finding(case: Case, seen: _TimedOutRoute) -> Finding:
                       text or route.pass_text)
     return Finding(
         cause=CAUSE.id, variant=variant, role="root", confidence=seen.confidence,
-        summary=summary, detail=(), routes=tuple(dict.fromkeys((route.id, *(_group_routes(case, seen) if several else ())))), service=None,
+        summary=summary, detail=(), service=None,
+        routes=tuple(dict.fromkeys((route.id, *(_group_routes(case, seen) if several else ())))),
         node=seen.nginx.node, evidence=(*lines, config, *direct),
         repairs=(_mend_upload_repair(seen) if seen.is_sending else _raise_timeout_repair(case, seen),),
     )

@@ -13,6 +13,7 @@ from typing import TypeAlias
 from fixer.analysis.case import Case
 from fixer.analysis.hidden_failures import is_dead
 from fixer.analysis.route_verdict import RouteVerdict
+from fixer.analysis.service_state import is_unwatched
 from fixer.diagnose.precedence import demote_explained
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.diagnosis import AT_FAULT, Finding, Repair
@@ -124,8 +125,8 @@ def _name_replica(finding: Finding, lost: Sequence[_FailingReplica]) -> Finding:
 
 
 def doubt_unrecorded_ends(snapshot: Snapshot, findings: Sequence[Finding]) -> Sequence[Finding]:
-    """Return the findings; none is certain about a server that only a boot entry starts."""
-    names = {(service.node, service.name) for service in snapshot.services if service.boot_entry is not None}
+    """Return the findings; none is certain about a server that nothing watches."""
+    names = {(service.node, service.name) for service in snapshot.services if is_unwatched(service)}
     return [replace(finding, confidence="likely") if finding.confidence == "certain"
             and (finding.node, finding.service) in names else finding for finding in findings] if names else findings
 

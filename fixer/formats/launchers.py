@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Sequence
+from itertools import chain
 
 from fixer.lazy.regex import regex
 
@@ -97,6 +98,26 @@ def skip_launchers(argv: Sequence[str]) -> int:
         else:
             return i
     return len(argv)
+
+
+_USER_OPTIONS = frozenset({"-u", "--user", "--reuid"})
+_USER_FIRST = frozenset({"gosu", "su-exec", "setuidgid", "s6-setuidgid"})     # the account is their first argument
+_USER_LAUNCHERS = frozenset({"sudo", "doas", "runuser", "setpriv", "chpst"})
+
+
+def launch_user(argv: Sequence[str]) -> str:
+    """Return the account (and perhaps group) that the leading launchers change to; empty if they change to none."""
+    end, found = skip_launchers(argv), ""
+    for i in range(min(end, len(argv) - 1)):
+        name = program_name(argv, i)
+        if name in _USER_FIRST:
+            found = argv[i + 1]
+        elif name in _USER_LAUNCHERS:
+            words = argv[i + 1:end]
+            given = (value for word, value in zip(words, words[1:], strict=False) if word in _USER_OPTIONS)
+            joined = (word.partition("=")[2] for word in words if word.partition("=")[0] in _USER_OPTIONS and "=" in word)
+            found = next(chain(given, joined), found)
+    return found
 
 
 def launched_index(argv: Sequence[str]) -> int | None:

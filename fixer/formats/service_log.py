@@ -7,6 +7,7 @@ from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.query import Answer
 from fixer.model.snapshot import LogLine
 
+JOURNAL_MARK = "journal "      # begins `where` of a line of the journal
 MAX_LINES = 500
 MAX_LENGTH = 4000  # characters of one line: a log may contain anything
 
@@ -28,7 +29,7 @@ def parse_journal(answer: Answer | None, unit: str) -> Fact[tuple[LogLine, ...]]
         if match:
             at = float(match[1])
         if not raw.startswith("-- "):
-            lines.append(LogLine(at, (match[2] if match else raw.strip())[:MAX_LENGTH], f"journal {unit}"))
+            lines.append(LogLine(at, (match[2] if match else raw.strip())[:MAX_LENGTH], f"{JOURNAL_MARK}{unit}"))
     return Known(tuple(lines[-MAX_LINES:]))
 
 

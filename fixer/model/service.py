@@ -353,7 +353,12 @@ class Service:
     dependencies: tuple[Dependency, ...] = ()  # systems that its variables name: databases, caches, brokers
     # what its shells wait for before they start its server
     startup_waits: tuple[Dependency, ...] = ()
-    boot_entry: BootEntry | None = None  # what starts it besides service managers, while it does not run
+    boot_entry: BootEntry | None = None  # what starts it besides service managers
+
+    @property
+    def is_idle_boot_entry(self) -> bool:
+        """Return whether only a boot entry would start it, and it does not run."""
+        return self.boot_entry is not None and not self.pids
 
     @property
     def start_folder(self) -> str:

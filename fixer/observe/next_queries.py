@@ -278,6 +278,8 @@ def _suspect_queries(sites: tuple[Site, ...], services: tuple[Service, ...], vie
                 yield from ((ENGINE, query) for query in (*firewall_queries(), BRIDGE_FILTERING))
     if troubled:
         yield from kernel_log_queries(services, views)
+        for name in dict.fromkeys(s.node for s in services if s.manager == "none" and s.is_app_server and s.pids):
+            yield from ((name, query) for query in boot_entry_queries(views[name]))      # root may have chosen it
     project = project_of(sites, containers)
     # may be at fault even if our probes succeed
     limited = any(_has_concurrency_limit(s) or has_cpu_quota(s) for s in services)

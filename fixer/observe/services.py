@@ -14,7 +14,7 @@ from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.query import Command, Query, ReadFile
 from fixer.model.snapshot import Binding, Container, LogLine, Manager, Process, Service, Unit
 from fixer.nginx.command_line import starts_server
-from fixer.observe.boot.boot_services import boot_services
+from fixer.observe.boot.boot_services import boot_services, with_boot_entry
 from fixer.observe.boot.run_folders import hosted_server_pids
 from fixer.observe.commands.dependencies import dependencies_of
 from fixer.observe.commands.python_programs import is_no_web_program, ports_in_code
@@ -56,7 +56,8 @@ def services_of(views: Mapping[str, View], containers: tuple[Container, ...]) ->
                      for service in unit_services(view)]
             found += [*units, *programs]
             if view.node.kind == "machine" or _runs_nginx(view):
-                found += bare_services(view, {pid for s in units for pid in s.pids} | theirs)
+                bare = bare_services(view, {pid for s in units for pid in s.pids} | theirs)
+                found += (with_boot_entry(service, view) for service in bare)
             found += boot_services(view, found)
     for container in containers:
         if not container.is_machine:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from fixer.formats.launchers import starts_init
+from fixer.formats.launchers import launch_user, starts_init
 from fixer.hosts.docker_engine import docker_cli
 from fixer.model.query import Answer
 from fixer.observe.view.docker_inspect import parse_inspect
@@ -31,3 +31,13 @@ def test_a_machine_is_one_for_whoever_asks(argv: tuple[str, ...], expected: bool
     item = {"Id": "x", "Name": "/c", "Path": argv[0], "Args": list(argv[1:])}
     (container,) = parse_inspect(Answer("ok", json.dumps(item).encode()))
     assert (starts_init(argv), docker_cli.is_machine(item), container.is_machine) == (expected,) * 3
+
+
+@pytest.mark.parametrize(("argv", "user"), [
+    ("nohup runuser -u shop -- /opt/start.sh", "shop"), ("setsid sudo -n -u shop uvicorn a:b", "shop"),
+    ("sudo --user=shop uvicorn a:b", "shop"), ("gosu shop:web uvicorn a:b", "shop:web"), ("exec setuidgid shop ./run", "shop"),
+    ("chpst -u shop:web -e env uvicorn a:b", "shop:web"), ("setpriv --reuid shop --regid web uvicorn a:b", "shop"),
+    ("sudo -u shop runuser -u web -- uvicorn a:b", "web"), ("nohup uvicorn a:b -u x", ""), ("uvicorn a:b", ""), ("", ""), ("sudo", ""),
+])
+def test_the_account_that_a_launcher_changes_to(argv: str, user: str) -> None:
+    assert launch_user(argv.split()) == user

@@ -32,7 +32,7 @@ from fixer.analysis.run_log import (
     skipped_by_condition,
     was_asked_to_stop,
 )
-from fixer.analysis.service_state import run_state_of, start_time_of, state_evidence
+from fixer.analysis.service_state import is_unwatched, run_state_of, start_time_of, state_evidence
 from fixer.formats.addresses import is_wildcard
 from fixer.formats.run_output import ends_run, is_traceback_start, says_ready
 from fixer.lazy.dataclass import dataclass, replace
@@ -116,6 +116,8 @@ def has_failed(case: Case, service: Service, trouble: FailingAddress | None) -> 
     if state == "stopped":
         return (exited_zero_on_error(case.snapshot, service) is not None or has_missing_mount_source(service)
                 or has_failed_unmanaged(case.snapshot, service))
+    if state == "running" and has_failed_unmanaged(case.snapshot, service):
+        return trouble is None or is_closed(trouble.endpoint) is not False
     if state != "running" or trouble is None or not has_restarted(service):
         return False
     if clock_of(case.snapshot, service.node) - start_time_of(service) >= _JUST_STARTED:
@@ -245,9 +247,9 @@ def exited_zero_on_error(snapshot: Snapshot, service: Service) -> LogLine | None
 def has_failed_unmanaged(snapshot: Snapshot, service: Service) -> bool:
     """Return whether a server that no manager watches cannot start: its last run failed before it served, as its log
     shows, or its script lacks a file."""
-    if service.boot_entry is None:
+    if not is_unwatched(service):
         return False
-    if service.boot_entry.missing_file:
+    if service.boot_entry is not None and service.boot_entry.missing_file:
         return True
     run = last_run_lines(snapshot, service)
     texts = [message_of(line) for line in program_lines(run)]

@@ -83,8 +83,10 @@ def is_unused_instance(snapshot: Snapshot, service: Service) -> bool:
 
 
 def is_unmanaged_user_process(snapshot: Snapshot, service: Service) -> bool:
-    """Return whether it is a user's process without a manager: that user chooses its command line, name and folder."""
-    if service.manager != "none" or service.unit is not None or service.container is not None or not service.pids:
+    """Return whether it is a user's process without a manager: that user chooses its command line, name and folder. Of
+    one that a boot entry of root starts, root chose them."""
+    managed = service.manager != "none" or service.unit is not None or service.container is not None
+    if managed or service.boot_entry is not None or not service.pids:
         return False
     node = find_node(snapshot, service.node)
     if node is None or node.kind != "machine" or isinstance(node.processes, Unknown):

@@ -155,7 +155,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     if not found:
         return _judge_ownerless(case, trouble)
     owner = found[0]
-    if owner.service.boot_entry is not None:
+    if owner.service.is_idle_boot_entry:
         return _judge_boot_entry(case, trouble, owner.service)
     answers = closed is False and not is_stopped_container(owner.service) and not is_occupied_by_stranger(case, trouble)
     if answers or has_missing_mount_source(owner.service):

@@ -6,6 +6,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 
+from fixer.formats.launchers import launch_user
 from fixer.formats.server_names import runtime_of
 from fixer.formats.shell_words import Word, literal_word, shell_words, systemd_words
 from fixer.formats.unit_file import effective_lines, unit_lines
@@ -32,6 +33,8 @@ BOOT_ENTRY_FILES = ReadGlob((
     *RUN_FOLDERS, *MONIT_FILES,
 ), ENTRY_FILE_LIMIT, MOST_BOOT_FILES)
 
+ACCOUNTS = ReadFile("/etc/passwd", 256 << 10)       # whose process it is that an entry starts
+
 _REBOOT = regex(r"^[ \t]*@reboot[ \t]+(.*\S)", 0)
 _USER_COLUMN_FILES = ("/etc/crontab", "/etc/cron.d/")
 _CRON_DAEMONS = frozenset({"cron", "crond", "systemd-cron", "anacron", "fcron"})
@@ -53,14 +56,18 @@ def boot_entry_queries(view: View, own: Container | None = None) -> Iterator[Que
     for _ in _find_commands(view, reads, own):
         pass
     yield from (ReadFile(path, 64 << 10) for path in dict.fromkeys(reads) if path.startswith("/"))
+    if reads:
+        yield ACCOUNTS
 
 
 @dataclass(frozen=True, slots=True)
 class BootCommand:
-    """The server that a boot entry starts. `entry` has no address yet: the command may have several."""
+    """The server that a boot entry starts. `entry` has no address yet: the command may have several. `by_unit`: systemd
+    runs the entry as a unit, which is a service of its own."""
 
     entry: BootEntry
     command: ServiceCommand
+    by_unit: bool = False
 
     def entries(self, view: View) -> Iterator[BootEntry]:
         """Yield the entry once for each address that its command is configured to listen on."""
@@ -75,7 +82,8 @@ def boot_commands_of(view: View, own: Container | None = None) -> tuple[BootComm
 
 def boot_entries_of(view: View, own: Container | None = None) -> tuple[BootEntry, ...]:
     """Return every boot entry whose command has a configured listen address."""
-    return tuple(entry for found in boot_commands_of(view, own) for entry in found.entries(view))[:_MOST_ENTRIES]
+    return tuple(entry for found in boot_commands_of(view, own) if not found.by_unit
+                 for entry in found.entries(view))[:_MOST_ENTRIES]
 
 
 def _find_commands(view: View, reads: list[str], own: Container | None) -> Iterator[BootCommand]:
@@ -85,8 +93,8 @@ def _find_commands(view: View, reads: list[str], own: Container | None) -> Itera
         text = file.data.decode("latin-1")
         if path.endswith("rc.local"):
             idle = "" if file.stat is not None and file.stat.end.mode & 0o111 else f"{path} is not executable"
-            if idle or view.init != "systemd":      # systemd runs an executable rc.local as a unit
-                yield from _entries_of_command(view, reads, ("rc.local", path, "root", idle), (text, 1))
+            for entry in _entries_of_command(view, reads, ("rc.local", path, "root", idle), (text, 1)):
+                yield replace(entry, by_unit=not idle and view.init == "systemd")
         elif path.startswith(_MONIT_FOLDERS):
             yield from _entries_in_monit_file(view, reads, path, text)
         elif path.startswith(_LINGER_FOLDER) or path.endswith(_RUN_FOLDER_ENDS):
@@ -148,7 +156,8 @@ def _entries_of_command(view: View, reads: list[str], about: _EntrySource,
         evidence = Evidence("file", f"{about[1]}:{line}", " ".join(w.text for w in words))
         command, env, style, evidence = trace_command(words, {}, evidence, follow)
         reads += follow.source_files
-        for found in _server_of(view, about, _service_command(command, env, evidence, style, follow), line):
+        user = launch_user([word.text for word in words]).partition(":")[0] or about[2]
+        for found in _server_of(view, (about[0], about[1], user, about[3]), _service_command(command, env, evidence, style, follow), line):
             yield replace(found, entry=replace(found.entry, missing_file=_missing_file(view, follow)))
 
 

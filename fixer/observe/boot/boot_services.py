@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 
 from fixer.formats.server_bindings import workers_of
 from fixer.formats.server_names import runtime_of
+from fixer.lazy.dataclass import replace
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.query import Query
 from fixer.model.snapshot import Binding, LogLine, Service
-from fixer.observe.boot.boot_entries import BootCommand, boot_commands_of
+from fixer.observe.boot.boot_entries import ACCOUNTS, BootCommand, boot_commands_of
 from fixer.observe.commands.dependencies import dependencies_of
 from fixer.observe.commands.resolved_command import ServiceCommand
 from fixer.observe.commands.server_settings import configured_bindings, workers_in_settings
@@ -27,12 +28,46 @@ def boot_services(view: View, others: Sequence[Service]) -> Iterator[Service]:
     now nor what a service manager starts there."""
     taken = {(b.unix, 0 if b.unix else b.port) for s in others if s.node == view.name for b in s.bindings.or_else(())}
     running = {s.argv for s in others if s.node == view.name and s.pids}
-    for found in boot_commands_of(view):
+    for found in (found for found in boot_commands_of(view) if not found.by_unit):
         bindings = configured_bindings(found.command, view)
         places = {(b.unix, 0 if b.unix else b.port) for b in bindings}
         if places and not places & taken and found.command.argv not in running:
             taken |= places
             yield _boot_service(found, bindings, view)
+
+
+def with_boot_entry(service: Service, view: View) -> Service:
+    """Return the service of a bare process with the boot entry of root that starts it: the same command, as the account
+    that the entry names. What a user's own crontab starts, that user chose."""
+    process = view.by_pid.get(service.pids[0]) if service.pids else None
+    if process is None or not process.uid:
+        return service
+    names = _accounts_of(view, process.uid)
+    for found in boot_commands_of(view):
+        files = [path for path in (found.entry.file, found.command.script) if path]
+        if found.entry.user in names and all(_is_of_root(path, view) for path in files) and _runs(
+                process.argv, found.command.argv):
+            return replace(service, boot_entry=found.entry)
+    return service
+
+
+def _runs(running: Sequence[str], told: Sequence[str]) -> bool:
+    """Return whether a process runs that command; the kernel puts the interpreter of a script before it."""
+    size = len(told)
+    return len(running) >= size > 0 and tuple(running[len(running) - size + 1:]) == tuple(told[1:]) and \
+        posixpath.basename(running[len(running) - size]) == posixpath.basename(told[0])
+
+
+def _is_of_root(path: str, view: View) -> bool:
+    """Return whether root owns the file and nobody else may write it."""
+    file = view.files.get(path)
+    stat = file.stat.end if file is not None and file.stat is not None else None
+    return stat is not None and stat.uid == 0 and not stat.mode & 0o022
+
+
+def _accounts_of(view: View, uid: int) -> frozenset[str]:
+    rows = (line.split(":") for line in (view.data(ACCOUNTS.path) or b"").decode("utf-8", "replace").splitlines())
+    return frozenset(row[0] for row in rows if len(row) > 2 and row[2] == str(uid))
 
 
 def boot_log_queries(view: View) -> Iterator[Query]:

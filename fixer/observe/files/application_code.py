@@ -152,7 +152,7 @@ def _has_ended(service: Service) -> bool:
         return service.unit.active_state in _ENDED_UNIT_STATES or service.unit.n_restarts > 0
     if service.container is not None:
         return service.container.status in _ENDED_CONTAINER_STATES or service.container.restart_count > 0
-    if service.boot_entry is not None:
+    if service.is_idle_boot_entry:
         return True
     return service.program is not None and service.program.state in _ENDED_PROGRAM_STATES
 

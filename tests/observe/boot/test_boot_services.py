@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -10,9 +12,10 @@ from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, FileAnswer, ReadFile
 from fixer.model.service import Service
 from fixer.observe.boot.boot_entries import BOOT_ENTRY_FILES
-from fixer.observe.boot.boot_services import boot_log_queries, boot_services
+from fixer.observe.boot.boot_services import boot_log_queries, boot_services, with_boot_entry
 from fixer.observe.files.log_files import unit_log_query
 from fixer.observe.view.node_view import View
+from tests.causes.snapshot_builders import process
 from tests.observe.boot.boot_entries_builders import seen
 from tests.observe.capture_builders import NOW, file, view
 
@@ -79,3 +82,35 @@ GUARDED = "[ -r /etc/shop.env ] && . /etc/shop.env"
 def test_a_script_cannot_do_without_a_file_that_no_test_guards(line: str, env: FileAnswer | None, missing: str) -> None:
     (one,) = boot_services(host(SCRIPT.replace(". /etc/shop.env", line), env=env), ())
     assert one.boot_entry is not None and one.boot_entry.missing_file == missing
+
+
+PASSWD = file("/etc/passwd", "root:x:0:0::/root:/bin/sh\nshop:x:1001:1001::/opt/shop:/bin/sh\nother:x:1002:1002::/:/bin/sh\n")
+COMMAND = ("/usr/bin/uvicorn", "web:app", "--port", "8123")
+
+
+def running(argv: Sequence[str] = ("/usr/bin/python3", *COMMAND), *, uid: int = 1001, mode: int = 0o755, owner: int = 0,
+            crontab: str = "/etc/cron.d/shop") -> Service:
+    """A process of a host whose cron starts a script at boot."""
+    script = file("/opt/shop/start.sh", SCRIPT)
+    assert script.stat is not None
+    script = replace(script, stat=replace(script.stat, mode=mode, uid=owner))
+    made = view(script, PASSWD)
+    line = "@reboot shop /opt/shop/start.sh\n" if crontab.startswith("/etc/cron.d") else "@reboot /opt/shop/start.sh\n"
+    entries = Answer("ok", files=(file(crontab, line),))
+    made = replace(made, node=replace(made.node, answers={**made.node.answers, BOOT_ENTRY_FILES: entries}),
+                   files={**made.files, crontab: file(crontab, line)}, by_pid={77: process(77, *argv, uid=uid)})
+    (one,) = boot_services(replace(made, by_pid={}), ())
+    return with_boot_entry(replace(one, boot_entry=None, pids=(77,)), made)
+
+
+def test_root_chose_what_a_boot_entry_of_root_starts() -> None:
+    assert running().boot_entry is not None
+    assert running(COMMAND).boot_entry is not None
+
+
+@pytest.mark.parametrize("about", [
+    {"uid": 1002}, {"uid": 0}, {"mode": 0o775}, {"owner": 1001}, {"argv": (*COMMAND[:-1], "8124")},
+    {"argv": ("/home/other/gunicorn", *COMMAND[1:])}, {"crontab": "/var/spool/cron/crontabs/other"},
+])
+def test_somebody_else_chose_what_only_looks_alike(about: dict[str, Any]) -> None:
+    assert running(**about).boot_entry is None
