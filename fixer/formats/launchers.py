@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Sequence
-from itertools import chain
+from itertools import chain, pairwise
 
 from fixer.lazy.regex import regex
 
@@ -114,8 +114,9 @@ def launch_user(argv: Sequence[str]) -> str:
             found = argv[i + 1]
         elif name in _USER_LAUNCHERS:
             words = argv[i + 1:end]
-            given = (value for word, value in zip(words, words[1:], strict=False) if word in _USER_OPTIONS)
-            joined = (word.partition("=")[2] for word in words if word.partition("=")[0] in _USER_OPTIONS and "=" in word)
+            given = (value for word, value in pairwise(words) if word in _USER_OPTIONS)
+            joined = (value for word in words for option, equals, value in (word.partition("="),)
+                      if equals and option in _USER_OPTIONS)
             found = next(chain(given, joined), found)
     return found
 

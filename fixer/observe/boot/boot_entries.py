@@ -157,7 +157,8 @@ def _entries_of_command(view: View, reads: list[str], about: _EntrySource,
         command, env, style, evidence = trace_command(words, {}, evidence, follow)
         reads += follow.source_files
         user = launch_user([word.text for word in words]).partition(":")[0] or about[2]
-        for found in _server_of(view, (about[0], about[1], user, about[3]), _service_command(command, env, evidence, style, follow), line):
+        told = _service_command(command, env, evidence, style, follow)
+        for found in _server_of(view, (about[0], about[1], user, about[3]), told, line):
             yield replace(found, entry=replace(found.entry, missing_file=_missing_file(view, follow)))
 
 
