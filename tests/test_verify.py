@@ -373,3 +373,21 @@ def test_the_next_fault_keeps_a_round_on_credit(confidence: str, reason: str, ro
     after = replace(after, diagnosis=replace(after.diagnosis, health=(replace(after.diagnosis.health[0], reason=reason),)))
     judged = compare(with_health(before, "failing", findings=(mine,)), after, mine)
     assert judged.is_better is kept and not judged.has_helped
+
+
+@pytest.mark.parametrize(("states", "confidence", "kept"), [
+    (("unknown", "unknown"), "likely", True), (("unknown", "unknown"), "possible", False), (("unknown", "failing"), "likely", True),
+    (("failing", "failing"), "likely", False),
+])
+def test_where_no_route_can_be_judged_a_likely_fault_keeps_a_round_on_credit(
+        states: tuple[str, str], confidence: str, kept: bool) -> None:
+    """nginx refuses its configuration, which is for a person, and the backend is stopped: no page can answer better."""
+    seen = look(wrong_port_scene())
+    mine = fault(seen)
+    other = replace(mine, cause="nginx-config-invalid", confidence=confidence)      # type: ignore[arg-type]
+    before = with_health(seen, states[0], findings=(mine, other))
+    after = with_health(seen, states[1], findings=(other,))
+    if states[0] == states[1]:
+        after = replace(after, diagnosis=replace(after.diagnosis, health=(replace(after.diagnosis.health[0], reason=states[0]),)))
+    judged = compare(before, after, mine)
+    assert judged.is_better is kept

@@ -58,7 +58,7 @@ from fixer.analysis.case import Case, FailingAddress, PortOwner
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.dependency.start_order import depends_on_note
 from fixer.analysis.evidence import bindings_of, config_evidence, endpoint_text, no_listener_evidence
-from fixer.analysis.exits.failed_run import error_exit_finding, has_failed_unmanaged, has_missing_mount_source
+from fixer.analysis.exits.failed_run import error_exit_finding, has_missing_mount_source
 from fixer.analysis.nginx_errors import routes_text, symptom_evidence
 from fixer.analysis.ownership.configured import MAX_CANDIDATES, code_choice_finding, configured_owner
 from fixer.analysis.ownership.resolve import candidate_owners, is_occupied_by_stranger
@@ -72,8 +72,8 @@ from fixer.analysis.run_log import (
 )
 from fixer.analysis.service_state import is_socket_activated, run_state_of, state_evidence
 from fixer.causes.backend_down.stopped_container import configure_server_repair, has_only_idle_programs
-from fixer.causes.backend_down.unclaimed_address import START_REPAIR_ID, explain_unclaimed, no_application_finding
-from fixer.causes.backend_down.unmanaged_start import boot_entry_finding, restarting_program_finding
+from fixer.causes.backend_down.unclaimed_address import START_REPAIR_ID, judge_boot_entry, judge_ownerless
+from fixer.causes.backend_down.unmanaged_start import restarting_program_finding
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
@@ -153,10 +153,10 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
                                     [_stopped_finding(case, trouble, o) for o in found[:MAX_CANDIDATES]])
         return asked or f"which of {', '.join(owner.service.name for owner in found)} should listen at {text}"
     if not found:
-        return _judge_ownerless(case, trouble)
+        return judge_ownerless(case, trouble)
     owner = found[0]
     if owner.service.is_idle_boot_entry:
-        return _judge_boot_entry(case, trouble, owner.service)
+        return judge_boot_entry(case, trouble, owner.service)
     answers = closed is False and not is_stopped_container(owner.service) and not is_occupied_by_stranger(case, trouble)
     if answers or has_missing_mount_source(owner.service):
         return state_evidence(owner.service)
@@ -178,22 +178,6 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
             return f"the state of {owner.service.name}"
         case _:
             return restarting_program_finding(case, trouble, owner.service) or state_evidence(owner.service)
-
-
-def _judge_ownerless(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
-    closed = is_closed(trouble.endpoint)
-    if closed is None:
-        return f"whether anything listens at {endpoint_text(trouble.endpoint)}"
-    return (boot_entry_finding(case, trouble) or no_application_finding(case, trouble)
-            or explain_unclaimed(case, trouble, closed))
-
-
-def _judge_boot_entry(case: Case, trouble: FailingAddress, service: Service) -> Finding | str | Evidence:
-    """Return the finding for a server of cron and the like that does not run, unless its log shows why it failed."""
-    closed = is_closed(trouble.endpoint)
-    if closed is not True or has_failed_unmanaged(case.snapshot, service):
-        return state_evidence(service)
-    return boot_entry_finding(case, trouble) or explain_unclaimed(case, trouble, closed)
 
 
 def _learned_finding(case: Case, trouble: FailingAddress) -> Finding | None:

@@ -6,14 +6,16 @@ from collections.abc import Iterator
 
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import config_evidence, endpoint_text, find_node, no_listener_evidence
+from fixer.analysis.exits.failed_run import has_failed_unmanaged
 from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.ownership.configured import configured_owner
 from fixer.analysis.ownership.tie_break import pm2_circus_notes, pm2_unit_notes, podman_services
 from fixer.analysis.route_verdict import has_unloaded_config, is_closed, is_confirmed_closed
 from fixer.analysis.service_state import state_evidence
+from fixer.causes.backend_down.unmanaged_start import boot_entry_finding
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.snapshot import Endpoint, RouteFacts
+from fixer.model.snapshot import Endpoint, RouteFacts, Service
 from fixer.nginx.error_kinds import CONNECT_FAILED
 
 START_REPAIR_ID = "start-service"
@@ -153,3 +155,20 @@ def _skipped_endpoint_finding(case: Case, facts: RouteFacts, endpoint: Endpoint)
         summary=f"nothing listens at {text}; {what}", detail=(), routes=(facts.route.id,),
         service=None if service is None else service.name, node=facts.node, evidence=evidence, repairs=(),
     )
+
+
+def judge_ownerless(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
+    """Judge an address that no service owns: a boot entry may start a server there, or nothing does."""
+    closed = is_closed(trouble.endpoint)
+    if closed is None:
+        return f"whether anything listens at {endpoint_text(trouble.endpoint)}"
+    return (boot_entry_finding(case, trouble) or no_application_finding(case, trouble)
+            or explain_unclaimed(case, trouble, closed))
+
+
+def judge_boot_entry(case: Case, trouble: FailingAddress, service: Service) -> Finding | str | Evidence:
+    """Return the finding for a server of cron and the like that does not run, unless its log shows why it failed."""
+    closed = is_closed(trouble.endpoint)
+    if closed is not True or has_failed_unmanaged(case.snapshot, service):
+        return state_evidence(service)
+    return boot_entry_finding(case, trouble) or explain_unclaimed(case, trouble, closed)
