@@ -282,7 +282,6 @@ def _missing_sourced_file_finding(crash: FailedRun, entry: BootEntry) -> Finding
         routes=crash.routes, service=name, node=crash.service.node,
         evidence=(Evidence("file", path, "no such file"), state_evidence(crash.service)),
         repairs=(Repair("restore-environment-file", "manual", f"restore {path}", (), manual=manual),),
-        explains=("crash-loop-gave-up", "backend-down"),
     )
 
 
