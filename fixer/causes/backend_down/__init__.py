@@ -16,7 +16,8 @@ Why nginx says 502
   address of a stopped container is gone: first `upstream timed out` (504), then `113: No route to host` (502).
 
 How it is told apart
-  wrong-port: the service runs, and listens elsewhere. crash-*: its manager says failed, and its log says why.
+  wrong-port: the service runs, and listens elsewhere. crash-*: its manager says failed, and its log says why. Of what
+  cron, rc.local or an init script started, no manager says so: the file that its output goes to does.
   nginx-down: nginx itself does not answer.
 
 The repair and its safety

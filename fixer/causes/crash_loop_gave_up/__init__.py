@@ -22,6 +22,8 @@ How it is told apart
   It is a consequence as long as its own log names a reason that still holds: see crash-missing-env, crash-port-in-use.
   It is the root where the reason has gone (it was killed from outside, the variable is set now, the port is free)
   or lies in another system (a database that refused it then): the manager has stopped trying, and only a start tells.
+  So it is where systemd refused a start because restarts were requested too quickly: its last run was stopped on
+  request.
 
 The repair and its safety
   start-service (safe): reset the failure counter, without which a start is refused, and start; then wait until it
