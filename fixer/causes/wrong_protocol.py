@@ -35,6 +35,8 @@ Variants
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.cause import Cause, conclude, for_each_failing_address
 from fixer.analysis.evidence import bindings_of, config_evidence, endpoint_text, listener_at, pids_of
@@ -131,6 +133,9 @@ CAUSE = Cause(
 # Repairs of a pass with the wrong protocol.
 REPAIR_ID = "speak-its-protocol"
 _TARGET = regex(r"^(?:http://)?(?P<to>unix:(?://)?/[^\s:$]+|[\w.\[\]:-]+)(?P<page>:?/?)$")
+# A variable behind the scheme, or that another pass takes as it is: its values are addresses.
+_VARIABLE = regex(r"^(?P<to>\$(?:\w+|\{\w+\}))(?P<page>)$")
+_PLAIN_ADDRESS = regex(r"^(?:unix:/[^\s:$]+|[\w.\[\]:-]+)$")
 _HEADERS = ("proxy_set_header Host $http_host;", "proxy_set_header X-Real-IP $remote_addr;",
             "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
             "proxy_set_header X-Forwarded-Proto $scheme;")
@@ -143,37 +148,50 @@ def change_pass_repair(case: Case, trouble: FailingAddress, kind: str) -> Repair
     broken = trouble.nginx.test
     if isinstance(broken, Known) and broken.value[0] != 0:
         return _manual_repair(trouble, kind, summary, "nginx -t rejects the present configuration: repair that first")
+    ends = {name for facts in trouble.routes for name in facts.endpoints}
+    plain = all(_PLAIN_ADDRESS.match(case.snapshot.endpoint(name).written) for name in ends)
     repair = edit_passes_repair(case, trouble, Repair(REPAIR_ID, "safe", summary, ()), f"{was} becomes {kind}",
-                         lambda data, routes: _edit_passes(data, routes, kind))
+                                lambda data, routes: _edit_passes(data, routes, kind, takes_variable=plain))
     return _manual_repair(trouble, kind, summary, repair.reason) if isinstance(repair, NotEditable) else repair
 
 
-def _edit_passes(data: bytes, routes: list[RouteFacts], kind: str) -> bytes:
-    """Edit the last pass first, so that earlier offsets stay valid."""
+def _edit_passes(data: bytes, routes: list[RouteFacts], kind: str, *, takes_variable: bool) -> bytes:
+    """Edit the last pass first, so that earlier offsets stay valid. `takes_variable`: each value of a variable is an
+    address."""
     known = b"uwsgi_params" if kind == "uwsgi_pass" else b"proxy_set_header"
     bare = known not in data and not (kind == "proxy_pass" and b"proxy_params" in data)
     for start, facts in sorted({f.route.source.start: f for f in routes}.items(), reverse=True):
-        data = _edit_pass(data, start, facts, kind, bare)
+        address = _target_of(facts, takes_variable=takes_variable)
+        target = f"http://{address}" if kind == "proxy_pass" else address
+        more = [] if not bare else ["include uwsgi_params;"] if kind == "uwsgi_pass" else list(_HEADERS)
+        data = _edit_pass(data, start, facts, f"{kind} {target}", more)
     if parse(data).problem is not None:
         raise EditRefused("the edited file would not be a valid configuration any more")
     return data
 
 
-def _edit_pass(data: bytes, start: int, facts: RouteFacts, kind: str, bare: bool) -> bytes:
+def _target_of(facts: RouteFacts, *, takes_variable: bool) -> str:
+    """Return the address, or the variable, that the pass names; raise EditRefused if it names more."""
     route = facts.route
-    words = [token for token in tokenize(data[start:start + 4096])[0][:3] if token.kind == "word"]
     match = _TARGET.match(route.pass_text)
-    if len(words) != 2 or words[0].value != route.kind.encode() or words[1].value != route.pass_text.encode():
-        raise EditRefused(f"{route.kind} {route.pass_text} is not written there as one plain directive")
+    if match is None and takes_variable and route.pass_text.startswith("http://") is (route.kind == "proxy_pass"):
+        match = _VARIABLE.match(route.pass_text.removeprefix("http://"))
     if match is None or (match["page"].strip(":") and route.location != "/"):
         raise EditRefused(f"{route.pass_text} contains more than an address (a path or a variable)")
-    target = f"http://{match['to']}" if kind == "proxy_pass" else match["to"]
+    return match["to"]
+
+
+def _edit_pass(data: bytes, start: int, facts: RouteFacts, directive: str, before: Sequence[str]) -> bytes:
+    """Replace the pass at `start` by the directive, and write the directives `before` in front of it."""
+    route = facts.route
+    words = [token for token in tokenize(data[start:start + 4096])[0][:3] if token.kind == "word"]
+    if len(words) != 2 or words[0].value != route.kind.encode() or words[1].value != route.pass_text.encode():
+        raise EditRefused(f"{route.kind} {route.pass_text} is not written there as one plain directive")
     line = data.rfind(b"\n", 0, start) + 1
     indent = data[line:start]
     gap = b"\n" + indent if not indent.strip() else b" "
-    more = [] if not bare else [b"include uwsgi_params;"] if kind == "uwsgi_pass" else [h.encode() for h in _HEADERS]
-    before = b"".join(text + gap for text in more)
-    return data[:start] + before + f"{kind} {target}".encode() + data[start + words[1].end:]
+    added = b"".join(text.encode() + gap for text in before)
+    return data[:start] + added + directive.encode() + data[start + words[1].end:]
 
 
 def _manual_repair(trouble: FailingAddress, kind: str, summary: str, why: str) -> Repair:

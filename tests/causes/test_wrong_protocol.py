@@ -35,14 +35,15 @@ CLOSED = Known(probe(error="closed"))
 
 def judged(kind: str = "proxy_pass", key: str = "socket", page: str = "http://127.0.0.1:8000", http: Any = CLOSED,
            text: str = "location / { PASS; }\n",
-           line: tuple[str, int | None] = ("upstream prematurely closed connection", None), **changes: Any) -> Diagnosis:
+           line: tuple[str, int | None] = ("upstream prematurely closed connection", None), written: str = "",
+           **changes: Any) -> Diagnosis:
     said = (replace(binding(8000), source=Evidence("file", "/srv/shop/app.ini:4", f"{key} = :8000")),) if key else ()
     changes = {"runtime": "uwsgi", "argv": ("/usr/bin/uwsgi", "--ini", "app.ini"), "bindings": Known(said), **changes}
     made = Scene().with_service(service(**changes), listener(8000, 200)).answers(BAD_GATEWAY)
     whole = text.replace("PASS", f"{kind} {page}")
     made.files = [file(SITE, whole, real_path="/etc/nginx/sites-available/shop")]
     made.route[0] = {"kind": kind, "pass_text": page, "source": Span(SITE, 1, whole.index(kind), 0)}
-    made.endpoint(tcp=Known(probe()), http=http)
+    made.endpoint(tcp=Known(probe()), http=http, **({"written": written} if written else {}))
     made.logs(*line, "reading response header from upstream")
     return diagnose(made.snapshot())
 
@@ -52,6 +53,18 @@ def written(diagnosis: Diagnosis) -> str:
     write, check, reload = steps
     assert isinstance(write, WriteFile) and isinstance(check, CheckNginx) and isinstance(reload, ReloadNginx)
     return (write.after or b"").decode()
+
+
+@pytest.mark.parametrize(("page", "address", "becomes"), [
+    ("http://$where", "127.0.0.1:8000", "uwsgi_pass $where;"), ("http://${where}", "[::1]:8000", "uwsgi_pass ${where};"),
+    ("http://$where", "unix:/run/shop/s.sock", "uwsgi_pass $where;"), ("http://$where", "127.0.0.1:8000/app", ""),
+    ("http://$where/", "127.0.0.1:8000", ""), ("http://$where:8000", "127.0.0.1", ""), ("$where", "http://127.0.0.1:8000", ""),
+    ("http://$a$b", "127.0.0.1:8000", ""),
+])
+def test_a_variable_goes_along_where_each_of_its_values_is_an_address(page: str, address: str, becomes: str) -> None:
+    first = finding_of(judged(page=page, written=address, log=log_lines(MISREAD)), CAUSE).repairs[0]
+    assert (first.risk == "safe") is bool(becomes)
+    assert not becomes or becomes in (first.steps[0].after or b"").decode()      # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("page", ["http://127.0.0.1:8000", "http://127.0.0.1:8000/"])

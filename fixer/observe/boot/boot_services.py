@@ -39,14 +39,14 @@ def boot_services(view: View, others: Sequence[Service]) -> Iterator[Service]:
 def with_boot_entry(service: Service, view: View) -> Service:
     """Return the service of a bare process with the boot entry of root that starts it: the same command, as the account
     that the entry names. What a user's own crontab starts, that user chose."""
-    process = view.by_pid.get(service.pids[0]) if service.pids else None
-    if process is None or not process.uid:
+    ours = [process for pid in service.pids if (process := view.by_pid.get(pid)) is not None and process.uid]
+    if not ours:
         return service
-    names = _accounts_of(view, process.uid)
+    names = frozenset.intersection(*(_accounts_of(view, process.uid) for process in ours))
     for found in boot_commands_of(view):
         files = [path for path in (found.entry.file, found.command.script) if path]
-        if found.entry.user in names and all(_is_of_root(path, view) for path in files) and _runs(
-                process.argv, found.command.argv):
+        if found.entry.user in names and all(_is_of_root(path, view) for path in files) and any(
+                _runs(process.argv, found.command.argv) for process in ours):
             return replace(service, boot_entry=found.entry)
     return service
 

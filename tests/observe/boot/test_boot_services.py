@@ -98,9 +98,10 @@ def running(argv: Sequence[str] = ("/usr/bin/python3", *COMMAND), *, uid: int = 
     line = "@reboot shop /opt/shop/start.sh\n" if crontab.startswith("/etc/cron.d") else "@reboot /opt/shop/start.sh\n"
     entries = Answer("ok", files=(file(crontab, line),))
     made = replace(made, node=replace(made.node, answers={**made.node.answers, BOOT_ENTRY_FILES: entries}),
-                   files={**made.files, crontab: file(crontab, line)}, by_pid={77: process(77, *argv, uid=uid)})
+                   files={**made.files, crontab: file(crontab, line)},
+                   by_pid={76: process(76, "runuser", "-u", "shop", uid=0), 77: process(77, *argv, uid=uid)})
     (one,) = boot_services(replace(made, by_pid={}), ())
-    return with_boot_entry(replace(one, boot_entry=None, pids=(77,)), made)
+    return with_boot_entry(replace(one, boot_entry=None, pids=(76, 77)), made)
 
 
 def test_root_chose_what_a_boot_entry_of_root_starts() -> None:
