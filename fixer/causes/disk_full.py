@@ -47,6 +47,7 @@ from fixer.analysis.evidence import (
     no_listener_evidence,
     processes_of,
 )
+from fixer.analysis.exits.exec_step import is_missing
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.nginx_errors import is_from_current_worker
 from fixer.analysis.nginx_process import route_ids_of
@@ -124,10 +125,13 @@ def _stat_of_folder(case: Case, nginx: Nginx, path: str) -> FileStat | None:
 
 
 def _is_still_unwritable(case: Case, nginx: Nginx, folder: str, failure: tuple[int, ErrorEvent]) -> bool:
-    """Return whether nginx still cannot write to the folder, by its mode and owner, else by the log alone."""
+    """Return whether nginx still cannot write to the folder: it is missing, by its mode and owner, else by the log
+    alone."""
     errno, event = failure
     stat = _stat_of_folder(case, nginx, folder)
     fresh = clock_of(case.snapshot, nginx.node) - event.at < _CURRENT_SECONDS and _is_after_repair(case, nginx, event)
+    if errno == 2 and is_missing(case.snapshot, nginx.node, folder):
+        return True
     if stat is None or errno in (28, 30):
         return fresh
     workers = processes_of(case.snapshot, nginx.node, nginx.worker_pids)

@@ -167,3 +167,11 @@ def test_hit_a_long_way_above_the_last_line() -> None:
 def test_miss_another_end_or_a_visitors_words(words: tuple[str, ...]) -> None:
     diagnosis = diagnose(Scene().with_service(failed_service(log=log_lines(*LAST, *words))).refused().snapshot())
     assert isinstance(verdict_of(diagnosis, CAUSE), RuledOut)
+
+
+def test_a_folder_that_is_known_to_be_missing_is_so_whenever_the_log_said_it_last() -> None:
+    old = says(GONE, ago=500)
+    old.node_changes["local"] = {"missing_paths": (BODY,)}
+    assert found(old).variant == "client-body-temp-broken"
+    repaired = replace(old.snapshot(), seconds_since_repair=3.0)        # and no repair that leaves it missing has helped
+    assert finding_of(diagnose(repaired), CAUSE).variant == "client-body-temp-broken"
