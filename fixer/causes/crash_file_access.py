@@ -61,6 +61,7 @@ from fixer.analysis.exits.path_access import PathState, credential_texts, denied
 from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.service_state import state_evidence
 from fixer.formats.file_errors import (
+    FOLDER_CODES,
     MISSING_CODES,
     NO_TEMP,
     READ_ONLY_CODES,
@@ -163,6 +164,12 @@ def _unusable_path_finding(case: Case, crash: FailedRun, denied: _UnusablePath) 
                 f"{_CONTAINER_ADVICE if box is not None else _UNIT_ADVICE}")
         if state.state == "holds" and state.text != said:
             said, todo = f"{said}, or not accessible: {state.text}", f"{todo} ({state.text})"
+    elif denied.reason in FOLDER_CODES:
+        variant, said = "start-file-missing", f"{denied.path} is a folder, and it needs a file there"
+        todo = f"put the file in the place of the folder {denied.path}"
+        if box is not None:
+            todo += (": Docker creates an empty folder for a missing source of a mount. Stop the container, remove "
+                     "that folder on the Docker host, restore the file there")
     elif denied.reason in READ_ONLY_CODES:
         variant, said = "start-file-denied", f"{denied.path} is on a file system that is read-only for it"
         by = "ReadWritePaths= in its unit, or a writable mount"
@@ -205,7 +212,7 @@ def _select_path(case: Case, crash: FailedRun, denied: _UnusablePath) -> _Unusab
 def _mended_finding(case: Case, crash: FailedRun, denied: _UnusablePath, state: PathState) -> Finding:
     """Return the finding for a path that is usable now: the service only has to be started."""
     service = crash.service
-    missing = denied.reason in MISSING_CODES
+    missing = denied.reason in MISSING_CODES | FOLDER_CODES
     then = f"{denied.path} was not there" if missing else f"it could not access {denied.path}"
     doubt = () if missing else (
         f"if it fails again, an access control list (getfacl -p {denied.path}) or a kernel security policy denies it",)

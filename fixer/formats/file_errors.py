@@ -9,7 +9,7 @@ from fixer.lazy.regex import regex
 from fixer.model.service import Service
 
 _PATH_ERRORS = (
-    regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*Error: \[Errno (?P<errno>1|2|13|20|30)\] [^:]{1,60}: '(?P<path>/[^']+)'"),
+    regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*Error: \[Errno (?P<errno>1|2|13|20|21|30)\] [^:]{1,60}: '(?P<path>/[^']+)'"),
     regex(r"^(?:Error: )+'(?P<path>/[^']+)' isn't writable \[(?P<name>FileNotFoundError|PermissionError)\("),
     regex(r"^(?:Uncaught )?Error: (?P<name>EACCES|ENOENT|EPERM|EROFS): [^,]{1,60}, \w+ '(?P<path>/[^']+)'"),
 )
@@ -38,6 +38,7 @@ _WRITE_ERROR = regex(r"isn't writable|\bconnection to /\S+ failed: |unable to op
 _SQLITE_CODES = {"unable to open database file": "CANTOPEN", "attempt to write a readonly database": "READONLY"}
 NEW_FILE_NAME = "badgateway-new"  # an unused name, to test whether a file can be created in a folder
 MISSING_CODES = frozenset({"2", "20", "CANTOPEN", "FileNotFoundError", "ENOENT"})
+FOLDER_CODES = frozenset({"21"})  # a folder where a file is needed
 READ_ONLY_CODES = frozenset({"30", "EROFS"})
 NO_TEMP = "TEMP"
 

@@ -330,3 +330,18 @@ def test_a_file_that_the_command_names_and_that_is_not_there(said: str, path: st
     scene.node_changes["local"] = {"missing_paths": (path,)}
     finding = finding_of(diagnose(scene.snapshot()), CAUSE)
     assert (finding.variant, finding.confidence) == ("start-file-missing", "certain") and path in finding.summary
+
+
+FOLDER_SAID = "IsADirectoryError: [Errno 21] Is a directory: '/srv/shop/words'"
+
+
+def test_a_folder_in_the_place_of_a_file_is_named_where_docker_made_it_too() -> None:
+    here = looked_at(FOLDER_SAID)
+    here.node_changes["local"] = {"files": (("/srv/shop/words", stat(kind="dir", mode=0o040755)),)}
+    first = finding_of(diagnose(here.snapshot()), CAUSE)
+    assert (first.variant, first.confidence) == ("start-file-missing", "certain") and "is a folder" in first.summary
+    mended = looked_at(FOLDER_SAID)
+    again = finding_of(diagnose(mended.snapshot()), CAUSE)
+    assert "was not started again" in again.summary and again.repairs[0].risk == "safe"
+    inside = in_container(FOLDER_SAID)
+    assert "Docker creates an empty folder" in inside.repairs[0].manual and inside.confidence == "likely"

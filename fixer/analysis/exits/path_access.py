@@ -10,7 +10,7 @@ from fixer.analysis.evidence import find_node, host_path_of
 from fixer.analysis.exits.code_error import CodeFault
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.run_log import message_of
-from fixer.formats.file_errors import MISSING_CODES, READ_ONLY_CODES, is_write_error
+from fixer.formats.file_errors import FOLDER_CODES, MISSING_CODES, READ_ONLY_CODES, is_write_error
 from fixer.formats.folders import is_within
 from fixer.formats.start_files import (
     find_missing_module,
@@ -56,6 +56,9 @@ def path_state(snapshot: Snapshot, crash: FailedRun, path: str, why: str, line: 
     service, path = crash.service, posixpath.normpath(path)
     if service.container is not None:
         return _container_path_state(snapshot, service, path, why)
+    if why in FOLDER_CODES:
+        node = find_node(snapshot, service.node)
+        return _folder_state(path, dict(node.files).get(path) if node is not None else None)
     hidden = hiding_setting_text(service, path)
     if hidden:
         return PathState("unknown", f"{hidden} of its unit shows it other files than fixer sees")
@@ -80,6 +83,15 @@ def path_state(snapshot: Snapshot, crash: FailedRun, path: str, why: str, line: 
         return PathState("unknown", "file modes do not restrict root")
     return _judge_access(stats, tuple(p for p in way if p not in absent), account, (path, last),
                          _intended_access(crash, line))
+
+
+def _folder_state(path: str, stat: FileStat | None) -> PathState:
+    """Return whether a folder is where the program needs a file. Docker creates one for a missing source of a mount."""
+    if stat is None:
+        return PathState("unknown", f"the present state of {path} could not be read")
+    shown = (_stat_evidence(path, stat),)
+    return PathState("holds", f"{path} is a folder", shown) if stat.end.kind == "dir" else PathState(
+        "gone", f"{path} is no folder any more", shown)
 
 
 def _judge_access(stats: dict[str, FileStat], way: Sequence[str], account: Account, ends: tuple[str, str],
@@ -181,10 +193,12 @@ def _container_path_state(snapshot: Snapshot, service: Service, path: str, why: 
     if box is not None and why in READ_ONLY_CODES and box.read_only and mount is None and not shared:
         return PathState("holds", f"{box.name} was made read-only, and nothing is mounted at that path",
                          (Evidence("container", box.name, "ReadonlyRootfs"),))
-    if mount is None or why not in MISSING_CODES:
+    if mount is None or why not in MISSING_CODES | FOLDER_CODES:
         return PathState("unknown", "the present files of its container could not be read")
     there = posixpath.normpath(mount[0] + path[len(mount[1].rstrip("/")):])
     stat = dict(snapshot.engine_files).get(there)
+    if why in FOLDER_CODES:
+        return _folder_state(there, stat)
     if stat is None or (stat.kind == "link" and stat.target is None):
         return PathState("holds", f"{path} is not there", (Evidence("file", there, "no such file"),))
     return PathState("gone", "it is there now", (_stat_evidence(there, stat),))
