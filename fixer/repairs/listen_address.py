@@ -109,7 +109,24 @@ def _host_part_edit(
     bare = head if is_number(port) and head and (head.startswith("[") or ":" not in head) else value
     start = _value_offset(snapshot, service, word, before, value)
     new = f"[{host}]" if ":" in host and bare != value else host
-    return None if start is None else _SpanEdit(word.file, start, start + len(bare), bare, new)
+    if start is not None:
+        return _SpanEdit(word.file, start, start + len(bare), bare, new)
+    found = _literal_host(snapshot, service, before, bare) if bare != value else None
+    return None if found is None else _SpanEdit(found[0], found[1], found[1] + len(bare), bare, new)
+
+
+def _literal_host(snapshot: Snapshot, service: Service, before: str, host: str) -> tuple[str, int] | None:
+    """Return (file, offset) of the host if only the port behind it comes from a variable: one line of the command holds
+    option and host, once. None otherwise."""
+    wanted = f"{before}{host}:".encode("utf-8", "surrogateescape")
+    found: list[tuple[str, int]] = []
+    for path, number in dict.fromkeys((word.file, word.line) for word in service.command if word.file):
+        file = snapshot.file(service.files_node or service.node, path)
+        lines = file.data.split(b"\n") if file is not None else []
+        line = lines[number - 1] if 0 < number <= len(lines) else b""
+        start = sum(len(other) + 1 for other in lines[: number - 1])
+        found += [(path, start + line.find(wanted) + len(before))] * line.count(wanted)
+    return found[0] if len(found) == 1 else None
 
 
 def _value_offset(

@@ -140,3 +140,20 @@ def test_a_program_of_supervisord_is_updated() -> None:
     write = repair.steps[0]
     assert isinstance(write, WriteFile) and write.after == b"command=uvicorn a:b --host 127.0.0.2\n"
     assert not any(isinstance(step, DaemonReload) for step in repair.steps) and repair.risk == "disruptive"
+
+
+@pytest.mark.parametrize(("command", "after"), [
+    ("gunicorn --bind 10.9.9.9:$PORT a", "gunicorn --bind 127.0.0.2:$PORT a"),
+    ("gunicorn --bind=10.9.9.9:${PORT} a", "gunicorn --bind=127.0.0.2:${PORT} a"),
+    ("gunicorn --bind 10.9.9.9:$PORT --bind 10.9.9.9:$PORT a", ""), ("gunicorn --bind $HOST:$PORT a", ""),
+])
+def test_a_host_is_changed_where_only_the_port_behind_it_is_a_variables(command: str, after: str) -> None:
+    port_file = CommandArgument("10.9.9.9:8000", "/etc/port.env", 1)
+    words = tuple(
+        replace(word, line=1) if "$" not in word.text else replace(port_file, text="--bind=" * ("=" in word.text) + port_file.text)
+        for word in arguments(f"ExecStart={command}\n"))
+    scene = listening(command)
+    scene.services[0] = replace(scene.services[0], command=words)
+    scene.files.append(file("/etc/port.env", "PORT=8000\n"))
+    repair = repaired(scene)
+    assert (repair.risk == "disruptive") is bool(after) and (not after or command_after(repair) == after)
