@@ -351,6 +351,8 @@ class Snapshot:
     named_containers: tuple[Container, ...] = ()  # have a name that nginx asks for, on none of its networks
     # seconds since fixer's last repair, 0 if there is none
     seconds_since_repair: float = 0.0
+    # some questions had no answer before the look was over: what was not seen may be there all the same
+    is_cut: bool = False
 
     def service(self, service_id: str) -> Service | None:
         """Return the service with that id."""

@@ -111,6 +111,7 @@ def build_snapshot(capture: Capture) -> Snapshot:
         address_candidates=_unlisted_containers(sites, options, views, containers) if containers else (),
         boot_entries=tuple(s for view in views.values() for s in boot_entries_of(
             view, container_of(view.name, containers))),
+        is_cut=any(cut_text(view.node) for view in views.values()),
         hand_started_logs=tuple(words for view in views.values() if (words := unmanaged_log_of(view)) is not None),
     )
 

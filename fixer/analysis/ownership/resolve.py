@@ -212,8 +212,10 @@ _NO_NAME = frozenset(("", "_"))
 
 
 def mark_contested(case: Case, trouble: FailingAddress, found: tuple[PortOwner, ...]) -> tuple[PortOwner, ...]:
-    """Mark owners as contested if only a shared network speaks for them, or if an unloaded site names their address and
-    is another site."""
+    """Mark owners as contested if only a shared network speaks for them, if an unloaded site names their address and is
+    another site, or if the look was cut: then another service may be there that was not seen."""
+    if case.snapshot.is_cut:
+        return tuple(replace(owner, rule="contested") for owner in found)
     found = tuple(replace(o, rule="contested") if is_sole_network_candidate(case, trouble, o.service) else o
                   for o in found)
     if not trouble.nginx.unloaded_sites:

@@ -28,9 +28,8 @@ def no_application_finding(case: Case, trouble: FailingAddress) -> Finding | Non
     if is_closed(endpoint) is not True or node is None or isinstance(node.processes, Unknown) or not node.root:
         return None
     here = [s for s in case.snapshot.services if s.node == node.name and s.is_app_server]
-    if here or endpoint.unix is not None or _has_podman_containers(case, node.name) or _can_run_in_container(case,
-        trouble) or (
-            _cut_off_evidence(case, trouble) is not None):
+    elsewhere = _has_podman_containers(case, node.name) or _can_run_in_container(case, trouble)
+    if here or case.snapshot.is_cut or endpoint.unix is not None or elsewhere or _cut_off_evidence(case, trouble):
         return None
     manual = (
         f"no unit, container or program on {node.name} is configured to listen on port {endpoint.port}: start the "

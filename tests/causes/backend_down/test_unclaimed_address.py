@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
@@ -16,6 +18,7 @@ from tests.causes.snapshot_builders import (
     service,
     stopped_service,
     verdict_of,
+    wrong_port_scene,
 )
 
 CAUSE = "backend-down"
@@ -69,3 +72,13 @@ def test_what_pm2_would_bring_back_is_named_where_nothing_else_is_known(state: s
     scene.processes.append(process(77, "PM2 v7.0.4: God Daemon (/root/.pm2)"))
     found = finding_of(diagnose(scene.snapshot()), "backend-down")
     assert "PM2 manages programs on local" in found.summary and "pm2 list" in found.repairs[0].manual
+
+
+def test_what_a_cut_look_did_not_see_may_be_there() -> None:
+    """On a busy host the look was over before all questions were answered: nothing is concluded from what is absent."""
+    alone = Scene().refused().snapshot()
+    assert isinstance(verdict_of(diagnose(replace(alone, is_cut=True)), CAUSE), Undetermined)
+    left = wrong_port_scene()
+    assert finding_of(diagnose(left.snapshot()), "wrong-port").confidence != "possible"
+    doubted = diagnose(replace(left.snapshot(), is_cut=True))
+    assert all(found.confidence == "possible" for found in doubted.findings if found.cause == "wrong-port")
