@@ -154,10 +154,12 @@ def hiding_setting_text(service: Service, path: str) -> str:
 
 
 def account_of_service(snapshot: Snapshot, service: Service) -> Account | None:
-    """Return the account that its unit or boot entry runs it as, with the groups that the unit adds."""
+    """Return the account that its unit, program or boot entry runs it as, with the groups that the unit adds."""
     unit = service.unit
     if unit is None:
-        return find_account(snapshot, service.node, service.boot_entry.user) if service.boot_entry is not None else None
+        told = [v.value.strip() for v in service.unit_values if v.key == "user"] if service.program is not None else []
+        name = service.boot_entry.user if service.boot_entry is not None else told[-1] if told else ""
+        return find_account(snapshot, service.node, name) if name else None
     account = find_account(snapshot, service.node, unit.user or 0)
     groups = read_account_file(snapshot, service.node, "/etc/group")
     words = [unit.group] if unit.group else []
@@ -284,7 +286,7 @@ def _credential_setting(service: Service, name: str) -> UnitValue | None:
 def denied_folder_of(snapshot: Snapshot, crash: FailedRun, fault: CodeFault) -> str:
     """Return the first folder on the way to the module that is closed to the account, empty if none is known."""
     service = crash.service
-    start = service.unit.working_directory if service.unit is not None and service.container is None else ""
+    start = service.start_folder if service.container is None else ""
     module = find_missing_module(fault.log_line.text)
     node = find_node(snapshot, service.node)
     if module and service.container is not None:

@@ -7,7 +7,7 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.snapshot import UnitValue
 from tests.causes.crash_file_access_builders import HEAD, OPENED, OWN_GROUP, OWN_LINE, crashed, looked_at, module_below
-from tests.causes.snapshot_builders import NOW, Scene, container_service, file, finding_of, log_lines, roots, stat
+from tests.causes.snapshot_builders import NOW, Scene, container_service, file, finding_of, log_lines, roots, stat, supervised_service
 
 CAUSE = "crash-file-access"
 DENIED = "PermissionError: [Errno 13] Permission denied: '/var/log/shop/app.log'"
@@ -120,3 +120,15 @@ def test_a_credential_is_not_there_between_two_runs_and_nobody_puts_it_there_by_
     scene.node_changes["local"] = {"missing_paths": (path,)}
     finding = finding_of(diagnose(scene.snapshot()), CAUSE)
     assert finding.confidence == "likely" and words in finding.summary and "put /run" not in finding.repairs[0].manual
+
+
+@pytest.mark.parametrize(("mode", "cause"), [(0o700, CAUSE), (0o755, "crash-code-error")])
+def test_the_folder_of_a_program_of_supervisord_may_be_closed_too(mode: int, cause: str) -> None:
+    scene = module_below(mode)
+    folder = UnitValue("directory", "/srv/shop", "/etc/supervisor/conf.d/shop.conf", 3, 0, 9)
+    account = UnitValue("user", "shop", "/etc/supervisor/conf.d/shop.conf", 4, 0, 4)
+    told = scene.services[0]
+    scene.services[0] = supervised_service("FATAL", log=told.log, argv=told.argv, unit_values=(folder, account),
+                                           program={"expected": False, "ended": "exit status 1"})
+    scene.refused(configured_service=scene.services[0].id)
+    assert roots(diagnose(scene.snapshot())) == [cause]
