@@ -8,7 +8,6 @@ from fixer.analysis.nginx_errors import events_for
 from fixer.analysis.ownership.configured import configured_owner, services_wanted_elsewhere
 from fixer.analysis.ownership.container_network import (
     database_named,
-    is_configured_server,
     is_docker_address,
     is_docker_host,
     is_loopback_endpoint,
@@ -133,11 +132,23 @@ def reachable_ip_and_name(service: Service, box: Container) -> tuple[str, str] |
 
 
 def services_with_same_port(case: Case, trouble: FailingAddress, named: Service) -> tuple[tuple[Service, str], ...]:
-    """Return applications on nginx's networks that are configured for the port that it uses with another one's name,
-    and their names there. The name may be wrong, and not the port."""
+    """Return applications on nginx's networks that no route uses and that have the port that it uses with another one's
+    name, and their names there. The name may be wrong, and not the port: whatever may be one is enough for a doubt."""
     box = container_of(case.snapshot, trouble.nginx.node)
     if box is None or box.is_machine or named.container is None or trouble.endpoint.unix is not None:
         return ()
     pool = (s for s in _candidate_services(case, trouble, box) if s.id != named.id and s.running
-            and is_configured_server(s, trouble.endpoint.port))
+            and _has_port(case, s, trouble.endpoint.port))
     return tuple((s, reached[1]) for s in pool if (reached := reachable_ip_and_name(s, box)) is not None)
+
+
+def misnamed_container(case: Case, trouble: FailingAddress) -> PortOwner | None:
+    """Return the container that is meant instead of the named one: the only one that has the port and that no route
+    uses, while the named one serves another route and is not configured for the port. None if there is no such one."""
+    endpoint = trouble.endpoint
+    named = configured_owner(case, endpoint)
+    if named is None or named.service.container is None or named.service.id not in case.services_in_use or (
+            is_closed(endpoint) is not True or endpoint.port in [b.port for b in bindings_of(named.service)]):
+        return None
+    found = services_with_same_port(case, trouble, named.service)
+    return PortOwner(found[0][0], "elsewhere", named.evidence) if len(found) == 1 else None

@@ -39,6 +39,7 @@ def candidate_owners(case: Case, trouble: FailingAddress) -> tuple[PortOwner, ..
     if known is None:       # cached: most causes ask
         placed = configured_owner(case, trouble.endpoint)
         found = _owner_of_occupied_port(case, trouble) if placed is not None else ()
+        found = found or _misnamed_owner(case, trouble, placed)
         found = found or ((placed,) if placed is not None else (
             _owners_by_code(case, trouble)
             or (() if is_wrong_container_address(case.snapshot, trouble.endpoint) else unclaimed_candidates(
@@ -69,6 +70,15 @@ def _owner_of_occupied_port(case: Case, trouble: FailingAddress) -> tuple[PortOw
     found = unclaimed_candidates(case, trouble)
     return found if len(found) == 1 and not found[0].needs_choice and is_stopped_site_backend(case, trouble,
                                                                                               found[0].service) else ()
+
+
+def _misnamed_owner(case: Case, trouble: FailingAddress, placed: PortOwner | None) -> tuple[PortOwner, ...]:
+    if placed is None or placed.service.container is None or placed.service.id not in case.services_in_use:
+        return ()
+    from fixer.analysis.ownership.intended_container import misnamed_container  # only if the named one serves others
+
+    other = misnamed_container(case, trouble)
+    return () if other is None else (other,)
 
 
 def _intended_containers(case: Case, trouble: FailingAddress) -> tuple[PortOwner, ...]:

@@ -24,6 +24,9 @@ How it is told apart
   start comes first (backend-down, or why it ends), then the address. That another one runs does not make it the
   intended one.
 
+  Where nginx names the container of another route, which does not have that port, and one that no route uses has it,
+  that one is meant.
+
   A name that a line of /etc/hosts leads to such an address: the line is wrong, not nginx's file, and is named.
 
 The repair and its safety
@@ -68,6 +71,7 @@ from fixer.analysis.ownership.intended_container import (
     intended_containers,
     is_own_loopback,
     is_refused_docker_address,
+    misnamed_container,
     reachable_ip_and_name,
 )
 from fixer.analysis.route_verdict import is_closed
@@ -126,6 +130,8 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     from_file = isinstance(endpoint.addresses, Known) and endpoint.addresses.evidence and endpoint.host
     if from_file and (wrong := hosts_line_finding(case, trouble)) is not None:
         return wrong
+    if inside and box is not None and (meant := misnamed_container(case, trouble)) is not None:
+        return _misnamed_finding(case, trouble, box, meant) or said
     if configured_owner(case, endpoint) is not None:
         return said
     if inside and box is not None and box.network_mode == "host":
@@ -149,6 +155,14 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
                      f"({system_kind_of(system)})")
         return _judge_containers(case, trouble, box, ("" if system is not None else "wrong-ip-unassigned", words))
     return said
+
+
+def _misnamed_finding(case: Case, trouble: FailingAddress, box: Container, meant: PortOwner) -> Finding | None:
+    """Return the finding if nginx names the container of another route, while one that nobody asks has that port."""
+    options = _container_candidates(case, trouble, meant.service, box)
+    words = f"{endpoint_text(trouble.endpoint)}, where nothing listens: {trouble.endpoint.host} serves another route"
+    found = _wrong_host_finding(case, trouble, ("", words), options, proven=True) if options else None
+    return None if found is None else replace(found, confidence="likely")
 
 
 def _judge_containers(case: Case, trouble: FailingAddress, box: Container, words: tuple[str, str]) -> Finding | str:

@@ -14,6 +14,7 @@ from fixer.model.snapshot import Compose, ComposeSetting
 from fixer.model.target import TargetRef
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
+    GOOD,
     NOW,
     REFUSED,
     Scene,
@@ -296,3 +297,34 @@ def test_the_name_of_one_application_and_the_port_of_another_are_a_persons_to_ch
     for chosen in ("admin:5432", "shop:9000"):
         step = finding_of(diagnose(scene.snapshot(), {"upstream": chosen}), "wrong-port").repairs[0].steps[0]
         assert isinstance(step, WriteFile) and f"http://{chosen};".encode() in (step.after or b"")
+
+
+def misnamed(runtime: str = "node", *, used: bool = True, alone: bool = False, configured: int = 5432) -> Scene:
+    """nginx asks at the name of another route's container for the port of the application that nobody asks."""
+    other = container_service("admin", 5432, pid=8, bindings=Known((binding(configured, "x:1"),)))
+    shop = container_service("shop", 9000, pid=9, runtime=runtime, box={"networks": (("p_default", "172.18.0.3", ("shop",)),)})
+    scene = Scene("admin:9000", "admin:5432", node="web", back="admin").with_service(web(pid=None))
+    scene.with_service(other, listener(5432, 8, "0.0.0.0", "admin"))
+    if not alone:
+        scene.with_service(shop, listener(9000, 9, "0.0.0.0", "shop"))
+    scene.answers(BAD_GATEWAY).endpoint(listener=Known(None), tcp=Known(REFUSED), http=Known(REFUSED), configured_service=other.id, listening_service=None)
+    scene.answers(GOOD if used else BAD_GATEWAY, route=1).endpoint(1, configured_service=other.id, listening_service=other.id)
+    scene.node_changes = {name: {"kind": "container"} for name in ("web", "admin", "shop")}
+    return scene
+
+
+@pytest.mark.parametrize("runtime", ["node", "python", "uvicorn"])
+def test_the_name_of_another_route_is_wrong_where_one_that_nobody_asks_has_the_port(runtime: str) -> None:
+    finding = found(misnamed(runtime))
+    assert finding.confidence == "likely" and "admin serves another route" in finding.summary
+    assert finding.repairs[0].risk == "safe" and b"http://shop:9000;" in text_of(finding)
+
+
+@pytest.mark.parametrize("scene", [misnamed(used=False), misnamed(alone=True), misnamed(configured=9000)])
+def test_a_name_that_no_other_route_proves_right_is_not_called_wrong(scene: Scene) -> None:
+    assert CAUSE not in roots(diagnose(scene.snapshot()))
+
+
+def test_any_program_with_that_port_is_enough_for_a_doubt_about_the_port() -> None:
+    (finding,) = (f for f in diagnose(misnamed(used=False).snapshot()).findings if f.cause == "wrong-port")
+    assert finding.confidence == "possible" and "shop:9000" in finding.repairs[0].needs[0].choices
