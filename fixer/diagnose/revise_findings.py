@@ -124,9 +124,9 @@ def _name_replica(finding: Finding, lost: Sequence[_FailingReplica]) -> Finding:
 # earlier run.
 
 
-def doubt_unrecorded_ends(snapshot: Snapshot, findings: Sequence[Finding]) -> Sequence[Finding]:
+def doubt_unrecorded_ends(case: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
     """Return the findings; none is certain about a server that nothing watches."""
-    names = {(service.node, service.name) for service in snapshot.services if is_unwatched(service)}
+    names = {(service.node, service.name) for service in case.snapshot.services if is_unwatched(service)}
     return [replace(finding, confidence="likely") if finding.confidence == "certain"
             and (finding.node, finding.service) in names else finding for finding in findings] if names else findings
 
@@ -203,13 +203,9 @@ def explain_findings(_: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
 
 Revision: TypeAlias = Callable[[Case, Sequence[Finding]], Sequence[Finding]]
 # All revisions of what the causes have found, in the order in which they are made.
-def _doubt_ends(case: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
-    return doubt_unrecorded_ends(case.snapshot, findings)
-
-
 REVISIONS: tuple[Revision, ...] = (
     explain_findings, merge_shared_edits, drop_conflicting_starts, drop_transient_restarts, name_failing_replica,
-    _doubt_ends,
+    doubt_unrecorded_ends,
 )
 
 
