@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 
-from lab.random_hosts.host_spec import Constraint, HostSpec, Part, violations
-from lab.random_hosts.part_files import all_parts
+from lab.random_hosts.host_spec import Constraint, HostSpec, Part, together
+from lab.random_hosts.part_files import KIND, all_parts, parts_of_kind
 
 Pair = tuple[tuple[str, str], tuple[str, str]]
 
@@ -51,27 +52,36 @@ def _axes_of(host: HostSpec) -> Mapping[str, str]:
     return {axis: name for axis, name in host.choices.items() if axis in all_parts()}
 
 
+@cache
 def possible_pairs() -> frozenset[Pair]:
     """Return the pairs that some choice on the other axes completes to a host without violated constraints."""
+    return frozenset[Pair]().union(*(_pairs_of_kind(parts_of_kind(kind)) for kind in all_parts()[KIND]))
+
+
+def _pairs_of_kind(axes: Mapping[str, Sequence[Part]]) -> frozenset[Pair]:
     found = set()
-    for (axis, parts), (other_axis, others) in combinations(sorted(all_parts().items()), 2):
-        rest = [choices for name, choices in _deciding_axes().items() if name not in (axis, other_axis)]
+    kind, deciding = axes[KIND][0].constraint, _deciding_axes(axes)
+    for (axis, parts), (other_axis, others) in combinations(sorted(axes.items()), 2):
+        rest = [choices for name, choices in deciding.items() if name not in (axis, other_axis)]
         for part in parts:
             for other in others:
-                if _can_complete((part.constraint, other.constraint), rest):
+                if _can_complete(together((kind, part.constraint, other.constraint)), rest):
                     found.add(((axis, part.name), (other_axis, other.name)))
     return frozenset(found)
 
 
-def _deciding_axes() -> Mapping[str, Sequence[Part]]:
+def _deciding_axes(axes: Mapping[str, Sequence[Part]]) -> Mapping[str, Sequence[Part]]:
     """Return the axes that constraints are about: a part needs or refuses something, or offers what another does."""
-    every = [part.constraint for parts in all_parts().values() for part in parts]
-    asked = frozenset[str]().union(*(one.needs | one.refuses for one in every))
-    return {axis: parts for axis, parts in all_parts().items()
-            if any(one.constraint.needs | one.constraint.refuses | (one.constraint.offers & asked) for one in parts)}
+    own = axes[KIND][0].constraint.offers
+    asked = frozenset[str]().union(*((one.constraint.needs | one.constraint.refuses) - own
+                                     for parts in axes.values() for one in parts))
+    return {axis: parts for axis, parts in axes.items()
+            if any((one.constraint.needs | one.constraint.refuses | one.constraint.offers) & asked for one in parts)}
 
 
-def _can_complete(chosen: Sequence[Constraint], rest: Sequence[Sequence[Part]]) -> bool:
+def _can_complete(chosen: Constraint, rest: Sequence[Sequence[Part]]) -> bool:
+    if chosen.refused:
+        return False
     if not rest:
-        return not violations(chosen)
-    return any(_can_complete((*chosen, part.constraint), rest[1:]) for part in rest[0])
+        return chosen.holds
+    return any(_can_complete(together((chosen, part.constraint)), rest[1:]) for part in rest[0])

@@ -6,11 +6,13 @@ import contextlib
 import hashlib
 import os
 import time
+from collections.abc import Container, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from lab.errors import LabError, UnexpectedState
 from lab.lazy_module import lazy_module
 from lab.paths import compose_root
+from lab.random_hosts.host_spec import HostSpec
 from lab.stack import docker_engine, images
 
 if TYPE_CHECKING:
@@ -18,40 +20,53 @@ if TYPE_CHECKING:
 else:
     docker = lazy_module("docker")
 
-NAME = "random-host"
+HOST, PROJECT = "random-host", "random-project"      # images; the second is built on the first
 LABEL = "badgateway.random"     # on every image and container of random hosts
 BOOT_SECONDS = 120.0    # on a busy machine
 # the engine chooses the host's ports
 _PORTS: dict[str, Any] = {"80/tcp": ("127.0.0.1", None), "443/tcp": ("127.0.0.1", None)}
 
 
-def image_tag() -> str:
-    """Return the tag: a digest of the image's context and of the machine that it is built on."""
-    return f"badgateway/{NAME}:{_digest()}"
+def image_tags() -> Mapping[str, str]:
+    """Return the tag of each image: a digest of its context and of what it is built on."""
+    below, found = images.tags()["machine"], {}
+    for name in (HOST, PROJECT):
+        own = images.folder_digest(compose_root() / "images" / name)
+        below = found[name] = f"badgateway/{name}:{hashlib.sha256((below + own).encode()).hexdigest()[:12]}"
+    return found
 
 
-def _digest() -> str:
-    own = images.folder_digest(compose_root() / "images" / NAME)
-    return hashlib.sha256((images.tags()["machine"] + own).encode()).hexdigest()[:12]
+def image_of(spec: HostSpec) -> str:
+    """Return the tag of the image that a host is made of."""
+    return image_tags()[PROJECT if spec.is_project else HOST]
 
 
-def ensure_image(say: images.ProgressCallback) -> str:
-    """Build the image if it is missing, and return its tag."""
-    tag = image_tag()
+def ensure_images(say: images.ProgressCallback, hosts: Iterable[HostSpec]) -> None:
+    """Build the images that the hosts need and that are missing."""
+    wanted, tags = {image_of(host) for host in hosts}, image_tags()
+    there = docker_engine.image_names()
+    if wanted <= there:
+        return
     machine = images.ensure(say, ["machine"])["machine"]
-    if tag in docker_engine.image_names():
-        return tag
-    say(f"image {NAME}: building")
-    docker_engine.build_image(compose_root() / "images" / NAME, tag, {LABEL: "image"}, {"MACHINE": machine})
-    say(f"image {NAME}: built")
-    return tag
+    _build(say, HOST, {"MACHINE": machine}, there)
+    if tags[PROJECT] in wanted:
+        _build(say, PROJECT, {"HOST": tags[HOST]}, there)
+
+
+def _build(say: images.ProgressCallback, name: str, arguments: Mapping[str, str], there: Container[str]) -> None:
+    tag = image_tags()[name]
+    if tag in there:
+        return
+    say(f"image {name}: building")
+    docker_engine.build_image(compose_root() / "images" / name, tag, {LABEL: "image"}, arguments)
+    say(f"image {name}: built")
 
 
 def start_container(container: str, image: str, hostname: str) -> None:
     """Start the machine, as the lab's host stack does."""
     try:
         docker_engine.engine().containers.run(
-            image, name=container, hostname=hostname, labels={LABEL: f"{os.getpid()}"}, detach=True,
+            image, name=container, hostname=hostname, labels={LABEL: owner_of(container)}, detach=True,
             cgroupns="host", volumes={"/sys/fs/cgroup": {"bind": "/sys/fs/cgroup", "mode": "rw"}},
             tmpfs={"/run": "exec,mode=755", "/run/lock": "mode=1777", "/tmp": "exec,mode=1777"},  # noqa: S108  its own
             ports=_PORTS, cap_add=["NET_ADMIN"],
@@ -66,11 +81,30 @@ def remove_container(container: str) -> None:
         docker_engine.engine().api.remove_container(container, force=True, v=True)
 
 
+def remove_containers(filters: Mapping[str, str]) -> None:
+    """Remove the containers that Docker's filters name."""
+    for found in docker_engine.engine().api.containers(all=True, filters=dict(filters)):
+        remove_container(found["Id"])
+
+
+def remove_networks(filters: Mapping[str, str]) -> None:
+    """Remove the networks that Docker's filters name."""
+    api = docker_engine.engine().api
+    for found in api.networks(filters=dict(filters)):
+        with contextlib.suppress(docker.errors.APIError):
+            api.remove_network(found["Id"])
+
+
+def owner_of(name: str) -> str:
+    """Return the label's value for a host of this process."""
+    return f"{os.getpid()}.{name}"
+
+
 def remove_own_containers() -> None:
     """Remove the containers of this process, after an interrupt."""
-    own = {"label": f"{LABEL}={os.getpid()}"}
-    for found in docker_engine.engine().api.containers(all=True, filters=own):
-        remove_container(found["Id"])
+    for found in docker_engine.engine().api.containers(all=True, filters={"label": LABEL}):
+        if str(found["Labels"].get(LABEL)).startswith(owner_of("")):
+            remove_container(found["Id"])
 
 
 def wait_until_booted(container: str) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from lab.errors import LabError
 
@@ -32,6 +32,16 @@ class Constraint:
     needs: frozenset[str] = frozenset()
     refuses: frozenset[str] = frozenset()
 
+    @property
+    def holds(self) -> bool:
+        """Return whether nothing is missing, and nothing is refused."""
+        return self.needs <= self.offers and not self.refused
+
+    @property
+    def refused(self) -> frozenset[str]:
+        """Return what is refused and offered all the same: no further part can mend that."""
+        return self.refuses & self.offers
+
 
 @dataclass(frozen=True, slots=True)
 class Foreign:
@@ -40,6 +50,7 @@ class Foreign:
     files: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
     sites: tuple[str, ...] = ()     # server names whose page / must stay as it is
+    containers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +95,14 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class HostSpec:
-    """The host that a seed draws: one part of each axis, its values, and the faults in the order of their injection."""
+    """The host that a seed draws: one part of each axis, its values, and the faults in the order of their injection.
+    `drawn` are the names and ports of the draw alone; `values` are these and what the parts make of them."""
 
     seed: int
     parts: tuple[Part, ...]
     faults: tuple[Fault, ...]
     values: Mapping[str, str]
+    drawn: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def choices(self) -> Mapping[str, str]:
@@ -107,6 +120,15 @@ class HostSpec:
         """Return the command that makes this host again."""
         return f"lab bench --random 1 --seed {self.seed}"
 
+    @property
+    def is_project(self) -> bool:
+        """Return whether it is a Compose project; else it is a machine."""
+        return "project" in self.offers
+
+    def placed(self, values: Mapping[str, str]) -> HostSpec:
+        """Return the host with values that are known only where it is made: the project's folder, its images."""
+        return replace(self, values=composed_values(self.parts, {**self.drawn, **values}))
+
     def fill(self, text: str) -> str:
         """Return a text with its values."""
         return fill(text, self.values)
@@ -116,20 +138,41 @@ class HostSpec:
         """Return what belongs to somebody else, with its values."""
         every = [part.foreign for part in self.parts]
         return Foreign(*(tuple(self.fill(text) for found in every for text in getattr(found, kind))
-                         for kind in ("files", "units", "sites")))
+                         for kind in ("files", "units", "sites", "containers")))
+
+
+def composed_values(parts: Sequence[Part], found: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the values of a host: `found` and those of its parts. The first part, the base, gives defaults that one
+    part or `found` may override; raise LabError if two parts give the same."""
+    base, *others = parts
+    given: dict[str, str] = {}
+    for part in others:
+        if twice := sorted((given.keys() | (found.keys() - base.values.keys())) & part.values.keys()):
+            raise LabError(f"random host: {part.axis}/{part.name} gives {twice[0]} another value than another part")
+        given |= part.values
+    every = {**base.values, **given, **found}
+    return {name: fill(text, every) for name, text in every.items()}
 
 
 def fill(text: str, values: Mapping[str, str]) -> str:
     """Return the text with its values; a line that holds only an empty value is left out.
     Raise LabError for a name without value."""
     for _ in range(_DEPTH):
-        if not (named := _NAMED.findall(text)):
+        if "{{" not in text or not (named := _NAMED.findall(text)):
             return text
         if missing := sorted(set(named) - values.keys()):
             raise LabError(f"random host: no part gives a value to {', '.join(missing)}")
         text = _LONE.sub(lambda found: found[0] if values[found[1]] else "", text)
         text = _NAMED.sub(lambda found: values[found[1]], text)
     raise LabError(f"random host: values name each other in a circle: {text[:60]}")
+
+
+def together(constraints: Iterable[Constraint]) -> Constraint:
+    """Return the constraints of parts and faults as one."""
+    every = tuple(constraints)
+    return Constraint(frozenset[str]().union(*(one.offers for one in every)),
+                      frozenset[str]().union(*(one.needs for one in every)),
+                      frozenset[str]().union(*(one.refuses for one in every)))
 
 
 def violations(constraints: Sequence[Constraint]) -> list[str]:

@@ -8,19 +8,18 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from lab.errors import LabError, UnexpectedState
+from lab.random_hosts.create_host import running_host
 from lab.random_hosts.figures import HostResult
 from lab.random_hosts.host_spec import HostSpec
 from lab.random_hosts.judge import Observed, judge
 from lab.random_hosts.part_files import digest_of_parts
-from lab.random_hosts.running_host import RunningHost, changed_foreign, running_host
+from lab.random_hosts.running_host import RunningHost, changed_foreign
 from lab.random_hosts.solvers import CommandResult, RandomSolver, said_in
 from lab.random_hosts.truth import Truth, rehearse
 from lab.random_hosts.visits import Visitors
 from lab.trial.manifest import differences
 
 SETTLE_SECONDS = 20.0       # a solver need not wait for what it has started
-LOGS = ("nginx -T 2>&1 | head -400", "tail -40 /var/log/nginx/error.log", "journalctl -n 80 --no-pager",
-        "ps axo pid,ppid,user,args", "systemctl --failed --no-legend; systemctl status {{service}} --no-pager || true")
 
 
 def judged_host(spec: HostSpec, solver: RandomSolver, image: str, folder: Path, *, keep: bool = False) -> HostResult:
@@ -110,7 +109,8 @@ def _write_commands(folder: Path, results: tuple[CommandResult, ...], name: str 
 
 
 def _write_logs(folder: Path, host: RunningHost) -> None:
-    _write(folder, "logs.txt", "\n".join(f"# {script}\n{host.shell(script, check=False).text}\n" for script in LOGS))
+    _write(folder, "logs.txt", "\n".join(f"# {script}\n{host.shell(script, check=False).text}\n"
+                                         for script in host.log_scripts))
 
 
 def _write(folder: Path, name: str, text: str) -> None:

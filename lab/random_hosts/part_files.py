@@ -14,6 +14,7 @@ from lab.random_hosts.host_spec import Constraint, Fault, Foreign, HostFile, Mus
 
 ROOT = Path(__file__).resolve().parent
 BASE = "base"       # parts/base.toml: what every host has
+KIND = "kind"       # the axis that decides which parts of the others are drawn at all
 OUTCOMES = ("repaired", "operator")
 _CONSTRAINT = {"offers", "needs", "refuses"}
 _PART = {"summary", "values", "setup", "files", "commands", "foreign"} | _CONSTRAINT
@@ -32,6 +33,15 @@ def all_parts() -> Mapping[str, tuple[Part, ...]]:
     """Return the parts of each axis, in the order of their names."""
     axes = sorted(path for path in (ROOT / "parts").iterdir() if path.is_dir())
     return {axis.name: tuple(read_part(path, axis.name) for path in sorted(axis.glob("*.toml"))) for axis in axes}
+
+
+def parts_of_kind(kind: Part) -> Mapping[str, tuple[Part, ...]]:
+    """Return the parts of each axis that may stand on a host of this kind: machine or project."""
+    words = frozenset[str]().union(*(one.constraint.offers for one in all_parts()[KIND]))
+    own = kind.constraint.offers
+    return {axis: (kind,) if axis == KIND else tuple(
+        one for one in parts if one.constraint.needs & words <= own and not one.constraint.refuses & own)
+        for axis, parts in all_parts().items()}
 
 
 @cache
@@ -60,7 +70,7 @@ def read_part(path: Path, axis: str) -> Part:
         values={str(key): str(value).strip("\n") for key, value in data.get("values", {}).items()},
         setup=tuple(data.get("setup", ())), files=tuple(_file(entry, path) for entry in data.get("files", ())),
         commands=tuple(data.get("commands", ())),
-        foreign=Foreign(*(tuple(foreign.get(kind, ())) for kind in ("files", "units", "sites"))),
+        foreign=Foreign(*(tuple(foreign.get(kind, ())) for kind in ("files", "units", "sites", "containers"))),
     )
 
 

@@ -18,7 +18,7 @@ from lab.paths import state_root
 from lab.random_hosts.coverage import coverage
 from lab.random_hosts.draw_host import draw_host
 from lab.random_hosts.figures import HostResult, figures_text
-from lab.random_hosts.host_container import ensure_image, remove_own_containers
+from lab.random_hosts.host_container import ensure_images, image_of, remove_own_containers
 from lab.random_hosts.judged_host import judged_host
 from lab.random_hosts.ledger import (
     SeedRange,
@@ -76,13 +76,13 @@ def run_random(request: RandomRequest) -> str:
         refuse_used_seeds(ledger_path(), seeds)
         commit = current_commit()
     require_docker()
-    image = ensure_image(lambda line: _write(line + "\n"))
+    ensure_images(lambda line: _write(line + "\n"), hosts)
     root = state_root() / "random"
     root.mkdir(parents=True, exist_ok=True)
     kept = Path(tempfile.mkdtemp(prefix=time.strftime("%Y%m%d-%H%M%S-"), dir=root))
     results: list[HostResult] = []
     with _pool(request.jobs) as pool:
-        waiting = [pool.submit(judged_host, host, solver, image, kept / f"seed-{host.seed}", keep=request.keep)
+        waiting = [pool.submit(judged_host, host, solver, image_of(host), kept / f"seed-{host.seed}", keep=request.keep)
                    for host in hosts]
         for done in as_completed(waiting):
             results.append(result := done.result())

@@ -24,16 +24,7 @@ YARDSTICKS = ("nothing", "restart-everything")
 PLACEHOLDERS = ("target", "container", "url")
 COMMAND_SECONDS = 240.0
 LOOKS = 5
-RESTARTS = """
-systemctl daemon-reload
-states=running,failed,listening
-for unit in $(systemctl list-units --type=service,socket --state=$states --plain --no-legend | cut -d' ' -f1); do
-  case $unit in systemd-*|dbus*|*.scope) continue;; esac
-  systemctl reset-failed $unit 2>/dev/null; timeout 20 systemctl restart $unit 2>/dev/null
-done
-{{restart_service}} || true
-systemctl restart nginx || true
-"""
+RESTARTS = "{{restart_everything}}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from lab.errors import LabError, UnexpectedState
+from lab.random_hosts.create_host import running_host
 from lab.random_hosts.host_spec import Fault, HostSpec
-from lab.random_hosts.running_host import RunningHost, running_host
+from lab.random_hosts.running_host import RunningHost
 from lab.random_hosts.visits import Signature, Visitors
 
 

@@ -18,9 +18,9 @@ PAGES = ("/login", "/health", "/api/whoami")
 QUICK = 4.0     # seconds that a quick look waits for a page
 WELL_SECONDS = 60.0    # on a busy machine
 FAIL_SECONDS = 40.0
-ERROR_LOG = "/var/log/nginx/error.log"
 _LOGGED = re.compile(r"\S+ \S+ \[(?:error|crit|emerg|alert)\] \d+#\d+: (?:\*\d+ )?(?P<what>.*)")
 _UPSTREAM = re.compile(r', upstream: "(?P<address>[^"]{0,300})"')
+_CONTAINER = re.compile(r"\b(?:10|172|192)(?:\.\d{1,3}){3}\b")      # Docker gave it, and may give another
 _PAGE = re.compile(r"/(?:login|health|api/\w{1,60})\Z")
 
 
@@ -94,14 +94,13 @@ class Visitors:
 
     def signature(self) -> Signature:
         """Return how the pages answer now, and what nginx logs meanwhile."""
-        size = self.host.shell(f"stat -c %s {ERROR_LOG} 2>/dev/null || echo 0", check=False).text or "0"
+        mark = self.host.log_mark()
         browser = Browser(site_of(self.host), patience=QUICK)
         with ThreadPoolExecutor(len(PAGES) + 2) as pool:
             waiting = [*(pool.submit(browser.get, path) for path in PAGES),
                        pool.submit(browser.log_in, "no such password"), pool.submit(self._ask_report)]
             statuses = tuple(one.result().status for one in waiting)
-        said = self.host.shell(f"tail -c +{int(size) + 1} {ERROR_LOG} 2>/dev/null || true", check=False).text
-        return Signature(statuses, logged_failures(said))
+        return Signature(statuses, logged_failures(self.host.logged_since(mark)))
 
     def _ask_report(self) -> Answer:
         """Log in and read the report; if nobody can log in, return that answer."""
@@ -135,5 +134,6 @@ def logged_failures(text: str) -> frozenset[str]:
             continue
         upstream = _UPSTREAM.search(line)
         what = logged["what"].partition(", client: ")[0]
-        found.add(f"{what} {_PAGE.sub('', upstream['address']) if upstream else ''}".strip())
+        text = f"{what} {_PAGE.sub('', upstream['address']) if upstream else ''}".strip()
+        found.add(_CONTAINER.sub("CONTAINER", text))
     return frozenset(found)

@@ -3,15 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
+from lab.random_hosts.draw_host import draw_host
 from lab.random_hosts.figures import HostResult
-from lab.random_hosts.host_spec import Fault
+from lab.random_hosts.host_spec import Fault, HostSpec
 from lab.random_hosts.judge import Observed, judge
+
+SEEDS = 2000
 
 
 def fault(name: str, *causes: str, outcomes: Sequence[str] = ("repaired",)) -> Fault:
     return Fault(name, f"{name} is made up", causes or (name,), tuple(outcomes), frozenset({name}), ("true",), ())
+
+
+@cache
+def drawn_hosts() -> tuple[HostSpec, ...]:
+    """The hosts of the first seeds, drawn once for all tests."""
+    return tuple(draw_host(seed) for seed in range(SEEDS))
+
+
+def host_of_kind(kind: str, *faults: str, first: int = 1) -> HostSpec:
+    """The first drawn host of a kind, from the seed `first` on, with these faults."""
+    drawn = (draw_host(seed, faults) for seed in range(first, first + 200))
+    return next(host for host in drawn if host.choices["kind"] == kind)
 
 
 def look(*findings: str | tuple[str, str] | tuple[str, str, str], verdict: str = "broken") -> Mapping[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lab.random_hosts.coverage import coverage, pairs_of, possible_pairs
 from lab.random_hosts.draw_host import draw_host
+from tests.lab.random_hosts.builders import drawn_hosts
 
 
 def test_pairs_of_a_host_are_ordered() -> None:
@@ -18,7 +19,7 @@ def test_a_pair_that_constraints_forbid_is_not_possible() -> None:
 
 
 def test_every_drawn_pair_is_possible_and_many_hosts_cover_all() -> None:
-    few, many = coverage([draw_host(1)]), coverage(draw_host(seed) for seed in range(1500))
+    few, many = coverage([draw_host(1)]), coverage(drawn_hosts())
     assert many.seen <= many.possible
     assert not many.missing
     assert 0 < len(few.seen) < len(many.seen)

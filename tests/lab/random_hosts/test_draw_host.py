@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from functools import cache
 from itertools import combinations
 
 import pytest
 
 from lab.errors import LabError
 from lab.random_hosts.draw_host import draw_host, saves_overlap
-from lab.random_hosts.host_spec import HostSpec, violations
+from lab.random_hosts.host_spec import violations
 from lab.random_hosts.part_files import all_faults, all_parts
-
-SEEDS = 2000
-
-
-@cache
-def hosts() -> tuple[HostSpec, ...]:
-    return tuple(draw_host(seed) for seed in range(SEEDS))
+from tests.lab.random_hosts.builders import SEEDS, drawn_hosts
 
 
 def test_a_seed_always_gives_the_same_host() -> None:
@@ -27,7 +21,7 @@ def test_a_seed_always_gives_the_same_host() -> None:
 
 
 def test_no_host_violates_a_constraint() -> None:
-    for host in hosts():
+    for host in drawn_hosts():
         assert violations([*(part.constraint for part in host.parts), *(one.constraint for one in host.faults)]) == []
         touched = [name for fault in host.faults for name in fault.touches]
         assert len(touched) == len(set(touched)), host.seed
@@ -35,30 +29,39 @@ def test_no_host_violates_a_constraint() -> None:
 
 
 def test_every_part_and_fault_is_drawn() -> None:
-    parts = Counter((part.axis, part.name) for host in hosts() for part in host.parts)
-    faults = Counter(fault.name for host in hosts() for fault in host.faults)
+    parts = Counter((part.axis, part.name) for host in drawn_hosts() for part in host.parts)
+    faults = Counter(fault.name for host in drawn_hosts() for fault in host.faults)
     for axis, choices in all_parts().items():
         assert min(parts[axis, part.name] for part in choices) > 0
     assert {fault.name for fault in all_faults()} == set(faults)
 
 
+def test_half_of_the_hosts_are_projects() -> None:
+    assert 0.45 < sum(host.is_project for host in drawn_hosts()) / SEEDS < 0.55
+
+
+def test_values_of_the_place_reach_every_text() -> None:
+    host = next(host for host in drawn_hosts() if host.is_project).placed({"project": "/tmp/x", "project_id": "depot-1"})
+    assert host.fill("{{compose_file}} {{web_container}}") == f"/tmp/x/compose.yaml depot-1-{host.values['web']}-1"
+
+
 def test_hosts_have_no_fault_to_three() -> None:
-    counts = Counter(len(host.faults) for host in hosts())
+    counts = Counter(len(host.faults) for host in drawn_hosts())
     assert set(counts) == {0, 1, 2, 3}
     assert counts[0] > SEEDS / 12
 
 
 def test_every_text_of_every_host_has_its_values() -> None:
-    for host in hosts()[:300]:
+    for host in drawn_hosts()[:300]:
         texts = [text for part in host.parts for entry in part.files for text in (entry.path, entry.owner, entry.link,
                                                                                   entry.text or "")]
         texts += [script for part in host.parts for script in (*part.setup, *part.commands)]
         texts += [script for fault in host.faults for script in (*fault.inject, *fault.undo, *fault.saves)]
-        assert all("{{" not in host.fill(text) for text in texts)
+        assert not any(re.search(r"\{\{\w+\}\}", host.fill(text)) for text in texts)
 
 
 def test_no_two_files_of_a_host_have_the_same_path() -> None:
-    for host in hosts()[:500]:
+    for host in drawn_hosts()[:500]:
         paths = [host.fill(entry.path) for part in host.parts for entry in part.files if entry.text or entry.link]
         assert len(paths) == len(set(paths)), host.seed
 

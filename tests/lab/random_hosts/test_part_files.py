@@ -6,10 +6,21 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from lab.errors import ScenarioError
 from lab.random_hosts.draw_host import draw_host
-from lab.random_hosts.part_files import all_faults, all_parts, digest_of_parts, read_fault, read_part
+from lab.random_hosts.host_spec import Fault, Part
+from lab.random_hosts.part_files import (
+    KIND,
+    all_faults,
+    all_parts,
+    digest_of_parts,
+    parts_of_kind,
+    read_fault,
+    read_part,
+)
+from tests.lab.random_hosts.builders import host_of_kind
 
 DESIGN_CAUSES = frozenset(path.parent.name for path in
                           (Path(__file__).resolve().parents[3] / "scenarios").glob("*/scenario.toml"))
@@ -66,12 +77,46 @@ def test_a_fault_of_the_running_service_is_not_drawn_with_one_that_restarts_it()
         assert "service" not in fault.touches or "restarts" in fault.constraint.refuses, fault.name
 
 
-@pytest.mark.parametrize("name", [fault.name for fault in all_faults()])
-def test_the_shell_lines_of_a_fault_are_shell(name: str) -> None:
-    spec = draw_host(7, [name])
+def fits(fault: Fault, kind: Part) -> bool:
+    """Whether some host of the kind can have the fault: every need is offered by a part of the kind, or by the kind."""
+    offered = {name for parts in parts_of_kind(kind).values() for one in parts for name in one.constraint.offers}
+    return fault.constraint.needs <= offered and not fault.constraint.refuses & kind.constraint.offers
+
+
+@pytest.mark.parametrize(("kind", "name"), [(kind.name, fault.name) for kind in all_parts()[KIND]
+                                            for fault in all_faults() if fits(fault, kind)])
+def test_the_shell_lines_of_a_fault_are_shell(kind: str, name: str) -> None:
+    spec = host_of_kind(kind, name)
     for script in (*spec.faults[0].inject, *spec.faults[0].undo, *(one.check for one in spec.faults[0].must_not)):
         ran = subprocess.run(["sh", "-n"], input=spec.fill(script), text=True, capture_output=True, check=False)
         assert ran.returncode == 0, ran.stderr
+
+
+@pytest.mark.parametrize("kind", ["machine", "project"])
+def test_the_shell_lines_of_a_kind_are_shell(kind: str) -> None:
+    spec = host_of_kind(kind)
+    for name in ("start_nginx", "stop_nginx", "restart_nginx", "reload_nginx", "start_service", "stop_service",
+                 "restart_service", "freeze_service", "thaw_service", "restart_everything"):
+        ran = subprocess.run(["sh", "-n"], input=spec.values[name], text=True, capture_output=True, check=False)
+        assert ran.returncode == 0, ran.stderr
+
+
+def test_every_compose_file_is_yaml_with_both_services() -> None:
+    for manager in (one for one in all_parts()["manager"] if "compose" in one.constraint.offers):
+        spec = next(host for host in map(draw_host, range(1000)) if host.choices["manager"] == manager.name)
+        files = {spec.fill(one.path): spec.fill(one.text) for part in spec.parts for one in part.files if one.text}
+        services = yaml.safe_load(files[spec.values["compose_file"]])["services"]
+        assert {spec.values["web"], spec.values["app"]} <= services.keys()
+
+
+def test_a_fault_saves_only_files_of_the_project() -> None:
+    for fault in (one for one in all_faults() if fits(one, parts_by_name("project"))):
+        spec = host_of_kind("project", fault.name).placed({"project": "/tmp/x"})
+        assert all(spec.fill(path).startswith("/tmp/x/") for path in fault.saves), fault.name
+
+
+def parts_by_name(kind: str) -> Part:
+    return next(one for one in all_parts()[KIND] if one.name == kind)
 
 
 def test_the_digest_is_of_all_files() -> None:

@@ -33,7 +33,7 @@ def answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[int, HostRe
     monkeypatch.setenv("BADGATEWAY_LAB_STATE", str(tmp_path / "state"))
     monkeypatch.setattr(module, "judged_host", judged)
     monkeypatch.setattr(module, "require_docker", lambda: None)
-    monkeypatch.setattr(module, "ensure_image", lambda say: "image")
+    monkeypatch.setattr(module, "ensure_images", lambda say, hosts: None)
     monkeypatch.setattr(module, "ledger_path", lambda: tmp_path / "random.jsonl")
     monkeypatch.setattr(module, "current_commit", lambda: "abcd")
     return known

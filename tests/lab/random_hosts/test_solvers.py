@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from lab.errors import UsageError
-from lab.random_hosts.draw_host import draw_host
-from lab.random_hosts.running_host import RunningHost
+from lab.random_hosts.running_machine import RunningMachine
 from lab.random_hosts.solvers import CommandResult, Looks, fixer_command, resolve_random_solver, said_in
+from tests.lab.random_hosts.builders import host_of_kind
 
-HOST = RunningHost(draw_host(1), "ledger-1")
+HOST = RunningMachine(host_of_kind("machine"), "ledger-1")
 
 
 def test_fixer_looks_repairs_and_undoes_and_a_yardstick_only_acts() -> None:

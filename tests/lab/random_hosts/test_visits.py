@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from lab.random_hosts.draw_host import draw_host
-from lab.random_hosts.running_host import RunningHost
+from lab.random_hosts.running_machine import RunningMachine
 from lab.random_hosts.visits import Signature, Visitors, logged_failures, site_of
+from tests.lab.random_hosts.builders import host_of_kind
 
 LINE = ('2026/11/29 04:40:00 [error] 95#95: *{n} connect() failed (111: Connection refused) while connecting to upstream, '
         'client: 172.17.0.1, server: _, request: "GET {page} HTTP/1.1", upstream: "http://127.0.0.1:8499{page}", host: "x"')
@@ -14,6 +14,12 @@ def test_the_same_failure_of_two_pages_is_one() -> None:
     text = "\n".join(LINE.format(n=n, page=page) for n, page in enumerate(("/login", "/health", "/api/whoami")))
     assert logged_failures(text) == {
         "connect() failed (111: Connection refused) while connecting to upstream http://127.0.0.1:8499"}
+
+
+def test_the_address_that_docker_gave_a_container_is_left_out() -> None:
+    """The next start gives another: the failure is the same."""
+    one, two = (LINE.format(n=1, page="/login").replace("127.0.0.1", address) for address in ("172.18.0.3", "172.18.0.5"))
+    assert logged_failures(one) == logged_failures(two)
 
 
 def test_notices_are_no_failures() -> None:
@@ -26,7 +32,7 @@ def test_a_host_is_well_if_every_page_answers_as_it_should() -> None:
 
 
 def test_visitors_use_the_name_and_the_login_of_the_host() -> None:
-    host = RunningHost(draw_host(2), "no-such-container")
+    host = RunningMachine(host_of_kind("machine"), "no-such-container")
     site = site_of(host)
     assert (site.host, site.user) == (host.spec.values["visit_name"], host.spec.values["login"])
     assert site.url.startswith(host.spec.values["front_scheme"])

@@ -1,0 +1,125 @@
+"""A random Compose project on this Docker host: its folder, its containers, and what others run beside it."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import tarfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.errors import LabError
+from lab.random_hosts.container_files import changed_files
+from lab.random_hosts.host_container import LABEL, remove_containers, remove_networks
+from lab.random_hosts.running_host import ROOTS, RunningHost
+from lab.stack import docker_engine
+from lab.stack.docker_command import FinishedCommand, run
+from lab.trial.manifest import Manifest, folder_manifest
+
+SCRIPT_SECONDS = 120.0
+STOP_SECONDS = 3
+# the command line holds no word of the script, as on a machine
+SHELL = ("sh", "-c", 'cd "$1"; script=$(cat); eval "$script"')
+LOGS = ("docker compose ps -a", "cat {{compose_file}}", "docker compose exec -T {{web}} nginx -T 2>&1 | head -300",
+        "docker compose logs --no-color --tail 40 {{web}} 2>&1",
+        "docker compose logs --no-color --tail 40 {{app}} 2>&1",
+        "docker inspect {{web_container}} {{app_container}} | head -900")
+
+
+@dataclass(slots=True)
+class RunningProject(RunningHost):
+    """The containers of a Compose project. Scripts run on this machine, in the project's folder."""
+
+    @property
+    def folder(self) -> Path:
+        """Return the project's folder."""
+        return Path(self.spec.values["project"])
+
+    @property
+    def target(self) -> str:
+        """Return the target for a fixer outside."""
+        return f"compose://{self.spec.values['project_id']}"
+
+    @property
+    def log_scripts(self) -> Sequence[str]:
+        """Return shell lines whose output is kept of a host that was not passed."""
+        return LOGS
+
+    def shell(self, script: str, *, check: bool = True) -> FinishedCommand:
+        """Run shell lines in the project's folder, with the host's values."""
+        filled = self.spec.fill(script).strip()
+        own = {name: value for name, value in os.environ.items() if not name.startswith("COMPOSE_")}
+        ran = run([*SHELL, "sh", str(self.folder)], check=False, environment=own,
+                  stdin=f"set -e\n{filled}\n".encode(), timeout=SCRIPT_SECONDS)
+        if check and ran.code != 0:
+            raise LabError(f"`{' '.join(filled.split())[:100]}` failed: {ran.error_line}")
+        return ran
+
+    def _pack(self, paths: Sequence[str]) -> bytes:
+        out = io.BytesIO()
+        with tarfile.open(fileobj=out, mode="w") as tar:
+            for path in paths:
+                tar.add(self.own_path(path), arcname=path.lstrip("/"))
+        return out.getvalue()
+
+    def _put_back(self, paths: Sequence[str], archive: bytes) -> None:
+        for path in paths:
+            own = self.own_path(path)
+            shutil.rmtree(own) if own.is_dir() else own.unlink(missing_ok=True)
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+            for member in tar.getmembers():
+                tar.extract(member, "/", filter="fully_trusted")     # packed above
+
+    def own_path(self, path: str) -> Path:
+        """Return a path of the project; raise LabError for one outside: this is somebody's machine."""
+        found = Path(path)
+        if self.folder not in found.parents or ".." in found.parts:
+            raise LabError(f"random host: {path} is not in the project's folder")
+        return found
+
+    def reboot(self) -> None:
+        """Stop all containers that run and start them again, as a restart of the Docker host does: nginx comes last,
+        or first if the application uses its network."""
+        api = docker_engine.engine().api
+        running = [found["Names"][0].lstrip("/") for found in api.containers(filters=self._filter())]
+        first = "shared-network" in self.spec.offers
+        order = sorted(running, key=lambda name: (name == self.container) != first)
+        for name in reversed(order):
+            api.stop(name, timeout=STOP_SECONDS)
+        for name in order:
+            api.start(name)
+
+    def manifest(self) -> Manifest:
+        """Return the project's files, and what differs from the image in each container's folders."""
+        found = dict(folder_manifest(self.folder))
+        for container in docker_engine.engine().api.containers(all=True, filters=self._filter()):
+            name = container["Names"][0].lstrip("/")
+            found |= {f"{name}:{path}": entry for path, entry in changed_files(name, ROOTS).items()}
+        return found
+
+    def foreign_processes(self) -> Mapping[str, str]:
+        """Return id and start of each container of somebody else."""
+        states = {name: docker_engine.inspect(name) for name in self.spec.foreign.containers}
+        return {name: f"{found.get('Id', '')[:12]} {found.get('State', {}).get('StartedAt', '')}"
+                for name, found in states.items()}
+
+    def log_mark(self) -> float:
+        """Return the present time: the engine gives logs by time."""
+        return time.time()
+
+    def logged_since(self, mark: float) -> str:
+        """Return what nginx's container logged since then."""
+        return docker_engine.logs_of(self.container, since=mark).decode("utf-8", "replace")
+
+    def _filter(self) -> Mapping[str, str]:
+        return {"label": f"com.docker.compose.project={self.spec.values['project_id']}"}
+
+    def remove(self) -> None:
+        """Remove containers, networks and the folder, whatever a solver made of them."""
+        remove_containers({"label": f"{LABEL}={self.spec.values['owner']}"})
+        remove_containers(self._filter())
+        remove_networks(self._filter())
+        shutil.rmtree(self.folder, ignore_errors=True)

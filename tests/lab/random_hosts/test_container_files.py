@@ -1,0 +1,54 @@
+"""Tests of lab/random_hosts/container_files.py."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import stat
+import tarfile
+
+import pytest
+
+from lab.random_hosts import container_files
+from lab.random_hosts.container_files import changed_files, first_entry, is_counted
+
+
+def archive_of(name: str, kind: bytes, data: bytes = b"") -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        info = tarfile.TarInfo(name)
+        info.type, info.size, info.mode, info.uid, info.gid = kind, len(data), 0o640, 33, 34
+        tar.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+def test_an_entry_is_that_of_a_folder_of_this_machine() -> None:
+    """So that differences() compares both."""
+    assert first_entry(archive_of("a", tarfile.REGTYPE, b"x")) == (
+        stat.S_IFREG | 0o640, 33, 34, hashlib.sha256(b"x").hexdigest())
+    assert first_entry(archive_of("a", tarfile.DIRTYPE)) == (stat.S_IFDIR | 0o640, 33, 34, "")
+
+
+@pytest.mark.parametrize(("path", "counted"), [
+    ("/etc/nginx/nginx.conf", True), ("/etc", False), ("/var/lib/x", False), ("/etc/hosts", False),
+    ("/srv/app/__pycache__/a.pyc", False), ("/etcetera/x", False),
+])
+def test_what_docker_and_python_write_by_themselves_is_not_counted(path: str, counted: bool) -> None:
+    assert is_counted(path, ("/etc", "/srv")) is counted
+
+
+def test_only_changes_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Engine:
+        api = property(lambda self: self)
+
+        def diff(self, container: str) -> list[dict[str, object]]:
+            return [{"Path": "/etc", "Kind": 0}, {"Path": "/etc/a", "Kind": 1}, {"Path": "/etc/b", "Kind": 2},
+                    {"Path": "/run/c", "Kind": 1}]
+
+        def get_archive(self, container: str, path: str) -> tuple[list[bytes], dict[str, str]]:
+            assert path == "/etc/a"
+            return [archive_of("a", tarfile.REGTYPE, b"x")], {}
+
+    monkeypatch.setattr(container_files.docker_engine, "engine", Engine)
+    assert {path: entry[3][:7] for path, entry in changed_files("x", ("/etc",)).items()} == {
+        "/etc/a": hashlib.sha256(b"x").hexdigest()[:7], "/etc/b": "deleted"}

@@ -1,0 +1,50 @@
+"""Tests of lab/random_hosts/running_project.py that need no Docker; test_judged_host.py runs a project."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lab.errors import LabError
+from lab.random_hosts.host_spec import Fault
+from lab.random_hosts.running_project import RunningProject
+from tests.lab.random_hosts.builders import host_of_kind
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> RunningProject:
+    spec = host_of_kind("project").placed({"project": str(tmp_path), "project_id": "depot-1"})
+    return RunningProject(spec, spec.values["web_container"])
+
+
+def test_a_project_is_named_where_it_is_made(project: RunningProject, tmp_path: Path) -> None:
+    assert project.target == "compose://depot-1"
+    assert project.container == f"depot-1-{project.spec.values['web']}-1"
+    assert project.spec.values["compose_file"] == f"{tmp_path}/compose.yaml"
+
+
+def test_scripts_run_in_the_folder_of_the_project_and_a_failure_is_named(project: RunningProject) -> None:
+    assert project.shell("pwd; echo {{word}}").text == f"{project.folder}\n{project.spec.values['word']}"
+    with pytest.raises(LabError, match="`false` failed"):
+        project.shell("false")
+    assert project.shell("exit 3", check=False).code == 3
+
+
+def test_undoing_a_fault_brings_bytes_and_modes_back(project: RunningProject) -> None:
+    kept = project.folder / "a.conf"
+    kept.write_text("as it was")
+    kept.chmod(0o640)
+    fault = Fault("x", "x", ("x",), ("repaired",), frozenset(), ("rm a.conf; mkdir a.conf",), ("touch undone",),
+                  ("{{project}}/a.conf",))
+    project.inject(fault)
+    assert kept.is_dir()
+    project.undo(fault)
+    assert (kept.read_text(), kept.stat().st_mode & 0o777) == ("as it was", 0o640)
+    assert (project.folder / "undone").exists()
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "{{project}}/../x", "{{project}}"])
+def test_nothing_outside_of_the_project_is_ever_saved_or_removed(project: RunningProject, path: str) -> None:
+    with pytest.raises(LabError, match="not in the project's folder"):
+        project.own_path(project.spec.fill(path))
