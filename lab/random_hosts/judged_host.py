@@ -14,9 +14,10 @@ from lab.random_hosts.host_spec import HostSpec
 from lab.random_hosts.judge import Observed, judge
 from lab.random_hosts.part_files import digest_of_parts
 from lab.random_hosts.running_host import RunningHost, changed_foreign
-from lab.random_hosts.solvers import CommandResult, RandomSolver, said_in
+from lab.random_hosts.solvers import RandomSolver, said_in
 from lab.random_hosts.truth import Truth, rehearse
 from lab.random_hosts.visits import Visitors
+from lab.stack.command_result import CommandResult
 from lab.trial.manifest import differences
 
 SETTLE_SECONDS = 20.0       # a solver need not wait for what it has started

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import shutil
@@ -10,14 +11,21 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lab.errors import LabError
+from lab.lazy_module import lazy_module
 from lab.random_hosts.container_files import changed_files
 from lab.random_hosts.host_container import LABEL, remove_containers, remove_networks
 from lab.random_hosts.running_host import ROOTS, RunningHost
 from lab.stack import docker_engine
 from lab.stack.docker_command import FinishedCommand, run
 from lab.trial.manifest import Manifest, folder_manifest
+
+if TYPE_CHECKING:
+    import docker
+else:
+    docker = lazy_module("docker")
 
 SCRIPT_SECONDS = 120.0
 STOP_SECONDS = 3
@@ -81,16 +89,22 @@ class RunningProject(RunningHost):
         return found
 
     def reboot(self) -> None:
-        """Stop all containers that run and start them again, as a restart of the Docker host does: nginx comes last,
-        or first if the application uses its network."""
+        """Stop all containers that run and start them again, as a restart of the Docker host does. One that cannot be
+        started stays down: visitors see that."""
         api = docker_engine.engine().api
         running = [found["Names"][0].lstrip("/") for found in api.containers(filters=self._filter())]
-        first = "shared-network" in self.spec.offers
-        order = sorted(running, key=lambda name: (name == self.container) != first)
+        order = sorted(running, key=self._turn)
         for name in reversed(order):
-            api.stop(name, timeout=STOP_SECONDS)
+            with contextlib.suppress(docker.errors.APIError):
+                api.stop(name, timeout=STOP_SECONDS)
         for name in order:
-            api.start(name)
+            with contextlib.suppress(docker.errors.APIError):
+                api.start(name)
+
+    def _turn(self, container: str) -> int:
+        """Return when a container starts: nginx after those that it asks, but before one that uses its network."""
+        values, shared = self.spec.values, "shared-network" in self.spec.offers
+        return {values["web_container"]: 2, values["app_container"]: 3 if shared else 1}.get(container, 0)
 
     def manifest(self) -> Manifest:
         """Return the project's files, and what differs from the image in each container's folders."""

@@ -7,8 +7,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,8 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lab.errors import LabError, UsageError
+from lab.errors import UsageError
 from lab.random_hosts.running_host import RunningHost
+from lab.stack.command_result import CommandResult, fixer_path, run_to_end
 
 FIXER = "fixer"
 YARDSTICKS = ("nothing", "restart-everything")
@@ -25,26 +24,6 @@ PLACEHOLDERS = ("target", "container", "url")
 COMMAND_SECONDS = 240.0
 LOOKS = 5
 RESTARTS = "{{restart_everything}}"
-
-
-@dataclass(frozen=True, slots=True)
-class CommandResult:
-    """One command of a solver: its arguments, exit code, output, and duration."""
-
-    argv: tuple[str, ...]
-    code: int
-    out: str
-    err: str
-    seconds: float
-
-    @property
-    def document(self) -> Mapping[str, Any]:
-        """Return the object on stdout; empty if there is none."""
-        try:
-            found = json.loads(self.out)
-        except ValueError:
-            return {}
-        return found if isinstance(found, dict) else {}
 
 
 def said_in(out: str) -> Mapping[str, Any]:
@@ -127,7 +106,7 @@ def _look_with_fixer(host: RunningHost, folder: Path) -> Looks:
     collected = _fixer("collect", "-o", str(bundle))(host, folder)
     if collected.code != 0:
         return Looks(looks, verified, collected)
-    replayed = _run((fixer_command(), "diagnose", f"bundle:{bundle}", "--json"), dict(os.environ))
+    replayed = _run((fixer_path(), "diagnose", f"bundle:{bundle}", "--json"), dict(os.environ))
     return Looks(looks, verified, replayed)
 
 
@@ -135,18 +114,9 @@ def _fixer(command: str, *words: str) -> Callable[[RunningHost, Path], CommandRe
     """Return fixer's command; its state on this machine lies in the host's folder."""
     def run_it(host: RunningHost, folder: Path) -> CommandResult:
         state = {"BADGATEWAY_STATE": str(folder / "fixer-state")}
-        return _run((fixer_command(), command, host.target, *words), {**os.environ, **state})
+        return _run((fixer_path(), command, host.target, *words), {**os.environ, **state})
 
     return run_it
-
-
-def fixer_command() -> str:
-    """Return the path of fixer, of this installation first."""
-    beside = Path(sys.executable).with_name(FIXER)
-    found = str(beside) if beside.exists() else shutil.which(FIXER)
-    if found is None:
-        raise LabError("the command fixer is not installed", "install the wheel of both programs")
-    return found
 
 
 def _run_command(host: RunningHost, argv: Sequence[str]) -> CommandResult:
@@ -157,15 +127,10 @@ def _run_command(host: RunningHost, argv: Sequence[str]) -> CommandResult:
 
 
 def _run(argv: tuple[str, ...], environment: Mapping[str, str], folder: str | None = None) -> CommandResult:
-    start = time.monotonic()
     try:
-        done = subprocess.run(argv, capture_output=True, text=True, errors="replace", timeout=COMMAND_SECONDS,
-                              check=False, stdin=subprocess.DEVNULL, env=dict(environment), cwd=folder)
-    except subprocess.TimeoutExpired:
-        return CommandResult(argv, -1, "", f"did not end within {COMMAND_SECONDS:.0f} s", COMMAND_SECONDS)
+        return run_to_end(argv, environment, COMMAND_SECONDS, folder)
     except OSError as error:
         raise UsageError(f"--solver: {argv[0]} cannot be run: {error.strerror}") from error
-    return CommandResult(argv, done.returncode, done.stdout, done.stderr, time.monotonic() - start)
 
 
 def _shell(host: RunningHost, name: str, script: str) -> CommandResult:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
-import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from glob import escape
@@ -18,36 +15,12 @@ from lab.errors import LabError, UsageError
 from lab.paths import data_root
 from lab.scenario.catalog import scenario_named
 from lab.scenario.templates import fill_deep
+from lab.stack.command_result import CommandResult, fixer_path, run_to_end
 from lab.stack.docker_engine import execute
 from lab.stack.running_lab import Lab
 
 PYZ_IN_MACHINE = "/root/fixer.pyz"
 COMMAND_TIMEOUT = 240.0  # seconds per command of fixer on a lab
-
-
-@dataclass(frozen=True, slots=True)
-class FixerResult:
-    """Result of one command of fixer."""
-
-    argv: tuple[str, ...]
-    code: int
-    out: str
-    err: str
-    seconds: float
-
-    @property
-    def document(self) -> Mapping[str, Any]:
-        """Return the one object on stdout; empty if there is none."""
-        try:
-            found = json.loads(self.out)
-        except ValueError:
-            return {}
-        return found if isinstance(found, dict) else {}
-
-    @property
-    def output(self) -> str:
-        """Return all its output."""
-        return f"{self.out}\n{self.err}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +35,9 @@ class Fixer:
         """Return the complete command."""
         return (*self.prefix, command, self.target, *words)
 
-    def ask(self, command: str, *words: str) -> FixerResult:
+    def ask(self, command: str, *words: str) -> CommandResult:
         """Run it to its end and return its output."""
-        argv = self.argv(command, *words)
-        start = time.monotonic()
-        try:
-            done = subprocess.run(argv, capture_output=True, text=True, errors="replace", timeout=COMMAND_TIMEOUT,
-                                  check=False,
-                                  stdin=subprocess.DEVNULL, env={**os.environ, **self.environment})
-        except subprocess.TimeoutExpired:
-            return FixerResult(argv, -1, "", f"did not end within {COMMAND_TIMEOUT:.0f} s", COMMAND_TIMEOUT)
-        return FixerResult(argv, done.returncode, done.stdout, done.stderr, time.monotonic() - start)
+        return run_to_end(self.argv(command, *words), {**os.environ, **self.environment}, COMMAND_TIMEOUT)
 
     def show(self, command: str, *words: str) -> int:
         """Run it on the terminal, as a person would."""
@@ -83,16 +48,6 @@ class Fixer:
 def fixer_outside(lab: Lab, state: Path | None = None) -> Fixer:
     """Return fixer on this machine; `state` separates its journals from those of real repairs."""
     return Fixer((fixer_path(),), lab.target, {"BADGATEWAY_STATE": str(state)} if state else {})
-
-
-def fixer_path() -> str:
-    """Return the path of the command, of this installation first."""
-    beside = Path(sys.executable).with_name("fixer")
-    found = str(beside) if beside.exists() else shutil.which("fixer")
-    if found is None:
-        raise LabError("the command fixer is not installed",
-                       "install the wheel of both programs: pip install './badgateway-VERSION-py3-none-any.whl[lab]'")
-    return found
 
 
 def cause_catalogue() -> Mapping[str, Mapping[str, Any]]:

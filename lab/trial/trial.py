@@ -15,8 +15,9 @@ from lab.scenario.catalog import scenario_named
 from lab.scenario.scenario_file import Expect, Stack, Variant
 from lab.scenario.templates import fill_deep
 from lab.stack.break_steps import repair_by_hand
+from lab.stack.command_result import CommandResult
 from lab.stack.docker_command import labelled_ids
-from lab.stack.fixer_command import Fixer, FixerResult, fixer_inside, fixer_outside, input_options
+from lab.stack.fixer_command import Fixer, fixer_inside, fixer_outside, input_options
 from lab.stack.running_lab import Lab
 from lab.stack.symptoms import has_symptom_again
 from lab.trial.kept_failure import evidence_problems, save_failure
@@ -119,7 +120,7 @@ class Trial:
         if vital and step.problems:
             raise TrialStopped
 
-    def ask(self, command: str, *words: str) -> FixerResult:
+    def ask(self, command: str, *words: str) -> CommandResult:
         """Run a fixer command, and store command and output."""
         told = self.fixer.ask(command, *words)
         self.asked += 1
@@ -242,7 +243,7 @@ def _try_diagnose(trial: Trial) -> None:
             step.problems += evidence_problems(trial.lab, first["evidence"])
 
 
-def _expect_exit(step: TrialStep, told: FixerResult, code: int) -> None:
+def _expect_exit(step: TrialStep, told: CommandResult, code: int) -> None:
     if told.code != code:
         said = (told.err.strip() or told.out.strip() or "no output").splitlines()[-1]
         step.problems.append(f"exit {told.code}, expected {code}: {said[:200]}")
@@ -252,7 +253,7 @@ def _expect_unchanged(step: TrialStep, before: Manifest, after: Manifest, when: 
     step.problems += [f"{when}: {line}" for line in differences(before, after)[:10]]
 
 
-def _expect_nothing_done(trial: Trial, step: TrialStep, before: Manifest, told: FixerResult, outcome: str) -> None:
+def _expect_nothing_done(trial: Trial, step: TrialStep, before: Manifest, told: CommandResult, outcome: str) -> None:
     document = told.document
     if document.get("outcome") != outcome:
         step.problems.append(f"outcome {document.get('outcome')}, expected {outcome}")
@@ -343,7 +344,7 @@ def _try_by_hand(trial: Trial) -> None:
     _try_restart_and_repeat(trial)
 
 
-def _check_rounds(trial: Trial, step: TrialStep, told: FixerResult) -> None:
+def _check_rounds(trial: Trial, step: TrialStep, told: CommandResult) -> None:
     """Check that each of several faults is repaired in its own round, and one journal run contains them all."""
     mends = trial.variant.expect.mends
     if not mends or step.problems:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import docker
 import pytest
 
 from lab.errors import LabError
+from lab.random_hosts import running_project
 from lab.random_hosts.host_spec import Fault
 from lab.random_hosts.running_project import RunningProject
-from tests.lab.random_hosts.builders import host_of_kind
+from tests.lab.random_hosts.builders import drawn_hosts, host_of_kind
 
 
 @pytest.fixture
@@ -48,3 +50,31 @@ def test_undoing_a_fault_brings_bytes_and_modes_back(project: RunningProject) ->
 def test_nothing_outside_of_the_project_is_ever_saved_or_removed(project: RunningProject, path: str) -> None:
     with pytest.raises(LabError, match="not in the project's folder"):
         project.own_path(project.spec.fill(path))
+
+
+@pytest.mark.parametrize(("network", "order"), [("default", "other app web"), ("shared", "other web app")])
+def test_containers_start_after_what_they_need(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, network: str, order: str,
+) -> None:
+    asked: list[str] = []
+
+    class Engine:
+        api = property(lambda self: self)
+
+        def containers(self, **_: object) -> list[dict[str, object]]:
+            return [{"Names": [f"/{spec.values[f'{name}_container']}"]} for name in ("web", "app")] + [
+                {"Names": ["/depot-1-other-1"]}]
+
+        def stop(self, name: str, timeout: int) -> None:
+            asked.append(f"stop {name}")
+
+        def start(self, name: str) -> None:
+            asked.append(name)
+            raise docker.errors.APIError("it cannot be started")
+
+    found = next(host for host in drawn_hosts() if host.is_project and host.choices["network"] == network)
+    spec = found.placed({"project": str(tmp_path), "project_id": "depot-1", "web": "web", "app": "app", "other": "other"})
+    monkeypatch.setattr(running_project.docker_engine, "engine", Engine)
+    RunningProject(spec, spec.values["web_container"]).reboot()
+    assert asked[3:] == [f"depot-1-{name}-1" for name in order.split()]
+    assert asked[:3] == [f"stop {name}" for name in reversed(asked[3:])]

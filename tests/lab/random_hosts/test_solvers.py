@@ -8,7 +8,7 @@ import pytest
 
 from lab.errors import UsageError
 from lab.random_hosts.running_machine import RunningMachine
-from lab.random_hosts.solvers import CommandResult, Looks, fixer_command, resolve_random_solver, said_in
+from lab.random_hosts.solvers import Looks, resolve_random_solver, said_in
 from tests.lab.random_hosts.builders import host_of_kind
 
 HOST = RunningMachine(host_of_kind("machine"), "ledger-1")
@@ -18,7 +18,6 @@ def test_fixer_looks_repairs_and_undoes_and_a_yardstick_only_acts() -> None:
     assert resolve_random_solver("fixer").undo is not None
     assert resolve_random_solver("nothing").undo is None
     assert resolve_random_solver("restart-everything").look(HOST, Path()) == Looks()
-    assert Path(fixer_command()).name == "fixer"
 
 
 def test_a_command_gets_the_target_and_may_have_a_name(tmp_path: Path) -> None:
@@ -34,12 +33,6 @@ def test_a_command_gets_the_target_and_may_have_a_name(tmp_path: Path) -> None:
 def test_a_solver_that_cannot_run_is_a_usage_error(word: str, problem: str) -> None:
     with pytest.raises(UsageError, match=problem):
         resolve_random_solver(word)
-
-
-def test_only_an_object_is_a_document() -> None:
-    assert CommandResult((), 0, '{"verdict": "broken"}', "", 1.0).document == {"verdict": "broken"}
-    assert CommandResult((), 0, "[1]", "", 1.0).document == {}
-    assert CommandResult((), 0, "broken", "", 1.0).document == {}
 
 
 @pytest.mark.parametrize(("out", "cause"), [

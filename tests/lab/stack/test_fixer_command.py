@@ -9,7 +9,7 @@ import pytest
 
 from fixer.hosts.machine.state_root import state_root, target_folder
 from fixer.model.host import TargetRef
-from lab.stack.fixer_command import Fixer, FixerResult, journal_folders, pyz_path
+from lab.stack.fixer_command import Fixer, journal_folders, pyz_path
 
 ECHO = "import json, os, sys; print(json.dumps({'words': sys.argv[1:], 'kept': os.environ.get('KEPT')})); sys.exit(4)"
 
@@ -28,12 +28,6 @@ def test_a_command_without_an_end_is_ended(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr("lab.stack.fixer_command.COMMAND_TIMEOUT", 0.2)
     told = Fixer((sys.executable, "-c", "import time; time.sleep(60)"), "local", {}).ask("diagnose")
     assert (told.code, told.out, told.err) == (-1, "", "did not end within 0 s")
-
-
-@pytest.mark.parametrize(("out", "document"), [('{"a": 1}', {"a": 1}), ("[1]", {}), ("", {}), ("all well\n", {}), ("7", {})])
-def test_the_document_is_an_object_or_empty(out: str, document: dict[str, int]) -> None:
-    result = FixerResult((), 0, out, "note", 0.1)
-    assert (result.document, result.output) == (document, f"{out}\nnote")
 
 
 def test_another_build_may_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
