@@ -360,6 +360,8 @@ def bench(
     coverage: Annotated[bool, typer.Option("--coverage", help="With --random: only print what is drawn.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="With --random 1: leave the host up.")] = False,
     publish: Annotated[bool, typer.Option("--publish", help="With --random: add the run to the ledger.")] = False,
+    spec: Annotated[Path | None, typer.Option(metavar="FILE", help="With --random 1: the host of a host.json.")] = None,
+    shrink: Annotated[bool, typer.Option("--shrink", help="With --random 1: reduce a failing host.")] = False,
 ) -> None:
     """Let any fixer at the scenarios: cause right, repaired, survived a restart, harm done, seconds."""
     if random is not None:
@@ -367,9 +369,11 @@ def bench(
 
         typer.echo(run_random(random_request(
             random, seeds, solver or (), jobs, json_file, publish=publish, keep=keep, coverage=coverage,
+            spec=spec, shrink=shrink,
             others={"--only": only, "--stack": stack, "--inside": inside, "--junit": junit, "--markdown": markdown})))
         return
-    if alone := [name for name, given in (("--coverage", coverage), ("--keep", keep), ("--publish", publish)) if given]:
+    if alone := [name for name, given in (("--coverage", coverage), ("--keep", keep), ("--publish", publish),
+                                          ("--spec", spec), ("--shrink", shrink)) if given]:
         raise UsageError(f"{alone[0]} needs --random N")
     from lab.bench.run_bench import BenchRequest, run_bench
 

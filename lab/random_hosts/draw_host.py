@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from lab.errors import LabError
 from lab.random_hosts.host_spec import Constraint, Fault, HostSpec, composed_values, together
-from lab.random_hosts.part_files import KIND, all_faults, all_parts, base_part, parts_of_kind
+from lab.random_hosts.part_files import KIND, all_faults, all_parts, base_part, fault_named, parts_of_kind
 
 WORDS = ("ledger", "orders", "depot", "tickets", "roster", "intake", "archive", "catalog", "billing", "permits")
 OTHER_WORDS = ("harbor", "meadow", "quarry", "lantern", "orchard", "gazette")
@@ -16,14 +16,14 @@ MODULES = ("office", "portal", "desk", "counter")
 PEOPLE = ("kim", "noor", "alex", "sasha")
 FRONT_SERVICES = ("web", "proxy", "edge", "front")      # of a Compose project
 BACK_SERVICES = ("app", "backend", "service", "pages")
-FAULT_COUNTS = (0, 1, 1, 1, 1, 2, 2, 3)     # drawn evenly: an eighth of the hosts is well
+FAULT_COUNTS = (0, 0, 1, 1, 1, 1, 1, 1, 2, 2, 2, 3)      # drawn evenly: a sixth of the hosts is well
 _TRIES = 5000
 
 
 def draw_host(seed: int, faults: Sequence[str] | None = None) -> HostSpec:
     """Return the host of a seed. `faults` names its faults instead of drawing them, for tests."""
     drawn = random.Random(f"random-host {seed}")  # noqa: S311  a draw, no secret
-    wanted = [_fault_named(name) for name in faults] if faults is not None else None
+    wanted = [fault_named(name) for name in faults] if faults is not None else None
     kind = drawn.choice(all_parts()[KIND])      # first, so that half of all hosts is of each
     for _ in range(_TRIES):
         if wanted is not None:
@@ -49,6 +49,15 @@ def _draw_faults(drawn: random.Random, host: HostSpec) -> list[Fault]:
     return chosen
 
 
+def do_go_together(host: HostSpec) -> bool:
+    """Return whether parts and faults of a host may stand together, as if they had been drawn."""
+    bare, before = replace(host, faults=()), together(part.constraint for part in host.parts)
+    return before.holds and all(
+        _fits(fault, before, host.faults[:number])
+        and not any(saves_overlap(bare, fault, other) for other in host.faults[:number])
+        for number, fault in enumerate(host.faults))
+
+
 def _fits(fault: Fault, base: Constraint, others: Sequence[Fault]) -> bool:
     if any(other.touches & fault.touches for other in others):
         return False
@@ -59,13 +68,6 @@ def saves_overlap(host: HostSpec, fault: Fault, other: Fault) -> bool:
     """Return whether both change a file, or one changes a folder that holds it: neither could be undone alone."""
     pairs = ((host.fill(one), host.fill(two)) for one in fault.saves for two in other.saves)
     return any(f"{one}/".startswith(f"{two}/") or f"{two}/".startswith(f"{one}/") for one, two in pairs)
-
-
-def _fault_named(name: str) -> Fault:
-    found = next((fault for fault in all_faults() if fault.name == name), None)
-    if found is None:
-        raise LabError(f"random host: no fault is called {name}")
-    return found
 
 
 def _draw_names(drawn: random.Random) -> Mapping[str, str]:

@@ -55,7 +55,8 @@ class Foreign:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One choice on one axis: values for other parts, files, and commands that set it up."""
+    """One choice on one axis: values for other parts, files, and commands that set it up. A `plain` one is what is
+    left of the axis if a host is reduced to what its failure needs."""
 
     axis: str
     name: str
@@ -66,6 +67,7 @@ class Part:
     files: tuple[HostFile, ...] = ()
     commands: tuple[str, ...] = ()      # after the files are written: enable and start
     foreign: Foreign = Foreign()
+    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ class HostSpec:
     faults: tuple[Fault, ...]
     values: Mapping[str, str]
     drawn: Mapping[str, str] = field(default_factory=dict)
+    file: str = ""      # the document that it was read from; empty: its seed draws it
 
     @property
     def choices(self) -> Mapping[str, str]:
@@ -118,7 +121,7 @@ class HostSpec:
     @property
     def command(self) -> str:
         """Return the command that makes this host again."""
-        return f"lab bench --random 1 --seed {self.seed}"
+        return f"lab bench --random 1 --spec {self.file}" if self.file else f"lab bench --random 1 --seed {self.seed}"
 
     @property
     def is_project(self) -> bool:

@@ -10,16 +10,17 @@ from pathlib import Path
 from lab.errors import LabError, UnexpectedState
 from lab.random_hosts.create_host import running_host
 from lab.random_hosts.figures import HostResult
+from lab.random_hosts.host_document import write_host
 from lab.random_hosts.host_spec import HostSpec
 from lab.random_hosts.judge import Observed, judge
-from lab.random_hosts.part_files import digest_of_parts
 from lab.random_hosts.running_host import RunningHost, changed_foreign
 from lab.random_hosts.solvers import RandomSolver, said_in
-from lab.random_hosts.truth import Truth, rehearse
+from lab.random_hosts.truth import rehearse
 from lab.random_hosts.visits import Visitors
 from lab.stack.command_result import CommandResult
 from lab.trial.manifest import differences
 
+HOST_FILE = "host.json"
 SETTLE_SECONDS = 20.0       # a solver need not wait for what it has started
 
 
@@ -28,7 +29,7 @@ def judged_host(spec: HostSpec, solver: RandomSolver, image: str, folder: Path, 
     folder.mkdir(parents=True, exist_ok=True)
     names = tuple(fault.name for fault in spec.faults)
     truth = rehearse(spec, image)
-    _write_spec(folder, spec, truth)
+    write_host(folder / HOST_FILE, spec, truth)
     if truth.problem:
         return HostResult(spec.seed, names, None, truth.problem)
     try:
@@ -90,17 +91,6 @@ def _harm(host: RunningHost, visitors: Visitors, changed: tuple[str, ...], proce
             *(f"{unit} was {before}, now {now[unit]}" for unit, before in processes.items() if now[unit] != before),
             *(f"somebody else's site: {line}" for line in (visitors.foreign_failing() if not ill else ())),
             *(f"must not: {line}" for line in host.must_nots_done()))
-
-
-def _write_spec(folder: Path, spec: HostSpec, truth: Truth) -> None:
-    """Write what the host is, its truth, and the command that makes it again."""
-    document = {"seed": spec.seed, "again": f"{spec.command} --keep", "parts": digest_of_parts(),
-                "choices": dict(spec.choices),
-                "values": dict(spec.values), "faults": [
-                    {"name": one.name, "summary": one.summary, "causes": list(one.causes),
-                     "outcomes": list(one.outcomes), "alone": truth.signatures.get(one.name, ""),
-                     "shows": one.name in truth.showing} for one in spec.faults], "problem": truth.problem}
-    _write(folder, "host.json", json.dumps(document, indent=1))
 
 
 def _write_commands(folder: Path, results: tuple[CommandResult, ...], name: str = "") -> None:

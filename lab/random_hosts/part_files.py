@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from lab.errors import ScenarioError
+from lab.errors import LabError, ScenarioError
 from lab.random_hosts.host_spec import Constraint, Fault, Foreign, HostFile, MustNot, Part
 
 ROOT = Path(__file__).resolve().parent
@@ -17,7 +17,7 @@ BASE = "base"       # parts/base.toml: what every host has
 KIND = "kind"       # the axis that decides which parts of the others are drawn at all
 OUTCOMES = ("repaired", "operator")
 _CONSTRAINT = {"offers", "needs", "refuses"}
-_PART = {"summary", "values", "setup", "files", "commands", "foreign"} | _CONSTRAINT
+_PART = {"summary", "plain", "values", "setup", "files", "commands", "foreign"} | _CONSTRAINT
 _FAULT = {"summary", "causes", "outcomes", "touches", "inject", "undo", "saves", "must_not"} | _CONSTRAINT
 _FILE = {"path", "text", "source", "link", "folder", "mode", "owner"}
 
@@ -50,6 +50,27 @@ def all_faults() -> tuple[Fault, ...]:
     return tuple(read_fault(path) for path in sorted((ROOT / "faults").glob("*.toml")))
 
 
+def fault_named(name: str) -> Fault:
+    """Return a fault; raise LabError if none has the name."""
+    found = next((fault for fault in all_faults() if fault.name == name), None)
+    if found is None:
+        raise LabError(f"random host: no fault is called {name}")
+    return found
+
+
+def part_named(axis: str, name: str) -> Part:
+    """Return a part of an axis; raise LabError if none has the name."""
+    found = next((part for part in all_parts().get(axis, ()) if part.name == name), None)
+    if found is None:
+        raise LabError(f"random host: the axis {axis} has no part {name}")
+    return found
+
+
+def plain_part(axis: str, kind: Part) -> Part:
+    """Return the plain part of an axis on hosts of a kind."""
+    return next(part for part in parts_of_kind(kind)[axis] if part.plain)
+
+
 @cache
 def digest_of_parts() -> str:
     """Return a digest of all parts, faults and applications: figures of different sets are not compared."""
@@ -66,7 +87,8 @@ def read_part(path: Path, axis: str) -> Part:
     data = _read(path, _PART)
     foreign = data.get("foreign", {})
     return Part(
-        axis=axis, name=path.stem, summary=_text(data, "summary", path), constraint=_constraint(data),
+        axis=axis, name=path.stem, summary=_text(data, "summary", path), plain=data.get("plain") is True,
+        constraint=_constraint(data),
         values={str(key): str(value).strip("\n") for key, value in data.get("values", {}).items()},
         setup=tuple(data.get("setup", ())), files=tuple(_file(entry, path) for entry in data.get("files", ())),
         commands=tuple(data.get("commands", ())),

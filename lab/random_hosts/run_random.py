@@ -19,6 +19,8 @@ from lab.random_hosts.coverage import coverage
 from lab.random_hosts.draw_host import draw_host
 from lab.random_hosts.figures import HostResult, figures_text
 from lab.random_hosts.host_container import ensure_images, image_of, remove_own_containers
+from lab.random_hosts.host_document import read_host
+from lab.random_hosts.host_spec import HostSpec
 from lab.random_hosts.judged_host import judged_host
 from lab.random_hosts.ledger import (
     SeedRange,
@@ -29,7 +31,8 @@ from lab.random_hosts.ledger import (
     refuse_used_seeds,
 )
 from lab.random_hosts.part_files import digest_of_parts
-from lab.random_hosts.solvers import FIXER, resolve_random_solver
+from lab.random_hosts.shrink_host import shrink_host
+from lab.random_hosts.solvers import FIXER, RandomSolver, resolve_random_solver
 from lab.stack.docker_command import require_docker
 
 
@@ -45,11 +48,13 @@ class RandomRequest:
     keep: bool = False
     coverage: bool = False
     json: Path | None = None
+    spec: Path | None = None    # a host.json instead of a seed
+    shrink: bool = False
 
 
 def random_request(
     count: int, seeds: str, solvers: Sequence[str], jobs: int, json_file: Path | None, *, publish: bool, keep: bool,
-    coverage: bool, others: Mapping[str, object],
+    coverage: bool, spec: Path | None, shrink: bool, others: Mapping[str, object],
 ) -> RandomRequest:
     """Return the request of the command line; raise UsageError for options that random hosts do not have."""
     if given := [name for name, value in others.items() if value]:
@@ -58,16 +63,22 @@ def random_request(
         raise UsageError(f"--seed {seeds}: random hosts take one number", "the first seed: --random 20 --seed 1")
     if len(solvers) > 1:
         raise UsageError("--random judges one solver", "run it once for each solver, with the same --seed")
-    if keep and count > 1:
-        raise UsageError("--keep leaves one host up", f"take one seed: --random 1 --seed {seeds} --keep")
+    if several := [name for name, given in (("--keep", keep), ("--spec", spec), ("--shrink", shrink)) if given]:
+        if count > 1:
+            raise UsageError(f"{several[0]} is for one host", f"take one seed: --random 1 --seed {seeds} {several[0]}")
+        if publish:
+            raise UsageError(f"{several[0]} does not go with --publish", "a published run is one of drawn hosts")
+    if shrink and keep:
+        raise UsageError("--shrink leaves no host up", "it prints the command that makes the reduced one")
     return RandomRequest(count, int(seeds), solvers[0] if solvers else FIXER, jobs, publish=publish, keep=keep,
-                         coverage=coverage, json=json_file)
+                         coverage=coverage, json=json_file, spec=spec, shrink=shrink)
 
 
 def run_random(request: RandomRequest) -> str:
     """Judge the solver on every host and return the figures; raise UnexpectedState if a host was not passed."""
-    seeds = SeedRange(request.seed, request.count)
-    hosts = [draw_host(seed) for seed in seeds.seeds]
+    hosts = [read_host(request.spec)] if request.spec else [
+        draw_host(seed) for seed in SeedRange(request.seed, request.count).seeds]
+    seeds = SeedRange(hosts[0].seed, len(hosts))
     if request.coverage:
         return coverage(hosts).text
     solver = resolve_random_solver(request.solver)
@@ -80,6 +91,8 @@ def run_random(request: RandomRequest) -> str:
     root = state_root() / "random"
     root.mkdir(parents=True, exist_ok=True)
     kept = Path(tempfile.mkdtemp(prefix=time.strftime("%Y%m%d-%H%M%S-"), dir=root))
+    if request.shrink:
+        return _shrunk(hosts[0], solver, kept)
     results: list[HostResult] = []
     with _pool(request.jobs) as pool:
         waiting = [pool.submit(judged_host, host, solver, image_of(host), kept / f"seed-{host.seed}", keep=request.keep)
@@ -99,13 +112,21 @@ def run_random(request: RandomRequest) -> str:
     return text if solver.is_yardstick else _closing(results, text, kept)
 
 
+def _shrunk(host: HostSpec, solver: RandomSolver, kept: Path) -> str:
+    def judge(spec: HostSpec, folder: Path) -> HostResult:
+        ensure_images(lambda line: _write(line + "\n"), [spec])
+        return judged_host(spec, solver, image_of(spec), folder)
+
+    return shrink_host(host, judge, kept, lambda line: _write(line + "\n"))
+
+
 def _closing(results: Sequence[HostResult], text: str, kept: Path) -> str:
     """Return the figures; if a host was not passed, print them and raise UnexpectedState."""
     failed = [one for one in results if not is_passed(one)]
     if not failed:
         return text
     _write(text + "\n")
-    again = f"make one again: lab bench --random 1 --seed {failed[0].seed} --keep"
+    again = f"make one again: lab bench --random 1 --seed {failed[0].seed} --keep, or reduce it: --shrink"
     raise UnexpectedState(f"{len(failed)} of {len(results)} hosts not passed; their outputs are in {kept}", again)
 
 

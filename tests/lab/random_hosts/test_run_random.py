@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,14 +11,16 @@ import pytest
 
 from lab.errors import UnexpectedState, UsageError
 from lab.random_hosts import run_random as module
+from lab.random_hosts.draw_host import draw_host
 from lab.random_hosts.figures import HostResult
+from lab.random_hosts.host_document import read_host, write_host
 from lab.random_hosts.host_spec import HostSpec
 from lab.random_hosts.ledger import SeedRange, append_run, ledger_line
 from lab.random_hosts.run_random import RandomRequest, is_passed, random_request, result_line, run_random
 from tests.lab.random_hosts.builders import fault, look, repaired, result
 
 PORT = fault("port", "wrong-port")
-OPTIONS = {"publish": False, "keep": False, "coverage": False, "others": {}}
+OPTIONS = {"publish": False, "keep": False, "coverage": False, "spec": None, "shrink": False, "others": {}}
 
 
 @pytest.fixture
@@ -25,7 +28,7 @@ def answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[int, HostRe
     """The results by seed, instead of real hosts; the folder of each host is made as a real one makes it."""
     known: dict[int, HostResult] = {}
 
-    def judged(spec: HostSpec, solver: object, image: str, folder: Path, *, keep: bool) -> HostResult:
+    def judged(spec: HostSpec, solver: object, image: str, folder: Path, *, keep: bool = False) -> HostResult:
         folder.mkdir(parents=True)
         (folder / "host.json").write_text("{}")
         return known.get(spec.seed, result(spec.seed, [PORT], repaired(look("wrong-port"))))
@@ -54,7 +57,7 @@ def test_failures_are_kept_and_named_with_the_command_that_makes_one_again(
     answers[12] = result(12, [PORT], None)
     with pytest.raises(UnexpectedState, match="2 of 3 hosts not passed") as caught:
         run_random(RandomRequest(3, 10, jobs=2))
-    assert caught.value.hint == "make one again: lab bench --random 1 --seed 11 --keep"
+    assert caught.value.hint == "make one again: lab bench --random 1 --seed 11 --keep, or reduce it: --shrink"
     assert {path.parent.name for path in (tmp_path / "state").rglob("host.json")} == {"seed-11", "seed-12"}
 
 
@@ -97,7 +100,8 @@ def test_coverage_needs_no_docker() -> None:
 
 @pytest.mark.parametrize(("seeds", "solvers", "given", "problem"), [
     ("1-3", (), {}, "--seed 1-3: random hosts take one number"), ("x", (), {}, "--seed x"),
-    ("1", ("a", "b"), {}, "--random judges one solver"), ("1", (), {"keep": True}, "--keep leaves one host up"),
+    ("1", ("a", "b"), {}, "--random judges one solver"), ("1", (), {"keep": True}, "--keep is for one host"),
+    ("1", (), {"shrink": True}, "--shrink is for one host"), ("1", (), {"spec": Path("x")}, "--spec is for one host"),
     ("1", (), {"others": {"--only": ["x"]}}, "--only does not go with --random"),
 ])
 def test_options_that_do_not_go_together_are_refused(
@@ -105,6 +109,36 @@ def test_options_that_do_not_go_together_are_refused(
 ) -> None:
     with pytest.raises(UsageError, match=problem):
         random_request(2, seeds, solvers, 1, None, **{**OPTIONS, **given})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("given", "problem"), [
+    ({"shrink": True, "publish": True}, "--shrink does not go with --publish"),
+    ({"shrink": True, "keep": True}, "--shrink leaves no host up"),
+])
+def test_options_of_one_host_that_do_not_go_together_are_refused(given: dict[str, object], problem: str) -> None:
+    with pytest.raises(UsageError, match=problem):
+        random_request(1, "1", (), 1, None, **{**OPTIONS, **given})  # type: ignore[arg-type]
+
+
+def test_the_host_of_a_document_is_judged_instead_of_a_drawn_one(answers: dict[int, HostResult], tmp_path: Path) -> None:
+    write_host(tmp_path / "host.json", draw_host(77))
+    answers[77] = result(77, [PORT], repaired(look("nginx-down")))
+    with pytest.raises(UnexpectedState, match="1 of 1 hosts not passed"):
+        run_random(RandomRequest(1, 1, spec=tmp_path / "host.json"))
+
+
+def test_a_host_that_was_passed_is_not_reduced(answers: dict[int, HostResult], tmp_path: Path) -> None:
+    assert run_random(RandomRequest(1, 10, shrink=True)) == "seed 10 was passed: there is nothing to shrink"
+    assert not list((tmp_path / "state").rglob("host.json"))
+
+
+def test_a_host_that_was_not_is_reduced_and_named(answers: dict[int, HostResult], tmp_path: Path) -> None:
+    answers[11] = result(11, [PORT], repaired(look("nginx-down")))
+    with pytest.raises(UnexpectedState, match="seed 11 not passed: cause: nginx-down; outputs are in") as caught:
+        run_random(RandomRequest(1, 11, shrink=True))
+    command = re.fullmatch(r"make the reduced host: lab bench --random 1 --spec (\S+) --keep", caught.value.hint)
+    assert command is not None
+    assert read_host(Path(command[1])).faults == ()
 
 
 def test_the_request_holds_the_options() -> None:
