@@ -1,65 +1,26 @@
-"""Image and container of random hosts: the lab's machine with every application server that Debian packages."""
+"""Containers of random hosts: start, label, and remove them."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import time
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from lab.errors import LabError, UnexpectedState
 from lab.lazy_module import lazy_module
-from lab.paths import compose_root
-from lab.random_hosts.host_spec import HostSpec
-from lab.stack import docker_engine, images
+from lab.stack import docker_engine
 
 if TYPE_CHECKING:
     import docker
 else:
     docker = lazy_module("docker")
 
-HOST, PROJECT = "random-host", "random-project"      # images; the second is built on the first
 LABEL = "badgateway.random"     # on every image and container of random hosts
 BOOT_SECONDS = 120.0    # on a busy machine
 # the engine chooses the host's ports
 _PORTS: dict[str, Any] = {"80/tcp": ("127.0.0.1", None), "443/tcp": ("127.0.0.1", None)}
-
-
-def image_tags() -> Mapping[str, str]:
-    """Return the tag of each image: a digest of its context and of what it is built on."""
-    below, found = images.tags()["machine"], {}
-    for name in (HOST, PROJECT):
-        own = images.folder_digest(compose_root() / "images" / name)
-        below = found[name] = f"badgateway/{name}:{hashlib.sha256((below + own).encode()).hexdigest()[:12]}"
-    return found
-
-
-def image_of(spec: HostSpec) -> str:
-    """Return the tag of the image that a host is made of."""
-    return image_tags()[PROJECT if spec.is_project else HOST]
-
-
-def ensure_images(say: images.ProgressCallback, hosts: Iterable[HostSpec]) -> None:
-    """Build the images that the hosts need and that are missing."""
-    wanted, tags = {image_of(host) for host in hosts}, image_tags()
-    there = docker_engine.image_names()
-    if wanted <= there:
-        return
-    machine = images.ensure(say, ["machine"])["machine"]
-    _build(say, HOST, {"MACHINE": machine}, there)
-    if tags[PROJECT] in wanted:
-        _build(say, PROJECT, {"HOST": tags[HOST]}, there)
-
-
-def _build(say: images.ProgressCallback, name: str, arguments: Mapping[str, str], there: Container[str]) -> None:
-    tag = image_tags()[name]
-    if tag in there:
-        return
-    say(f"image {name}: building")
-    docker_engine.build_image(compose_root() / "images" / name, tag, {LABEL: "image"}, arguments)
-    say(f"image {name}: built")
 
 
 def start_container(container: str, image: str, hostname: str) -> None:

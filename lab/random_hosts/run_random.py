@@ -18,8 +18,9 @@ from lab.paths import state_root
 from lab.random_hosts.coverage import coverage
 from lab.random_hosts.draw_host import draw_host
 from lab.random_hosts.figures import HostResult, figures_text
-from lab.random_hosts.host_container import ensure_images, image_of, remove_own_containers
+from lab.random_hosts.host_container import remove_own_containers
 from lab.random_hosts.host_document import read_host
+from lab.random_hosts.host_images import ensure_images, image_of
 from lab.random_hosts.host_spec import HostSpec
 from lab.random_hosts.judged_host import judged_host
 from lab.random_hosts.ledger import (

@@ -43,7 +43,7 @@ def ensure(say: ProgressCallback, names: Iterable[str] = IMAGE_NAMES) -> Mapping
     there = image_names()
     missing = [name for name in names if wanted[name] not in there]
     if missing and BASE_IMAGE not in there:
-        _make_base(say)
+        make_base(say)
     with ThreadPoolExecutor(len(IMAGE_NAMES)) as pool:
         packages = None
         if wanted[PACKAGES] not in there and not set(missing).isdisjoint(BUILT_ON_PACKAGES):
@@ -67,21 +67,22 @@ def _build_and_say(name: str, wanted: Mapping[str, str], say: ProgressCallback) 
     say(f"image {name}: built in {time.monotonic() - start:.0f} s")
 
 
-def _make_base(say: ProgressCallback) -> None:
-    """Get the base image from a registry, else from the distribution's own mirror."""
+def make_base(say: ProgressCallback, image: str = BASE_IMAGE) -> None:
+    """Get a base image, `debian:SUITE-slim`, from a registry, else from the distribution's own mirror."""
     from lab.stack.docker_engine import import_image, pull_image
 
-    say(f"base {BASE_IMAGE}: pulling from the registry")
-    if pull_image(BASE_IMAGE):
+    say(f"base {image}: pulling from the registry")
+    if pull_image(image):
         return
     if not shutil.which("mmdebstrap"):
-        raise NoDocker(f"no registry has {BASE_IMAGE}, and mmdebstrap, which could build it, is not installed",
+        raise NoDocker(f"no registry has {image}, and mmdebstrap, which could build it, is not installed",
                        "apt-get install mmdebstrap (Debian or Ubuntu)")
-    say(f"base {BASE_IMAGE}: the pull failed, building it from the mirror with mmdebstrap")
-    made = run(["mmdebstrap", "--quiet", "--variant=minbase", "trixie", "-"], check=False, timeout=1200.0)
+    say(f"base {image}: the pull failed, building it from the mirror with mmdebstrap")
+    suite = image.removeprefix("debian:").removesuffix("-slim")
+    made = run(["mmdebstrap", "--quiet", "--variant=minbase", suite, "-"], check=False, timeout=1200.0)
     if made.code != 0:
         raise LabError(f"the base image could not be built: {made.error_line}")
-    import_image(made.out, BASE_IMAGE, 'CMD ["bash"]')
+    import_image(made.out, image, 'CMD ["bash"]')
 
 
 def folder_digest(folder: Path) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lab.random_hosts.host_container import LABEL, ensure_images, image_of, owner_of
+from lab.random_hosts.host_container import LABEL, owner_of
+from lab.random_hosts.host_images import ensure_images, image_of
 from lab.random_hosts.judged_host import judged_host
 from lab.random_hosts.solvers import resolve_random_solver
 from lab.stack.docker_engine import engine
