@@ -56,10 +56,11 @@ def _break(host: RunningHost, visitors: Visitors) -> None:
 def _watch(host: RunningHost, visitors: Visitors, solver: RandomSolver, folder: Path) -> Observed:
     """Let the solver look, then act; ask the oracle after it, after both restarts, and after its undo."""
     files, processes, ill = host.manifest(), host.foreign_processes(), visitors.foreign_failing()
-    said = solver.look(host, folder)
+    with visitors.keep_visiting():
+        said = solver.look(host, folder)
+        changed_by_looks = differences(files, host.manifest())
+        repair = solver.repair(host, folder)
     looks, verify, bundle = said.looks, said.verify, said.bundle
-    changed_by_looks = differences(files, host.manifest())
-    repair = solver.repair(host, folder)
     failing = visitors.becomes_well(SETTLE_SECONDS if repair.code == 0 else 1.0)
     changed = differences(files, host.manifest())
     seen = Observed(

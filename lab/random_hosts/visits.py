@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from lab.errors import UnexpectedState
@@ -15,6 +17,7 @@ from lab.oracle.types import Answer
 from lab.random_hosts.running_host import RunningHost
 
 PAGES = ("/login", "/health", "/api/whoami")
+VISIT_SECONDS = 2.0     # between two visits while a solver is at work
 QUICK = 4.0     # seconds that a quick look waits for a page
 WELL_SECONDS = 60.0    # on a busy machine
 FAIL_SECONDS = 40.0
@@ -91,6 +94,24 @@ class Visitors:
             last = seen
             time.sleep(0.7)
         return None
+
+    @contextmanager
+    def keep_visiting(self) -> Iterator[None]:
+        """Let somebody log in and read the report every few seconds meanwhile: what nobody asks for, nginx never logs,
+        and a fault that another one hides could not be noticed once that is repaired."""
+        over = threading.Event()
+
+        def visit() -> None:
+            while not over.wait(VISIT_SECONDS):
+                self._ask_report()
+
+        visitor = threading.Thread(target=visit, daemon=True)
+        visitor.start()
+        try:
+            yield
+        finally:
+            over.set()
+            visitor.join()
 
     def signature(self) -> Signature:
         """Return how the pages answer now, and what nginx logs meanwhile."""

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+
+import pytest
+
+from lab.random_hosts import visits
 from lab.random_hosts.running_machine import RunningMachine
 from lab.random_hosts.visits import Signature, Visitors, logged_failures, site_of
 from tests.lab.random_hosts.builders import host_of_kind
@@ -41,3 +46,19 @@ def test_visitors_use_the_name_and_the_login_of_the_host() -> None:
 def test_waiting_ends_when_the_condition_holds_or_the_time_is_over() -> None:
     assert not Visitors._times_out(lambda: True, 0.0)
     assert Visitors._times_out(lambda: False, 0.0)
+
+
+def test_somebody_goes_on_visiting_until_the_end_and_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    visited, enough = [], threading.Event()
+
+    def ask(self: Visitors) -> None:
+        visited.append(1)
+        if len(visited) == 3:
+            enough.set()
+
+    monkeypatch.setattr(visits, "VISIT_SECONDS", 0.001)
+    monkeypatch.setattr(Visitors, "_ask_report", ask)
+    before = threading.active_count()
+    with Visitors(RunningMachine(host_of_kind("machine"), "no-such-container")).keep_visiting():
+        assert enough.wait(60)
+    assert threading.active_count() == before
