@@ -26,7 +26,7 @@ _TYPES = {tarfile.DIRTYPE: stat.S_IFDIR, tarfile.SYMTYPE: stat.S_IFLNK}
 
 def changed_files(container: str, roots: Sequence[str]) -> Manifest:
     """Return the changed files below the roots with mode, owner and digest; a deleted one has the digest `deleted`.
-    The container need not run; one that is gone has none. Mounted folders belong to the Docker host."""
+    The container need not run; one that is gone has none. A mounted file counts as the container sees it."""
     try:
         changes = docker_engine.engine().api.diff(container) or ()
     except docker.errors.APIError:

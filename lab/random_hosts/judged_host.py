@@ -45,10 +45,12 @@ def judged_host(spec: HostSpec, solver: RandomSolver, image: str, folder: Path, 
 
 
 def _break(host: RunningHost, visitors: Visitors) -> None:
-    """Record the healthy answers and inject all faults; raise UnexpectedState unless the host then fails."""
+    """Record the healthy answers and inject all faults; raise UnexpectedState unless the host then fails. A solver
+    comes when nothing starts any more."""
     visitors.record()
     for fault in host.spec.faults:
         host.inject(fault)
+    host.settle()
     if host.spec.faults and visitors.begins_to_fail() is None:
         raise UnexpectedState("does not fail this time, though it did in the rehearsal")
 

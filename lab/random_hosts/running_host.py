@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import tarfile
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from lab.stack.docker_command import FinishedCommand
 from lab.trial.manifest import Manifest
 
 FILE_AGE = 3 * 86400.0      # seconds: a deployment is older than its fault
+START_SECONDS = 45.0        # for a server on a busy machine
+REST_SECONDS, REST_SHARE, RESTS = 1.0, 0.03, 3     # it rests if it uses less of a processor, so often in a row
 ROOTS = ("/etc", "/srv", "/opt", "/home", "/usr/local", "/var/www")
 
 
@@ -68,6 +71,27 @@ class RunningHost(ABC):
     @abstractmethod
     def _put_back(self, paths: Sequence[str], archive: bytes) -> None:
         """Make the paths again what they were when they were packed."""
+
+    @property
+    @abstractmethod
+    def app_container(self) -> str:
+        """Return the container that the application runs in."""
+
+    def settle(self) -> bool:
+        """Wait until what a fault has started anew rests: a server that still loads is neither well nor broken. Return
+        whether it does; one that starts again and again never does."""
+        until, before, moment = time.monotonic() + START_SECONDS, self.processor_seconds(), time.monotonic()
+        resting = 0
+        while resting < RESTS and time.monotonic() < until:
+            time.sleep(REST_SECONDS)
+            now, later = self.processor_seconds(), time.monotonic()
+            resting = resting + 1 if now - before < REST_SHARE * (later - moment) else 0
+            before, moment = now, later
+        return resting >= RESTS
+
+    def processor_seconds(self) -> float:
+        """Return the processor time of all that has run in the application's container; 0 if it does not run."""
+        return docker_engine.processor_seconds(self.app_container)
 
     @property
     def url(self) -> str:

@@ -29,6 +29,11 @@ class RunningMachine(RunningHost):
         return f"docker://{self.container}"
 
     @property
+    def app_container(self) -> str:
+        """Return the machine: everything runs in it."""
+        return self.container
+
+    @property
     def log_scripts(self) -> Sequence[str]:
         """Return shell lines whose output is kept of a host that was not passed."""
         return LOGS

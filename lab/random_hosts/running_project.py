@@ -52,6 +52,11 @@ class RunningProject(RunningHost):
         return f"compose://{self.spec.values['project_id']}"
 
     @property
+    def app_container(self) -> str:
+        """Return the container that the application runs in."""
+        return self.spec.values["app_container"]
+
+    @property
     def log_scripts(self) -> Sequence[str]:
         """Return shell lines whose output is kept of a host that was not passed."""
         return LOGS

@@ -199,6 +199,15 @@ def logs_of(container: str, *, since: float | None = None, tail: int | None = No
     return bytes(found)
 
 
+def processor_seconds(container: str) -> float:
+    """Return the processor time of a container's processes since its start; 0 if it does not run."""
+    try:
+        found = engine().api.stats(container, stream=False, one_shot=True)
+    except docker.errors.APIError:
+        return 0.0
+    return float(found.get("cpu_stats", {}).get("cpu_usage", {}).get("total_usage", 0)) / 1e9
+
+
 def processes_of(container: str) -> tuple[tuple[int, str], ...]:
     """Return PID on the Docker host and command line of each process of a container; empty if it does not run."""
     try:

@@ -30,5 +30,5 @@ def test_a_host_is_rehearsed_broken_judged_and_removed(tmp_path: Path, kind: str
     assert kept["again"] == f"lab bench --random 1 --seed {spec.seed} --keep"
     assert kept["faults"][0]["shows"]
     assert kept["faults"][0]["alone"].startswith("(")
-    owners = [one.labels[LABEL] for one in engine().containers.list(all=True, filters={"label": LABEL})]
+    owners = [one["Labels"][LABEL] for one in engine().api.containers(all=True, filters={"label": LABEL})]
     assert not any(owner.startswith(owner_of("")) for owner in owners)

@@ -87,6 +87,14 @@ def test_files_links_states_and_processes(container: str) -> None:
 
 
 @pytest.mark.docker
+def test_processor_time_of_a_container_grows_while_it_works(container: str) -> None:
+    before = docker_engine.processor_seconds(container)
+    docker_engine.execute(container, ["sh", "-c", "n=0; while [ $n -lt 200000 ]; do n=$((n + 1)); done"])
+    assert docker_engine.processor_seconds(container) > before > 0
+    assert docker_engine.processor_seconds("no-such-container") == 0.0
+
+
+@pytest.mark.docker
 def test_a_container_for_one_command_leaves_nothing(image: str) -> None:
     label = {"badgateway.test": uuid.uuid4().hex}
     assert docker_engine.run_once(image, ["-c", "id -u"], entrypoint="sh", only_rights=[], labels=label) == "0"
