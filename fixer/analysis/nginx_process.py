@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
 from fixer.analysis.case import Case, FailingAddress, unique_route_id
-from fixer.analysis.evidence import listener_evidence, listeners_on, pids_of, replaced_mount_file
+from fixer.analysis.evidence import container_of, listener_evidence, listeners_on, pids_of, replaced_mount_file
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import lines_of, message_of
+from fixer.formats.docker_conventions import is_place, path_on_engine
 from fixer.formats.numbers import is_number
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
@@ -125,9 +126,18 @@ def uncreated_backends(case: Case) -> Iterator[tuple[Compose, FailingAddress, Un
     down = [t for nginx in case.snapshot.nginxes for t in addresses_of_stopped_nginx(case, nginx)]
     for trouble in (*case.failing_addresses, *down):
         endpoint = trouble.endpoint
-        service = next((u for u in compose.uncreated if endpoint.host in u.names), None)
+        service = next((u for u in compose.uncreated if _leads_to(case, trouble, u)), None)
         if service is not None and endpoint.configured_service is None and is_closed(endpoint) is not False:
             yield compose, trouble, service
+
+
+def _leads_to(case: Case, trouble: FailingAddress, service: UncreatedService) -> bool:
+    """Return whether nginx names the service, or a socket of it in a folder that both have from the Docker host."""
+    path, box = trouble.endpoint.unix, container_of(case.snapshot, trouble.nginx.node)
+    if path is None:
+        return trouble.endpoint.host in service.names
+    place = path_on_engine(box, path) if box is not None else None
+    return place is not None and any(is_place(socket, place) for socket in service.sockets)
 
 
 # Replicas that stopped after nginx resolved their name: nginx still connects to them.

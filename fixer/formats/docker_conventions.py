@@ -81,6 +81,14 @@ def path_on_engine(container: Container, path: str) -> str | None:
     return None if best is None else best[0] + path[len(best[1]):]
 
 
+NAMED_VOLUMES = "/volumes/"       # a named volume lies at …/volumes/PROJECT_NAME/_data of the engine's machine
+
+
+def is_place(told: str, place: str) -> bool:
+    """Return whether `place`, on the engine's machine, is `told`, of which only the end is known in a named volume."""
+    return place == told or (told.startswith(NAMED_VOLUMES) and place.endswith(told))
+
+
 def path_in_container(container: Container, place: str) -> str | None:
     """Return the container's path for a path of its engine's machine; None if it is not mounted."""
     for source, destination in container.shares:

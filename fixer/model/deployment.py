@@ -10,12 +10,14 @@ from fixer.model.facts import Evidence, Fact
 
 @dataclass(frozen=True, slots=True)
 class UncreatedService:
-    """A service of a project's files without a container, reached by `names`. Any of `profiles` enables it."""
+    """A service of a project's files without a container, reached by `names`. Any of `profiles` enables it. `sockets`
+    are the paths (or, in a named volume, their ends) that its unix sockets would have on the engine's machine."""
 
     service: str
     names: tuple[str, ...]
     source: Evidence
     profiles: tuple[str, ...] = ()
+    sockets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from fixer.formats.docker_conventions import LABEL_PREFIX, ProjectFiles, label_paths, widest_project_files
-from fixer.formats.yaml_spans import Scalar
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.query import Command
-from fixer.model.snapshot import Compose, Container, MissingEnvFile, UncreatedService
+from fixer.model.snapshot import Compose, Container, MissingEnvFile
 from fixer.observe.docker.compose_files import (
-    compose_files_of,
-    compose_roots_of,
     defined_services,
-    inactive_profiles,
     interpolation_env,
 )
-from fixer.observe.docker.compose_settings import compose_networks
+from fixer.observe.docker.uncreated_services import uncreated_services
 from fixer.observe.nginx.sites import Site
 from fixer.observe.view.node_view import ENGINE, View, container_of, is_readable
 
@@ -55,7 +51,7 @@ def compose_of(sites: tuple[Site, ...], containers: tuple[Container, ...], views
         editable = Unknown(f"docker compose does not take them: {said}")
     if len(told) > 1 and not _describes_all(whole, members, dict(same)):
         editable = Unknown(_conflicting_files_text(told, whole))
-    missing = tuple(_uncreated_services(project, first, members, engine))
+    missing = tuple(uncreated_services(project, first, members, engine))
     return Compose(project, directory, files, tuple(label_paths(first, "project.environment_file", directory)),
                    same, editable, missing,
                    tuple(_undefined_services(first, members, engine)) if isinstance(editable, Known) else (),
@@ -91,25 +87,6 @@ def _conflicting_files_text(told: Mapping[ProjectFiles, Container], whole: Proje
     what = " and ".join(f"{m.name} was created from {', '.join(filter(None, _project_files(m)[:2]))}"
                        for m in (another, first))
     return f"its containers name different compose files: {what}"
-
-
-def _uncreated_services(project: str, first: Container, members: list[Container],
-                        engine: View | None) -> Iterator[UncreatedService]:
-    """Yield services in the files without a container, if all of the project's containers are known."""
-    if engine is None or Command("docker-project", (project,)) not in engine.node.answers:
-        return
-    outer = interpolation_env(first, engine)
-    roots = compose_roots_of(first, engine, outer)
-    made = {member.service for member in members}
-    for name in defined_services(first, engine, outer):
-        files = compose_files_of(first, engine, outer, name) if name not in made else []
-        if files:
-            last = files[-1]
-            called = [v.text for f in files if isinstance(v := f.service.get("container_name"), Scalar)]
-            aliases = [alias for network in compose_networks(files, roots, project, outer) for alias in network.aliases]
-            said = Evidence("file", f"{last.path}:{last.line(last.service.start)}", f"service {name}")
-            yield UncreatedService(name, tuple(dict.fromkeys((name, *called, *aliases))), said,
-                                   inactive_profiles(files, outer))
 
 
 def _undefined_services(first: Container, members: list[Container], engine: View | None) -> Iterator[str]:

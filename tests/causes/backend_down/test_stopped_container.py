@@ -16,6 +16,7 @@ from fixer.redaction.masked_steps import step_from_json, step_to_json
 from tests.causes import snapshot_builders
 from tests.causes.backend_down.backend_down_builders import boxes, verbs
 from tests.causes.snapshot_builders import (
+    BAD_GATEWAY,
     NOW,
     REFUSED,
     SLOW,
@@ -161,3 +162,14 @@ def test_a_service_that_was_renamed_in_its_files(command: tuple[str, ...], port:
     assert any("no longer defines app" in text for text in found.detail) is bool(dropped)
     assert ("its files now define shop instead" in found.summary) is renamed
     assert [r.id for r in found.repairs] == (["name-address"] if renamed else ["start-service"])
+
+
+@pytest.mark.parametrize(("shares", "hit"), [
+    ((("/srv/run", "/run/app"),), True), ((("/srv/run", "/run"), ("/srv/run", "/run/app")), True),
+    ((("/srv/other", "/run/app"),), False), ((), False),
+])
+def test_hit_a_service_without_a_container_whose_socket_nginx_asks(shares: tuple[tuple[str, str], ...], hit: bool) -> None:
+    scene = without_a_container("web", uncreated=(replace(GONE, sockets=("/srv/run/s.sock",)),))
+    scene.with_service(container_service("web", 80, pid=None, is_app_server=False, argv=("nginx",), box={"shares": shares}))
+    scene.answers(BAD_GATEWAY).endpoint(unix="/run/app/s.sock", host="", port=0, tcp=Known(REFUSED), http=Known(REFUSED))
+    assert (CAUSE in roots(diagnose(scene.snapshot()))) is hit
