@@ -358,7 +358,8 @@ def _engine_queries(sites: tuple[Site, ...], views: Mapping[str, View],
     for container in containers:
         if container.project and not container.is_machine:
             yield from map(ReadFile, (*paths_to_read(container, engine), *environment_paths(container)))
-            yield from map(ReadFile, told.env_files if (told := compose_service(container, engine)) is not None else ())
+            told = compose_service(container, engine)
+            yield from map(ReadFile, (*told.env_files, *told.scripts) if told is not None else ())
     yield from missing_file_queries(project_of(sites, containers) or "", containers, engine)
     for site in sites:
         own = container_of(site.view.name, containers)

@@ -6,7 +6,7 @@ import posixpath
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from fixer.formats.docker_conventions import environment_paths
+from fixer.formats.docker_conventions import environment_paths, path_on_engine
 from fixer.formats.env_file import read_env_file
 from fixer.formats.shell_words import Env, Word, expand_word, literal_word, shell_words, split_assignment
 from fixer.formats.yaml_spans import Map, Node, Scalar, Seq
@@ -23,7 +23,8 @@ from fixer.observe.view.node_view import ENGINE, View
 
 @dataclass(frozen=True, slots=True)
 class ComposeService:
-    """A service's command, variables, limits and settings in its compose files, and positions for new ones."""
+    """A service's command, variables, limits and settings in its compose files, and positions for new ones.
+    `scripts` are the start scripts that it has from the engine's machine, read or not."""
 
     command: tuple[Word, ...]
     env: Env
@@ -36,6 +37,7 @@ class ComposeService:
     setting_slot: EnvSlot | None = None
     networks: tuple[ComposeNetwork, ...] = ()
     unset_variables: tuple[EnvAssignment, ...] = ()
+    scripts: tuple[str, ...] = ()
 
 
 _LIMIT_KEYS = (
@@ -60,9 +62,14 @@ def compose_service(container: Container, engine: View | None) -> ComposeService
     for file in files:
         env.update(_environment(file, outer))
     command, style, said = _command(files, outer)
-    follow = CommandTrace(engine.contents(), "/")
+    follow = CommandTrace(_MountedFiles(container, engine), container.working_dir or "/")
     command, _, inner, said = trace_command(command, {k: v for k, v in env.items() if _starts_shell(command)}, said,
                                             follow)
+    places = {path: place for path in follow.source_files if (place := path_on_engine(container, path)) is not None}
+    command = [Word(tuple(replace(piece, file=places.get(piece.file or "", piece.file)) for piece in word.pieces))
+               for word in command]
+    path, colon, line = said.where.rpartition(":")
+    said = replace(said, where=f"{places[path]}{colon}{line}") if path in places else said
     unset = tuple(unset_variables_in(files, outer))
     slots = tuple(_env_slots(files, tuple(listed), container, engine, [one.name for one in unset]))
     settings = tuple(_last_setting_of_each_key([s for file in files for s in _settings(file)]))
@@ -71,8 +78,27 @@ def compose_service(container: Container, engine: View | None) -> ComposeService
         tuple(command), env, inner or style, slots, tuple(dict.fromkeys(listed)), said, tuple(_limits(files)),
         settings, setting_slot(last.service, last.path, last.data),
         tuple(compose_networks(files, compose_roots_of(container, engine, outer), container.project or "", outer)),
-        unset,
+        unset, tuple(places.values()),
     )
+
+
+class _MountedFiles(Mapping[str, bytes]):
+    """Container path -> bytes of the files that a container has from the engine's machine, as far as they were read."""
+
+    def __init__(self, container: Container, engine: View) -> None:
+        self._container, self._read = container, engine.contents()
+
+    def __getitem__(self, path: str) -> bytes:
+        place = path_on_engine(self._container, path)
+        if place is None:
+            raise KeyError(path)        # it is in the image: the machine's file of that name is another one
+        return self._read[place]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._read)
+
+    def __len__(self) -> int:
+        return len(self._read)
 
 
 def _settings(file: ComposeFile) -> Iterator[ComposeSetting]:

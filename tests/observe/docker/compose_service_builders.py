@@ -28,9 +28,10 @@ def inspect(name: str, argv: list[str], *, ip: str, labels: dict[str, str] | Non
 
 def seen_of(body: str, *, argv: list[str], more: str = "", files: dict[str, str] | None = None, env: list[str] | None = None,
          running: list[list[str]] | None = None, hashes: str = "", image: str = "img", refused: str = "",
-         others: list[dict[str, object]] | None = None) -> Snapshot:
+         others: list[dict[str, object]] | None = None, mounts: list[dict[str, str]] | None = None) -> Snapshot:
     items = [*(others or ()), inspect("web", ["nginx", "-g", "daemon off;"], ip="10.9.0.2"),
              inspect("api", argv, ip="10.9.0.3", env=env, image=image)]
+    items[-1]["Mounts"] = mounts or []
     texts = {"/srv/shop/compose.yaml": f"services:\n  api:\n{body}", **(files or {})}
     if more:
         texts["/srv/shop/more.yaml"] = more

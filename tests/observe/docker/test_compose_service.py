@@ -102,3 +102,20 @@ def test_where_variables_are_said() -> None:
 def test_databases_are_no_applications() -> None:
     assert not shop("    image: x\n", argv=["docker-entrypoint.sh", "postgres"], running=[["postgres"]], image="postgres:17").is_app_server
     assert not shop("    image: x\n", argv=["serve"], image="registry.local/redis:7", running=[["serve"]]).is_app_server
+
+
+START = "#!/bin/sh\nset -eu\nexport MODE=live\nexec gunicorn --bind unix:/run/shop/s.sock web:app\n"
+MOUNT = {"Type": "bind", "Source": "/srv/shop/code", "Destination": "/app"}
+
+
+@pytest.mark.parametrize(("command", "mounts", "sockets"), [
+    ("sh /app/start.sh", [MOUNT], ["/run/shop/s.sock"]), ("[\"/app/start.sh\"]", [MOUNT], ["/run/shop/s.sock"]),
+    ("sh /app/start.sh", [], []), ("sh /srv/shop/code/start.sh", [], []),      # a script of the image, whatever the host has there
+])
+def test_a_start_script_that_is_mounted_is_read_on_the_docker_host(command: str, mounts: list[dict[str, str]], sockets: list[str]) -> None:
+    """A container that restarts again and again has no process that could tell where it listens."""
+    files = {"/srv/shop/code/start.sh": START}
+    made = shop(f"    command: {command}\n", argv=["sh", "/app/start.sh"], running=[["sh", "-c", "sleep 1"]], files=files, mounts=mounts)
+    found = made.bindings.or_else(())
+    assert [b.unix for b in found] == sockets
+    assert all(b.source.where == "/srv/shop/code/start.sh:4" and b.file == "/srv/shop/code/start.sh" for b in found)
