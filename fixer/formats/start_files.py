@@ -106,6 +106,11 @@ def module_folders(argv: Sequence[str], start: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(folder for folder in (*named, start) if folder.startswith("/")))
 
 
+def names_start_folder(argv: Sequence[str]) -> bool:
+    """Return whether the command itself says where its application is: another working directory changes nothing."""
+    return any(_folder_values(argv))
+
+
 def _folder_values(argv: Sequence[str]) -> Iterator[str]:
     for word, following in zip(argv, (*argv[1:], ""), strict=True):
         name, equals, value = word.partition("=")

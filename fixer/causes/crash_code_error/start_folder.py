@@ -7,7 +7,7 @@ from fixer.analysis.evidence import host_path_of
 from fixer.analysis.exits.code_error import CodeFault, target_of
 from fixer.analysis.exits.exec_step import setting_evidence, setting_of, setting_source_text, working_directory_of
 from fixer.analysis.exits.failed_run import FailedRun
-from fixer.formats.start_files import find_missing_module, module_files, module_folders
+from fixer.formats.start_files import find_missing_module, module_files, module_folders, names_start_folder
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Repair
@@ -46,7 +46,7 @@ def find_mounted_folder(case: Case, crash: FailedRun, fault: CodeFault) -> Mount
 def start_in_mount_repair(case: Case, crash: FailedRun, there: MountedFolder) -> Repair | None:
     """Set working_dir in the compose file. Return None if it is not editable or the command names a folder."""
     service, box = crash.service, crash.service.container
-    if box is None or there.start_folder != (box.working_dir or "/"):
+    if box is None or names_start_folder(service.argv):
         return None
     summary = f"start {service.name} in {there.folder} instead of {there.start_folder}"
     written = write_compose_settings(case.snapshot, service, {"working_dir": there.folder}, summary)

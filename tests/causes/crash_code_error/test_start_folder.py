@@ -13,24 +13,26 @@ from tests.causes.crash_code_error.crash_code_error_builders import found, proje
 from tests.causes.snapshot_builders import NOW, Scene, container_service, file, log_lines, stat
 
 
-@pytest.mark.parametrize(("start", "there", "told"), [
-    ("/srv/shop", "/opt/api/main.py", True), ("/code", "/opt/api/main.py", False), ("/srv/shop", "/opt/api/other.py", False),
+@pytest.mark.parametrize(("start", "there", "told", "option"), [
+    ("/srv/shop", "/opt/api/main.py", True, ()), ("/code", "/opt/api/main.py", False, ()), ("/srv/shop", "/opt/api/other.py", False, ()),
+    ("/srv/shop", "/opt/api/main.py", True, ("--app-dir", "/srv/shop")),      # another working directory would change nothing
 ])
-def test_an_application_that_is_mounted_elsewhere_than_its_server_starts(start: str, there: str, told: bool) -> None:
+def test_an_application_that_is_mounted_elsewhere_than_its_server_starts(
+        start: str, there: str, told: bool, option: tuple[str, ...]) -> None:
     text = f"services:\n  app:\n    working_dir: {start}\n    image: x\n"
     at = text.index(start)
     box = {"status": "restarting", "exit_code": 1, "restart_count": 3, "started_at": NOW - 40, "working_dir": start, "user": "0",
            "mounts": (("/opt/api", "/code", False),)}
     made = container_service(box=box, pid=None, log=log_lines('ERROR:    Error loading ASGI app. Could not import module "main".'),
-                 argv=("uvicorn", "main:app"), compose_settings=(ComposeSetting("working_dir", start, "/p/compose.yaml", 3, at, at + len(start)),))
+                 argv=("uvicorn", "main:app", *option), compose_settings=(ComposeSetting("working_dir", start, "/p/compose.yaml", 3, at, at + len(start)),))
     scene = Scene("app:8000", node="web", back="app").with_service(made).refused(configured_service=made.id)
     scene.files.append(file("/p/compose.yaml", text, "engine"))
     scene.extra = {"target": TargetRef("compose", "p"), "engine_files": ((there, stat()),),
                    "compose": Compose("p", "/p", ("/p/compose.yaml",), (), (("app", True),), Known(True))}
     found = diagnose(scene.snapshot()).findings[0]
     assert (found.cause == "crash-code-error" and "/code has it" in found.summary) is told
-    assert ("start-in-folder" in [r.id for r in found.repairs]) is told
-    if told:
+    assert ("start-in-folder" in [r.id for r in found.repairs]) is (told and not option)
+    if told and not option:
         write = found.repairs[0].steps[0]
         assert isinstance(write, WriteFile) and b"working_dir: /code\n" in (write.after or b"")
 
