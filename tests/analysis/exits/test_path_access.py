@@ -7,7 +7,17 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.snapshot import UnitValue
 from tests.causes.crash_file_access_builders import HEAD, OPENED, OWN_GROUP, OWN_LINE, crashed, looked_at, module_below
-from tests.causes.snapshot_builders import NOW, Scene, container_service, file, finding_of, log_lines, roots, stat, supervised_service
+from tests.causes.snapshot_builders import (
+    NOW,
+    Scene,
+    container_service,
+    file,
+    finding_of,
+    log_lines,
+    roots,
+    stat,
+    supervised_service,
+)
 
 CAUSE = "crash-file-access"
 DENIED = "PermissionError: [Errno 13] Permission denied: '/var/log/shop/app.log'"
