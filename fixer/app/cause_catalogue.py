@@ -8,7 +8,7 @@ from functools import cache
 
 from fixer import causes
 from fixer.analysis.cause import unique_causes
-from fixer.causes import Cause
+from fixer.causes import Cause, CauseJudge
 from fixer.errors import UsageError
 from fixer.model.diagnosis import UNEXPLAINED
 from fixer.model.report import SCHEMA_VERSION, CatalogueReport, CauseReport
@@ -118,31 +118,48 @@ ENTRY_POINT_GROUP = "badgateway.causes"
 
 
 def builtin_causes() -> tuple[Cause, ...]:
-    """Return the causes of this package. List its folder on disk if there is one: pkgutil would import inspect."""
+    """Return the causes of this package."""
+    return causes.causes_in(_module_names())
+
+
+@cache
+def _module_names() -> tuple[str, ...]:
+    """Return their modules. List the folder on disk if there is one: pkgutil would import inspect."""
     (folder,) = causes.__path__
     try:
         files = os.listdir(folder)  # noqa: PTH208  importing pathlib costs more than this function
     except OSError:
-        return causes.load_causes()  # inside a zip file
-    modules = sorted(
+        return causes.module_names()  # inside a zip file
+    return tuple(sorted(
         name.removesuffix(".py") for name in files
         # a folder without `__init__.py` holds at most stale bytecode
         if (name.endswith(".py") and name != "__init__.py") or os.path.exists(f"{folder}/{name}/__init__.py")  # noqa: PTH110
-    )
-    return causes.causes_in(tuple(modules))
+    ))
 
 
 @cache
 def all_causes() -> tuple[Cause, ...]:
     """Return built-in and third-party causes. A third-party cause never replaces a built-in one."""
-    ours = builtin_causes()
+    return unique_causes((*builtin_causes(), *_third_party_causes()))
+
+
+@cache
+def all_judges() -> tuple[CauseJudge, ...]:
+    """Return the same causes for a diagnosis, which loads those of this package that it has to ask."""
+    ours = causes.lazy_causes(_module_names())
+    known = {cause.id for cause in ours}
+    theirs = [cause for cause in unique_causes(_third_party_causes()) if cause.id not in known]
+    return tuple(sorted((*ours, *theirs), key=lambda cause: cause.id))
+
+
+def _third_party_causes() -> tuple[Cause, ...]:
     if not any(_is_named_in(folder) for folder in dict.fromkeys(sys.path)):
-        return ours
+        return ()
     # importing importlib.metadata costs more than a diagnosis should: only if a package names the group
     from importlib.metadata import entry_points
 
     theirs = (point.load() for point in entry_points(group=ENTRY_POINT_GROUP))
-    return unique_causes((*ours, *(cause for cause in theirs if isinstance(cause, Cause))))
+    return tuple(cause for cause in theirs if isinstance(cause, Cause))
 
 
 def _is_named_in(folder: str) -> bool:

@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from fixer.app.cause_catalogue import all_causes, builtin_causes
+from fixer.app.cause_catalogue import all_judges
 from fixer.app.policy_files import policy_notes
 from fixer.app.request import DiagnoseRequest
+from fixer.causes import LazyCause
 from fixer.diagnose.run_causes import diagnose as judge
+from fixer.diagnose.triggers import TRIGGERS
 from fixer.errors import CannotObserve, NeedsPerson
 from fixer.hosts.machine import state_root
 from fixer.hosts.machine.look_budget import is_over, one_look
@@ -71,7 +73,7 @@ def observe_and_diagnose(
 ) -> Observation:
     """Observe the target once and diagnose it.
     `quiet` returns the seconds since a repair last changed something; it is called after the observation."""
-    beside = threading.Thread(target=builtin_causes, daemon=True)  # imports the causes while answers arrive
+    beside = threading.Thread(target=_load_untriggered, daemon=True)  # while answers arrive
     beside.start()
     with one_look():
         seen = build_snapshot(collect(target, observe_options(looking, target.ref)))
@@ -82,9 +84,16 @@ def observe_and_diagnose(
     return diagnose_snapshot(target.ref, seen, inputs or {})
 
 
+def _load_untriggered() -> None:
+    """Import the causes that every diagnosis asks."""
+    for cause in all_judges():
+        if isinstance(cause, LazyCause) and cause.id not in TRIGGERS:
+            cause.load()
+
+
 def diagnose_snapshot(ref: TargetRef, seen: Snapshot, inputs: Inputs) -> Observation:
     """Diagnose a snapshot, with the findings that the target's operators ignore."""
-    return Observation(seen, judge(seen, inputs, causes=all_causes(), accepted=(*ignored_on(ref), *seen.ignored)))
+    return Observation(seen, judge(seen, inputs, causes=all_judges(), accepted=(*ignored_on(ref), *seen.ignored)))
 
 
 def ignored_on(ref: TargetRef) -> tuple[IgnoredFinding, ...]:
@@ -141,7 +150,7 @@ def verify(word: str, looking: DiagnoseRequest) -> VerifyResult:
         ignored = (*ignored_on(target.ref), *tested.ignored)
         # an ignored fault is still one for whoever asks whether the target is well
         same = not ignored and tested == first.snapshot
-        look = first if same else Observation(tested, judge(tested, {}, causes=all_causes()))
+        look = first if same else Observation(tested, judge(tested, {}, causes=all_judges()))
         notes = (*url_notes(look, looking.url), *state.read())
         if look.diagnosis.verdict in ("degraded", "broken"):
             notes += state.in_force(failing_marks(look))

@@ -3,11 +3,49 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from functools import cache
+from typing import Protocol
 
+from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, unique_causes
+from fixer.lazy.dataclass import dataclass
+from fixer.model.diagnosis import Verdict
 
-__all__ = ["Cause", "causes_in", "load_causes", "module_names"]
+__all__ = ["Cause", "CauseJudge", "LazyCause", "causes_in", "lazy_causes", "load_causes", "module_names"]
+
+
+class CauseJudge(Protocol):
+    """What a diagnosis needs of a cause."""
+
+    @property
+    def id(self) -> str:
+        """The name of the cause."""
+
+    @property
+    def verdict(self) -> Callable[[Case], Verdict]:
+        """The function that judges a case."""
+
+
+@dataclass(frozen=True, slots=True)
+class LazyCause:
+    """A cause of this folder. Its module is loaded when its verdict is asked for."""
+
+    id: str
+
+    def load(self) -> Cause:
+        """The cause itself."""
+        return _load_cause(self.id.replace("-", "_"))
+
+    @property
+    def verdict(self) -> Callable[[Case], Verdict]:
+        """The function that judges a case."""
+        return self.load().verdict
+
+
+def lazy_causes(names: tuple[str, ...]) -> tuple[LazyCause, ...]:
+    """The causes of these modules of this folder, sorted by id; none is loaded."""
+    return tuple(LazyCause(name) for name in sorted(name.replace("_", "-") for name in names))
 
 
 def load_causes() -> tuple[Cause, ...]:

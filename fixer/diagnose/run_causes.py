@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 from fixer.analysis.case import Case, open_case
 from fixer.analysis.route_verdict import LOGGED_SECONDS, RECENT_ERROR
-from fixer.causes import Cause, load_causes
+from fixer.causes import CauseJudge, lazy_causes, module_names
 from fixer.diagnose.notes import NOTES, Assessment, unresolved_values
 from fixer.diagnose.precedence import rank_of
 from fixer.diagnose.repair_proof import mark_proofs
 from fixer.diagnose.revise_findings import revise
 from fixer.diagnose.route_health import health_of_route, health_verdict, unconnectable_routes, unreachable_slow_routes
+from fixer.diagnose.triggers import is_triggered, triggers_of, untriggered_verdict
 from fixer.model.diagnosis import (
     UNEXPLAINED,
     Check,
@@ -30,14 +31,13 @@ _CONFIDENCE_RANK = {"certain": 0, "likely": 1, "possible": 2}
 
 
 def diagnose(
-    snapshot: Snapshot, inputs: Inputs | None = None, *, causes: Sequence[Cause] | None = None,
+    snapshot: Snapshot, inputs: Inputs | None = None, *, causes: Sequence[CauseJudge] | None = None,
     accepted: Sequence[IgnoredFinding] = (),
 ) -> Diagnosis:
     """Return the diagnosis. The same snapshot gives the same one. `causes` defaults to all of fixer's; `accepted` are
     ignored findings, shown as advice and not counted."""
     case = open_case(snapshot, inputs or {})
-    judges = load_causes() if causes is None else tuple(causes)
-    checks = tuple(Check(cause.id, cause.verdict(case)) for cause in judges)
+    checks = _check_causes(case, lazy_causes(module_names()) if causes is None else causes)
     found = [f for check in checks if isinstance(check.verdict, Found) for f in check.verdict.findings]
     shown = revise(case, found)
     lasting, past = _logged_failures(case, shown)
@@ -46,6 +46,13 @@ def diagnose(
     notes = (*ignored, *(note for notes_on in NOTES for note in notes_on(seen)), *past)
     checks = (*checks, *_unexplained_checks(lasting, seen.unresolved))
     return Diagnosis(seen.verdict, seen.findings, checks, seen.health, notes)
+
+
+def _check_causes(case: Case, causes: Sequence[CauseJudge]) -> tuple[Check, ...]:
+    """Return a check for each cause. One that nothing triggers is not asked."""
+    present, untold = triggers_of(case), untriggered_verdict(case)
+    return tuple(Check(cause.id, cause.verdict(case) if is_triggered(cause.id, present) else untold)
+                 for cause in causes)
 
 
 def _apply_ignored(findings: tuple[Finding, ...], accepted: Sequence[IgnoredFinding], snapshot: Snapshot) -> tuple[

@@ -6,7 +6,10 @@ import json
 
 import pytest
 
+from fixer.analysis.case import open_case
+from fixer.causes import load_causes
 from fixer.diagnose.run_causes import diagnose
+from fixer.diagnose.triggers import is_triggered, triggers_of, untriggered_verdict
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import AT_FAULT, UNEXPLAINED
 from fixer.model.facts import Unknown
@@ -44,6 +47,18 @@ def test_verify_proves_what_diagnose_says(seen: list[Observation]) -> None:
 @pytest.mark.slow
 def test_without_probes_nothing_is_called_healthy(seen: list[Observation]) -> None:
     assert not [look for look in seen if diagnose(blind(look.snapshot)).verdict == "healthy"]
+
+
+@pytest.mark.slow
+def test_a_cause_that_nothing_triggers_would_say_the_same(seen: list[Observation]) -> None:
+    asked = 0
+    for look in seen:
+        case = open_case(look.snapshot, {})
+        present, untold = triggers_of(case), untriggered_verdict(case)
+        silent = [cause for cause in load_causes() if not is_triggered(cause.id, present)]
+        assert [cause.id for cause in silent if cause.verdict(case) != untold] == []
+        asked += len(silent)
+    assert asked > 100
 
 
 @pytest.mark.slow

@@ -1,0 +1,85 @@
+"""Tests of fixer/diagnose/triggers.py."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from fixer.analysis.case import open_case
+from fixer.causes import load_causes
+from fixer.diagnose.run_causes import diagnose
+from fixer.diagnose.triggers import TRIGGERS, is_triggered, triggers_of, untriggered_verdict
+from fixer.model.diagnosis import RuledOut
+from fixer.model.facts import Unknown
+from tests.causes.snapshot_builders import Scene, healthy_scene, verdict_of, wrong_port_scene
+
+HEALTHY = """
+import sys
+from fixer.diagnose.run_causes import diagnose
+from tests.causes.snapshot_builders import healthy_scene
+assert diagnose(healthy_scene().snapshot()).verdict == "healthy"
+print(*sorted(name.partition("fixer.causes.")[2] for name in sys.modules if name.startswith("fixer.causes.")))
+"""
+
+
+def stopped_nginx_scene() -> Scene:
+    scene = healthy_scene()
+    scene.nginx.update(master_pid=None, worker_pids=())
+    return scene
+
+
+def silent_scene() -> Scene:
+    """An address that fails, without a line in nginx's log."""
+    scene = wrong_port_scene()
+    scene.events.clear()
+    return scene
+
+
+def untriggered(scene: Scene) -> set[str]:
+    present = triggers_of(open_case(scene.snapshot(), {}))
+    return {cause for cause in TRIGGERS if not is_triggered(cause, present)}
+
+
+def test_every_cause_of_the_table_exists_and_has_a_trigger() -> None:
+    assert set(TRIGGERS) <= {cause.id for cause in load_causes()} and all(TRIGGERS.values())
+
+
+def test_a_healthy_host_triggers_nothing() -> None:
+    assert untriggered(healthy_scene()) == set(TRIGGERS)
+
+
+def test_an_address_that_fails_triggers_all_that_look_at_addresses() -> None:
+    assert untriggered(silent_scene()) == {
+        "backlog-full", "header-too-big", "invalid-upstream-headers", "tls-mismatch", "tls-verify-failed"}
+
+
+def test_a_log_that_cannot_be_read_may_hold_lines() -> None:
+    scene = healthy_scene()
+    scene.nginx.update(errors=Unknown("denied"))
+    assert "tls-mismatch" not in untriggered(scene) and "wrong-port" in untriggered(scene)
+
+
+def test_a_cause_of_another_package_is_always_asked() -> None:
+    assert is_triggered("moon-phase", frozenset())
+
+
+def test_answers_rule_out_what_nothing_triggers() -> None:
+    seen = healthy_scene().snapshot()
+    verdict = verdict_of(diagnose(seen), "wrong-port")
+    assert isinstance(verdict, RuledOut) and verdict == untriggered_verdict(open_case(seen, {})) and verdict.evidence
+
+
+@pytest.mark.parametrize("scene", [healthy_scene(), stopped_nginx_scene(), silent_scene()])
+def test_a_cause_that_nothing_triggers_would_say_the_same(scene: Scene) -> None:
+    case = open_case(scene.snapshot(), {})
+    silent = untriggered(scene)
+    told = {cause.id: cause.verdict(case) for cause in load_causes() if cause.id in silent}
+    assert told == dict.fromkeys(silent, untriggered_verdict(case))
+
+
+def test_a_healthy_host_loads_no_cause_that_nothing_triggers() -> None:
+    done = subprocess.run([sys.executable, "-c", HEALTHY], check=True, capture_output=True, text=True)
+    loaded = {name.partition(".")[0].replace("_", "-") for name in done.stdout.split()}
+    assert loaded and not loaded & set(TRIGGERS)
