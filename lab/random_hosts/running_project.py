@@ -31,9 +31,9 @@ SCRIPT_SECONDS = 120.0
 STOP_SECONDS = 3
 # the command line holds no word of the script, as on a machine
 SHELL = ("sh", "-c", 'cd "$1"; script=$(cat); eval "$script"')
-LOGS = ("docker compose ps -a", "cat {{compose_file}}", "docker compose exec -T {{web}} nginx -T 2>&1 | head -300",
-        "docker compose logs --no-color --tail 40 {{web}} 2>&1",
-        "docker compose logs --no-color --tail 40 {{app}} 2>&1",
+LOGS = ("docker ps -a --filter label=com.docker.compose.project={{project_id}}", "cat {{compose_file}}",
+        "docker exec {{web_container}} nginx -T 2>&1 | head -300", "docker logs --tail 40 {{web_container}} 2>&1",
+        "docker logs --tail 40 {{app_container}} 2>&1",
         "docker inspect {{web_container}} {{app_container}} | head -900")
 
 
