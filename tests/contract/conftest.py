@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ import pytest
 os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
 
 from fixer.hosts.docker_engine import docker_cli
+from fixer.hosts.machine.look_budget import one_look
 from fixer.hosts.nodes.container_node import ContainerAsker, ContainerWriter, docker_exec_prefix
 from fixer.hosts.sh.sh_asker import ShAsker
 from fixer.hosts.sh.sh_files import ShFiles
@@ -35,7 +37,7 @@ def debian() -> Iterator[str]:
         yield running.get_wrapped_container().name
 
 
-@pytest.fixture(params=["local", "sh", "bash", "busybox", pytest.param("docker", marks=pytest.mark.docker),
+@pytest.fixture(params=["local", "sh", "bash", "busybox", "lasting", pytest.param("docker", marks=pytest.mark.docker),
                         pytest.param("docker-sh", marks=pytest.mark.docker)])
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Transport]:
     """Every place that answers, one after the other."""
@@ -46,7 +48,10 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Transport]
         found = transports.LOCAL_TRANSPORTS[kind](tmp_path)
     else:
         found = _container_transport(request.getfixturevalue("debian"), kind)
-    yield found
+    with one_look() if kind == "lasting" else contextlib.nullcontext() as look:
+        if look is not None:
+            look.extend(3600.0)
+        yield found
     if isinstance(found.files, ShFiles):
         found.files.close()
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from fixer.hosts.machine import run_process
 from fixer.hosts.machine.local_files import LocalFiles
 from fixer.hosts.nodes.local_node import LocalAsker
-from fixer.hosts.sh.sh_asker import ShAsker
+from fixer.hosts.sh.lasting_shell import LastingShell
+from fixer.hosts.sh.sh_asker import MAX_ROUND_BYTES, ShAsker
 from fixer.hosts.sh.sh_files import ShFiles
 from fixer.model.host import Asker, CommandResult, Files
 
@@ -46,14 +47,22 @@ def shell_transport(name: str, shell: tuple[str, ...], tmp_path: Path) -> Transp
     return Transport(asker, ShFiles(tuple, shell), str(tmp_path), script_runner(()))
 
 
+def lasting_transport(tmp_path: Path) -> Transport:
+    """The same, all rounds through one shell, as a container answers in a look."""
+    shell = LastingShell(("sh", "-s"))
+    asker = ShAsker("lasting", "machine", lambda script, timeout: shell.run(script, timeout=timeout, max_output=MAX_ROUND_BYTES))
+    return Transport(asker, ShFiles(tuple), str(tmp_path), script_runner(()))
+
+
 LOCAL_TRANSPORTS: Mapping[str, Callable[[Path], Transport]] = {
     "local": local_transport,
     "sh": lambda tmp_path: shell_transport("sh", ("sh",), tmp_path),
     "busybox": lambda tmp_path: shell_transport("busybox", ("busybox", "sh"), tmp_path),
+    "lasting": lasting_transport,
     "bash": lambda tmp_path: shell_transport("bash", ("bash",), tmp_path),
 }
 
 
 def has_shell(name: str) -> bool:
     """Whether this machine has that shell."""
-    return name == "local" or shutil.which(name) is not None
+    return name in ("local", "lasting") or shutil.which(name) is not None

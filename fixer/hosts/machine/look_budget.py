@@ -8,10 +8,23 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 LOOK_SECONDS = 8.0  # of LOOK_LIMIT: the rest ends what is late, judges and prints
 LOOK_BYTES = 32 << 20  # bytes of all its answers: taking them apart costs several times as much memory
 CLEANUP_SECONDS = 0.7  # seconds to end a late command on its node, even after the last question
+
+
+class LastingProcess(Protocol):
+    """A process that serves all rounds of a look."""
+
+    def end_input(self) -> None:
+        """Let it end by itself."""
+        ...
+
+    def close(self) -> None:
+        """Wait for its end, and enforce it."""
+        ...
 
 
 class LookBudget:
@@ -21,6 +34,7 @@ class LookBudget:
         self._end = time.monotonic() + seconds
         self._bytes = most
         self._lock = threading.Lock()
+        self._lasting: list[LastingProcess] = []
 
     def seconds_left(self) -> float:
         """Return the seconds left for questions; 0 once they are over."""
@@ -41,6 +55,18 @@ class LookBudget:
         """Return False once no byte more may be kept."""
         return self._bytes > 0
 
+    def end_with_look(self, process: LastingProcess) -> None:
+        """End a process with this look."""
+        with self._lock:
+            self._lasting.append(process)
+
+    def end_lasting(self) -> None:
+        """End the processes that serve this look; all of them end at the same time."""
+        for process in self._lasting:
+            process.end_input()
+        for process in self._lasting:
+            process.close()
+
 
 _looks: list[LookBudget] = []  # empty outside of a look: one process makes one look at a time
 _thread = threading.local()
@@ -56,7 +82,10 @@ def one_look() -> Iterator[LookBudget]:
     try:
         yield _looks[0]
     finally:
-        _looks.clear()
+        try:
+            _looks[0].end_lasting()
+        finally:
+            _looks.clear()
 
 
 @contextmanager
@@ -81,6 +110,11 @@ def seconds_within(timeout: float) -> float:
 def bytes_within(wanted: int) -> int:
     """Return how many of these bytes may be kept, and count them in the look that they belong to."""
     return _looks[0].take(wanted) if _looks else wanted
+
+
+def lasts_with_look(process: LastingProcess) -> None:
+    """End a process with the look that is under way."""
+    _looks[0].end_with_look(process)
 
 
 def is_under_way() -> bool:

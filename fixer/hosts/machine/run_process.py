@@ -7,6 +7,7 @@ import os
 import selectors
 import signal
 import subprocess  # the only import of it in fixer
+import threading
 import time
 from collections.abc import Mapping, Sequence
 
@@ -71,23 +72,20 @@ def _start(argv: Sequence[str], env: Mapping[str, str] | None, cwd: str | None) 
     )
 
 
-def _pump(child: subprocess.Popen[bytes], stdin: bytes, deadline: float, limit: int) -> tuple[bytes, bytes, bool, bool]:
-    """Feed stdin and collect both outputs until the command ends: (stdout, stderr, timed out, truncated)."""
+def _pump(child: subprocess.Popen[bytes], stdin: bytes, deadline: float, limit: int,
+          mark: bytes = b"") -> tuple[bytes, bytes, bool, bool]:
+    """Feed stdin and collect both outputs until the command ends: (stdout, stderr, timed out, truncated).
+    With a mark stdin stays open, and an output that ends with it is whole: the command goes on."""
     assert child.stdin and child.stdout and child.stderr
     chunks: dict[int, list[bytes]] = {child.stdout.fileno(): [], child.stderr.fileno(): []}
     left = [limit]
     pending = memoryview(stdin)
     ended = 0.0
     with selectors.DefaultSelector() as selector:
-        for fd in chunks:
-            os.set_blocking(fd, False)
-            selector.register(fd, selectors.EVENT_READ)
-        if pending:
-            os.set_blocking(child.stdin.fileno(), False)
-            selector.register(child.stdin.fileno(), selectors.EVENT_WRITE)
-        else:
-            child.stdin.close()
+        _register_pipes(selector, child, pending, close=not mark)
         while any(fd in selector.get_map() for fd in chunks):
+            if mark and _ends_with(chunks[child.stdout.fileno()], mark):
+                return *_join_outputs(chunks), False, False
             now = time.monotonic()
             if now >= deadline:
                 return *_join_outputs(chunks), True, left[0] <= 0
@@ -101,13 +99,35 @@ def _pump(child: subprocess.Popen[bytes], stdin: bytes, deadline: float, limit: 
                 if key.fd in chunks:
                     _read_output(selector, key.fd, chunks, left)
                 else:
-                    pending = _write_input(selector, child, pending)
+                    pending = _write_input(selector, child, pending, close=not mark)
     cut = left[0] <= 0
     try:
         child.wait(0.0 if cut and is_under_way() else max(0.0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
         return *_join_outputs(chunks), True, cut
     return *_join_outputs(chunks), False, cut
+
+
+def _register_pipes(selector: selectors.BaseSelector, child: subprocess.Popen[bytes], pending: memoryview, *,
+                    close: bool) -> None:
+    assert child.stdin and child.stdout and child.stderr
+    for pipe in (child.stdout, child.stderr):
+        os.set_blocking(pipe.fileno(), False)
+        selector.register(pipe.fileno(), selectors.EVENT_READ)
+    if pending:
+        os.set_blocking(child.stdin.fileno(), False)
+        selector.register(child.stdin.fileno(), selectors.EVENT_WRITE)
+    elif close:
+        child.stdin.close()
+
+
+def _ends_with(parts: Sequence[bytes], mark: bytes) -> bool:
+    """Return whether the joined parts end with the mark; it may be spread over several of them."""
+    tail, at = b"", len(parts)
+    while at and len(tail) < len(mark):
+        at -= 1
+        tail = parts[at] + tail
+    return tail.endswith(mark)
 
 
 def _join_outputs(chunks: dict[int, list[bytes]]) -> tuple[bytes, bytes]:
@@ -130,7 +150,8 @@ def _read_output(selector: selectors.BaseSelector, fd: int, chunks: dict[int, li
     left[0] = left[0] - len(data) if kept == len(data) else 0
 
 
-def _write_input(selector: selectors.BaseSelector, child: subprocess.Popen[bytes], pending: memoryview) -> memoryview:
+def _write_input(selector: selectors.BaseSelector, child: subprocess.Popen[bytes], pending: memoryview, *,
+                 close: bool) -> memoryview:
     assert child.stdin
     try:
         pending = pending[os.write(child.stdin.fileno(), pending[:_CHUNK]):]
@@ -140,8 +161,9 @@ def _write_input(selector: selectors.BaseSelector, child: subprocess.Popen[bytes
         pending = pending[:0]
     if not pending:
         selector.unregister(child.stdin.fileno())
-        with contextlib.suppress(OSError):
-            child.stdin.close()
+        if close:
+            with contextlib.suppress(OSError):
+                child.stdin.close()
     return pending
 
 
@@ -162,6 +184,60 @@ def _kill_group(child: subprocess.Popen[bytes]) -> None:
             break
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)  # children that outlived their parent
+
+
+class RoundProcess:
+    """A process that takes one input after the other: its answer to each ends with a mark. It ends on close, or with
+    fixer. One thread asks at a time; another one may close it meanwhile."""
+
+    def __init__(self, argv: Sequence[str]) -> None:
+        self._argv = tuple(argv)
+        self._child = _start(argv, None, None)
+        self._asked = threading.Lock()
+
+    @property
+    def alive(self) -> bool:
+        """Return False once the process has ended or was closed."""
+        return self._child.poll() is None
+
+    def ask(self, stdin: bytes, mark: bytes, *, timeout: float, max_output: int) -> CommandResult:
+        """Send an input, and return the answer without its mark, with code 0; the process goes on.
+        In all other cases it is ended, and the result is that of `run`."""
+        if (limit := seconds_within(timeout)) <= 0:
+            return CommandResult(self._argv, None, b"", b"", timed_out=True)
+        with self._asked:
+            try:
+                out, err, timed_out, cut = _pump(self._child, stdin, time.monotonic() + limit, max_output, mark)
+            except BaseException:
+                _kill_group(self._child)
+                _close_pipes(self._child)
+                raise
+            if out.endswith(mark):
+                return CommandResult(self._argv, 0, out.removesuffix(mark), err)
+            timed_out = timed_out or (cut and is_under_way())
+            if timed_out:
+                _kill_group(self._child)
+            _close_pipes(self._child)
+        return CommandResult(self._argv, None if timed_out else self._child.wait(), out, err, timed_out=timed_out,
+                             truncated=cut)
+
+    def end_input(self) -> None:
+        """Close its stdin: it ends by itself, unless it is being asked."""
+        if self._child.stdin and self._asked.acquire(blocking=False):
+            with contextlib.suppress(OSError):
+                self._child.stdin.close()
+            self._asked.release()
+
+    def close(self) -> None:
+        """Wait for its end, but no longer than for a command that is killed."""
+        idle = self._child.stdin is not None and self._child.stdin.closed
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._child.wait(min(_CLOSE_SECONDS, seconds_within(_CLOSE_SECONDS) + _LAST_GRACE) if idle else 0.0)
+        if self._child.poll() is None:
+            _kill_group(self._child)
+        if self._asked.acquire(blocking=False):
+            _close_pipes(self._child)
+            self._asked.release()
 
 
 class InteractiveProcess:

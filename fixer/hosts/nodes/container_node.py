@@ -14,6 +14,7 @@ from fixer.hosts.docker_engine.docker_cli import CommandRunner, Docker, Inspecte
 from fixer.hosts.machine import run_process
 from fixer.hosts.machine.look_budget import cleanup
 from fixer.hosts.machine.probe_protocol import probe_inside
+from fixer.hosts.sh.lasting_shell import LastingShell
 from fixer.hosts.sh.run_command import CLOCK_FRAME, RUN_SCRIPT, unwrap_result
 from fixer.hosts.sh.sh_asker import MAX_ROUND_BYTES, ShAsker
 from fixer.hosts.sh.sh_files import ShFiles
@@ -80,6 +81,7 @@ class ContainerAsker:
         self._id = str(item.get("Id", ""))
         self._item = item
         self._box = distroless.ShelllessContainer(self._container, docker)
+        self._lasting = LastingShell((*docker_exec_prefix(self._container), "sh", "-s"))
         self._sh = ShAsker(name, self.kind, self._shell, whole=True)
         self._shellless = False
 
@@ -145,8 +147,11 @@ class ContainerAsker:
         return distroless.answer_without_shell(self._box, self._pid_here(), queries)
 
     def _shell(self, script: bytes, timeout: float) -> CommandResult:
-        words = (*docker_exec_prefix(self._container), "sh", "-s")
-        result = self._docker.run(words, stdin=script, timeout=timeout, max_output=MAX_ROUND_BYTES)
+        if self._docker.remote_runner is None:
+            result = self._lasting.run(script, timeout=timeout, max_output=MAX_ROUND_BYTES)
+        else:
+            words = (*docker_exec_prefix(self._container), "sh", "-s")
+            result = self._docker.run(words, stdin=script, timeout=timeout, max_output=MAX_ROUND_BYTES)
         if result.missing:
             raise Unreachable("docker is not installed here")
         if result.timed_out and (began := CLOCK_FRAME.search(result.stdout)):

@@ -51,3 +51,24 @@ def test_a_slow_command_ends_with_the_look_and_none_starts_after_it(tmp_path: Pa
     assert (first.timed_out, first.stdout) == (True, b"early\n")
     assert second.timed_out and not (tmp_path / "ran").exists()
     assert run_process.run(["touch", str(tmp_path / "ran")]).returncode == 0
+
+
+def test_what_serves_a_look_ends_with_it_all_at_the_same_time_even_if_it_fails() -> None:
+    said: list[str] = []
+
+    class Serving:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def end_input(self) -> None:
+            said.append(f"end {self.name}")
+
+        def close(self) -> None:
+            assert look_budget.is_under_way()
+            said.append(f"close {self.name}")
+
+    with pytest.raises(KeyError), one_look(), one_look():
+        for name in "ab":
+            look_budget.lasts_with_look(Serving(name))
+        raise KeyError
+    assert said == ["end a", "end b", "close a", "close b"] and not look_budget.is_under_way()

@@ -1,12 +1,14 @@
 """Processes: bounded in time and output, nothing left behind, results instead of exceptions."""
 
 import os
+import threading
 import time
 from pathlib import Path
 
 from fixer.hosts.machine import look_budget, run_process
 from fixer.hosts.machine.look_budget import one_look
-from fixer.hosts.machine.run_process import InteractiveProcess
+from fixer.hosts.machine.run_process import InteractiveProcess, RoundProcess
+from fixer.model.host import CommandResult
 
 
 def gone(pid: int) -> bool:
@@ -128,3 +130,25 @@ def test_a_conversation_that_never_stops_talking_is_ended(monkeypatch) -> None:
     assert talk.exchange(b"", b"END", 60) is None
     assert wait_until(lambda: not talk.alive) and talk.is_over
     talk.close()
+
+
+def test_a_process_of_rounds_goes_on_after_each_mark_also_one_that_comes_in_pieces() -> None:
+    process = RoundProcess(["sh", "-s"])
+    for _ in range(2):
+        told = process.ask(b"printf 'one END two EN'; sleep 0.1; echo D\n", b"END\n", timeout=20.0, max_output=1 << 20)
+        assert (told.returncode, told.stdout) == (0, b"one END two ")
+    process.end_input()
+    process.close()
+    assert not process.alive
+
+
+def test_a_process_of_rounds_that_is_closed_while_it_is_asked_is_killed() -> None:
+    process = RoundProcess(["sh", "-s"])
+    found: list[CommandResult] = []
+    asking = threading.Thread(target=lambda: found.append(process.ask(b"sleep 60\n", b"END\n", timeout=60.0, max_output=9)))
+    asking.start()
+    assert wait_until(process._asked.locked)
+    process.end_input()
+    process.close()
+    asking.join()
+    assert not process.alive and found[0].returncode != 0
