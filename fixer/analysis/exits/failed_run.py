@@ -122,13 +122,14 @@ def has_failed(case: Case, service: Service, trouble: FailingAddress | None) -> 
         return False
     if clock_of(case.snapshot, service.node) - start_time_of(service) >= _JUST_STARTED:
         return False
+    lines = last_run_lines(case.snapshot, service)
     if trouble.endpoint.node not in (None, service.node) and has_listening_socket(case, service):
-        return False      # it has started since; the address is another node's and proves nothing about it
+        # it has started since, and the address is another node's: only its log shows whether its workers end again
+        return has_known_exit_reason(service, lines)
     # It may end between two queries: a connect at that moment gets no answer.
     if is_closed(trouble.endpoint) is not False:
         return True
     # A parent that listens first accepts the connection and ends with its workers before any answer.
-    lines = last_run_lines(case.snapshot, service)
     return not is_answering(trouble.endpoint) and (
         has_known_exit_reason(service, lines) or (is_dropping(trouble.endpoint) and _ends_in_exception(lines)))
 

@@ -12,6 +12,7 @@ from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     NOW,
     Scene,
+    container_service,
     finding_of,
     listener,
     log_lines,
@@ -97,3 +98,17 @@ def test_what_systemd_starts_again_for_a_waiting_connection_restarts_too() -> No
 ])
 def test_a_service_that_was_idle_or_restarted_is_only_starting(lines: tuple[tuple[float, str], ...]) -> None:
     assert "crash-code-error" not in activated(*lines) and "crash-loop-gave-up" not in activated(*lines)
+
+
+GUNICORN_HALTS = ("[INFO] Starting gunicorn 23.0.0", "[INFO] Listening at: http://0.0.0.0:8000 (1)",
+                  "[INFO] Booting worker with pid: 7", "[ERROR] Exception in worker process", *TRACE, NO_MODULE,
+                  "[INFO] Worker exiting (pid: 7)", "[ERROR] Reason: Worker failed to boot.")
+
+
+@pytest.mark.parametrize(("said", "failing"), [(GUNICORN_HALTS, True), (("[INFO] Listening at: http://0.0.0.0:8000 (1)",), False)])
+def test_a_parent_that_listens_for_a_moment_in_its_container_serves_nothing(said: tuple[str, ...], failing: bool) -> None:
+    """nginx asks at a published port, another node's address: there the socket of the container proves nothing."""
+    box = {"status": "running", "restart_count": 5, "started_at": NOW - 2, "published": (("0.0.0.0", 8000, 8000),)}
+    made = container_service(box=box, log=log_lines(*said, ago=2.0))
+    scene = Scene("127.0.0.1:8000").with_service(made, listener(8000, 200, "0.0.0.0", made.node)).refused(configured_service=made.id)
+    assert ("crash-code-error" in roots(diagnose(scene.snapshot()))) is failing
