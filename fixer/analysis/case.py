@@ -7,7 +7,6 @@ from typing import Literal, TypeAlias
 
 from fixer.analysis.hidden_failures import mark_skipped_members, reveal_error_page
 from fixer.analysis.route_verdict import RouteVerdict, is_closed, recent_events, route_verdict
-from fixer.analysis.service_state import is_unwatched
 from fixer.formats.addresses import ANY_IPV4, ANY_IPV6, is_own_host
 from fixer.lazy.dataclass import dataclass, field
 from fixer.model.diagnosis import Inputs
@@ -288,9 +287,8 @@ class PortOwner:
 
     @property
     def certain(self) -> bool:
-        """True if configuration or topology names the service, False if it is only the one left over, or if nothing
-        records when and how its last run ended."""
-        return self.rule == "placed" and not is_unwatched(self.service)
+        """True if configuration or topology names the service, False if it is only the one left over."""
+        return self.rule == "placed"
 
     @property
     def needs_choice(self) -> bool:

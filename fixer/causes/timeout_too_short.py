@@ -185,12 +185,13 @@ def _judge_route(
 
 def _lasting_findings(case: Case) -> Iterator[Finding]:
     """Yield a finding for each route of which one page, and nothing else, has met a limit that somebody set lower than
-    nginx's own, and nothing shows that this is over. Load meets whatever is asked for."""
+    nginx's own before its header came, and nothing shows that this is over. Load meets whatever is asked for, and a body
+    that stops in the middle hangs for any limit."""
     for failure in logged_failures(case):
         judged, events = failure.routes[0], failure.events
         endpoints = tuple(e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down)
         paths = {_path_of(event) for event in events}
-        one_page = len(paths) == 1 and min(paths).startswith("/") and all(e.kind in READ_TIMEOUT for e in events)
+        one_page = len(paths) == 1 and min(paths).startswith("/") and all(e.kind == "timeout-read" for e in events)
         if failure.over or len(failure.routes) != 1 or not one_page or not endpoints:
             continue
         if judged.state != "ok" or judged.facts.route.read_timeout >= DEFAULT_SECONDS or _is_about_asked_path(

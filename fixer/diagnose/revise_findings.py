@@ -14,7 +14,7 @@ from fixer.analysis.case import Case
 from fixer.analysis.hidden_failures import is_dead
 from fixer.analysis.route_verdict import RouteVerdict
 from fixer.analysis.service_state import is_unwatched
-from fixer.diagnose.precedence import demote_explained
+from fixer.diagnose.precedence import demote_explained, effects_of
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.diagnosis import AT_FAULT, Finding, Repair
 from fixer.model.facts import Evidence
@@ -125,9 +125,9 @@ def _name_replica(finding: Finding, lost: Sequence[_FailingReplica]) -> Finding:
 
 
 def doubt_unrecorded_ends(case: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
-    """Return the findings; none is certain about a server that nothing watches."""
+    """Return the findings; none is certain about why a server ended that nothing watches."""
     names = {(service.node, service.name) for service in case.snapshot.services if is_unwatched(service)}
-    return [replace(finding, confidence="likely") if finding.confidence == "certain"
+    return [replace(finding, confidence="likely") if finding.confidence == "certain" and "run-ends" in effects_of(finding)
             and (finding.node, finding.service) in names else finding for finding in findings] if names else findings
 
 

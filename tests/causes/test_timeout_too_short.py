@@ -143,7 +143,7 @@ def other_failures() -> Scene:
 
 
 @pytest.mark.parametrize("scene", [
-    two_pages(), other_failures(), late(ago=90, seconds=60.0), late(ago=90, seconds=300.0), late(ago=90, path="/"),
+    two_pages(), other_failures(), late(ago=90, phase="reading upstream"), late(ago=90, seconds=60.0), late(ago=90, seconds=300.0), late(ago=90, path="/"),
     late(ago=90).endpoint(listener=Known(replace(listener(8000, 200), queued=3))), late(ago=90).endpoint(http=Known(SLOW)),
     late(ago=90).endpoint(listening_service="local/other"), late(ago=90).answers(TIMED_OUT),
 ])
