@@ -185,8 +185,8 @@ def _judge_route(
 
 def _lasting_findings(case: Case) -> Iterator[Finding]:
     """Yield a finding for each route of which one page, and nothing else, has met a limit that somebody set lower than
-    nginx's own before its header came, and nothing shows that this is over. Load meets whatever is asked for, and a body
-    that stops in the middle hangs for any limit."""
+    nginx's own before its header came, and nothing shows that this is over. Load meets whatever is asked for, and a
+    body that stops in the middle hangs for any limit."""
     for failure in logged_failures(case):
         judged, events = failure.routes[0], failure.events
         endpoints = tuple(e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down)

@@ -127,8 +127,11 @@ def _name_replica(finding: Finding, lost: Sequence[_FailingReplica]) -> Finding:
 def doubt_unrecorded_ends(case: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
     """Return the findings; none is certain about why a server ended that nothing watches."""
     names = {(service.node, service.name) for service in case.snapshot.services if is_unwatched(service)}
-    return [replace(finding, confidence="likely") if finding.confidence == "certain" and "run-ends" in effects_of(finding)
-            and (finding.node, finding.service) in names else finding for finding in findings] if names else findings
+    if not names:
+        return findings
+    return [replace(finding, confidence="likely") if finding.confidence == "certain"
+            and (finding.node, finding.service) in names and "run-ends" in effects_of(finding) else finding
+            for finding in findings]
 
 
 # Transient units (`systemd-run`): systemd forgets one when its failure is reset, and all of them at boot.
