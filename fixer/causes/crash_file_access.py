@@ -222,7 +222,7 @@ def _mended_finding(case: Case, crash: FailedRun, denied: _UnusablePath, state: 
         summary=f"{service.name} ended because {then}; {state.text}, but the service was not started again",
         detail=("nothing listens while it does not run", *doubt), routes=crash.routes, service=service.name,
         node=service.node, evidence=_evidence(case, crash, denied, state.evidence),
-        repairs=start_again_repairs(case, crash),
+        repairs=start_again_repairs(case, crash), is_over=True,
     )
 
 

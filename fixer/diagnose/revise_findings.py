@@ -199,6 +199,33 @@ def _manual_repair(repair: Repair, text: str) -> Repair:
                    manual=f"{text}; decide which of the two should run. Without the conflict: {repair.summary}")
 
 
+# Managers that try no more, whatever becomes of the reason.
+_GAVE_UP = ("crash-loop-gave-up", frozenset({"start-limit-hit", "supervisor-fatal", "socket-activation-limit"}))
+
+
+def prefer_present_faults(_: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
+    """Return the findings; where the manager of a service tries no more and the reason of its end is over, only that
+    keeps it down. It takes the repair of the reason, which becomes its consequence."""
+    given_up = {(f.node, f.service) for f in findings if f.cause == _GAVE_UP[0] and f.variant in _GAVE_UP[1]}
+    over = {place: f for f in findings if f.is_over and f.role == "root" and (place := (f.node, f.service)) in given_up}
+    if not over:
+        return findings
+    return [_settle_over(finding, over.get((finding.node, finding.service))) for finding in findings]
+
+
+def _settle_over(finding: Finding, over: Finding | None) -> Finding:
+    if over is None or finding.role != "root":
+        return finding
+    if finding is over:
+        return replace(finding, role="consequence", repairs=())
+    if finding.cause != _GAVE_UP[0]:
+        return finding
+    summary = f"{finding.summary.partition('; ')[0]}; the reason no longer holds"
+    return replace(finding, confidence=over.confidence, summary=summary, detail=(over.summary, *finding.detail),
+                   evidence=tuple(dict.fromkeys((*finding.evidence[:1], *over.evidence, *finding.evidence[1:]))),
+                   repairs=over.repairs)
+
+
 def explain_findings(_: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
     """Return the findings; what another one explains is its consequence."""
     return demote_explained(findings)
@@ -207,8 +234,8 @@ def explain_findings(_: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
 Revision: TypeAlias = Callable[[Case, Sequence[Finding]], Sequence[Finding]]
 # All revisions of what the causes have found, in the order in which they are made.
 REVISIONS: tuple[Revision, ...] = (
-    explain_findings, merge_shared_edits, drop_conflicting_starts, drop_transient_restarts, name_failing_replica,
-    doubt_unrecorded_ends,
+    prefer_present_faults, explain_findings, merge_shared_edits, drop_conflicting_starts, drop_transient_restarts,
+    name_failing_replica, doubt_unrecorded_ends,
 )
 
 

@@ -56,10 +56,11 @@ _TARGET_PATTERN = r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*"
 
 @dataclass(frozen=True, slots=True)
 class ChangeSinceExit:
-    """What has changed since the program ended, as text, and the evidence."""
+    """What has changed since the program ended, as text, and the evidence. `is_cure`: what it lacked is there now."""
 
     text: str
     evidence: tuple[Evidence, ...]
+    is_cure: bool = False
 
 
 def find_change_since_exit(case: Case, crash: FailedRun, fault: CodeFault) -> ChangeSinceExit | None:
@@ -75,10 +76,11 @@ def find_change_since_exit(case: Case, crash: FailedRun, fault: CodeFault) -> Ch
     if fault.kind == "syntax":
         return None
     if (present := present_module_evidence(case.snapshot, crash, fault.text)) is not None:
-        return ChangeSinceExit(f"{present.where} is there now{_NOT_RESTARTED_TEXT}", (present,))
+        return ChangeSinceExit(f"{present.where} is there now{_NOT_RESTARTED_TEXT}", (present,), is_cure=True)
     if fault.kind in ("import", "server"):
         there = installed_module_evidence(case.snapshot, crash)
-        return None if there is None else ChangeSinceExit(f"{fault.name} is there now{_NOT_RESTARTED_TEXT}", (there,))
+        text = f"{fault.name} is there now{_NOT_RESTARTED_TEXT}"
+        return None if there is None else ChangeSinceExit(text, (there,), is_cure=True)
     changed = changed_files_evidence(case.snapshot, crash)
     word = option_argument(service, fault) if fault.kind == "option" else None
     now = target_of(service.argv) if fault.kind == "target" else word.text if word is not None else ""

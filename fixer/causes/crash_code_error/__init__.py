@@ -150,6 +150,7 @@ def _found(case: Case, crash: FailedRun, fault: CodeFault) -> Finding:
         evidence=evidence,
         repairs=(*_start_in_mount_repairs(case, crash, there), *_start_above_repairs(case, crash, above),
                  *code_repairs(case, crash, fault, since)),
+        is_over=since is not None and since.is_cure,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.plan import DaemonReload
 from tests.causes.crash_code_error.crash_code_error_builders import (
     IMPORT,
@@ -123,3 +124,21 @@ def test_a_script_searches_its_own_folder_and_not_where_it_starts() -> None:
     about = {"working_directory": "/srv/shop"}
     scene = crashed(*lines, argv=("/usr/bin/python3", "/opt/run.py"), runtime="python", unit_changes=about)
     assert "is there now" not in found(looked(scene, **{"/srv/shop/nowhere.py": 9000.0})).summary
+
+
+LIMIT = ("backend.service: Start request repeated too quickly.", "backend.service: Failed with result 'start-limit-hit'.")
+LOST = 'ERROR:    Error loading ASGI app. Could not import module "app.nowhere".'
+
+
+@pytest.mark.parametrize(("there", "limit", "root"), [
+    (True, LIMIT, "crash-loop-gave-up"), (False, LIMIT, "crash-code-error"), (True, (), "crash-code-error"),
+])
+def test_what_is_over_is_no_root_where_systemd_tries_no_more(there: bool, limit: tuple[str, ...], root: str) -> None:
+    argv = ("/usr/bin/uvicorn", "app.nowhere:app")
+    scene = crashed(STARTED, LOST, *limit, argv=argv, unit_changes={"working_directory": "/srv/shop"})
+    looked(scene, **({"/srv/shop/app/nowhere.py": 9000.0} if there else {}))
+    (first, *others) = diagnose(scene.snapshot()).findings
+    assert (first.cause, first.role) == (root, "root") and all(other.role == "consequence" for other in others)
+    assert (first.repairs[0].id == "start-service") is there
+    if there and limit:
+        assert "the reason no longer holds" in first.summary and "nowhere.py is there now" in first.detail[0]
