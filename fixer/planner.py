@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from fixer.errors import UsageError
 from fixer.lazy.dataclass import dataclass
-from fixer.model.diagnosis import AT_FAULT, Diagnosis, Finding, Inputs, Need, Repair
+from fixer.model.diagnosis import Diagnosis, Finding, Inputs, Need, Repair
 from fixer.model.plan import Plan, Risk, Withheld, has_only_starts
 
 _RISK_RANK: dict[Risk, int] = {"safe": 0, "disruptive": 1, "manual": 2}
@@ -51,7 +51,7 @@ def plan(
 
 def _offered_repairs(diagnosis: Diagnosis) -> Iterable[tuple[Finding, Repair]]:
     for finding in diagnosis.findings:
-        if finding.role in AT_FAULT:
+        if finding.is_at_fault:
             for repair in finding.repairs:
                 yield finding, repair
 

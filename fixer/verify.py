@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 
 from fixer.diagnose.precedence import does_reveal_next
 from fixer.lazy.dataclass import dataclass
-from fixer.model.diagnosis import AT_FAULT, UNEXPLAINED, Diagnosis, Finding, Found, RouteHealth, Undetermined
+from fixer.model.diagnosis import UNEXPLAINED, Diagnosis, Finding, Found, RouteHealth, Undetermined
 from fixer.model.facts import Known
 from fixer.model.report import Proof
 from fixer.model.snapshot import Endpoint, Nginx, RouteFacts, Snapshot
@@ -94,7 +94,7 @@ def faults_of(look: Observation, keys: frozenset[RouteKey], addressed: Finding) 
     """Return the faults of these routes, or of the service of the finding."""
     own = (addressed.node, addressed.service)
     return tuple(
-        found for found in look.diagnosis.findings if found.role in AT_FAULT and (
+        found for found in look.diagnosis.findings if found.is_at_fault and (
             keys & route_keys(look.snapshot, found.routes)
             or (found.service is not None and (found.node, found.service) == own)))
 
@@ -214,7 +214,7 @@ def unmeasured_marks(before: Observation, addressed: Finding) -> tuple[str, ...]
 def failing_marks(look: Observation) -> dict[str, str]:
     """Return the names of routes with failing requests by their marks, also of failures that nginx logged only."""
     logged = (finding.routes for finding in look.diagnosis.findings
-              if finding.cause == UNEXPLAINED and finding.role in AT_FAULT)
+              if finding.cause == UNEXPLAINED and finding.is_at_fault)
     failing = route_keys(look.snapshot, tuple(route for routes in logged for route in routes)) | {
         key for key, health in _health_by_key(look).items() if health.state in ("failing", "degraded")}
     return {_route_mark(key): _route_name(key) for key in sorted(failing)}
@@ -259,7 +259,7 @@ def proofs(look: Observation) -> tuple[Proof, ...]:
           if endpoint.id in used and not endpoint.down),
         *(_route_proof(facts, health.get(facts.route.id)) for facts in snapshot.routes),
         *(Proof("no-failure-lasts", "failed", shown.where, finding.summary)
-          for finding in look.diagnosis.findings if finding.cause == UNEXPLAINED and finding.role in AT_FAULT
+          for finding in look.diagnosis.findings if finding.cause == UNEXPLAINED and finding.is_at_fault
           for shown in finding.evidence[:1]),
     )
 

@@ -10,7 +10,7 @@ from fixer.app.abandoned_repairs import AbandonedRepairs, abandon_repair
 from fixer.app.inspect_target import diagnose_snapshot, observe_and_diagnose
 from fixer.app.request import RepairRequest
 from fixer.lazy.dataclass import dataclass, field
-from fixer.model.diagnosis import AT_FAULT, Finding, Need, Repair, Undetermined
+from fixer.model.diagnosis import Finding, Need, Repair, Undetermined
 from fixer.model.host import Target
 from fixer.model.plan import Plan, Withheld, has_only_starts
 from fixer.model.report import OutcomeKind, causes_by_missing_fact
@@ -154,7 +154,7 @@ class RepairSession:
 
     def _offers(self) -> Iterator[tuple[Finding, Repair]]:
         for finding in self.current.diagnosis.findings:
-            if finding.role in AT_FAULT:
+            if finding.is_at_fault:
                 for repair in finding.repairs:
                     yield finding, repair
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from fixer.diagnose.precedence import explained_causes
 from fixer.lazy.dataclass import replace
-from fixer.model.diagnosis import AT_FAULT, Finding, IgnoredFinding
+from fixer.model.diagnosis import Finding, IgnoredFinding
 from fixer.model.snapshot import Snapshot
 
 
@@ -30,7 +30,7 @@ def apply_ignored(findings: Sequence[Finding], accepted: Sequence[IgnoredFinding
     notes: list[str] = []
     causes: set[str] = set()
     for finding in findings:
-        match = _match_entry(finding, accepted, places, today) if finding.role in AT_FAULT else None
+        match = _match_entry(finding, accepted, places, today) if finding.is_at_fault else None
         if match is None:
             kept.append(finding)
             continue
@@ -39,7 +39,7 @@ def apply_ignored(findings: Sequence[Finding], accepted: Sequence[IgnoredFinding
         causes.update(explained_causes(finding))
         where = f" at {match.where}" if match.where else ""
         notes.append(f"{finding.cause}{where} is ignored by {match.owner} until {match.until}: {match.because}")
-    still = {route for finding in kept if finding.role in AT_FAULT for route in finding.routes}
+    still = {route for finding in kept if finding.is_at_fault for route in finding.routes}
     # Consequences of an ignored finding are advice, too.
     revised = tuple(
         replace(finding, role="advice") if finding.role == "consequence" and finding.cause in causes

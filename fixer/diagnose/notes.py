@@ -16,7 +16,7 @@ from fixer.formats.backup_names import is_unused_name
 from fixer.formats.folders import is_within
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
-from fixer.model.diagnosis import AT_FAULT, Finding, HealthVerdict, RouteHealth
+from fixer.model.diagnosis import Finding, HealthVerdict, RouteHealth
 from fixer.model.facts import Known, Unknown
 from fixer.model.nginx_config import Route, UnloadedSite
 from fixer.model.plan import WriteFile
@@ -279,7 +279,7 @@ def shared_drop_in_notes(seen: Assessment) -> Iterator[str]:
     shown: set[tuple[str, str]] = set()
     for finding in seen.findings:
         for path in dict.fromkeys(e.where.rpartition(":")[0] for e in finding.evidence) if (
-                finding.role in AT_FAULT) else ():
+                finding.is_at_fault) else ():
             name = path.partition(":")[2] if not path.startswith("/") else path      # without the node prefix
             service = _service_of(snapshot, finding)
             if service is None or not is_shared_drop_in(name, service.name) or (finding.node, name) in shown:

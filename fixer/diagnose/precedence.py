@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from fixer.lazy.dataclass import dataclass, replace
-from fixer.model.diagnosis import AT_FAULT, Effect, Finding
+from fixer.model.diagnosis import Effect, Finding
 from fixer.model.plan import has_only_starts
 
 
@@ -184,7 +184,7 @@ def _shown_as(effect: Effect, cause: str) -> tuple[str, ...]:
 
 
 def _explains(other: Finding, finding: Finding) -> bool:
-    if other.role not in AT_FAULT or finding.role not in AT_FAULT or finding.cause not in explained_causes(other):
+    if not other.is_at_fault or not finding.is_at_fault or finding.cause not in explained_causes(other):
         return False
     if (other.confidence, finding.confidence) == ("possible", "certain"):
         return False        # what is only possible may be wrong, and would hide what is seen

@@ -13,7 +13,7 @@ from fixer.analysis.case import Case
 from fixer.analysis.hidden_failures import accepts_nothing
 from fixer.analysis.route_verdict import RouteVerdict, is_closed
 from fixer.lazy.dataclass import replace
-from fixer.model.diagnosis import AT_FAULT, Finding, Repair
+from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Known
 from fixer.model.plan import WaitForListener, has_only_starts
 from fixer.model.snapshot import Endpoint
@@ -26,7 +26,7 @@ def mark_proofs(case: Case, findings: Sequence[Finding]) -> tuple[Finding, ...]:
     verdicts = {judged.facts.route.id: judged for judged in case.verdicts.values()}
     return tuple(
         replace(finding, repairs=tuple(_proven_by_mechanism(repair) for repair in finding.repairs))
-        if finding.role in AT_FAULT and finding.repairs and not _is_shown_by_answers(case, finding, verdicts)
+        if finding.is_at_fault and finding.repairs and not _is_shown_by_answers(case, finding, verdicts)
         else finding for finding in findings
     )
 

@@ -16,7 +16,7 @@ from fixer.analysis.route_verdict import RouteVerdict
 from fixer.analysis.service_state import is_unwatched
 from fixer.diagnose.precedence import demote_explained, effects_of
 from fixer.lazy.dataclass import dataclass, replace
-from fixer.model.diagnosis import AT_FAULT, Finding, Repair
+from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import DaemonReload, UnitAction, WaitForListener, WriteFile
 from fixer.model.snapshot import Container, Service, Unit
@@ -29,7 +29,7 @@ def merge_shared_edits(_: Case, findings: Sequence[Finding]) -> Sequence[Finding
     """Return the findings; a repair also restarts the other services that the same file change repairs."""
     sharing: dict[_ChangeKey, list[UnitAction]] = {}
     for finding in findings:
-        for repair in finding.repairs if finding.role in AT_FAULT else ():
+        for repair in finding.repairs if finding.is_at_fault else ():
             key, start = _change_key(finding, repair), _only_start(repair)
             if key is not None and start is not None:
                 sharing.setdefault(key, []).append(start)
@@ -107,7 +107,7 @@ def _name_replica(finding: Finding, lost: Sequence[_FailingReplica]) -> Finding:
     mine = [x for x in lost if x.verdict.facts.route.id in finding.routes
             and finding.service in (x.service.name, x.container.name)]
     first = next((x for x in mine if finding.node == x.service.node), None)
-    if first is None or finding.role not in AT_FAULT:
+    if first is None or not finding.is_at_fault:
         return finding
     name, own = first.service.name, first.container.name
     summary = f"{own}{finding.summary[len(name):]}" if finding.summary.startswith(f"{name} ") else finding.summary

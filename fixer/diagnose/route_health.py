@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from fixer.analysis.case import Case, is_answering, unique_route_id
 from fixer.analysis.route_verdict import RouteVerdict
-from fixer.model.diagnosis import AT_FAULT, Finding, HealthVerdict, RouteHealth
+from fixer.model.diagnosis import Finding, HealthVerdict, RouteHealth
 from fixer.model.facts import Known
 from fixer.model.nginx_config import Route
 from fixer.model.snapshot import Endpoint
@@ -90,7 +90,7 @@ def health_verdict(
     """Return the verdict on all routes together, for `diagnose`, `verify` and `repair`. `all_excused`: an operator
     ignores every route. Healthy is a proof: without any probe there is none."""
     states = [h.state for h in health]
-    guilty = [f for f in findings if f.role in AT_FAULT]
+    guilty = [f for f in findings if f.is_at_fault]
     known = [state for state in states if state != "unknown"]
     if any(not f.routes for f in guilty) and all(n.master_pid is None for n in case.snapshot.nginxes):
         return "broken"

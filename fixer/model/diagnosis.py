@@ -72,9 +72,14 @@ class Finding:
     is_seen_directly: bool = False  # a state that is observed directly: if it is not found any more, it has ended
 
     @property
+    def is_at_fault(self) -> bool:
+        """True if it is a root or contributes: neither a consequence nor advice."""
+        return self.role in AT_FAULT
+
+    @property
     def is_proven_fault(self) -> bool:
         """True if it is at fault and a cause: a logged failure without a cause is a fault, and proves none."""
-        return self.role in AT_FAULT and self.cause != UNEXPLAINED
+        return self.is_at_fault and self.cause != UNEXPLAINED
 
 
 @dataclass(frozen=True, slots=True)
