@@ -1,7 +1,7 @@
 """What must be seen before a cause is asked: without it, the cause is ruled out and its module is not loaded.
 
-Each cause of the table looks at failing addresses, at lines of nginx's error log, or at a stopped nginx, and at nothing
-else. A cause that is not in the table is always asked.
+Each cause of the table looks at failing addresses, at lines of nginx's error log, or at what else its row names, and at
+nothing else. A cause that is not in the table is always asked.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 from fixer.analysis.case import Case
+from fixer.analysis.route_verdict import is_confirmed_closed
 from fixer.model.diagnosis import RuledOut
 from fixer.model.facts import Known
 
-Trigger: TypeAlias = Literal["address-fails", "nginx-logged", "nginx-stopped"]
+Trigger: TypeAlias = Literal["address-fails", "address-closed", "nginx-logged", "nginx-stopped", "container-unhealthy"]
 
 _ADDRESS: tuple[Trigger, ...] = ("address-fails",)
 _ADDRESS_OR_LINE: tuple[Trigger, ...] = ("address-fails", "nginx-logged")
@@ -29,10 +30,12 @@ TRIGGERS: Mapping[str, tuple[Trigger, ...]] = {
         "backend-hung", "cpu-throttled", "crash-code-error", "crash-killed", "crash-loop-gave-up", "fd-exhausted",
         "memory-pressure", "route-broken", "timeout-too-short",
     ), _ADDRESS_OR_LINE),
-    **dict.fromkeys(("crash-missing-env", "wrong-host"), _ADDRESS_OR_STOPPED),
+    **dict.fromkeys(("crash-missing-env", "network-detached", "wrong-host"), _ADDRESS_OR_STOPPED),
     **dict.fromkeys((
         "backlog-full", "header-too-big", "invalid-upstream-headers", "tls-mismatch", "tls-verify-failed",
     ), _LINE),
+    "backend-down": ("address-fails", "address-closed", "nginx-stopped"),
+    "slow-start": ("address-fails", "container-unhealthy"),
 }
 _MAX_SHOWN = 3
 
@@ -40,10 +43,13 @@ _MAX_SHOWN = 3
 def triggers_of(case: Case) -> frozenset[Trigger]:
     """Return what is there. An error log that cannot be read may hold lines."""
     nginxes = case.snapshot.nginxes
+    boxes = (service.container for service in case.snapshot.services)
     present: dict[Trigger, bool] = {
         "address-fails": bool(case.failing_addresses),
+        "address-closed": any(map(is_confirmed_closed, case.snapshot.endpoints)),
         "nginx-logged": any(not isinstance(nginx.errors, Known) or bool(nginx.errors.value) for nginx in nginxes),
         "nginx-stopped": any(nginx.master_pid is None for nginx in nginxes),
+        "container-unhealthy": any(box is not None and box.health == "unhealthy" for box in boxes),
     }
     return frozenset(trigger for trigger, is_there in present.items() if is_there)
 
