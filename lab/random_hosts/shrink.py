@@ -11,6 +11,7 @@ from lab.random_hosts.figures import HostResult
 from lab.random_hosts.host_spec import HostSpec, Part, composed_values
 from lab.random_hosts.part_files import KIND, plain_part
 
+FAULT = "fault "
 TRIES = 30      # hosts that are made at most: half an hour to an hour
 _SURENESS = re.compile(r" \((?:certain|likely|possible|unstated)\)")
 
@@ -18,7 +19,7 @@ _SURENESS = re.compile(r" \((?:certain|likely|possible|unstated)\)")
 @dataclass(frozen=True, slots=True)
 class Shrunk:
     """What is left: `left` of the choices and faults that were not plain, after `tries` hosts.
-    `is_least`: no single one of them can be left out; else the tries ended before that was known."""
+    `is_least`: nothing more could be left out; else the tries ended before that was known."""
 
     left: tuple[str, ...]
     tries: int
@@ -40,7 +41,7 @@ def extras_of(spec: HostSpec) -> tuple[str, ...]:
     """Return what a host has beyond the plain host of its kind: `AXIS=PART` and `fault NAME`."""
     plain = {axis: part.name for axis, part in _plain_parts(spec).items()}
     chosen = [f"{part.axis}={part.name}" for part in spec.parts[1:] if plain[part.axis] != part.name]
-    return (*chosen, *(f"fault {one.name}" for one in spec.faults))
+    return (*chosen, *(f"{FAULT}{one.name}" for one in spec.faults))
 
 
 def reduced(spec: HostSpec, left: Sequence[str], file: str) -> HostSpec | None:
@@ -49,7 +50,7 @@ def reduced(spec: HostSpec, left: Sequence[str], file: str) -> HostSpec | None:
     plain = _plain_parts(spec)
     parts = (spec.parts[0], *(part if f"{part.axis}={part.name}" in left else plain[part.axis]
                               for part in spec.parts[1:]))
-    faults = tuple(one for one in spec.faults if f"fault {one.name}" in left)
+    faults = tuple(one for one in spec.faults if f"{FAULT}{one.name}" in left)
     found = replace(spec, parts=parts, faults=(), values=composed_values(parts, spec.drawn), file=file)
     found = replace(found, faults=faults)
     return found if do_go_together(found) else None

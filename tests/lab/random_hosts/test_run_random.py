@@ -17,6 +17,7 @@ from lab.random_hosts.host_document import read_host, write_host
 from lab.random_hosts.host_spec import HostSpec
 from lab.random_hosts.ledger import SeedRange, append_run, ledger_line
 from lab.random_hosts.run_random import RandomRequest, is_passed, random_request, result_line, run_random
+from lab.random_hosts.shrink import extras_of
 from tests.lab.random_hosts.builders import fault, look, repaired, result
 
 PORT = fault("port", "wrong-port")
@@ -138,7 +139,7 @@ def test_a_host_that_was_not_is_reduced_and_named(answers: dict[int, HostResult]
         run_random(RandomRequest(1, 11, shrink=True))
     command = re.fullmatch(r"make the reduced host: lab bench --random 1 --spec (\S+) --keep", caught.value.hint)
     assert command is not None
-    assert read_host(Path(command[1])).faults == ()
+    assert len(extras_of(read_host(Path(command[1])))) <= 1
 
 
 def test_the_request_holds_the_options() -> None:
