@@ -65,19 +65,25 @@ def _showing(host: RunningHost, visitors: Visitors) -> tuple[str, ...]:
     faults = host.spec.faults
     for fault in faults:
         host.inject(fault)
-    together = visitors.begins_to_fail()
+    together = _settled(host, visitors)
     if together is None:
         raise UnexpectedState("does not fail with all faults together")
     found = []
     for fault in faults:
         host.undo(fault)
-        without = visitors.begins_to_fail()
+        without = _settled(host, visitors)
         if without != together:
             found.append(fault.name)
         host.inject(fault)
         if visitors.begins_to_fail() is None:
             raise UnexpectedState(f"does not fail when {fault.name} is injected again")
     return showing_or_all(found, [fault.name for fault in faults])
+
+
+def _settled(host: RunningHost, visitors: Visitors) -> Signature | None:
+    """Return how the host fails once nothing starts any more: until then a server that is mended fails as before."""
+    host.settle()
+    return visitors.begins_to_fail()
 
 
 def showing_or_all(found: list[str], names: list[str]) -> tuple[str, ...]:
