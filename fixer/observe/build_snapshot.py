@@ -111,7 +111,7 @@ def build_snapshot(capture: Capture) -> Snapshot:
         address_candidates=_unlisted_containers(sites, options, views, containers) if containers else (),
         boot_entries=tuple(s for view in views.values() for s in boot_entries_of(
             view, container_of(view.name, containers))),
-        is_cut=any(cut_text(view.node) for view in views.values()),
+        is_cut=any(map(_is_cut, capture.nodes)),
         hand_started_logs=tuple(words for view in views.values() if (words := unmanaged_log_of(view)) is not None),
     )
 
@@ -319,6 +319,11 @@ def _notes(capture: Capture, views: Mapping[str, View], plans: Mapping[int, Prob
     if fewer := max((plan.fewer for plan in plans.values()), default=0):
         most = f"all routes of an nginx share {MOST_REPEATED_PROBES}"
         yield f"each route was asked at most {fewer} times, fewer than --requests says: {most}"
+
+
+def _is_cut(node: NodeCapture) -> bool:
+    """Return whether the look was over before the node had answered all questions, or any."""
+    return node.unreachable.endswith((NOT_ASKED, CUT_OFF)) or bool(cut_text(node))
 
 
 def cut_text(node: NodeCapture) -> str:

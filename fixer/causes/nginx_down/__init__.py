@@ -101,6 +101,8 @@ def judge(case: Case) -> Verdict:
             missing.append(f"whether {other}, which has the process title of nginx, is the nginx of {nginx.node}")
         elif (unused := _unused_unit_text(nginx)):
             missing.append(unused)
+        elif case.snapshot.is_cut and (nginx.service is None or run_state_of(nginx.service) == "running"):
+            missing.append("whether nginx runs: not all questions were answered in time")
         else:
             findings.append(_found(case, nginx))
     if not case.snapshot.nginxes:

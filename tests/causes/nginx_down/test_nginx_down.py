@@ -267,3 +267,11 @@ def test_an_nginx_that_waits_its_turn_is_not_started_once_more() -> None:
     assert "nginx does not run: the start of nginx.service is queued behind warm.service" in found.summary
     assert [(repair.id, repair.risk, repair.steps) for repair in found.repairs] == [("end-wait", "manual", ())]
     assert any(evidence.where == WARM for evidence in found.evidence)
+
+
+def test_a_cut_look_shows_no_nginx_only_where_a_manager_says_so() -> None:
+    """On a busy host another node may run it, which gave no answer in time."""
+    unmanaged = replace(no_nginx(service=None).snapshot(), is_cut=True)
+    assert isinstance(verdict_of(diagnose(unmanaged), DOWN), Undetermined)
+    assert roots(diagnose(replace(unmanaged, is_cut=False))) == [DOWN]
+    assert roots(diagnose(replace(no_nginx().snapshot(), is_cut=True))) == [DOWN]
