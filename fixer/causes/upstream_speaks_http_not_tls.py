@@ -32,7 +32,7 @@ Variants
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case, FailingAddress
+from fixer.analysis.case import Case, FailingAddress, is_dropping
 from fixer.analysis.cause import Cause, conclude, for_each_failing_address
 from fixer.analysis.evidence import config_evidence, endpoint_text
 from fixer.analysis.nginx_errors import routes_text, symptom_evidence
@@ -60,16 +60,19 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     if route.kind != "proxy_pass" or route.scheme != "https" or isinstance(endpoint.http, Unknown):
         return shown
     text = endpoint_text(endpoint)
-    silent = endpoint.http.value.error == "slow" and endpoint.http.value.phase == "tls"
-    if endpoint.unix is not None or not (silent or endpoint.http.value.error == "tls"):
+    heard = endpoint.http.value
+    silent = heard.error == "slow" and heard.phase == "tls"
+    hung_up = is_dropping(endpoint) and heard.phase == "tls"
+    if not (silent or hung_up or heard.error == "tls"):
         return shown
     other = answer_in_other_scheme(case, trouble, "without")
     if not isinstance(other, ProbeResult):
         return other
-    if silent and needs_tls(other):
-        return shown      # it accepts TLS, and is slow
+    if (silent or hung_up) and needs_tls(other):
+        return shown      # it accepts TLS, and is slow, or refused ours
     service = case.service(endpoint.configured_service or endpoint.listening_service)
-    said = "no answer to the handshake" if silent else endpoint.http.value.body[:100] or "refused"
+    said = "no answer to the handshake" if silent else heard.body[:100] or (
+        "it hung up in the handshake" if hung_up else "refused")
     return Finding(
         cause=CAUSE.id, variant="tls-to-plain-backend", role="root",
         confidence="likely" if is_held_by_stranger(case, trouble) else "certain",

@@ -81,3 +81,17 @@ def test_hit_it_waits_for_the_end_of_a_plain_request() -> None:
 ])
 def test_miss_a_slow_one_that_takes_tls(heard: Any, other: Any) -> None:
     assert isinstance(verdict_of(judged(heard, Known(other)), CAUSE), RuledOut)
+
+
+@pytest.mark.parametrize(("error", "phase", "hit"), [
+    ("reset", "tls", True), ("closed", "tls", True), ("reset", "head", False), ("reset", "connect", False),
+])
+def test_a_server_that_hangs_up_in_the_handshake_takes_no_tls_if_it_answers_plainly(error: str, phase: str, hit: bool) -> None:
+    found = judged(probe(error=error, phase=phase))
+    assert (CAUSE in roots(found)) is hit
+    assert CAUSE not in roots(judged(probe(error=error, phase=phase), Known(probe(error="reset"))))
+
+
+def test_hit_over_a_unix_socket() -> None:
+    found = judged(probe(error="reset", phase="tls"), unix="/run/shop/s.sock", host="", port=0).findings[0]
+    assert found.cause == CAUSE and "unix:/run/shop/s.sock with TLS" in found.summary

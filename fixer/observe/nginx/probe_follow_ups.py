@@ -75,12 +75,14 @@ _CLOSED_ERRORS = frozenset({"closed", "reset", "not-http"})
 def swap_tls(probe: Probe, view: View) -> Probe | None:
     """Return the swapped probe if the first result leaves open which protocol the endpoint speaks, else None."""
     heard = probe_result(view.node.answers.get(probe))
-    if isinstance(heard, Unknown) or probe.path is None or probe.unix is not None or probe.proxy_protocol:
+    if isinstance(heard, Unknown) or probe.path is None or probe.proxy_protocol or (
+            probe.unix is not None and not probe.tls):     # not every node has a tool that speaks TLS on such a socket
         return None
     error, status = heard.value.error, heard.value.status
     if probe.tls:
-        kept_silent = error == "slow" and heard.value.phase == "tls"      # it may wait for the end of a plain request
-        return replace(probe, tls=False, sni="") if error == "tls" or kept_silent else None
+        # in the handshake it may wait for the end of a plain request, or hang up on what is none
+        unlike_tls = heard.value.phase == "tls" and (error == "slow" or error in _CLOSED_ERRORS)
+        return replace(probe, tls=False, sni="") if error == "tls" or unlike_tls else None
     if error in _CLOSED_ERRORS or (status == 400 and needs_tls(heard.value)):
         return replace(probe, tls=True, sni=probe.host_header)
     return None
