@@ -35,9 +35,10 @@ from __future__ import annotations
 from fixer.analysis.case import Case, FailingAddress, is_dropping
 from fixer.analysis.cause import Cause, conclude, for_each_failing_address
 from fixer.analysis.evidence import config_evidence, endpoint_text
-from fixer.analysis.nginx_errors import routes_text, symptom_evidence
+from fixer.analysis.nginx_errors import events_for, routes_text, symptom_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
+from fixer.model.nginx_config import ErrorKind
 from fixer.model.snapshot import ProbeResult, needs_tls
 from fixer.repairs.nginx_directives import (
     SCHEME_ID,
@@ -46,6 +47,8 @@ from fixer.repairs.nginx_directives import (
     is_held_by_stranger,
     merge_same_edits,
 )
+
+_HANDSHAKE_ERRORS: frozenset[ErrorKind] = frozenset({"tls-handshake", "tls-version"})
 
 
 def judge(case: Case) -> Verdict:
@@ -59,8 +62,10 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     shown = config_evidence(case.snapshot, trouble.nginx, endpoint)
     if route.kind != "proxy_pass" or route.scheme != "https" or isinstance(endpoint.http, Unknown):
         return shown
-    text = endpoint_text(endpoint)
     heard = endpoint.http.value
+    if endpoint.unix is not None:      # it is always asked plainly: nginx's own log shows what a handshake meets
+        failed = heard.status is not None and events_for(case, trouble, _HANDSHAKE_ERRORS)
+        return _finding(case, trouble, "nginx's handshake failed", heard) if failed else shown
     silent = heard.error == "slow" and heard.phase == "tls"
     hung_up = is_dropping(endpoint) and heard.phase == "tls"
     if not (silent or hung_up or heard.error == "tls"):
@@ -70,9 +75,15 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         return other
     if (silent or hung_up) and needs_tls(other):
         return shown      # it accepts TLS, and is slow, or refused ours
-    service = case.service(endpoint.configured_service or endpoint.listening_service)
     said = "no answer to the handshake" if silent else heard.body[:100] or (
         "it hung up in the handshake" if hung_up else "refused")
+    return _finding(case, trouble, said, other)
+
+
+def _finding(case: Case, trouble: FailingAddress, said: str, other: ProbeResult) -> Finding:
+    """Return the finding: `said` is what a handshake met, `other` the answer without TLS."""
+    endpoint, text = trouble.endpoint, endpoint_text(trouble.endpoint)
+    service = case.service(endpoint.configured_service or endpoint.listening_service)
     return Finding(
         cause=CAUSE.id, variant="tls-to-plain-backend", role="root",
         confidence="likely" if is_held_by_stranger(case, trouble) else "certain",
@@ -81,9 +92,10 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         detail=(), routes=trouble.route_ids, service=service.name if service is not None else None,
         node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
-            shown, Evidence("probe", f"https://{text}", f"no TLS: {said}"),
+            config_evidence(case.snapshot, trouble.nginx, endpoint),
+            Evidence("probe", f"https://{text}", f"no TLS: {said}"),
             Evidence("probe", f"http://{text}", f"answers {other.status}"),
-            *symptom_evidence(case, trouble, {"tls-handshake", "tls-version"}),
+            *symptom_evidence(case, trouble, _HANDSHAKE_ERRORS),
         ))),
         repairs=(_repair(case, trouble),),
     )

@@ -92,6 +92,8 @@ def test_a_server_that_hangs_up_in_the_handshake_takes_no_tls_if_it_answers_plai
     assert CAUSE not in roots(judged(probe(error=error, phase=phase), Known(probe(error="reset"))))
 
 
-def test_hit_over_a_unix_socket() -> None:
-    found = judged(probe(error="reset", phase="tls"), unix="/run/shop/s.sock", host="", port=0).findings[0]
-    assert found.cause == CAUSE and "unix:/run/shop/s.sock with TLS" in found.summary
+def test_hit_over_a_unix_socket_that_answers_plainly_while_nginxs_handshake_fails() -> None:
+    socket = {"unix": "/run/shop/s.sock", "host": "", "port": 0}
+    found = judged(GOOD, **socket).findings[0]
+    assert found.cause == CAUSE and "unix:/run/shop/s.sock with TLS" in found.summary and found.repairs[0].risk == "safe"
+    assert CAUSE not in roots(judged(probe(error="closed"), **socket))

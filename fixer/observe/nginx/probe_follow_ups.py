@@ -75,8 +75,7 @@ _CLOSED_ERRORS = frozenset({"closed", "reset", "not-http"})
 def swap_tls(probe: Probe, view: View) -> Probe | None:
     """Return the swapped probe if the first result leaves open which protocol the endpoint speaks, else None."""
     heard = probe_result(view.node.answers.get(probe))
-    if isinstance(heard, Unknown) or probe.path is None or probe.proxy_protocol or (
-            probe.unix is not None and not probe.tls):     # not every node has a tool that speaks TLS on such a socket
+    if isinstance(heard, Unknown) or probe.path is None or probe.unix is not None or probe.proxy_protocol:
         return None
     error, status = heard.value.error, heard.value.status
     if probe.tls:

@@ -107,8 +107,6 @@ def test_what_takes_no_tls_is_asked_plainly() -> None:
     assert swap_tls(TLS, heard(TLS, error="tls", phase="tls")) == replace(PLAIN, sni="")
     assert swap_tls(TLS, heard(TLS, error="timeout", phase="tls")) == replace(PLAIN, sni="")
     assert swap_tls(TLS, heard(TLS, error="reset", phase="tls")) == replace(PLAIN, sni="")
-    socket = replace(TLS, unix="/run/x", host="", port=0)
-    assert swap_tls(socket, heard(socket, error="reset", phase="tls")) == replace(socket, tls=False, sni="")
     assert swap_tls(TLS, heard(TLS, error="timeout", phase="head")) is None
     assert swap_tls(TLS, heard(TLS, error="timeout", phase="connect")) is None
 
