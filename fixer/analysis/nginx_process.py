@@ -9,6 +9,7 @@ from fixer.analysis.case import Case, FailingAddress, unique_route_id
 from fixer.analysis.evidence import container_of, listener_evidence, listeners_on, pids_of, replaced_mount_file
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import lines_of, message_of
+from fixer.formats.addresses import is_loopback
 from fixer.formats.docker_conventions import is_place, path_on_engine
 from fixer.formats.numbers import is_number
 from fixer.lazy.dataclass import replace
@@ -132,10 +133,12 @@ def uncreated_backends(case: Case) -> Iterator[tuple[Compose, FailingAddress, Un
 
 
 def _leads_to(case: Case, trouble: FailingAddress, service: UncreatedService) -> bool:
-    """Return whether nginx names the service, or a socket of it in a folder that both have from the Docker host."""
+    """Return whether nginx names the service, a port of it in the network that both would share, or a socket in a folder
+    that both have from the Docker host."""
     path, box = trouble.endpoint.unix, container_of(case.snapshot, trouble.nginx.node)
     if path is None:
-        return trouble.endpoint.host in service.names
+        own = box is not None and box.service == service.guest_of and is_loopback(trouble.endpoint.host)
+        return trouble.endpoint.host in service.names or (own and trouble.endpoint.port in service.ports)
     place = path_on_engine(box, path) if box is not None else None
     return place is not None and any(is_place(socket, place) for socket in service.sockets)
 

@@ -11,13 +11,16 @@ from fixer.model.facts import Evidence, Fact
 @dataclass(frozen=True, slots=True)
 class UncreatedService:
     """A service of a project's files without a container, reached by `names`. Any of `profiles` enables it. `sockets`
-    are the paths (or, in a named volume, their ends) that its unix sockets would have on the engine's machine."""
+    are the paths (or, in a named volume, their ends) that its unix sockets would have on the engine's machine.
+    `guest_of` is the service whose network it uses, `ports` are those that it would listen on."""
 
     service: str
     names: tuple[str, ...]
     source: Evidence
     profiles: tuple[str, ...] = ()
     sockets: tuple[str, ...] = ()
+    guest_of: str = ""
+    ports: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from fixer.lazy.dataclass import replace
 from fixer.model.deployment import UncreatedService
 from fixer.model.facts import Evidence
 from fixer.model.query import Command
-from fixer.model.snapshot import Container
+from fixer.model.snapshot import Binding, Container
 from fixer.observe.docker.compose_files import (
     ComposeFile,
     compose_files_of,
@@ -42,16 +42,28 @@ def uncreated_services(project: str, first: Container, members: list[Container],
             called = [v.text for f in files if isinstance(v := f.service.get("container_name"), Scalar)]
             aliases = [alias for network in compose_networks(files, roots, project, outer) for alias in network.aliases]
             said = Evidence("file", f"{last.path}:{last.line(last.service.start)}", f"service {name}")
-            sockets = tuple(_sockets_on_engine(replace(first, service=name), files, engine))
-            yield UncreatedService(name, tuple(dict.fromkeys((name, *called, *aliases))), said,
-                                   inactive_profiles(files, outer), sockets)
+            bindings = _bindings(replace(first, service=name), engine)
+            mounts = [mount for file in files for mount in _mounts(file, project)]
+            yield UncreatedService(
+                name, tuple(dict.fromkeys((name, *called, *aliases))), said, inactive_profiles(files, outer),
+                tuple(_sockets_on_engine(bindings, mounts)), _host_of_network(files),
+                tuple(binding.port for binding in bindings if binding.unix is None))
 
 
-def _sockets_on_engine(service: Container, files: Sequence[ComposeFile], engine: View) -> Iterator[str]:
-    """Yield where the engine's machine would have the sockets that the service's command names."""
+def _bindings(service: Container, engine: View) -> tuple[Binding, ...]:
     told = compose_service(service, engine)
-    mounts = [mount for file in files for mount in _mounts(file, service.project or "")] if told is not None else []
-    for binding in bindings_of(told.command, told.env, told.evidence) if told is not None and mounts else ():
+    return () if told is None else bindings_of(told.command, told.env, told.evidence)
+
+
+def _host_of_network(files: Sequence[ComposeFile]) -> str:
+    """Return the service whose network the service uses (`network_mode: service:NAME`); empty for its own."""
+    modes = [node.text for file in files if isinstance(node := file.service.get("network_mode"), Scalar)]
+    return modes[-1].removeprefix("service:") if modes and modes[-1].startswith("service:") else ""
+
+
+def _sockets_on_engine(bindings: Sequence[Binding], mounts: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Yield where the engine's machine would have the unix sockets."""
+    for binding in bindings:
         found = [(source, target) for source, target in mounts
                  if binding.unix is not None and is_within(binding.unix, target)]
         if found and binding.unix is not None:

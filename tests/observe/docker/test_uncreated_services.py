@@ -29,6 +29,15 @@ def test_the_sockets_of_a_service_that_was_never_created(command: str, volumes: 
     assert (found.service, found.sockets) == ("jobs", sockets)
 
 
+@pytest.mark.parametrize(("mode", "guest"), [("service:web", "web"), ("host", ""), ("container:x", "")])
+def test_a_guest_of_another_services_network_and_its_ports(mode: str, guest: str) -> None:
+    text = f"services:\n  api: {{image: x}}\n  web: {{image: y}}\n  jobs:\n    command: gunicorn -b 127.0.0.1:8005 web:app\n    network_mode: {mode}\n"
+    seen = seen_of("", argv=["uvicorn", "a:b", "--port", "8000"], files={"/srv/shop/compose.yaml": text})
+    assert seen.compose is not None
+    (found,) = seen.compose.uncreated
+    assert (found.guest_of, found.ports) == (guest, (8005,))
+
+
 def test_of_a_named_volume_only_the_end_is_known() -> None:
     assert is_place("/volumes/shop_run/_data/s.sock", "/var/lib/docker/volumes/shop_run/_data/s.sock")
     assert not is_place("/srv/shop/run/s.sock", "/mnt/srv/shop/run/s.sock")
