@@ -133,8 +133,8 @@ def uncreated_backends(case: Case) -> Iterator[tuple[Compose, FailingAddress, Un
 
 
 def _leads_to(case: Case, trouble: FailingAddress, service: UncreatedService) -> bool:
-    """Return whether nginx names the service, a port of it in the network that both would share, or a socket in a folder
-    that both have from the Docker host."""
+    """Return whether nginx names the service, a port of it in the network that both would share, or a socket in a
+    folder that both have from the Docker host."""
     path, box = trouble.endpoint.unix, container_of(case.snapshot, trouble.nginx.node)
     if path is None:
         own = box is not None and box.service == service.guest_of and is_loopback(trouble.endpoint.host)
