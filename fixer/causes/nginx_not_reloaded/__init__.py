@@ -106,7 +106,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         return no_listener_evidence(endpoint)[0]
     if isinstance(endpoint.http, Known) and endpoint.http.value.status is None and not _is_hanging(case, trouble):
         return Evidence("probe", endpoint_text(endpoint), f"no answer when asked directly: {endpoint.http.value.error}")
-    if closed is None or isinstance(endpoint.http, Unknown):
+    if closed is None or (isinstance(endpoint.http, Unknown) and not _is_asking_elsewhere(case, trouble)):
         return _failed_reload_finding(case, trouble) or f"whether {endpoint_text(endpoint)} answers when asked directly"
     if isinstance(nginx.config_mtime, Unknown) or isinstance(nginx.loaded_at, Unknown):
         return f"when nginx on {nginx.node} loaded its configuration"
@@ -185,9 +185,10 @@ def _age_evidence(case: Case, nginx: Nginx) -> Evidence:
 def _not_reloaded_finding(case: Case, trouble: FailingAddress, doubt: str = "") -> Finding:
     nginx, endpoint = trouble.nginx, trouble.endpoint
     direct = endpoint.http.or_else(None)
-    answer = "" if direct is None else f"answers {direct.status} when asked directly"
-    answers = "answers"
-    if direct is not None and direct.status is None:
+    answers, answer = "accepts connections", "accepts the connection"      # of another protocol than HTTP
+    if direct is not None and direct.status is not None:
+        answers, answer = "answers", f"answers {direct.status} when asked directly"
+    elif direct is not None:
         answers, answer = "accepts connections", f"accepts the connection but does not answer: {direct.error}"
     return Finding(
         cause=CAUSE.id, variant="config-edited-not-reloaded", role="root", confidence="likely" if doubt else "certain",

@@ -160,3 +160,14 @@ def test_an_older_configuration_hides_that_its_new_address_hangs(asked: str, err
     if found:
         first = finding_of(diagnosis, OLD)
         assert "accepts connections" in first.summary and first.repairs[0].risk == "safe"
+
+
+@pytest.mark.parametrize(("asked", "found"), [("uwsgi://127.0.0.1:8022", True), ("uwsgi://127.0.0.1:8000", False), ("", False)])
+def test_a_backend_of_another_protocol_than_http_need_only_accept(asked: str, found: bool) -> None:
+    """Nobody can ask it for a page, and nginx's log names the port of the older configuration."""
+    scene = edited().endpoint(http=Unknown("the upstream protocol is not HTTP"), tcp=Known(probe()))
+    scene.events[0] = replace(scene.events[0], upstream=asked)
+    diagnosis = diagnose(scene.snapshot())
+    assert (OLD in roots(diagnosis)) is found
+    if found:
+        assert "which accepts connections" in finding_of(diagnosis, OLD).summary
