@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lab.paths import state_root
 from lab.random_hosts.host_container import LABEL, owner_of, remove_container, start_container, wait_until_booted
+from lab.random_hosts.host_images import app_image_of
 from lab.random_hosts.host_spec import HostSpec
 from lab.random_hosts.running_host import FILE_AGE, RunningHost, tar_of_files
 from lab.random_hosts.running_machine import RunningMachine
@@ -62,8 +63,8 @@ def running_project(spec: HostSpec, image: str, *, keep: bool = False) -> Iterat
     name = f"{spec.values['word']}-{secrets.token_hex(3)}"
     folder = state_root() / "projects" / name
     owner = owner_of(name)
-    placed = spec.placed({"project": str(folder), "project_id": name, "image_web": image, "image_app": image,
-                          "owner": owner, "owner_label": f"{LABEL}={owner}"})
+    placed = spec.placed({"project": str(folder), "project_id": name, "owner": owner,
+                          "owner_label": f"{LABEL}={owner}", "image_web": image, "image_app": app_image_of(spec)})
     host = RunningProject(placed, placed.values["web_container"])
     try:
         _set_up_project(host)

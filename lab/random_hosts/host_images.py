@@ -18,9 +18,9 @@ from lab.random_hosts.part_files import all_parts
 from lab.stack import docker_engine, images
 from lab.stack.docker_command import require_docker
 
-HOST, PROJECT = "random-host", "random-project"
+HOST, PROJECT, APP = IMAGES = "random-host", "random-project", "random-app"
 # what each image is built of: its folder, and the argument that names the image below it
-_ON_MACHINE = ((HOST, "MACHINE"), (PROJECT, "HOST"))
+_ON_MACHINE = ((HOST, "MACHINE"), (PROJECT, "HOST"), (APP, "PROJECT"))
 _ON_BASE = (("packages", ""), ("machine", "PACKAGES"), *_ON_MACHINE)
 
 
@@ -39,7 +39,7 @@ def images_on(base: str) -> tuple[HostImage, ...]:
     found = []
     for folder, argument in steps:
         own = images.folder_digest(compose_root() / "images" / folder)
-        name = folder if folder in (HOST, PROJECT) else f"random-{folder}"
+        name = folder if folder in IMAGES else f"random-{folder}"
         tag = f"badgateway/{name}:{hashlib.sha256((below + own).encode()).hexdigest()[:12]}"
         found.append(HostImage(folder, tag, {argument: below} if argument else {}))
         below = tag
@@ -47,14 +47,22 @@ def images_on(base: str) -> tuple[HostImage, ...]:
 
 
 def image_of(spec: HostSpec) -> str:
-    """Return the tag of the image that a host is made of."""
-    wanted = PROJECT if spec.is_project else HOST
-    return next(one.tag for one in images_on(spec.values["base_image"]) if one.folder == wanted)
+    """Return the tag of the image that nginx of a host runs from."""
+    return _tag_on(spec, PROJECT if spec.is_project else HOST)
+
+
+def app_image_of(spec: HostSpec) -> str:
+    """Return the tag of the image that the application of a host runs from."""
+    return _tag_on(spec, APP) if "own-image" in spec.offers else image_of(spec)
+
+
+def _tag_on(spec: HostSpec, folder: str) -> str:
+    return next(one.tag for one in images_on(spec.values["base_image"]) if one.folder == folder)
 
 
 def all_tags() -> tuple[str, ...]:
     """Return the tags of all images that a host may be made of."""
-    return tuple(one.tag for base in _bases() for one in images_on(base) if one.folder in (HOST, PROJECT))
+    return tuple(one.tag for base in _bases() for one in images_on(base) if one.folder in IMAGES)
 
 
 def _bases() -> tuple[str, ...]:
@@ -63,7 +71,8 @@ def _bases() -> tuple[str, ...]:
 
 def ensure_images(say: images.ProgressCallback, hosts: Iterable[HostSpec]) -> None:
     """Build the images that the hosts need and that are missing."""
-    _ensure(say, {image_of(host): host.values["base_image"] for host in hosts})
+    wanted = [(image, host) for host in hosts for image in (image_of(host), app_image_of(host))]
+    _ensure(say, {image: host.values["base_image"] for image, host in wanted})
 
 
 def _ensure(say: images.ProgressCallback, wanted: Mapping[str, str]) -> None:
@@ -110,7 +119,7 @@ def main() -> int:
     try:
         require_docker()
         _ensure(lambda line: print(line, flush=True),  # noqa: T201  a command of its own
-                {one.tag: base for base in _bases() for one in images_on(base) if one.folder in (HOST, PROJECT)})
+                {one.tag: base for base in _bases() for one in images_on(base) if one.folder in IMAGES})
     except LabError as error:
         print("\n".join(filter(None, [error.message, error.hint])), file=sys.stderr)  # noqa: T201
         return error.exit_code

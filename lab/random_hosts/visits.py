@@ -24,7 +24,7 @@ FAIL_SECONDS = 40.0
 _LOGGED = re.compile(r"\S+ \S+ \[(?:error|crit|emerg|alert)\] \d+#\d+: (?:\*\d+ )?(?P<what>.*)")
 _UPSTREAM = re.compile(r', upstream: "(?P<address>[^"]{0,300})"')
 _CONTAINER = re.compile(r"\b(?:10|172|192)(?:\.\d{1,3}){3}\b")      # Docker gave it, and may give another
-_PAGE = re.compile(r"/(?:login|health|api/\w{1,60})\Z")
+_PAGE = re.compile(r"/(?:login|health|api/\w{1,60})(?:\?[^\s?]{0,100})?\Z")
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import pytest
 
 from lab.random_hosts import create_host, running_project
 from lab.random_hosts.host_container import owner_of
+from lab.random_hosts.host_images import app_image_of
 from lab.random_hosts.running_project import RunningProject
 from tests.lab.random_hosts.builders import host_of_kind
 
@@ -42,7 +43,7 @@ def test_what_a_group_may_read_the_account_of_the_container_may_read(
         assert settings.stat().st_mode & 0o777 == 0o644
         assert host.folder.parent == tmp_path / "projects"
         assert host.spec.values["owner_label"] == f"badgateway.random={owner_of(host.folder.name)}"
-        assert "image" in (host.folder / ".env").read_text()
+        assert (host.folder / ".env").read_text().startswith(f"WEB_IMAGE=image\nAPP_IMAGE={app_image_of(spec)}\n")
     assert not host.folder.exists()
     name = f"com.docker.compose.project={host.folder.name}"
     assert removed == [f"badgateway.random={owner_of(host.folder.name)}", name, name]

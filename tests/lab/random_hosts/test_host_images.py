@@ -10,7 +10,7 @@ import pytest
 
 from lab.errors import LabError
 from lab.random_hosts import host_images
-from lab.random_hosts.host_images import all_tags, context_on, ensure_images, image_of, images_on
+from lab.random_hosts.host_images import all_tags, app_image_of, context_on, ensure_images, image_of, images_on
 from lab.stack.images import BASE_IMAGE, tags
 from tests.lab.random_hosts.builders import drawn_hosts
 
@@ -19,8 +19,8 @@ OLD = "debian:bookworm-slim"
 
 def test_each_image_is_built_on_the_one_before_and_tagged_by_what_it_is_built_of() -> None:
     new, old = images_on(BASE_IMAGE), images_on(OLD)
-    assert [one.folder for one in new] == ["random-host", "random-project"]
-    assert [one.folder for one in old] == ["packages", "machine", "random-host", "random-project"]
+    assert [one.folder for one in new] == ["random-host", "random-project", "random-app"]
+    assert [one.folder for one in old] == ["packages", "machine", "random-host", "random-project", "random-app"]
     assert new[0].arguments == {"MACHINE": tags()["machine"]}
     for below, above in (*pairwise(new), *pairwise(old)):
         assert list(above.arguments.values()) == [below.tag]
@@ -32,6 +32,11 @@ def test_each_image_is_built_on_the_one_before_and_tagged_by_what_it_is_built_of
 def test_a_host_is_made_of_the_image_of_its_kind_and_distribution() -> None:
     made = {image_of(host): (host.is_project, host.choices["distribution"]) for host in drawn_hosts()[:200]}
     assert sorted(made.values()) == [(kind, name) for kind in (False, True) for name in ("debian-12", "debian-13")]
+
+
+def test_an_application_may_have_an_image_of_its_own() -> None:
+    pairs = {(host.choices["image"], image_of(host) == app_image_of(host)) for host in drawn_hosts()[:200]}
+    assert pairs == {("machine", True), ("one", True), ("own", False)}
 
 
 def test_only_the_distributions_base_differs(tmp_path: Path) -> None:
@@ -75,6 +80,6 @@ def test_all_images_are_built_before_the_shards_of_a_night(monkeypatch: pytest.M
     monkeypatch.setattr(host_images.docker_engine, "build_image", lambda folder, tag, *_: built.append(tag))
     monkeypatch.setattr(host_images.images, "ensure", lambda say, names: None)
     assert host_images.main() == 0
-    assert len(all_tags()) == 4
+    assert len(all_tags()) == 6
     assert set(all_tags()) <= set(built)
-    assert len(built) == len(set(built)) == 6
+    assert len(built) == len(set(built)) == 8

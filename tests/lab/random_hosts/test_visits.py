@@ -16,7 +16,7 @@ LINE = ('2026/11/29 04:40:00 [error] 95#95: *{n} connect() failed (111: Connecti
 
 
 def test_the_same_failure_of_two_pages_is_one() -> None:
-    text = "\n".join(LINE.format(n=n, page=page) for n, page in enumerate(("/login", "/health", "/api/whoami")))
+    text = "\n".join(LINE.format(n=n, page=page) for n, page in enumerate(("/login", "/health", "/api/whoami", "/api/report?nonce=7")))
     assert logged_failures(text) == {
         "connect() failed (111: Connection refused) while connecting to upstream http://127.0.0.1:8499"}
 
