@@ -58,11 +58,11 @@ class _Trial:
     def fails(self, extras: Sequence[str]) -> bool | None:
         """Return whether the host with only these extras fails in the same way; None if they do not go together.
         Only the folders of hosts that did stay."""
-        self.number += 1
-        folder = self.kept / f"try-{self.number}"
+        folder = self.kept / f"try-{self.number + 1}"
         small = reduced(self.spec, extras, str(folder / "host.json"))
         if small is None:
             return None
+        self.number += 1
         way = way_of(self.judge(small, folder))
         self.say(f"try {self.number}, {len(extras)} left: {'fails the same' if way == self.way else way or 'passed'}")
         if way != self.way:
