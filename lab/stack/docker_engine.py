@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from lab.errors import LabError, NoDocker
 from lab.lazy_module import lazy_module
-from lab.stack.docker_command import FinishedCommand, labelled_ids
+from lab.stack.docker_command import LABEL, FinishedCommand
 
 if TYPE_CHECKING:
     import docker
@@ -217,6 +217,14 @@ def processes_of(container: str) -> tuple[tuple[int, str], ...]:
     return tuple((int(row[0]), " ".join(row[1:])) for row in rows)
 
 
+def start(container: str) -> None:
+    """Start a container that exists. Compose does the same in a tenth of a second more."""
+    try:
+        engine().api.start(container)
+    except docker.errors.APIError as error:
+        raise LabError(f"{container} could not be started: {reason(error)}") from error
+
+
 def restart(container: str, *, timeout: int) -> None:
     """Restart a container; after `timeout` seconds the engine kills it."""
     try:
@@ -298,7 +306,7 @@ def remove_labelled(lab_id: str) -> None:
     """Remove every container, network and volume of a lab, whatever its files or state say."""
     for kind in ("container", "network", "volume"):
         deadline = time.monotonic() + _REMOVAL_SECONDS
-        while ids := labelled_ids(kind, lab_id):
+        while ids := _ids_of(kind, lab_id):
             with ThreadPoolExecutor(len(ids)) as pool:
                 problems = [problem for problem in pool.map(partial(_remove, kind), ids) if problem]
             if not problems:
@@ -306,6 +314,20 @@ def remove_labelled(lab_id: str) -> None:
             if any("already in progress" not in problem for problem in problems) or time.monotonic() > deadline:
                 raise LabError(f"the {kind}s of {lab_id} could not be removed: {problems[0]}")
             time.sleep(0.2)  # another `lab down` is removing it
+
+
+def _ids_of(kind: str, lab_id: str) -> tuple[str, ...]:
+    """Return the same as `labelled_ids`, without a process: the SDK is there already, to remove them."""
+    wanted = {"label": f"{LABEL}={lab_id}"}
+    api = engine().api
+    try:
+        if kind == "container":
+            return tuple(found["Id"] for found in api.containers(all=True, filters=wanted))
+        if kind == "network":
+            return tuple(found["Id"] for found in api.networks(filters=wanted))
+        return tuple(found["Name"] for found in api.volumes(filters=wanted)["Volumes"] or ())
+    except (docker.errors.APIError, requests.exceptions.RequestException) as error:
+        raise LabError(f"the {kind}s of {lab_id} could not be listed: {reason(error)}") from error
 
 
 def _remove(kind: str, identifier: str) -> str:
@@ -329,7 +351,7 @@ def remove_repeatedly(lab_id: str) -> None:
     """Remove them repeatedly after an interrupted start: the engine may still execute compose's requests."""
     quiet = 0
     while quiet < 3:
-        left = any(labelled_ids(kind, lab_id) for kind in ("container", "network", "volume"))
+        left = any(_ids_of(kind, lab_id) for kind in ("container", "network", "volume"))
         remove_labelled(lab_id)
         quiet = 0 if left else quiet + 1
         time.sleep(0.2)

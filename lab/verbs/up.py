@@ -20,7 +20,7 @@ from lab.stack.break_steps import DRAWN_KEY, break_lab
 from lab.stack.compose_overlays import with_certificate, with_own_ports
 from lab.stack.disk import fill_machine, write_folder
 from lab.stack.docker_command import existing_lab_ids, require_docker
-from lab.stack.docker_engine import state_of
+from lab.stack.docker_engine import start, state_of
 from lab.stack.lab_parts import listed_parts, needed_images, part_name
 from lab.stack.lab_records import LabRecord
 from lab.stack.running_lab import Lab, wait_for, wait_until_booted
@@ -103,7 +103,10 @@ def start_healthy(lab: Lab) -> None:
         lab.compose("create", "--pull", "never")
         on_disk = [entry for entry in rendering.files.values() if entry.path.startswith("/")]
         fill_machine(lab.container(), [*on_disk, *rendering.initial.values()], time.time() - FILE_AGE)
-        lab.compose("start")
+        if lab.record.beside:   # a scenario of somebody else: its mounts are judged once more
+            lab.compose("start")
+        else:
+            start(lab.container())
         wait_until_booted(lab)
         if lab.params["manager"] == "nohup":
             service_control.start(lab, "backend")  # nothing else does

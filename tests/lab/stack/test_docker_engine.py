@@ -122,6 +122,30 @@ def test_two_that_remove_the_same_lab_both_succeed(image: str) -> None:
     assert labelled_ids("container", lab) == labelled_ids("network", lab) == ()
 
 
+@pytest.mark.docker
+def test_what_carries_a_labs_label_is_found_and_no_more(image: str) -> None:
+    lab = f"shop-{uuid.uuid4().hex[:4]}"
+    engine().api.create_network(f"{lab}_inside", labels={LABEL: lab})
+    engine().api.create_volume(f"{lab}_disk", labels={LABEL: lab})
+    engine().api.create_volume(f"{lab}_other", labels={LABEL: f"{lab}2"})
+    made = engine().containers.create(image, ["sleep", "100"], name=lab, labels={LABEL: lab}, network=f"{lab}_inside")
+    try:
+        for kind in ("container", "network", "volume"):
+            [found] = docker_engine._ids_of(kind, lab)
+            assert labelled_ids(kind, lab) in ((found,), (found[:12],))
+        assert docker_engine.state_of(lab) == "created"
+        docker_engine.start(lab)
+        assert docker_engine.state_of(lab) == "running"
+        with pytest.raises(LabError, match=f"{lab}-none could not be started: No such container"):
+            docker_engine.start(f"{lab}-none")
+        remove_labelled(lab)
+        assert docker_engine.inspect(made.id) == {}
+        assert [labelled_ids(kind, f"{lab}2") for kind in ("container", "network", "volume")] == [(), (), (f"{lab}_other",)]
+    finally:
+        remove_labelled(lab)
+        remove_labelled(f"{lab}2")
+
+
 @pytest.mark.parametrize(("status", "raised"), [(404, False), (409, False), (500, True)])
 def test_one_that_somebody_else_removes_is_gone_too(status: int, raised: bool) -> None:
     import docker
