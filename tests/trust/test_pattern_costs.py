@@ -20,7 +20,7 @@ from tests.trust.project_patterns import METHODS, ProjectPattern, compiled_patte
 
 Run = Callable[[Any], object]
 
-SIZES = (256, 1024, 4096)       # characters, until a run takes long enough to be measured
+SIZES = (256, 1024, 4096)       # characters; the first only where the second takes long enough to be measured
 TOO_FAST = 0.0002               # seconds of a processor: below that nothing can be told
 MEASURABLE, RELIABLE = 0.004, 0.02      # seconds: above the noise; above that of a busy machine
 SUSPECT, WORSE = 6.0, 8.0       # times as long at 4 n
@@ -136,13 +136,12 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
 
 def _suspect_size(run: Run, shape: Callable[[int], Any]) -> int:
     """Return a size at which the time seems to grow faster than the text; 0 if it does not."""
-    less = now = 0.0
-    size = SIZES[0]
-    for size in SIZES:
-        less, now = now, _seconds(run, shape(size), 2 if size < SIZES[-1] else 1)
-        if now > MEASURABLE and less:
-            break
-    return size if now > TOO_FAST and now > SUSPECT * less else 0
+    small, middle, large = SIZES
+    now = _seconds(run, shape(middle), 2)
+    if now > MEASURABLE:
+        return middle if now > SUSPECT * _seconds(run, shape(small), 2) else 0
+    less, now = now, _seconds(run, shape(large), 1)
+    return large if now > TOO_FAST and now > SUSPECT * less else 0
 
 
 def _grows(run: Run, shape: Callable[[int], Any], size: int) -> bool:
