@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.hosts.nodes.container_node import is_exec_refused, is_shell_missing
+from fixer.hosts.machine.look_budget import one_look
+from fixer.hosts.nodes import container_node
+from fixer.hosts.nodes.container_node import ContainerAsker, is_exec_refused, is_shell_missing
+from fixer.model.query import ReadFile
 
 BEGIN = "OCI runtime exec failed: exec failed: unable to start container process: "
 
@@ -35,3 +38,20 @@ def test_what_docker_says_of_a_missing_shell(said: str, none: bool) -> None:
 def test_what_docker_says_where_it_starts_no_further_program(said: str, refused: bool) -> None:
     """The container may run all the same: its files, processes and sockets are looked at from outside."""
     assert is_exec_refused(said) is refused
+
+
+def test_all_rounds_of_a_look_are_asked_in_one_program_of_the_container(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+
+    def prefix(container: str, *, stdin: bool = True) -> tuple[str, ...]:
+        return ("env", f"CONTAINER={container}")
+
+    monkeypatch.setattr(container_node, "docker_exec_prefix", prefix)
+    asker = ContainerAsker("web", {"Name": "/shop-web-1", "Id": "a" * 64, "State": {"Status": "running", "Pid": 0}})
+    query = ReadFile("/etc/passwd")
+    for _ in range(2):
+        with one_look():
+            for _ in range(3):
+                assert asker.ask([query])[query].status == "ok"
+                begun.append(asker._shell(b'echo "$CONTAINER $$"', 5.0).stdout.decode())
+    assert len(begun) == 6 and len(set(begun)) == 2 and all(told.startswith("shop-web-1 ") for told in begun)
