@@ -26,8 +26,8 @@ How it is told apart
   backend answers a question of ours at once and nobody waits in its queue. overload-saturated has a queue, and asking
   it is slow too; backend-hung answers nobody; cpu-throttled answers late.
   Where somebody set a limit below nginx's own 60 s, two such lines of the last 15 minutes are enough if all are about
-  one page, nothing else failed, and nothing shows that this is over: load would meet whatever is asked for. A single
-  line is no more than possible.
+  one page, nothing else failed, no three of them waited at the same time (as under load), and nothing shows that this
+  is over. A single line is no more than possible.
   Where the very page that we ask for is late, it is enough that the backend, asked directly with nobody else there,
   answers it well and takes longer than nginx waits.
   header-trickle-timeout: asked directly, the backend begins an answer, and its header is not whole when our time is
@@ -49,7 +49,7 @@ Variants
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.cause import Cause, conclude
@@ -185,8 +185,8 @@ def _judge_route(
 
 def _lasting_findings(case: Case) -> Iterator[Finding]:
     """Yield a finding for each route of which one page, and nothing else, has met a limit that somebody set lower than
-    nginx's own before its header came, and nothing shows that this is over. Load meets whatever is asked for, and a
-    body that stops in the middle hangs for any limit."""
+    nginx's own before its header came, and nothing shows that this is over. Load makes several requests wait at the
+    same time, and a body that stops in the middle hangs for any limit."""
     for failure in logged_failures(case):
         judged, events = failure.routes[0], failure.events
         endpoints = tuple(e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down)
@@ -194,12 +194,25 @@ def _lasting_findings(case: Case) -> Iterator[Finding]:
         one_page = len(paths) == 1 and min(paths).startswith("/") and all(e.kind == "timeout-read" for e in events)
         if failure.over or len(failure.routes) != 1 or not one_page or not endpoints:
             continue
-        if judged.state != "ok" or judged.facts.route.read_timeout >= DEFAULT_SECONDS or _is_about_asked_path(
-                events[-1], endpoints, judged):
+        limit = judged.facts.route.read_timeout
+        if judged.state != "ok" or limit >= DEFAULT_SECONDS or _is_about_asked_path(events[-1], endpoints, judged):
             continue
+        if _most_at_once(events, limit) >= MIN_EVENTS:
+            continue        # an overload that has passed leaves such lines
         if not any(_is_from_other_process(case, e, events) or not _has_spare_capacity(e) for e in endpoints):
             yield _timeout_finding(case, _TimedOutRoute(failure.nginx, judged, events, (), endpoints, is_sending=False,
                                                         is_one_page=True))
+
+
+def _most_at_once(events: Sequence[ErrorEvent], limit: float) -> int:
+    """Return how many of these requests waited at the same time; the times of the log are whole seconds."""
+    times = sorted(event.at for event in events)
+    first = most = 0
+    for number, at in enumerate(times):
+        while at - times[first] >= max(limit, 1.0):
+            first += 1
+        most = max(most, number - first + 1)
+    return most
 
 
 def _path_of(event: ErrorEvent) -> str:

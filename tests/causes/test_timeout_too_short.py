@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -114,15 +115,23 @@ def test_miss_a_group_that_one_late_page_did_not_take_down(late: int, none_left:
     late().endpoint(http=Known(probe(200, ms=1800.0))), late().endpoint(down=True),
     late().endpoint(listener=Known(replace(listener(8000, 200), queued=3))),
     late().endpoint(listener=Known(replace(listener(8000, 200), established=64))),
-    late(path="x"), late(path="/"), late(ago=1000), late().endpoint(listening_service="local/other"),
+    late(path="x"), late(path="/"), late(ago=30), late(ago=90), late(ago=1000), late().endpoint(listening_service="local/other"),
 ])
 def test_miss(scene: Scene) -> None:
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
 
 
+def seldom(count: int = 4, ago: float = 90.0, **more: Any) -> Scene:
+    """Now and then somebody asks for the slow page."""
+    scene = late(1, ago=ago, **more)
+    for number in range(1, count):
+        scene.logs(TIMEOUT, 110, more.get("phase", READING), path=more.get("path", "/report"), ago=ago + 20 * number)
+    return scene
+
+
 @pytest.mark.parametrize("ago", [20.0, 90.0, 600.0])
 def test_one_page_that_always_meets_a_low_limit_is_named_however_seldom_it_is_asked_for(ago: float) -> None:
-    first = found(late(ago=ago))
+    first = found(seldom(ago=ago))
     assert (first.variant, first.confidence, first.repairs[0].risk) == ("read-timeout-too-short", "likely", "disruptive")
     assert "4 times within 15 minutes, always for the same page" in first.summary
 
@@ -133,19 +142,27 @@ def test_two_lines_are_likely_and_one_is_no_more_than_possible() -> None:
     assert first.confidence == "possible" and "(once within 15 minutes)" in first.summary
 
 
+@pytest.mark.parametrize(("seconds", "hit"), [(2.0, True), (30.0, False)])
+def test_requests_that_waited_at_the_same_time_may_be_load(seconds: float, hit: bool) -> None:
+    """The same lines, 10 s apart: with a limit of 30 s three visitors waited at once."""
+    scene = late(1, ago=90, seconds=seconds)
+    for number in (1, 2, 3):
+        scene.logs(TIMEOUT, 110, READING, path="/report", ago=90 + 10 * number)
+    assert (CAUSE in roots(diagnose(scene.snapshot()))) is hit
+
+
 def two_pages() -> Scene:
-    scene = late(2, ago=90)
-    return scene.logs(TIMEOUT, 110, READING, count=2, path="/export", ago=95)
+    return seldom(2).logs(TIMEOUT, 110, READING, path="/export", ago=60)
 
 
 def other_failures() -> Scene:
-    return late(ago=90).logs("upstream prematurely closed connection", None, READING, path="/report", ago=91)
+    return seldom().logs("upstream prematurely closed connection", None, READING, path="/report", ago=91)
 
 
 @pytest.mark.parametrize("scene", [
-    two_pages(), other_failures(), late(ago=90, phase="reading upstream"), late(ago=90, seconds=60.0), late(ago=90, seconds=300.0), late(ago=90, path="/"),
-    late(ago=90).endpoint(listener=Known(replace(listener(8000, 200), queued=3))), late(ago=90).endpoint(http=Known(SLOW)),
-    late(ago=90).endpoint(listening_service="local/other"), late(ago=90).answers(TIMED_OUT),
+    two_pages(), other_failures(), seldom(phase="reading upstream"), seldom(seconds=60.0), seldom(seconds=300.0), seldom(path="/"),
+    seldom().endpoint(listener=Known(replace(listener(8000, 200), queued=3))), seldom().endpoint(http=Known(SLOW)),
+    seldom().endpoint(listening_service="local/other"), seldom().answers(TIMED_OUT),
 ])
 def test_what_load_or_a_lock_may_explain_is_not_blamed_on_a_limit(scene: Scene) -> None:
     assert CAUSE not in roots(diagnose(scene.snapshot()))
