@@ -192,20 +192,27 @@ def _seconds_waited(judged: RouteVerdict, event: ErrorEvent) -> float:
 
 def _start_after(case: Case, endpoint: Endpoint, event: ErrorEvent, began: float) -> tuple[float, str]:
     """Return when the service behind an endpoint started after the line, and its name; (0.0, "") if it did not.
-    A refused connection belongs to a start until the service listens. A start that ends no failure is none: a program
-    that ends again and again has always just started."""
+    A refused connection belongs to a start until the service listens, and a request that waited too long until its last
+    worker was there: the first one takes all that wait. A start that ends no failure is none: a program that ends again
+    and again has always just started."""
     service = case.service(endpoint.listening_service or endpoint.configured_service)
-    started = started_at(case, service) if service is not None else 0.0
-    slack = START_SECONDS if event.kind in _REFUSALS and is_closed(endpoint) is False else 0.0
-    if service is None or began >= started + slack or is_closed(endpoint) is True or is_dropping(endpoint):
+    if service is None or is_closed(endpoint) is True or is_dropping(endpoint):
         return 0.0, ""
-    return started, service.name
+    starts = _process_starts(case, service) or [start_time_of(service)]
+    complete = max(start for start in starts if start - starts[0] < START_SECONDS)
+    slack = START_SECONDS if event.kind in _REFUSALS and is_closed(endpoint) is False else 0.0
+    limit = complete if event.kind in READ_TIMEOUT else starts[0] + slack
+    return (starts[0], service.name) if began < limit else (0.0, "")
 
 
 def started_at(case: Case, service: Service) -> float:
     """Return when the oldest process of a service started, else when its manager says so; 0.0 if unknown."""
-    known = [process.started_at for process in processes_of(case.snapshot, service.node, service.pids)]
-    return min(known) if known else start_time_of(service)
+    return next(iter(_process_starts(case, service)), start_time_of(service))
+
+
+def _process_starts(case: Case, service: Service) -> list[float]:
+    """Return when the processes of a service started, the oldest first."""
+    return sorted(process.started_at for process in processes_of(case.snapshot, service.node, service.pids))
 
 
 def _endpoints_of(case: Case, routes: tuple[RouteVerdict, ...], event: ErrorEvent) -> list[Endpoint]:

@@ -83,6 +83,24 @@ def test_a_refusal_belongs_to_the_start_until_the_service_listens() -> None:
     assert not reasons(scene.endpoint(tcp=Known(REFUSED), http=Known(REFUSED)).snapshot())[0]
 
 
+@pytest.mark.parametrize(("worker_ages", "over"), [
+    ((), False),
+    ((117.0,), True),
+    ((117.0, 10.0), True),
+    ((119.0, 10.0), False),     # the second worker replaced one long after the start
+])
+def test_a_start_lasts_until_its_last_worker_is_there(worker_ages: tuple[float, ...], over: bool) -> None:
+    """Its first worker takes all connections that waited for it: those that are too many wait too long."""
+    scene = restarted(120).logs("upstream timed out (110: Connection timed out)", 110,
+                                "reading response header from upstream", ago=98, path="/x")
+    scene.route[0] = {"read_timeout": 20.0}     # asked 118 s ago
+    pids = range(201, 201 + len(worker_ages))
+    made = scene.services[0] = replace(scene.services[0], pids=(200, *pids))
+    scene.processes += [replace(process(pid, *made.argv), started_at=NOW - age)
+                        for pid, age in zip(pids, worker_ages, strict=True)]
+    assert reasons(scene.snapshot()) == ["backend.service started at 07:58:00 UTC" if over else ""]
+
+
 @pytest.mark.parametrize("error", ["closed", "reset"])
 def test_a_start_that_ends_no_failure_is_no_end(error: str) -> None:
     """A program that ends again and again has always just started."""
