@@ -10,6 +10,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -56,12 +58,13 @@ class Desk:
             os.execv(sys.executable, [*FIXER, *words])
         self.seen = ""
 
-    def until(self, text: str, seconds: float = 60.0) -> None:
+    def until(self, text: str, seconds: float = 60.0, *, after: str = "") -> None:
+        """Read until the text is there, in a line behind `after`."""
         deadline = time.monotonic() + seconds
-        while text not in self.seen:
+        while not any(text in line.partition(after)[2] if after else text in line for line in self.seen.splitlines()):
             ready = select.select([self.master], [], [], max(0.0, deadline - time.monotonic()))[0]
             assert ready, f"never said {text!r}: {self.seen}"
-            self._read()
+            assert self._read(), f"ended without {text!r}: {self.seen}"
 
     def _read(self) -> bool:
         try:
@@ -173,32 +176,37 @@ def test_a_no_at_the_terminal_changes_nothing(machine: str) -> None:
     assert site_files(machine) == before
 
 
+@contextmanager
+def settling(machine: str, *words: str) -> Iterator[Desk]:
+    """A repair that has reloaded nginx and waits for its proof: the application sleeps from the question on."""
+    desk = Desk("repair", machine, *words)
+    desk.until("Make this change? [y/N] ")
+    in_machine(machine, "pkill", "-STOP", "-f", "uvicorn")
+    try:
+        desk.type("y\n")
+        desk.until("reload nginx", after="✔")
+        yield desk
+    finally:
+        in_machine(machine, "pkill", "-CONT", "-f", "uvicorn")
+
+
 def test_an_interrupt_while_it_settles_takes_the_round_back(machine: str) -> None:
     before = site_files(machine)
-    process = subprocess.Popen([*FIXER, "repair", machine, "--yes", "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None and process.stderr is not None
-    for line in process.stderr:
-        if "reload nginx" in line and line.startswith("OK"):
-            break
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert json.loads(out)["error"]["kind"] == "interrupted"
-    assert "fixer: interrupted" in err
+    with settling(machine, "--json") as desk:
+        os.kill(desk.pid, signal.SIGINT)
+        assert desk.end() == 130
+    printed_json, _ = json.JSONDecoder().raw_decode(desk.seen, desk.seen.rindex("\n{") + 1)
+    assert printed_json["error"]["kind"] == "interrupted"
+    assert "fixer: interrupted" in desk.seen
     assert site_files(machine) == before
     assert fixer("diagnose", machine).returncode == 1
 
 
 def test_a_killed_repair_is_told_and_taken_back(machine: str) -> None:
     before = site_files(machine)
-    process = subprocess.Popen([*FIXER, "repair", machine, "--yes"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "reload nginx" in line and line.startswith("OK"):
-            break
-    process.kill()
-    process.wait()
-    process.stderr.close()
+    with settling(machine) as desk:
+        os.kill(desk.pid, signal.SIGKILL)
+        assert desk.end() == -signal.SIGKILL
     told = printed("diagnose", fixer("diagnose", machine, "--json"))["notes"]
     assert any("was interrupted. Roll it back" in note for note in told)
     assert site_files(machine) != before
