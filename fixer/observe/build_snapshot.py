@@ -85,14 +85,12 @@ from fixer.observe.view.observe_options import ObserveOptions, options_from
 if TYPE_CHECKING:
     from fixer.observe.docker.published_ports import PublishedPort
 
-_JUST_STARTED = 20.0     # seconds
-
 
 def build_snapshot(capture: Capture) -> Snapshot:
     """Return the typed facts of a capture."""
     options = options_from(capture.options)
     views = views_of(capture)
-    containers = _seen_last(containers_of(views), capture)
+    containers = containers_of(views)
     services = services_of(views, containers)
     sites = sites_of(views, containers)
     plans = {id(site): plan_probes(site, options, views, containers) for site in sites}
@@ -116,15 +114,6 @@ def build_snapshot(capture: Capture) -> Snapshot:
         is_cut=any(map(_is_cut, capture.nodes)),
         hand_started_logs=tuple(words for view in views.values() if (words := unmanaged_log_of(view)) is not None),
     )
-
-
-def _seen_last(containers: tuple[Container, ...], capture: Capture) -> tuple[Container, ...]:
-    """Return the containers in the state that was seen last. One that its engine has just restarted by itself, and that
-    could not be entered then, had ended again: it was "running" for a moment only."""
-    ended = [container_of(node.name, containers) for node in capture.nodes if node.unreachable and not _is_cut(node)]
-    now = max((node.now for node in capture.nodes), default=0.0)
-    return tuple(replace(box, status="restarting") if box in ended and box.status == "running" and box.restart_count
-                 and now - box.started_at < _JUST_STARTED else box for box in containers)
 
 
 def _file_stats(view: View) -> tuple[tuple[str, FileStat], ...]:

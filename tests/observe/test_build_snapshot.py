@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 
@@ -28,7 +26,7 @@ from fixer.observe.evidence_bundle import pack_bundle, unpack_bundle
 from fixer.observe.next_queries import follow_up_queries
 from fixer.observe.nginx.other_proxies import PACKAGED_UNITS
 from fixer.observe.view.observe_options import options_from
-from tests.observe.capture_builders import NOW, capture, node, recorded_capture
+from tests.observe.capture_builders import capture, node, recorded_capture
 
 BOTH = pytest.mark.parametrize("name", ["machine", "compose"])
 
@@ -209,26 +207,3 @@ def test_a_sentence_for_each_limit_and_none_without() -> None:
     long = {NFT: Answer("failed", message=f"nft: {TOO_LONG}")}
     assert cut_text(replace(seen, answers=long)) == "1 answer was too long to be read: one look takes at most 200 MB"
     assert cut_text(replace(seen, answers={**long, LOG: cut[LOG]})).endswith("at most 10 s and 200 MB")
-
-
-@pytest.mark.parametrize(("ago", "restarts", "unreachable", "status"), [
-    (1, 7, "container api is restarting", "restarting"),        # it ended after the engine had listed it
-    (1, 7, "", "running"),                                      # it could be asked
-    (1, 0, "container api is restarting", "running"),           # a person restarts it
-    (600, 7, "the engine refuses", "running"),                  # it runs since long
-    (1, 7, f"the Docker daemon: {CUT_OFF}", "running"),         # the look was over: nothing is known
-])
-def test_a_container_that_ended_while_it_was_asked_is_seen_as_restarting(
-        ago: int, restarts: int, unreachable: str, status: str) -> None:
-    started = datetime.fromtimestamp(NOW - ago, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    items = [{"Id": name * 20, "Name": f"/{name}", "Path": path, "RestartCount": count,
-              "State": {"Status": "running", "StartedAt": started},
-              "Config": {"Labels": {"com.docker.compose.project": "shop", "com.docker.compose.service": name}}}
-             for name, path, count in (("web", "nginx", 0), ("api", "uvicorn", restarts))]
-    engine = node({Command("docker-project", ("shop",)): Answer("ok", json.dumps(items).encode())}, name="engine",
-                  nginx=False)
-    api = node(name="api", kind="container", nginx=False)
-    seen = build_snapshot(capture(
-        node(site=SITE, name="web", kind="container"), engine,
-        replace(api, answers={}, unreachable=unreachable) if unreachable else api, kind="compose", address="shop"))
-    assert [s.container.status for s in seen.services if s.container and s.container.name == "api"] == [status]
