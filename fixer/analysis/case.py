@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 from fixer.analysis.hidden_failures import mark_skipped_members, reveal_error_page
 from fixer.analysis.route_verdict import RouteVerdict, is_closed, recent_events, route_verdict
+from fixer.analysis.run_log import is_looping
 from fixer.formats.addresses import ANY_IPV4, ANY_IPV6, is_own_host
 from fixer.lazy.dataclass import dataclass, field
 from fixer.model.diagnosis import Inputs
@@ -254,9 +255,11 @@ def _suspect_endpoints(verdict: RouteVerdict, reached: tuple[Endpoint, ...],
 
 
 def _is_dead(endpoint: Endpoint, snapshot: Snapshot) -> bool:
-    """Return whether nothing accepts there. The name of a stopped container does not resolve: no connect succeeds."""
+    """Return whether nothing accepts there. The name of a stopped container does not resolve: no connect succeeds.
+    A container that ends again and again is "running" for moments in which nobody can ask it."""
     service = None if endpoint.configured_service is None else snapshot.service(endpoint.configured_service)
-    gone = service is not None and service.container is not None and not service.running
+    gone = service is not None and service.container is not None and (
+        not service.running or is_looping(snapshot, service, endpoint))
     return is_closed(endpoint) is True or (gone and is_closed(endpoint) is not False)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from fixer.analysis.evidence import clock_of, log_evidence
+from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_state import is_unwatched, restart_count_of, run_state_of, start_time_of
 from fixer.formats.application_servers import WORKER_EXITING, server_of
 from fixer.formats.run_output import (
@@ -20,7 +21,7 @@ from fixer.formats.run_output import (
 from fixer.formats.service_log import JOURNAL_MARK
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known
-from fixer.model.snapshot import LogLine, Service, Snapshot
+from fixer.model.snapshot import Endpoint, LogLine, Service, Snapshot
 
 # `1764000000.123456 host uvicorn[812]: text` (journal, short-unix), `2026-01-02T03:04:05.6Z text` (docker)
 _PREFIX = regex(r"^(?:\d{9,}\.\d+ \S+ [^\s:\[]+(?:\[\d+\])?: |\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d) )")
@@ -135,6 +136,22 @@ def _is_shutdown_line(line: LogLine) -> bool:
 def is_restarting(service: Service) -> bool:
     """Return whether its service manager restarts it repeatedly, or has just done so."""
     return run_state_of(service) == "looping" or (run_state_of(service) == "running" and has_restarted(service))
+
+
+_JUST_STARTED = 20.0     # seconds: a service that restarts repeatedly is "running" most of the time
+
+
+def has_just_restarted(snapshot: Snapshot, service: Service) -> bool:
+    """Return whether its service manager has just restarted it by itself: it may end again at any moment."""
+    return run_state_of(service) == "running" and has_restarted(service) and (
+        clock_of(snapshot, service.node) - start_time_of(service) < _JUST_STARTED)
+
+
+def is_looping(snapshot: Snapshot, service: Service, endpoint: Endpoint) -> bool:
+    """Return whether it ends again and again: between two runs, or in a run that has just begun and of which its
+    address shows nothing."""
+    return run_state_of(service) == "looping" or (
+        is_closed(endpoint) is not False and has_just_restarted(snapshot, service))
 
 
 def has_restarted(service: Service) -> bool:

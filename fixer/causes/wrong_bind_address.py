@@ -59,6 +59,7 @@ from fixer.analysis.ownership.container_network import has_host_network, nodes_i
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_state import state_evidence
+from fixer.findings.configured_address import configured_elsewhere, configured_elsewhere_finding, is_unconnectable
 from fixer.formats.addresses import ANY_IPV4, ANY_IPV6, is_loopback, reached_at
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Unknown
@@ -89,7 +90,9 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     if closed is None:
         return f"whether anything listens at {text}"
     owner = only_owner(case, trouble)
-    if not closed or owner is None or owner.rule == "elsewhere" or not owner.service.running:
+    if closed and owner is not None and (binding := configured_elsewhere(trouble, owner, "host")) is not None:
+        return configured_elsewhere_finding(case, trouble, owner, binding, (CAUSE.id, "bound-other-interface"))
+    if not closed or owner is None or owner.rule == "elsewhere" or is_unconnectable(owner.service):
         return config_evidence(case.snapshot, trouble.nginx, endpoint)
     held = tuple(x for x in listeners_on(case.snapshot, owner.service.node)
                  if _is_own_listener(x, owner.service, endpoint))

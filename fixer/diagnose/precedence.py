@@ -47,6 +47,8 @@ STAGES: tuple[Stage, ...] = (
 _RANKS: Mapping[str, int] = {
     cause: rank for rank, cause in enumerate(cause for stage in STAGES for cause in stage.causes)}
 
+_FIRST_BEHIND_NGINX = _RANKS[STAGES[1].causes[-1]]      # right after nginx's own start and the names in its files
+
 # What an effect looks like. In a chain (below) the order counts.
 EFFECTS: Mapping[Effect, tuple[str, ...]] = {
     "nginx-stops": ("dns-unresolved", "nginx-config-invalid", "nginx-down"),
@@ -130,6 +132,11 @@ NOT: Mapping[str, Mapping[str, str]] = {
 def rank_of(cause: str) -> int:
     """Return how near to nginx's start the cause is; lower ranks are repaired first."""
     return _RANKS.get(cause, len(_RANKS))      # causes of other packages are the last
+
+
+def rank_of_finding(finding: Finding) -> int:
+    """Return the rank of its cause. What nginx's requests meet comes before the service that they do not reach."""
+    return min(rank_of(finding.cause), _FIRST_BEHIND_NGINX) if finding.is_met_first else rank_of(finding.cause)
 
 
 def does_reveal_next(cause: str) -> bool:

@@ -8,7 +8,7 @@ from fixer.analysis.case import Case, open_case
 from fixer.analysis.route_verdict import LOGGED_SECONDS, RECENT_ERROR
 from fixer.causes import CauseJudge, lazy_causes, module_names
 from fixer.diagnose.notes import NOTES, Assessment, unresolved_values
-from fixer.diagnose.precedence import rank_of
+from fixer.diagnose.precedence import rank_of_finding
 from fixer.diagnose.repair_proof import mark_proofs
 from fixer.diagnose.revise_findings import revise
 from fixer.diagnose.route_health import health_of_route, health_verdict, unconnectable_routes, unreachable_slow_routes
@@ -102,7 +102,7 @@ def _rank_findings(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     def rank(finding: Finding) -> tuple[int, bool, int, int, str, str, int]:
         first = min((_route_number(route) for route in finding.routes), default=0)
         return (
-            _ROLE_RANK[finding.role], finding.is_past, rank_of(finding.cause),
+            _ROLE_RANK[finding.role], finding.is_past, rank_of_finding(finding),
             _CONFIDENCE_RANK[finding.confidence], finding.cause, finding.node, first,
         )
 

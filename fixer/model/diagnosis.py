@@ -67,6 +67,7 @@ class Finding:
     evidence: tuple[Evidence, ...]
     repairs: tuple[Repair, ...] = ()
     effects: tuple[Effect, ...] | None = None
+    is_met_first: bool = False      # what nginx meets shows this fault, not what else is at fault behind it
     is_past: bool = False           # an event of the past, told after the present ones
     is_over: bool = False           # its reason is seen to have ended: only a start is left to be done
     is_seen_directly: bool = False  # a state that is observed directly: if it is not found any more, it has ended

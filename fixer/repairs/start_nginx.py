@@ -21,7 +21,7 @@ from fixer.analysis.nginx_process import (
     is_uncreated,
     listen_addresses_of,
 )
-from fixer.analysis.service_state import run_state_of
+from fixer.analysis.run_log import is_looping
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Known
 from fixer.model.plan import CheckNginx, ContainerAction, SignalProcess, StartNginx, Step, WaitForListener
@@ -41,7 +41,7 @@ def stopped_upstream_name(case: Case, nginx: Nginx) -> str:
         if by_name and endpoint.id in named and is_uncreated(case, endpoint.host):
             return endpoint.host
         if by_name and service is not None and service.container is not None and (
-                not service.running or run_state_of(service) == "looping"):
+                not service.running or is_looping(case.snapshot, service, endpoint)):
             return service.name
     return ""
 
@@ -57,7 +57,9 @@ def restart_nginx_repair(case: Case, nginx: Nginx, box: Container, so_that: str 
 
 
 def _is_looping(case: Case, name: str) -> bool:
-    return any(service.name == name and run_state_of(service) == "looping" for service in case.snapshot.services)
+    ends = ((endpoint, case.service(endpoint.configured_service)) for endpoint in case.snapshot.endpoints)
+    return any(service is not None and service.name == name and is_looping(case.snapshot, service, endpoint)
+               for endpoint, service in ends)
 
 
 def start_nginx_steps(case: Case, nginx: Nginx) -> tuple[Step, ...]:

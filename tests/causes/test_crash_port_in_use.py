@@ -15,6 +15,7 @@ from tests.causes.snapshot_builders import (
     SLOW,
     TIMED_OUT,
     Scene,
+    binding,
     failed_service,
     finding_of,
     healthy_scene,
@@ -183,7 +184,8 @@ def test_an_unknown_address_says_nothing() -> None:
 
 def left(*lines: str, tcp: str = "refused") -> Scene:
     path = "/var/lib/shop/http.sock"
-    scene = Scene().with_service(failed_service(log=log_lines("Started backend.service.", *lines)))
+    own = Known((replace(binding(0), unix=path),))
+    scene = Scene().with_service(failed_service(log=log_lines("Started backend.service.", *lines), bindings=own))
     scene.endpoint(unix=path, host=path, port=0, tcp=Known(probe(None, error=tcp)), listener=Known(None))
     return scene.answers()
 

@@ -24,7 +24,7 @@ from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import (
     has_exited_by_itself,
-    has_restarted,
+    has_just_restarted,
     last_run_lines,
     message_of,
     program_lines,
@@ -40,8 +40,6 @@ from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import Binding, Listener, LogLine, Process, Service, Snapshot
-
-_JUST_STARTED = 20.0     # seconds: a service that restarts repeatedly is "running" most of the time
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +116,7 @@ def has_failed(case: Case, service: Service, trouble: FailingAddress | None) -> 
                 or has_failed_unmanaged(case.snapshot, service))
     if state == "running" and has_failed_unmanaged(case.snapshot, service):
         return trouble is None or is_closed(trouble.endpoint) is not False
-    if state != "running" or trouble is None or not has_restarted(service):
-        return False
-    if clock_of(case.snapshot, service.node) - start_time_of(service) >= _JUST_STARTED:
+    if trouble is None or not has_just_restarted(case.snapshot, service):
         return False
     lines = last_run_lines(case.snapshot, service)
     if trouble.endpoint.node not in (None, service.node) and has_listening_socket(case, service):

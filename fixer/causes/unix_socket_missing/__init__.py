@@ -66,11 +66,12 @@ from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_names import has_unrelated_name
 from fixer.analysis.service_state import is_socket_activated, state_evidence
+from fixer.findings.configured_address import configured_elsewhere, configured_elsewhere_finding, is_unconnectable
 from fixer.formats.addresses import is_loopback, is_wildcard, reached_at
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.service import UnitSetting
+from fixer.model.service import Binding, UnitSetting
 from fixer.model.snapshot import Endpoint, Listener, Service, Snapshot
 from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.boot_enablement import unit_action
@@ -107,8 +108,10 @@ def _judge_socket_path(case: Case, trouble: FailingAddress) -> Finding | str | E
     if closed and owner is None and endpoint.unix is not None and (found := _other_container_finding(
         case, trouble)) is not None:
         return found
-    if not closed or owner is None or not (owner.service.running or is_socket_activated(owner.service)):
+    if not closed or owner is None:
         return config_evidence(case.snapshot, trouble.nginx, endpoint)
+    if is_unconnectable(owner.service):
+        return _configured_elsewhere(case, trouble, owner) or config_evidence(case.snapshot, trouble.nginx, endpoint)
     if endpoint.unix is None and _has_port(case, owner.service):
         return state_evidence(owner.service)
     private = _private_tmp_setting(trouble, owner.service) if endpoint.unix is not None and not elsewhere else None
@@ -118,9 +121,13 @@ def _judge_socket_path(case: Case, trouble: FailingAddress) -> Finding | str | E
     if endpoint.unix is not None and own is not None and _is_socket_missing(endpoint) and _is_held_by(owner.service,
                                                                                                       own):
         return _judge_lost_socket(case, trouble, owner, own)
-    if elsewhere:
-        return config_evidence(case.snapshot, trouble.nginx, endpoint)
-    held = _sockets_of(case, owner.service)
+    return config_evidence(case.snapshot, trouble.nginx, endpoint) if elsewhere else _judge_other_socket(
+        case, trouble, owner)
+
+
+def _judge_other_socket(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding | str | Evidence:
+    """Judge a service of nginx's machine that listens, though not at the address that nginx asks for."""
+    endpoint, held = trouble.endpoint, _sockets_of(case, owner.service)
     if not held and endpoint.unix is not None:
         return _moved_to_port_finding(case, trouble, owner) or state_evidence(owner.service)
     told = {b.unix for b in bindings_of(owner.service)}
@@ -132,6 +139,13 @@ def _judge_socket_path(case: Case, trouble: FailingAddress) -> Finding | str | E
     if len(meant) > 1:
         return f"which socket of {owner.service.name} is intended: {', '.join(line.address for line in meant[:5])}"
     return _moved_socket_finding(case, trouble, owner, meant[0])
+
+
+def _configured_elsewhere(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding | None:
+    """Return the finding on a stopped service of nginx's machine that is configured for another path."""
+    binding = configured_elsewhere(trouble, owner, "path") if trouble.endpoint.node == trouble.nginx.node else None
+    return None if binding is None else configured_elsewhere_finding(
+        case, trouble, owner, binding, (CAUSE.id, _moved_variant(trouble, binding)))
 
 
 def _other_container_finding(case: Case, trouble: FailingAddress) -> Finding | None:
@@ -234,6 +248,13 @@ def _other_runtime_folder_text(case: Case, trouble: FailingAddress, service: Ser
 _FALSE_VALUES = frozenset({"no", "false", "off", "0", ""})
 
 
+def _moved_variant(trouble: FailingAddress, now: Listener | Binding) -> str:
+    """Return the variant of an address that leads nowhere, by where the service listens now."""
+    if trouble.endpoint.unix is None:
+        return "moved-to-a-socket"
+    return "moved-to-a-port" if now.port else "unix-socket-missing"
+
+
 def _moved_socket_finding(case: Case, trouble: FailingAddress, owner: PortOwner, held: Listener) -> Finding:
     endpoint, service = trouble.endpoint, owner.service
     unsure = owner.rule in ("alone", "bare") and has_unrelated_name(trouble, service)
@@ -246,10 +267,8 @@ def _moved_socket_finding(case: Case, trouble: FailingAddress, owner: PortOwner,
         word = held.address if held.family == "unix" else there
         need = Need(UPSTREAM_KEY, "choice", why, (word,))
         aim = aim if case.inputs.get(UPSTREAM_KEY) == word else None
-    moved = "moved-to-a-port" if held.port else "unix-socket-missing"
-    variant = "moved-to-a-socket" if endpoint.unix is None else moved
     return _finding(case, trouble, owner, held, (
-        variant, f"where nothing listens; {service.name} listens on {there}",
+        _moved_variant(trouble, held), f"where nothing listens; {service.name} listens on {there}",
         point_at_address_repair(case, trouble, "point-route-at-socket", aim, need), unsure,
     ))
 

@@ -80,6 +80,7 @@ from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_names import has_unrelated_name, has_unrelated_unit_name, system_kind_of
 from fixer.analysis.service_state import state_evidence
 from fixer.causes.wrong_port.upstream_group import explain_contradiction
+from fixer.findings.configured_address import configured_elsewhere, configured_elsewhere_finding
 from fixer.formats.addresses import is_loopback
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Confidence, Finding, Need, Repair, Verdict
@@ -89,7 +90,6 @@ from fixer.repairs.upstream_address import (
     UPSTREAM_KEY,
     ReachableListener,
     all_reachable_listeners,
-    point_after_start_repair,
     point_at_address_repair,
     point_at_listener_repair,
     reachable_listeners,
@@ -145,7 +145,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         return f"which of {', '.join(owner.service.name for owner in found)} belongs behind {text}"
     if found[0].needs_choice:
         return f"whether {found[0].service.name} belongs behind {text}"
-    return _not_running_finding(case, trouble, found[0], stranger) or _out_of_reach_text(case, found[0],
+    return _configured_elsewhere(case, trouble, found[0], stranger) or _out_of_reach_text(case, found[0],
                                                                                          text) or state_evidence(
         found[0].service)
 
@@ -306,34 +306,20 @@ def _variant(owner: PortOwner, stranger: bool) -> str:
     return "container-wrong-port" if box is not None and not box.is_machine else "wrong-port"
 
 
-def _not_running_finding(case: Case, trouble: FailingAddress, owner: PortOwner, stranger: bool) -> Finding | None:
-    """Return the finding on a stopped service configured for another port: the port follows after the start."""
+def _configured_elsewhere(case: Case, trouble: FailingAddress, owner: PortOwner, stranger: bool) -> Finding | None:
+    """Return the finding on a stopped or paused service configured for another port: the port follows after it is
+    back."""
     service, endpoint = owner.service, trouble.endpoint
-    told = [b for b in bindings_of(service) if b.unix is None and b.port]
-    if service.running or not told or any(b.port == endpoint.port for b in told) or owner.needs_choice:
-        return None
-    if stranger and not is_stopped_site_backend(case, trouble, service):
+    binding = configured_elsewhere(trouble, owner, "port")
+    if binding is None or (stranger and not is_stopped_site_backend(case, trouble, service)):
         return None
     if endpoint.container_port or (not stranger and any(
             line.port == endpoint.port for line in listeners_on(case.snapshot, service.node))):
         return None
     if service.unit is not None and service.unit.result == "resources":
         return None       # its EnvironmentFile= is not readable
-    binding = told[0]
-    where = address_text(binding.host, binding.port)
-    return Finding(
-        cause=CAUSE.id, variant=_variant(owner, stranger), role="root", confidence="likely",
-        summary=(
-            f"nginx hands {routes_text(trouble)} to {endpoint_text(endpoint)}, but {service.name} is configured "
-            f"to listen on {where}"
-        ),
-        detail=(), routes=trouble.route_ids, service=service.name, node=trouble.nginx.node,
-        evidence=tuple(dict.fromkeys((
-            config_evidence(case.snapshot, trouble.nginx, endpoint), binding.source, state_evidence(service),
-            *_occupant_evidence(case, trouble, stranger),
-        ))),
-        repairs=(point_after_start_repair(trouble, service.name, where),),
-    )
+    return configured_elsewhere_finding(case, trouble, owner, binding, (CAUSE.id, _variant(owner, stranger)),
+                                        *_occupant_evidence(case, trouble, stranger))
 
 
 CAUSE = Cause(

@@ -161,7 +161,8 @@ def test_a_service_that_no_name_binds_is_a_persons_choice() -> None:
 
 def test_miss_what_is_well_stopped_elsewhere_or_anothers() -> None:
     anothers = scene(told(), socket(pid=999))
-    for other in (healthy_scene(), wrong_port_scene(), scene(stopped_service(bindings=told().bindings)), scene(told(ASKED)), anothers):
+    at_rest = scene(stopped_service(bindings=told(ASKED).bindings))
+    for other in (healthy_scene(), wrong_port_scene(), at_rest, scene(told(ASKED)), anothers):
         assert isinstance(verdict_of(diagnose(other.snapshot()), CAUSE), RuledOut)
 
 
@@ -216,7 +217,14 @@ def test_hit_the_socket_that_systemd_holds_for_a_service_at_rest() -> None:
     assert isinstance(write, WriteFile) and HELD.encode() in (write.after or b"")
 
 
-def test_miss_a_socket_of_systemds_that_is_not_its_own() -> None:
-    assert CAUSE not in roots(diagnose(scene(stopped_service(bindings=told().bindings), socket(pid=1)).snapshot()))
+def test_a_service_that_does_not_run_is_asked_at_another_path_than_it_is_configured_for() -> None:
+    """Two faults: the path stays wrong when the service is back. A socket of systemd's that is not its own proves
+    nothing."""
     shut = stopped_service(socket=unit("backend.socket", active_state="inactive", listen=(HELD,)), bindings=told().bindings)
-    assert CAUSE not in roots(diagnose(scene(shut, socket(pid=1)).snapshot()))
+    for made in (stopped_service(bindings=told().bindings), shut):
+        diagnosis = diagnose(scene(made, socket(pid=1)).snapshot())
+        assert roots(diagnosis) == [CAUSE, "backend-down"]
+        first = finding_of(diagnosis, CAUSE)
+        assert (first.variant, first.confidence) == ("unix-socket-missing", "likely") and not first.repairs[0].steps
+    unread = stopped_service(bindings=Unknown("not read"))
+    assert CAUSE not in roots(diagnose(scene(unread, socket(pid=1)).snapshot()))

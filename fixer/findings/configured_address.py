@@ -1,0 +1,72 @@
+"""A service that cannot be connected to now, and that its configuration puts at another address than nginx asks for.
+
+These are two faults: the address is still wrong when the service is back. No socket of the service proves where it
+listens, so the finding is likely at most, and its repair waits for the other one.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from fixer.analysis.case import Case, FailingAddress, PortOwner
+from fixer.analysis.evidence import address_text, bindings_of, config_evidence, endpoint_text, no_listener_evidence
+from fixer.analysis.nginx_errors import routes_text, symptom_evidence
+from fixer.analysis.service_names import has_unrelated_name
+from fixer.analysis.service_state import is_socket_activated, run_state_of, state_evidence
+from fixer.formats.addresses import is_loopback
+from fixer.model.diagnosis import Finding
+from fixer.model.facts import Evidence
+from fixer.model.service import Binding
+from fixer.model.snapshot import Endpoint, Service
+from fixer.nginx.error_kinds import CONNECT_FAILED
+from fixer.repairs.upstream_address import point_after_start_repair
+
+AddressPart: TypeAlias = Literal["", "path", "host", "port"]
+
+
+def differing_part(binding: Binding, endpoint: Endpoint) -> AddressPart:
+    """Return what keeps a connection to the endpoint from arriving at the binding; empty if it can arrive."""
+    if binding.unix != endpoint.unix:
+        return "path"
+    if endpoint.unix is None and binding.port != endpoint.port:
+        return "port"
+    asked = endpoint.addresses.or_else(())
+    apart = is_loopback(binding.host) and asked and all(map(is_loopback, asked)) and binding.host not in asked
+    return "host" if apart else ""
+
+
+def is_unconnectable(service: Service) -> bool:
+    """Return whether no socket of the service can show where it listens: it does not run, or it is paused."""
+    paused = run_state_of(service) == "paused"
+    return paused or not (service.running or is_socket_activated(service))
+
+
+def configured_elsewhere(trouble: FailingAddress, owner: PortOwner, part: AddressPart) -> Binding | None:
+    """Return where an unconnectable service is configured to listen, if that differs from the address in this part."""
+    told = bindings_of(owner.service)
+    if owner.needs_choice or not is_unconnectable(owner.service):
+        return None
+    parts = [differing_part(binding, trouble.endpoint) for binding in told]
+    return told[0] if told and all(parts) and parts[0] == part else None
+
+
+def configured_elsewhere_finding(
+    case: Case, trouble: FailingAddress, owner: PortOwner, binding: Binding, kind: tuple[str, str], *more: Evidence,
+) -> Finding:
+    """Return the finding. `kind` is its cause and variant; `more` shows what is at the asked address (default: that
+    nothing listens there)."""
+    (cause, variant), service, endpoint = kind, owner.service, trouble.endpoint
+    unsure = owner.rule in ("alone", "bare") and has_unrelated_name(trouble, service)
+    where = f"unix:{binding.unix}" if binding.unix else address_text(binding.host, binding.port)
+    return Finding(
+        cause=cause, variant=variant, role="root", confidence="possible" if unsure else "likely",
+        summary=(f"nginx hands {routes_text(trouble)} to {endpoint_text(endpoint)}, but {service.name} is configured "
+                 f"to listen on {where}"),
+        detail=(), routes=trouble.route_ids, service=service.name, node=trouble.nginx.node,
+        evidence=tuple(dict.fromkeys((
+            config_evidence(case.snapshot, trouble.nginx, endpoint), binding.source, state_evidence(service),
+            *(more or (*no_listener_evidence(endpoint), *symptom_evidence(case, trouble, CONNECT_FAILED)))))),
+        repairs=(point_after_start_repair(trouble, service.name, where),), effects=(),
+        is_met_first=trouble.nginx.master_pid is not None and (
+            endpoint.unix is not None or run_state_of(service) == "paused"),
+    )

@@ -1,0 +1,41 @@
+"""The failing addresses of a case where nginx does not run, so that no page can be asked."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixer.diagnose.run_causes import diagnose
+from fixer.model.facts import Known, Unknown
+from tests.causes.snapshot_builders import NOW, Scene, causes_of, container_service, log_lines, roots
+
+RUN = ("Traceback (most recent call last):", '  File "/srv/app/settings.py", line 3, in <module>',
+       '    SECRET = os.environ["SECRET_KEY"]', '  File "<frozen os>", line 679, in __getitem__', "KeyError: 'SECRET_KEY'")
+
+
+def both_down(**box: object) -> Scene:
+    """A stopped nginx, and an application in a container of its own that nobody can connect to now."""
+    made = container_service(pid=None, log=log_lines(*RUN, ago=2.0), box={
+        "exit_code": 1, "restart_policy": "always", "restart_count": 7, **box})
+    scene = Scene("app:8000", node="web", back="app").with_service(made)
+    scene.endpoint(configured_service=made.id, listening_service=None, listener=Unknown("it restarts"),
+                   tcp=Unknown("it restarts"), http=Unknown("it restarts"))
+    scene.probes[0] = Unknown("nginx does not run")
+    web = container_service("web", 80, pid=None, is_app_server=False, box={"status": "exited", "exit_code": 0})
+    scene.nginx.update({"master_pid": None, "worker_pids": (), "loaded_at": Unknown("not running"), "service": web,
+                        "test": Known((0, "ok"))})
+    scene.listeners.clear()
+    return scene
+
+
+@pytest.mark.parametrize("box", [
+    {"status": "restarting", "started_at": NOW - 30},
+    {"status": "running", "started_at": NOW - 1},      # the moment between two ends
+])
+def test_a_container_that_ends_again_and_again_is_seen_at_every_moment(box: dict[str, object]) -> None:
+    diagnosis = diagnose(both_down(**box).snapshot(), {})
+    assert roots(diagnosis) == ["crash-missing-env"] and "nginx-down" in causes_of(diagnosis)
+
+
+def test_a_container_that_runs_since_long_is_not_said_to_fail() -> None:
+    diagnosis = diagnose(both_down(status="running", started_at=NOW - 600).snapshot(), {})
+    assert causes_of(diagnosis) == ["nginx-down"]
