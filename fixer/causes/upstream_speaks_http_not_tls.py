@@ -36,6 +36,7 @@ from fixer.analysis.case import Case, FailingAddress, is_dropping
 from fixer.analysis.cause import Cause, conclude, for_each_failing_address
 from fixer.analysis.evidence import config_evidence, endpoint_text
 from fixer.analysis.nginx_errors import events_for, routes_text, symptom_evidence
+from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.nginx_config import ErrorKind
@@ -63,9 +64,12 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     if route.kind != "proxy_pass" or route.scheme != "https" or isinstance(endpoint.http, Unknown):
         return shown
     heard = endpoint.http.value
-    if endpoint.unix is not None:      # it is always asked plainly: nginx's own log shows what a handshake meets
-        failed = heard.status is not None and events_for(case, trouble, _HANDSHAKE_ERRORS)
-        return _finding(case, trouble, "nginx's handshake failed", heard) if failed else shown
+    if endpoint.unix is not None:      # it is always asked plainly; a handshake without an answer is logged late
+        logged = bool(events_for(case, trouble, _HANDSHAKE_ERRORS))
+        if heard.status is None or needs_tls(heard):
+            return shown
+        found = _finding(case, trouble, f"nginx's handshake {'failed' if logged else 'brings no page'}", heard)
+        return found if logged else replace(found, confidence="likely")
     silent = heard.error == "slow" and heard.phase == "tls"
     hung_up = is_dropping(endpoint) and heard.phase == "tls"
     if not (silent or hung_up or heard.error == "tls"):

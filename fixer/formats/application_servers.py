@@ -31,17 +31,20 @@ _LOOPBACK = ("127.0.0.1", 8000)
 STARTUP_COMPLETE = "Application startup complete"
 SERVER_STARTED, SERVER_FINISHED = "Started server process", "Finished server process"
 WORKER_EXITING, MASTER_FINISHED = "Worker exiting", "Shutting down: Master"
+WORKER_BOOT_FAILED = "Worker failed to boot"
 
 
 @dataclass(frozen=True, slots=True)
 class ServerLog:
-    """Patterns of a server's own log lines. `stops` begin a line, behind its level; `progress` report no fault."""
+    """Patterns of a server's own log lines. `stops` begin a line, behind its level; `progress` report no fault;
+    `failed` say that it gives up its start, though its parent may have listened."""
 
     starts: tuple[str, ...] = ()
     ready: tuple[str, ...] = ()
     progress: tuple[str, ...] = ()
     stops: tuple[str, ...] = ()
     finished: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
 
 
 _LISTENING = ServerLog(ready=(r"[Ll]istening (?:at|on)\b",))
@@ -53,11 +56,14 @@ _UVICORN = ServerLog(
     ("Uvicorn running on", "Will watch for changes", "(?:Waiting for c|C)hild process",
      "Stopping (?:parent|reloader) process"),
     ("Shutting down", "Waiting for (?:connections to close|application shutdown|background tasks)",
-     "Application shutdown", "Received SIGTERM, exiting", "Stopping parent process"), (SERVER_FINISHED,))
+     "Application shutdown", "Received SIGTERM, exiting", "Stopping parent process"), (SERVER_FINISHED,),
+    ("Application startup failed",))
 _GUNICORN = ServerLog(("Starting gunicorn", "Booting worker"), _LISTENING.ready, ("Listening at", "Using worker"),
-                      ("Shutting down", "Handling signal: term"), (MASTER_FINISHED,))
+                      ("Shutting down", "Handling signal: term"), (MASTER_FINISHED,),
+                      (WORKER_BOOT_FAILED, "App failed to load"))
 _UWSGI = ServerLog((r"\*\*\* Starting uWSGI ",), (r"^WSGI app \d+ \(.*\) ready in \d",), (),
-                   ("SIG(?:INT|TERM|QUIT)/SIG(?:INT|TERM|QUIT) received",), (r"^goodbye to uWSGI",))
+                   ("SIG(?:INT|TERM|QUIT)/SIG(?:INT|TERM|QUIT) received",), (r"^goodbye to uWSGI",),
+                   (r"no app loaded\. GAME OVER",))
 
 
 @dataclass(frozen=True, slots=True)

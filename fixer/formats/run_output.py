@@ -21,6 +21,7 @@ _READY, _STARTING = regex(log_phrases(lambda log: log.ready)), regex(log_phrases
 PROGRESS_LINE = regex(log_phrases(lambda log: (*log.starts, *log.progress)))      # reports no fault
 STOPPING_LINE = regex(rf"^(?:INFO: +|\[[^]]*\] *)*(?:{log_phrases(lambda log: log.stops)})")
 _FINISHED = regex(log_phrases(lambda log: log.finished))
+_START_FAILED = regex(log_phrases(lambda log: log.failed))
 # Exceptions that only carry an exit to the top: the log names their cause above them.
 _CARRIERS = frozenset({"SystemExit", "KeyboardInterrupt", "HaltServer", "CancelledError"})
 
@@ -44,6 +45,11 @@ def says_ready(text: str) -> bool:
 def says_starting(text: str) -> bool:
     """Return whether a server reports that its process has started."""
     return _STARTING.search(text) is not None and not is_request_line(text)
+
+
+def says_start_failed(text: str) -> bool:
+    """Return whether a server reports that it gives up its start."""
+    return _START_FAILED.search(text) is not None and not is_request_line(text)
 
 
 def says_goodbye(text: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from fixer.analysis.exits.run_end import RunEnd
 from fixer.analysis.run_log import message_of
-from fixer.formats.application_servers import APPLICATION_SERVERS
+from fixer.formats.application_servers import APPLICATION_SERVERS, WORKER_BOOT_FAILED
 from fixer.formats.file_errors import inaccessible_tls_at, last_frame, loads_tls
 from fixer.formats.run_output import ends_run
 from fixer.formats.server_names import SERVERS
@@ -50,7 +50,7 @@ _LIBRARY_FILE = regex(r"^[^/]|/(?:site|dist)-packages/|^/usr/(?:local/)?lib/pyth
 _WORKER_CLASS = regex(r"^\s+worker = self\.worker_class\(")       # a string: gunicorn could not load the class
 _NUMBER_FROM_ENV = regex(
     up_to_first(r"\b(?:int|float)\(") + r".*(?:environ(?:\.get)?|getenv)[(\[]\s*[\"'](?P<name>[A-Za-z_]\w*)[\"']")
-_WORKER_BOOT_FAILED = regex(r"Worker failed to boot")
+_WORKER_BOOT_FAILED = regex(WORKER_BOOT_FAILED)
 _CODE_EXCEPTIONS = frozenset({
     "NameError", "UnboundLocalError", "AttributeError", "TypeError", "IndexError", "ZeroDivisionError",
     "RecursionError",

@@ -34,7 +34,7 @@ from fixer.analysis.run_log import (
 )
 from fixer.analysis.service_state import is_unwatched, run_state_of, start_time_of, state_evidence
 from fixer.formats.addresses import is_wildcard
-from fixer.formats.run_output import ends_run, is_traceback_start, says_ready
+from fixer.formats.run_output import ends_run, is_traceback_start, says_ready, says_start_failed
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair
@@ -250,7 +250,10 @@ def has_failed_unmanaged(snapshot: Snapshot, service: Service) -> bool:
         return True
     run = last_run_lines(snapshot, service)
     texts = [message_of(line) for line in program_lines(run)]
-    if not texts or any(map(says_ready, texts)):
+    begun = next((i for i in range(len(texts) - 1, -1, -1) if says_ready(texts[i])), -1)
+    if any(map(says_start_failed, texts[begun + 1:])):
+        return True     # its parent listens before the application is loaded
+    if not texts or begun >= 0:
         return False
     return (is_traceback_start(texts[0]) or any(map(ends_run, texts[-_ERROR_TAIL_LINES:]))
             or has_known_exit_reason(service, run))

@@ -32,6 +32,11 @@ HALTED = ("[2026-11-29 07:08:53 +0000] [299] [INFO] Worker exiting (pid: 299)",
           "[2026-11-29 07:08:53 +0000] [281] [INFO] Shutting down: Master",
           "[2026-11-29 07:08:53 +0000] [281] [ERROR] Reason: Worker failed to boot.")
 HYPERCORN = ("[2026-11-29 07:12:28 +0000] [192] [INFO] Running on http://127.0.0.1:8000 (CTRL + C to quit)",)
+TERMINATED = ("[2026-11-29 11:10:33 +0000] [234] [INFO] Booting worker with pid: 234",)
+OLDER_HALTED = ("[2026-11-29 11:10:33 +0000] [234] [INFO] Worker exiting (pid: 234)",     # gunicorn 20: no error level
+                "[2026-11-29 11:10:34 +0000] [232] [WARNING] Worker with pid 234 was terminated due to signal 15",
+                "[2026-11-29 11:10:34 +0000] [232] [INFO] Shutting down: Master",
+                "[2026-11-29 11:10:34 +0000] [232] [INFO] Reason: Worker failed to boot.")
 UWSGI = ("*** Starting uWSGI 2.0.28-debian (64bit) on [Sat Nov 29 07:00:00 2026] ***",)
 UWSGI_UP = ("WSGI app 0 (mountpoint='') ready in 1 seconds on interpreter 0x5571 pid: 12 (default app)",)
 UWSGI_DOWN = ("unable to load app 0 (mountpoint='') (callable not found or import error)", "*** no app loaded. GAME OVER ***")
@@ -61,8 +66,14 @@ def test_a_start_that_failed_has_its_own_cause(texts: tuple[str, ...]) -> None:
     assert all(repair.risk == "manual" for repair in found.repairs)
 
 
-def test_a_file_that_may_not_be_read_ends_it_too() -> None:
-    (found,) = diagnosed(*UVICORN, *UVICORN_END, *DENIED).findings
+@pytest.mark.parametrize("texts", [
+    (*UVICORN, *UVICORN_END, *DENIED),
+    (*GUNICORN, *TERMINATED, *WORKER, *DENIED, *OLDER_HALTED),
+    (*GUNICORN, *WORKER, *DENIED, *TERMINATED, *WORKER, *DENIED, *OLDER_HALTED),
+    (*UVICORN[:1], *DENIED, "ERROR:    Application startup failed. Exiting.", "INFO:     Finished server process [9]"),
+])
+def test_a_file_that_may_not_be_read_ends_it_too(texts: tuple[str, ...]) -> None:
+    (found,) = diagnosed(*texts).findings
     assert found.cause == "crash-file-access" and found.confidence != "certain"
 
 
