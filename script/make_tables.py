@@ -52,8 +52,8 @@ def parameter_rows() -> list[tuple[str, ...]]:
     """Return one row per parameter, with its value on each stack for one seed of the healthy scenario."""
     sys.path.insert(0, str(ROOT))
     from lab.scenario.catalog import scenario_named
+    from lab.scenario.complete import complete_parameters
     from lab.scenario.draw import draw
-    from lab.scenario.render import complete_parameters
     from lab.scenario.scenario_file import STACKS
     from lab.stack.images import IMAGE_NAMES
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 
 from lab.errors import ScenarioError
 from lab.http_get import get_status
-from lab.scenario.render import File, complete_parameters, render
+from lab.scenario.complete import complete_parameters
+from lab.scenario.render import File, render
 from lab.scenario.scenario_file import Role, Table, Variant
 from lab.scenario.step_limits import step_problem
 from lab.scenario.templates import Value, fill_deep

@@ -11,9 +11,10 @@ from lab.errors import UnexpectedState, UsageError
 from lab.http_get import get_status
 from lab.oracle import NotHealthy, Site, baseline_to_json, record
 from lab.scenario.catalog import Choice, Wish, choose, extra_folder_of, scenario_named
+from lab.scenario.complete import complete_parameters
 from lab.scenario.draw import draw
 from lab.scenario.noise import send_scan
-from lab.scenario.render import complete_parameters, database_sql, render
+from lab.scenario.render import database_sql, render
 from lab.scenario.scenario_file import Stack, Variant
 from lab.stack import images, lab_records, service_control
 from lab.stack.break_steps import DRAWN_KEY, break_lab

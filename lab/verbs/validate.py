@@ -12,8 +12,9 @@ from typing import Any, TypeAlias
 
 from lab.errors import LabError
 from lab.scenario import catalog
+from lab.scenario.complete import complete_parameters
 from lab.scenario.draw import draw
-from lab.scenario.render import complete_parameters, render
+from lab.scenario.render import render
 from lab.scenario.scenario_file import Scenario, Stack, Table, Variant, parse_scenario, problems_of, read_toml
 from lab.scenario.step_limits import path_problem, step_problem
 from lab.scenario.templates import Parameters, fill_deep

@@ -9,8 +9,9 @@ import pytest
 
 from lab.paths import compose_root
 from lab.scenario import catalog
+from lab.scenario.complete import complete_parameters
 from lab.scenario.draw import draw
-from lab.scenario.render import File, Link, complete_parameters, render
+from lab.scenario.render import File, Link, render
 from lab.scenario.scenario_file import Scenario, Stack, Variant
 from lab.scenario.templates import Value, fill_deep
 from lab.stack.images import tags

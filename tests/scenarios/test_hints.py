@@ -11,8 +11,9 @@ from itertools import combinations
 import pytest
 
 from lab.scenario import catalog
+from lab.scenario.complete import complete_parameters
 from lab.scenario.draw import draw
-from lab.scenario.render import File, complete_parameters, render
+from lab.scenario.render import File, render
 from lab.scenario.scenario_file import Scenario, Stack, Table, Variant
 from lab.scenario.templates import Value, fill, fill_deep
 from lab.stack import compose_overlays

@@ -9,9 +9,10 @@ import time
 import pytest
 
 from lab.scenario.catalog import all_scenarios, scenario_named
+from lab.scenario.complete import complete_parameters
 from lab.scenario.draw import draw, noise_level
 from lab.scenario.noise import NOISE_KINDS, SCAN_REQUESTS, send_scan
-from lab.scenario.render import complete_parameters, render
+from lab.scenario.render import render
 from lab.scenario.scenario_file import STACKS, Stack
 from lab.scenario.templates import Value
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from lab.scenario import catalog
+from lab.scenario.complete import complete_parameters
 from lab.scenario.draw import SLOTS, _resolve_conflicts, draw
-from lab.scenario.render import File, Link, Rendering, complete_parameters, render
+from lab.scenario.render import File, Link, Rendering, render
 from lab.scenario.scenario_file import Stack
 from lab.scenario.templates import Value
 
@@ -112,12 +111,6 @@ def test_ports_bind_the_loopback_and_docker_chooses_them() -> None:
         assert '"127.0.0.1::80"' in text
         assert "privileged" not in text
         assert text.count("badgateway.lab: name-1a2b") == text.count("image:") + 1
-
-
-def test_parameters_are_json() -> None:
-    for stack in STACKS:
-        full = made(stack, 3)[0]
-        assert json.loads(json.dumps(full)) == full
 
 
 def test_last_weeks_log_is_of_last_week() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from lab.scenario import catalog
+from lab.scenario.complete import complete_parameters
 from lab.scenario.draw import draw
-from lab.scenario.render import complete_parameters
 from lab.stack.lab_records import LabRecord
 from lab.stack.running_lab import Lab
 from lab.verbs import check

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from lab.scenario import catalog
+from lab.scenario.complete import complete_parameters
 from lab.scenario.draw import draw
-from lab.scenario.render import complete_parameters
 from lab.scenario.scenario_file import Stack
 from lab.stack import lab_records
 from lab.stack.lab_parts import listed_parts, part_name
