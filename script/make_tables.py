@@ -59,7 +59,7 @@ def parameter_rows() -> list[tuple[str, ...]]:
 
     healthy = scenario_named("healthy")
     images = {name: f"badgateway/{name}:…" for name in IMAGE_NAMES}
-    full = [complete_parameters(draw(healthy, healthy.variants[0], stack, SEED), stack, "shop-3f2a", images)
+    full = [complete_parameters(draw(healthy, healthy.variants[0], stack, SEED), "shop-3f2a", images).template_values()
             for stack in STACKS]
     names = sorted({name for values in full for name in values})
     return [(f"`{name}`", *(_value_text(name, values.get(name)) for values in full)) for name in names]
