@@ -48,6 +48,17 @@ def key_rows(name: str) -> Callable[[], list[tuple[str, ...]]]:
     return rows
 
 
+def symptom_rows() -> list[tuple[str, ...]]:
+    """Return one row per named symptom."""
+    table = tomllib.loads((SCHEMA.parent / "symptoms.toml").read_text(encoding="utf-8"))
+    rows = []
+    for name, symptom in table.items():
+        log = symptom.get("log", "").replace("|", "\\|")
+        seen = ", ".join(map(str, symptom.get("statuses", ()))) or "no answer" * bool(symptom.get("refused")) or "200"
+        rows.append((f"`{name}`", symptom["what"], seen, f"`{log}`" if log else ""))
+    return rows
+
+
 def parameter_rows() -> list[tuple[str, ...]]:
     """Return one row per parameter, with its value on each stack for one seed of the healthy scenario."""
     sys.path.insert(0, str(ROOT))
@@ -90,6 +101,7 @@ def _value_text(name: str, value: object) -> str:
 TABLES: Mapping[str, tuple[str, tuple[str, ...], Callable[[], Iterable[tuple[str, ...]]]]] = {
     "scenarios": ("scenarios.md", ("scenario", "family", "variants", "stacks", "difficulty"), scenario_rows),
     "steps": ("scenario-files.md", ("step", "keys", "what it does"), step_rows),
+    "named symptoms": ("scenario-files.md", ("name", "what is seen", "statuses", "nginx's log"), symptom_rows),
     "symptoms": ("scenario-files.md", ("key", "meaning"), key_rows("symptom")),
     "expect": ("scenario-files.md", ("key", "meaning"), key_rows("expect")),
     "parameters": ("scenario-files.md", ("parameter", "containers", "host"), parameter_rows),

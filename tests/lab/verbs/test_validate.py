@@ -61,7 +61,7 @@ def test_every_mistake_of_a_file_is_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "my-thing/scenario.toml").write_text("odd = 1\n" + text.replace(
         'family = "backend not running"', 'family = "backnd not running"', 1).replace(
         'variant = "backend-not-running"', 'variant = "backend-not-runing"', 1).replace("hints = [", 'hints = [\n"{{nope}}",', 1).replace(
-        "log = 'connect", "log = '(connect", 1))
+        'symptom = "refused"', 'symptom = { like = "refused", log = "(connect" }', 1))
     found = problems_of(tmp_path)
     for start in ("top level: Additional properties are not allowed ('odd' was unexpected)",
                   "family: no family is called 'backnd not running' (did you mean backend not running?)",
