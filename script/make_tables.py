@@ -48,18 +48,29 @@ def key_rows(name: str) -> Callable[[], list[tuple[str, ...]]]:
     return rows
 
 
+def symptom_rows() -> list[tuple[str, ...]]:
+    """Return one row per named symptom."""
+    table = tomllib.loads((SCHEMA.parent / "symptoms.toml").read_text(encoding="utf-8"))
+    rows = []
+    for name, symptom in table.items():
+        log = symptom.get("log", "").replace("|", "\\|")
+        seen = ", ".join(map(str, symptom.get("statuses", ()))) or "no answer" * bool(symptom.get("refused")) or "200"
+        rows.append((f"`{name}`", symptom["what"], seen, f"`{log}`" if log else ""))
+    return rows
+
+
 def parameter_rows() -> list[tuple[str, ...]]:
     """Return one row per parameter, with its value on each stack for one seed of the healthy scenario."""
     sys.path.insert(0, str(ROOT))
     from lab.scenario.catalog import scenario_named
+    from lab.scenario.complete import complete_parameters
     from lab.scenario.draw import draw
-    from lab.scenario.render import complete_parameters
     from lab.scenario.scenario_file import STACKS
     from lab.stack.images import IMAGE_NAMES
 
     healthy = scenario_named("healthy")
     images = {name: f"badgateway/{name}:…" for name in IMAGE_NAMES}
-    full = [complete_parameters(draw(healthy, healthy.variants[0], stack, SEED), stack, "shop-3f2a", images)
+    full = [complete_parameters(draw(healthy, healthy.variants[0], stack, SEED), "shop-3f2a", images).template_values()
             for stack in STACKS]
     names = sorted({name for values in full for name in values})
     return [(f"`{name}`", *(_value_text(name, values.get(name)) for values in full)) for name in names]
@@ -90,6 +101,7 @@ def _value_text(name: str, value: object) -> str:
 TABLES: Mapping[str, tuple[str, tuple[str, ...], Callable[[], Iterable[tuple[str, ...]]]]] = {
     "scenarios": ("scenarios.md", ("scenario", "family", "variants", "stacks", "difficulty"), scenario_rows),
     "steps": ("scenario-files.md", ("step", "keys", "what it does"), step_rows),
+    "named symptoms": ("scenario-files.md", ("name", "what is seen", "statuses", "nginx's log"), symptom_rows),
     "symptoms": ("scenario-files.md", ("key", "meaning"), key_rows("symptom")),
     "expect": ("scenario-files.md", ("key", "meaning"), key_rows("expect")),
     "parameters": ("scenario-files.md", ("parameter", "containers", "host"), parameter_rows),

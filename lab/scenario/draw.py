@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from lab.errors import ScenarioError
+from lab.scenario.deployment_fields import TARGET, Database, Deployment, Names, Ports, Rights, Sizes, with_values
 from lab.scenario.noise import NOISE_KINDS, draw_noise
 from lab.scenario.scenario_file import Scenario, Stack, Variant
 from lab.scenario.templates import Value
@@ -26,10 +28,7 @@ from lab.scenario.word_lists import (
     WORDS,
 )
 
-Drawn = dict[str, Value]
-TARGET = "app.main:app"  # the application, as Python's servers name it
-
-# Structures of a deployment; the draw of one key never depends on another scenario's.
+# Structures of a deployment, by field; the draw of one key never depends on another scenario's.
 STRUCTURE: Mapping[Stack, Mapping[str, Sequence[Value]]] = {
     "host": {
         "route_style": ("literal", "upstream"),
@@ -70,35 +69,36 @@ STRUCTURE: Mapping[Stack, Mapping[str, Sequence[Value]]] = {
 # name no process. On a real host root sees all of that, so most machines have it, and one in so many does not.
 MACHINES_WITHOUT_PTRACE = 4
 
-# Rights of a machine's container beyond Docker's default ones, by the parameter that asks for them.
-_RIGHTS: Mapping[str, tuple[str, ...]] = {
-    "net_admin": ("NET_ADMIN",), "sys_admin": ("NET_ADMIN", "SYS_ADMIN"), "own_mounts": ("SYS_ADMIN",),
-    "bpf": ("NET_ADMIN", "BPF"), "kernel_log": ("SYSLOG",), "ptrace": ("SYS_PTRACE",),
-}
 
-
-def rights_text(drawn: Mapping[str, Value]) -> str:
+def rights_text(rights: Rights) -> str:
     """Return the additional rights of a machine, as `cap_add` of a compose file lists them."""
-    return ", ".join(sorted({right for key, rights in _RIGHTS.items() if drawn[key] for right in rights}))
+    asked = (
+        (rights.net_admin, "NET_ADMIN"), (rights.sys_admin, "NET_ADMIN SYS_ADMIN"), (rights.own_mounts, "SYS_ADMIN"),
+        (rights.bpf, "NET_ADMIN BPF"), (rights.kernel_log, "SYSLOG"), (rights.ptrace, "SYS_PTRACE"),
+    )
+    return ", ".join(sorted({right for wanted, names in asked if wanted for right in names.split()}))
 
 
-def draw(scenario: Scenario, variant: Variant, stack: Stack, seed: int, noise: int = 0) -> Drawn:
+def draw(scenario: Scenario, variant: Variant, stack: Stack, seed: int, noise: int = 0) -> Deployment:
     """Return every parameter of a lab: common ones, then those that the scenario sets, then the noise."""
     dice = random.Random(_stable_hash(f"{scenario.name}/{variant.name}/{stack}/{seed}"))  # noqa: S311  a lab, not a lock
-    records = _draw_database(_stable_hash(f"database/{scenario.name}/{variant.name}/{stack}/{seed}"))
-    drawn = records | {key: dice.choice(options) for key, options in STRUCTURE[stack].items()}
-    drawn |= {"listen": "80", "stack": stack} | _draw_names(dice) | _draw_ports(dice)
-    drawn |= _draw_numbers(dice)
-    drawn |= dict(WAY_DEFAULTS) | {"manager": "systemd", "startsecs": 1, "redirect": drawn["remark"] == "above"}
-    for name, wish in variant.parameters.items():
-        drawn[name] = _draw_override(dice, name, wish, drawn, scenario)
-    drawn |= dict.fromkeys(scenario.noise, True)
-    drawn |= _ways_of(scenario, variant, stack, seed)
-    drawn = {"ptrace": _draw_ptrace(scenario, variant, stack, seed), **drawn}
-    _resolve_conflicts(drawn)
-    drawn["capabilities"] = rights_text(drawn)
+    parts: dict[str, Any] = {key: dice.choice(options) for key, options in STRUCTURE[stack].items()}
+    for group in (_draw_names(dice), _draw_ports(dice), _draw_sizes(dice),
+                  _draw_database(_stable_hash(f"database/{scenario.name}/{variant.name}/{stack}/{seed}"))):
+        parts |= vars(group)
+    drawn = Deployment(stack=stack, redirect=parts["remark"] == "above",
+                       ptrace=_draw_ptrace(scenario, variant, stack, seed), **parts)
+    try:
+        for name, wish in variant.parameters.items():
+            drawn = with_values(drawn, {name: _draw_override(dice, name, wish, drawn)})
+    except ScenarioError as error:
+        where = f"{scenario.name}/scenario.toml: variants.{variant.name}.parameters"
+        raise ScenarioError(f"{where}.{error.message}") from error
+    drawn = with_values(drawn, {**dict.fromkeys(scenario.noise, True), **_ways_of(scenario, variant, stack, seed)})
+    drawn = _resolve_conflicts(drawn)
+    drawn = replace(drawn, capabilities=rights_text(drawn))
     own = random.Random(_stable_hash(f"noise/{scenario.name}/{variant.name}/{stack}/{seed}"))  # noqa: S311
-    return drawn | draw_noise(drawn, variant, stack, noise, own)
+    return draw_noise(drawn, variant, noise, own)
 
 
 def is_plain(scenario: Scenario, variant: Variant, stack: Stack, seed: int) -> bool:
@@ -120,9 +120,9 @@ def noise_level(scenario: str, variant: str, stack: Stack, seed: int) -> int:
     return _stable_hash(f"level/{scenario}/{variant}/{stack}/{seed}") % (len(NOISE_KINDS[stack]) + 1)
 
 
-def structure_of(drawn: Mapping[str, Value], stack: Stack) -> tuple[Value, ...]:
+def structure_of(drawn: Deployment) -> tuple[Value, ...]:
     """Return the structural part of a draw, to compare two labs."""
-    return tuple(drawn[key] for key in STRUCTURE[stack])
+    return tuple(getattr(drawn, key) for key in STRUCTURE[drawn.stack])
 
 
 def pick_variant(scenario: Scenario, stack: Stack, seed: int) -> Variant:
@@ -141,101 +141,61 @@ def _stable_hash(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 
-def _draw_names(dice: random.Random) -> Drawn:
-    """Return names of the deployment's parts, none of which reveals its state."""
+def _draw_names(dice: random.Random) -> Names:
     word, second = dice.sample(WORDS, 2)
     user = dice.choice(USERS)
     domain = dice.choice(DOMAINS)
     home, second_home = (f"{dice.choice(HOMES)}/{name}" for name in (word, second))
     secret = dice.choice(SECRETS)
-    return {
-        "word": word,
-        "unit": word + dice.choice(UNIT_ENDINGS),
-        "backend": dice.choice([word, *SERVICE_NAMES]),
-        "web": dice.choice(WEB_NAMES),
-        "user": user,
-        "home": home,
-        "server_name": dice.choice(["_", f"{word}.{domain}"]),
-        "title": f"{dice.choice(COMPANIES)} {dice.choice(TITLES)}",
-        "login": dice.choice(FIRST_NAMES),
-        "password": f"{dice.choice(WORDS)}-{dice.choice(WORDS)}-{dice.randrange(100, 999)}",
-        "secret_name": secret,
-        "secret": f"{dice.getrandbits(160):040x}",
-        "site_name": dice.choice([word, word, "default"]),
-        "second": second,
-        "second_unit": second + dice.choice(UNIT_ENDINGS),
-        "second_home": second_home,
-        "second_name": f"{second}.{domain}",
-        "second_title": f"{dice.choice(COMPANIES)} {dice.choice(TITLES)}",
-        "second_secret": f"{dice.getrandbits(160):040x}",
-        "neighbour": dice.choice(NEIGHBOURS),
-        "visit_name": "",
-        "server_options": "",
-        "beside_port": 0,  # port of the neighbour program; in containers in the network of nginx's own
-        "log_volume": False,  # nginx's container has a small volume for logs, of 64 KiB
-        "main_mounted": False,  # nginx's main file belongs to the deployment: in containers it is mounted
-        "app_certificate": False,  # a certificate is mounted into the application's container, for its server
-        "server_flags": "",
-    }
+    return Names(  # drawn in this order
+        word=word,
+        unit=word + dice.choice(UNIT_ENDINGS),
+        backend=dice.choice([word, *SERVICE_NAMES]),
+        web=dice.choice(WEB_NAMES),
+        user=user,
+        home=home,
+        server_name=dice.choice(["_", f"{word}.{domain}"]),
+        title=f"{dice.choice(COMPANIES)} {dice.choice(TITLES)}",
+        login=dice.choice(FIRST_NAMES),
+        password=f"{dice.choice(WORDS)}-{dice.choice(WORDS)}-{dice.randrange(100, 999)}",
+        secret_name=secret,
+        secret=f"{dice.getrandbits(160):040x}",
+        site_name=dice.choice([word, word, "default"]),
+        second=second,
+        second_unit=second + dice.choice(UNIT_ENDINGS),
+        second_home=second_home,
+        second_name=f"{second}.{domain}",
+        second_title=f"{dice.choice(COMPANIES)} {dice.choice(TITLES)}",
+        second_secret=f"{dice.getrandbits(160):040x}",
+        neighbour=dice.choice(NEIGHBOURS),
+    )
 
 
-def _draw_ports(dice: random.Random) -> Drawn:
+def _draw_ports(dice: random.Random) -> Ports:
     """Return distinct ports, as people choose them."""
     usual = [8000, 8001, 8080, 8081, 8888, 9000, 9001, 5000, 3000, *range(8002, 8020), *range(9100, 9120)]
     port, second, neighbour, old = dice.sample(usual, 4)
-    return {"port": port, "route_port": port, "second_port": second, "neighbour_port": neighbour, "old_port": old}
+    return Ports(port=port, route_port=port, second_port=second, neighbour_port=neighbour, old_port=old)
 
 
-def _draw_numbers(dice: random.Random) -> Drawn:
-    """Return sizes and times of the deployment."""
-    return {
-        "workers": dice.choice([1, 1, 2, 3]),
-        "connect_timeout": dice.choice([2, 3, 4]),
-        "read_timeout": dice.choice([15, 20, 30, 60]),
-        "report_mode": "async",
-        "report_seconds": 0.05,
-        "with_secret": True,
-        "kernel_log": False,  # a machine whose root may read the kernel log, as on a real host
-        "net_admin": False,  # a machine that may change its own packet filter and routes
-        "sys_admin": False,  # a machine whose systemd can give a unit its own network
-        "own_mounts": False,  # the same, and its own mounts: also if AppArmor denies them to containers
-        "bpf": False,  # a machine whose systemd can filter the packets of a unit
-        "icc": "on",  # whether containers of a network may talk to each other
-        "backend_network": "inside",  # `host`: the Docker host's, `web`: that of nginx's container
-        "asked_port": 0, "health_interval": "10s", "health_start": "30s",  # 0: the application's own
-        "own_address": "127.0.0.1",  # address of a container's health check of its application
-        "gateway": "none",  # whether nginx's container knows the Docker host's name
-        "stranger_program": "neighbour", "stranger_alias": False,  # the neighbour program, and its name
-        "web_network": "own",  # `host`: nginx shares the Docker host's network, on free ports
-        "published": "right",  # target of the application's published port then: no, right, other
-        "front_port": 0, "outer_port": 0, "other_outer_port": 0, "inside_port": 0,
-        "resolver": "127.0.0.11",  # Docker's own, if a variable holds a route's address
-        "syn_retries": 0,  # retries of a connect by its kernel; 0: the kernel's default
-        # overrides by a scenario; empty for the deployment's own value
-        "run_as": "", "group": "", "workdir": "", "venv": "", "unit_extra": "", "route_host": "", "program_inside": "",
-        "bind_inside": "0.0.0.0",  # noqa: S104  inside the compose network
-        "target": TARGET,
-        "server": "uvicorn",
-        "instance": "",  # of a template unit; empty for other units
-    }
+def _draw_sizes(dice: random.Random) -> Sizes:
+    return Sizes(workers=dice.choice([1, 1, 2, 3]), connect_timeout=dice.choice([2, 3, 4]),
+                 read_timeout=dice.choice([15, 20, 30, 60]))
 
 
-def _draw_database(number: int) -> Drawn:
-    """Return the application's database parameters; `database` is True if a scenario stores records in PostgreSQL."""
+def _draw_database(number: int) -> Database:
     dice = random.Random(number)  # noqa: S311  a lab, not a lock
-    return {
-        "database": False,
-        "db_service": dice.choice(["db", "database", "postgres", "pg", "records"]),
-        "db_name": dice.choice(["records", "office", "backoffice", "staff"]),
-        "db_user": dice.choice(["office", "records_rw", "app_rw"]),
-        "db_password": f"{dice.getrandbits(96):024x}",
-        "db_variable": dice.choice(["DATABASE_URL", "DB_URL", "PG_DSN", "RECORDS_DATABASE_URL"]),
-        "db_wants": dice.choice([True, False]),
-        "asked_host": "", "asked_name": "", "asked_password": "",  # the application's setting, if it differs
-    }
+    return Database(
+        db_service=dice.choice(["db", "database", "postgres", "pg", "records"]),
+        db_name=dice.choice(["records", "office", "backoffice", "staff"]),
+        db_user=dice.choice(["office", "records_rw", "app_rw"]),
+        db_password=f"{dice.getrandbits(96):024x}",
+        db_variable=dice.choice(["DATABASE_URL", "DB_URL", "PG_DSN", "RECORDS_DATABASE_URL"]),
+        db_wants=dice.choice([True, False]),
+    )
 
 
-def _draw_override(dice: random.Random, name: str, wish: object, drawn: Drawn, scenario: Scenario) -> Value:
+def _draw_override(dice: random.Random, name: str, wish: object, drawn: Deployment) -> Value:
     """Return a scenario's own value for a parameter: fixed, chosen, between two numbers, or a free port."""
     if isinstance(wish, str | int | float):
         return wish
@@ -251,65 +211,65 @@ def _draw_override(dice: random.Random, name: str, wish: object, drawn: Drawn, s
         steps = round(dice.uniform(float(low), float(high)) * step)
         return steps / step if digits else steps
     if not table.get("port"):
-        raise ScenarioError(f"{scenario.name}/scenario.toml: parameters.{name}: cannot be drawn")
+        raise ScenarioError(f"{name}: cannot be drawn")
     return _free_port(dice, drawn)
 
 
-def _free_port(dice: random.Random, drawn: Drawn) -> int:
+def _free_port(dice: random.Random, drawn: Deployment) -> int:
     """Return a port that no part of the deployment has."""
-    taken = {drawn[key] for key in drawn if key.endswith("port")}
+    taken = drawn.taken_ports()
     free = [port for port in (*range(8020, 8060), 8090, 8100, 9200, 7000, 5001, 3001) if port not in taken]
     port: int = dice.choice(free)
     return port
 
 
-def _resolve_conflicts(drawn: Drawn) -> None:
+def _resolve_conflicts(drawn: Deployment) -> Deployment:
     """Resolve conflicting draws in favour of the one that a scenario is more likely to need."""
-    if drawn["backend"] in (drawn["web"], drawn["second"]):
-        drawn["backend"] = "backend"
-    if drawn["main_mounted"] and drawn["stack"] == "containers":
-        drawn["place"] = "main"
-    if drawn["beside_port"] and drawn["stack"] == "containers":
-        drawn |= {"stranger": True, "neighbour_port": drawn["beside_port"]}
-    if drawn["place"] == "nested":
-        drawn["mount"] = "folder"
-    if drawn.get("mount") == "file" and drawn["place"] != "main":
-        drawn["place"] = "confd"
-    _resolve_manager_conflicts(drawn)
-    if drawn["unix"]:
-        drawn["bind"] = "127.0.0.1"
-        drawn["route_style"] = "upstream" if drawn["route_style"] in ("map", "variable") else drawn["route_style"]
-        drawn["port_place"] = drawn["port_place"] if drawn["port_place"] == "wrapper" else "command"
-    if drawn["web_network"] == "host":
-        drawn["second_site"] = False  # it would listen on port 80 of the machine
-    if drawn["second_site"]:
-        drawn["listen"] = "80 default_server"
+    if drawn.backend in (drawn.web, drawn.second):
+        drawn = replace(drawn, backend="backend")
+    if drawn.main_mounted and drawn.stack == "containers":
+        drawn = replace(drawn, place="main")
+    if drawn.beside_port and drawn.stack == "containers":
+        drawn = replace(drawn, stranger=True, neighbour_port=drawn.beside_port)
+    if drawn.place == "nested":
+        drawn = replace(drawn, mount="folder")
+    if drawn.mount == "file" and drawn.place != "main":
+        drawn = replace(drawn, place="confd")
+    if drawn.stack == "host":
+        drawn = _resolve_manager_conflicts(drawn)
+    if drawn.unix:
+        style = drawn.route_style
+        drawn = replace(drawn, bind="127.0.0.1", route_style="upstream" if style in ("map", "variable") else style,
+                        port_place="wrapper" if drawn.port_place == "wrapper" else "command")
+    if drawn.web_network == "host":
+        drawn = replace(drawn, second_site=False)  # it would listen on port 80 of the machine
+    return replace(drawn, listen="80 default_server") if drawn.second_site else drawn
 
 
-def _resolve_manager_conflicts(drawn: Drawn) -> None:
+def _resolve_manager_conflicts(drawn: Deployment) -> Deployment:
     """Restrict the draws to what the application's manager supports."""
-    if drawn["stack"] != "host":
-        return
-    if drawn["unix"] or drawn["activation"] or drawn["route_style"] == "group":
-        drawn["manager"] = "systemd"  # it creates the socket's folder, the socket, the instances
-    if drawn["activation"]:
-        if drawn["server"] == "node":
-            drawn["target"] = TARGET
-        drawn |= {"server": "uvicorn", "port_place": "command", "instance": ""}
-    if drawn["route_style"] == "group":
-        drawn |= {"unix": False, "activation": False, "port_place": "command", "instance": str(drawn["port"])}
-    if drawn["server"] == "node":
-        drawn["unix"] = False
-    if drawn["manager"] == "nohup":
-        drawn["ptrace"] = True  # `fixer learn` reads its environment from the kernel
-    if drawn["manager"] in ("nohup", "rc.local", "init.d"):
-        drawn |= {"port_place": "wrapper", "instance": ""}
-    if drawn["manager"] == "supervisord":
-        # it knows neither drop-ins nor env files
-        drawn["port_place"] = {"dropin": "command", "envfile": "wrapper"}.get(
-            str(drawn["port_place"]), drawn["port_place"])
-        if drawn["port_place"] != "wrapper":
-            drawn["env_place"] = "unit"
+    if drawn.unix or drawn.activation or drawn.route_style == "group":
+        drawn = replace(drawn, manager="systemd")  # it creates the socket's folder, the socket, the instances
+    if drawn.activation:
+        if drawn.server == "node":
+            drawn = replace(drawn, target=TARGET)
+        drawn = replace(drawn, server="uvicorn", port_place="command", instance="")
+    if drawn.route_style == "group":
+        drawn = replace(drawn, unix=False, activation=False, port_place="command", instance=str(drawn.port))
+    if drawn.server == "node":
+        drawn = replace(drawn, unix=False)
+    if drawn.manager == "nohup":
+        drawn = replace(drawn, ptrace=True)  # `fixer learn` reads its environment from the kernel
+    if drawn.manager in ("nohup", "rc.local", "init.d"):
+        drawn = replace(drawn, port_place="wrapper", instance="")
+    if drawn.manager == "supervisord":  # it knows neither drop-ins nor env files
+        if drawn.port_place == "dropin":
+            drawn = replace(drawn, port_place="command")
+        if drawn.port_place == "envfile":
+            drawn = replace(drawn, port_place="wrapper")
+        if drawn.port_place != "wrapper":
+            drawn = replace(drawn, env_place="unit")
+    return drawn
 
 
 # Less usual deployments, for scenarios that support them (`ways = […]`).
@@ -364,11 +324,6 @@ SLOTS: Mapping[Stack, Mapping[str, Mapping[str, Way]]] = {
             "gunicorn": {"server": "gunicorn"},
         },
     },
-}
-
-WAY_DEFAULTS: Way = {
-    "six": False, "tls": False, "unix": False, "activation": False, "certificate": "", "certificate_key": "",
-    "releases": False, "release": "20261102-0915", "older_release": "20260928-1740",
 }
 
 

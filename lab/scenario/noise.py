@@ -6,11 +6,12 @@ import random
 import socket
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from lab.http_get import unverified_tls_context
+from lab.scenario.deployment_fields import Deployment, with_values
 from lab.scenario.scenario_file import Stack, Variant
-from lab.scenario.templates import Parameters, Value
 from lab.scenario.word_lists import JOBS, WORDS
 
 # last week's errors in the log; a site with its own fault; a listener that answers everything on a plausible port; a
@@ -23,25 +24,26 @@ MAX_NOISE_LEVEL = max(map(len, NOISE_KINDS.values()))
 _TEMPTING = ("old_port", "neighbour", "stranger")  # a scenario that uses these needs them itself
 
 
-def draw_noise(drawn: Parameters, variant: Variant, stack: Stack, level: int, dice: random.Random) -> dict[str, Value]:
-    """Return the noise parameters; level 0 turns all off. A separate generator keeps the rest of the draw."""
-    noise: dict[str, Value] = dict.fromkeys(NOISE_KINDS["containers"], False)
-    words = [word for word in WORDS if word not in (drawn["word"], drawn["second"])]
-    names = dice.sample(words, 2)
-    noise |= {"noise_name": names[0], "noise_host": f"{names[0]}.{str(drawn['second_name']).partition('.')[2]}"}
-    noise |= {"noise_listener_name": f"{names[1]}d", "noise_job_name": f"{names[0]}-{dice.choice(JOBS)}"}
-    taken = {drawn[key] for key in drawn if key.endswith("port")}
-    noise["noise_port"] = dice.choice([port for port in range(9300, 9400) if port not in taken])
-    noise["tempting_port"] = drawn["old_port"]
-    kinds = list(NOISE_KINDS[stack])
-    if drawn["web_network"] == "host":
+def draw_noise(drawn: Deployment, variant: Variant, level: int, dice: random.Random) -> Deployment:
+    """Return the draw with its noise; level 0 turns all off. A separate generator keeps the rest of the draw."""
+    names = dice.sample([word for word in WORDS if word not in (drawn.word, drawn.second)], 2)
+    job = dice.choice(JOBS)
+    taken = drawn.taken_ports()
+    port = dice.choice([port for port in range(9300, 9400) if port not in taken])
+    drawn = replace(
+        drawn, noise_name=names[0], noise_host=f"{names[0]}.{drawn.second_name.partition('.')[2]}",
+        noise_listener_name=f"{names[1]}d", noise_job_name=f"{names[0]}-{job}", noise_port=port,
+        tempting_port=drawn.old_port,
+    )
+    kinds = list(NOISE_KINDS[drawn.stack])
+    if drawn.web_network == "host":
         kinds.remove("noise_site")  # it would listen on port 80 of the machine
     if any(word in repr((variant.breaks, variant.parameters)) for word in _TEMPTING):
         kinds.remove("noise_listener")
-    noise |= dict.fromkeys(dice.sample(kinds, min(level, len(kinds))), True)
-    if noise["noise_site"] and drawn["listen"] == "80":
-        noise["listen"] = "80 default_server"  # requests by address still reach the office
-    return noise
+    drawn = with_values(drawn, dict.fromkeys(dice.sample(kinds, min(level, len(kinds))), True))
+    if drawn.noise_site and drawn.listen == "80":
+        return replace(drawn, listen="80 default_server")  # requests by address still reach the office
+    return drawn
 
 
 SCAN_REQUESTS = (
@@ -61,11 +63,11 @@ SCAN_REQUESTS = (
 )
 
 
-def send_scan(url: str, params: Parameters) -> None:
+def send_scan(url: str, deployment: Deployment) -> None:
     """Send one round of a port scanner's requests; ignore the answers."""
     place = urlsplit(url)
-    name = str(params["server_name"])
-    names = {b"{host}": b"127.0.0.1" if name == "_" else name.encode(), b"{noise}": str(params["noise_host"]).encode()}
+    name = deployment.server_name
+    names = {b"{host}": b"127.0.0.1" if name == "_" else name.encode(), b"{noise}": deployment.noise_host.encode()}
     for words in SCAN_REQUESTS:
         for key, value in names.items():
             words = words.replace(key, value)  # noqa: PLW2901
@@ -82,7 +84,7 @@ def send_scan(url: str, params: Parameters) -> None:
 # Lines of last week in nginx's error log: a past fault, which is no evidence of a present one.
 
 
-def old_error_log(full: Parameters, now: float, dice: random.Random) -> bytes:
+def old_error_log(full: Deployment, now: float, dice: random.Random) -> bytes:
     """Return some minutes of refused connections, six to eight days old, in nginx's format."""
     moment = now - dice.uniform(6.0, 8.0) * 86400
     lines = []
@@ -93,8 +95,8 @@ def old_error_log(full: Parameters, now: float, dice: random.Random) -> bytes:
         worker, client = dice.randrange(300, 330), f"10.0.0.{dice.randrange(2, 250)}"
         lines.append(
             f"{stamp} [error] {worker}#{worker}: *{number * 3 + 11} connect() failed (111: Connection refused) while "
-            f"connecting to upstream, client: {client}, server: {full['server_name']}, request: "
-            f'"GET {path} HTTP/1.1", upstream: "http://127.0.0.1:{full["old_port"]}{path}", '
-            f'host: "{full["word"]}.example.com"\n'
+            f"connecting to upstream, client: {client}, server: {full.server_name}, request: "
+            f'"GET {path} HTTP/1.1", upstream: "http://127.0.0.1:{full.old_port}{path}", '
+            f'host: "{full.word}.example.com"\n'
         )
     return "".join(lines).encode()

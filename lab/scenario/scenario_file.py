@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from lab.errors import ScenarioError
+from lab.scenario.expand import expand, listed_symptoms, problems_of_expansion
 
 if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
@@ -151,7 +153,8 @@ def problems_of(data: Table, path: Path) -> list[str]:
         f"{_short_path(path)}: {_key_text(error.absolute_path)}: {_error_text(error)}"
         for error in sorted(_validator().iter_errors(data), key=lambda error: list(map(str, error.absolute_path)))
     ]
-    return found or [f"{_short_path(path)}: {problem}" for problem in _consistency_problems(data)]
+    return found or [f"{_short_path(path)}: {problem}" for problem in (
+        *problems_of_expansion(data), *_consistency_problems(data))]
 
 
 def _consistency_problems(data: Table) -> Iterable[str]:
@@ -170,7 +173,7 @@ def _consistency_problems(data: Table) -> Iterable[str]:
         for stack in stacks:
             if stack not in data["stacks"]:
                 yield f"{key}.stacks: {stack} is not among the scenario's stacks"
-            if not any(stack in symptom.get("stacks", STACKS) for symptom in variant["symptom"]):
+            if not any(isinstance(one, str) or stack in one.get("stacks", STACKS) for one in listed_symptoms(variant)):
                 yield f"{key}.symptom: no symptom for the {stack} stack"
     for stack in data["stacks"]:
         if not any(stack in stacks for stacks in on.values()):
@@ -197,6 +200,8 @@ def _key_text(path: Iterable[str | int]) -> str:
 
 def _error_text(error: ValidationError) -> str:
     """Return the most helpful message: for a `oneOf`, of the branch that came closest."""
+    if error.validator == "enum" and isinstance(error.validator_value, list):
+        return _unknown_word(error.instance, error.validator_value)
     if error.validator != "oneOf" or not error.context:
         return error.message
     by_branch: dict[int, list[ValidationError]] = {}
@@ -207,14 +212,21 @@ def _error_text(error: ValidationError) -> str:
     if len(near) == 1:
         inner = near[0][0]
         path = _key_text(inner.relative_path)
-        return inner.message if path == "top level" else f"{path}: {inner.message}"
+        return _error_text(inner) if path == "top level" else f"{path}: {_error_text(inner)}"
     branches = error.validator_value if isinstance(error.validator_value, list) else []
     kinds = [str(branch["required"][0]) for branch in branches if "required" in branch]
     return f"{error.instance!r} is none of: {', '.join(kinds) or 'the allowed values'}"
 
 
+def _unknown_word(word: object, known: list[object]) -> str:
+    """Return the words that are allowed, and the one that is probably meant."""
+    near = difflib.get_close_matches(str(word), [str(one) for one in known], 1)
+    return f"{word!r} is none of {', '.join(map(str, known))}{f' (did you mean {near[0]}?)' if near else ''}"
+
+
 def parse_scenario(folder: Path, data: Table) -> Scenario:
     """Return the scenario of a valid file."""
+    data = expand(data)
     return Scenario(
         name=folder.name,
         folder=folder,

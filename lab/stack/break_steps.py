@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 
 from lab.errors import ScenarioError
 from lab.http_get import get_status
-from lab.scenario.render import File, complete_parameters, render
+from lab.scenario.complete import complete_parameters
+from lab.scenario.deployment_fields import Deployment, with_values
+from lab.scenario.render import File, render
 from lab.scenario.scenario_file import Role, Table, Variant
 from lab.scenario.step_limits import step_problem
 from lab.scenario.templates import Value, fill_deep
@@ -65,16 +67,16 @@ def _applies(lab: Lab, when: str, where: str) -> bool:
 
 def set_parameters(lab: Lab, changes: Mapping[str, Value], *, rename: bool = False) -> None:
     """Render the lab's files with other parameters and write those that differ; with `rename`, as new inodes."""
-    images = {key.removeprefix("image_"): str(tag) for key, tag in lab.params.items() if key.startswith("image_")}
-    before = render(lab.params, lab.stack).files
-    drawn = {**lab.record.extra[DRAWN_KEY], **changes}
-    after_params = complete_parameters(drawn, lab.stack, lab.id, images)
-    after = render(after_params, lab.stack).files
+    present = lab.deployment
+    before = render(present).files
+    drawn = with_values(Deployment.from_values(lab.record.extra[DRAWN_KEY]), changes)
+    complete = complete_parameters(drawn, lab.id, present.images)
+    after = render(complete).files
     changed = [entry for path, entry in after.items() if before.get(path) != entry]
     gone = [path for path in before if path not in after]
-    lab.record.extra[DRAWN_KEY] = drawn
+    lab.record.extra[DRAWN_KEY] = drawn.template_values()
     lab.record.parameters.clear()
-    lab.record.parameters.update(after_params)
+    lab.record.parameters.update(complete.template_values())
     save_record(lab.record)
     write_folder(lab.folder, [entry for entry in changed if not entry.path.startswith("/")], rename=rename)
     on_disk = [entry for entry in changed if entry.path.startswith("/")]

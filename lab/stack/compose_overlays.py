@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import random
 import socket
-from collections.abc import Mapping
+from dataclasses import replace
 
-from lab.scenario.templates import Value
+from lab.scenario.deployment_fields import Deployment
 from lab.stack.docker_engine import network_ranges, run_once
 
 _CERTIFICATE_END = "-----END CERTIFICATE-----\n"
@@ -15,13 +15,13 @@ _SCRIPT = ("openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -
            "-keyout /tmp/key 2>/dev/null && cat /tmp/key")
 
 
-def with_certificate(drawn: Mapping[str, Value], image: str) -> dict[str, Value]:
+def with_certificate(drawn: Deployment, image: str) -> Deployment:
     """Return the draw, with a certificate and key if nginx's or the application's container needs them."""
-    if not (drawn["tls"] or drawn["app_certificate"]) or drawn["stack"] != "containers":
-        return dict(drawn)
+    if not (drawn.tls or drawn.app_certificate) or drawn.stack != "containers":
+        return drawn
     made = run_once(image, ["-c", _SCRIPT], entrypoint="sh") + "\n"
     certificate, end, key = made.partition(_CERTIFICATE_END)
-    return {**drawn, "certificate": certificate + end, "certificate_key": key}
+    return replace(drawn, certificate=certificate + end, certificate_key=key)
 
 
 # Ports of this machine for a stack with a part in its network: Docker cannot choose them there.
@@ -29,20 +29,19 @@ _PORT_RANGE = (20000, 29999)  # below the usual ephemeral ports
 _TRIES = 200
 
 
-def with_own_ports(drawn: Mapping[str, Value]) -> dict[str, Value]:
+def with_own_ports(drawn: Deployment) -> Deployment:
     """Return the draw, with ports that are free now if a part uses the Docker host's network."""
-    made = dict(drawn)
-    if drawn["backend_network"] == "host":
+    if drawn.backend_network == "host":
         (port,), bridge = free_ports(1), _bridge_address()
-        return made | {"port": port, "route_port": port, "route_host": "host.docker.internal", "bind_inside": bridge,
-                       "own_address": bridge}
-    if drawn["backend_network"] == "web":  # in nginx's own network
-        return made | {"route_host": "127.0.0.1"}
-    if drawn["web_network"] != "host":
-        return made
+        return replace(drawn, port=port, route_port=port, route_host="host.docker.internal", bind_inside=bridge,
+                       own_address=bridge)
+    if drawn.backend_network == "web":  # in nginx's own network
+        return replace(drawn, route_host="127.0.0.1")
+    if drawn.web_network != "host":
+        return drawn
     front, outer, other = free_ports(3)
-    made |= {"front_port": front, "outer_port": outer, "other_outer_port": other, "route_port": outer}
-    return made | {"inside_port": drawn["port"], "listen": f"127.0.0.1:{front}", "route_host": "127.0.0.1"}
+    return replace(drawn, front_port=front, outer_port=outer, other_outer_port=other, route_port=outer,
+                   inside_port=drawn.port, listen=f"127.0.0.1:{front}", route_host="127.0.0.1")
 
 
 def free_ports(count: int) -> list[int]:

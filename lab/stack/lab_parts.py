@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from lab.errors import UnexpectedState, UsageError
+from lab.scenario.deployment_fields import Deployment
 from lab.scenario.scenario_file import Role, Stack, Variant
-from lab.scenario.templates import Value
 from lab.stack.docker_command import ListedContainer, listed_containers
 from lab.stack.running_lab import Lab
 
@@ -20,7 +20,7 @@ TOOLS_MARK = "-tools-"  # in the names of the containers of `lab shell --tools`
 def role_names(lab: Lab) -> Mapping[Role, str]:
     """Return the parts that serve pages: their services, or on the machine their units."""
     return {role: lab.unit(role) if lab.stack == "host" else lab.service(role)
-            for role in ROLES if role != "second" or lab.params["second_site"]}
+            for role in ROLES if role != "second" or lab.deployment.second_site}
 
 
 def role_of(lab: Lab, word: str) -> Role:
@@ -73,15 +73,15 @@ def running_container(lab: Lab, part: str, listed: Sequence[ListedContainer]) ->
     return found.name
 
 
-def needed_images(variant: Variant, stack: Stack, drawn: Mapping[str, Value]) -> frozenset[str]:
+def needed_images(variant: Variant, stack: Stack, drawn: Deployment) -> frozenset[str]:
     """Return the names of the images that a lab of this draw runs, at any time of its life."""
     if stack == "host":
         return frozenset({"machine", *(["app"] if variant.load else [])})
     steps = (*variant.steps_on(stack), *variant.by_hand_on(stack), *variant.again_on(stack))
     has_tools = any("engine_rule" in step or "image_machine" in str(step) for step in steps)
     found = {"web", "app"}
-    if drawn["tls"] or drawn["app_certificate"] or has_tools:
+    if drawn.tls or drawn.app_certificate or has_tools:
         found.add("machine")
-    if drawn["database"]:
+    if drawn.database:
         found.add("database")
     return frozenset(found)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from lab.errors import ScenarioError, UnexpectedState
 from lab.http_get import get_status
+from lab.scenario.deployment_fields import CompleteDeployment
 from lab.scenario.scenario_file import Role, Stack
 from lab.scenario.templates import Value
 from lab.stack import compose_limits, docker_engine
@@ -46,8 +47,14 @@ class Lab:
         return self.record.stack
 
     @property
-    def params(self) -> dict[str, Value]:
+    def params(self) -> Mapping[str, Value]:
+        """Return its parameters by name, as templates of scenarios fill them in."""
         return self.record.parameters
+
+    @property
+    def deployment(self) -> CompleteDeployment:
+        """Return its parameters as they are now; a step of a break may change them."""
+        return CompleteDeployment.from_values(self.record.parameters)
 
     @property
     def folder(self) -> Path:
@@ -61,19 +68,19 @@ class Lab:
     @property
     def url(self) -> str:
         """Return the published URL of the page. Docker chooses a new port at every start."""
-        if self.params.get("web_network") == "host":
+        if self.deployment.web_network == "host":
             return self.url_at(None)
         return self.url_at(docker_engine.published_port(self.container("web"), f"{self.front_port}/tcp"))
 
     @property
     def front_port(self) -> int:
         """Return the port of the page inside nginx's container."""
-        return 443 if self.params.get("tls") else 80
+        return 443 if self.deployment.tls else 80
 
     def url_at(self, published: int | None) -> str:
         """Return the URL at the port that the Docker host publishes now; None: at the last one."""
-        if self.params.get("web_network") == "host":
-            return f"http://127.0.0.1:{self.params['front_port']}"
+        if self.deployment.web_network == "host":
+            return f"http://127.0.0.1:{self.deployment.front_port}"
         if published is not None:
             self.record.port = published
         return f"{'https' if self.front_port == 443 else 'http'}://127.0.0.1:{self.record.port}"
@@ -81,13 +88,14 @@ class Lab:
     @property
     def visit_name(self) -> str:
         """Return the server name that visitors use for the office; empty if the address is enough."""
-        return str(self.params["visit_name"])
+        return self.deployment.visit_name
 
     def service(self, role: Role = "web") -> str:
         """Return the compose service of a part; on the host stack the machine is all of them."""
         if self.stack == "host":
             return "host"
-        return str(self.params[{"web": "web", "backend": "backend", "second": "second"}[role]])
+        deployment = self.deployment
+        return {"web": deployment.web, "backend": deployment.backend, "second": deployment.second}[role]
 
     def container(self, role: Role = "web") -> str:
         """Return the container's name."""
@@ -95,7 +103,8 @@ class Lab:
 
     def unit(self, role: Role) -> str:
         """Return the systemd unit of a part of the machine."""
-        return {"web": "nginx", "backend": str(self.params["unit"]), "second": str(self.params["second_unit"])}[role]
+        deployment = self.deployment
+        return {"web": "nginx", "backend": deployment.unit, "second": deployment.second_unit}[role]
 
     def compose(self, *words: str, check: bool = True, timeout: float = 180.0) -> FinishedCommand:
         """Run docker compose on the lab's own files, without the caller's variables."""
@@ -127,8 +136,9 @@ class Lab:
 
     def settle(self, seconds: float = SETTLE_SECONDS) -> None:
         """Wait until the application listens; if it never does, continue after `seconds`."""
-        hosts = [self.visit_name, *([str(self.params["second_name"])] if self.params["second_site"] else [])]
-        until = time.monotonic() + seconds + float(self.params.get("start_seconds", 0))
+        deployment = self.deployment
+        hosts = [deployment.visit_name, *([deployment.second_name] if deployment.second_site else [])]
+        until = time.monotonic() + seconds + deployment.start_seconds
         while time.monotonic() < until:
             if all(get_status(self.url, "/login", host=host, timeout=2.0) == 200
                    for host in hosts) and self._serves_a_crowd():
@@ -138,7 +148,7 @@ class Lab:
     def _serves_a_crowd(self) -> bool:
         """Return whether many concurrent visitors succeed.
         nginx skips members that started after its first request, and until a retry some visitors get an error."""
-        if self.params["route_style"] != "group":
+        if self.deployment.route_style != "group":
             return True
         with ThreadPoolExecutor(8) as pool:
             asked = [pool.submit(get_status, self.url, "/login", host=self.visit_name, timeout=2.0) for _ in range(16)]

@@ -14,7 +14,7 @@ _ENDED_STATES = ("FATAL", "EXITED", "STOPPED")
 
 def manager_of(lab: Lab, role: Role) -> str:
     """Return the manager of a part; the second site and nginx are always units."""
-    return str(lab.params.get("manager", "systemd")) if role == "backend" else "systemd"
+    return lab.deployment.manager if role == "backend" else "systemd"
 
 
 def units_of(lab: Lab, role: Role) -> list[str]:
@@ -22,8 +22,9 @@ def units_of(lab: Lab, role: Role) -> list[str]:
     unit = lab.unit(role)
     if role != "backend":
         return [unit]
-    mate = str(lab.params.get("mate_unit", ""))
-    return [*([f"{unit}.socket"] if lab.params.get("activation") else []), f"{unit}.service", *([mate] if mate else [])]
+    socket = [f"{unit}.socket"] if lab.deployment.activation else []
+    mate = lab.deployment.mate_unit
+    return [*socket, f"{unit}.service", *([mate] if mate else [])]
 
 
 def start(lab: Lab, role: Role, *, check: bool = True) -> None:
@@ -36,8 +37,8 @@ def start(lab: Lab, role: Role, *, check: bool = True) -> None:
     elif manager == "init.d":  # a start does nothing if the unit counts as active
         lab.run_in("web", ["systemctl", "restart", f"{lab.unit(role)}.service"], check=check)
     elif manager == "nohup":
-        user = str(lab.params["user"])
-        words = ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", f"{lab.params['home']}/start.sh"]
+        user, home = lab.deployment.user, lab.deployment.home
+        words = ["setpriv", f"--reuid={user}", f"--regid={user}", "--init-groups", f"{home}/start.sh"]
         lab.run_in("web", words, check=check)
     else:
         lab.run_in("web", ["systemctl", "start", *units_of(lab, role)], check=check)
@@ -67,7 +68,7 @@ def restart(lab: Lab, role: Role, *, check: bool = True) -> None:
         start(lab, role, check=check)
     else:
         lab.run_in("web", ["systemctl", "daemon-reload"])
-        if lab.params.get("activation") and role == "backend":
+        if lab.deployment.activation and role == "backend":
             lab.run_in("web", ["systemctl", "stop", *units_of(lab, role)])
         lab.run_in("web", ["systemctl", "restart", *units_of(lab, role)], check=check)
 
@@ -76,7 +77,7 @@ def _signal_and_wait(lab: Lab, signal: str) -> None:
     """Signal processes that were started by hand, and wait until they end."""
     script = ('for n in 1 2 3 4 5 6 7 8 9 10; do pkill -"$1" -u "$2" -f "$3" || exit 0; '
               'for m in 1 2 3 4 5 6 7 8 9 10; do pgrep -u "$2" -f "$3" >/dev/null || exit 0; sleep 0.2; done; done')
-    lab.run_in("web", ["sh", "-c", script, "sh", signal, str(lab.params["user"]), str(lab.params["target"])])
+    lab.run_in("web", ["sh", "-c", script, "sh", signal, lab.deployment.user, lab.deployment.target])
 
 
 def kill(lab: Lab, role: Role) -> None:
@@ -117,7 +118,7 @@ def _has_exited(lab: Lab, role: Role) -> bool:
 
 
 def _has_process_ended(lab: Lab, role: Role, once: bool) -> bool:
-    words = ["pgrep", "-u", str(lab.params["user"]), "-f", str(lab.params["target"])]
+    words = ["pgrep", "-u", lab.deployment.user, "-f", lab.deployment.target]
     return lab.run_in("web", words, check=False).code != 0
 
 

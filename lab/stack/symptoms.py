@@ -45,7 +45,7 @@ def log_in(lab: Lab) -> str:
     """Return a session of the lab's own account, from the healthy stack; empty if login fails."""
     place = urlsplit(lab.url)
     connection = connection_to(place, 10.0)
-    body = json.dumps({"user": lab.params["login"], "password": lab.params["password"]})
+    body = json.dumps({"user": lab.deployment.login, "password": lab.deployment.password})
     try:
         headers = {"Content-Type": "application/json"} | ({"Host": lab.visit_name} if lab.visit_name else {})
         connection.request("POST", "/api/login", body, headers)
@@ -81,7 +81,7 @@ def send_form(lab: Lab, note: str, timeout: float) -> int:
     """Return the status of the login form."""
     place = urlsplit(lab.url)
     connection = connection_to(place, timeout)
-    body = urlencode({"user": lab.params["login"], "password": lab.params["password"], "note": note})
+    body = urlencode({"user": lab.deployment.login, "password": lab.deployment.password, "note": note})
     headers = {"Content-Type": "application/x-www-form-urlencoded"}
     headers |= {"Host": lab.visit_name} if lab.visit_name else {}
     try:

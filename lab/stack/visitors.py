@@ -54,9 +54,9 @@ def start_visitors(lab: Lab) -> None:
     if spec is None:
         return
     front = f"{lab.id}-host" if lab.stack == "host" else lab.service("web")
-    image = str(lab.params["image_app"])
-    account = [str(lab.params["login"]), str(lab.params["password"])]
-    scheme = "https" if lab.params["tls"] else "http"
+    image = lab.deployment.images["app"]
+    account = [lab.deployment.login, lab.deployment.password]
+    scheme = "https" if lab.deployment.tls else "http"
     words = [f"{scheme}://{front}", *account, str(visitor_count(lab, spec)), *map(str, PAUSE), str(VISIT_MINUTES * 60)]
     start_helper(image, ["python3", "/visit.py", *words], name=f"{lab.id}-visitors", labels={LABEL: lab.id},
                  network=min(networks_of(lab.container("web"))), memory="128m",

@@ -29,7 +29,7 @@ def restart_everything(lab: Lab) -> None:
     if lab.stack == "containers":
         lab.compose("restart", "-t", "5", check=False)
         return
-    parts: list[Role] = ["backend", "second", "web"] if lab.params["second_site"] else ["backend", "web"]
+    parts: list[Role] = ["backend", "second", "web"] if lab.deployment.second_site else ["backend", "web"]
     lab.run_in("web", ["systemctl", "daemon-reload"])
     for part in parts:
         if service_control.manager_of(lab, part) == "supervisord":

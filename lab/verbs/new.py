@@ -27,7 +27,7 @@ containers = "why it cannot be there"
 # One entry a way to get there; the name is that of the variant in the catalogue of causes.
 [variants.VARIANT]
 breaks = [{ stop = "backend" }]
-symptom = [{ statuses = [502], log = 'connect\\(\\) failed \\(111: Connection refused\\)' }]
+symptom = "refused"
 expect = { cause = "NAME", variant = "VARIANT", repair = { risk = "safe", exit = 0 } }
 '''
 

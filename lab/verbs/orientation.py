@@ -28,7 +28,7 @@ class Step:
 def up_text(lab: Lab, story: str, parts: Sequence[str]) -> str:
     """Return the text of `lab up`; `parts` are the names of all parts of the lab."""
     head = textwrap.wrap(f'Lab {lab.id}: "{" ".join(story.split())}"', _WIDTH)
-    login = [f"  {lab.url}/login", f"  user {lab.params['login']}, password {lab.params['password']}"]
+    login = [f"  {lab.url}/login", f"  user {lab.deployment.login}, password {lab.deployment.password}"]
     rows = [*_orientation(lab, parts), ("stuck", f"lab hint {lab.id}"), ("fixed it?", f"lab check {lab.id}"),
             ("give up", f"lab solve {lab.id}"), ("finish", f"lab down {lab.id}"),
             ("diagnose", f"fixer diagnose {lab.target}")]
@@ -55,13 +55,13 @@ def _orientation(lab: Lab, parts: Sequence[str]) -> Iterator[tuple[str, str]]:
 def six_steps(lab: Lab) -> tuple[Step, ...]:
     """Return the six steps as they work on this lab's stack."""
     slim = lab.stack == "containers"
-    looks: Literal["shell", "tools"] = "tools" if slim or not lab.params["ptrace"] else "shell"  # root sees all there
+    looks: Literal["shell", "tools"] = "tools" if slim or not lab.deployment.ptrace else "shell"  # root sees all there
     port, health = "lsof -nP -iTCP -sTCP:LISTEN", "curl -sS http://localhost:PORT/health"
-    if lab.params["unix"]:
+    if lab.deployment.unix:
         port, health = "ss -xlp", "curl -sS --unix-socket PATH http://localhost/health"
     names = role_names(lab)
     return (
-        Step("process", looks, f"ps aux | grep {lab.params['server']}"),
+        Step("process", looks, f"ps aux | grep {lab.deployment.server}"),
         Step("port", looks, port),
         Step("health page", looks, health),
         Step("nginx's route", *(("here", f"grep -Rn proxy_pass {lab.folder}/{names['web']}") if slim else
@@ -75,14 +75,14 @@ def six_steps(lab: Lab) -> tuple[Step, ...]:
 
 def _log_command(lab: Lab) -> str:
     """Return what shows the application's log on a machine, by its manager."""
-    unit, manager = lab.unit("backend"), lab.params["manager"]
+    unit, manager = lab.unit("backend"), lab.deployment.manager
     if manager == "supervisord":
-        return f"tail -n 50 /var/log/{unit}.log" if lab.params["redirect"] else (
+        return f"tail -n 50 /var/log/{unit}.log" if lab.deployment.redirect else (
             f"tail -n 50 /var/log/supervisor/{unit}-*.log")
     if manager == "init.d":
         return f"tail -n 50 /var/log/{unit}.log"
     if manager in UNSUPERVISED_MANAGERS:
-        return f"tail -n 50 /tmp/{lab.params['word']}.log"
+        return f"tail -n 50 /tmp/{lab.deployment.word}.log"
     return f"journalctl -n 50 --no-pager -u {unit}"
 
 
@@ -101,7 +101,7 @@ def _steps_text(lab: Lab) -> Iterator[str]:
             yield "  in your own shell:"
         before = shell
         yield f"    {number} {step.title:<13} {step.command}"
-    if lab.stack == "host" and not lab.params["ptrace"]:
+    if lab.stack == "host" and not lab.deployment.ptrace:
         yield from textwrap.wrap(
             "Root of this machine lacks CAP_SYS_PTRACE, as in many containers: lsof stays empty there, and ss and "
             "netstat name no process of another user. The shell with --tools sees them.", _WIDTH)

@@ -60,7 +60,7 @@ def logs_argv(lab: Lab, word: str, listed: Sequence[ListedContainer], *, follow:
     files = [path for one in ([role] if role else ROLES) for path in _LOG_FILES.get(one, ())]
     units = ["-u", lab.unit(role)] if role else []
     options = ["-F", "-f"] if follow else ["", "-q"]
-    globs = " ".join(files).format(unit=lab.unit("backend"), word=lab.params["word"])
+    globs = " ".join(files).format(unit=lab.unit("backend"), word=lab.deployment.word)
     script = (f'for file in {globs}; do [ -f "$file" ] && set -- "$@" "$file"; done; '
               f'[ $# -eq 0 ] || tail -v -n 30 {options[0]} "$@" & '
               f"journalctl -n 60 --no-pager {' '.join([options[1], *units])}; wait")

@@ -11,9 +11,10 @@ from lab.errors import UnexpectedState, UsageError
 from lab.http_get import get_status
 from lab.oracle import NotHealthy, Site, baseline_to_json, record
 from lab.scenario.catalog import Choice, Wish, choose, extra_folder_of, scenario_named
+from lab.scenario.complete import complete_parameters
 from lab.scenario.draw import draw
 from lab.scenario.noise import send_scan
-from lab.scenario.render import complete_parameters, database_sql, render
+from lab.scenario.render import database_sql, render
 from lab.scenario.scenario_file import Stack, Variant
 from lab.stack import images, lab_records, service_control
 from lab.stack.break_steps import DRAWN_KEY, break_lab
@@ -44,12 +45,9 @@ class StartedLab:
 
 def sites_of(lab: Lab) -> tuple[Site, ...]:
     """Return the oracle's sites: the office, and the second site if there is one."""
-    url, params = lab.url, lab.params
-    user, password = str(params["login"]), str(params["password"])
-    sites = [Site(url, host=str(params["visit_name"]), user=user, password=password)]
-    if params["second_site"]:
-        sites.append(Site(url, host=str(params["second_name"]), user=user, password=password))
-    return tuple(sites)
+    url, deployment = lab.url, lab.deployment
+    hosts = [deployment.visit_name, *([deployment.second_name] if deployment.second_site else [])]
+    return tuple(Site(url, host=host, user=deployment.login, password=deployment.password) for host in hosts)
 
 
 def lab_up(word: str, stack: Stack | None, seed: int, say: ProgressCallback, *, chosen_seed: bool = True,
@@ -85,11 +83,12 @@ def _draw_and_record(word: str, choice: Choice, seed: int, say: ProgressCallback
     tags = images.ensure(say, needed_images(choice.variant, choice.stack, drawn))
     say("✔ images ready")
     drawn = with_certificate(drawn, tags["machine"])
-    lab_id = lab_records.new_id(str(drawn["word"]))
+    lab_id = lab_records.new_id(drawn.word)
     kept = LabRecord(
         id=lab_id, asked=word, scenario=choice.scenario.name, variant=choice.variant.name, stack=choice.stack,
-        seed=seed, parameters=complete_parameters(drawn, choice.stack, lab_id, tags), chosen_seed=chosen_seed,
-        started=time.time(), noise=noise, extra={DRAWN_KEY: drawn}, beside=extra_folder_of(choice.scenario.name),
+        seed=seed, parameters=complete_parameters(drawn, lab_id, tags).template_values(), chosen_seed=chosen_seed,
+        started=time.time(), noise=noise, extra={DRAWN_KEY: drawn.template_values()},
+        beside=extra_folder_of(choice.scenario.name),
     )
     lab_records.save_record(kept)
     return Lab(kept)
@@ -97,7 +96,7 @@ def _draw_and_record(word: str, choice: Choice, seed: int, say: ProgressCallback
 
 def start_healthy(lab: Lab) -> None:
     """Render, start, wait until every site answers, and record the healthy baseline."""
-    rendering = render(lab.params, lab.stack)
+    rendering = render(lab.deployment)
     write_folder(lab.folder, [entry for entry in rendering.files.values() if not entry.path.startswith("/")])
     if lab.stack == "host":
         lab.compose("create", "--pull", "never")
@@ -108,15 +107,15 @@ def start_healthy(lab: Lab) -> None:
         else:
             start(lab.container())
         wait_until_booted(lab)
-        if lab.params["manager"] == "nohup":
+        if lab.deployment.manager == "nohup":
             service_control.start(lab, "backend")  # nothing else does
-        if lab.params["database"]:
+        if lab.deployment.database:
             _load_database(lab)
     else:
         came = lab.compose("up", "-d", "--wait", "--wait-timeout", "60", "--pull", "never", check=False)
         if came.code != 0:
             raise UnexpectedState(f"{lab.id} did not start: {came.error_line}\n{lab.failure_text()}")
-        if lab.params["noise_job"]:
+        if lab.deployment.noise_job:
             _run_nightly_job(lab)
     sites = sites_of(lab)
     for site in sites:
@@ -131,7 +130,7 @@ def start_healthy(lab: Lab) -> None:
 
 def _run_nightly_job(lab: Lab) -> None:
     """Run the nightly job once; it fails."""
-    job = str(lab.params["noise_job_name"])
+    job = lab.deployment.noise_job_name
     lab.compose("--profile", "nightly", "up", "-d", "--no-deps", "--pull", "never", job)
     container = f"{lab.id}-{job}-1"
     wait_for(lambda: state_of(container) == "exited", 30.0,
@@ -143,7 +142,7 @@ def _load_database(lab: Lab) -> None:
     psql = ["runuser", "-u", "postgres", "--", "psql", "-q", "-v", "ON_ERROR_STOP=1"]
     wait_for(lambda: lab.run_in("web", [*psql, "-c", "SELECT 1"], check=False).code == 0, 60.0,
              f"{lab.id}: PostgreSQL does not answer", lab)
-    lab.run_in("web", psql, stdin=database_sql(lab.params))
+    lab.run_in("web", psql, stdin=database_sql(lab.deployment))
     lab.run_in("web", ["systemctl", "reset-failed", lab.unit("backend")], check=False)
     lab.run_in("web", ["systemctl", "restart", lab.unit("backend")])
 
@@ -152,13 +151,13 @@ def break_and_wait(lab: Lab, variant: Variant) -> StatusCounts:
     """Break a healthy lab and wait until the failure shows."""
     cookie = log_in(lab)
     start_visitors(lab)
-    noisy = bool(lab.params["noise_scan"])
+    noisy = lab.deployment.noise_scan
     if noisy:
-        send_scan(lab.url, lab.params)
+        send_scan(lab.url, lab.deployment)
     mark = lab.log_position()
     break_lab(lab, variant)
     if noisy:
-        send_scan(lab.url, lab.params)
+        send_scan(lab.url, lab.deployment)
     seen = wait_for_symptom(lab, symptom_of(lab, variant), mark, cookie)
     lab.record.ready = True
     lab_records.save_record(lab.record)
@@ -182,8 +181,8 @@ def lab_reset(lab: Lab, variant: Variant, say: ProgressCallback) -> tuple[Lab, S
     drawn = with_certificate(drawn, tags["machine"])
     fresh = LabRecord(
         id=lab.id, asked=old.asked, scenario=old.scenario, variant=variant.name, stack=lab.stack, seed=old.seed,
-        parameters=complete_parameters(drawn, lab.stack, lab.id, tags), chosen_seed=old.chosen_seed,
-        started=time.time(), noise=old.noise, extra={DRAWN_KEY: drawn}, beside=old.beside,
+        parameters=complete_parameters(drawn, lab.id, tags).template_values(), chosen_seed=old.chosen_seed,
+        started=time.time(), noise=old.noise, extra={DRAWN_KEY: drawn.template_values()}, beside=old.beside,
     )
     lab_down(lab.id)
     lab_records.save_record(fresh)

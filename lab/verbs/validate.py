@@ -4,6 +4,7 @@ stack. A file's mistakes are all listed, each once."""
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
@@ -12,8 +13,10 @@ from typing import Any, TypeAlias
 
 from lab.errors import LabError
 from lab.scenario import catalog
+from lab.scenario.complete import complete_parameters
+from lab.scenario.deployment_fields import drawn_names, is_derived, is_drawn, value_problem
 from lab.scenario.draw import draw
-from lab.scenario.render import complete_parameters, render
+from lab.scenario.render import render
 from lab.scenario.scenario_file import Scenario, Stack, Table, Variant, parse_scenario, problems_of, read_toml
 from lab.scenario.step_limits import path_problem, step_problem
 from lab.scenario.templates import Parameters, fill_deep
@@ -24,7 +27,10 @@ from lab.verbs.new import TEMPLATE
 
 Causes: TypeAlias = Mapping[str, Mapping[str, Any]]
 SEEDS = range(3)
+_LAB_ID = "name-0000"
 _IMAGES = {name: name for name in IMAGE_NAMES}
+# How a scenario uses a parameter: filled in, around lines, in `when`, or as that of an `address` step.
+_USE = r'\{{\{{[#^]?{name}[=}}]|"when": "{name}=|"address": "{name}"'
 _NOT_PARSED = (KeyError, TypeError, AttributeError, ValueError)
 
 
@@ -52,9 +58,11 @@ def _problems_in(folder: Path, causes: Causes) -> Iterator[str]:
     yield from unfit
     try:
         scenario = parse_scenario(folder, data)
+        wrong = list(_parameter_problems(data))
         yield from [f"{folder.name}/scenario.toml: {problem}" for problem in (
-            *_template_problems(data), *_catalogue_problems(scenario, causes))]
-        yield from _find_render_problems(scenario)
+            *_template_problems(data), *_catalogue_problems(scenario, causes), *wrong)]
+        if not wrong:
+            yield from _find_render_problems(scenario)
     except _NOT_PARSED:
         if not unfit:
             raise
@@ -76,6 +84,30 @@ def _texts(data: Table) -> Iterator[tuple[str, str]]:
         yield from [(key, value)] if isinstance(value, str) else []
         for place, text in inner:
             yield f"{key}[{place}]" if isinstance(place, int) else f"{key}.{place}", str(text)
+
+
+def _parameter_problems(data: Table) -> Iterator[str]:
+    """Yield parameters that do not exist, that no scenario may set, and values that they cannot have."""
+    text = json.dumps(data)
+    tables = {"parameters": data.get("parameters", {})}
+    tables |= {f"variants.{name}.parameters": one.get("parameters", {}) for name, one in data["variants"].items()}
+    for key, table in tables.items():
+        for name, wish in table.items():
+            options = wish.get("choose", ()) if isinstance(wish, Mapping) else (wish,)
+            problems = [_setting_problem(name), *(value_problem(name, option) for option in options)]
+            if not is_drawn(name) and not re.search(_USE.format(name=name), text):
+                problems = [f"{_unknown_parameter(name)}, and nothing in the scenario uses it"]
+            yield from [f"{key}.{name}: {problem}" for problem in problems if problem]
+
+
+def _setting_problem(name: str) -> str:
+    """Return why a scenario cannot set a parameter; empty if it can."""
+    return "follows from other parameters, so it cannot be set" if is_derived(name) else ""
+
+
+def _unknown_parameter(name: str) -> str:
+    near = difflib.get_close_matches(name, drawn_names(), 1)
+    return f"no parameter is called {name!r}{f' (did you mean {near[0]}?)' if near else ''}"
 
 
 def _catalogue_problems(scenario: Scenario, causes: Causes) -> Iterator[str]:
@@ -114,12 +146,12 @@ def _find_render_problems(scenario: Scenario) -> Iterator[str]:
 def _variant_problems(scenario: Scenario, variant: Variant, stack: Stack, seed: int) -> Iterator[str]:
     """Yield the files, steps and texts of a drawn variant that cannot be filled in."""
     try:
-        full: Parameters = complete_parameters(draw(scenario, variant, stack, seed, noise=seed * 2), stack, "name-0000",
-                                               _IMAGES)
-        files = render(full, stack).files
+        deployment = complete_parameters(draw(scenario, variant, stack, seed, noise=seed * 2), _LAB_ID, _IMAGES)
+        files = render(deployment).files
     except LabError as error:
         yield error.message
         return
+    full: Parameters = deployment.template_values()
     outside = ((path, path_problem(path)) for path in files)
     yield from (f"{scenario.name}/scenario.toml: variants.{variant.name}.parameters: {path!r} {problem}"
                 for path, problem in outside if problem)
@@ -155,11 +187,13 @@ def _step_problems(step: Table, full: Parameters, at: str) -> Iterator[str]:
     assert isinstance(filled, dict)
     if not STEPS.keys() & filled.keys():
         yield f"{at}: unknown step"
-    if problem := step_problem(filled, str(full["id"])):
+    if problem := step_problem(filled, _LAB_ID):
         yield f"{at}.{problem}"
-    for key in filled.get("set", {}):
+    for key, value in filled.get("set", {}).items():
         if key not in full:
-            yield f"{at}.set: no parameter is called {key!r}"
+            yield f"{at}.set: {_unknown_parameter(key)}"
+        elif problem := _setting_problem(key) or value_problem(key, value):
+            yield f"{at}.set.{key}: {problem}"
     when = str(step.get("when", "")).partition("=")[0]
     if when and when not in full:
         yield f"{at}.when: no parameter is called {when!r}"

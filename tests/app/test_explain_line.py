@@ -6,10 +6,8 @@ import ast
 import inspect
 import itertools
 import pkgutil
-import tomllib
 from collections.abc import Iterator
 from importlib import import_module
-from pathlib import Path
 from re import _constants as tokens  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any
@@ -22,8 +20,8 @@ from fixer.app.explain_line import MEANINGS, meanings_of, status_of
 from fixer.causes import load_causes
 from fixer.errors import UsageError
 from fixer.nginx.error_kinds import KINDS
+from lab.scenario.catalog import all_scenarios
 
-SCENARIOS = Path(__file__).resolve().parents[2] / "scenarios"
 IDS = {cause.id for cause in load_causes()}
 
 
@@ -71,14 +69,13 @@ def _texts(operation: Any, argument: Any) -> Iterator[str]:
 
 def symptoms() -> Iterator[tuple[str, str, str]]:
     """Variant, cause and log pattern of every scenario that waits for a line."""
-    for file in sorted(SCENARIOS.glob("*/scenario.toml")):
-        scenario = tomllib.loads(file.read_text(encoding="utf-8"))
-        for name, variant in scenario["variants"].items():
-            cause = variant.get("expect", scenario.get("expect", {})).get("cause")
-            for symptom in variant.get("symptom", scenario.get("symptom", ())):
+    for scenario in all_scenarios().values():
+        for variant in scenario.variants:
+            cause = variant.expect.cause
+            for symptom in variant.symptoms:
                 if cause and symptom.get("log"):
                     only_phase = symptom["log"].startswith("while ")
-                    yield f"{file.parent.name}/{name}", cause, (r"connect\(\) failed \(111\) " if only_phase else "") + symptom["log"]
+                    yield f"{scenario.name}/{variant.name}", cause, (r"connect\(\) failed \(111\) " if only_phase else "") + symptom["log"]
 
 
 def test_each_line_that_a_scenario_waits_for_leads_to_its_cause() -> None:

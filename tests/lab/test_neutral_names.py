@@ -9,10 +9,12 @@ import pytest
 
 from lab.paths import compose_root
 from lab.scenario import catalog
+from lab.scenario.complete import complete_parameters
+from lab.scenario.deployment_fields import CompleteDeployment, with_values
 from lab.scenario.draw import draw
-from lab.scenario.render import File, Link, complete_parameters, render
+from lab.scenario.render import File, Link, render
 from lab.scenario.scenario_file import Scenario, Stack, Variant
-from lab.scenario.templates import Value, fill_deep
+from lab.scenario.templates import fill_deep
 from lab.stack.images import tags
 
 GIVE_AWAY = re.compile(
@@ -29,21 +31,21 @@ CASES = [
 
 def everything_inside(scenario: Scenario, variant: Variant, stack: Stack, seed: int) -> Iterator[str]:
     """Paths and bytes of the stack when it is well, and again after each change that the break makes."""
-    drawn: dict[str, Value] = draw(scenario, variant, stack, seed, noise=seed)
-    full = complete_parameters(drawn, stack, "name-1a2b", tags())
-    yield from _rendered(full, stack)
+    drawn = draw(scenario, variant, stack, seed, noise=seed)
+    full = complete_parameters(drawn, "name-1a2b", tags())
+    yield from _rendered(full)
     for step in variant.steps_on(stack):
-        filled = fill_deep(dict(step), full, "step")
+        filled = fill_deep(dict(step), full.template_values(), "step")
         assert isinstance(filled, dict)
         yield from (str(filled[key]) for key in ("write", "text", "new", "link", "to") if key in filled)
         if "set" in filled:
-            drawn |= filled["set"]
-            full = complete_parameters(drawn, stack, "name-1a2b", tags())
-            yield from _rendered(full, stack)
+            drawn = with_values(drawn, filled["set"])
+            full = complete_parameters(drawn, "name-1a2b", tags())
+            yield from _rendered(full)
 
 
-def _rendered(full: dict[str, Value], stack: Stack) -> Iterator[str]:
-    rendering = render(full, stack)
+def _rendered(full: CompleteDeployment) -> Iterator[str]:
+    rendering = render(full)
     for entry in rendering.files.values():
         yield entry.path
         yield entry.target if isinstance(entry, Link) else entry.data.decode()

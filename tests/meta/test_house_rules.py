@@ -57,6 +57,13 @@ def test_no_protocol_of_fixer_is_asked_of_an_object() -> None:
         assert "runtime_checkable" not in path.read_text(encoding="utf-8"), relative(path)
 
 
+def test_the_lab_reads_fields_of_a_deployment() -> None:
+    """A name in quotes is not checked by mypy. Only what a scenario's author writes is looked up by name."""
+    for path in sorted((ROOT / "lab").rglob("*.py")):
+        found = re.findall(r"\b(?:full|drawn|params|parameters)(?:\[\s*[\"']|\.get\(\s*[\"'])\w*", path.read_text(encoding="utf-8"))
+        assert not found, f"{relative(path)}: {found}"
+
+
 def test_no_unfinished_marks() -> None:
     for path in CODE:
         found = re.findall(r"\b(?:TODO|FIXME|XXX|HACK)\b|NotImplementedError", path.read_text(encoding="utf-8"))

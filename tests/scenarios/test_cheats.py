@@ -59,7 +59,7 @@ CHEATS = {
 
 def test_cheats_of_nginx(up: Up) -> None:
     variant = scenario_named("wrong-port").variant("wrong-port")
-    seed = next(n for n in range(100) if draw(scenario_named("wrong-port"), variant, "host", n)["route_style"] == "literal")
+    seed = next(n for n in range(100) if draw(scenario_named("wrong-port"), variant, "host", n).route_style == "literal")
     lab = up("wrong-port/wrong-port", "host", seed)
     original = read_file(lab, str(lab.params["site_file"])).decode()
     for name, cheat in CHEATS.items():
@@ -78,8 +78,8 @@ def test_the_healthy_stack_passes_and_stays_so(up: Up) -> None:
 def test_started_by_hand_only_hides_it(up: Up) -> None:
     word = scenario_named("crash-missing-env")
     variant = word.variant("start-env-var-missing")
-    seed = next(n for n in range(100) if (drawn := draw(word, variant, "host", n))["manager"] == "systemd"
-                and not drawn["unix"] and drawn["server"] == "uvicorn" and ":" not in str(drawn["bind"]))
+    seed = next(n for n in range(100) if (drawn := draw(word, variant, "host", n)).manager == "systemd"
+                and not drawn.unix and drawn.server == "uvicorn" and ":" not in drawn.bind)
     lab = up("crash-missing-env/start-env-var-missing", "host", seed)
     values = lab.params
     start = (

@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import combinations
 
 import pytest
 
 from lab.scenario import catalog
+from lab.scenario.complete import complete_parameters
+from lab.scenario.deployment_fields import with_values
 from lab.scenario.draw import draw
-from lab.scenario.render import File, complete_parameters, render
+from lab.scenario.render import File, render
 from lab.scenario.scenario_file import Scenario, Stack, Table, Variant
 from lab.scenario.templates import Value, fill, fill_deep
 from lab.stack import compose_overlays
@@ -35,8 +38,9 @@ class PaperLab:
 
     def __init__(self, found: Scenario, variant: Variant, stack: Stack, seed: int) -> None:
         self.stack, self.where = stack, f"{found.name}/{variant.name} on {stack}, seed {seed}"
-        self.drawn: dict[str, Value] = compose_overlays.with_own_ports(draw(found, variant, stack, seed))
-        self.drawn |= {"certificate": "C", "certificate_key": "K"} if stack == "containers" else {}
+        self.drawn = compose_overlays.with_own_ports(draw(found, variant, stack, seed))
+        if stack == "containers":
+            self.drawn = replace(self.drawn, certificate="C", certificate_key="K")
         self.further: list[str] = []      # what steps do that change no rendered file
         self.removed: list[str] = []
         self._render()
@@ -44,8 +48,9 @@ class PaperLab:
             self._follow(step)
 
     def _render(self) -> None:
-        self.full = complete_parameters(self.drawn, self.stack, LAB_ID, IMAGES)
-        rendering = render(self.full, self.stack)
+        complete = complete_parameters(self.drawn, LAB_ID, IMAGES)
+        self.full = complete.template_values()
+        rendering = render(complete)
         entries = {**rendering.initial, **rendering.files}
         self.files = {path: entry.data.decode() if isinstance(entry, File) else entry.target for path, entry in entries.items()}
 
@@ -57,10 +62,10 @@ class PaperLab:
         filled = fill_deep(dict(step), self.full, self.where)
         assert isinstance(filled, dict)
         if "set" in filled:
-            self.drawn |= filled["set"]
+            self.drawn = with_values(self.drawn, filled["set"])
             self._render()
         elif "address" in filled:
-            self.drawn[str(filled["address"])] = FREE_ADDRESS
+            self.drawn = with_values(self.drawn, {str(filled["address"]): FREE_ADDRESS})
             self._render()
         else:
             self.further.append(" ".join(map(str, filled.values())))

@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import replace
 
 import pytest
 
+from lab.scenario.deployment_fields import Deployment, with_values
+from lab.scenario.templates import Value
 from lab.stack import compose_overlays
 from lab.stack.compose_overlays import free_ports, with_certificate, with_own_ports
 
-DRAWN = {"backend_network": "", "web_network": "", "port": 8000, "tls": False, "app_certificate": False, "stack": "containers"}
+DRAWN = Deployment.from_values({"port": 8000, "stack": "containers"})
 
 
 def test_most_stacks_keep_what_was_drawn() -> None:
     assert with_own_ports(DRAWN) == DRAWN
-    assert with_own_ports({**DRAWN, "backend_network": "web"}) == {**DRAWN, "backend_network": "web", "route_host": "127.0.0.1"}
+    assert with_own_ports(replace(DRAWN, backend_network="web")) == replace(DRAWN, backend_network="web", route_host="127.0.0.1")
 
 
 def test_a_web_part_on_the_host_gets_three_ports_of_its_own() -> None:
-    made = with_own_ports({**DRAWN, "web_network": "host"})
-    ports = [made["front_port"], made["outer_port"], made["other_outer_port"]]
-    assert len(set(ports)) == 3 and made["listen"] == f"127.0.0.1:{made['front_port']}"
-    assert (made["inside_port"], made["route_port"], made["route_host"]) == (8000, made["outer_port"], "127.0.0.1")
-    assert DRAWN == {**DRAWN, "port": 8000} and "front_port" not in DRAWN
+    made = with_own_ports(replace(DRAWN, web_network="host"))
+    ports = [made.front_port, made.outer_port, made.other_outer_port]
+    assert len(set(ports)) == 3 and made.listen == f"127.0.0.1:{made.front_port}"
+    assert (made.inside_port, made.route_port, made.route_host) == (8000, made.outer_port, "127.0.0.1")
+    assert (DRAWN.port, DRAWN.front_port) == (8000, 0)
 
 
 @pytest.mark.parametrize("changes", [{}, {"tls": True, "stack": "host"}, {"app_certificate": True, "stack": "host"}])
-def test_only_containers_that_speak_tls_get_a_certificate(changes: dict[str, object]) -> None:
-    drawn = {**DRAWN, **changes}
+def test_only_containers_that_speak_tls_get_a_certificate(changes: dict[str, Value]) -> None:
+    drawn = with_values(DRAWN, changes)
     assert with_certificate(drawn, "no-such-image") == drawn      # nothing was run
 
 

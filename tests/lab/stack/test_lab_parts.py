@@ -8,6 +8,7 @@ import pytest
 
 from lab.errors import UnexpectedState, UsageError
 from lab.scenario.catalog import choose
+from lab.scenario.deployment_fields import Deployment
 from lab.stack.docker_command import ListedContainer
 from lab.stack.lab_parts import find_part, needed_images, role_of, running_container
 from lab.stack.lab_records import LabRecord
@@ -64,10 +65,10 @@ def test_a_part_without_a_container_is_answered_with_the_command_that_makes_one(
 
 
 def test_only_the_images_of_the_stack_are_needed() -> None:
-    drawn = {"tls": False, "app_certificate": False, "database": False}
+    drawn = Deployment.from_values({})
     plain = choose("wrong-port/container-wrong-port", "containers", 1).variant
     assert needed_images(plain, "containers", drawn) == {"web", "app"}
-    assert needed_images(plain, "containers", {**drawn, "tls": True, "database": True}) == {"web", "app", "machine", "database"}
+    assert needed_images(plain, "containers", replace(drawn, tls=True, database=True)) == {"web", "app", "machine", "database"}
     assert needed_images(choose("wrong-port/wrong-port", "host", 1).variant, "host", drawn) == {"machine"}
     load = choose("overload-saturated/single-worker-overload", "host", 1).variant
     assert needed_images(load, "host", drawn) == {"machine", "app"}      # visitors run in the application's image

@@ -15,6 +15,7 @@ import pytest
 
 from lab.http_get import REFUSED, SLOW
 from lab.scenario.catalog import scenario_named
+from lab.scenario.deployment_fields import CompleteDeployment
 from lab.stack.running_lab import Lab, LogPosition
 from lab.stack.symptoms import StatusCounts, ask_round, has_symptom_again, matches_symptom, send_form, wait_for_symptom
 from tests.lab.stack.symptoms_builders import Answers
@@ -24,7 +25,8 @@ class Asked:
     """As much of a lab as asking it needs."""
 
     def __init__(self, url: str, name: str = "") -> None:
-        self.url, self.visit_name, self.params = url, name, {"login": "ada", "password": "x"}
+        self.url, self.visit_name = url, name
+        self.deployment = CompleteDeployment.from_values({"login": "ada", "password": "x"})
 
 
 def test_the_login_form_with_a_long_note(url: str) -> None:
@@ -105,6 +107,7 @@ def page(limit: int) -> Iterator[str]:
 def test_a_form_that_is_too_long_is_sent_once_more(limit: int, goes_on: bool) -> None:
     variant = scenario_named("timeout-too-short").variant("send-timeout-upload")
     with page(limit) as url:
-        lab: Any = SimpleNamespace(stack="host", url=url, visit_name="", params={"login": "a", "password": "b"},
-                                   record=SimpleNamespace(scenario="timeout-too-short"))
+        account = {"login": "a", "password": "b"}
+        lab: Any = SimpleNamespace(stack="host", url=url, visit_name="", params=account,
+                                   deployment=CompleteDeployment.from_values(account), record=SimpleNamespace(scenario="timeout-too-short"))
         assert has_symptom_again(lab, variant) is goes_on

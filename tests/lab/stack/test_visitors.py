@@ -26,7 +26,7 @@ def test_even_those_who_wait_the_whole_limit_ask_for_more_than_a_worker_serves(l
 def loaded_lab(record: LabRecord, scenario: str, variant: str, **parameters: object) -> Lab:
     found = catalog.scenario_named(scenario)
     one = found.variant(variant)
-    drawn = {**draw(found, one, one.stacks[0], 1), **parameters}
+    drawn = {**draw(found, one, one.stacks[0], 1).template_values(), **parameters}
     return Lab(replace(record, scenario=scenario, variant=variant, stack=one.stacks[0], parameters=drawn))     # type: ignore[arg-type]
 
 

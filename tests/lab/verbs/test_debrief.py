@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from lab.scenario import catalog
+from lab.scenario.complete import complete_parameters
 from lab.scenario.draw import draw
-from lab.scenario.render import complete_parameters
 from lab.stack.lab_records import LabRecord
 from lab.stack.running_lab import Lab
 from lab.verbs import check
@@ -22,7 +22,7 @@ def test_every_debrief_is_shown_whole_within_80_columns() -> None:
     for found in catalog.all_scenarios().values():
         for variant in found.variants:
             stack = variant.stacks[0]
-            full = complete_parameters(draw(found, variant, stack, 3), stack, "shop-3f2a", IMAGES)
+            full = complete_parameters(draw(found, variant, stack, 3), "shop-3f2a", IMAGES).template_values()
             shown = debrief_text(Lab(LabRecord("shop-3f2a", "any", found.name, variant.name, stack, 3, full)), restarted=False)
             assert f"{found.name}/{variant.name}" in " ".join(shown.split())
             assert set(variant.debrief.split()) <= set(shown.split())

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from lab.scenario import catalog
+from lab.scenario.complete import complete_parameters
 from lab.scenario.draw import draw
-from lab.scenario.render import complete_parameters
 from lab.scenario.scenario_file import Stack
 from lab.stack import lab_records
 from lab.stack.lab_parts import listed_parts, part_name
@@ -31,7 +31,7 @@ STACKS: tuple[Stack, ...] = ("containers", "host")
 def paper_lab(stack: Stack, seed: int, scenario: str = "wrong-port") -> Lab:
     found = catalog.scenario_named(scenario)
     variant = found.variants_on(stack)[0]
-    full = complete_parameters(draw(found, variant, stack, seed), stack, "shop-3f2a", IMAGES)
+    full = complete_parameters(draw(found, variant, stack, seed), "shop-3f2a", IMAGES).template_values()
     return Lab(LabRecord("shop-3f2a", "any", found.name, variant.name, stack, seed, full, port=8080))
 
 
@@ -68,7 +68,7 @@ def test_where_the_application_logs_depends_on_its_manager() -> None:
 
 def variant_lab(scenario: str, variant: str, seed: int) -> Lab:
     found = catalog.scenario_named(scenario)
-    full = complete_parameters(draw(found, found.variant(variant), "host", seed), "host", "shop-3f2a", IMAGES)
+    full = complete_parameters(draw(found, found.variant(variant), "host", seed), "shop-3f2a", IMAGES).template_values()
     return Lab(LabRecord("shop-3f2a", "any", scenario, variant, "host", seed, full))
 
 
@@ -92,7 +92,7 @@ def test_the_six_steps_work_as_they_are_printed(stack: Stack, sees_owners: bool)
     """On a stack that is well each of them shows what it is for."""
     found = catalog.scenario_named("healthy")
     seed = next(seed for seed in range(100) for drawn in [draw(found, found.variants[0], stack, seed)]
-                if drawn["ptrace"] is sees_owners and not drawn["unix"])
+                if drawn.ptrace is sees_owners and not drawn.unix)
     made = lab_up(f"healthy/{found.variants[0].name}", stack, seed, lambda line: None).lab
     listed = listed_parts(made)
     told = up_text(made, "All is well.", [part_name(made, one) for one in listed])

@@ -61,7 +61,7 @@ def test_every_mistake_of_a_file_is_told_at_once(tmp_path: Path) -> None:
     (tmp_path / "my-thing/scenario.toml").write_text("odd = 1\n" + text.replace(
         'family = "backend not running"', 'family = "backnd not running"', 1).replace(
         'variant = "backend-not-running"', 'variant = "backend-not-runing"', 1).replace("hints = [", 'hints = [\n"{{nope}}",', 1).replace(
-        "log = 'connect", "log = '(connect", 1))
+        'symptom = "refused"', 'symptom = { like = "refused", log = "(connect" }', 1))
     found = problems_of(tmp_path)
     for start in ("top level: Additional properties are not allowed ('odd' was unexpected)",
                   "family: no family is called 'backnd not running' (did you mean backend not running?)",
@@ -91,3 +91,29 @@ def test_a_parameter_that_leaves_the_lab_is_a_mistake() -> None:
     wrong = replace(scenario.variant("wrong-port"), parameters={"web": "../../../pwned"})
     found = list(_variant_problems(scenario, wrong, "containers", 0))
     assert any(re.search(r"parameters: '\.\./\.\./\.\./pwned.*leaves the lab's folder", problem) for problem in found), found
+
+
+def test_a_parameter_that_nobody_knows_is_a_mistake(tmp_path: Path) -> None:
+    """A typo, a value that the parameter cannot have, and one that follows from others."""
+    (tmp_path / "my-thing").mkdir()
+    text = (catalog.scenario_folders()["wrong-port"] / "scenario.toml").read_text()
+    (tmp_path / "my-thing/scenario.toml").write_text(text.replace(
+        'manager = { choose = ["systemd", "supervisord"] }',
+        'mangaer = { choose = ["systemd", "supervisord"] }\nserver = { choose = ["uvicorn", "gunnicorn"] }\ntls = "yes"', 1).replace(
+        'parameters = { web_network = "host" }', 'parameters = { web_network = "host", site_file = "x" }', 1))
+    assert problems_of(tmp_path) == [
+        "parameters.mangaer: no parameter is called 'mangaer' (did you mean manager?), and nothing in the scenario uses it",
+        "parameters.server: 'gunnicorn' is none of 'uvicorn', 'gunicorn', 'node'",
+        "parameters.tls: 'yes' is no true or false",
+        "variants.docker-port-not-published.parameters.site_file: follows from other parameters, so it cannot be set"]
+
+
+@pytest.mark.parametrize(("values", "said"), [
+    ({"rout_port": 1}, r"breaks\[0\]\.set: no parameter is called 'rout_port' \(did you mean route_port\?\)"),
+    ({"route_port": "{{word}}"}, r"breaks\[0\]\.set\.route_port: '\w+' is no whole number"),
+    ({"command": "x"}, r"breaks\[0\]\.set\.command: follows from other parameters, so it cannot be set"),
+])
+def test_a_step_sets_what_exists(values: dict[str, Any], said: str) -> None:
+    scenario = catalog.scenario_named("wrong-port")
+    wrong = replace(scenario.variant("wrong-port"), breaks=({"set": values},))
+    assert [problem for problem in _variant_problems(scenario, wrong, "host", 0) if re.search(said, problem)]
