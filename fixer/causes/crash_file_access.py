@@ -80,6 +80,7 @@ from fixer.model.service import configured_sockets
 from fixer.model.snapshot import CommandArgument, LogLine, Service, UnitValue
 from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.command_options import edit_argument
+from fixer.repairs.container_settings import temporary_folder_repair
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.listen_address import LISTEN_ID
 from fixer.repairs.start_service import start_again_repairs, start_or_restart_steps
@@ -267,8 +268,6 @@ def _repairs(
     """Return an edit that allows writes to the data folder, or lets systemd create the folder below /run. Else return
     a manual repair."""
     if (denied.reason in READ_ONLY_CODES or denied.reason == NO_TEMP) and crash.service.container is not None:
-        from fixer.repairs.container_settings import temporary_folder_repair  # only if a container may not write
-
         given = temporary_folder_repair(case, crash, denied.path)
         return (*((given,) if given is not None else ()), *manual_repairs("open-path", todo))
     if denied.reason == NO_TEMP:

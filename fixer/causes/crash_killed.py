@@ -67,6 +67,7 @@ from fixer.repairs.boot_enablement import enable_at_boot_text
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.resource_limits import lifted_task_limit_evidence, raise_reached_limit_repair, reached_limit_of
 from fixer.repairs.start_service import start_again_repairs, start_steps, swarm_advice_text
+from fixer.repairs.write_variables import write_drop_in
 
 _LOSS_SECONDS = 3.0       # seconds before and after a kill in which nginx loses requests under way
 _MIN_DEATHS = 3          # fewer deaths may be an accident
@@ -175,8 +176,6 @@ def _worker_deaths_finding(case: Case, died: WorkerDeaths) -> Finding:
 
 
 def _repairs(case: Case, crash: FailedRun) -> tuple[Repair, ...]:
-    from fixer.repairs.write_variables import write_drop_in  # only if found
-
     service, endpoint = crash.service, crash.failing_addresses[0].endpoint
     steps = start_steps(case.snapshot, service, endpoint)
     if by_hand := swarm_advice_text(service):

@@ -64,6 +64,7 @@ from fixer.repairs.file_edits import (
     overwriters_text,
     replace_argument,
 )
+from fixer.repairs.resource_limits import SettingRepairWording, set_and_start_repair
 from fixer.repairs.start_service import start_or_restart_steps
 
 MIN_EVENTS = 3      # timeouts within a minute that are no coincidence
@@ -190,11 +191,6 @@ def _raise_limit_repair(case: Case, service: Service, option: CommandOption, end
     chosen = case.inputs.get(need.key, default)
     written = edit_option(case.snapshot, service, option, chosen, _OPTION)
     begin = start_or_restart_steps(case.snapshot, service, endpoint)
-    from fixer.repairs.resource_limits import (  # only if something is found
-        SettingRepairWording,
-        set_and_start_repair,
-    )
-
     does = f"{_OPTION} {chosen} instead of {option.value}"
     return set_and_start_repair(SettingRepairWording(
         "raise-concurrency-limit", f"raise {_OPTION}", need, does,

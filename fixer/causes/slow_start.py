@@ -52,13 +52,21 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case, FailingAddress, PortOwner, unique_route_id
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.dependency.start_order import LONG_QUEUED, awaited_unit_ages, queue_evidence, queued_start_text
+from fixer.analysis.dependency.start_order import (
+    LONG_QUEUED,
+    awaited_unit_ages,
+    health_check_text,
+    queue_evidence,
+    queued_start_text,
+)
 from fixer.analysis.dependency.startup_script import (
     WaitingScript,
+    find_waiting_script,
     not_started_text,
     running_command_text,
     script_text,
     waiting_script_evidence,
+    waiting_seconds,
 )
 from fixer.analysis.evidence import (
     address_text,
@@ -130,7 +138,6 @@ def _unhealthy_containers(case: Case) -> list[Service]:
 def _unhealthy_finding(case: Case, service: Service) -> Finding:
     box, facts = service.container, case.services_in_use[service.id]
     assert box is not None
-    from fixer.analysis.dependency.start_order import health_check_text  # only if Docker reports one as unhealthy
     answers = [e for key, j in case.verdicts.items() if key == unique_route_id(facts) for e in j.evidence[:1]]
     return Finding(
         cause=CAUSE.id, variant="container-unhealthy", role="advice", confidence="certain",
@@ -155,8 +162,6 @@ def _judge_start_script(case: Case, trouble: FailingAddress, owner: PortOwner) -
     """Return the finding if its start script has not started the server yet."""
     if has_listening_socket(case, owner.service):
         return None
-    from fixer.analysis.dependency.startup_script import find_waiting_script, waiting_seconds
-
     held = find_waiting_script(case, trouble, owner)
     if held is None:
         return None

@@ -64,6 +64,7 @@ from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import Endpoint, Listener, Service, Snapshot
 from fixer.nginx.error_kinds import CONNECT_FAILED
+from fixer.repairs.listen_address import listen_address_repair
 from fixer.repairs.start_service import start_again_repairs
 from fixer.repairs.upstream_address import point_at_address_repair
 
@@ -134,8 +135,6 @@ def _can_receive(line: Listener, endpoint: Endpoint) -> bool:
 
 
 def _wrong_address_finding(case: Case, trouble: FailingAddress, owner: PortOwner, held: Listener) -> Finding:
-    from fixer.repairs.listen_address import listen_address_repair  # only if it is found
-
     endpoint, service = trouble.endpoint, owner.service
     addresses = endpoint.addresses.or_else(())
     six = ":" in held.address and not held.address.startswith("::ffff:")
@@ -170,8 +169,6 @@ def _wrong_address_finding(case: Case, trouble: FailingAddress, owner: PortOwner
 
 def _unavailable_finding(case: Case, crash: FailedRun, said: Evidence) -> Finding:
     """Return the finding on a program that ended because the machine lacks its configured address."""
-    from fixer.repairs.listen_address import listen_address_repair  # only if it is found
-
     service, trouble = crash.service, crash.failing_addresses[0]
     told = next((b for b in bindings_of(service) if b.unix is None), None)
     aim = _own_address(case.snapshot, trouble.endpoint, service)

@@ -18,6 +18,7 @@ from fixer.analysis.packet_filter.matching_rules import (
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Known
+from fixer.repairs.packet_filter_rules import filter_repairs
 
 
 def judge_filters(case: Case, cause: str, variant: Callable[[FilterMatch], str | None]) -> Verdict:
@@ -71,8 +72,6 @@ def filter_finding(case: Case, cause: str, variant: str, block: FilterMatch) -> 
         *filter_match_evidence(block), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *there,
         *symptom_evidence(case, trouble),
     )
-    from fixer.repairs.packet_filter_rules import filter_repairs  # only if a filter is found
-
     return Finding(
         cause=cause, variant=variant, role="root", confidence="certain", summary=filter_match_text(block),
         detail=(f"needed by {routes_text(trouble)}",), routes=trouble.route_ids, service=None, node=block.node,

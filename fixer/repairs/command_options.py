@@ -20,6 +20,7 @@ from fixer.model.facts import Evidence, Known
 from fixer.model.plan import DaemonReload, WriteFile
 from fixer.model.snapshot import CommandArgument, Endpoint, FileContent, Service, Snapshot
 from fixer.repairs.file_edits import NotEditable
+from fixer.repairs.resource_limits import SettingRepairWording, set_and_start_repair
 from fixer.repairs.start_service import start_or_restart_steps
 from fixer.repairs.write_variables import EditSteps, write_variables
 
@@ -92,11 +93,6 @@ def _workers_repair(case: Case, service: Service, endpoint: Endpoint, workers: i
     chosen = case.inputs.get(WORKERS_KEY, str(default))
     written = _write_workers(case.snapshot, service, chosen)
     begin = start_or_restart_steps(case.snapshot, service, endpoint)
-    from fixer.repairs.resource_limits import (  # only if something is found
-        SettingRepairWording,
-        set_and_start_repair,
-    )
-
     does = f"{chosen} workers instead of {workers}"
     return set_and_start_repair(SettingRepairWording(
         WORKERS_ID, f"more workers for {service.name}", need, does, by_hand=f"run {service.name} with {does}",

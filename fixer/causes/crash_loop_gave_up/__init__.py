@@ -58,7 +58,7 @@ from fixer.analysis.exits.exit_reason import (
 )
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs, reported_port_conflict
 from fixer.analysis.exits.kills import FAULT_SIGNALS, SIGNAL_NAMES, exit_signal_of, last_exit_signal
-from fixer.analysis.exits.last_output import is_stale_socket
+from fixer.analysis.exits.last_output import is_stale_socket, silent_exit_text
 from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import (
@@ -275,8 +275,6 @@ def _repairs(case: Case, crash: FailedRun, state: ReasonState) -> tuple[Repair, 
         manual = (f"{service.name} would end the same way again, and its log could not be read "
                   f"({service.log.reason}). {by_hand}. Correct the error, then start it")
     elif _has_no_own_lines(crash):
-        from fixer.analysis.exits.last_output import silent_exit_text  # only if the log is empty
-
         manual = f"{service.name} would end the same way again; {silent_exit_text(service)}"
     else:
         manual = (f"{service.name} would end the same way again; its log ends with: {_last_line_text(crash)}"

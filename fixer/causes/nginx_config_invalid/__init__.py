@@ -49,6 +49,7 @@ from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import container_of, file_line_text, find_node, line_text, template_of
 from fixer.analysis.nginx_process import route_ids_of
 from fixer.analysis.run_log import lines_of, message_of
+from fixer.causes.nginx_config_invalid.older_config import loaded_original, remove_links_steps, restore_backup_repair
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
@@ -170,8 +171,6 @@ def _found(case: Case, nginx: Nginx, problem: ConfigProblem) -> Finding:
     effect = {
         "root": "nginx cannot start", "contributing": "no reload takes effect",
     }.get(role, "nginx runs with the configuration that it loaded before; it would not start again")
-    from fixer.causes.nginx_config_invalid.older_config import loaded_original  # only if nginx refuses its files
-
     original = loaded_original(case, nginx, problem)
     remedy = _restore_text(problem.message, where)
     double = (f"{problem.file} is named like a backup of {original}, and nginx loads both: two copies are active",)
@@ -244,8 +243,6 @@ def _remove_links_repair(case: Case, nginx: Nginx, links: tuple[tuple[str, FileS
         return Repair("lead-link-again", "manual", f"point {names} at the site's file again", (), manual=manual)
     box = container_of(case.snapshot, nginx.node)
     if box is not None and not box.is_machine:
-        from fixer.causes.nginx_config_invalid.older_config import remove_links_steps  # only if nginx refuses its files
-
         removals = remove_links_steps(case.snapshot, box, links)
         if isinstance(removals, NotEditable):
             return Repair(REPAIR_ID, "manual", f"point {names} at a file again, or remove it", (),
@@ -308,16 +305,12 @@ def _template_text(case: Case, nginx: Nginx, problem: ConfigProblem) -> str:
 
 def _config_repairs(case: Case, nginx: Nginx, problem: ConfigProblem) -> tuple[Repair, ...]:
     """Return the repair from a backup copy if there is one, and always the manual repair."""
-    from fixer.causes.nginx_config_invalid.older_config import restore_backup_repair  # only if nginx refuses its files
-
     older, manual = restore_backup_repair(case, nginx, problem,
                                           _mistake_line(nginx, problem)), _manual_repair(case, nginx, problem)
     return (manual,) if older is None else (older, manual)
 
 
 def _manual_repair(case: Case, nginx: Nginx, problem: ConfigProblem) -> Repair:
-    from fixer.causes.nginx_config_invalid.older_config import loaded_original  # only if nginx refuses its files
-
     where = file_line_text(case.snapshot, nginx.node, problem.file or nginx.conf_path, _mistake_line(nginx, problem))
     after = "reload nginx" if nginx.master_pid is not None else "start nginx"
     todo = _mounted_folder_text(case, nginx, problem) or _restore_text(problem.message, where) or f"correct {where}"

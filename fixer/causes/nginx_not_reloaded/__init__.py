@@ -55,6 +55,7 @@ from fixer.analysis.evidence import (
 from fixer.analysis.nginx_errors import events_for, routes_text, symptom_evidence
 from fixer.analysis.nginx_process import has_stale_config, holder_evidence, is_held_by_others, listen_addresses_of
 from fixer.analysis.route_verdict import has_unloaded_config, is_closed
+from fixer.causes.nginx_not_reloaded.stale_mount import stale_mounts_finding
 from fixer.formats.numbers import is_number
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Repair, Verdict
@@ -322,8 +323,6 @@ def _next_reload_finding(case: Case, nginx: Nginx) -> Finding | None:
 def _replaced_mount_finding(case: Case, nginx: Nginx) -> Finding | None:
     if nginx.service is None or nginx.service.container is None:
         return None
-    from fixer.causes.nginx_not_reloaded.stale_mount import stale_mounts_finding  # only if nginx is in a container
-
     return stale_mounts_finding(case, nginx)
 
 

@@ -86,6 +86,7 @@ from fixer.analysis.service_state import run_state_of, state_evidence
 from fixer.causes.unit_misconfigured.exec_program import explain_wrapped_program, judge_program
 from fixer.causes.unit_misconfigured.missing_place import judge_account, judge_folder, judge_sandbox
 from fixer.causes.unit_misconfigured.older_unit_file import add_older_file
+from fixer.causes.unit_misconfigured.start_steps import judge_start_post, judge_step
 from fixer.causes.unit_misconfigured.stop_timeout import judge_stop_kills
 from fixer.causes.unit_misconfigured.stopped_by_systemd import (
     explain_unread_edit,
@@ -107,8 +108,6 @@ _STEP_JUDGES: Mapping[int, Callable[[Case, FailedRun, StepFailure], StepExplanat
 
 
 def _judge_further_step(case: Case, crash: FailedRun, failure: StepFailure) -> StepExplanation | str:
-    from fixer.causes.unit_misconfigured.start_steps import judge_step  # only if such a step failed
-
     return judge_step(case, crash, failure)
 
 
@@ -121,8 +120,6 @@ def judge(case: Case) -> Verdict:
     for crash in all_of.found:
         failure = step_failure(crash.service)
         if failure is None:
-            from fixer.causes.unit_misconfigured.start_steps import judge_start_post  # only if no start step failed
-
             other = judge_start_pre(case, crash) or judge_start_post(crash)
             other = other or judge_systemd_stop(case, crash) or explain_failed_container(case, crash)
             other = other or explain_wrapped_program(case, crash)

@@ -66,6 +66,7 @@ from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_names import has_unrelated_name
 from fixer.analysis.service_state import is_socket_activated, state_evidence
+from fixer.causes.unix_socket_missing.shared_volume import other_container_finding
 from fixer.formats.addresses import is_loopback, is_wildcard, reached_at
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
@@ -137,10 +138,6 @@ def _judge_socket_path(case: Case, trouble: FailingAddress) -> Finding | str | E
 def _other_container_finding(case: Case, trouble: FailingAddress) -> Finding | None:
     if not any(s.container is not None for s in case.snapshot.services):
         return None
-    from fixer.causes.unix_socket_missing.shared_volume import (  # only if there are containers
-        other_container_finding,
-    )
-
     return other_container_finding(case, trouble)
 
 

@@ -77,6 +77,7 @@ from fixer.analysis.ownership.intended_container import (
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_names import system_kind_of
 from fixer.analysis.service_state import state_evidence
+from fixer.causes.wrong_host.docker_gateway import gateway_finding
 from fixer.formats.addresses import is_loopback, is_wildcard, reached_at
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
@@ -113,8 +114,6 @@ def judge(case: Case) -> Verdict:
 
 
 def _gateway_finding(case: Case, trouble: FailingAddress) -> Finding | None:
-    from fixer.causes.wrong_host.docker_gateway import gateway_finding  # only for the Docker host's name
-
     return gateway_finding(case, trouble)
 
 
