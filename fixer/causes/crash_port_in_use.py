@@ -70,6 +70,7 @@ from fixer.analysis.run_log import last_run_lines
 from fixer.analysis.service_state import restart_count_of, run_state_of, state_evidence
 from fixer.formats.folders import is_within
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
@@ -77,8 +78,10 @@ from fixer.model.plan import SignalProcess
 from fixer.model.snapshot import Endpoint, Listener, LogLine, Process, Service
 from fixer.nginx.error_kinds import CONNECT_FAILED, CUT_OFF, READ_TIMEOUT
 from fixer.repairs.file_edits import NotEditable
-from fixer.repairs.start_service import start_or_restart_steps, start_steps
-from fixer.repairs.write_variables import write_drop_in
+
+with lazy_imports():  # only for what is found
+    from fixer.repairs.start_service import start_or_restart_steps, start_steps
+    from fixer.repairs.write_variables import write_drop_in
 
 REPAIR_ID = "stop-port-holder"
 _LEAVING_KILL_MODES = ("process", "none")      # KillMode= values that stop at most the main process

@@ -52,13 +52,16 @@ from fixer.analysis.evidence import age_text, clock_of, config_evidence, endpoin
 from fixer.analysis.nginx_errors import events_for, routes_text, symptom_evidence
 from fixer.analysis.nginx_process import is_about_other_route, is_ip_address, logged_address
 from fixer.analysis.service_state import start_time_of, state_evidence
-from fixer.causes.dns_stale.replaced_container import collision_findings, find_stale_replicas
 from fixer.lazy.dataclass import replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import AddressCandidate, Endpoint, ErrorEvent, ProbeResult, RouteFacts
 from fixer.nginx.error_kinds import CONNECTING
-from fixer.repairs.file_edits import check_and_reload_steps
+
+with lazy_imports():  # only for what is found
+    from fixer.causes.dns_stale.replaced_container import collision_findings, find_stale_replicas
+    from fixer.repairs.file_edits import check_and_reload_steps
 
 
 def judge(case: Case) -> Verdict:

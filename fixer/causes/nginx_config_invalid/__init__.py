@@ -49,8 +49,8 @@ from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import container_of, file_line_text, find_node, line_text, template_of
 from fixer.analysis.nginx_process import route_ids_of
 from fixer.analysis.run_log import lines_of, message_of
-from fixer.causes.nginx_config_invalid.older_config import loaded_original, remove_links_steps, restore_backup_repair
 from fixer.lazy.dataclass import replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
 from fixer.model.facts import Evidence, Known
@@ -60,7 +60,14 @@ from fixer.model.query import FileStat
 from fixer.model.snapshot import Nginx
 from fixer.nginx.error_log import parse_test_output
 from fixer.repairs.file_edits import NotEditable, check_and_reload_steps
-from fixer.repairs.start_nginx import start_nginx_steps
+
+with lazy_imports():  # only for what is found
+    from fixer.causes.nginx_config_invalid.older_config import (
+        loaded_original,
+        remove_links_steps,
+        restore_backup_repair,
+    )
+    from fixer.repairs.start_nginx import start_nginx_steps
 
 REPAIR_ID = "remove-dangling-link"
 _IS_DIRECTORY_TEXT = "failed (21: Is a directory)"      # fatal, though only [crit]: an include that is no file

@@ -61,25 +61,38 @@ from fixer.analysis.evidence import address_text, find_node, listener_evidence, 
 from fixer.analysis.nginx_process import listen_addresses_of, route_ids_of
 from fixer.analysis.run_log import is_restarting, lines_of, message_of
 from fixer.analysis.service_state import is_start_queued, run_state_of, state_evidence
-from fixer.causes.nginx_down.lost_workers import (
-    ended_workers_finding,
-    judge_refused_memory,
-    lost_workers_finding,
-    stopped_workers_finding,
-    unmanaged_master_finding,
-)
-from fixer.causes.nginx_down.refused_start import allow_start_repair, denied_line, denied_text, missing_listen_address
 from fixer.formats.addresses import is_wildcard
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import ContainerAction, Step
 from fixer.model.snapshot import Container, Listener, LogLine, Nginx
 from fixer.nginx.error_kinds import HOST_NOT_FOUND
-from fixer.repairs.container_settings import nginx_tmpfs_repair, read_only_error_line
-from fixer.repairs.container_start import is_port_free_now, port_publisher, refused_start_reason
-from fixer.repairs.start_nginx import free_port_repair, start_nginx_steps, stopped_upstream_name, wait_for_nginx_steps
-from fixer.repairs.start_service import end_wait_repair
+
+with lazy_imports():  # only for what is found
+    from fixer.causes.nginx_down.lost_workers import (
+        ended_workers_finding,
+        judge_refused_memory,
+        lost_workers_finding,
+        stopped_workers_finding,
+        unmanaged_master_finding,
+    )
+    from fixer.causes.nginx_down.refused_start import (
+        allow_start_repair,
+        denied_line,
+        denied_text,
+        missing_listen_address,
+    )
+    from fixer.repairs.container_settings import nginx_tmpfs_repair, read_only_error_line
+    from fixer.repairs.container_start import is_port_free_now, port_publisher, refused_start_reason
+    from fixer.repairs.start_nginx import (
+        free_port_repair,
+        start_nginx_steps,
+        stopped_upstream_name,
+        wait_for_nginx_steps,
+    )
+    from fixer.repairs.start_service import end_wait_repair
 
 REPAIR_ID = "start-nginx"
 _MISSING_HOST = regex(HOST_NOT_FOUND + r' "([A-Za-z0-9_.-]{1,253})[":]')

@@ -83,24 +83,27 @@ from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.run_log import lines_of, message_of
 from fixer.analysis.service_state import run_state_of, state_evidence
-from fixer.causes.unit_misconfigured.exec_program import explain_wrapped_program, judge_program
-from fixer.causes.unit_misconfigured.missing_place import judge_account, judge_folder, judge_sandbox
-from fixer.causes.unit_misconfigured.older_unit_file import add_older_file
-from fixer.causes.unit_misconfigured.start_steps import judge_start_post, judge_step
-from fixer.causes.unit_misconfigured.stop_timeout import judge_stop_kills
-from fixer.causes.unit_misconfigured.stopped_by_systemd import (
-    explain_unread_edit,
-    judge_start_pre,
-    judge_systemd_stop,
-    restarted_unit_runs,
-)
 from fixer.formats.exec_status import EXEC, SpawnReason
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Service, Snapshot
 from fixer.nginx.error_kinds import CONNECT_FAILED
-from fixer.repairs.container_start import explain_failed_container
+
+with lazy_imports():  # only for what is found
+    from fixer.causes.unit_misconfigured.exec_program import explain_wrapped_program, judge_program
+    from fixer.causes.unit_misconfigured.missing_place import judge_account, judge_folder, judge_sandbox
+    from fixer.causes.unit_misconfigured.older_unit_file import add_older_file
+    from fixer.causes.unit_misconfigured.start_steps import judge_start_post, judge_step
+    from fixer.causes.unit_misconfigured.stop_timeout import judge_stop_kills
+    from fixer.causes.unit_misconfigured.stopped_by_systemd import (
+        explain_unread_edit,
+        judge_start_pre,
+        judge_systemd_stop,
+        restarted_unit_runs,
+    )
+    from fixer.repairs.container_start import explain_failed_container
 
 _STEP_JUDGES: Mapping[int, Callable[[Case, FailedRun, StepFailure], StepExplanation | str]] = {
     200: judge_folder, 203: judge_program, 216: judge_account, 217: judge_account, 226: judge_sandbox,

@@ -21,24 +21,27 @@ from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import last_run_lines, lines_of, message_of, program_lines
 from fixer.analysis.service_state import start_time_of, state_evidence
-from fixer.causes.unit_misconfigured.start_steps import is_detaching, judge_pid_file
 from fixer.formats.application_servers import server_of
 from fixer.formats.exec_status import failed_pre_command, is_pre_command_retried
 from fixer.formats.unit_file import bare_command
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Binding, LogLine, PreCommand, Service, Unit, UnitValue
 from fixer.repairs.file_edits import NotEditable
-from fixer.repairs.start_service import start_or_restart_steps
-from fixer.repairs.unit_edits import (
-    RepairWording,
-    complete_value_edit,
-    edit_and_start_repair,
-    manual_repairs,
-    reload_and_start_repair,
-)
+
+with lazy_imports():  # only for what is found
+    from fixer.causes.unit_misconfigured.start_steps import is_detaching, judge_pid_file
+    from fixer.repairs.start_service import start_or_restart_steps
+    from fixer.repairs.unit_edits import (
+        RepairWording,
+        complete_value_edit,
+        edit_and_start_repair,
+        manual_repairs,
+        reload_and_start_repair,
+    )
 
 _START_TIMEOUT_LINE = regex(r"[Ss]tart operation timed out\. Terminating")
 _WATCHDOG_LINE = regex(r"Watchdog timeout \(limit (?P<limit>[^)]{1,80})\)")
