@@ -56,7 +56,7 @@ from fixer.analysis.exits.kills import (
     last_exit_signal,
     worker_deaths,
 )
-from fixer.analysis.nginx_errors import symptom_evidence
+from fixer.analysis.nginx_errors import refused_evidence, symptom_evidence
 from fixer.analysis.run_log import gave_up_line
 from fixer.analysis.service_state import run_state_of, state_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
@@ -131,8 +131,7 @@ def _lifted_limit_finding(case: Case, crash: FailedRun, lifted: Evidence) -> Fin
     service, trouble = crash.service, crash.failing_addresses[0]
     evidence = (
         lifted, *(log_evidence(line.text, line.where) for line in last_error_lines(crash.lines)[-1:]),
-        state_evidence(service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-        *no_listener_evidence(trouble.endpoint), *symptom_evidence(case, trouble, CONNECT_FAILED),
+        state_evidence(service), *refused_evidence(case, trouble),
     )
     return Finding(
         cause=CAUSE.id, variant="tasks-or-address-space-limit", role="root", confidence="likely",

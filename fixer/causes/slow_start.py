@@ -73,17 +73,15 @@ from fixer.analysis.evidence import (
     age_text,
     bindings_of,
     clock_of,
-    config_evidence,
     endpoint_text,
     listeners_on,
     log_evidence,
-    no_listener_evidence,
     pids_of,
     processes_of,
     supervisor_name_of,
 )
 from fixer.analysis.exits.failed_run import has_failed, has_failing_workers, has_listening_socket, reached_serving
-from fixer.analysis.nginx_errors import symptom_evidence
+from fixer.analysis.nginx_errors import refused_evidence
 from fixer.analysis.ownership.configured import is_supervised
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
@@ -92,7 +90,6 @@ from fixer.analysis.service_state import is_idle_container, is_start_queued, run
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Service
-from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.redaction.commands import redact_argv
 from fixer.repairs.start_service import end_wait_repair
 from fixer.repairs.upstream_address import reachable_listeners
@@ -239,8 +236,7 @@ def _starting_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> 
         node=service.node, evidence=tuple(dict.fromkeys((
             state_evidence(service), *(_last_line_evidence(service) if before else ()),
             *((log_evidence(killed.text, killed.where),) if killed is not None else ()),
-            config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-            *no_listener_evidence(trouble.endpoint), *symptom_evidence(case, trouble, CONNECT_FAILED),
+            *refused_evidence(case, trouble),
         ))),
         repairs=_wait_repairs(service),
     )
@@ -317,8 +313,7 @@ def queued_finding(case: Case, trouble: FailingAddress, service: Service, cause:
         routes=trouble.route_ids, service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys((
             state_evidence(service), *queue_evidence(service),
-            config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-            *no_listener_evidence(trouble.endpoint), *symptom_evidence(case, trouble, CONNECT_FAILED),
+            *refused_evidence(case, trouble),
         ))),
         repairs=(*(wait if young else ()), end_wait_repair(service)),
     )

@@ -54,7 +54,7 @@ from fixer.analysis.evidence import (
 )
 from fixer.analysis.exits.exit_reason import address_unavailable_line
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
-from fixer.analysis.nginx_errors import routes_text, symptom_evidence
+from fixer.analysis.nginx_errors import connect_symptoms, refused_evidence, routes_text
 from fixer.analysis.ownership.container_network import has_host_network, nodes_in_same_network
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
@@ -63,7 +63,6 @@ from fixer.formats.addresses import ANY_IPV4, ANY_IPV6, is_loopback, reached_at
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import Endpoint, Listener, Service, Snapshot
-from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.listen_address import listen_address_repair
 from fixer.repairs.start_service import start_again_repairs
 from fixer.repairs.upstream_address import point_at_address_repair
@@ -161,7 +160,7 @@ def _wrong_address_finding(case: Case, trouble: FailingAddress, owner: PortOwner
         detail=(), routes=trouble.route_ids, service=service.name, node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
             config_evidence(case.snapshot, trouble.nginx, endpoint), listener_evidence(case.snapshot, held, service),
-            *owner.evidence[:1], *no_listener_evidence(endpoint), *symptom_evidence(case, trouble, CONNECT_FAILED),
+            *owner.evidence[:1], *no_listener_evidence(endpoint), *connect_symptoms(case, trouble),
         ))),
         repairs=(repair,),
     )
@@ -188,8 +187,7 @@ def _unavailable_finding(case: Case, crash: FailedRun, said: Evidence) -> Findin
         detail=("nothing listens while it does not run",), routes=crash.routes, service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys((
             said, *(() if told is None else (told.source,)), *has, state_evidence(service),
-            config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
-            *symptom_evidence(case, trouble, CONNECT_FAILED),
+            *refused_evidence(case, trouble),
         ))),
         repairs=again or (listen_address_repair(case, service, trouble.endpoint, aim),),
         effects=("run-ends", "nothing-listens"),

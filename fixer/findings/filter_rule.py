@@ -15,7 +15,6 @@ from fixer.analysis.packet_filter.matching_rules import (
     filter_match_text,
     uncertain_filter_matches,
 )
-from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.repairs.packet_filter_rules import filter_repairs
@@ -33,7 +32,7 @@ def judge_filters(case: Case, cause: str, variant: Callable[[FilterMatch], str |
             new = filter_finding(case, cause, name, block)
             key = f"{block.node}/{block.hit.where}"
             old = findings.get(key)
-            findings[key] = new if old is None else _merge_findings(old, new)
+            findings[key] = new if old is None else old.joined_with(new)
         unsure = () if wanted else tuple(b for b in uncertain_filter_matches(case, trouble) if variant(b) is not None)
         if lacking:
             missing.append(lacking)
@@ -55,11 +54,6 @@ def _no_filter_evidence(trouble: FailingAddress) -> tuple[Evidence, ...]:
         text = "connects" if tcp.value.error is None else f"connect: {tcp.value.error}, and no rule matches"
         return (Evidence("probe", trouble.endpoint.written, text),)
     return tuple(e for j in trouble.verdicts[:1] for e in j.evidence[:1])
-
-
-def _merge_findings(old: Finding, new: Finding) -> Finding:
-    return replace(old, routes=tuple(dict.fromkeys((*old.routes, *new.routes))),
-                   evidence=tuple(dict.fromkeys((*old.evidence, *new.evidence))))
 
 
 def filter_finding(case: Case, cause: str, variant: str, block: FilterMatch) -> Finding:

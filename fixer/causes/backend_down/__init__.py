@@ -60,7 +60,7 @@ from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.dependency.start_order import depends_on_note
 from fixer.analysis.evidence import bindings_of, config_evidence, endpoint_text, no_listener_evidence
 from fixer.analysis.exits.failed_run import error_exit_finding, has_missing_mount_source
-from fixer.analysis.nginx_errors import routes_text, symptom_evidence
+from fixer.analysis.nginx_errors import connect_symptoms, routes_text
 from fixer.analysis.ownership.configured import MAX_CANDIDATES, code_choice_finding, configured_owner
 from fixer.analysis.ownership.resolve import candidate_owners, is_occupied_by_stranger
 from fixer.analysis.route_verdict import is_closed, is_confirmed_closed
@@ -109,7 +109,6 @@ from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.plan import Step
 from fixer.model.snapshot import Service
-from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.boot_enablement import (
     boot_details,
     boot_state_text,
@@ -158,10 +157,7 @@ def _merge_finding(findings: dict[str, Finding], new: Finding) -> None:
     """Add the finding; merge its routes and evidence into an earlier finding of the same service."""
     key = f"{new.node}/{new.service}/{new.summary if new.service is None else ''}"
     old = findings.get(key)
-    findings[key] = new if old is None else replace(
-        old, routes=tuple(dict.fromkeys((*old.routes, *new.routes))),
-        evidence=tuple(dict.fromkeys((*old.evidence, *new.evidence))),
-    )
+    findings[key] = new if old is None else old.joined_with(new)
 
 
 def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
@@ -363,7 +359,7 @@ def _finding(
     evidence = (
         state_evidence(service), *shown, config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
         *owner.evidence[:2], *no_listener_evidence(trouble.endpoint),
-        *symptom_evidence(case, trouble, CONNECT_FAILED),
+        *connect_symptoms(case, trouble),
     )
     return Finding(
         cause=CAUSE.id, variant=variant, role="root",

@@ -8,7 +8,7 @@ from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import config_evidence, endpoint_text, find_node, no_listener_evidence
 from fixer.analysis.exits.failed_run import has_failed_unmanaged
 from fixer.analysis.exits.last_output import is_clean_shutdown, last_server_output
-from fixer.analysis.nginx_errors import symptom_evidence
+from fixer.analysis.nginx_errors import connect_symptoms
 from fixer.analysis.ownership.configured import configured_owner
 from fixer.analysis.ownership.container_network import is_nginx_on_docker_host, lost_shared_network
 from fixer.analysis.ownership.tie_break import pm2_circus_notes, pm2_unit_notes, podman_services
@@ -18,7 +18,6 @@ from fixer.causes.backend_down.unmanaged_start import boot_entry_finding
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Endpoint, RouteFacts, Service
-from fixer.nginx.error_kinds import CONNECT_FAILED
 
 START_REPAIR_ID = "start-service"
 
@@ -59,7 +58,7 @@ def no_application_finding(case: Case, trouble: FailingAddress) -> Finding | Non
         routes=trouble.route_ids, service=None, node=node.name,
         evidence=(
             config_evidence(case.snapshot, trouble.nginx, endpoint), *no_listener_evidence(endpoint),
-            Evidence("process", node.name, text), *heard, *symptom_evidence(case, trouble, CONNECT_FAILED),
+            Evidence("process", node.name, text), *heard, *connect_symptoms(case, trouble),
         ),
         repairs=(Repair(START_REPAIR_ID, "manual", "start the backend", (), manual=manual),), effects=(),
     )

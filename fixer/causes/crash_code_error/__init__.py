@@ -60,13 +60,12 @@ from typing import TYPE_CHECKING
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import config_evidence, file_line_text, log_evidence, no_listener_evidence
+from fixer.analysis.evidence import file_line_text, log_evidence
 from fixer.analysis.exits.code_error import CodeFault, find_code_fault
 from fixer.analysis.exits.exit_reason import blank_variables, has_variable_or_port_reason
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.exits.path_access import denied_folder_of
 from fixer.analysis.exits.source_files import line_of, source_file_of
-from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.service_state import state_evidence
 from fixer.causes.crash_code_error.broken_response import judge_broken_answers
 from fixer.causes.crash_code_error.start_folder import (
@@ -79,7 +78,7 @@ from fixer.formats.folders import is_within
 from fixer.formats.start_files import module_folders
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
-from fixer.nginx.error_kinds import CONNECT_FAILED, CUT_IN_BODY
+from fixer.nginx.error_kinds import CUT_IN_BODY
 from fixer.repairs.command_options import gunicorn_setting_evidence, option_argument
 from fixer.repairs.restore_code import code_repairs, find_change_since_exit
 
@@ -236,12 +235,10 @@ def fault_text(fault: CodeFault) -> str:
 
 
 def _evidence(case: Case, crash: FailedRun, fault: CodeFault) -> tuple[Evidence, ...]:
-    trouble, service = crash.failing_addresses[0], crash.service
     boot = (log_evidence(fault.boot.text, fault.boot.where),) if fault.boot is not None else ()
     return tuple(dict.fromkeys((
         log_evidence(fault.log_line.text, fault.log_line.where), *_source_evidence(case, crash, fault), *boot,
-        state_evidence(service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-        *no_listener_evidence(trouble.endpoint), *symptom_evidence(case, trouble, CONNECT_FAILED),
+        *crash.symptoms(case),
     )))
 
 

@@ -60,11 +60,10 @@ from fixer.analysis.dependency.locate import (
     tcp_listeners_of,
     unobserved_clusters,
 )
-from fixer.analysis.evidence import config_evidence, listener_evidence, log_evidence, no_listener_evidence
+from fixer.analysis.evidence import listener_evidence, log_evidence
 from fixer.analysis.exits.changed_since import changed_files_evidence
 from fixer.analysis.exits.exit_reason import has_variable_or_port_reason
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs, has_listening_socket
-from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.run_log import is_restarting
 from fixer.analysis.service_state import run_state_of, state_evidence
@@ -80,7 +79,6 @@ from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Service
-from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.start_dependency import (
     ADDRESS_VARIABLE,
     free_connections_repairs,
@@ -282,15 +280,13 @@ def _change_evidence(case: Case, crash: FailedRun, said: DependencyComplaint) ->
 
 def _evidence(case: Case, crash: FailedRun, said: DependencyComplaint,
               needed: LocatedDependency) -> tuple[Evidence, ...]:
-    trouble = crash.failing_addresses[0]
     elsewhere = [listener_evidence(case.snapshot, line, p) for p in needed.providers if _is_serving(p)
                  and not needed.is_listening
                  for line in list(tcp_listeners_of(case.snapshot, p))[:1]]
     return tuple(dict.fromkeys((
         log_evidence(said.log_line.text, said.log_line.where), *(state_evidence(p) for p in needed.providers),
         *needed.evidence,
-        *elsewhere, state_evidence(crash.service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-        *no_listener_evidence(trouble.endpoint), *symptom_evidence(case, trouble, CONNECT_FAILED),
+        *elsewhere, *crash.symptoms(case),
     )))
 
 

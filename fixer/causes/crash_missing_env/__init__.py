@@ -50,11 +50,10 @@ from __future__ import annotations
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.dependency.complaint import dependency_complaint
-from fixer.analysis.evidence import config_evidence, find_node, log_evidence, no_listener_evidence
+from fixer.analysis.evidence import find_node, log_evidence
 from fixer.analysis.exits.exec_step import working_directory_of
 from fixer.analysis.exits.exit_reason import NamedLine, blank_variables, missing_variables
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
-from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.service_state import state_evidence
 from fixer.causes.crash_missing_env.lost_env_file import (
     MisreadLine,
@@ -73,7 +72,6 @@ from fixer.model.deployment import BootEntry
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Service
-from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.redaction.secrets import is_secret_name
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.start_dependency import ADDRESS_VARIABLE
@@ -148,14 +146,12 @@ def _missing_variable_finding(case: Case, crash: FailedRun, missing: tuple[Named
 
 
 def _evidence(case: Case, crash: FailedRun, missing: tuple[NamedLine, ...]) -> tuple[Evidence, ...]:
-    trouble, names = crash.failing_addresses[0], {s.name for s in missing}
+    names = {s.name for s in missing}
     return tuple(dict.fromkeys((
         *(log_evidence(s.line.text, s.line.where) for s in missing),
         *(Evidence("file", one.defined_in, f"{one.name}… is substituted by Compose, and nothing sets it")
           for one in crash.service.unset_variables if one.name in names),
-        state_evidence(crash.service),
-        config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
-        *symptom_evidence(case, trouble, CONNECT_FAILED),
+        *crash.symptoms(case),
     )))
 
 

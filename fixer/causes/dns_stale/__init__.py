@@ -52,7 +52,6 @@ from fixer.analysis.evidence import age_text, clock_of, config_evidence, endpoin
 from fixer.analysis.nginx_errors import events_for, routes_text, symptom_evidence
 from fixer.analysis.nginx_process import is_about_other_route, is_ip_address, logged_address
 from fixer.analysis.service_state import start_time_of, state_evidence
-from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
@@ -75,8 +74,7 @@ def judge(case: Case) -> Verdict:
             case Finding():
                 key = f"{outcome.node}/{trouble.endpoint.host}"
                 old = findings.get(key)
-                findings[key] = outcome if old is None else replace(
-                    old, routes=tuple(dict.fromkeys((*old.routes, *outcome.routes))))
+                findings[key] = outcome if old is None else old.with_routes_of(outcome)
             case str():
                 missing.append(outcome)
             case Evidence():

@@ -61,7 +61,7 @@ from fixer.analysis.evidence import (
 )
 from fixer.analysis.exits.path_access import hiding_setting_text
 from fixer.analysis.load.server_protocol import has_matching_protocol
-from fixer.analysis.nginx_errors import events_for, routes_text, symptom_evidence
+from fixer.analysis.nginx_errors import connect_symptoms, events_for, routes_text
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_names import has_unrelated_name
@@ -73,7 +73,6 @@ from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.service import UnitSetting
 from fixer.model.snapshot import Endpoint, Listener, Service, Snapshot
-from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.boot_enablement import unit_action
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.start_service import restart_steps
@@ -279,7 +278,7 @@ def _finding(case: Case, trouble: FailingAddress, owner: PortOwner, held: Listen
         evidence=tuple(dict.fromkeys((
             *(config_evidence(case.snapshot, trouble.nginx, e) for e in trouble.endpoints[:8]),
             listener_evidence(case.snapshot, held, owner.service), *more, *owner.evidence[:1],
-            *no_listener_evidence(endpoint), *symptom_evidence(case, trouble, CONNECT_FAILED),
+            *no_listener_evidence(endpoint), *connect_symptoms(case, trouble),
         ))),
         repairs=(repair,),
     )
@@ -321,7 +320,7 @@ def hidden_from_nginx_finding(case: Case, trouble: FailingAddress) -> Finding | 
         evidence=tuple(dict.fromkeys((
             *shown, config_evidence(case.snapshot, trouble.nginx, endpoint),
             *(() if held is None else (listener_evidence(case.snapshot, held, backend),)),
-            *symptom_evidence(case, trouble, CONNECT_FAILED),
+            *connect_symptoms(case, trouble),
         ))),
         repairs=tuple(_repairs(case.snapshot, nginx, key, trouble)),
         effects=("nothing-listens", "stale-config"),
