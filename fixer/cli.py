@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from enum import StrEnum
-from typing import Annotated
+from functools import partial
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -14,6 +15,32 @@ from fixer import __version__, error_boundary
 from fixer.command_words import CONTEXT_SETTINGS, EXAMPLES, CommandError, FixerGroup
 from fixer.diagnose_command import health_code, make_request, prefetch_local, run_diagnose
 from fixer.errors import UsageError
+from fixer.lazy.lazy_imports import lazy_imports
+
+with lazy_imports():  # each command imports what it uses; help imports nothing
+    from fixer.app import ignore as ignored
+    from fixer.app.cause_catalogue import catalogue_report, cause_names, explain_page
+    from fixer.app.collect import collect as run_collect
+    from fixer.app.inspect_target import verify as run_verify
+    from fixer.app.learn import learn as run_learn
+    from fixer.app.repair import repair as run_repair
+    from fixer.app.request import RepairRequest, parse_inputs
+    from fixer.app.undo import history as list_runs
+    from fixer.app.undo import undo as run_undo
+    from fixer.observe.script_bundle import script_text
+    from fixer.render import to_json
+    from fixer.render.outcome_text import (
+        catalogue_text,
+        history_text,
+        ignored_text,
+        learned_text,
+        repair_text,
+        undo_text,
+        verify_text,
+    )
+    from fixer.render.page_text import page_text
+    from fixer.render.terminal_text import Style
+    from fixer.terminal import Terminal, command_as_root, is_root, style_of
 
 app = typer.Typer(
     name="fixer", cls=FixerGroup, context_settings=CONTEXT_SETTINGS, rich_markup_mode=None,
@@ -44,8 +71,6 @@ def _complete_target(incomplete: str) -> list[str]:
 
 
 def _complete_cause(incomplete: str) -> list[str]:
-    from fixer.app.cause_catalogue import cause_names
-
     return [name for name in cause_names() if name.startswith(incomplete)]
 
 
@@ -61,6 +86,9 @@ Wait = Annotated[float, typer.Option("--wait", min=0, max=600, metavar="SECONDS"
 Requests = Annotated[int, typer.Option("--requests", min=0, max=200, metavar="N", show_default=False,
                                        help="Ask each route N times, in a row for at most 5 s.")]
 NoProbe = Annotated[bool, typer.Option("--no-probe", help="Send no request and open no connection.")]
+
+
+_Result = TypeVar("_Result", bound="to_json.Document")
 
 
 def run_command_line(words: list[str]) -> object:
@@ -85,6 +113,11 @@ def _version(wanted: bool) -> None:
     if wanted:
         error_boundary.emit(f"fixer {__version__} (badgateway)\n")
         raise typer.Exit(0)
+
+
+def _print_result(result: _Result, to_text: Callable[[_Result, Style], str], as_json: bool) -> None:
+    """Print what a command made, as JSON or as text for this terminal."""
+    error_boundary.emit(to_json.render(result) if as_json else to_text(result, style_of(sys.stdout)))
 
 
 @app.callback(invoke_without_command=True)
@@ -125,27 +158,15 @@ def repair(
     as_json: AsJson = False, url: Url = "", wait: Wait = 0.0, no_probe: NoProbe = False,
 ) -> None:
     """Show the plan, ask, apply it, verify it."""
-    from fixer.app.repair import repair as run
-    from fixer.app.request import RepairRequest, parse_inputs
-    from fixer.terminal import Terminal
-
     options = RepairRequest(
         make_request(url, wait, no_probe), dry_run=dry_run, yes=yes, only=only or None,
         inputs=parse_inputs(values or []),
         max_risk=None if max_risk is None else ("safe" if max_risk is MaxRisk.SAFE else "disruptive"),
     )
-    result = run(target, options, Terminal())
-    if as_json:
-        from fixer.render.to_json import render
-
-        error_boundary.emit(render(result))
-    else:
-        from fixer.render.outcome_text import repair_text
-        from fixer.terminal import command_as_root, is_root, style_of
-
-        words = ("repair", *(() if target == "local" else (target,)), *(("--dry-run",) if dry_run else ()))
-        as_root = command_as_root(target, words) if result.after.without_root else ""
-        error_boundary.emit(repair_text(result, style_of(sys.stdout), root=is_root(), as_root=as_root))
+    result = run_repair(target, options, Terminal())
+    words = ("repair", *(() if target == "local" else (target,)), *(("--dry-run",) if dry_run else ()))
+    as_root = command_as_root(target, words) if result.after.without_root and not as_json else ""
+    _print_result(result, partial(repair_text, root=is_root(), as_root=as_root), as_json)
     raise typer.Exit(result.exit_code)
 
 
@@ -156,18 +177,8 @@ def verify(
 ) -> None:
     """Check whether the target is healthy; look for no cause."""
     prefetch_local(target)
-    from fixer.app.inspect_target import verify as check
-
-    result = check(target, make_request(url, wait, no_probe, requests))
-    if as_json:
-        from fixer.render.to_json import render
-
-        error_boundary.emit(render(result))
-    else:
-        from fixer.render.outcome_text import verify_text
-        from fixer.terminal import style_of
-
-        error_boundary.emit(verify_text(result, style_of(sys.stdout)))
+    result = run_verify(target, make_request(url, wait, no_probe, requests))
+    _print_result(result, verify_text, as_json)
     raise typer.Exit(health_code(result.report.verdict))
 
 
@@ -181,18 +192,8 @@ def undo(
 ) -> None:
     """Undo what a repair changed."""
     del yes  # as in `repair --yes`; undo asks nothing
-    from fixer.app.undo import undo as take_back
-
-    result = take_back(target, run_id or None)
-    if as_json:
-        from fixer.render.to_json import render
-
-        error_boundary.emit(render(result))
-    else:
-        from fixer.render.outcome_text import undo_text
-        from fixer.terminal import style_of
-
-        error_boundary.emit(undo_text(result, style_of(sys.stdout)))
+    result = run_undo(target, run_id or None)
+    _print_result(result, undo_text, as_json)
     raise typer.Exit(1 if result.conflicts else 0)
 
 
@@ -204,18 +205,8 @@ def history(
     as_json: AsJson = False,
 ) -> None:
     """List earlier repairs."""
-    from fixer.app.undo import history as runs
-
-    listed = runs(target, forget or None)
-    if as_json:
-        from fixer.render.to_json import render
-
-        error_boundary.emit(render(listed))
-    else:
-        from fixer.render.outcome_text import history_text
-        from fixer.terminal import style_of
-
-        error_boundary.emit(history_text(listed, style_of(sys.stdout)))
+    listed = list_runs(target, forget or None)
+    _print_result(listed, history_text, as_json)
 
 
 @app.command(epilog=EXAMPLES["collect"])
@@ -229,8 +220,6 @@ def collect(
 ) -> None:
     """Save redacted evidence as a bundle."""
     if script:
-        from fixer.observe.script_bundle import script_text
-
         if output or target != "local":
             raise UsageError("--script takes neither a target nor --output",
                              "fixer collect --script >collect.sh; there: sh collect.sh incident.bundle")
@@ -238,26 +227,14 @@ def collect(
         return
     if not output:
         raise UsageError("collect needs an output file: --output FILE", "or use --script for a host without fixer")
-    from fixer.app.collect import collect as save
-
-    error_boundary.emit(save(target, make_request(url, wait, no_probe), output))
+    error_boundary.emit(run_collect(target, make_request(url, wait, no_probe), output))
 
 
 @app.command(epilog=EXAMPLES["learn"])
 def learn(target: Target = "local", *, as_json: AsJson = False, wait: Wait = 0.0) -> None:
     """Remember a healthy deployment as last known good."""
-    from fixer.app.learn import learn as remember
-
-    result = remember(target, make_request("", wait, no_probe=False))
-    if as_json:
-        from fixer.render.to_json import render
-
-        error_boundary.emit(render(result))
-    else:
-        from fixer.render.outcome_text import learned_text
-        from fixer.terminal import style_of
-
-        error_boundary.emit(learned_text(result, style_of(sys.stdout)))
+    result = run_learn(target, make_request("", wait, no_probe=False))
+    _print_result(result, learned_text, as_json)
 
 
 @app.command(epilog=EXAMPLES["explain"])
@@ -266,28 +243,14 @@ def explain(words: Annotated[list[str], typer.Argument(
     help="A cause or a variant; 502; or a line of nginx's error.log, in quotes.",
 )]) -> None:
     """Show the page of one cause, or the causes of an error line."""
-    from fixer.app.cause_catalogue import explain_page
-    from fixer.render.page_text import page_text
-    from fixer.terminal import style_of
-
     error_boundary.emit(page_text(explain_page(" ".join(words)), style_of(sys.stdout)))
 
 
 @app.command(epilog=EXAMPLES["causes"])
 def causes(as_json: AsJson = False) -> None:
     """List every cause that fixer can find."""
-    from fixer.app.cause_catalogue import catalogue_report
-
     listed = catalogue_report()
-    if as_json:
-        from fixer.render.to_json import render
-
-        error_boundary.emit(render(listed))
-    else:
-        from fixer.render.outcome_text import catalogue_text
-        from fixer.terminal import style_of
-
-        error_boundary.emit(catalogue_text(listed, style_of(sys.stdout)))
+    _print_result(listed, catalogue_text, as_json)
 
 
 @app.command(epilog=EXAMPLES["ignore"])
@@ -304,8 +267,6 @@ def ignore(
     as_json: AsJson = False,
 ) -> None:
     """Ignore a finding until a day: shown, not counted, not repaired."""
-    from fixer.app import ignore
-
     if "://" in cause or cause == "local" or cause.startswith("bundle:"):  # `fixer ignore TARGET` lists
         cause, target = "", cause
     if cause and forget:
@@ -313,15 +274,7 @@ def ignore(
     if not cause and (where or because or until):
         raise UsageError("no CAUSE is named", "fixer ignore CAUSE --because TEXT --until DATE")
     if forget:
-        report = ignore.withdraw(target, forget)
+        report = ignored.withdraw(target, forget)
     else:
-        report = ignore.ignore(target, cause, where, because, until) if cause else ignore.list_ignored(target)
-    if as_json:
-        from fixer.render.to_json import render
-
-        error_boundary.emit(render(report))
-    else:
-        from fixer.render.outcome_text import ignored_text
-        from fixer.terminal import style_of
-
-        error_boundary.emit(ignored_text(report, style_of(sys.stdout)))
+        report = ignored.ignore(target, cause, where, because, until) if cause else ignored.list_ignored(target)
+    _print_result(report, ignored_text, as_json)

@@ -9,6 +9,12 @@ from typing import Any, ClassVar
 from typer.core import TyperGroup
 
 from fixer.errors import UsageError
+from fixer.lazy.lazy_imports import lazy_imports
+
+with lazy_imports():
+    from difflib import get_close_matches  # 5 ms, for a wrong name only
+
+    from fixer.app.cause_catalogue import is_page  # loads every cause: for a wrong command only
 
 CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"]}
 
@@ -57,8 +63,6 @@ class ProposingGroup(TyperGroup):
             line = self.line_without_command(word, rest)
             if line:
                 return line
-            from difflib import get_close_matches  # 5 ms, for a wrong name only
-
             near = [command for command in self.commands if command.startswith(name)] or get_close_matches(
                 name, (*self.commands, *self.synonyms), n=1)
             command = self.synonyms.get(near[0], near[0]) if near else None
@@ -105,8 +109,6 @@ class FixerGroup(ProposingGroup):
             option = ("--url",) if word.startswith("http") else ()
             shown = ("URL",) if "@" in word and option else (word,)
             return shlex.join(("diagnose", *option, *shown, *(part for part in rest if part.startswith("--no-probe"))))
-        from fixer.app.cause_catalogue import is_page  # loads every cause: for a wrong command only
-
         return shlex.join(("explain", word)) if is_page(word) else ""
 
 

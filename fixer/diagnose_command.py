@@ -3,58 +3,47 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
 
 from fixer import error_boundary
+from fixer.errors import UsageError
+from fixer.lazy.lazy_imports import lazy_imports
 
-if TYPE_CHECKING:
-    from fixer.app.request import DiagnoseRequest
+with lazy_imports():
+    from fixer.app.inspect_target import diagnose
+    from fixer.app.request import DiagnoseRequest, check_url
+    from fixer.hosts.nodes.local_node import start_prefetch
+    from fixer.render import to_console, to_html, to_json, to_markdown
+    from fixer.terminal import command_as_root, style_of
 
 
 def run_diagnose(target: str, form: str, *, url: str = "", verbose: bool = False, wait: float = 0.0,
                  no_probe: bool = False, requests: int = 0) -> int:
     """Run `fixer diagnose`: print one observation and return the exit code."""
     prefetch_local(target)
-    from fixer.app.inspect_target import diagnose
-
     report = diagnose(target, make_request(url, wait, no_probe, requests))
     if form == "json":
-        from fixer.render.to_json import render
-
-        error_boundary.emit(render(report))
+        error_boundary.emit(to_json.render(report))
     elif form == "markdown":
-        from fixer.render.to_markdown import render as markdown
-
-        error_boundary.emit(markdown(report))
+        error_boundary.emit(to_markdown.render(report))
     elif form == "html":
-        from fixer.render.to_html import render as html
-
-        error_boundary.emit(html(report))
+        error_boundary.emit(to_html.render(report))
     else:
-        from fixer.render.to_console import render as console
-        from fixer.terminal import command_as_root, style_of
-
         words = ("diagnose", *(() if target == "local" else (target,)), *(("--url", url) if url else ()),
                  *(("--wait", f"{wait:g}") if wait else ()), *(("--no-probe",) if no_probe else ()),
                  *(("--requests", str(requests)) if requests else ()))
         as_root = command_as_root(target, words) if report.without_root else ""
-        error_boundary.emit(console(report, style_of(sys.stdout), verbose=verbose, as_root=as_root))
+        error_boundary.emit(to_console.render(report, style_of(sys.stdout), verbose=verbose, as_root=as_root))
     return health_code(report.verdict)
 
 
 def prefetch_local(target: str) -> None:
     """Start the slowest query before the use case is even imported."""
     if target == "local":
-        from fixer.hosts.nodes.local_node import start_prefetch as ask
-
-        ask()
+        start_prefetch()
 
 
 def make_request(url: str, wait: float, no_probe: bool, requests: int = 0) -> DiagnoseRequest:
     """Return the checked request."""
-    from fixer.app.request import DiagnoseRequest, check_url
-    from fixer.errors import UsageError
-
     if no_probe and requests:
         raise UsageError("--no-probe and --requests contradict each other", "use one of them")
     return DiagnoseRequest(url=check_url(url), wait=wait, no_probe=no_probe, requests=requests)

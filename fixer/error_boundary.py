@@ -9,6 +9,16 @@ from itertools import pairwise
 from typing import Protocol
 
 from fixer.errors import FixerError
+from fixer.lazy.lazy_imports import lazy_imports
+
+with lazy_imports():
+    import traceback  # only for a bug of fixer
+
+    import typer  # a plain diagnose runs without it
+
+    from fixer.model import report
+    from fixer.render.outcome_text import failure_text
+    from fixer.render.to_json import render
 
 DEBUG_VARIABLE = "BADGATEWAY_DEBUG"
 INTERRUPTED_CODE = 130
@@ -52,12 +62,9 @@ def emit(text: str) -> None:
 
 def fail(argv: Sequence[str], code: int, kind: str, message: str, hint: str = "") -> int:
     """Print one line and a hint on stderr; with --json also the one object on stdout. Return `code`."""
-    from fixer.model.report import SCHEMA_VERSION, ErrorReport, Failure
-    from fixer.render.outcome_text import failure_text
-    from fixer.render.to_json import render
-
     if wants_json(argv):
-        emit(render(Failure(SCHEMA_VERSION, target_argument(argv), "unknown", ErrorReport(kind, message, hint))))
+        failure = report.ErrorReport(kind, message, hint)
+        emit(render(report.Failure(report.SCHEMA_VERSION, target_argument(argv), "unknown", failure)))
     sys.stderr.write(failure_text(message, hint))
     return code
 
@@ -86,8 +93,6 @@ def _report_exception(argv: Sequence[str], error: Exception) -> int:
     """Report an exception that is no FixerError: the parser's own, or a bug."""
     if "typer" not in sys.modules:  # a plain diagnose runs without the parser
         return _report_bug(argv, error)
-    import typer
-
     if isinstance(error, typer.Abort):
         return fail(argv, INTERRUPTED_CODE, "interrupted", "interrupted")
     # this version of typer may keep the class elsewhere
@@ -105,8 +110,6 @@ def _report_parser_error(argv: Sequence[str], error: Exception) -> int:
 
 
 def _report_bug(argv: Sequence[str], error: Exception) -> int:
-    import traceback  # only for a bug of fixer
-
     if os.environ.get(DEBUG_VARIABLE):
         traceback.print_exception(error, file=sys.stderr)
     frames = traceback.extract_tb(error.__traceback__)

@@ -13,6 +13,11 @@ from collections.abc import Callable, Sequence
 gc.set_threshold(100_000)  # a short run makes many objects and hardly a cycle, starting with the next line
 
 from fixer import error_boundary  # noqa: E402
+from fixer.lazy.lazy_imports import lazy_imports  # noqa: E402
+
+with lazy_imports():
+    from fixer.cli import run_command_line
+    from fixer.diagnose_command import run_diagnose
 
 COMPLETION_VARIABLE = "_FIXER_COMPLETE"  # the shell asks what could follow: the parser answers
 _FLAG_OPTIONS = frozenset({"--json", "--verbose", "-v", "--no-probe"})
@@ -37,13 +42,9 @@ def plain_diagnose(words: Sequence[str]) -> Callable[[], int] | None:
         return None
     form = "json" if "--json" in options else "console"
     verbose = not {"--verbose", "-v"}.isdisjoint(options)
-    from fixer.diagnose_command import run_diagnose
-
     return lambda: run_diagnose(targets[0] if targets else "local", form, verbose=verbose,
                                 no_probe="--no-probe" in options)
 
 
 def _run_parsed(words: list[str]) -> object:
-    from fixer.cli import run_command_line
-
     return run_command_line(words)

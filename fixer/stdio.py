@@ -7,6 +7,8 @@ import sys
 from io import BufferedWriter, FileIO, TextIOWrapper
 from typing import TYPE_CHECKING
 
+from fixer.errors import FixerError
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
@@ -25,8 +27,6 @@ class _ResilientFile(FileIO):
             os.close(nowhere)
             if isinstance(error, BrokenPipeError) or self.fileno() == 2:
                 return memoryview(data).nbytes
-            from fixer.errors import FixerError
-
             raise FixerError(f"the output could not be written: {error.strerror}") from None
 
 

@@ -7,8 +7,13 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Need
 from fixer.render.terminal_text import Style, clean, plain_text
+
+with lazy_imports():
+    from getpass import getpass
+    from shlex import join  # few runs need it
 
 _NARROWEST = 40
 _WITHOUT_TERMINAL = 100  # columns in a pipe or a file
@@ -46,8 +51,6 @@ def command_as_root(target: str, words: Sequence[str]) -> str:
     host = target.rpartition("@")[2].removeprefix("ssh://") if target.startswith("ssh://") else ""
     if target.startswith(("bundle:", "ssh://root@")) or (not host and is_root()):
         return ""
-    from shlex import join  # few runs need it
-
     if host:
         return join(("fixer", *(f"ssh://root@{host}" if word == target else word for word in words)))
     return join(("sudo", "fixer", *words))
@@ -98,8 +101,6 @@ class Terminal:
 
 
 def _read_hidden_value() -> str | None:
-    from getpass import getpass
-
     try:
         return getpass("  value (not shown): ", stream=sys.stderr) or None
     except EOFError:

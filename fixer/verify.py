@@ -7,10 +7,15 @@ from typing import Literal, TypeAlias
 
 from fixer.diagnose.precedence import does_reveal_next
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import UNEXPLAINED, Diagnosis, Finding, Found, RouteHealth, Undetermined
 from fixer.model.facts import Known
 from fixer.model.report import Proof
 from fixer.model.snapshot import Endpoint, Nginx, RouteFacts, Snapshot
+
+with lazy_imports():
+    import hashlib  # only for journals
+    from urllib.parse import urlsplit  # with ipaddress 4 ms, only for --url
 
 RouteKey: TypeAlias = tuple[str, str, str, str]     # node, listen, server name, location
 
@@ -222,8 +227,6 @@ def failing_marks(look: Observation) -> dict[str, str]:
 
 def _route_mark(key: RouteKey) -> str:
     """Return a mark of a route: a journal holds no text of a configuration, which may contain a secret."""
-    import hashlib  # only for journals
-
     return hashlib.sha256("\0".join(key).encode("utf-8", "surrogatepass")).hexdigest()[:_MARK_DIGITS]
 
 
@@ -325,8 +328,6 @@ def url_notes(look: Observation, url: str) -> tuple[str, ...]:
 
 def _route_at_url(snapshot: Snapshot, url: str) -> str | None:
     """Return the id of the route that serves the URL: server name and port first, then the longest prefix."""
-    from urllib.parse import urlsplit  # with ipaddress 4 ms, only for --url
-
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     best: tuple[tuple[bool, bool, int], str] | None = None

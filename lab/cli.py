@@ -9,17 +9,40 @@ import sys
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
+from fixer import __version__  # both programs are one distribution
 from fixer.command_words import CONTEXT_SETTINGS
+from fixer.lazy.lazy_imports import lazy_imports
 from lab.command_table import EXAMPLES, LabGroup
 from lab.errors import LabError, UnexpectedState, UsageError
 
-if TYPE_CHECKING:
+with lazy_imports():  # each command imports what it uses; help imports nothing
+    import json
+
+    from lab.bench.run_bench import BenchRequest, run_bench
+    from lab.matrix.run_matrix import MatrixRequest, github_matrix_text, run_matrix
+    from lab.paths import use_extra_scenarios
+    from lab.random_hosts.run_random import random_request, run_random
+    from lab.scenario import catalog
     from lab.scenario.scenario_file import Stack
+    from lab.stack.docker_command import require_docker
+    from lab.stack.find_lab import all_lab_ids, find_id, find_lab, find_lab_and_part, labs_with_only_rules
+    from lab.stack.lab_parts import listed_parts
+    from lab.stack.lab_records import record_ids  # asks no Docker: completion answers at once
     from lab.stack.running_lab import Lab
+    from lab.verbs.check import check_lab
+    from lab.verbs.down import lab_down
+    from lab.verbs.hint import next_hint
+    from lab.verbs.new import new_scenario
+    from lab.verbs.shell import logs_argv, shell_argv, tools_argv
+    from lab.verbs.show import list_json, list_text, show_text
+    from lab.verbs.solve import solve as solve_lab
+    from lab.verbs.status import collect_statuses, status_text
+    from lab.verbs.up import StartedLab, lab_reset, lab_up, started_text
+    from lab.verbs.validate import find_problems
 
 INTERRUPTED = 130
 
@@ -41,14 +64,11 @@ class StackName(StrEnum):
 
 
 def _complete_scenario(incomplete: str) -> list[str]:
-    from lab.scenario.catalog import ANY, aliases, scenario_folders
-
-    return [name for name in (*scenario_folders(), *aliases(), ANY) if name.startswith(incomplete)]
+    names = (*catalog.scenario_folders(), *catalog.aliases(), catalog.ANY)
+    return [name for name in names if name.startswith(incomplete)]
 
 
 def _complete_lab(incomplete: str) -> list[str]:
-    from lab.stack.lab_records import record_ids  # asks no Docker: completion answers at once
-
     return [lab_id for lab_id in record_ids() if lab_id.startswith(incomplete)]
 
 
@@ -111,15 +131,11 @@ def _print_progress(line: str) -> None:
 
 
 def _find_lab(word: str) -> Lab:
-    from lab.stack.find_lab import find_lab
-
     return find_lab(word)
 
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from fixer import __version__  # both programs are one distribution
-
         typer.echo(f"lab {__version__} (badgateway)")
         raise typer.Exit
 
@@ -134,27 +150,20 @@ def options(
 ) -> None:
     """Reproduce the ways nginx answers 502, on stacks of containers and on a machine in a container."""
     if scenarios is not None:
-        from lab.paths import use_extra_scenarios
-
         use_extra_scenarios(scenarios)
 
 
 @app.command("list", epilog=EXAMPLES["list"])
 def list_scenarios(as_json: AsJson = False) -> None:
     """List the scenarios: difficulty, stacks, family."""
-    from lab.verbs.show import list_json, list_text
-
     typer.echo(list_json() if as_json else list_text())
 
 
 @app.command(epilog=EXAMPLES["show"])
 def show(scenario: ScenarioArgument) -> None:
     """Show a scenario's story and the stacks on which it runs."""
-    from lab.scenario.catalog import find_scenario, variant_of
-    from lab.verbs.show import show_text
-
-    found = find_scenario(scenario)
-    typer.echo(show_text(found, variant_of(found, scenario)))
+    found = catalog.find_scenario(scenario)
+    typer.echo(show_text(found, catalog.variant_of(found, scenario)))
 
 
 @app.command(epilog=EXAMPLES["up"])
@@ -169,12 +178,9 @@ def up(
     family: Annotated[str, typer.Option(help="Of `lab up any`: the start of a family's name.")] = "",
 ) -> None:
     """Start a stack, break it, and wait until it is really broken. `any` is a fault that is not named."""
-    from lab.scenario.catalog import Wish, seed_for
-    from lab.verbs.up import lab_up, started_text
-
     on: Stack | None = stack.value if stack else None
-    wish = Wish(difficulty, family)
-    number = seed_for(scenario, on, wish, lambda: secrets.randbelow(100000)) if seed is None else seed
+    wish = catalog.Wish(difficulty, family)
+    number = catalog.seed_for(scenario, on, wish, lambda: secrets.randbelow(100000)) if seed is None else seed
     risen = lab_up(scenario, on, number, _print_progress, chosen_seed=seed is not None, noise=noise, wish=wish)
     typer.echo(started_text(risen))
 
@@ -185,11 +191,6 @@ def status(
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Also show scenario and seed.")] = False,
 ) -> None:
     """List the labs that are up, and what their pages answer now. Give nothing away."""
-    import json
-
-    from lab.stack.docker_command import require_docker
-    from lab.verbs.status import collect_statuses, status_text
-
     require_docker()
     entries = collect_statuses()
     typer.echo(json.dumps({"labs": entries}, indent=2) if as_json else status_text(entries, verbose=verbose))
@@ -201,10 +202,6 @@ def logs(
     follow: Annotated[bool, typer.Option(help="Follow the logs until Ctrl-C.")] = True,
 ) -> None:
     """Show the logs of a lab."""
-    from lab.stack.find_lab import find_lab_and_part
-    from lab.stack.lab_parts import listed_parts
-    from lab.verbs.shell import logs_argv
-
     found, wanted = find_lab_and_part(lab, part)
     argv = logs_argv(found, wanted, listed_parts(found), follow=follow)
     os.execvp(argv[0], argv)  # noqa: S606
@@ -218,10 +215,6 @@ def shell(
     )] = False,
 ) -> None:
     """Open a shell in a lab."""
-    from lab.stack.find_lab import find_lab_and_part
-    from lab.stack.lab_parts import listed_parts
-    from lab.verbs.shell import shell_argv, tools_argv
-
     found, wanted = find_lab_and_part(lab, part)
     listed = listed_parts(found)
     argv = tools_argv(found, wanted, listed, _print_progress) if tools else shell_argv(found, wanted, listed)
@@ -231,19 +224,14 @@ def shell(
 @app.command(epilog=EXAMPLES["hint"])
 def hint(lab: LabArgument = "") -> None:
     """Show the next hint, from vague to exact."""
-    from lab.verbs.hint import next_hint
-
     typer.echo(next_hint(_find_lab(lab)))
 
 
 @app.command(epilog=EXAMPLES["reset"])
 def reset(lab: LabArgument = "") -> None:
     """Break a lab again from scratch."""
-    from lab.scenario.catalog import scenario_named
-    from lab.verbs.up import StartedLab, lab_reset, started_text
-
     found = _find_lab(lab)
-    variant = scenario_named(found.record.scenario).variant(found.record.variant)
+    variant = catalog.scenario_named(found.record.scenario).variant(found.record.variant)
     again, seen = lab_reset(found, variant, _print_progress)
     typer.echo(started_text(StartedLab(again, variant, seen)))
 
@@ -254,9 +242,6 @@ def down(
     everything: Annotated[bool, typer.Option("--all", help="Remove all your labs, and labs without a record.")] = False,
 ) -> None:
     """Remove everything that a lab created."""
-    from lab.stack.find_lab import all_lab_ids, find_id, labs_with_only_rules
-    from lab.verbs.down import lab_down
-
     if lab and everything:
         raise UsageError("name a lab, or --all, not both")
     for lab_id in (*all_lab_ids(), *labs_with_only_rules()) if everything else (find_id(lab),):
@@ -267,23 +252,18 @@ def down(
 @app.command(epilog=EXAMPLES["new"])
 def new(scenario: Annotated[str, typer.Argument(metavar="NAME", help="Cause that the scenario reproduces.")]) -> None:
     """Write a first scenario file for a new cause."""
-    from lab.verbs.new import new_scenario
-
     typer.echo(str(new_scenario(scenario)))
 
 
 @app.command(epilog=EXAMPLES["validate"])
 def validate() -> None:
     """Check every scenario file."""
-    from lab.scenario.catalog import scenario_folders
-    from lab.verbs.validate import find_problems
-
     found = list(find_problems())
     for _, problem in found:
         typer.echo(problem)
     if found:
         raise UnexpectedState(f"{len(found)} problem{'s' if len(found) > 1 else ''} in the scenarios")
-    count = len(scenario_folders())
+    count = len(catalog.scenario_folders())
     typer.echo(f"{count} scenario{'s' if count > 1 else ''}, no problems")
 
 
@@ -293,8 +273,6 @@ def check(
     after_restart: Annotated[bool, typer.Option("--after-restart", help="Restart the lab, then check again.")] = False,
 ) -> int:
     """Check a lab: exit code 0 if it is well, 1 if it is broken, with what still fails. Change nothing else."""
-    from lab.verbs.check import check_lab
-
     text, code = check_lab(_find_lab(lab), after_restart=after_restart, as_json=as_json)
     typer.echo(text)
     return code
@@ -306,8 +284,6 @@ def solve(
     inside: Annotated[bool, typer.Option("--inside", help="Copy fixer.pyz into the machine and run it there.")] = False,
 ) -> int:
     """Run fixer's repair on a lab step by step, then check the lab."""
-    from lab.verbs.solve import solve as solve_lab
-
     return 0 if solve_lab(_find_lab(lab), _print_progress, within=inside) else 1
 
 
@@ -329,8 +305,6 @@ def matrix(
     github: Annotated[bool, typer.Option("--github", help="Only print a matrix for GitHub Actions.")] = False,
 ) -> None:
     """Try every variant: break, diagnose, repair, check, restart, check again, undo."""
-    from lab.matrix.run_matrix import MatrixRequest, github_matrix_text, run_matrix
-
     wish = MatrixRequest(only or (), stack.value if stack else None, seeds, inside, everything, shard, jobs, json_file,
                          junit,
                 markdown, resume, noise)
@@ -365,8 +339,6 @@ def bench(
 ) -> None:
     """Let any fixer at the scenarios: cause right, repaired, survived a restart, harm done, seconds."""
     if random is not None:
-        from lab.random_hosts.run_random import random_request, run_random
-
         typer.echo(run_random(random_request(
             random, seeds, solver or (), jobs, json_file, publish=publish, keep=keep, coverage=coverage,
             spec=spec, shrink=shrink,
@@ -375,8 +347,6 @@ def bench(
     if alone := [name for name, given in (("--coverage", coverage), ("--keep", keep), ("--publish", publish),
                                           ("--spec", spec), ("--shrink", shrink)) if given]:
         raise UsageError(f"{alone[0]} needs --random N")
-    from lab.bench.run_bench import BenchRequest, run_bench
-
     typer.echo(run_bench(BenchRequest(solver or (), only or (), stack.value if stack else None, seeds, inside, jobs,
                                       json_file, junit, markdown)))
 

@@ -6,7 +6,11 @@ import shlex
 from collections.abc import Sequence
 
 from fixer.command_words import ProposingGroup, by_synonym, examples
+from fixer.lazy.lazy_imports import lazy_imports
 from lab.errors import UsageError
+
+with lazy_imports():
+    from lab.scenario.catalog import is_scenario_or_alias  # reads the scenarios: for a wrong command only
 
 
 class LabGroup(ProposingGroup):
@@ -33,8 +37,6 @@ class LabGroup(ProposingGroup):
 
     def line_without_command(self, word: str, rest: Sequence[str]) -> str:
         """Return `up` for the name of a scenario."""
-        from lab.scenario.catalog import is_scenario_or_alias  # reads the scenarios: for a wrong command only
-
         return shlex.join(("up", word)) if is_scenario_or_alias(word) else ""
 
 

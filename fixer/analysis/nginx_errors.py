@@ -6,14 +6,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TypeAlias
 
 from fixer.analysis.case import Case, FailingAddress
-from fixer.analysis.evidence import clock_of, file_line_text, line_text
+from fixer.analysis.evidence import clock_of, config_evidence, file_line_text, line_text, no_listener_evidence
 from fixer.analysis.route_verdict import RECENT_ERROR, RouteVerdict, recent_events
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import ErrorKind, Route
 from fixer.model.snapshot import ErrorEvent, Nginx, Service
-from fixer.nginx.error_kinds import KINDS
+from fixer.nginx.error_kinds import CONNECT_FAILED, KINDS
 
 _SAMPLE = 20     # routes of one address that lines are searched for: more would say the same
 
@@ -38,6 +38,17 @@ def symptom_evidence(case: Case, trouble: FailingAddress, kinds: Kinds = KINDS) 
         count = f"{len(events)} times: " if len(events) > 1 else ""
         shown.insert(0, Evidence("nginx-log", last.where, count + last.raw[:300]))
     return tuple(shown)
+
+
+def connect_symptoms(case: Case, trouble: FailingAddress) -> tuple[Evidence, ...]:
+    """Return the newest line about a failed connect to the address, and the probe results."""
+    return symptom_evidence(case, trouble, CONNECT_FAILED)
+
+
+def refused_evidence(case: Case, trouble: FailingAddress) -> tuple[Evidence, ...]:
+    """Return what shows that nobody answers: nginx's configuration, the closed socket, and the symptoms of that."""
+    return (config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
+            *connect_symptoms(case, trouble))
 
 
 def routes_text(trouble: FailingAddress) -> str:

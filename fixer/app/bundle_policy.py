@@ -11,6 +11,7 @@ from fixer.model.capture import Capture
 from fixer.model.diagnosis import IgnoredFinding
 from fixer.model.query import Answer, FileAnswer
 from fixer.observe.script_bundle import OPERATOR_FILES
+from fixer.policy import parse_rules
 
 _IGNORE_LIST_QUERY, _POLICY_QUERY = OPERATOR_FILES
 
@@ -38,8 +39,6 @@ def _present_file(answer: Answer | None) -> FileAnswer | None:
 
 def _policy_text(file: FileAnswer) -> str:
     """Return the rules in one line, as a diagnosis of that machine shows them."""
-    from fixer.policy import parse_rules  # most hosts have no such file
-
     info = file.stat
     if file.status != "ok" or info is None:
         return f"{file.path} could not be read: fixer repairs nothing there"

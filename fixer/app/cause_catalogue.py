@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from functools import cache
 
@@ -10,8 +11,17 @@ from fixer import causes
 from fixer.analysis.cause import unique_causes
 from fixer.causes import Cause, CauseJudge
 from fixer.errors import UsageError
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import UNEXPLAINED
 from fixer.model.report import SCHEMA_VERSION, CatalogueReport, CauseReport
+
+with lazy_imports():
+    from difflib import get_close_matches  # 5 ms, for a wrong name only
+    from importlib.metadata import entry_points
+    from inspect import cleandoc  # 7 ms, for a page only
+
+    from fixer.app import explain_line  # only for what is no cause
+    from fixer.app.explain_line import status_of  # for a wrong command only
 
 
 def catalogue_report() -> CatalogueReport:
@@ -26,8 +36,6 @@ def explain_page(text: str) -> str:
     found = _cause_named(text)
     if found is not None:
         return cause_page(text)
-    from fixer.app import explain_line  # only for what is no cause
-
     titles = {cause.id: cause.title for cause in all_causes()}
     status = explain_line.status_of(text)
     if status:
@@ -41,8 +49,6 @@ def explain_page(text: str) -> str:
 
 def cause_page(word: str) -> str:
     """Return the page of the cause with this id or variant name. A variant is explained on top and marked below."""
-    from inspect import cleandoc  # 7 ms, for a page only
-
     cause = known_cause(word)
     page = _with_all_variants(cleandoc(cause.page), cause.variants)
     variant = _normal(word)
@@ -69,15 +75,11 @@ def _with_all_variants(page: str, variants: tuple[str, ...]) -> str:
 
 def _mark(page: str, variant: str) -> str:
     """Return the page with `>` before its row, and before each paragraph that starts with the variant's name."""
-    import re  # for a page only
-
     return re.sub(rf"(?m)^  (?={re.escape(variant)}(?![\w-]))", MARK, page)
 
 
 def is_page(word: str) -> bool:
     """Return whether `fixer explain` has a page for the word: a cause, a variant or a status."""
-    from fixer.app.explain_line import status_of  # for a wrong command only
-
     return _cause_named(word) is not None or bool(status_of(word))
 
 
@@ -89,8 +91,6 @@ def known_cause(word: str) -> Cause:
     if _normal(word) == UNEXPLAINED:
         raise UsageError("unexplained is no cause: nginx logged a failure that is not over, and nothing explains it",
                          "read the log of the service at the time of the line that the finding quotes")
-    from difflib import get_close_matches  # 5 ms, for a wrong name only
-
     near = get_close_matches(_normal(word), cause_names(), n=1)
     raise UsageError(f"no cause is called {word}", f"did you mean {near[0]}?" if near else "see: fixer causes")
 
@@ -156,8 +156,6 @@ def _third_party_causes() -> tuple[Cause, ...]:
     if not any(_is_named_in(folder) for folder in dict.fromkeys(sys.path)):
         return ()
     # importing importlib.metadata costs more than a diagnosis should: only if a package names the group
-    from importlib.metadata import entry_points
-
     theirs = (point.load() for point in entry_points(group=ENTRY_POINT_GROUP))
     return tuple(cause for cause in theirs if isinstance(cause, Cause))
 

@@ -11,13 +11,13 @@ from fixer.errors import UsageError
 from fixer.hosts.machine.look_budget import one_look
 from fixer.lazy.dataclass import replace
 from fixer.model.capture import Capture
+from fixer.observe.collect_capture import collect as observe
+from fixer.observe.evidence_bundle import pack_bundle
+from fixer.render.terminal_text import clean
 
 
 def collect(word: str, looking: DiagnoseRequest, output: str) -> str:
     """Write the bundle and return a summary of its content. Never overwrite a file."""
-    from fixer.observe.collect_capture import collect as observe
-    from fixer.observe.evidence_bundle import pack_bundle
-
     path = Path(output)
     if path.exists() or path.is_symlink():
         raise UsageError(f"{output} exists already", "name a new file: fixer never overwrites one")
@@ -46,8 +46,6 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _summary_text(capture: Capture, output: str, size: int) -> str:
-    from fixer.render.terminal_text import clean
-
     lines = [f"{clean(output)}: {size // 1024 + 1} KiB, secrets redacted"]
     for node in capture.nodes:
         files = sum(len(answer.files) for answer in node.answers.values())

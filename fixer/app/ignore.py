@@ -12,8 +12,12 @@ from fixer.app.request import DiagnoseRequest
 from fixer.diagnose.ignored_findings import misplaced_notes
 from fixer.errors import FixerError, UsageError
 from fixer.hosts.open_target import parse_target
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import UNEXPLAINED, IgnoredFinding
 from fixer.model.report import SCHEMA_VERSION, IgnoreReport
+
+with lazy_imports():
+    import pwd
 
 _EXAMPLE = "for example: --until 2030-12-31"
 _MOST_DAYS = 366 * 2  # days: an operator forgets a longer entry
@@ -72,8 +76,6 @@ def _parse_day(until: str) -> str:
 
 def _user_name() -> str:
     """Return the user's name as sudo or the system gives it."""
-    import pwd
-
     try:
         return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
     except KeyError:

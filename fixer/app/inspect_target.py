@@ -21,6 +21,7 @@ from fixer.hosts.machine.look_budget import is_over, one_look
 from fixer.hosts.machine.state_root import ignore_list_path
 from fixer.hosts.open_target import open_target, parse_target
 from fixer.lazy.dataclass import replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.capture import Capture
 from fixer.model.diagnosis import IgnoredFinding, Inputs
 from fixer.model.facts import Known, Unknown
@@ -36,6 +37,14 @@ from fixer.observe.nginx.nginx_masters import TEST_NEVER_ENDS, TEST_NOT_ALLOWED
 from fixer.observe.view.observe_options import ObserveOptions
 from fixer.render.build_report import build_report
 from fixer.verify import Observation, failing_marks, proofs, url_notes
+
+with lazy_imports():
+    from fixer.app.bundle_policy import add_bundle_policy  # only script bundles need it
+    from fixer.app.ignore_list import load
+    from fixer.apply.run_history import history
+    from fixer.hosts.ssh import host_of
+    from fixer.observe.evidence_bundle import unpack_bundle
+    from fixer.observe.script_bundle import is_script_bundle, load_script_bundle
 
 if TYPE_CHECKING:
     from fixer.model.journal import RunSummary
@@ -54,13 +63,8 @@ def open_named_target(word: str) -> Iterator[Target]:
 
 
 def _load_bundle(data: bytes) -> Capture:
-    from fixer.observe.evidence_bundle import unpack_bundle
-    from fixer.observe.script_bundle import is_script_bundle, load_script_bundle
-
     if not is_script_bundle(data):
         return unpack_bundle(data)
-    from fixer.app.bundle_policy import add_bundle_policy  # only script bundles need it
-
     return add_bundle_policy(load_script_bundle(data))
 
 
@@ -100,8 +104,6 @@ def ignored_on(ref: TargetRef) -> tuple[IgnoredFinding, ...]:
     """Return the ignored findings of a target, from the list on this machine."""
     if not os.path.exists(ignore_list_path(ref)):  # noqa: PTH110  importing pathlib costs more than this function
         return ()
-    from fixer.app.ignore_list import load
-
     return load(ref)
 
 
@@ -134,8 +136,6 @@ def diagnose(word: str, looking: DiagnoseRequest) -> Report:
 def _host_name(ref: TargetRef) -> str:
     """Return the name of the machine that was observed; empty for a bundle, which does not hold it."""
     if ref.kind == "ssh":
-        from fixer.hosts.ssh import host_of
-
         return host_of(ref.address)
     return "" if ref.kind == "bundle" else os.uname().nodename
 
@@ -238,8 +238,6 @@ class StateNotes:
             here = self._target.ref.kind == "local"  # a local state folder with no runs needs one check only
             if (here and not os.path.exists(f"{folder}/runs")) or not writer.files.listdir(f"{folder}/runs"):  # noqa: PTH110
                 return
-            from fixer.apply.run_history import history
-
             runs = history(self._target)
         except (NeedsPerson, CannotObserve, OSError):
             if is_over():  # else an observation needs no journal

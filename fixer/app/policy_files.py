@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING, Literal
 
 from fixer.errors import CannotObserve, NeedsPerson
 from fixer.hosts.machine.state_root import POLICY, read_own_file
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.host import Target
 from fixer.model.journal import FileState
 from fixer.model.plan import affected_services
+
+with lazy_imports():
+    from fixer.policy import parse_rules  # most hosts have no such file
 
 if TYPE_CHECKING:
     from fixer.policy import Rules
@@ -105,6 +109,4 @@ def _unreadable_error(where: str, error: OSError) -> NeedsPerson:
 
 
 def _parse_policy(data: bytes, where: str) -> Rules:
-    from fixer.policy import parse_rules  # most hosts have no such file
-
     return parse_rules(data, where)

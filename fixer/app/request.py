@@ -7,6 +7,10 @@ from typing import Literal
 
 from fixer.errors import UsageError
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
+
+with lazy_imports():
+    from urllib.parse import urlsplit  # with ipaddress 4 ms, only for --url
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +59,6 @@ def check_url(url: str) -> str:
     """Return the URL; raise UsageError unless it is http or https, with a host, without user and password."""
     if not url:
         return ""
-    from urllib.parse import urlsplit  # with ipaddress 4 ms, only for --url
-
     hint = "for example: --url https://shop.example/api/login"
     try:
         parts = urlsplit(url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fixer.app.inspect_target import open_named_target
+from fixer.apply import repair_run
 from fixer.hosts.machine import state_root
 from fixer.lazy.dataclass import replace
 from fixer.model.report import SCHEMA_VERSION, HistoryReport, UndoResult
@@ -10,8 +11,6 @@ from fixer.model.report import SCHEMA_VERSION, HistoryReport, UndoResult
 
 def undo(word: str, run_id: str | None) -> UndoResult:
     """Undo the run with this id, or the last one that changed something."""
-    from fixer.apply import repair_run
-
     with open_named_target(word) as target:
         result = repair_run.undo(target, run_id)
     return result if result.id else replace(result, notes=(*result.notes, *_root_runs_note(word)))
@@ -19,8 +18,6 @@ def undo(word: str, run_id: str | None) -> UndoResult:
 
 def history(word: str, forget: str | None) -> HistoryReport:
     """Return the runs of a target, newest first, after removing the one to forget."""
-    from fixer.apply import repair_run
-
     with open_named_target(word) as target:
         if forget is not None:
             repair_run.forget(target, forget)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TypeAlias, TypeGuard, assert_never
 
 from fixer.apply.steps import container_step, start_marks
+from fixer.apply.steps.nginx_step import reload_nginx, youngest_process
 from fixer.apply.steps.node_access import Nodes, Runner
 from fixer.apply.steps.unit_step import daemon_reload
 from fixer.model.plan import ContainerAction, DaemonReload, ProgramAction, ReloadNginx, Step, UnitAction
@@ -104,8 +105,6 @@ def _pid_of(step: ProgramAction, runner: Runner) -> str:
 
 def _has_reloaded_since(step: ReloadNginx, runner: Runner, since: float) -> bool:
     """Return whether nginx's master or a worker started after `since`."""
-    from fixer.apply.steps.nginx_step import youngest_process  # needed by few rollbacks
-
     pid = youngest_process(step, runner)
     return pid is not None and _is_younger(runner, str(pid), since)
 
@@ -120,8 +119,6 @@ def apply_restored_files(step: AutomaticStep, nodes: Nodes) -> str:
             daemon_reload(runner)
             return "systemd read its unit files again"
         case ReloadNginx():
-            from fixer.apply.steps.nginx_step import reload_nginx  # needed by few rollbacks
-
             reload_nginx(step, runner)
             return "reloaded nginx"
         case UnitAction():

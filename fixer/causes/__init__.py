@@ -10,7 +10,11 @@ from typing import Protocol
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, unique_causes
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Verdict
+
+with lazy_imports():
+    import pkgutil  # with inspect and all that it takes 7 ms
 
 __all__ = ["Cause", "CauseJudge", "LazyCause", "causes_in", "lazy_causes", "load_causes", "module_names"]
 
@@ -61,8 +65,6 @@ def causes_in(names: tuple[str, ...]) -> tuple[Cause, ...]:
 
 def module_names() -> tuple[str, ...]:
     """The modules beside this one; also inside a zip file."""
-    import pkgutil  # with inspect and all that it takes 7 ms
-
     return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
 
 

@@ -45,6 +45,7 @@ from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, Service
 from fixer.repairs.command_options import CommandOption, edit_option, find_option
+from fixer.repairs.resource_limits import SettingRepairWording, set_and_start_repair
 from fixer.repairs.start_service import start_or_restart_steps
 
 MIN_EVENTS = 3
@@ -122,11 +123,6 @@ def _repair(case: Case, service: Service, endpoint: Endpoint, option: CommandOpt
     chosen = case.inputs.get(need.key, DEFAULT_BACKLOG)
     written = edit_option(case.snapshot, service, option, chosen, _OPTION)
     begin = start_or_restart_steps(case.snapshot, service, endpoint)
-    from fixer.repairs.resource_limits import (  # only if found
-        SettingRepairWording,
-        set_and_start_repair,
-    )
-
     does = f"{_OPTION} {chosen} instead of {option.value}"
     return set_and_start_repair(SettingRepairWording(
         "raise-backlog", f"raise {_OPTION}", need, does,

@@ -52,13 +52,12 @@ import posixpath
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import bindings_of, config_evidence, find_node, log_evidence, no_listener_evidence
+from fixer.analysis.evidence import bindings_of, find_node, log_evidence
 from fixer.analysis.exits.code_error import find_code_fault
 from fixer.analysis.exits.exec_step import account_name_of, setting_evidence
 from fixer.analysis.exits.exit_reason import has_variable_or_port_reason
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.exits.path_access import PathState, credential_texts, denied_folder_of, is_credential, path_state
-from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.service_state import state_evidence
 from fixer.formats.file_errors import (
     FOLDER_CODES,
@@ -78,8 +77,8 @@ from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.service import configured_sockets
 from fixer.model.snapshot import CommandArgument, LogLine, Service, UnitValue
-from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.command_options import edit_argument
+from fixer.repairs.container_settings import temporary_folder_repair
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.listen_address import LISTEN_ID
 from fixer.repairs.start_service import start_again_repairs, start_or_restart_steps
@@ -227,11 +226,8 @@ def _mended_finding(case: Case, crash: FailedRun, denied: _UnusablePath, state: 
 
 
 def _evidence(case: Case, crash: FailedRun, denied: _UnusablePath, shown: tuple[Evidence, ...]) -> tuple[Evidence, ...]:
-    trouble = crash.failing_addresses[0]
     return tuple(dict.fromkeys((
-        log_evidence(denied.line.text, denied.line.where), *shown, state_evidence(crash.service),
-        config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
-        *symptom_evidence(case, trouble, CONNECT_FAILED),
+        log_evidence(denied.line.text, denied.line.where), *shown, *crash.symptoms(case),
     )))
 
 
@@ -267,8 +263,6 @@ def _repairs(
     """Return an edit that allows writes to the data folder, or lets systemd create the folder below /run. Else return
     a manual repair."""
     if (denied.reason in READ_ONLY_CODES or denied.reason == NO_TEMP) and crash.service.container is not None:
-        from fixer.repairs.container_settings import temporary_folder_repair  # only if a container may not write
-
         given = temporary_folder_repair(case, crash, denied.path)
         return (*((given,) if given is not None else ()), *manual_repairs("open-path", todo))
     if denied.reason == NO_TEMP:

@@ -56,7 +56,7 @@ from fixer.analysis.exits.kills import (
     last_exit_signal,
     worker_deaths,
 )
-from fixer.analysis.nginx_errors import symptom_evidence
+from fixer.analysis.nginx_errors import refused_evidence, symptom_evidence
 from fixer.analysis.run_log import gave_up_line
 from fixer.analysis.service_state import run_state_of, state_evidence
 from fixer.model.diagnosis import Finding, Repair, Verdict
@@ -67,6 +67,7 @@ from fixer.repairs.boot_enablement import enable_at_boot_text
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.resource_limits import lifted_task_limit_evidence, raise_reached_limit_repair, reached_limit_of
 from fixer.repairs.start_service import start_again_repairs, start_steps, swarm_advice_text
+from fixer.repairs.write_variables import write_drop_in
 
 _LOSS_SECONDS = 3.0       # seconds before and after a kill in which nginx loses requests under way
 _MIN_DEATHS = 3          # fewer deaths may be an accident
@@ -130,8 +131,7 @@ def _lifted_limit_finding(case: Case, crash: FailedRun, lifted: Evidence) -> Fin
     service, trouble = crash.service, crash.failing_addresses[0]
     evidence = (
         lifted, *(log_evidence(line.text, line.where) for line in last_error_lines(crash.lines)[-1:]),
-        state_evidence(service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-        *no_listener_evidence(trouble.endpoint), *symptom_evidence(case, trouble, CONNECT_FAILED),
+        state_evidence(service), *refused_evidence(case, trouble),
     )
     return Finding(
         cause=CAUSE.id, variant="tasks-or-address-space-limit", role="root", confidence="likely",
@@ -175,8 +175,6 @@ def _worker_deaths_finding(case: Case, died: WorkerDeaths) -> Finding:
 
 
 def _repairs(case: Case, crash: FailedRun) -> tuple[Repair, ...]:
-    from fixer.repairs.write_variables import write_drop_in  # only if found
-
     service, endpoint = crash.service, crash.failing_addresses[0].endpoint
     steps = start_steps(case.snapshot, service, endpoint)
     if by_hand := swarm_advice_text(service):

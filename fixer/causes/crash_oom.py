@@ -53,13 +53,16 @@ from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.route_verdict import recent_events
 from fixer.analysis.run_log import lines_of, message_of
 from fixer.analysis.service_state import start_time_of, state_evidence
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Service
 from fixer.nginx.error_kinds import CONNECT_FAILED, CUT_OFF
-from fixer.repairs.resource_limits import memory_limit, raise_memory_repair, size_text
-from fixer.repairs.start_service import start_again_repairs, start_steps
+
+with lazy_imports():  # only for what is found
+    from fixer.repairs.resource_limits import memory_limit, raise_memory_repair, size_text
+    from fixer.repairs.start_service import start_again_repairs, start_steps
 
 _CLOCK_SLACK = 3.0     # seconds between the kernel log's clock, which counts from the boot, and file times
 _JOURNAL_SLACK = 0.5    # seconds between the journal's clock and file times

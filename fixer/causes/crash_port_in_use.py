@@ -62,7 +62,7 @@ from fixer.analysis.exits.exit_reason import port_in_use_line
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs, has_listening_socket, reported_port_conflict
 from fixer.analysis.exits.last_output import is_stale_socket
 from fixer.analysis.exits.run_end import read_run_end
-from fixer.analysis.nginx_errors import symptom_evidence
+from fixer.analysis.nginx_errors import connect_symptoms, symptom_evidence
 from fixer.analysis.ownership.configured import configured_owner, is_configured_at
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
@@ -70,15 +70,18 @@ from fixer.analysis.run_log import last_run_lines
 from fixer.analysis.service_state import restart_count_of, run_state_of, state_evidence
 from fixer.formats.folders import is_within
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import SignalProcess
 from fixer.model.snapshot import Endpoint, Listener, LogLine, Process, Service
-from fixer.nginx.error_kinds import CONNECT_FAILED, CUT_OFF, READ_TIMEOUT
+from fixer.nginx.error_kinds import CUT_OFF, READ_TIMEOUT
 from fixer.repairs.file_edits import NotEditable
-from fixer.repairs.start_service import start_or_restart_steps, start_steps
-from fixer.repairs.write_variables import write_drop_in
+
+with lazy_imports():  # only for what is found
+    from fixer.repairs.start_service import start_or_restart_steps, start_steps
+    from fixer.repairs.write_variables import write_drop_in
 
 REPAIR_ID = "stop-port-holder"
 _LEAVING_KILL_MODES = ("process", "none")      # KillMode= values that stop at most the main process
@@ -141,7 +144,7 @@ def _other_port_finding(case: Case, crash: FailedRun) -> Finding | None:
         routes=crash.routes, service=service.name, node=service.node, evidence=tuple(dict.fromkeys((
             log_evidence(line.text, line.where), binding.source, Evidence("socket", f"socket {where}", holder_text),
             state_evidence(service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-            *symptom_evidence(case, trouble, CONNECT_FAILED),
+            *connect_symptoms(case, trouble),
         ))),
         repairs=(by_hand if managed is not None else _repair(case, seen),),
     )
@@ -337,7 +340,7 @@ def stale_socket_finding(case: Case, trouble: FailingAddress, endpoint: Endpoint
         evidence=tuple(dict.fromkeys((
             log_evidence(line.text, line.where), *no_listener_evidence(endpoint), state_evidence(service),
             config_evidence(case.snapshot, trouble.nginx, endpoint),
-            *symptom_evidence(case, trouble, CONNECT_FAILED),
+            *connect_symptoms(case, trouble),
         ))),
         repairs=(_clear_socket_repair(case, endpoint, service, path),),
     )

@@ -55,13 +55,16 @@ from fixer.analysis.run_log import message_of
 from fixer.analysis.service_state import run_state_of, state_evidence
 from fixer.formats.folders import is_below
 from fixer.formats.run_output import ends_run
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.query import FileStat
 from fixer.model.snapshot import ComposeSetting, ErrorEvent, LogLine, Nginx, Service
 from fixer.nginx.error_kinds import unwritable_folder
-from fixer.repairs.file_edits import check_and_reload_steps
+
+with lazy_imports():  # only for what is found
+    from fixer.repairs.file_edits import check_and_reload_steps
 
 RECENT_SECONDS = 600.0       # maximum age of a log line, if the folder is still unwritable
 _CURRENT_SECONDS = 60.0          # maximum age of a log line, if the folder cannot be checked

@@ -52,6 +52,7 @@ from fixer.model.service import UnitSetting
 from fixer.model.snapshot import Endpoint, SecurityPolicy, SelinuxDenial
 from fixer.repairs.boot_enablement import unit_action
 from fixer.repairs.file_edits import NotEditable
+from fixer.repairs.write_variables import write_drop_in
 
 CONNECT_BOOLEAN = "httpd_can_network_connect"
 _CONNECT_CALLS = frozenset({"connect", "@network-io", "@system-service"})
@@ -164,8 +165,6 @@ def _connect_filter(case: Case, trouble: FailingAddress) -> UnitSetting | None:
 
 
 def _explain_unit_filter(case: Case, trouble: FailingAddress, setting: UnitSetting) -> _Explanation:
-    from fixer.repairs.write_variables import write_drop_in  # only if it is found
-
     service = trouble.nginx.service
     assert service is not None and service.unit is not None
     summary = f"reset {service.name}'s SystemCallFilter and restart it (a short outage)"

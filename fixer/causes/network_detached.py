@@ -65,7 +65,6 @@ from fixer.analysis.ownership.container_network import LostSharedNetwork, lost_s
 from fixer.analysis.packet_filter.matching_rules import FilterMatch, certain_filter_matches, filter_match_evidence
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_state import state_evidence
-from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
@@ -123,10 +122,7 @@ def _unresolved_addresses(case: Case) -> tuple[FailingAddress, ...]:
 def _merge_finding(findings: dict[str, Finding], key: str, new: Finding) -> None:
     """Keep one finding for each fault, with all routes that it stops."""
     old = findings.get(key)
-    findings[key] = new if old is None else replace(
-        old, routes=tuple(dict.fromkeys((*old.routes, *new.routes))),
-        evidence=tuple(dict.fromkeys((*old.evidence, *new.evidence))),
-    )
+    findings[key] = new if old is None else old.joined_with(new)
 
 
 def _icc_block(case: Case, trouble: FailingAddress) -> FilterMatch | None:

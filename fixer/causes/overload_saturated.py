@@ -50,12 +50,12 @@ from fixer.analysis.route_verdict import RouteVerdict
 from fixer.analysis.run_log import lines_of, message_of
 from fixer.analysis.service_state import start_time_of, state_evidence
 from fixer.errors import StepFailed
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import WriteFile
 from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Nginx, Service
 from fixer.nginx.error_kinds import READ_TIMEOUT
-from fixer.repairs.command_options import CommandOption, add_workers_repair, edit_option, find_option
 from fixer.repairs.file_edits import (
     NotEditable,
     check_and_reload_steps,
@@ -64,7 +64,11 @@ from fixer.repairs.file_edits import (
     overwriters_text,
     replace_argument,
 )
-from fixer.repairs.start_service import start_or_restart_steps
+
+with lazy_imports():  # only for what is found
+    from fixer.repairs.command_options import CommandOption, add_workers_repair, edit_option, find_option
+    from fixer.repairs.resource_limits import SettingRepairWording, set_and_start_repair
+    from fixer.repairs.start_service import start_or_restart_steps
 
 MIN_EVENTS = 3      # timeouts within a minute that are no coincidence
 
@@ -190,11 +194,6 @@ def _raise_limit_repair(case: Case, service: Service, option: CommandOption, end
     chosen = case.inputs.get(need.key, default)
     written = edit_option(case.snapshot, service, option, chosen, _OPTION)
     begin = start_or_restart_steps(case.snapshot, service, endpoint)
-    from fixer.repairs.resource_limits import (  # only if something is found
-        SettingRepairWording,
-        set_and_start_repair,
-    )
-
     does = f"{_OPTION} {chosen} instead of {option.value}"
     return set_and_start_repair(SettingRepairWording(
         "raise-concurrency-limit", f"raise {_OPTION}", need, does,

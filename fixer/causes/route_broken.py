@@ -47,14 +47,20 @@ from fixer.analysis.case import Case, FailingAddress, unique_route_id
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import config_evidence, container_of, endpoint_text, find_node
 from fixer.analysis.nginx_errors import events_for, routes_text, symptom_evidence
+from fixer.analysis.packet_filter.matching_rules import certain_filter_matches
 from fixer.analysis.route_verdict import recent_events
+from fixer.findings.filter_rule import filter_finding
 from fixer.lazy.dataclass import replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import RemoveRoute
 from fixer.model.snapshot import Nginx
 from fixer.nginx.error_kinds import CONNECTING, READ_TIMEOUT
 from fixer.repairs.start_nginx import restart_nginx_repair
+
+with lazy_imports():
+    import ipaddress  # only after a connect error that a route explains
 
 _ROUTE_TYPES: dict[str, tuple[int, Literal["unreachable", "prohibit", "blackhole", "throw"], str]] = {
     "UNREACHABLE": (113, "unreachable", "route-unreachable"), "PROHIBIT": (13, "prohibit", "route-prohibit"),
@@ -88,9 +94,6 @@ def _size_filter_findings(case: Case) -> tuple[Finding, ...]:
             and any(event.kind in READ_TIMEOUT for event in n.errors.value)]
     if not late:
         return ()
-    from fixer.analysis.packet_filter.matching_rules import certain_filter_matches
-    from fixer.findings.filter_rule import filter_finding  # only for incomplete answers
-
     found: dict[str, Finding] = {}
     for trouble in (*case.failing_addresses, *_cut_short_addresses(case, late)):
         for block in certain_filter_matches(case, trouble)[0]:
@@ -146,8 +149,6 @@ def _connect_errnos(case: Case, trouble: FailingAddress) -> frozenset[int]:
 
 def best_route(ways: tuple[tuple[str, str], ...], address: str) -> tuple[str, str] | None:
     """Return the route with the longest prefix for the address, as the kernel selects it."""
-    import ipaddress  # only after a connect error that a route explains
-
     found: tuple[int, tuple[str, str]] | None = None
     wanted = ipaddress.ip_address(address)
     for network, kind in ways:

@@ -76,6 +76,7 @@ from fixer.model.snapshot import Endpoint, LogLine, Service, UnitValue
 from fixer.repairs.boot_enablement import unit_action
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.start_service import start_or_restart_steps
+from fixer.repairs.write_variables import write_drop_in
 
 SANDBOX_DROP_IN = "50-badgateway-sandbox.conf"
 _SIGSYS = 31
@@ -262,8 +263,6 @@ def _finding(case: Case, trouble: FailingAddress, denial: SandboxDenial) -> Find
 
 
 def _repair(case: Case, trouble: FailingAddress, denial: SandboxDenial) -> Repair:
-    from fixer.repairs.write_variables import write_drop_in  # only if it is found
-
     service = denial.service
     if not denial.drop_in_text:
         summary = f"let nginx reach {service.name}"

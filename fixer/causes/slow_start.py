@@ -52,30 +52,36 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case, FailingAddress, PortOwner, unique_route_id
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.dependency.start_order import LONG_QUEUED, awaited_unit_ages, queue_evidence, queued_start_text
+from fixer.analysis.dependency.start_order import (
+    LONG_QUEUED,
+    awaited_unit_ages,
+    health_check_text,
+    queue_evidence,
+    queued_start_text,
+)
 from fixer.analysis.dependency.startup_script import (
     WaitingScript,
+    find_waiting_script,
     not_started_text,
     running_command_text,
     script_text,
     waiting_script_evidence,
+    waiting_seconds,
 )
 from fixer.analysis.evidence import (
     address_text,
     age_text,
     bindings_of,
     clock_of,
-    config_evidence,
     endpoint_text,
     listeners_on,
     log_evidence,
-    no_listener_evidence,
     pids_of,
     processes_of,
     supervisor_name_of,
 )
 from fixer.analysis.exits.failed_run import has_failed, has_failing_workers, has_listening_socket, reached_serving
-from fixer.analysis.nginx_errors import symptom_evidence
+from fixer.analysis.nginx_errors import refused_evidence
 from fixer.analysis.ownership.configured import is_supervised
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
@@ -84,7 +90,6 @@ from fixer.analysis.service_state import is_idle_container, is_start_queued, run
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Service
-from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.redaction.commands import redact_argv
 from fixer.repairs.start_service import end_wait_repair
 from fixer.repairs.upstream_address import reachable_listeners
@@ -130,7 +135,6 @@ def _unhealthy_containers(case: Case) -> list[Service]:
 def _unhealthy_finding(case: Case, service: Service) -> Finding:
     box, facts = service.container, case.services_in_use[service.id]
     assert box is not None
-    from fixer.analysis.dependency.start_order import health_check_text  # only if Docker reports one as unhealthy
     answers = [e for key, j in case.verdicts.items() if key == unique_route_id(facts) for e in j.evidence[:1]]
     return Finding(
         cause=CAUSE.id, variant="container-unhealthy", role="advice", confidence="certain",
@@ -155,8 +159,6 @@ def _judge_start_script(case: Case, trouble: FailingAddress, owner: PortOwner) -
     """Return the finding if its start script has not started the server yet."""
     if has_listening_socket(case, owner.service):
         return None
-    from fixer.analysis.dependency.startup_script import find_waiting_script, waiting_seconds
-
     held = find_waiting_script(case, trouble, owner)
     if held is None:
         return None
@@ -234,8 +236,7 @@ def _starting_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> 
         node=service.node, evidence=tuple(dict.fromkeys((
             state_evidence(service), *(_last_line_evidence(service) if before else ()),
             *((log_evidence(killed.text, killed.where),) if killed is not None else ()),
-            config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-            *no_listener_evidence(trouble.endpoint), *symptom_evidence(case, trouble, CONNECT_FAILED),
+            *refused_evidence(case, trouble),
         ))),
         repairs=_wait_repairs(service),
     )
@@ -312,8 +313,7 @@ def queued_finding(case: Case, trouble: FailingAddress, service: Service, cause:
         routes=trouble.route_ids, service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys((
             state_evidence(service), *queue_evidence(service),
-            config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-            *no_listener_evidence(trouble.endpoint), *symptom_evidence(case, trouble, CONNECT_FAILED),
+            *refused_evidence(case, trouble),
         ))),
         repairs=(*(wait if young else ()), end_wait_repair(service)),
     )

@@ -43,15 +43,18 @@ from fixer.analysis.exits.kills import cut_off_requests
 from fixer.analysis.run_log import lines_of, message_of
 from fixer.analysis.service_state import run_state_of, start_time_of, state_evidence
 from fixer.formats.numbers import is_number
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Need, Repair, Role, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Service, Snapshot
 from fixer.nginx.error_kinds import CONNECT_FAILED
-from fixer.repairs.command_options import edit_option, find_numbered_option, second_worker_repair
 from fixer.repairs.file_edits import NotEditable
-from fixer.repairs.start_service import start_or_restart_steps
-from fixer.repairs.write_variables import EditSteps, write_variables
+
+with lazy_imports():  # only for what is found
+    from fixer.repairs.command_options import edit_option, find_numbered_option, second_worker_repair
+    from fixer.repairs.start_service import start_or_restart_steps
+    from fixer.repairs.write_variables import EditSteps, write_variables
 
 RECENT_SECONDS = 180.0     # seconds: older events are over, or the state shows them
 _LOSS_SECONDS = 8.0        # seconds between the server's log line and nginx's lost requests

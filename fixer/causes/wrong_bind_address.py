@@ -54,7 +54,7 @@ from fixer.analysis.evidence import (
 )
 from fixer.analysis.exits.exit_reason import address_unavailable_line
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
-from fixer.analysis.nginx_errors import routes_text, symptom_evidence
+from fixer.analysis.nginx_errors import connect_symptoms, refused_evidence, routes_text
 from fixer.analysis.ownership.container_network import has_host_network, nodes_in_same_network
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
@@ -64,7 +64,7 @@ from fixer.formats.addresses import ANY_IPV4, ANY_IPV6, is_loopback, reached_at
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import Endpoint, Listener, Service, Snapshot
-from fixer.nginx.error_kinds import CONNECT_FAILED
+from fixer.repairs.listen_address import listen_address_repair
 from fixer.repairs.start_service import start_again_repairs
 from fixer.repairs.upstream_address import point_at_address_repair
 
@@ -137,8 +137,6 @@ def _can_receive(line: Listener, endpoint: Endpoint) -> bool:
 
 
 def _wrong_address_finding(case: Case, trouble: FailingAddress, owner: PortOwner, held: Listener) -> Finding:
-    from fixer.repairs.listen_address import listen_address_repair  # only if it is found
-
     endpoint, service = trouble.endpoint, owner.service
     addresses = endpoint.addresses.or_else(())
     six = ":" in held.address and not held.address.startswith("::ffff:")
@@ -165,7 +163,7 @@ def _wrong_address_finding(case: Case, trouble: FailingAddress, owner: PortOwner
         detail=(), routes=trouble.route_ids, service=service.name, node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
             config_evidence(case.snapshot, trouble.nginx, endpoint), listener_evidence(case.snapshot, held, service),
-            *owner.evidence[:1], *no_listener_evidence(endpoint), *symptom_evidence(case, trouble, CONNECT_FAILED),
+            *owner.evidence[:1], *no_listener_evidence(endpoint), *connect_symptoms(case, trouble),
         ))),
         repairs=(repair,),
     )
@@ -173,8 +171,6 @@ def _wrong_address_finding(case: Case, trouble: FailingAddress, owner: PortOwner
 
 def _unavailable_finding(case: Case, crash: FailedRun, said: Evidence) -> Finding:
     """Return the finding on a program that ended because the machine lacks its configured address."""
-    from fixer.repairs.listen_address import listen_address_repair  # only if it is found
-
     service, trouble = crash.service, crash.failing_addresses[0]
     told = next((b for b in bindings_of(service) if b.unix is None), None)
     aim = _own_address(case.snapshot, trouble.endpoint, service)
@@ -194,8 +190,7 @@ def _unavailable_finding(case: Case, crash: FailedRun, said: Evidence) -> Findin
         detail=("nothing listens while it does not run",), routes=crash.routes, service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys((
             said, *(() if told is None else (told.source,)), *has, state_evidence(service),
-            config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
-            *symptom_evidence(case, trouble, CONNECT_FAILED),
+            *refused_evidence(case, trouble),
         ))),
         repairs=again or (listen_address_repair(case, service, trouble.endpoint, aim),),
         effects=("run-ends", "nothing-listens"),

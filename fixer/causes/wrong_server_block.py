@@ -50,7 +50,7 @@ from fixer.analysis.evidence import (
     line_text,
     no_listener_evidence,
 )
-from fixer.analysis.nginx_errors import routes_text, symptom_evidence
+from fixer.analysis.nginx_errors import connect_symptoms, routes_text
 from fixer.analysis.ownership.configured import configured_owner
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed, recent_events
@@ -182,7 +182,7 @@ def _shadowed_finding(case: Case, trouble: FailingAddress, index: int, hidden: t
         config_evidence(case.snapshot, nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
         config_evidence(case.snapshot, nginx, endpoint),
         Evidence("probe", endpoint.written, f"answers {direct} when asked directly"),
-        *symptom_evidence(case, trouble, CONNECT_FAILED),
+        *connect_symptoms(case, trouble),
     )
     routes = tuple(dict.fromkeys((*trouble.route_ids, *_routes_of(case, nginx, later))))
 

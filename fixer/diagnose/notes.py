@@ -15,6 +15,7 @@ from fixer.formats.addresses import ANY_IPV4
 from fixer.formats.backup_names import is_unused_name
 from fixer.formats.folders import is_within
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, HealthVerdict, RouteHealth
 from fixer.model.facts import Known, Unknown
@@ -23,6 +24,9 @@ from fixer.model.plan import WriteFile
 from fixer.model.snapshot import Container, Service, Snapshot, Unit
 from fixer.redaction.secrets import redact_text
 from fixer.repairs.boot_enablement import boot_notes
+
+with lazy_imports():
+    from fixer.diagnose.unexplained import unexplained_notes  # only for unexplained routes
 
 _MAX_REDIRECTS = 3
 _REDIRECT_TARGET = regex(r"(?:(https?)://([A-Za-z0-9.-]+)(?::\d+)?)?(/(?:[A-Za-z0-9_.~-][A-Za-z0-9/_.~-]{0,80})?)(?:[?#].*)?")
@@ -353,8 +357,6 @@ def rejected_answer_notes(seen: Assessment) -> Iterator[str]:
 def failure_notes(seen: Assessment) -> Iterator[str]:
     """Return what is known of routes that fail without a cause."""
     if seen.puzzling:
-        from fixer.diagnose.unexplained import unexplained_notes  # only for unexplained routes
-
         yield from unexplained_notes(seen.case, seen.puzzling)
 
 

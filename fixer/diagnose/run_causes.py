@@ -13,6 +13,7 @@ from fixer.diagnose.repair_proof import mark_proofs
 from fixer.diagnose.revise_findings import revise
 from fixer.diagnose.route_health import health_of_route, health_verdict, unconnectable_routes, unreachable_slow_routes
 from fixer.diagnose.triggers import is_triggered, triggers_of, untriggered_verdict
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import (
     UNEXPLAINED,
     Check,
@@ -25,6 +26,10 @@ from fixer.model.diagnosis import (
 )
 from fixer.model.facts import Known
 from fixer.model.snapshot import Snapshot
+
+with lazy_imports():
+    from fixer.diagnose.ignored_findings import apply_ignored  # rarely needed
+    from fixer.diagnose.lasting_failures import judge_logged_failures  # only if nginx logged something
 
 _ROLE_RANK = {"root": 0, "contributing": 1, "consequence": 2, "advice": 3}
 _CONFIDENCE_RANK = {"certain": 0, "likely": 1, "possible": 2}
@@ -60,8 +65,6 @@ def _apply_ignored(findings: tuple[Finding, ...], accepted: Sequence[IgnoredFind
     """Return the findings after `fixer ignore`, the routes whose failure is ignored, and the notes about both."""
     if not accepted:
         return findings, frozenset(), ()
-    from fixer.diagnose.ignored_findings import apply_ignored  # rarely needed
-
     return apply_ignored(findings, accepted, snapshot)
 
 
@@ -86,8 +89,6 @@ def _logged_failures(case: Case, shown: Sequence[Finding]) -> tuple[tuple[Findin
     if not any(isinstance(nginx.errors, Known) and nginx.errors.value and nginx.errors.value[-1].at >= since
                for nginx in case.snapshot.nginxes):
         return (), ()
-    from fixer.diagnose.lasting_failures import judge_logged_failures  # only if nginx logged something
-
     return judge_logged_failures(case, shown)
 
 

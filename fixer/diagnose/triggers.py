@@ -1,7 +1,7 @@
 """What must be seen before a cause is asked: without it, the cause is ruled out and its module is not loaded.
 
-Each cause of the table looks at failing addresses, at lines of nginx's error log, or at what else its row names, and at
-nothing else. A cause that is not in the table is always asked.
+Each cause of the table looks at failing addresses, at these kinds of lines of nginx's error log, or at what else its
+row names, and at nothing else. A cause that is not in the table is always asked.
 """
 
 from __future__ import annotations
@@ -13,45 +13,52 @@ from fixer.analysis.case import Case
 from fixer.analysis.route_verdict import is_confirmed_closed
 from fixer.model.diagnosis import RuledOut
 from fixer.model.facts import Known
+from fixer.model.nginx_config import ErrorKind
+from fixer.nginx.error_kinds import CONNECTING, CUT_IN_BODY, CUT_OFF, KINDS, READ_TIMEOUT
 
-Trigger: TypeAlias = Literal["address-fails", "address-closed", "nginx-logged", "nginx-stopped", "container-unhealthy"]
+Trigger: TypeAlias = Literal["address-fails", "address-closed", "nginx-stopped", "container-unhealthy"] | ErrorKind
 
-_ADDRESS: tuple[Trigger, ...] = ("address-fails",)
-_ADDRESS_OR_LINE: tuple[Trigger, ...] = ("address-fails", "nginx-logged")
-_ADDRESS_OR_STOPPED: tuple[Trigger, ...] = ("address-fails", "nginx-stopped")
-_LINE: tuple[Trigger, ...] = ("nginx-logged",)
-TRIGGERS: Mapping[str, tuple[Trigger, ...]] = {
+_ADDRESS: frozenset[Trigger] = frozenset({"address-fails"})
+_ADDRESS_OR_STOPPED: frozenset[Trigger] = _ADDRESS | {"nginx-stopped"}
+_ADDRESS_OR_LATE: frozenset[Trigger] = _ADDRESS | READ_TIMEOUT
+TRIGGERS: Mapping[str, frozenset[Trigger]] = {
     **dict.fromkeys((
         "crash-dependency-down", "crash-file-access", "firewall-drop", "firewall-reject", "mac-denied", "no-resolver",
         "sandbox-denied", "unix-socket-missing", "unix-socket-permission", "upstream-expects-tls",
         "upstream-speaks-http-not-tls", "wrong-bind-address", "wrong-port", "wrong-protocol",
     ), _ADDRESS),
-    **dict.fromkeys((
-        "backend-hung", "cpu-throttled", "crash-code-error", "crash-killed", "crash-loop-gave-up", "fd-exhausted",
-        "memory-pressure", "route-broken", "timeout-too-short",
-    ), _ADDRESS_OR_LINE),
     **dict.fromkeys(("crash-missing-env", "network-detached", "wrong-host"), _ADDRESS_OR_STOPPED),
-    **dict.fromkeys((
-        "backlog-full", "header-too-big", "invalid-upstream-headers", "tls-mismatch", "tls-verify-failed",
-    ), _LINE),
-    "backend-down": ("address-fails", "address-closed", "nginx-stopped"),
-    "slow-start": ("address-fails", "container-unhealthy"),
+    **dict.fromkeys(("cpu-throttled", "memory-pressure", "route-broken"), _ADDRESS_OR_LATE),
+    "backend-down": _ADDRESS_OR_STOPPED | {"address-closed"},
+    "backend-hung": _ADDRESS | {"timeout-body"},
+    "backlog-full": frozenset({"timeout-connect", "connect-timeout-kernel", "backlog-full"}),
+    "crash-code-error": _ADDRESS | CUT_IN_BODY,
+    "crash-killed": _ADDRESS | CUT_OFF,
+    "crash-loop-gave-up": _ADDRESS | CONNECTING,
+    "fd-exhausted": _ADDRESS | {"files-exhausted", "connect-files-exhausted"},
+    "header-too-big": CUT_OFF | {"header-too-big"},
+    "invalid-upstream-headers": frozenset({"header-malformed", "header-forbidden"}),
+    "slow-start": _ADDRESS | {"container-unhealthy"},
+    "timeout-too-short": _ADDRESS_OR_LATE | {"timeout-send"},
+    "tls-mismatch": frozenset({"tls-version"}),
+    "tls-verify-failed": frozenset({"tls-verify", "tls-name"}),
 }
 _MAX_SHOWN = 3
 
 
 def triggers_of(case: Case) -> frozenset[Trigger]:
-    """Return what is there. An error log that cannot be read may hold lines."""
+    """Return what is there. An error log that cannot be read may hold lines of any kind."""
     nginxes = case.snapshot.nginxes
     boxes = (service.container for service in case.snapshot.services)
     present: dict[Trigger, bool] = {
         "address-fails": bool(case.failing_addresses),
         "address-closed": any(map(is_confirmed_closed, case.snapshot.endpoints)),
-        "nginx-logged": any(not isinstance(nginx.errors, Known) or bool(nginx.errors.value) for nginx in nginxes),
         "nginx-stopped": any(nginx.master_pid is None for nginx in nginxes),
         "container-unhealthy": any(box is not None and box.health == "unhealthy" for box in boxes),
     }
-    return frozenset(trigger for trigger, is_there in present.items() if is_there)
+    lines = (nginx.errors.value if isinstance(nginx.errors, Known) else None for nginx in nginxes)
+    kinds = (KINDS if events is None else {event.kind for event in events} for events in lines)
+    return frozenset(trigger for trigger, is_there in present.items() if is_there).union(*kinds)
 
 
 def is_triggered(cause: str, present: frozenset[Trigger]) -> bool:

@@ -15,9 +15,9 @@ from fixer.analysis.packet_filter.matching_rules import (
     filter_match_text,
     uncertain_filter_matches,
 )
-from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Known
+from fixer.repairs.packet_filter_rules import filter_repairs
 
 
 def judge_filters(case: Case, cause: str, variant: Callable[[FilterMatch], str | None]) -> Verdict:
@@ -32,7 +32,7 @@ def judge_filters(case: Case, cause: str, variant: Callable[[FilterMatch], str |
             new = filter_finding(case, cause, name, block)
             key = f"{block.node}/{block.hit.where}"
             old = findings.get(key)
-            findings[key] = new if old is None else _merge_findings(old, new)
+            findings[key] = new if old is None else old.joined_with(new)
         unsure = () if wanted else tuple(b for b in uncertain_filter_matches(case, trouble) if variant(b) is not None)
         if lacking:
             missing.append(lacking)
@@ -56,11 +56,6 @@ def _no_filter_evidence(trouble: FailingAddress) -> tuple[Evidence, ...]:
     return tuple(e for j in trouble.verdicts[:1] for e in j.evidence[:1])
 
 
-def _merge_findings(old: Finding, new: Finding) -> Finding:
-    return replace(old, routes=tuple(dict.fromkeys((*old.routes, *new.routes))),
-                   evidence=tuple(dict.fromkeys((*old.evidence, *new.evidence))))
-
-
 def filter_finding(case: Case, cause: str, variant: str, block: FilterMatch) -> Finding:
     """Return the finding about a rule: the routes that it stops, and its repairs."""
     trouble = block.failing_address
@@ -71,8 +66,6 @@ def filter_finding(case: Case, cause: str, variant: str, block: FilterMatch) -> 
         *filter_match_evidence(block), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *there,
         *symptom_evidence(case, trouble),
     )
-    from fixer.repairs.packet_filter_rules import filter_repairs  # only if a filter is found
-
     return Finding(
         cause=cause, variant=variant, role="root", confidence="certain", summary=filter_match_text(block),
         detail=(f"needed by {routes_text(trouble)}",), routes=trouble.route_ids, service=None, node=block.node,

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
+
+with lazy_imports():
+    import ipaddress  # only IPv6 needs it
 
 ANY_IPV4, ANY_IPV6 = "0.0.0.0", "::"  # noqa: S104  read and written into files, nothing is bound
 DOCKER_RESOLVER = "127.0.0.11"
@@ -36,8 +40,6 @@ def normalize_address(text: str) -> str:
     """Return the address as the kernel and Docker write it: IPv6 has many spellings."""
     if ":" not in text:
         return text
-    import ipaddress  # only IPv6 needs it
-
     try:
         return ipaddress.ip_address(text).compressed
     except ValueError:

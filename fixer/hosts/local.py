@@ -8,8 +8,12 @@ from collections.abc import Sequence
 from fixer.errors import NeedsPerson
 from fixer.hosts.machine import state_root
 from fixer.hosts.nodes.local_node import LocalAsker, LocalWriter
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.host import Asker, Writer
 from fixer.model.target import TargetRef
+
+with lazy_imports():
+    from fixer.hosts.nodes.nearby_containers import published_container_askers
 
 _DOCKER_SOCKETS = ("/run/docker.sock", "/var/run/docker.sock")
 
@@ -32,8 +36,6 @@ class LocalTarget:
 
     def beside(self, places: Sequence[str]) -> tuple[Asker, ...]:
         """Return the containers that may serve these ports and sockets, and the engine; empty if there are none."""
-        from fixer.hosts.nodes.nearby_containers import published_container_askers
-
         return published_container_askers(places)
 
     def writer(self, node: str) -> Writer:

@@ -5,10 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fixer.errors import NoSuchTarget, UsageError
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.capture import Capture
 from fixer.model.host import Target
 from fixer.model.target import TargetRef
+
+with lazy_imports():
+    from fixer.hosts.bundle import BundleTarget  # only the kind in use
+    from fixer.hosts.compose import open_compose  # only the kind in use
+    from fixer.hosts.docker import open_docker  # only the kind in use
+    from fixer.hosts.local import LocalTarget  # only the kind in use
+    from fixer.hosts.propose_target import target_hint  # asks Docker and ssh what exists: for a wrong target only
+    from fixer.hosts.ssh import SshTarget  # only the kind in use
 
 
 def open_target(ref: TargetRef, *, load_bundle: Callable[[bytes], Capture] | None = None) -> Target:
@@ -16,28 +25,18 @@ def open_target(ref: TargetRef, *, load_bundle: Callable[[bytes], Capture] | Non
     `load_bundle` parses a bundle's bytes into a capture (observe.bundle.load): that format belongs to the observers."""
     match ref.kind:
         case "local":
-            from fixer.hosts.local import LocalTarget  # only the kind in use
-
             return LocalTarget(ref)
         case "docker":
-            from fixer.hosts.docker import open_docker  # only the kind in use
-
             return open_docker(ref)
         case "compose":
-            from fixer.hosts.compose import open_compose  # only the kind in use
-
             return open_compose(ref)
         case "bundle":
             return _open_bundle(ref, load_bundle)
         case "ssh":
-            from fixer.hosts.ssh import SshTarget  # only the kind in use
-
             return SshTarget(ref)
 
 
 def _open_bundle(ref: TargetRef, load: Callable[[bytes], Capture] | None) -> Target:
-    from fixer.hosts.bundle import BundleTarget  # only the kind in use
-
     if load is None:
         raise UsageError("this command cannot read bundles", "use fixer diagnose bundle:FILE")
     try:
@@ -102,8 +101,6 @@ def _require_ssh_address(word: str, address: str) -> str:
 
 
 def _target_hint(word: str) -> str:
-    from fixer.hosts.propose_target import target_hint  # asks Docker and ssh what exists: for a wrong target only
-
     return target_hint(word, _is_target) or TARGET_HINT
 
 

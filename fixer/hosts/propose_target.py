@@ -9,7 +9,11 @@ from fixer.errors import FixerError
 from fixer.hosts.docker_engine.docker_cli import PROJECT_LABEL, docker
 from fixer.hosts.machine import run_process
 from fixer.hosts.ssh import ssh_command
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
+
+with lazy_imports():
+    from difflib import get_close_matches  # 5 ms, for a wrong scheme only
 
 _HERE = frozenset({"localhost", "127.0.0.1", "::1", "here", "self", "host", "this"})
 _SCHEME = regex(r"([A-Za-z]{2,12}):/{0,2}([^/].*)\Z")
@@ -46,8 +50,6 @@ def _candidates(word: str) -> Sequence[str]:
     if scheme and not scheme[2].isdigit():  # web1:2222 is a host and its port
         kind = scheme[1].lower()
         if kind not in _KINDS:
-            from difflib import get_close_matches  # 5 ms, for a wrong scheme only
-
             kind = next(iter(get_close_matches(kind, _KINDS, n=1)), "")
         return (f"{kind}:{scheme[2]}" if kind == "bundle" else f"{kind}://{scheme[2]}",) if kind else ()
     if "@" in word or ":" in word or _IP.match(word):

@@ -17,9 +17,14 @@ from fixer.hosts.sh.run_command import CLOCK_FRAME, RUN_SCRIPT, unwrap_result
 from fixer.hosts.sh.sh_asker import MAX_ROUND_BYTES, ShAsker
 from fixer.hosts.sh.sh_files import ShFiles
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.host import Asker, CommandResult, Files, Writer
 from fixer.model.target import TargetRef
+
+with lazy_imports():
+    from fixer.hosts.docker_engine.docker_cli import Docker
+    from fixer.hosts.nodes.nearby_containers import published_container_askers  # most hosts have no containers
 
 ENGINE = "engine"
 _LOGIN_SECONDS = 40.0  # seconds until login: jump hosts, slow name servers, a busy machine
@@ -169,9 +174,6 @@ class SshTarget:
         """Return the containers that may serve its ports and sockets, by its own docker; empty without docker."""
         if self._connection.run(("docker", "--version"), timeout=10.0).missing:
             return ()
-        from fixer.hosts.docker_engine.docker_cli import Docker
-        from fixer.hosts.nodes.nearby_containers import published_container_askers  # most hosts have no containers
-
         docker = Docker(self._connection.run, self._name)
         return published_container_askers(places, ShAsker(ENGINE, "machine", self._shell), docker)
 

@@ -11,8 +11,12 @@ from collections.abc import Callable
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from fixer.lazy.lazy_imports import lazy_imports
+
+with lazy_imports():
+    import dataclasses  # with inspect and its imports 8 ms: most runs never need it
+
 if TYPE_CHECKING:
-    import dataclasses
     from dataclasses import dataclass, field, replace
 else:
 
@@ -71,8 +75,6 @@ class _Fields:
         self._body = body
 
     def __get__(self, instance: object, owner: Any) -> dict[str, dataclasses.Field[Any]]:
-        import dataclasses  # with inspect and its imports 8 ms: most runs never need it
-
         body = {n: dataclasses.field(**v.words) if isinstance(v, _FieldOptions) else v for n, v in self._body.items()}
         twin: Any = dataclasses.dataclass(type(self._cls)(self._cls.__name__, self._cls.__bases__, body))
         known: dict[str, dataclasses.Field[Any]] = twin.__dataclass_fields__
@@ -151,12 +153,8 @@ def _no_values(_: object) -> tuple[()]:
 
 
 def _refuse_to_set(_: object, name: str, __: object) -> None:
-    from dataclasses import FrozenInstanceError
-
-    raise FrozenInstanceError(f"cannot assign to field {name!r}")
+    raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
 
 
 def _refuse_to_delete(_: object, name: str) -> None:
-    from dataclasses import FrozenInstanceError
-
-    raise FrozenInstanceError(f"cannot delete field {name!r}")
+    raise dataclasses.FrozenInstanceError(f"cannot delete field {name!r}")

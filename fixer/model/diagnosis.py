@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
-from fixer.lazy.dataclass import dataclass
+from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.facts import Evidence
 from fixer.model.plan import ProofKind, Risk, Step
 
@@ -81,6 +81,14 @@ class Finding:
     def is_proven_fault(self) -> bool:
         """True if it is at fault and a cause: a logged failure without a cause is a fault, and proves none."""
         return self.is_at_fault and self.cause != UNEXPLAINED
+
+    def with_routes_of(self, other: Finding) -> Finding:
+        """This finding, for the routes of another one of the same fault too."""
+        return replace(self, routes=tuple(dict.fromkeys((*self.routes, *other.routes))))
+
+    def joined_with(self, other: Finding) -> Finding:
+        """This finding, with the routes and the evidence of another one of the same fault."""
+        return replace(self.with_routes_of(other), evidence=tuple(dict.fromkeys((*self.evidence, *other.evidence))))
 
 
 @dataclass(frozen=True, slots=True)

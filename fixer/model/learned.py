@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 
 from fixer.lazy.dataclass import dataclass, field
+from fixer.lazy.lazy_imports import lazy_imports
+
+with lazy_imports():
+    import dataclasses  # only `learn` needs it
 
 LEARNED_FILE = "learned.json"
 VERSION = 1
@@ -46,8 +50,6 @@ class Learned:
 
 def learned_to_json(learned: Learned) -> bytes:
     """Return the content of the file."""
-    import dataclasses  # only `learn` needs it
-
     services = [dataclasses.asdict(service) for service in learned.services]
     return (json.dumps({"version": VERSION, "at": learned.at, "services": services}, indent=1) + "\n").encode()
 

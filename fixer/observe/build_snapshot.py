@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from fixer.formats.socket_tables import parse_connections
 from fixer.lazy.dataclass import replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.capture import Capture, NodeCapture
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.nginx_config import UpstreamServer
@@ -81,6 +82,11 @@ from fixer.observe.view.node_view import (
     views_of,
 )
 from fixer.observe.view.observe_options import ObserveOptions, options_from
+
+with lazy_imports():
+    from fixer.observe.docker.published_ports import find_published_port  # only needed with containers
+    from fixer.observe.docker.shared_resources import service_of_shared_socket, with_callers
+    from fixer.observe.nginx.unlisted_containers import unlisted_containers_of  # only needed with containers
 
 if TYPE_CHECKING:
     from fixer.observe.docker.published_ports import PublishedPort
@@ -232,31 +238,23 @@ def _shared_socket(server: UpstreamServer, own: Container | None, view: View,
     beside = view.is_target_machine and ENGINE in views if own is None else not own.is_machine
     if server.unix is None or not beside:
         return None
-    from fixer.observe.docker.shared_resources import service_of_shared_socket
-
     return service_of_shared_socket(server.unix, own, view, services)
 
 
 def _with_local_callers(held: Fact[Listener | None], view: View) -> Fact[Listener | None]:
     if isinstance(held, Unknown) or held.value is None or held.value.node == view.name:
         return held
-    from fixer.observe.docker.shared_resources import with_callers
-
     found = with_callers(held.value, view)
     return Known(found, listener_evidence(found, found.address))
 
 
 def _published_container(server: UpstreamServer, addresses: Sequence[str], view: View,
                around: tuple[Mapping[str, View], tuple[Container, ...]]) -> PublishedPort | None:
-    from fixer.observe.docker.published_ports import find_published_port  # only needed with containers
-
     return find_published_port(server, addresses, view, *around)
 
 
 def _unlisted_containers(sites: tuple[Site, ...], options: ObserveOptions, views: Mapping[str, View],
                containers: tuple[Container, ...]) -> tuple[AddressCandidate, ...]:
-    from fixer.observe.nginx.unlisted_containers import unlisted_containers_of  # only needed with containers
-
     return unlisted_containers_of(sites, options, views, containers)
 
 

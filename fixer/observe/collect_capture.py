@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from fixer.errors import CannotObserve, NoNginx, Unreachable
 from fixer.formats.server_names import is_nginx
+from fixer.hosts.bundle import BundleTarget
 from fixer.hosts.machine.look_budget import one_look
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.capture import Capture, NodeCapture
 from fixer.model.facts import Unknown
 from fixer.model.host import Asker, DockerHost, Project, Target, is_docker_host, is_project
@@ -19,6 +21,10 @@ from fixer.observe.question_round import AskedNodes
 from fixer.observe.view.docker_inspect import parse_inspect
 from fixer.observe.view.node_view import ENGINE, View, containers_of, target_machine, views_of
 from fixer.observe.view.observe_options import ObserveOptions
+
+with lazy_imports():
+    from fixer.observe.docker.published_ports import addresses_without_listener, published_query  # as below
+    from fixer.observe.nginx.unlisted_containers import named_container_query  # only needed with containers
 
 __all__ = ["MOST_ROUNDS", "ObserveOptions", "collect"]
 
@@ -69,8 +75,6 @@ def _docker_host(target: Target) -> DockerHost | None:
 def _add_published_containers(target: DockerHost, asked: AskedNodes, capture: Capture) -> bool:
     """Add containers as nodes if nginx's addresses on this machine may lead to them and to no host program.
     Return False while nginx's configuration is not read yet."""
-    from fixer.observe.docker.published_ports import addresses_without_listener, published_query
-
     views = views_of(capture)
     sites = sites_of(views, ())
     home = target_machine(views)
@@ -93,8 +97,6 @@ def _add_published_containers(target: DockerHost, asked: AskedNodes, capture: Ca
 def _add_named_containers(target: Project, asked: AskedNodes, capture: Capture, called: list[Command | None]) -> bool:
     """Add containers of other projects that nginx refers to as nodes. `called` lists the queries made.
     Return False while nginx's configuration is not read, and once more: its names resolve a round later."""
-    from fixer.observe.nginx.unlisted_containers import named_container_query  # only needed with containers
-
     views = views_of(capture)
     containers = containers_of(views)
     sites = sites_of(views, containers)
@@ -118,8 +120,6 @@ def _add_named_containers(target: Project, asked: AskedNodes, capture: Capture, 
 
 def capture_in_bundle(target: Target) -> Capture:
     """Return the capture inside a bundle."""
-    from fixer.hosts.bundle import BundleTarget
-
     assert isinstance(target, BundleTarget)
     return target.capture
 

@@ -12,6 +12,7 @@ from fixer.observe.docker.compose_files import (
     defined_services,
     interpolation_env,
 )
+from fixer.observe.docker.compose_missing import missing_env_files
 from fixer.observe.docker.uncreated_services import uncreated_services
 from fixer.observe.nginx.sites import Site
 from fixer.observe.view.node_view import ENGINE, View, container_of, is_readable
@@ -59,8 +60,6 @@ def compose_of(sites: tuple[Site, ...], containers: tuple[Container, ...], views
 
 
 def _missing_files(first: Container, engine: View) -> tuple[MissingEnvFile, ...]:
-    from fixer.observe.docker.compose_missing import missing_env_files  # only needed if a service has no container
-
     return tuple(missing_env_files(first, engine))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.query import Query
 from fixer.model.snapshot import Container, Service
 from fixer.observe.boot.boot_services import boot_log_queries
@@ -15,6 +16,9 @@ from fixer.observe.services import journal_queries, journal_query, stdout_query
 from fixer.observe.supervisord.supervisord_log import stream_container, stream_query
 from fixer.observe.supervisord.supervisord_programs import program_log_queries
 from fixer.observe.view.node_view import ENGINE, View
+
+with lazy_imports():
+    from fixer.observe.systemd.queued_jobs import job_queries  # only needed if systemd has a job for it
 
 
 def log_queries(service: Service, views: Mapping[str, View], containers: tuple[Container, ...]) -> Iterator[
@@ -30,8 +34,6 @@ def log_queries(service: Service, views: Mapping[str, View], containers: tuple[C
     elif service.unit is not None:
         told = command_of_unit(service.unit, views[service.node])
         if service.unit.job:
-            from fixer.observe.systemd.queued_jobs import job_queries  # only needed if systemd has a job for it
-
             yield from ((service.node, query) for query in job_queries(service.unit, views[service.node]))
         yield from ((service.node, query) for query in journal_queries(service.unit, told))
         if service.is_app_server:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from fixer.formats.docker_conventions import environment_paths
 from fixer.formats.systemctl_show import packaged_unit_path, startable_services
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.capture import Capture
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Command, ListProcesses, ListSockets, Query, ReadFile, ReadGlob, ReadTree
@@ -65,6 +66,10 @@ from fixer.observe.systemd.unit_settings import paths_to_check
 from fixer.observe.view.node_view import ENGINE, UNIT_FILES, View, container_of, containers_of, views_of
 from fixer.observe.view.observe_options import ObserveOptions
 
+with lazy_imports():
+    from fixer.observe.nginx.unlisted_containers import unlisted_container_probes  # only needed with containers
+    from fixer.observe.systemd.template_instances import instance_queries
+
 SERVICE_FILE_LIMIT = 64 << 10
 MOST_JOURNALS = 12
 MOST_UNLOADED = 100
@@ -101,10 +106,6 @@ def follow_up_queries(capture: Capture, options: ObserveOptions) -> QueriesByNod
     for site in sites:
         asked[site.view.name] += _site_queries(site, options, views, containers)
         if containers:
-            from fixer.observe.nginx.unlisted_containers import (  # only needed with containers
-                unlisted_container_probes,
-            )
-
             asked[site.view.name] += unlisted_container_probes(site, options, views, containers)
     for view in views.values():
         if view.name != ENGINE:
@@ -216,8 +217,6 @@ def _forgotten_unit_queries(site: Site, services: tuple[Service, ...],
     yield from gateway_queries(view)
     yield from boot_entry_queries(view)
     if any(path.endswith("@.service") for path in view.files):
-        from fixer.observe.systemd.template_instances import instance_queries
-
         yield from instance_queries(view, empty, unheard)
     masked = sorted(u.name for u in dict.fromkeys(view.units.values()) if u.load_state == "masked")
     names = [n for n in masked if n.endswith(".service") and not n.startswith(SYSTEMD_UNITS)][:MOST_UNLOADED]

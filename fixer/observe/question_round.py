@@ -8,10 +8,14 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from fixer.errors import Unreachable
 from fixer.hosts.machine.look_budget import LookBudget
 from fixer.lazy.dataclass import replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.capture import NodeCapture
 from fixer.model.host import Asker
 from fixer.model.query import CUT_OFF, NOT_ASKED, TOO_LONG, Answer, Probe, Query, unanswered
 from fixer.observe.view.observe_options import PROBE_SECONDS, ObserveOptions
+
+with lazy_imports():
+    from fixer.hosts.machine import probe_program  # with sockets, which take 10 ms to import
 
 _LATE_SECONDS = 1.0  # seconds after the last one in which a node may end what it ran
 
@@ -62,9 +66,7 @@ def _named_seconds(queries: Iterable[Query], options: ObserveOptions) -> float:
     longer = max(0.0, longest - PROBE_SECONDS)
     if not options.requests or not any(probe.attempt for probe in probes):
         return longer
-    from fixer.hosts.machine.probe_program import SERIES_SECONDS  # with sockets, which take 10 ms to import
-
-    return longer + SERIES_SECONDS
+    return longer + probe_program.SERIES_SECONDS
 
 
 def _ask_node(asker: Asker, queries: Sequence[Query], before: NodeCapture, answered: dict[str, NodeCapture],

@@ -10,6 +10,7 @@ from fixer.formats.server_names import DAEMONS, SERVERS, is_app_server, is_nginx
 from fixer.formats.service_log import parse_journal, parse_log_file
 from fixer.formats.unit_file import path_on_machine
 from fixer.lazy.dataclass import replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.query import Command, Query, ReadFile
 from fixer.model.snapshot import Binding, Container, LogLine, Manager, Process, Service, Unit
@@ -40,6 +41,9 @@ from fixer.observe.systemd.forgotten_units import with_journal_state
 from fixer.observe.systemd.socket_activation import all_socket_bindings, socket_of
 from fixer.observe.systemd.unit_settings import settings_of
 from fixer.observe.view.node_view import ENGINE, View, known_pids, node_of
+
+with lazy_imports():
+    from fixer.observe.systemd.queued_jobs import with_awaited_units  # only needed if systemd has a job for it
 
 JOURNAL_LINES = "200"
 LOG_LIMIT = 64 << 10
@@ -113,8 +117,6 @@ def _pids_by_unit(view: View) -> dict[str, tuple[int, ...]]:
 def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
     unit = with_journal_state(unit, view.node.answers.get(journal_query(unit.name)), view)
     if unit.job:
-        from fixer.observe.systemd.queued_jobs import with_awaited_units  # only needed if systemd has a job for it
-
         unit = with_awaited_units(unit, view)
     told = command_of_unit(unit, view)
     main = view.by_pid.get(unit.main_pid)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fixer.lazy.regex import regex
 from fixer.redaction.allowed import row
 from fixer.redaction.masks import Masks, is_plain, without_marks
+from fixer.redaction.nginx_words import mask_nginx
 
 _OPTION = row("OPTION")
 _FLAG = row("FLAG")
@@ -129,8 +130,6 @@ class Words:
             self._first, self._program = False, word.rpartition("/")[2]
             return self._position(word)
         if before == "-g":
-            from fixer.redaction.nginx_words import mask_nginx  # few commands hold a part of its configuration
-
             return mask_nginx(word, self._masks)
         joined = len(before) > 2 and not before.startswith("--")
         if before.startswith("-") and not _FLAG.fullmatch(before) and "=" not in before and not joined:

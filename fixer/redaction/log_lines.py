@@ -6,6 +6,7 @@ import re
 
 from fixer.lazy.regex import regex
 from fixer.redaction.allowed import row
+from fixer.redaction.code_words import mask_code
 from fixer.redaction.masks import Masks, count_unwritten, is_plain
 from fixer.redaction.secrets import redact_text
 
@@ -114,8 +115,6 @@ def _mask_frame_line(line: str, masks: Masks) -> str:
 
 
 def _mask_code(text: str, masks: Masks) -> str:
-    from fixer.redaction.code_words import mask_code  # few lines of a log are code
-
     return mask_code(text, masks, slashes=False)
 
 

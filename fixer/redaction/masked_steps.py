@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import assert_never
 
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.plan import (
     ChangeRule,
     CheckNginx,
@@ -25,10 +26,15 @@ from fixer.model.plan import (
     WaitForListener,
     WriteFile,
 )
+from fixer.redaction.all_files import redact_file
 from fixer.redaction.known_names import words_of_steps
 from fixer.redaction.log_lines import mask_said
 from fixer.redaction.masks import Masks
 from fixer.redaction.secrets import printable, redact_blocks, redact_text
+
+with lazy_imports():
+    import dataclasses
+    import difflib  # only if something is changed
 
 __all__ = ["describe_step", "diff_of", "is_reversible", "step_from_json", "step_to_json"]
 
@@ -149,8 +155,6 @@ def _file_diff(step: WriteFile, masks: Masks) -> Iterator[str]:
         yield from _link_diff(step, path)
         return
     before, after = (_masked_lines(step, data, masks) for data in (step.before, step.after))
-    import difflib  # only if something is changed
-
     hunks = list(difflib.unified_diff(_raw_lines(step.before), _raw_lines(step.after), lineterm=""))[2:]
     yield f"--- {old}"
     yield f"+++ {new}"
@@ -202,8 +206,6 @@ def _raw_lines(data: bytes | None) -> list[str]:
 
 def _masked_lines(step: WriteFile, data: bytes | None, masks: Masks) -> list[str]:
     """Return as many lines, masked by file kind and across lines; the caller still masks each line."""
-    from fixer.redaction.all_files import redact_file  # only for a diff
-
     raw = masks.again((data or b"").decode("latin-1")).encode("latin-1")
     masked = redact_file(step.path, raw, masks)
     if masked.count(b"\n") != (data or b"").count(b"\n"):
@@ -232,8 +234,6 @@ def step_to_json(step: Step) -> str:
     """Return one line of ASCII: the kind and its fields; no file content, no secret."""
     fields: dict[str, object] = {"kind": type(step).__name__}
     never = frozenset[str]() if isinstance(step, ChangeRule) else _BYTE_FIELDS
-    import dataclasses  # only for the journal
-
     for field in dataclasses.fields(step):
         value = getattr(step, field.name)
         if field.name in never:
@@ -253,8 +253,6 @@ def step_from_json(text: str) -> Step:
     if not isinstance(fields, dict) or fields.get("kind") not in _KINDS:
         raise ValueError("not a step of a plan")
     kind = _KINDS[str(fields.pop("kind"))]
-    import dataclasses
-
     known = {field.name for field in dataclasses.fields(kind)}
     values: dict[str, object] = {"before": None, "after": None} if kind is WriteFile else {}
     for name, value in fields.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fixer.analysis.evidence import ENGINE
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Check, Diagnosis, Finding, Found, Need, Repair, RouteHealth, RuledOut
 from fixer.model.facts import Evidence, Known
 from fixer.model.report import (
@@ -22,6 +23,10 @@ from fixer.model.snapshot import Endpoint, ProbeResult, RouteFacts, Snapshot
 from fixer.redaction.known_names import words_of_snapshot, words_of_steps
 from fixer.redaction.log_lines import mask_quoted_line, mask_said
 from fixer.redaction.masks import Masks
+
+with lazy_imports():
+    from fixer.redaction.masked_steps import describe_step, diff_of  # only if something was found
+    from fixer.redaction.nginx_words import mask_quoted  # only where a statement is quoted
 
 
 def build_report(snapshot: Snapshot, diagnosis: Diagnosis, *, duration_ms: float,
@@ -68,8 +73,6 @@ class _Masked:
             return mask_quoted_line(self.masks.again(evidence.text), self.masks)
         if evidence.source != "nginx-config":
             return self.text(evidence.text)
-        from fixer.redaction.nginx_words import mask_quoted  # only where a statement is quoted
-
         return mask_said(mask_quoted(self.masks.again(evidence.text), self.masks), self.masks)
 
 
@@ -117,8 +120,6 @@ def _finding_report(finding: Finding, masked: _Masked) -> FindingReport:
 def repair_report(repair: Repair, masks: Masks | None = None) -> RepairReport:
     """Return a repair as offered."""
     masks = masks or Masks(known=words_of_steps(repair.steps))
-    from fixer.redaction.masked_steps import describe_step, diff_of  # only if something was found
-
     steps = tuple(describe_step(step, masks) for step in repair.steps)
     return RepairReport(
         repair.id, repair.risk, mask_said(repair.summary, masks),

@@ -14,14 +14,18 @@ from fixer.analysis.exits.source_files import line_of
 from fixer.analysis.load.pressure import Pressure
 from fixer.formats.application_servers import server_of
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import DaemonReload, WriteFile
 from fixer.model.snapshot import CommandArgument, Endpoint, FileContent, Service, Snapshot
 from fixer.repairs.file_edits import NotEditable
-from fixer.repairs.start_service import start_or_restart_steps
-from fixer.repairs.write_variables import EditSteps, write_variables
+
+with lazy_imports():  # only for what is found
+    from fixer.repairs.resource_limits import SettingRepairWording, set_and_start_repair
+    from fixer.repairs.start_service import start_or_restart_steps
+    from fixer.repairs.write_variables import EditSteps, write_variables
 
 TLS_OPTIONS = {"key": ("--ssl-keyfile", "--keyfile"), "cert": ("--ssl-certfile", "--certfile")}
 
@@ -92,11 +96,6 @@ def _workers_repair(case: Case, service: Service, endpoint: Endpoint, workers: i
     chosen = case.inputs.get(WORKERS_KEY, str(default))
     written = _write_workers(case.snapshot, service, chosen)
     begin = start_or_restart_steps(case.snapshot, service, endpoint)
-    from fixer.repairs.resource_limits import (  # only if something is found
-        SettingRepairWording,
-        set_and_start_repair,
-    )
-
     does = f"{chosen} workers instead of {workers}"
     return set_and_start_repair(SettingRepairWording(
         WORKERS_ID, f"more workers for {service.name}", need, does, by_hand=f"run {service.name} with {does}",

@@ -12,6 +12,7 @@ from fixer.analysis.run_log import message_of
 from fixer.analysis.service_state import state_evidence
 from fixer.formats.addresses import is_wildcard
 from fixer.lazy.dataclass import dataclass, replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Evidence
@@ -22,6 +23,9 @@ from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.restore_code import restart_after_edit_steps
 from fixer.repairs.start_service import start_or_restart_steps
 from fixer.repairs.unit_edits import manual_repairs
+
+with lazy_imports():
+    from difflib import SequenceMatcher  # only for a name that may be a typing error
 
 # Errors of runc and the engine (State.Error), each with its problem as text.
 _ENGINE_ERRORS = (
@@ -181,8 +185,6 @@ def _make_explanation(case: Case, crash: FailedRun, words: tuple[str, str, str],
 def _typo_repair(case: Case, crash: FailedRun, named: str) -> Repair | None:
     """Return a repair of a typing error: the program's name is close to that of a known server, and is corrected in its
     file."""
-    from difflib import SequenceMatcher  # only for a name that may be a typing error
-
     service = crash.service
     near = [name for name in _SERVERS if name != named
             and SequenceMatcher(None, name, named).ratio() >= _MIN_SIMILARITY]

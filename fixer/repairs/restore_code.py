@@ -40,7 +40,14 @@ from fixer.repairs.command_options import (
     option_value,
 )
 from fixer.repairs.file_edits import NotEditable
-from fixer.repairs.older_state import BACKUP_ID, BACKUP_KEY
+from fixer.repairs.older_state import (
+    BACKUP_ID,
+    BACKUP_KEY,
+    RELEASE_KEY,
+    release_repair,
+    releases_of,
+    releases_with_file,
+)
 from fixer.repairs.start_service import start_or_restart_steps, start_steps, wait_for_listener_step
 from fixer.repairs.unit_edits import reload_and_start_repair
 from fixer.repairs.write_variables import write_variables
@@ -174,8 +181,6 @@ def _backup_repair(case: Case, crash: FailedRun, fault: CodeFault, file: FileCon
 
 def _release_repairs(case: Case, crash: FailedRun, fault: CodeFault, file: FileContent) -> list[Repair]:
     """Return a repair with an older release on the disk, if a link says which one runs."""
-    from fixer.repairs.older_state import RELEASE_KEY, release_repair, releases_of  # only if one is found
-
     found = releases_of(case, crash, fault, file)
     return [] if found is None else [release_repair(found, crash, case.inputs.get(RELEASE_KEY),
                                                     restart_after_edit_steps(case, crash))]
@@ -183,8 +188,6 @@ def _release_repairs(case: Case, crash: FailedRun, fault: CodeFault, file: FileC
 
 def _complete_release_repairs(case: Case, crash: FailedRun) -> list[Repair]:
     """Return a repair if the running release lacks the application's file and others hold it: it was never complete."""
-    from fixer.repairs.older_state import RELEASE_KEY, release_repair, releases_with_file  # only if one is found
-
     inside = app_file(crash.service.argv)
     path = "" if inside is None else posixpath.join(crash.service.start_folder, inside)
     found = releases_with_file(case, crash, path) if path.startswith("/") else None

@@ -10,7 +10,7 @@ from fixer.analysis.case import Case
 from fixer.analysis.dependency.start_order import awaited_unit_names
 from fixer.analysis.evidence import age_text, bindings_of, listeners_on, pids_of
 from fixer.analysis.exits.failed_run import FailedRun
-from fixer.analysis.service_state import run_state_of
+from fixer.analysis.service_state import requirements_of, run_state_of
 from fixer.formats.addresses import reached_at
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Unknown
@@ -128,8 +128,6 @@ def start_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint | None)
 
 def _required_units(snapshot: Snapshot, service: Service) -> tuple[tuple[Service, Unit], ...]:
     """Return the stopped units that this one requires."""
-    from fixer.analysis.service_state import requirements_of
-
     wanted = requirements_of(snapshot, service)
     return tuple((s, s.unit) for s in snapshot.services if s.node == service.node and s.unit is not None
                  and s.name in wanted and s.unit.active_state == "inactive" and s.unit.load_state == "loaded")

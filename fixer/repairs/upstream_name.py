@@ -8,6 +8,7 @@ from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import container_of, listeners_on
 from fixer.analysis.evidence import file_line_text as place_text
 from fixer.formats.addresses import DOCKER_RESOLVER, is_loopback
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Known
@@ -18,6 +19,9 @@ from fixer.nginx.span_edit import EditRefused
 from fixer.repairs.file_edits import EditableFile, NotEditable, check_and_reload_steps, edit_spans, locate_editable_file
 from fixer.repairs.start_nginx import start_nginx_steps
 from fixer.repairs.start_service import start_steps
+
+with lazy_imports():
+    from difflib import SequenceMatcher  # only for a name that may be a typing error
 
 ADDRESS_KEY = "address"
 _MIN_SIMILARITY = 0.8              # of two names' letters in the same order: a typing error
@@ -88,8 +92,6 @@ def _locate_name(case: Case, nginx: Nginx, endpoint: Endpoint) -> tuple[str, int
 
 def _similar_container_names(case: Case, nginx: Nginx, host: str) -> tuple[str, ...]:
     """Return the names of containers on nginx's networks that are nearly the same: a typing error."""
-    from difflib import SequenceMatcher  # only for a name that may be a typing error
-
     box = container_of(case.snapshot, nginx.node)
     if box is None or box.is_machine:
         return ()
@@ -183,8 +185,6 @@ def _similar_upstreams(case: Case, troubles: list[FailingAddress]) -> tuple[tupl
     host, nginx = troubles[0].endpoint.host, troubles[0].nginx
     if "." in host or any(endpoint.written != host for trouble in troubles for endpoint in trouble.endpoints):
         return ()
-    from difflib import SequenceMatcher  # only for a name that may be a typing error
-
     return tuple((name, place_text(case.snapshot, nginx.node, path, line))
                  for path, line, _, name in _first_arguments(case, nginx, b"upstream")
                  if _UPSTREAM_NAME.fullmatch(name) and SequenceMatcher(None, name, host).ratio() >= _MIN_SIMILARITY)

@@ -18,6 +18,7 @@ from lab.stack import docker_engine, lab_files, service_control
 from lab.stack.disk import write_folder, write_machine
 from lab.stack.docker_command import docker
 from lab.stack.docker_user_rules import insert_rule
+from lab.stack.fixer_command import fixer_outside
 from lab.stack.lab_records import save_record
 from lab.stack.running_lab import Lab, reload_nginx, wait_for, wait_until_booted
 
@@ -235,8 +236,6 @@ def _reboot(lab: Lab, step: Table) -> None:
 
 def _learn(lab: Lab, step: Table) -> None:
     """Run `fixer learn`, as an engineer did on the healthy machine."""
-    from lab.stack.fixer_command import fixer_outside  # few scenarios
-
     told = fixer_outside(lab).ask("learn", "--json")
     if told.code != 0:
         raise ScenarioError(f"{lab.id}: fixer learn failed: {told.err.strip() or told.out.strip()}")

@@ -13,6 +13,7 @@ from pathlib import Path
 from lab.errors import LabError, NoDocker
 from lab.paths import compose_root
 from lab.stack.docker_command import require_docker, run
+from lab.stack.docker_engine import build_image, image_names, import_image, pull_image
 
 BASE_IMAGE = "debian:trixie-slim"
 PACKAGES = "packages"     # the layer that BUILT_ON_PACKAGES share; no container runs it
@@ -37,8 +38,6 @@ def _all_tags() -> dict[str, str]:
 def ensure(say: ProgressCallback, names: Iterable[str] = IMAGE_NAMES) -> Mapping[str, str]:
     """Build those that are missing, side by side; return the tags of all images, built or not."""
     require_docker()
-    from lab.stack.docker_engine import image_names
-
     wanted = _all_tags()
     there = image_names()
     missing = [name for name in names if wanted[name] not in there]
@@ -58,8 +57,6 @@ def ensure(say: ProgressCallback, names: Iterable[str] = IMAGE_NAMES) -> Mapping
 
 
 def _build_and_say(name: str, wanted: Mapping[str, str], say: ProgressCallback) -> None:
-    from lab.stack.docker_engine import build_image
-
     start = time.monotonic()
     say(f"image {name}: building")
     arguments = {"PACKAGES": wanted[PACKAGES]} if name in BUILT_ON_PACKAGES else {}
@@ -69,8 +66,6 @@ def _build_and_say(name: str, wanted: Mapping[str, str], say: ProgressCallback) 
 
 def make_base(say: ProgressCallback, image: str = BASE_IMAGE) -> None:
     """Get a base image, `debian:SUITE-slim`, from a registry, else from the distribution's own mirror."""
-    from lab.stack.docker_engine import import_image, pull_image
-
     say(f"base {image}: pulling from the registry")
     if pull_image(image):
         return

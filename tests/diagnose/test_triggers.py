@@ -11,9 +11,12 @@ from fixer.analysis.case import open_case
 from fixer.causes import load_causes
 from fixer.diagnose.run_causes import diagnose
 from fixer.diagnose.triggers import TRIGGERS, is_triggered, triggers_of, untriggered_verdict
+from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import RuledOut
 from fixer.model.facts import Unknown
-from tests.causes.snapshot_builders import Scene, healthy_scene, verdict_of, wrong_port_scene
+from fixer.model.nginx_config import ErrorKind
+from fixer.nginx.error_kinds import KINDS
+from tests.causes.snapshot_builders import NOW, Scene, healthy_scene, verdict_of, wrong_port_scene
 
 HEALTHY = """
 import sys
@@ -37,6 +40,14 @@ def silent_scene() -> Scene:
     return scene
 
 
+def logged_scene(kind: ErrorKind) -> Scene:
+    """A host that is well, whose nginx has written such lines just now."""
+    scene = healthy_scene()
+    lines = ((at, wrong_port_scene().events[0]) for at in (NOW - 9.0, NOW - 6.0, NOW - 3.0))
+    scene.events += [replace(line, at=at, kind=kind) for at, line in lines]
+    return scene
+
+
 def untriggered(scene: Scene) -> set[str]:
     present = triggers_of(open_case(scene.snapshot(), {}))
     return {cause for cause in TRIGGERS if not is_triggered(cause, present)}
@@ -55,6 +66,13 @@ def test_an_address_that_fails_triggers_all_that_look_at_addresses() -> None:
         "backlog-full", "header-too-big", "invalid-upstream-headers", "tls-mismatch", "tls-verify-failed"}
 
 
+def test_a_line_triggers_those_that_look_at_its_kind() -> None:
+    everyone = untriggered(healthy_scene())
+    assert everyone - untriggered(logged_scene("tls-version")) == {"tls-mismatch"}
+    assert everyone - untriggered(logged_scene("refused")) == {"crash-loop-gave-up"}
+    assert everyone == untriggered(logged_scene("limit-requests"))
+
+
 def test_a_log_that_cannot_be_read_may_hold_lines() -> None:
     scene = healthy_scene()
     scene.nginx.update(errors=Unknown("denied"))
@@ -71,7 +89,8 @@ def test_answers_rule_out_what_nothing_triggers() -> None:
     assert isinstance(verdict, RuledOut) and verdict == untriggered_verdict(open_case(seen, {})) and verdict.evidence
 
 
-@pytest.mark.parametrize("scene", [healthy_scene(), stopped_nginx_scene(), silent_scene()])
+@pytest.mark.parametrize("scene", [healthy_scene(), stopped_nginx_scene(), silent_scene(),
+                                   *(logged_scene(kind) for kind in sorted(KINDS))])
 def test_a_cause_that_nothing_triggers_would_say_the_same(scene: Scene) -> None:
     case = open_case(scene.snapshot(), {})
     silent = untriggered(scene)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import fnmatch
+import importlib
+import inspect
 import re
 from pathlib import Path
 
@@ -82,3 +84,32 @@ COMPARED = re.compile(r"\b(?:e|event|last)\.(?:message|phase)\.(?:starts|ends)wi
 def test_what_a_line_of_nginx_means_is_asked_by_its_kind() -> None:
     found = {relative(p) for p in sorted((ROOT / "fixer").rglob("*.py")) if COMPARED.search(p.read_text(encoding="utf-8"))}
     assert {name for name in found if not name.startswith(("fixer/nginx/", "fixer/hosts/"))} == READ_FROM_A_LINE
+
+
+
+def lazy_names(tree: ast.Module) -> dict[str, tuple[str, str]]:
+    """What the blocks `with lazy_imports():` of a module name: the name -> (module, name there or "")."""
+    blocks = [node for node in tree.body if isinstance(node, ast.With) and ast.unparse(node.items[0]) == "lazy_imports()"]
+    return {alias.asname or alias.name: (line.module, alias.name) if isinstance(line, ast.ImportFrom) else (alias.name, "")
+            for block in blocks for line in block.body for alias in line.names}
+
+
+def meant_by(module: str, name: str) -> object:
+    found = importlib.import_module(module)
+    return found if not name else getattr(found, name, None) or importlib.import_module(f"{module}.{name}")
+
+
+@pytest.mark.parametrize("path", [p for p in CODE if "\nwith lazy_imports():" in p.read_text(encoding="utf-8")], ids=relative)
+def test_what_is_imported_at_its_first_use_is_only_called_or_read_from(path: Path) -> None:
+    """A stand-in for a constant is no constant, and one for a class fits no isinstance, except or match."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    meant = {name: meant_by(*where) for name, where in lazy_names(tree).items()}
+    assert [name for name, found in meant.items() if not (inspect.ismodule(found) or callable(found))] == []
+    functions = {name for name, found in meant.items() if inspect.isroutine(found)}
+    nodes = list(ast.walk(tree))
+    written = [getattr(node, field, None) for node in nodes for field in ("annotation", "returns")]
+    allowed = {id(part) for whole in written if whole is not None for part in ast.walk(whole)}
+    allowed |= {id(node.func) for node in nodes if isinstance(node, ast.Call)}
+    allowed |= {id(node.value) for node in nodes if isinstance(node, ast.Attribute)}
+    assert [f"{node.id} in line {node.lineno}" for node in nodes
+            if isinstance(node, ast.Name) and node.id in meant.keys() - functions and id(node) not in allowed] == []

@@ -129,6 +129,13 @@ def test_a_tree_without_fault(tmp_path: Path) -> None:
      {"fixer/causes/one_up.py": CAUSE + "import fixer.repairs.a\nimport fixer.repairs.c\n", "fixer/repairs/a.py": "import fixer.analysis.b\n",
       "fixer/analysis/b.py": "", "fixer/repairs/c.py": "", "fixer/app/d.py": "import fixer.repairs.c\n"},
      ("fixer.analysis.b serves fixer.causes.one_up", "fixer.repairs.a serves fixer.causes.one_up")),
+    ("imports inside functions",
+     {"fixer/a.py": "import os\nif os:\n    import re\ndef f():\n    import sys\n    if sys:\n        from re import sub\n"
+                    "class A:\n    def f(self):\n        def g():\n            import os\n"},
+     ("fixer/a.py:11", "fixer/a.py:5", "fixer/a.py:7")),
+    ("modules that import more than 20 others",
+     {**{f"fixer/x/m{n}.py": "" for n in range(21)}, "fixer/a.py": "".join(f"import fixer.x.m{n}\n" for n in range(21)),
+      "fixer/b.py": "from fixer.x import " + ", ".join(f"m{n}" for n in range(20)) + "\nimport fixer.x.m3\n"}, ("fixer/a.py 21",)),
     ("basenames that occur more than once",
      {"fixer/a/same.py": "", "lab/same.py": "", "fixer/cli.py": "", "lab/cli.py": ""}, ("same 2",)),
     ("modules over 400 lines", {"fixer/a.py": "#\n" * 401, "fixer/nginx/directives.py": "#\n" * 401}, ("fixer/a.py 401",)),

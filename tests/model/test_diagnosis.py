@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import UNEXPLAINED, Finding, Role
+from fixer.model.facts import Evidence
 
 
 @pytest.mark.parametrize(("cause", "role", "proven"), [
@@ -14,3 +16,11 @@ from fixer.model.diagnosis import UNEXPLAINED, Finding, Role
 def test_a_failure_without_a_cause_proves_none(cause: str, role: Role, proven: bool) -> None:
     found = Finding(cause, None, role, "possible", "", (), (), None, "local", ())
     assert found.is_proven_fault is proven
+
+
+def test_findings_of_one_fault_become_one() -> None:
+    lines = (Evidence("log", "a:1", "first"), Evidence("log", "a:2", "second"), Evidence("log", "b:1", "third"))
+    one = Finding("wrong-port", None, "root", "certain", "one", (), ("r1", "r2"), "shop", "local", lines[:2])
+    two = Finding("wrong-port", None, "root", "certain", "two", (), ("r2", "r3"), "shop", "local", lines[1:])
+    assert one.with_routes_of(two) == replace(one, routes=("r1", "r2", "r3"))
+    assert one.joined_with(two) == replace(one, routes=("r1", "r2", "r3"), evidence=lines)

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from fixer.analysis.case import Case, FailingAddress, PortOwner
 from fixer.analysis.dependency.complaint import DependencyComplaint, system_kind_at_port
 from fixer.analysis.dependency.locate import LocatedDependency, check_listening, is_on_node, providers_on
-from fixer.analysis.evidence import age_text, bindings_of, clock_of, config_evidence, no_listener_evidence, processes_of
+from fixer.analysis.evidence import age_text, bindings_of, clock_of, processes_of
 from fixer.analysis.exits.failed_run import has_failed, has_failing_workers, has_listening_socket
-from fixer.analysis.nginx_errors import symptom_evidence
+from fixer.analysis.nginx_errors import refused_evidence
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import last_run_lines, message_of, program_lines
@@ -22,7 +22,6 @@ from fixer.lazy.dataclass import dataclass
 from fixer.model.deployment import Dependency
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import LogLine, Process, Service
-from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.redaction.commands import redact_argv
 
 _MAX_COMMAND_CHARS = 120
@@ -175,6 +174,5 @@ def waiting_script_evidence(case: Case, one: WaitingScript, shown: tuple[Evidenc
     trouble = one.failing_address
     return tuple(dict.fromkeys((
         *script_evidence(case, one), *shown, state_evidence(one.service),
-        config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
-        *symptom_evidence(case, trouble, CONNECT_FAILED),
+        *refused_evidence(case, trouble),
     )))

@@ -19,6 +19,7 @@ from fixer.analysis.evidence import (
 from fixer.analysis.exits.code_error import find_code_fault
 from fixer.analysis.exits.exit_reason import has_repeated_exception, missing_variables
 from fixer.analysis.exits.run_end import NO_OUTPUT, RunEnd, read_run_end
+from fixer.analysis.nginx_errors import refused_evidence
 from fixer.analysis.ownership.configured import is_configured_at
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
@@ -62,6 +63,10 @@ class FailedRun:
     def routes(self) -> tuple[str, ...]:
         """All routes that need it."""
         return tuple(dict.fromkeys(route for trouble in self.failing_addresses for route in trouble.route_ids))
+
+    def symptoms(self, case: Case) -> tuple[Evidence, ...]:
+        """Return the state of the service, and what shows that nobody answers at its first address."""
+        return state_evidence(self.service), *refused_evidence(case, self.failing_addresses[0])
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,13 @@ from fixer.analysis.service_names import is_named_in_config, system_kind_of
 from fixer.formats import docker_conventions
 from fixer.formats.addresses import is_loopback
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import Container, Endpoint, Service, Snapshot
+
+with lazy_imports():
+    import ipaddress  # only if a bare address refuses
 
 
 def nodes_in_same_network(case: Case, node: str | None) -> frozenset[str | None]:
@@ -168,8 +172,6 @@ def _container_names(box: Container) -> set[str]:
 
 def is_docker_address(box: Container, host: str) -> bool:
     """Return whether Docker assigns the address on a network of that container, and it is not the host's own."""
-    import ipaddress  # only if a bare address refuses
-
     try:
         address = ipaddress.ip_address(host.strip("[]"))
         nets = [ipaddress.ip_network(subnet, strict=False) for _, subnet in box.subnets]

@@ -20,6 +20,7 @@ from fixer.analysis.ownership.container_network import (
     is_wrong_container_address,
     nodes_in_same_network,
 )
+from fixer.analysis.ownership.intended_container import intended_containers, misnamed_container
 from fixer.analysis.ownership.tie_break import best_by_name
 from fixer.analysis.route_verdict import RouteVerdict
 from fixer.analysis.service_names import count_shared_names, is_named_after_site
@@ -75,8 +76,6 @@ def _owner_of_occupied_port(case: Case, trouble: FailingAddress) -> tuple[PortOw
 def _misnamed_owner(case: Case, trouble: FailingAddress, placed: PortOwner | None) -> tuple[PortOwner, ...]:
     if placed is None or placed.service.container is None or placed.service.id not in case.services_in_use:
         return ()
-    from fixer.analysis.ownership.intended_container import misnamed_container  # only if the named one serves others
-
     other = misnamed_container(case, trouble)
     return () if other is None else (other,)
 
@@ -84,8 +83,6 @@ def _misnamed_owner(case: Case, trouble: FailingAddress, placed: PortOwner | Non
 def _intended_containers(case: Case, trouble: FailingAddress) -> tuple[PortOwner, ...]:
     if all(service.container is None for service in case.snapshot.services):
         return ()
-    from fixer.analysis.ownership.intended_container import intended_containers  # only where there are containers
-
     return intended_containers(case, trouble)
 
 

@@ -7,7 +7,11 @@ from typing import Literal, TypeAlias
 
 from fixer.formats.numbers import is_number
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.firewall import Chain, Firewall, Match, MatchKey, Rule
+
+with lazy_imports():
+    import ipaddress  # only if a filter is followed
 
 Hook: TypeAlias = Literal["prerouting", "input", "forward", "output", "postrouting"]
 Stage: TypeAlias = Literal["connect", "data"]
@@ -230,8 +234,6 @@ def _match_ephemeral_port(low: int, high: int) -> _MatchResult:
 
 
 def _match_network(wanted: str, value: str) -> _MatchResult:
-    import ipaddress  # only if a filter is followed
-
     try:
         if "-" in wanted:
             low, high = (ipaddress.ip_address(part) for part in wanted.split("-", 1))

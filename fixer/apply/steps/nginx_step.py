@@ -11,10 +11,13 @@ from fixer.apply.steps.node_access import Runner, error_text
 from fixer.apply.steps.process_step import ProcessEntry, end_process, read_process_table, send_signal, wait_until
 from fixer.apply.steps.start_marks import LEFT_RUNNING_NOTE, StepStart
 from fixer.errors import Conflict, StepFailed, Unreachable
+from fixer.formats.process_table import TICKS_PER_SECOND
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex, up_to_first
 from fixer.model.host import CommandResult
 from fixer.model.plan import CheckNginx, ReloadNginx, StartNginx
+from fixer.nginx.command_line import command_in_title
+from fixer.observe.nginx.nginx_masters import instance_of_command
 
 _PROOF_SECONDS = 15.0
 _SIGNAL_SECONDS = 1.0  # seconds; a worker with an open channel obeys its master at once
@@ -170,9 +173,6 @@ def find_master(step: ReloadNginx, runner: Runner) -> ProcessEntry:
 def _main_files(step: ReloadNginx, runner: Runner, masters: list[int]) -> dict[int, str]:
     """Return the main file of each master, by its title; an empty path if the master is in a container.
     A master without a title is left out."""
-    from fixer.nginx.command_line import command_in_title
-    from fixer.observe.nginx.nginx_masters import instance_of_command
-
     shown = runner.run(["sh", "-c", _TITLES_SCRIPT, "sh", *map(str, masters)]).stdout
     linked = runner.run(["sh", "-c", _PROGRAMS_SCRIPT, "sh", *map(str, masters)]).stdout.decode("utf-8",
                                                                                                 "surrogateescape")
@@ -260,8 +260,6 @@ def quit_started_master(step: StartNginx, runner: Runner, started: StepStart) ->
     words = started.mark.split()
     if len(words) == 2:
         return end_process(runner, int(words[0]), int(words[1]), "QUIT", 10.0)
-    from fixer.formats.process_table import TICKS_PER_SECOND  # few undos need it
-
     name = posixpath.basename(step.binary)[:_COMM_LENGTH]
     table = read_process_table(runner)
     now = max((e.start_ticks for e in table.values()), default=0)  # start time of the process that printed the table

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from fixer.apply.steps.node_access import Runner
 from fixer.errors import Conflict
+from fixer.formats.service_log import parse_time
 from fixer.lazy.dataclass import dataclass
 
 _UNIT_PROPERTIES = ("ActiveState,InvocationID,InactiveExitTimestampMonotonic,ActiveEnterTimestampMonotonic,NRestarts,"
@@ -201,6 +202,4 @@ def _has_older_container(moment: float, engine: Runner) -> bool:
 
 
 def _parse_times(words: Sequence[str]) -> list[float]:
-    from fixer.formats.service_log import parse_time  # few undos need it
-
     return [parse_time(word) for word in words]

@@ -60,7 +60,7 @@ from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.dependency.start_order import depends_on_note
 from fixer.analysis.evidence import bindings_of, config_evidence, endpoint_text, no_listener_evidence
 from fixer.analysis.exits.failed_run import error_exit_finding, has_missing_mount_source
-from fixer.analysis.nginx_errors import routes_text, symptom_evidence
+from fixer.analysis.nginx_errors import connect_symptoms, routes_text
 from fixer.analysis.ownership.configured import MAX_CANDIDATES, code_choice_finding, configured_owner
 from fixer.analysis.ownership.resolve import candidate_owners, is_occupied_by_stranger
 from fixer.analysis.route_verdict import is_closed, is_confirmed_closed
@@ -72,15 +72,43 @@ from fixer.analysis.run_log import (
     was_asked_to_stop,
 )
 from fixer.analysis.service_state import is_socket_activated, run_state_of, state_evidence
-from fixer.causes.backend_down.stopped_container import configure_server_repair, has_only_idle_programs
-from fixer.causes.backend_down.unclaimed_address import START_REPAIR_ID, judge_boot_entry, judge_ownerless
+from fixer.causes.backend_down.condition_or_mask import (
+    assertion_repair,
+    condition_evidence,
+    condition_repair,
+    failed_assertion,
+    mask_evidence,
+    mask_repair,
+    unmet_condition,
+)
+from fixer.causes.backend_down.learned_start import find_missing_backend, learned_finding
+from fixer.causes.backend_down.manager_state import (
+    explain_lost_server,
+    finding_without_socket,
+    missing_socket_line,
+    ordering_cycle_finding,
+    supervisord_error_evidence,
+    supervisord_fix_text,
+)
+from fixer.causes.backend_down.replaced_unit import find_successors, which_unit_finding
+from fixer.causes.backend_down.stopped_container import (
+    configure_server_repair,
+    has_only_idle_programs,
+    next_up_finding,
+    uncreated_findings,
+)
+from fixer.causes.backend_down.unclaimed_address import (
+    START_REPAIR_ID,
+    judge_boot_entry,
+    judge_ownerless,
+    skipped_endpoint_findings,
+)
 from fixer.causes.backend_down.unmanaged_start import restarting_program_finding
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.plan import Step
 from fixer.model.snapshot import Service
-from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.boot_enablement import (
     boot_details,
     boot_state_text,
@@ -98,6 +126,7 @@ from fixer.repairs.start_service import (
     start_steps,
     swarm_advice_text,
 )
+from fixer.repairs.write_variables import write_drop_in
 
 NOT_RUNNING_VARIANT = "backend-not-running"
 
@@ -118,16 +147,8 @@ def judge(case: Case) -> Verdict:
                 ruled.append(outcome)
     told = list(findings.values())
     if case.snapshot.compose is not None and case.snapshot.compose.uncreated:
-        from fixer.causes.backend_down.stopped_container import (  # only if a service has no container
-            uncreated_findings,
-        )
-
         told += uncreated_findings(case)
     if any(is_confirmed_closed(endpoint) for endpoint in case.snapshot.endpoints):
-        from fixer.causes.backend_down.unclaimed_address import (  # only if nothing listens at an address
-            skipped_endpoint_findings,
-        )
-
         told += skipped_endpoint_findings(case)
     return conclude(told, missing, ruled)
 
@@ -136,10 +157,7 @@ def _merge_finding(findings: dict[str, Finding], new: Finding) -> None:
     """Add the finding; merge its routes and evidence into an earlier finding of the same service."""
     key = f"{new.node}/{new.service}/{new.summary if new.service is None else ''}"
     old = findings.get(key)
-    findings[key] = new if old is None else replace(
-        old, routes=tuple(dict.fromkeys((*old.routes, *new.routes))),
-        evidence=tuple(dict.fromkeys((*old.evidence, *new.evidence))),
-    )
+    findings[key] = new if old is None else old.joined_with(new)
 
 
 def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
@@ -168,7 +186,6 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
                            and owner.service.socket is not None):
             return Evidence("unit", owner.service.socket.name, "active: systemd starts the service on connect")
         case "stopped":
-            from fixer.causes.backend_down.manager_state import ordering_cycle_finding  # only if one is stopped
             return error_exit_finding(case, owner.service, ordering_cycle_finding(
                 case, owner.service, _stopped_finding(case, trouble, owner)))
         case "masked":
@@ -185,7 +202,6 @@ def _learned_finding(case: Case, trouble: FailingAddress) -> Finding | None:
     """Return the finding for a learned backend, if no service is configured for the address."""
     if not case.snapshot.learned or configured_owner(case, trouble.endpoint) is not None:
         return None
-    from fixer.causes.backend_down.learned_start import find_missing_backend, learned_finding
     missing = find_missing_backend(case, trouble.endpoint)
     return None if missing is None else learned_finding(case, trouble, missing)
 
@@ -194,10 +210,6 @@ def _failed_service_finding(case: Case, trouble: FailingAddress, owner: PortOwne
     """Return the finding if the failed service was stopped on purpose, skipped by a condition, or lacks its socket."""
     if was_asked_to_stop(case.snapshot, owner.service) or skipped_by_condition(owner.service):
         return _stopped_finding(case, trouble, owner)
-    from fixer.causes.backend_down.manager_state import (  # only if one failed
-        finding_without_socket,
-        missing_socket_line,
-    )
     said = missing_socket_line(case.snapshot, owner.service)
     return None if said is None else finding_without_socket(owner.service, said, _stopped_finding(case, trouble, owner))
 
@@ -213,7 +225,6 @@ def _no_server_finding(case: Case, trouble: FailingAddress, owner: PortOwner) ->
     if is_active_without_process(service):
         return _ended_children_finding(case, trouble, owner)
     if service.unit is not None:
-        from fixer.causes.backend_down.manager_state import explain_lost_server  # only if nothing listens
         left = explain_lost_server(case, trouble, service)
         if left is None:
             return None
@@ -247,8 +258,6 @@ def _ended_children_finding(case: Case, trouble: FailingAddress, owner: PortOwne
 
 
 def _stopped_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding:
-    from fixer.causes.backend_down.condition_or_mask import condition_evidence, unmet_condition
-
     service = owner.service
     variant = _variant(case, service)
     words = {
@@ -263,21 +272,15 @@ def _stopped_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> F
     unmet = unmet_condition(service) if variant == "start-condition-unmet" else None
     shown = condition_evidence(unmet) or (clean_exit_evidence(service) if variant == "clean-exit-not-restarted" else ())
     if (own := failed_supervisord_unit(service)) is not None:
-        from fixer.causes.backend_down.manager_state import supervisord_error_evidence  # only if found
-
         shown = supervisord_error_evidence(case, service, own)
     repairs = _repairs(case, trouble, service, variant)
     found = _finding(case, trouble, owner, (variant, f"{service.name} {words}"), repairs=repairs, shown=shown)
     if service.container is not None:
-        from fixer.causes.backend_down.stopped_container import next_up_finding  # only if a container is stopped
-
         found = next_up_finding(case, trouble, service, found)
     if variant in (NOT_RUNNING_VARIANT, "unit-disabled-after-reboot"):
         found = replace(found, detail=(*found.detail, *boot_details(service)))
     if variant != "unit-disabled-after-reboot":
         return found
-    from fixer.causes.backend_down.replaced_unit import find_successors, which_unit_finding  # only if found
-
     others = find_successors(case, trouble, owner)
     return which_unit_finding(case, trouble, found, others) if others else found
 
@@ -297,14 +300,6 @@ def _variant(case: Case, service: Service) -> str:
 
 
 def _repairs(case: Case, trouble: FailingAddress, service: Service, variant: str) -> tuple[Repair, ...]:
-    from fixer.causes.backend_down.condition_or_mask import (
-        assertion_repair,
-        condition_repair,
-        failed_assertion,
-        unmet_condition,
-    )
-    from fixer.repairs.write_variables import write_drop_in  # only if found
-
     if variant == "start-condition-unmet":
         return (condition_repair(case, trouble, service, unmet_condition(service)),)
     if service.unit is not None and (refused := failed_assertion(service)) is not None:
@@ -343,8 +338,6 @@ def _manual_text(case: Case, service: Service) -> str:
     if (task := swarm_advice_text(service)):
         return task
     if (own := failed_supervisord_unit(service)) is not None:
-        from fixer.causes.backend_down.manager_state import supervisord_fix_text  # only if found
-
         return supervisord_fix_text(case, service, own)
     if service.manager == "supervisord":
         return f"supervisorctl start {service.name}"
@@ -352,8 +345,6 @@ def _manual_text(case: Case, service: Service) -> str:
 
 
 def _masked_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding:
-    from fixer.causes.backend_down.condition_or_mask import mask_evidence, mask_repair  # only if found
-
     service = owner.service
     return _finding(case, trouble, owner, ("unit-masked", f"{service.name} is masked"),
                     repairs=(mask_repair(case, trouble, service),), shown=mask_evidence(case, service))
@@ -368,7 +359,7 @@ def _finding(
     evidence = (
         state_evidence(service), *shown, config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
         *owner.evidence[:2], *no_listener_evidence(trouble.endpoint),
-        *symptom_evidence(case, trouble, CONNECT_FAILED),
+        *connect_symptoms(case, trouble),
     )
     return Finding(
         cause=CAUSE.id, variant=variant, role="root",

@@ -7,21 +7,18 @@ import re
 
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import (
-    config_evidence,
     endpoint_text,
     file_line_text,
     find_node,
     listeners_on,
-    no_listener_evidence,
 )
-from fixer.analysis.nginx_errors import routes_text, symptom_evidence
+from fixer.analysis.nginx_errors import refused_evidence, routes_text
 from fixer.lazy.dataclass import dataclass
 from fixer.model.diagnosis import Finding, Need, Repair
 from fixer.model.facts import Evidence, Known
 from fixer.model.learned import Learned, LearnedService
 from fixer.model.plan import DaemonReload, FileMeta, Step, UnitAction, WaitForListener, WriteFile
 from fixer.model.snapshot import Endpoint, Service, Snapshot
-from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.redaction.secrets import is_secret_name
 from fixer.repairs.start_service import reachable_host
 from fixer.repairs.write_variables import quote_value, secrets_to_mask
@@ -99,8 +96,7 @@ def learned_finding(case: Case, trouble: FailingAddress, gone: MissingBackend) -
     """Return the finding: the learned application was started by hand and has ended, and nothing restarts it."""
     endpoint = trouble.endpoint
     evidence = (
-        learned_evidence(case, gone), config_evidence(case.snapshot, trouble.nginx, endpoint),
-        *no_listener_evidence(endpoint), *symptom_evidence(case, trouble, CONNECT_FAILED),
+        learned_evidence(case, gone), *refused_evidence(case, trouble),
     )
     return Finding(
         cause="backend-down", variant="backend-not-running", role="root", confidence="likely",

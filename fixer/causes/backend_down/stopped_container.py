@@ -113,9 +113,7 @@ def uncreated_findings(case: Case) -> list[Finding]:
     found: dict[str, Finding] = {}
     for compose, trouble, service in uncreated_backends(case):
         new, old = _uncreated_finding(case, compose, trouble, service), found.get(service.service)
-        found[service.service] = new if old is None else replace(
-            old, routes=tuple(dict.fromkeys((*old.routes, *new.routes))),
-            evidence=tuple(dict.fromkeys((*old.evidence, *new.evidence))))
+        found[service.service] = new if old is None else old.joined_with(new)
     return list(found.values())
 
 

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import config_evidence, endpoint_text, find_node, no_listener_evidence
 from fixer.analysis.exits.failed_run import has_failed_unmanaged
-from fixer.analysis.nginx_errors import symptom_evidence
+from fixer.analysis.exits.last_output import is_clean_shutdown, last_server_output
+from fixer.analysis.nginx_errors import connect_symptoms
 from fixer.analysis.ownership.configured import configured_owner
+from fixer.analysis.ownership.container_network import is_nginx_on_docker_host, lost_shared_network
 from fixer.analysis.ownership.tie_break import pm2_circus_notes, pm2_unit_notes, podman_services
 from fixer.analysis.route_verdict import has_unloaded_config, is_closed, is_confirmed_closed
 from fixer.analysis.service_state import state_evidence
@@ -16,7 +18,6 @@ from fixer.causes.backend_down.unmanaged_start import boot_entry_finding
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Endpoint, RouteFacts, Service
-from fixer.nginx.error_kinds import CONNECT_FAILED
 
 START_REPAIR_ID = "start-service"
 
@@ -35,8 +36,6 @@ def no_application_finding(case: Case, trouble: FailingAddress) -> Finding | Non
         f"no unit, container or program on {node.name} is configured to listen on port {endpoint.port}: start the "
         "backend as it was started before, and add it to a service manager so that it also starts at boot"
     )
-    from fixer.analysis.exits.last_output import is_clean_shutdown, last_server_output  # only if nothing runs
-
     said, heard = last_server_output(case, node.name)
     mend = "" if is_clean_shutdown(said) else "; correct that before you start it again"
     managed = (*pm2_circus_notes(case, node.name), *pm2_unit_notes(case, node.name))
@@ -59,7 +58,7 @@ def no_application_finding(case: Case, trouble: FailingAddress) -> Finding | Non
         routes=trouble.route_ids, service=None, node=node.name,
         evidence=(
             config_evidence(case.snapshot, trouble.nginx, endpoint), *no_listener_evidence(endpoint),
-            Evidence("process", node.name, text), *heard, *symptom_evidence(case, trouble, CONNECT_FAILED),
+            Evidence("process", node.name, text), *heard, *connect_symptoms(case, trouble),
         ),
         repairs=(Repair(START_REPAIR_ID, "manual", "start the backend", (), manual=manual),), effects=(),
     )
@@ -83,8 +82,6 @@ def _can_run_in_container(case: Case, trouble: FailingAddress) -> bool:
         return True
     if not any(s.container is not None and s.is_app_server and s.running for s in case.snapshot.services):
         return False
-    from fixer.analysis.ownership.container_network import is_nginx_on_docker_host  # only if there are containers
-
     return is_nginx_on_docker_host(case, trouble)
 
 
@@ -105,8 +102,6 @@ def _cut_off_evidence(case: Case, trouble: FailingAddress) -> Evidence | None:
     """Return evidence if nginx's shared network was lost: an empty address there then proves nothing."""
     if not any(s.container is not None and s.container.lender for s in case.snapshot.services):
         return None
-    from fixer.analysis.ownership.container_network import lost_shared_network
-
     here = next((s for s in case.snapshot.services if s.container is not None and s.node == trouble.nginx.node), None)
     cut = lost_shared_network(case.snapshot, here)
     return None if cut is None else cut.evidence[0]

@@ -16,7 +16,7 @@ from fixer.analysis.evidence import (
     processes_of,
 )
 from fixer.analysis.exits.last_output import find_exit_line, is_clean_shutdown, last_server_output
-from fixer.analysis.nginx_errors import routes_text, symptom_evidence
+from fixer.analysis.nginx_errors import connect_symptoms, routes_text
 from fixer.analysis.ownership.configured import boot_entries_at
 from fixer.analysis.run_log import has_log, last_run_lines, message_of, program_lines
 from fixer.formats.run_output import says_ready
@@ -24,7 +24,6 @@ from fixer.model.deployment import BootEntry
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Service
-from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.start_service import restart_steps
 
 _RESTARTING_MANAGERS = frozenset({"runit", "s6", "daemontools"})
@@ -80,7 +79,7 @@ def boot_entry_finding(case: Case, trouble: FailingAddress, state: str = _NOT_RU
         routes=trouble.route_ids, service=None, node=first.node,
         evidence=(*shown, *idle, config_evidence(case.snapshot, trouble.nginx, endpoint),
                   *no_listener_evidence(endpoint),
-                  *heard, *symptom_evidence(case, trouble, CONNECT_FAILED)),
+                  *heard, *connect_symptoms(case, trouble)),
         repairs=(restart_container_repair(case, trouble, box, said) if box is not None else Repair(
             "start-service", "manual", "start the backend", (),
             manual=_manual_text(first, where, why, state != _NOT_RUNNING_TEXT)),),

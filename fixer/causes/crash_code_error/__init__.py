@@ -60,20 +60,27 @@ from typing import TYPE_CHECKING
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import config_evidence, file_line_text, log_evidence, no_listener_evidence
+from fixer.analysis.evidence import file_line_text, log_evidence
 from fixer.analysis.exits.code_error import CodeFault, find_code_fault
 from fixer.analysis.exits.exit_reason import blank_variables, has_variable_or_port_reason
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.exits.path_access import denied_folder_of
 from fixer.analysis.exits.source_files import line_of, source_file_of
-from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.service_state import state_evidence
+from fixer.causes.crash_code_error.broken_response import judge_broken_answers
+from fixer.causes.crash_code_error.start_folder import (
+    find_mounted_folder,
+    find_package_folder,
+    start_above_package_repair,
+    start_in_mount_repair,
+)
 from fixer.formats.folders import is_within
 from fixer.formats.start_files import module_folders
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
-from fixer.nginx.error_kinds import CONNECT_FAILED, CUT_IN_BODY
+from fixer.nginx.error_kinds import CUT_IN_BODY
 from fixer.repairs.command_options import gunicorn_setting_evidence, option_argument
+from fixer.repairs.restore_code import code_repairs, find_change_since_exit
 
 if TYPE_CHECKING:
     from fixer.causes.crash_code_error.start_folder import MountedFolder, PackageFolder
@@ -99,10 +106,6 @@ def judge(case: Case) -> Verdict:
     missing = list(all_of.missing)
     if any(event.kind in CUT_IN_BODY for nginx in case.snapshot.nginxes if isinstance(nginx.errors, Known)
            for event in nginx.errors.value):
-        from fixer.causes.crash_code_error.broken_response import (  # only if a response ended early
-            judge_broken_answers,
-        )
-
         for outcome in judge_broken_answers(case):
             if isinstance(outcome, str):
                 missing.append(outcome)
@@ -121,8 +124,6 @@ def fault_of(crash: FailedRun) -> CodeFault | None:
 
 
 def _found(case: Case, crash: FailedRun, fault: CodeFault) -> Finding:
-    from fixer.repairs.restore_code import code_repairs, find_change_since_exit  # only if found
-
     service, since = crash.service, find_change_since_exit(case, crash, fault)
     confidence: Confidence = "certain" if crash.owner.certain and fault.kind != "own" and since is None else "likely"
     detail = ["nothing listens while it does not run"]
@@ -157,32 +158,24 @@ def _found(case: Case, crash: FailedRun, fault: CodeFault) -> Finding:
 def _mounted_folder(case: Case, crash: FailedRun, fault: CodeFault) -> MountedFolder | None:
     if fault.kind != "target" or crash.service.container is None:
         return None
-    from fixer.causes.crash_code_error.start_folder import find_mounted_folder
-
     return find_mounted_folder(case, crash, fault)
 
 
 def _package_folder(case: Case, crash: FailedRun, fault: CodeFault) -> PackageFolder | None:
     if fault.kind != "target" or crash.service.container is not None:
         return None
-    from fixer.causes.crash_code_error.start_folder import find_package_folder  # only if no application was found
-
     return find_package_folder(case, crash, fault)
 
 
 def _start_above_repairs(case: Case, crash: FailedRun, above: PackageFolder | None) -> tuple[Repair, ...]:
     if above is None:
         return ()
-    from fixer.causes.crash_code_error.start_folder import start_above_package_repair  # as above
-
     return (start_above_package_repair(case, crash, above),)
 
 
 def _start_in_mount_repairs(case: Case, crash: FailedRun, there: MountedFolder | None) -> tuple[Repair, ...]:
     if there is None:
         return ()
-    from fixer.causes.crash_code_error.start_folder import start_in_mount_repair  # as above
-
     repair = start_in_mount_repair(case, crash, there)
     return () if repair is None else (repair,)
 
@@ -242,12 +235,10 @@ def fault_text(fault: CodeFault) -> str:
 
 
 def _evidence(case: Case, crash: FailedRun, fault: CodeFault) -> tuple[Evidence, ...]:
-    trouble, service = crash.failing_addresses[0], crash.service
     boot = (log_evidence(fault.boot.text, fault.boot.where),) if fault.boot is not None else ()
     return tuple(dict.fromkeys((
         log_evidence(fault.log_line.text, fault.log_line.where), *_source_evidence(case, crash, fault), *boot,
-        state_evidence(service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-        *no_listener_evidence(trouble.endpoint), *symptom_evidence(case, trouble, CONNECT_FAILED),
+        *crash.symptoms(case),
     )))
 
 

@@ -60,24 +60,25 @@ from fixer.analysis.dependency.locate import (
     tcp_listeners_of,
     unobserved_clusters,
 )
-from fixer.analysis.evidence import config_evidence, listener_evidence, log_evidence, no_listener_evidence
+from fixer.analysis.evidence import listener_evidence, log_evidence
 from fixer.analysis.exits.changed_since import changed_files_evidence
 from fixer.analysis.exits.exit_reason import has_variable_or_port_reason
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs, has_listening_socket
-from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.run_log import is_restarting
 from fixer.analysis.service_state import run_state_of, state_evidence
+from fixer.causes.crash_dependency_down.stopped_dependency import stopped_dependency_findings, unnamed_complaint
 from fixer.causes.crash_dependency_down.unanswered_dependency import (
     CAUSE_ID,
+    awaited_findings,
     blocked_finding,
     required_finding,
 )
+from fixer.causes.crash_dependency_down.waiting_script import waiting_findings
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Service
-from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.start_dependency import (
     ADDRESS_VARIABLE,
     free_connections_repairs,
@@ -121,16 +122,10 @@ def judge(case: Case) -> Verdict:
                  if (one.service.node, one.service.name) not in ended]
     findings += [required_finding(case, one) for one in unstarted_units(case)]
     if any(service.startup_waits for service in case.snapshot.services):
-        from fixer.causes.crash_dependency_down.waiting_script import waiting_findings
-
         findings += waiting_findings(case, {(f.node, f.service) for f in findings})
     if any(_has_no_socket(case, trouble) for trouble in case.failing_addresses):
-        from fixer.causes.crash_dependency_down.stopped_dependency import stopped_dependency_findings
-
         findings += stopped_dependency_findings(case, all_of.found, {(f.node, f.service) for f in findings} | ended)
     if any(s.container is not None and s.container.status == "created" for s in case.snapshot.services):
-        from fixer.causes.crash_dependency_down.unanswered_dependency import awaited_findings
-
         findings += awaited_findings(case)
     return conclude(findings, missing, ruled)
 
@@ -155,8 +150,6 @@ def _unnamed_dependency_finding(case: Case, crash: FailedRun) -> Finding | None:
     """Return the finding if the log reports an unnamed dependency, and one from `depends_on` is stopped."""
     if crash.service.container is None or has_variable_or_port_reason(crash.end):
         return None
-    from fixer.causes.crash_dependency_down.stopped_dependency import unnamed_complaint  # only if a container failed
-
     said = unnamed_complaint(case, crash)
     found = _judge_complaint(case, crash, said) if said is not None else None
     return replace(found, confidence="likely") if isinstance(found, Finding) else None
@@ -287,15 +280,13 @@ def _change_evidence(case: Case, crash: FailedRun, said: DependencyComplaint) ->
 
 def _evidence(case: Case, crash: FailedRun, said: DependencyComplaint,
               needed: LocatedDependency) -> tuple[Evidence, ...]:
-    trouble = crash.failing_addresses[0]
     elsewhere = [listener_evidence(case.snapshot, line, p) for p in needed.providers if _is_serving(p)
                  and not needed.is_listening
                  for line in list(tcp_listeners_of(case.snapshot, p))[:1]]
     return tuple(dict.fromkeys((
         log_evidence(said.log_line.text, said.log_line.where), *(state_evidence(p) for p in needed.providers),
         *needed.evidence,
-        *elsewhere, state_evidence(crash.service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-        *no_listener_evidence(trouble.endpoint), *symptom_evidence(case, trouble, CONNECT_FAILED),
+        *elsewhere, *crash.symptoms(case),
     )))
 
 

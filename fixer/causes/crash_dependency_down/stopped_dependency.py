@@ -15,14 +15,14 @@ from fixer.analysis.dependency.complaint import (
 from fixer.analysis.dependency.locate import LocatedDependency, umbrella_of
 from fixer.analysis.dependency.start_order import depends_on_conditions
 from fixer.analysis.dependency.startup_script import find_waiting_script, locate_script_dependency
-from fixer.analysis.evidence import age_text, clock_of, config_evidence, log_evidence, no_listener_evidence
+from fixer.analysis.evidence import age_text, clock_of, log_evidence
 from fixer.analysis.exits.code_error import find_code_fault
 from fixer.analysis.exits.exec_step import has_failed_before_start
 from fixer.analysis.exits.exit_reason import dependency_error_line, has_variable_or_port_reason, last_error_lines
 from fixer.analysis.exits.failed_run import FailedRun, has_failed, has_failing_workers, has_listening_socket
 from fixer.analysis.exits.kills import last_exit_signal
 from fixer.analysis.exits.run_end import read_run_end
-from fixer.analysis.nginx_errors import symptom_evidence
+from fixer.analysis.nginx_errors import refused_evidence
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import last_run_lines, message_of, program_lines, was_asked_to_stop
@@ -35,7 +35,6 @@ from fixer.lazy.regex import regex
 from fixer.model.deployment import Dependency
 from fixer.model.diagnosis import Confidence, Finding, Repair
 from fixer.model.snapshot import Container, LogLine, Service
-from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.boot_enablement import is_off_at_boot
 from fixer.repairs.resource_limits import is_memory_refused, is_task_refused
 from fixer.repairs.restore_code import restart_after_edit_steps
@@ -216,8 +215,7 @@ def _stopped_dependency_finding(case: Case, one: StoppedDependency, crash: Faile
             *(e for _, n, _ in one.stopped_services for e in n.evidence),
             *((log_evidence(one.last_line.text, one.last_line.where),) if one.last_line is not None else ()),
             state_evidence(service),
-            config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
-            *symptom_evidence(case, trouble, CONNECT_FAILED),
+            *refused_evidence(case, trouble),
         ))),
         repairs=(_start_dependency_repair(case, one, crash),),
         effects=None if one.manner != "rests" and one.is_sure else (),

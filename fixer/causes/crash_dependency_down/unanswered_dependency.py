@@ -12,14 +12,12 @@ from fixer.analysis.dependency.blocked_start import (
 )
 from fixer.analysis.dependency.start_order import DEPENDS_ON_LABEL, AwaitedService, first_awaited
 from fixer.analysis.evidence import address_text, config_evidence, log_evidence, no_listener_evidence
-from fixer.analysis.nginx_errors import symptom_evidence
+from fixer.analysis.nginx_errors import refused_evidence
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.service_state import state_evidence
-from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import LogLine, Service
-from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.start_dependency import (
     last_log_lines,
     lost_packets_repair,
@@ -48,8 +46,7 @@ def blocked_finding(case: Case, one: BlockedStart) -> Finding:
         summary=f"{service.name} has been starting for {starting_time_text(case, one)} and waits: {whom} {how}",
         detail=(f"it does not listen until {where} answers",), routes=trouble.route_ids, service=service.name,
         node=service.node, evidence=tuple(dict.fromkeys((
-            *blocked_start_evidence(case, one), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-            *no_listener_evidence(trouble.endpoint), *symptom_evidence(case, trouble, CONNECT_FAILED),
+            *blocked_start_evidence(case, one), *refused_evidence(case, trouble),
         ))),
         repairs=_unblock_repairs(case, one, provider if still else None),
     )
@@ -84,8 +81,7 @@ def required_finding(case: Case, one: UnstartedUnit) -> Finding:
             log_evidence(one.line.text, one.line.where), *one.evidence, *(state_evidence(s) for s in one.missing_units),
             *(log_evidence(w.text, w.where) for s in one.missing_units for w in _last_log_lines(case, s)),
             state_evidence(service),
-            config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
-            *symptom_evidence(case, trouble, CONNECT_FAILED),
+            *refused_evidence(case, trouble),
         ))),
         repairs=_start_required_repairs(case, one),
     )
@@ -122,8 +118,7 @@ def awaited_findings(case: Case) -> list[Finding]:
         if held is None:
             continue
         new, old = _awaited_finding(case, trouble, owner, held), found.get(owner.service.id)
-        found[owner.service.id] = new if old is None else replace(
-            old, routes=tuple(dict.fromkeys((*old.routes, *new.routes))))
+        found[owner.service.id] = new if old is None else old.with_routes_of(new)
     return list(found.values())
 
 

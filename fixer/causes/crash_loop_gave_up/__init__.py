@@ -45,7 +45,7 @@ from typing import Literal, TypeAlias
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import bindings_of, config_evidence, log_evidence, no_listener_evidence
+from fixer.analysis.evidence import bindings_of, log_evidence
 from fixer.analysis.exits.changed_since import changed_files_evidence
 from fixer.analysis.exits.exec_step import has_failed_before_start
 from fixer.analysis.exits.exit_reason import (
@@ -58,8 +58,8 @@ from fixer.analysis.exits.exit_reason import (
 )
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs, reported_port_conflict
 from fixer.analysis.exits.kills import FAULT_SIGNALS, SIGNAL_NAMES, exit_signal_of, last_exit_signal
-from fixer.analysis.exits.last_output import is_stale_socket
-from fixer.analysis.nginx_errors import symptom_evidence
+from fixer.analysis.exits.last_output import is_stale_socket, silent_exit_text
+from fixer.analysis.nginx_errors import refused_evidence
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import (
     gave_up_line,
@@ -74,7 +74,6 @@ from fixer.causes.crash_loop_gave_up.requested_restart import pid_file_text, res
 from fixer.lazy.regex import regex, up_to_first
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
-from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.start_service import restart_steps, start_steps
 from fixer.repairs.write_variables import is_variable_set
 
@@ -236,8 +235,7 @@ def _evidence(case: Case, crash: FailedRun) -> tuple[Evidence, ...]:
         *((Evidence("unit", socket.name, f"{socket.active_state}, Result={socket.result}"),) if socket else ()),
         *((log_evidence(limit.text, limit.where),) if limit is not None else ()),
         *(log_evidence(line.text, line.where) for line in last_error_lines(crash.lines)),
-        config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
-        *symptom_evidence(case, trouble, CONNECT_FAILED),
+        *refused_evidence(case, trouble),
     )))
 
 
@@ -275,8 +273,6 @@ def _repairs(case: Case, crash: FailedRun, state: ReasonState) -> tuple[Repair, 
         manual = (f"{service.name} would end the same way again, and its log could not be read "
                   f"({service.log.reason}). {by_hand}. Correct the error, then start it")
     elif _has_no_own_lines(crash):
-        from fixer.analysis.exits.last_output import silent_exit_text  # only if the log is empty
-
         manual = f"{service.name} would end the same way again; {silent_exit_text(service)}"
     else:
         manual = (f"{service.name} would end the same way again; its log ends with: {_last_line_text(crash)}"

@@ -50,11 +50,10 @@ from __future__ import annotations
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.dependency.complaint import dependency_complaint
-from fixer.analysis.evidence import config_evidence, find_node, log_evidence, no_listener_evidence
+from fixer.analysis.evidence import find_node, log_evidence
 from fixer.analysis.exits.exec_step import working_directory_of
 from fixer.analysis.exits.exit_reason import NamedLine, blank_variables, missing_variables
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
-from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.service_state import state_evidence
 from fixer.causes.crash_missing_env.lost_env_file import (
     MisreadLine,
@@ -62,21 +61,25 @@ from fixer.causes.crash_missing_env.lost_env_file import (
     backups_of,
     backups_with,
     find_misread_line,
+    lost_env_findings,
     remove_prefix_steps,
     restore_variables_repair,
 )
 from fixer.formats.backup_names import has_similar_name
 from fixer.lazy.dataclass import replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.deployment import BootEntry
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Service
-from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.redaction.secrets import is_secret_name
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.start_dependency import ADDRESS_VARIABLE
 from fixer.repairs.start_service import restart_steps, start_or_restart_steps, start_steps
 from fixer.repairs.write_variables import is_variable_set, write_variables
+
+with lazy_imports():
+    from difflib import SequenceMatcher  # only if a variable is missing
 
 REPAIR_ID = "set-variable"
 _MIN_SIMILARITY = 0.85             # difflib ratio of two names
@@ -102,8 +105,6 @@ def judge(case: Case) -> Verdict:
             findings.append(_missing_variable_finding(case, crash, lacking) if lacking
                             else _set_since_finding(case, crash, missing))
     if case.snapshot.compose is not None and case.snapshot.compose.missing_env_files:
-        from fixer.causes.crash_missing_env.lost_env_file import lost_env_findings  # only if one is missing
-
         findings += lost_env_findings(case)
     return conclude(findings, all_of.missing, ruled)
 
@@ -145,14 +146,12 @@ def _missing_variable_finding(case: Case, crash: FailedRun, missing: tuple[Named
 
 
 def _evidence(case: Case, crash: FailedRun, missing: tuple[NamedLine, ...]) -> tuple[Evidence, ...]:
-    trouble, names = crash.failing_addresses[0], {s.name for s in missing}
+    names = {s.name for s in missing}
     return tuple(dict.fromkeys((
         *(log_evidence(s.line.text, s.line.where) for s in missing),
         *(Evidence("file", one.defined_in, f"{one.name}… is substituted by Compose, and nothing sets it")
           for one in crash.service.unset_variables if one.name in names),
-        state_evidence(crash.service),
-        config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
-        *symptom_evidence(case, trouble, CONNECT_FAILED),
+        *crash.symptoms(case),
     )))
 
 
@@ -195,8 +194,6 @@ def _repair(case: Case, crash: FailedRun, missing: tuple[NamedLine, ...], lost: 
 
 def _similar_name_text(service: Service, name: str) -> str:
     """Return a hint about a variable with a similar name, which may be a typing error, or ""."""
-    from difflib import SequenceMatcher  # only if a variable is missing
-
     near = [a for a in service.env if a.defined_in and a.name.upper() != name.upper()
             and SequenceMatcher(None, a.name.upper(), name.upper()).ratio() >= _MIN_SIMILARITY]
     return f"; {near[0].name} is set at {near[0].defined_in}: is that a typing error?" if len(near) == 1 else ""

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import ENGINE, config_evidence
 from fixer.analysis.exits.failed_run import FailedRun
-from fixer.analysis.nginx_errors import routes_text, symptom_evidence
+from fixer.analysis.nginx_errors import connect_symptoms, routes_text
 from fixer.analysis.nginx_process import uncreated_backends
 from fixer.formats.backup_names import is_backup_name
 from fixer.formats.env_file import EnvLine, env_lines
@@ -18,7 +18,6 @@ from fixer.model.diagnosis import Finding, Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import FileMeta, WriteFile
 from fixer.model.snapshot import EnvCopy, FileContent, MissingEnvFile, Service, Snapshot
-from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.redaction.all_files import redact_env_file
 from fixer.redaction.secrets import is_secret_name
 from fixer.repairs.file_edits import NotEditable
@@ -37,9 +36,7 @@ def lost_env_findings(case: Case) -> list[Finding]:
         if not lacked or service.profiles:
             continue
         new, old = _lost_env_finding(case, trouble, service.service, lacked), found.get(service.service)
-        found[service.service] = new if old is None else replace(
-            old, routes=tuple(dict.fromkeys((*old.routes, *new.routes))),
-            evidence=tuple(dict.fromkeys((*old.evidence, *new.evidence))))
+        found[service.service] = new if old is None else old.joined_with(new)
     return list(found.values())
 
 
@@ -51,7 +48,7 @@ def _lost_env_finding(case: Case, trouble: FailingAddress, name: str, lacked: Se
     evidence = (
         first.source, Evidence("file", first.path, "no such file"), *_older_file_evidence(case, first),
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-        *symptom_evidence(case, trouble, CONNECT_FAILED),
+        *connect_symptoms(case, trouble),
     )
     return Finding(
         cause="crash-missing-env", variant=VARIANT, role="root", confidence="certain",

@@ -52,13 +52,15 @@ from fixer.analysis.evidence import age_text, clock_of, config_evidence, endpoin
 from fixer.analysis.nginx_errors import events_for, routes_text, symptom_evidence
 from fixer.analysis.nginx_process import is_about_other_route, is_ip_address, logged_address
 from fixer.analysis.service_state import start_time_of, state_evidence
-from fixer.causes.dns_stale.replaced_container import find_stale_replicas
-from fixer.lazy.dataclass import replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import AddressCandidate, Endpoint, ErrorEvent, ProbeResult, RouteFacts
 from fixer.nginx.error_kinds import CONNECTING
-from fixer.repairs.file_edits import check_and_reload_steps
+
+with lazy_imports():  # only for what is found
+    from fixer.causes.dns_stale.replaced_container import collision_findings, find_stale_replicas
+    from fixer.repairs.file_edits import check_and_reload_steps
 
 
 def judge(case: Case) -> Verdict:
@@ -72,8 +74,7 @@ def judge(case: Case) -> Verdict:
             case Finding():
                 key = f"{outcome.node}/{trouble.endpoint.host}"
                 old = findings.get(key)
-                findings[key] = outcome if old is None else replace(
-                    old, routes=tuple(dict.fromkeys((*old.routes, *outcome.routes))))
+                findings[key] = outcome if old is None else old.with_routes_of(outcome)
             case str():
                 missing.append(outcome)
             case Evidence():
@@ -87,10 +88,6 @@ def _container_findings(case: Case) -> list[Finding]:
     """Return findings on names shared by two containers, and on old addresses that another container has now."""
     found: list[Finding] = []
     if any(isinstance(e.addresses, Known) and len(e.addresses.value) > 1 for e in case.snapshot.endpoints):
-        from fixer.causes.dns_stale.replaced_container import (  # only if a name leads to several addresses
-            collision_findings,
-        )
-
         found += collision_findings(case)
     if case.snapshot.address_candidates:
 

@@ -20,12 +20,15 @@ from fixer.analysis.nginx_process import is_about_other_route, is_ip_address, lo
 from fixer.analysis.route_verdict import has_unloaded_config, recent_events
 from fixer.analysis.service_state import state_evidence
 from fixer.lazy.dataclass import replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Confidence, Finding, Repair
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import Container, Endpoint, ErrorEvent, Nginx, RouteFacts, Service
 from fixer.nginx.error_kinds import CONNECTING
-from fixer.repairs.file_edits import check_and_reload_steps
-from fixer.repairs.start_service import start_steps
+
+with lazy_imports():  # only for what is found
+    from fixer.repairs.file_edits import check_and_reload_steps
+    from fixer.repairs.start_service import start_steps
 
 
 def collision_findings(case: Case) -> Iterator[Finding]:

@@ -64,15 +64,18 @@ from fixer.analysis.nginx_process import (
 from fixer.analysis.ownership.configured import configured_owner
 from fixer.analysis.ownership.container_network import is_docker_host
 from fixer.analysis.run_log import is_restarting
-from fixer.causes.dns_unresolved.container_names import guest_repair, lender_of
 from fixer.lazy.dataclass import replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import NetworkAction, Step
 from fixer.model.snapshot import Container, Endpoint, Nginx
-from fixer.repairs.container_settings import join_network_step, network_aliases_of
-from fixer.repairs.start_nginx import start_nginx_steps
-from fixer.repairs.upstream_name import other_address_repair, other_resolver_repair
+
+with lazy_imports():  # only for what is found
+    from fixer.causes.dns_unresolved.container_names import add_carriers, guest_repair, lender_of, lost_name_finding
+    from fixer.repairs.container_settings import join_network_step, network_aliases_of
+    from fixer.repairs.start_nginx import start_nginx_steps
+    from fixer.repairs.upstream_name import other_address_repair, other_resolver_repair
 
 _CLOCK_GRAIN = 0.5     # seconds: a file written just before nginx starts is no later edit
 
@@ -96,8 +99,6 @@ def judge(case: Case) -> Verdict:
     for trouble in case.failing_addresses:
         new = _request_finding(case, trouble)
         if new is None and trouble.nginx.node not in refused and _is_name_lost(trouble):
-            from fixer.causes.dns_unresolved.container_names import lost_name_finding  # only if a name has no address
-
             new = lost_name_finding(case, trouble)
             new = None if new is None else _add_name_carriers(case, trouble, new)
             refused |= {trouble.nginx.node} if new is not None else set()
@@ -183,8 +184,6 @@ def _reload_findings(case: Case, nginx: Nginx) -> list[Finding]:
 def _add_name_carriers(case: Case, trouble: FailingAddress, finding: Finding) -> Finding:
     if not case.snapshot.named_containers:
         return finding
-    from fixer.causes.dns_unresolved.container_names import add_carriers  # only if other networks have the name
-
     return add_carriers(case, trouble, finding)
 
 

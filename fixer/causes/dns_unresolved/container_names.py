@@ -13,13 +13,16 @@ from fixer.analysis.ownership.configured import configured_owner
 from fixer.analysis.ownership.container_network import is_docker_host
 from fixer.analysis.ownership.intended_container import reachable_ip_and_name
 from fixer.lazy.dataclass import replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Need, Repair
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import NetworkAction
 from fixer.model.snapshot import Container
-from fixer.repairs.file_edits import check_and_reload_steps
-from fixer.repairs.start_nginx import start_nginx_steps
-from fixer.repairs.upstream_name import other_address_repair
+
+with lazy_imports():  # only for what is found
+    from fixer.repairs.file_edits import check_and_reload_steps
+    from fixer.repairs.start_nginx import start_nginx_steps
+    from fixer.repairs.upstream_name import other_address_repair
 
 REPAIR_ID, INPUT_KEY = "connect-container", "connect"
 MAX_CARRIERS = 3              # services of other projects may have the same name

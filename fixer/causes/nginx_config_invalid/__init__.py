@@ -50,6 +50,7 @@ from fixer.analysis.evidence import container_of, file_line_text, find_node, lin
 from fixer.analysis.nginx_process import route_ids_of
 from fixer.analysis.run_log import lines_of, message_of
 from fixer.lazy.dataclass import replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
 from fixer.model.facts import Evidence, Known
@@ -59,7 +60,14 @@ from fixer.model.query import FileStat
 from fixer.model.snapshot import Nginx
 from fixer.nginx.error_log import parse_test_output
 from fixer.repairs.file_edits import NotEditable, check_and_reload_steps
-from fixer.repairs.start_nginx import start_nginx_steps
+
+with lazy_imports():  # only for what is found
+    from fixer.causes.nginx_config_invalid.older_config import (
+        loaded_original,
+        remove_links_steps,
+        restore_backup_repair,
+    )
+    from fixer.repairs.start_nginx import start_nginx_steps
 
 REPAIR_ID = "remove-dangling-link"
 _IS_DIRECTORY_TEXT = "failed (21: Is a directory)"      # fatal, though only [crit]: an include that is no file
@@ -170,8 +178,6 @@ def _found(case: Case, nginx: Nginx, problem: ConfigProblem) -> Finding:
     effect = {
         "root": "nginx cannot start", "contributing": "no reload takes effect",
     }.get(role, "nginx runs with the configuration that it loaded before; it would not start again")
-    from fixer.causes.nginx_config_invalid.older_config import loaded_original  # only if nginx refuses its files
-
     original = loaded_original(case, nginx, problem)
     remedy = _restore_text(problem.message, where)
     double = (f"{problem.file} is named like a backup of {original}, and nginx loads both: two copies are active",)
@@ -244,8 +250,6 @@ def _remove_links_repair(case: Case, nginx: Nginx, links: tuple[tuple[str, FileS
         return Repair("lead-link-again", "manual", f"point {names} at the site's file again", (), manual=manual)
     box = container_of(case.snapshot, nginx.node)
     if box is not None and not box.is_machine:
-        from fixer.causes.nginx_config_invalid.older_config import remove_links_steps  # only if nginx refuses its files
-
         removals = remove_links_steps(case.snapshot, box, links)
         if isinstance(removals, NotEditable):
             return Repair(REPAIR_ID, "manual", f"point {names} at a file again, or remove it", (),
@@ -308,16 +312,12 @@ def _template_text(case: Case, nginx: Nginx, problem: ConfigProblem) -> str:
 
 def _config_repairs(case: Case, nginx: Nginx, problem: ConfigProblem) -> tuple[Repair, ...]:
     """Return the repair from a backup copy if there is one, and always the manual repair."""
-    from fixer.causes.nginx_config_invalid.older_config import restore_backup_repair  # only if nginx refuses its files
-
     older, manual = restore_backup_repair(case, nginx, problem,
                                           _mistake_line(nginx, problem)), _manual_repair(case, nginx, problem)
     return (manual,) if older is None else (older, manual)
 
 
 def _manual_repair(case: Case, nginx: Nginx, problem: ConfigProblem) -> Repair:
-    from fixer.causes.nginx_config_invalid.older_config import loaded_original  # only if nginx refuses its files
-
     where = file_line_text(case.snapshot, nginx.node, problem.file or nginx.conf_path, _mistake_line(nginx, problem))
     after = "reload nginx" if nginx.master_pid is not None else "start nginx"
     todo = _mounted_folder_text(case, nginx, problem) or _restore_text(problem.message, where) or f"correct {where}"

@@ -51,28 +51,48 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.dependency.start_order import depends_on_note, explain_never_started
+from fixer.analysis.dependency.start_order import (
+    depends_on_note,
+    explain_never_started,
+    queue_evidence,
+    queued_start_text,
+)
 from fixer.analysis.evidence import address_text, find_node, listener_evidence, listeners_on, log_evidence
 from fixer.analysis.nginx_process import listen_addresses_of, route_ids_of
 from fixer.analysis.run_log import is_restarting, lines_of, message_of
 from fixer.analysis.service_state import is_start_queued, run_state_of, state_evidence
-from fixer.causes.nginx_down.lost_workers import (
-    ended_workers_finding,
-    lost_workers_finding,
-    stopped_workers_finding,
-    unmanaged_master_finding,
-)
-from fixer.causes.nginx_down.refused_start import allow_start_repair, denied_line, denied_text, missing_listen_address
 from fixer.formats.addresses import is_wildcard
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import ContainerAction, Step
 from fixer.model.snapshot import Container, Listener, LogLine, Nginx
 from fixer.nginx.error_kinds import HOST_NOT_FOUND
-from fixer.repairs.container_settings import nginx_tmpfs_repair, read_only_error_line
-from fixer.repairs.container_start import refused_start_reason
-from fixer.repairs.start_nginx import free_port_repair, start_nginx_steps, stopped_upstream_name, wait_for_nginx_steps
+
+with lazy_imports():  # only for what is found
+    from fixer.causes.nginx_down.lost_workers import (
+        ended_workers_finding,
+        judge_refused_memory,
+        lost_workers_finding,
+        stopped_workers_finding,
+        unmanaged_master_finding,
+    )
+    from fixer.causes.nginx_down.refused_start import (
+        allow_start_repair,
+        denied_line,
+        denied_text,
+        missing_listen_address,
+    )
+    from fixer.repairs.container_settings import nginx_tmpfs_repair, read_only_error_line
+    from fixer.repairs.container_start import is_port_free_now, port_publisher, refused_start_reason
+    from fixer.repairs.start_nginx import (
+        free_port_repair,
+        start_nginx_steps,
+        stopped_upstream_name,
+        wait_for_nginx_steps,
+    )
+    from fixer.repairs.start_service import end_wait_repair
 
 REPAIR_ID = "start-nginx"
 _MISSING_HOST = regex(HOST_NOT_FOUND + r' "([A-Za-z0-9_.-]{1,253})[":]')
@@ -90,8 +110,6 @@ def judge(case: Case) -> Verdict:
             ruled.append(Evidence("nginx-process", f"pid {nginx.master_pid}", f"master of {nginx.binary} runs"))
             findings += filter(None, (look(case, nginx) for look in _RUNNING_CHECKS))
             if isinstance(nginx.errors, Known) and any(e.kind == "no-memory" for e in nginx.errors.value):
-                from fixer.causes.nginx_down.lost_workers import judge_refused_memory  # only if nginx logged it
-
                 outcome = judge_refused_memory(case, nginx)
                 findings += [outcome] if isinstance(outcome, Finding) else []
                 missing += [outcome] if isinstance(outcome, str) else []
@@ -155,8 +173,6 @@ def _found(case: Case, nginx: Nginx) -> Finding:
     refused = refused_start_reason(box) if box is not None and waits is None else None
     was_taken, holder = False, None
     if refused is not None and box is not None and refused[1] == "ports":
-        from fixer.repairs.container_start import is_port_free_now, port_publisher  # only for a port in use
-
         was_taken, holder = is_port_free_now(case.snapshot, box), port_publisher(case.snapshot, box)
         refused = None if was_taken else refused if holder is None else (
             f"{refused[0].removesuffix(' by something else')} by container {holder.name}", "ports")
@@ -185,8 +201,6 @@ def _found(case: Case, nginx: Nginx) -> Finding:
     elif refused is not None:
         summary += f": its container could not start, because {refused[0]}"
     elif is_start_queued(service):
-        from fixer.analysis.dependency.start_order import queue_evidence, queued_start_text  # only if it is queued
-
         evidence = (*evidence, *queue_evidence(service))
         summary += f": {queued_start_text(service)}"
     elif denied is not None:
@@ -265,8 +279,6 @@ def _repair(case: Case, nginx: Nginx, taken: tuple[Listener, ...]) -> Repair:
     if denied is not None and nginx.service is not None and nginx.service.container is not None:
         return allow_start_repair(nginx.service.container, denied, REPAIR_ID)
     if is_start_queued(nginx.service):
-        from fixer.repairs.start_service import end_wait_repair  # only if its start is queued
-
         return end_wait_repair(nginx.service)
     waited_for = _dependency_text(case, nginx)
     if waited_for:

@@ -12,6 +12,7 @@ from fixer.analysis.service_state import run_state_of, state_evidence
 from fixer.causes.nginx_down.refused_start import CAPABILITIES, missing_capability
 from fixer.errors import StepFailed
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Role
 from fixer.model.facts import Evidence, Known
@@ -28,7 +29,9 @@ from fixer.repairs.file_edits import (
     locate_editable_file,
     overwriters_text,
 )
-from fixer.repairs.start_nginx import restart_nginx_repair
+
+with lazy_imports():  # only for what is found
+    from fixer.repairs.start_nginx import restart_nginx_repair
 
 CAUSE_ID = "nginx-down"
 RECENT_SECONDS = 600.0       # seconds: a worker exit within this time is reported

@@ -57,13 +57,17 @@ from fixer.analysis.nginx_process import has_stale_config, holder_evidence, is_h
 from fixer.analysis.route_verdict import has_unloaded_config, is_closed
 from fixer.formats.numbers import is_number
 from fixer.lazy.dataclass import replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Endpoint, ErrorEvent, Listener, Nginx, needs_tls
 from fixer.nginx.error_kinds import CONNECT_FAILED
-from fixer.repairs.file_edits import check_and_reload_steps
-from fixer.repairs.start_nginx import free_port_repair
-from fixer.repairs.start_service import restart_container_repair
+
+with lazy_imports():  # only for what is found
+    from fixer.causes.nginx_not_reloaded.stale_mount import stale_mounts_finding
+    from fixer.repairs.file_edits import check_and_reload_steps
+    from fixer.repairs.start_nginx import free_port_repair
+    from fixer.repairs.start_service import restart_container_repair
 
 # Process start times come from a clock and an uptime, read one after the other. A file and a worker closer than this,
 # in seconds, cannot be ordered: an edit right before its own reload is normal.
@@ -322,8 +326,6 @@ def _next_reload_finding(case: Case, nginx: Nginx) -> Finding | None:
 def _replaced_mount_finding(case: Case, nginx: Nginx) -> Finding | None:
     if nginx.service is None or nginx.service.container is None:
         return None
-    from fixer.causes.nginx_not_reloaded.stale_mount import stale_mounts_finding  # only if nginx is in a container
-
     return stale_mounts_finding(case, nginx)
 
 

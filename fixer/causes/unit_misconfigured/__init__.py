@@ -76,40 +76,34 @@ from collections.abc import Callable, Iterator, Mapping
 
 from fixer.analysis.case import Case, FailingAddress, PortOwner
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import config_evidence, log_evidence, no_listener_evidence
+from fixer.analysis.evidence import log_evidence
 from fixer.analysis.exits.exec_step import CAUSE_ID, StepExplanation, StepFailure, is_missing, stat_of, step_failure
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
-from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.ownership.resolve import only_owner
-from fixer.analysis.run_log import lines_of, message_of
 from fixer.analysis.service_state import run_state_of, state_evidence
-from fixer.causes.unit_misconfigured.exec_program import explain_wrapped_program, judge_program
-from fixer.causes.unit_misconfigured.missing_place import judge_account, judge_folder, judge_sandbox
-from fixer.causes.unit_misconfigured.older_unit_file import add_older_file
-from fixer.causes.unit_misconfigured.stop_timeout import judge_stop_kills
-from fixer.causes.unit_misconfigured.stopped_by_systemd import (
-    explain_unread_edit,
-    judge_start_pre,
-    judge_systemd_stop,
-    restarted_unit_runs,
-)
 from fixer.formats.exec_status import EXEC, SpawnReason
-from fixer.lazy.regex import regex
-from fixer.model.diagnosis import Finding, Repair, Verdict
+from fixer.lazy.lazy_imports import lazy_imports
+from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Service, Snapshot
-from fixer.nginx.error_kinds import CONNECT_FAILED
-from fixer.repairs.container_start import explain_failed_container
+
+with lazy_imports():  # only for what is found
+    from fixer.causes.unit_misconfigured.exec_program import explain_wrapped_program, judge_program
+    from fixer.causes.unit_misconfigured.missing_place import judge_account, judge_folder, judge_sandbox
+    from fixer.causes.unit_misconfigured.older_unit_file import add_older_file
+    from fixer.causes.unit_misconfigured.start_steps import judge_start_post, judge_step
+    from fixer.causes.unit_misconfigured.stop_timeout import judge_stop_kills
+    from fixer.causes.unit_misconfigured.stopped_by_systemd import (
+        judge_start_pre,
+        judge_systemd_stop,
+        restarted_unit_runs,
+    )
+    from fixer.causes.unit_misconfigured.unread_files import explain_unloaded, explain_unread_edit
+    from fixer.repairs.container_start import explain_failed_container
 
 _STEP_JUDGES: Mapping[int, Callable[[Case, FailedRun, StepFailure], StepExplanation | str]] = {
     200: judge_folder, 203: judge_program, 216: judge_account, 217: judge_account, 226: judge_sandbox,
 }
-
-
-def _judge_further_step(case: Case, crash: FailedRun, failure: StepFailure) -> StepExplanation | str:
-    from fixer.causes.unit_misconfigured.start_steps import judge_step  # only if such a step failed
-
-    return judge_step(case, crash, failure)
 
 
 def judge(case: Case) -> Verdict:
@@ -121,8 +115,6 @@ def judge(case: Case) -> Verdict:
     for crash in all_of.found:
         failure = step_failure(crash.service)
         if failure is None:
-            from fixer.causes.unit_misconfigured.start_steps import judge_start_post  # only if no start step failed
-
             other = judge_start_pre(case, crash) or judge_start_post(crash)
             other = other or judge_systemd_stop(case, crash) or explain_failed_container(case, crash)
             other = other or explain_wrapped_program(case, crash)
@@ -131,7 +123,7 @@ def judge(case: Case) -> Verdict:
             else:
                 findings.append(unit_finding(case, crash, None, add_older_file(case, crash, other)))
             continue
-        told = (_STEP_JUDGES.get(failure.status) or _judge_further_step)(case, crash, failure)
+        told = (_STEP_JUDGES.get(failure.status) or judge_step)(case, crash, failure)
         if isinstance(told, str):
             missing.append(told)
         elif told.confidence != "certain" and (not failure.lines or _is_starting_again(crash.service)):
@@ -197,19 +189,15 @@ CAUSE = Cause(
 )
 
 
-
 def unit_finding(case: Case, crash: FailedRun, failure: StepFailure | None, told: StepExplanation) -> Finding:
     """Return the finding for one unit."""
-    trouble = crash.failing_addresses[0]
     said = () if failure is None else tuple(log_evidence(line.text, line.where) for line in failure.lines)
     return Finding(
         cause=CAUSE_ID, variant=told.variant, role="root", confidence=told.confidence, summary=told.summary,
         detail=told.detail, routes=crash.routes, service=crash.service.name,
         node=crash.service.node,
         evidence=tuple(dict.fromkeys((
-            *told.evidence, *said, state_evidence(crash.service),
-            config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
-            *symptom_evidence(case, trouble, CONNECT_FAILED),
+            *told.evidence, *said, *crash.symptoms(case),
         ))),
         repairs=told.repairs,
     )
@@ -242,34 +230,3 @@ def _refusal_reason(snapshot: Snapshot, service: Service) -> SpawnReason | None:
         return "missing"
     stat = stat_of(snapshot, service.node, path)
     return None if stat is None or (stat.kind == "file" and stat.mode & 0o111) else "denied"
-
-
-# Units that systemd refused to load: a line is invalid or the command is missing. The journal names it.
-_REFUSED_STATES = frozenset({"bad-setting", "error"})
-_FILE_ERROR_LINE = regex(r"^(?P<file>/[^\s:]+):(?P<line>\d+): (?P<what>.+)$")
-_UNIT_ERROR_LINE = regex(r"^\S+: (?P<what>Service has .+Refusing\.|Service .+ Refusing\.)$")
-_TAIL_LINES = 12
-
-
-def explain_unloaded(case: Case, trouble: FailingAddress) -> tuple[FailedRun, StepExplanation] | None:
-    """Return the finding for the unit of an address, None if systemd has loaded it."""
-    owner = only_owner(case, trouble)
-    unit = owner.service.unit if owner is not None else None
-    if owner is None or unit is None or unit.load_state not in _REFUSED_STATES or unit.need_daemon_reload:
-        return None
-    service, said, place = owner.service, "", unit.fragment_path
-    shown: tuple[Evidence, ...] = (Evidence("unit", unit.name, f"LoadState={unit.load_state} {unit.load_error}"[:200]),)
-    for line in reversed(lines_of(service)[-_TAIL_LINES:]):
-        text = message_of(line)
-        match = _FILE_ERROR_LINE.match(text) or _UNIT_ERROR_LINE.match(text)
-        if match is not None:
-            named = match.groupdict()
-            said, place = match["what"], f"{named['file']}:{named['line']}" if named.get("file") else place
-            shown = (log_evidence(line.text, line.where), *shown)
-            break
-    why = f": {said[:160]} ({place})" if said else ""
-    manual = (f"correct {place or 'its files'}{f' ({said[:160]})' if said else ''}. Check it with systemd-analyze "
-              f"verify {unit.name}, then run systemctl daemon-reload and systemctl start {unit.name}")
-    return FailedRun(owner, (trouble,), ()), StepExplanation(
-        "unit-not-loaded", f"systemd cannot load {service.name}{why}", shown,
-        (Repair("correct-unit", "manual", f"correct the files of {unit.name}", (), manual=manual),))

@@ -39,6 +39,9 @@ from fixer.model.facts import Evidence
 from fixer.model.plan import FileMeta, WriteFile
 from fixer.model.query import FileStat
 from fixer.model.snapshot import CommandArgument, LogLine, Service, Snapshot, UnitValue
+from fixer.repairs.older_state import RELEASE_KEY as RELEASE
+from fixer.repairs.older_state import release_repair, releases_with_file
+from fixer.repairs.restore_code import restart_after_edit_steps
 from fixer.repairs.unit_edits import (
     RepairWording,
     ValueEdit,
@@ -134,10 +137,6 @@ def _explain_missing(case: Case, crash: FailedRun, entry: CommandArgument) -> St
 
 def _other_release_repairs(case: Case, crash: FailedRun, path: str) -> tuple[Repair, ...]:
     """Return the repair to another release, if a link selects one of several and others have the program."""
-    from fixer.repairs.older_state import RELEASE_KEY as RELEASE
-    from fixer.repairs.older_state import release_repair, releases_with_file
-    from fixer.repairs.restore_code import restart_after_edit_steps  # only if a program is missing
-
     found = releases_with_file(case, crash, path)
     if found is None:
         return ()

@@ -22,16 +22,19 @@ from fixer.analysis.run_log import lines_of, message_of
 from fixer.analysis.service_state import state_evidence
 from fixer.formats.application_servers import server_of
 from fixer.formats.exec_status import OTHER_STEPS, paths_of_step
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex, up_to_first
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import CommandArgument, LogLine, Service, UnitValue
-from fixer.repairs.unit_edits import (
-    RepairWording,
-    complete_value_edit,
-    edit_and_start_repair,
-    manual_repairs,
-    mended_explanation,
-)
+
+with lazy_imports():  # only for what is found
+    from fixer.repairs.unit_edits import (
+        RepairWording,
+        complete_value_edit,
+        edit_and_start_repair,
+        manual_repairs,
+        mended_explanation,
+    )
 
 VARIANT = "start-step-failed"
 _REASON = regex(up_to_first("spawning ") + r".*?: (?P<why>[^:]+)$")

@@ -13,12 +13,15 @@ from fixer.analysis.exits.kills import cut_off_requests
 from fixer.analysis.run_log import lines_of, message_of
 from fixer.formats.numbers import is_number, timespan
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Service, UnitValue
 from fixer.repairs.file_edits import NotEditable
-from fixer.repairs.unit_edits import complete_value_edit, write_edit
+
+with lazy_imports():  # only for what is found
+    from fixer.repairs.unit_edits import complete_value_edit, write_edit
 
 VARIANT = "stop-timeout-sigkill"
 DEFAULT_SECONDS = 90              # seconds: systemd's default

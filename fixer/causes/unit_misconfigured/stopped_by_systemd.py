@@ -1,44 +1,28 @@
-"""Units whose program works but is ended by systemd; failed ExecStartPre= commands; files not read since an edit."""
+"""Units whose program works but is ended by systemd and failed ExecStartPre= commands."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from fixer.analysis.case import Case, FailingAddress, PortOwner
-from fixer.analysis.evidence import (
-    address_text,
-    age_text,
-    bindings_of,
-    clock_of,
-    listener_evidence,
-    listeners_on,
-    log_evidence,
-    pids_of,
-)
+from fixer.analysis.evidence import clock_of, log_evidence
 from fixer.analysis.exits.exec_step import StepExplanation, setting_evidence, setting_of, setting_source_text
 from fixer.analysis.exits.failed_run import FailedRun, has_known_exit_reason, has_listening_socket
-from fixer.analysis.ownership.resolve import only_owner
-from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import last_run_lines, lines_of, message_of, program_lines
-from fixer.analysis.service_state import start_time_of, state_evidence
-from fixer.causes.unit_misconfigured.start_steps import is_detaching, judge_pid_file
+from fixer.analysis.service_state import state_evidence
 from fixer.formats.application_servers import server_of
 from fixer.formats.exec_status import failed_pre_command, is_pre_command_retried
 from fixer.formats.unit_file import bare_command
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
-from fixer.model.diagnosis import Need, Repair
+from fixer.model.diagnosis import Need
 from fixer.model.facts import Evidence
-from fixer.model.snapshot import Binding, LogLine, PreCommand, Service, Unit, UnitValue
-from fixer.repairs.file_edits import NotEditable
-from fixer.repairs.start_service import start_or_restart_steps
-from fixer.repairs.unit_edits import (
-    RepairWording,
-    complete_value_edit,
-    edit_and_start_repair,
-    manual_repairs,
-    reload_and_start_repair,
-)
+from fixer.model.snapshot import LogLine, PreCommand, Service, Unit, UnitValue
+
+with lazy_imports():  # only for what is found
+    from fixer.causes.unit_misconfigured.start_steps import is_detaching, judge_pid_file
+    from fixer.repairs.unit_edits import RepairWording, complete_value_edit, edit_and_start_repair, manual_repairs
 
 _START_TIMEOUT_LINE = regex(r"[Ss]tart operation timed out\. Terminating")
 _WATCHDOG_LINE = regex(r"Watchdog timeout \(limit (?P<limit>[^)]{1,80})\)")
@@ -49,8 +33,6 @@ _WAITING_TYPES = ("notify", "notify-reload", "forking")
 _DEFAULT_START_SECONDS = 90  # seconds: systemd's own default
 _RECENT_SECONDS = 900.0      # seconds: older ends say nothing about the present
 _INPUT_KEY = "runtime-limit"
-_UNREAD_VARIANT = "unit-edited-no-daemon-reload"
-_CLOCK_SLACK = 2.0      # seconds between a manager's clock and that of files
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,55 +47,6 @@ class SystemdStop:
         """Return the number of stops in its log."""
         return len(self.lines)
 
-
-def explain_unread_edit(case: Case, trouble: FailingAddress) -> tuple[PortOwner, StepExplanation] | None:
-    """Explain a service that listens elsewhere because it was not restarted since its files were edited."""
-    endpoint, owner = trouble.endpoint, only_owner(case, trouble)
-    if owner is None or is_closed(endpoint) is not True:
-        return None
-    service = owner.service
-    if service.unit is None and service.program is None:
-        return None
-    ports = [b for b in bindings_of(service) if b.unix is None]
-    several = [b for b in ports if service.program is not None and b.source.source != "process"]      # one a process
-    told = next((b for b in several or ports if not several or b.port == endpoint.port), None)
-    held = [x for x in listeners_on(case.snapshot, service.node) if set(pids_of(x)) & set(service.pids) and x.port]
-    if told is None or told.port != endpoint.port or not held or any(
-            x.port in {told.port, *(b.port for b in several)} for x in held):
-        return None
-    elsewhere = listener_evidence(case.snapshot, held[0], service)
-    runs_on = f"{service.name} still runs on {address_text(held[0].address, held[0].port)}"
-    crash = FailedRun(owner, (trouble,), ())
-    if service.unit is not None and service.unit.need_daemon_reload:
-        return owner, StepExplanation(
-            _UNREAD_VARIANT,
-            f"{runs_on}: its unit says port {told.port}, but systemd has not read the unit since it was edited",
-            (told.source, Evidence("unit", service.name, "NeedDaemonReload=yes"), elsewhere),
-            (reload_and_start_repair(case, crash),),
-        )
-    changed = _changed_file_evidence(case, service, told)
-    begin = start_or_restart_steps(case.snapshot, service, endpoint) if changed is not None else None
-    if changed is None or begin is None or isinstance(begin, NotEditable):
-        return None
-    summary = f"restart {service.name} to apply its files"
-    return owner, StepExplanation(
-        _UNREAD_VARIANT,
-        f"{runs_on}: {changed.where} was edited and says port {told.port}, but the service was not restarted since",
-        (told.source, changed, elsewhere), (Repair("restart-service", "disruptive", summary, begin),),
-        confidence="likely",
-        detail=("nginx already uses the port of those files: another port in nginx would not last",),
-    )
-
-
-def _changed_file_evidence(case: Case, service: Service, told: Binding) -> Evidence | None:
-    """Return evidence that the file with its listen address changed after the running process started."""
-    path, since = told.file or told.source.where.rpartition(":")[0], start_time_of(service)
-    file = case.snapshot.file(service.files_node or service.node, path)
-    if file is None or not since or file.stat.mtime < since - _CLOCK_SLACK:
-        return None
-    if file.stat.mtime <= since + _CLOCK_SLACK:      # it runs with another value, so it was read before the edit
-        return Evidence("file", path, f"changed at the moment when {service.name} started")
-    return Evidence("file", path, f"changed {age_text(file.stat.mtime - since)} after {service.name} started")
 
 
 def find_systemd_stop(case: Case, service: Service, pattern: str) -> SystemdStop | None:
@@ -311,4 +244,3 @@ def restarted_unit_runs(case: Case) -> Iterator[FailedRun]:
         if near and nginx is not None and judged is not None:
             trouble = FailingAddress(nginx, (near[0],), (facts,), (judged,))
             yield FailedRun(PortOwner(service, "placed", near[0].service_evidence), (trouble,), ())
-

@@ -61,11 +61,12 @@ from fixer.analysis.evidence import (
 )
 from fixer.analysis.exits.path_access import hiding_setting_text
 from fixer.analysis.load.server_protocol import has_matching_protocol
-from fixer.analysis.nginx_errors import events_for, routes_text, symptom_evidence
+from fixer.analysis.nginx_errors import connect_symptoms, events_for, routes_text
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_names import has_unrelated_name
 from fixer.analysis.service_state import is_socket_activated, state_evidence
+from fixer.causes.unix_socket_missing.shared_volume import other_container_finding
 from fixer.findings.configured_address import configured_elsewhere, configured_elsewhere_finding, is_unconnectable
 from fixer.formats.addresses import is_loopback, is_wildcard, reached_at
 from fixer.lazy.dataclass import replace
@@ -73,7 +74,6 @@ from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.service import Binding, UnitSetting
 from fixer.model.snapshot import Endpoint, Listener, Service, Snapshot
-from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.boot_enablement import unit_action
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.start_service import restart_steps
@@ -151,10 +151,6 @@ def _configured_elsewhere(case: Case, trouble: FailingAddress, owner: PortOwner)
 def _other_container_finding(case: Case, trouble: FailingAddress) -> Finding | None:
     if not any(s.container is not None for s in case.snapshot.services):
         return None
-    from fixer.causes.unix_socket_missing.shared_volume import (  # only if there are containers
-        other_container_finding,
-    )
-
     return other_container_finding(case, trouble)
 
 
@@ -301,7 +297,7 @@ def _finding(case: Case, trouble: FailingAddress, owner: PortOwner, held: Listen
         evidence=tuple(dict.fromkeys((
             *(config_evidence(case.snapshot, trouble.nginx, e) for e in trouble.endpoints[:8]),
             listener_evidence(case.snapshot, held, owner.service), *more, *owner.evidence[:1],
-            *no_listener_evidence(endpoint), *symptom_evidence(case, trouble, CONNECT_FAILED),
+            *no_listener_evidence(endpoint), *connect_symptoms(case, trouble),
         ))),
         repairs=(repair,),
     )
@@ -343,7 +339,7 @@ def hidden_from_nginx_finding(case: Case, trouble: FailingAddress) -> Finding | 
         evidence=tuple(dict.fromkeys((
             *shown, config_evidence(case.snapshot, trouble.nginx, endpoint),
             *(() if held is None else (listener_evidence(case.snapshot, held, backend),)),
-            *symptom_evidence(case, trouble, CONNECT_FAILED),
+            *connect_symptoms(case, trouble),
         ))),
         repairs=tuple(_repairs(case.snapshot, nginx, key, trouble)),
         effects=("nothing-listens", "stale-config"),

@@ -12,14 +12,13 @@ from fixer.analysis.evidence import (
     listeners_on,
     no_listener_evidence,
 )
-from fixer.analysis.nginx_errors import routes_text, symptom_evidence
+from fixer.analysis.nginx_errors import connect_symptoms, routes_text
 from fixer.analysis.service_state import state_evidence
 from fixer.formats.docker_conventions import path_in_container, path_on_engine
 from fixer.lazy.dataclass import dataclass
 from fixer.model.diagnosis import Finding, Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Binding, Container, Listener, Service
-from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.upstream_address import UPSTREAM_KEY, point_at_address_repair
 
 
@@ -117,7 +116,7 @@ def _finding(case: Case, trouble: FailingAddress, sockets: list[_ContainerSocket
         routes=trouble.route_ids, service=None if one is None else one.service.name, node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
             *(config_evidence(case.snapshot, trouble.nginx, e) for e in trouble.endpoints[:8]), *shown,
-            *no_listener_evidence(endpoint), *symptom_evidence(case, trouble, CONNECT_FAILED),
+            *no_listener_evidence(endpoint), *connect_symptoms(case, trouble),
         ))),
         repairs=(repair,),
     )

@@ -61,7 +61,7 @@ from fixer.analysis.evidence import (
     no_listener_evidence,
     pids_of,
 )
-from fixer.analysis.nginx_errors import routes_text, symptom_evidence
+from fixer.analysis.nginx_errors import connect_symptoms, routes_text
 from fixer.analysis.nginx_process import addresses_of_stopped_nginx, listen_addresses_of
 from fixer.analysis.ownership.configured import configured_owner
 from fixer.analysis.ownership.container_network import database_named, is_docker_host, service_at_address
@@ -77,13 +77,13 @@ from fixer.analysis.ownership.intended_container import (
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_names import system_kind_of
 from fixer.analysis.service_state import state_evidence
+from fixer.causes.wrong_host.docker_gateway import gateway_finding
 from fixer.formats.addresses import is_loopback, is_wildcard, reached_at
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import WaitForListener
 from fixer.model.snapshot import Container, Listener, Service
-from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.container_settings import write_compose_settings
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.start_service import reachable_host
@@ -113,8 +113,6 @@ def judge(case: Case) -> Verdict:
 
 
 def _gateway_finding(case: Case, trouble: FailingAddress) -> Finding | None:
-    from fixer.causes.wrong_host.docker_gateway import gateway_finding  # only for the Docker host's name
-
     return gateway_finding(case, trouble)
 
 
@@ -272,7 +270,7 @@ def _wrong_host_finding(
             *(state_evidence(o.service) for o in options), *_address_evidence(case, trouble),
             *arp_silence_evidence(case, trouble),
             *no_listener_evidence(endpoint),
-            *symptom_evidence(case, trouble, CONNECT_FAILED),
+            *connect_symptoms(case, trouble),
         ))),
         repairs=(point_at_address_repair(case, trouble, _REPAIR_ID, text, need),),
     )
@@ -329,7 +327,7 @@ def hosts_line_finding(case: Case, trouble: FailingAddress) -> Finding | None:
         evidence=tuple(dict.fromkeys((
             line, config_evidence(case.snapshot, nginx, endpoint), *arp_silence_evidence(case, bare),
             *((state_evidence(owner.service),) if owner is not None else ()), *no_listener_evidence(endpoint),
-            *symptom_evidence(case, trouble, CONNECT_FAILED),
+            *connect_symptoms(case, trouble),
         ))),
         repairs=(_correct_hosts_repair(case, trouble, box,
                                        (f"{line.where} of {nginx.node} maps {endpoint.host} to {known[0]}, "

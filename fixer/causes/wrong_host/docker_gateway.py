@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import config_evidence, container_of, endpoint_text, no_listener_evidence
-from fixer.analysis.nginx_errors import routes_text, symptom_evidence
+from fixer.analysis.nginx_errors import connect_symptoms, routes_text
 from fixer.analysis.nginx_process import listen_addresses_of, route_ids_of, unresolved_upstream_name
 from fixer.analysis.ownership.configured import configured_owner
 from fixer.analysis.route_verdict import is_closed
@@ -13,7 +13,6 @@ from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import WaitForListener
 from fixer.model.snapshot import Container, Nginx, Service
-from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.container_settings import write_compose_settings
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.start_service import reachable_host
@@ -50,7 +49,7 @@ def gateway_finding(case: Case, trouble: FailingAddress) -> Finding | None:
         routes=route_ids_of(case, nginx) if down else trouble.route_ids, service=None, node=nginx.node,
         evidence=tuple(dict.fromkeys((
             config_evidence(case.snapshot, nginx, endpoint), *shown, *shown_there, *no_listener_evidence(endpoint),
-            *symptom_evidence(case, trouble, CONNECT_FAILED),
+            *connect_symptoms(case, trouble),
         ))),
         repairs=(repair,), effects=("nginx-stops", "stale-config"),
     )

@@ -69,6 +69,7 @@ from fixer.analysis.load.server_protocol import has_matching_protocol
 from fixer.analysis.nginx_errors import routes_text, symptom_evidence
 from fixer.analysis.nginx_process import has_stale_config
 from fixer.analysis.ownership.container_network import is_sole_network_candidate
+from fixer.analysis.ownership.intended_container import services_with_same_port
 from fixer.analysis.ownership.resolve import (
     candidate_owners,
     is_occupied_by_stranger,
@@ -79,7 +80,8 @@ from fixer.analysis.ownership.resolve import (
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_names import has_unrelated_name, has_unrelated_unit_name, system_kind_of
 from fixer.analysis.service_state import state_evidence
-from fixer.causes.wrong_port.upstream_group import explain_contradiction
+from fixer.causes.wrong_port.published_port import judge_published, judge_unpublished
+from fixer.causes.wrong_port.upstream_group import explain_contradiction, pair_addresses, point_each_repair
 from fixer.findings.configured_address import configured_elsewhere, configured_elsewhere_finding
 from fixer.formats.addresses import is_loopback
 from fixer.lazy.dataclass import replace
@@ -115,8 +117,6 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     if has_stale_config(case, trouble):
         return config_evidence(case.snapshot, trouble.nginx, endpoint)
     if endpoint.container_port:
-        from fixer.causes.wrong_port.published_port import judge_published  # only for published ports
-
         return judge_published(case, trouble)
     stranger = is_occupied_by_stranger(case, trouble)
     closed = is_closed(endpoint)
@@ -158,8 +158,6 @@ def _judge_group(case: Case, trouble: FailingAddress, owner: PortOwner) -> Findi
         return state_evidence(owner.service)       # the process configured for this port is missing
     if len(every) < 2:
         return None
-    from fixer.causes.wrong_port.upstream_group import pair_addresses  # only for several sockets
-
     pairs = pair_addresses(case, trouble, every)
     return None if pairs is None else _judge_pairs(case, trouble, pairs, every)
 
@@ -167,8 +165,6 @@ def _judge_group(case: Case, trouble: FailingAddress, owner: PortOwner) -> Findi
 def _judge_pairs(case: Case, trouble: FailingAddress, pairs: tuple[AddressPair, ...],
                  every: tuple[ReachableListener, ...]) -> Finding | Evidence:
     """Return one finding for all addresses of a group. If the pairing is open, the operator decides."""
-    from fixer.causes.wrong_port.upstream_group import point_each_repair  # only for several sockets
-
     if not pairs:
         return _wrong_port_finding(case, trouble, every, (False, True))
     if pairs[0].failing_address is not trouble:
@@ -189,8 +185,6 @@ def _listeners_of_others(case: Case, trouble: FailingAddress, owner: PortOwner) 
     """Return other containers' listeners on the port: nginx may name the wrong application with the right port."""
     if owner.service.container is None or owner.rule != "placed":
         return ()
-    from fixer.analysis.ownership.intended_container import services_with_same_port  # only if there are containers
-
     port = trouble.endpoint.port
     return tuple(
         ReachableListener(PortOwner(other, "contested", (state_evidence(other),)), line, address_text(name, port),
@@ -205,8 +199,6 @@ def _judge_unpublished(case: Case, trouble: FailingAddress) -> Finding | str | N
     """Judge whether a container with an unpublished port may be intended, if no local service is."""
     if not any(s.container is not None for s in case.snapshot.services):
         return None
-    from fixer.causes.wrong_port.published_port import judge_unpublished  # only if there are containers
-
     return judge_unpublished(case, trouble)
 
 

@@ -15,7 +15,7 @@ from fixer.analysis.evidence import (
     no_listener_evidence,
     pids_of,
 )
-from fixer.analysis.nginx_errors import routes_text, symptom_evidence
+from fixer.analysis.nginx_errors import connect_symptoms, routes_text, symptom_evidence
 from fixer.analysis.ownership.configured import configured_owner
 from fixer.analysis.ownership.container_network import (
     is_in_other_container,
@@ -224,7 +224,7 @@ def _make_unpublished_finding(case: Case, trouble: FailingAddress, owner: PortOw
             config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
             *_mapping_evidence(_publishing_container(case, box), 0), listener_evidence(case.snapshot, line, service),
             state_evidence(service),
-            *symptom_evidence(case, trouble, CONNECT_FAILED),
+            *connect_symptoms(case, trouble),
         ))),
         repairs=(repair,), effects=("nothing-listens",),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import io
 import posixpath
 import tarfile
@@ -11,7 +12,7 @@ from fixer.hosts.docker_engine import docker_cli
 from fixer.hosts.docker_engine.docker_cli import Docker
 from fixer.hosts.machine import procfs, run_process
 from fixer.hosts.machine.procfs import read_clock
-from fixer.hosts.machine.query_commands import MISSING_CODE, MOST_OUTPUT, answer_of, commands_for
+from fixer.hosts.machine.query_commands import MISSING_CODE, MOST_OUTPUT, answer_of, commands_for, own_addresses
 from fixer.hosts.machine.read_files import read_path
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.host import CommandResult, NodeClock
@@ -160,8 +161,6 @@ def _answer_tree(container: ShelllessContainer, query: ReadTree) -> Answer:
 
 def _answer_glob(container: ShelllessContainer, query: ReadGlob) -> Answer:
     """Answer patterns with a literal folder only: listing needs a copy."""
-    import fnmatch  # rarely needed
-
     found: dict[str, FileAnswer] = {}
     for pattern in query.patterns:
         folder, _, name = pattern.rpartition("/")
@@ -202,8 +201,6 @@ def _answer_sockets(pid: int) -> Answer:
 
 
 def _answer_addresses(pid: int) -> Answer:
-    from fixer.hosts.machine.query_commands import own_addresses  # only for this
-
     tables = [read_path(f"/proc/{pid}/net/{name}", 1 << 22).data for name in ("fib_trie", "if_inet6")]
     return Answer("ok", own_addresses(*tables))
 

@@ -14,9 +14,13 @@ from fixer.formats.launchers import starts_init
 from fixer.hosts.machine import look_budget, run_process
 from fixer.hosts.sh.run_command import without_api_url
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.host import CommandResult
 from fixer.model.query import CUT_OFF
+
+with lazy_imports():
+    import difflib  # only for a typing error
 
 PROJECT_LABEL = "com.docker.compose.project"
 SERVICE_LABEL = "com.docker.compose.service"
@@ -142,8 +146,6 @@ def inspect_one(name: str) -> Inspected:
 
 
 def _similar_names_hint(name: str) -> str:
-    import difflib  # only for a typing error
-
     names = docker("ps", "-a", "--format", "{{.Names}}").stdout.decode(errors="replace").split()
     if not names:
         return "this Docker engine has no containers"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from fixer.formats.docker_conventions import widest_project_files
 from fixer.hosts.docker_engine import docker_cli
+from fixer.hosts.docker_engine.container_selection import Listing, containers_at, containers_named
 from fixer.hosts.docker_engine.docker_cli import Docker, Inspected
 from fixer.hosts.machine import query_commands
 from fixer.model.query import Answer, Command
@@ -68,14 +69,10 @@ def _answer_container(docker: Docker, name: str) -> Answer:
 
 
 def _answer_published(docker: Docker, places: Sequence[str]) -> Answer:
-    from fixer.hosts.docker_engine.container_selection import Listing, containers_at
-
     return inspect_answer(containers_at(places, Listing(docker)))
 
 
 def _answer_named(docker: Docker, words: Sequence[str]) -> Answer:
-    from fixer.hosts.docker_engine.container_selection import containers_named  # which imports this module
-
     return inspect_answer(containers_named(*words, docker=docker))
 
 

@@ -13,9 +13,13 @@ import stat as st
 from collections.abc import Iterator
 
 from fixer.errors import Locked
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.host import FOLDER_REDIRECTED, name_in_same_folder
 from fixer.model.journal import FileState
 from fixer.model.plan import FileMeta
+
+with lazy_imports():
+    import hashlib  # 5 ms for OpenSSL, and an observation only lists
 
 _LABEL = "security.selinux"
 _ACL = "system.posix_acl_access"
@@ -311,8 +315,6 @@ def _read_label(where: int | str) -> str:
 
 def _file_state(folder: int, name: str, path: str) -> FileState:
     """Read all from one descriptor: digest, mode and owner belong to the same file."""
-    import hashlib  # 5 ms for OpenSSL, and an observation only lists
-
     fd = os.open(name, os.O_RDONLY | _FILE_FLAGS, dir_fd=folder)
     with os.fdopen(fd, "rb") as file:
         info, data = _require_regular(fd, path), file.read()

@@ -10,9 +10,15 @@ from fixer import __version__
 from fixer.hosts.machine import run_process
 from fixer.hosts.machine.look_budget import seconds_within
 from fixer.hosts.machine.probe_program import BODY_LIMIT, HEAD_LIMIT, SERIES_SECONDS, after_interim, is_interim
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.query import Answer, Probe, Query
 from fixer.model.snapshot import PROBE_REFERRER
+
+with lazy_imports():
+    import pkgutil  # only for a program that runs elsewhere
+
+    from fixer.hosts.machine.probe_program import probe_all  # import sockets only when needed
 
 AGENT = f"badgateway/{__version__}"
 
@@ -51,8 +57,6 @@ def http_request(probe: Probe) -> str:
 
 def program_source() -> str:
     """Return the text of the probe program (by pkgutil: it may be inside a zip)."""
-    import pkgutil  # only for a program that runs elsewhere
-
     data = pkgutil.get_data("fixer.hosts.machine", "probe_program.py")
     assert data is not None
     return data.decode()
@@ -65,8 +69,6 @@ def program_argument(probes: Sequence[Probe], enter: Sequence[str] = ()) -> str:
 
 def probe_here(probes: Sequence[Probe]) -> dict[Query, Answer]:
     """Probe from this process's own network namespace."""
-    from fixer.hosts.machine.probe_program import probe_all  # import sockets only when needed
-
     outcomes = probe_all([spec_of(p) for p in probes])  # type: ignore[no-untyped-call] # a file for old pythons
     return {p: _answer(o) for p, o in zip(probes, outcomes, strict=True)}
 

@@ -8,8 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from fixer.formats.socket_tables import unread_lines
 from fixer.hosts.machine.read_files import read_bytes, status_of
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.host import NodeClock
 from fixer.model.query import Answer, FileAnswer, FileStat
+
+with lazy_imports():
+    import ctypes  # costs 6 ms, and only containers need it
 
 PROC_LIMIT = 1 << 15  # bytes of one process file
 TABLE_LIMIT = 64 << 20  # bytes of one socket table
@@ -202,8 +206,6 @@ def read_links(paths_by_pid: Mapping[str, Sequence[str]]) -> dict[str, str]:
 
 
 def _read_links_as_owner(uid: int, gid: int, paths: Sequence[str]) -> dict[str, str]:
-    import ctypes  # costs 6 ms, and only containers need it
-
     libc = ctypes.CDLL(None)
     found: dict[str, str] = {}
     libc.setfsgid(gid)

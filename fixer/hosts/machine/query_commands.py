@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.host import CommandResult
 from fixer.model.query import OTHER_UNITS, TOO_LONG, UNIT_PROPERTIES, Answer, AnswerStatus, Command
+
+with lazy_imports():
+    import socket  # 3 ms that most rounds do not need
 
 MOST_OUTPUT = 4 << 20  # bytes that one command may print: a line takes far more memory once it is a string
 MISSING_CODE = 127  # sh's exit code for a missing command
@@ -138,8 +142,6 @@ def own_addresses(fib_trie: bytes, if_inet6: bytes) -> bytes:
 
 
 def _short_ipv6(digits: str) -> str:
-    import socket  # 3 ms that most rounds do not need
-
     try:
         return socket.inet_ntop(socket.AF_INET6, bytes.fromhex(digits))
     except ValueError:

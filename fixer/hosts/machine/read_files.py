@@ -8,7 +8,11 @@ import stat as st
 from collections.abc import Callable, Iterable, Iterator
 
 from fixer.hosts.machine.look_budget import LOOK_BYTES, bytes_within
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.query import Answer, AnswerStatus, FileAnswer, FileKind, FileStat, ReadFile, ReadGlob, ReadTree
+
+with lazy_imports():
+    import glob  # costs 3 ms, only patterns with wildcards need it
 
 _KINDS: tuple[tuple[Callable[[int], bool], FileKind], ...] = (
     (st.S_ISREG, "file"), (st.S_ISDIR, "dir"), (st.S_ISLNK, "link"), (st.S_ISSOCK, "socket"), (st.S_ISFIFO, "fifo"),
@@ -174,6 +178,4 @@ def expand_glob(pattern: str) -> Iterable[str]:
     """Return the matches of an sh glob: `*` and `?` skip leading dots, a literal pattern matches itself."""
     if not _MAGIC.intersection(pattern):
         return [pattern] if os.path.lexists(pattern) else []
-    import glob  # costs 3 ms, only patterns with wildcards need it
-
     return glob.iglob(pattern)

@@ -7,13 +7,21 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from fixer.errors import Unreachable
 from fixer.hosts.machine import prefetch, procfs, query_commands, read_files
 from fixer.hosts.machine.prefetch import SLOWEST_COMMAND, PrefetchedAnswer, pending_answers
 from fixer.hosts.machine.procfs import read_clock
 from fixer.hosts.machine.trusted_files import is_trusted
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.host import CommandResult, Files, NodeClock
 from fixer.model.query import Answer, Command, ListProcesses, ListSockets, Probe, Query, ReadFile, ReadGlob, ReadTree
 from fixer.model.target import NodeKind
+
+with lazy_imports():
+    from fixer.hosts.docker_engine.engine_answers import answer_docker  # only for machines with containers
+    from fixer.hosts.machine import run_process  # subprocess costs 5 ms and file queries do not need it
+    from fixer.hosts.machine.local_files import LocalFiles  # only repairs need it
+    from fixer.hosts.machine.probe_protocol import probe_here  # json and sockets only for probes
 
 
 def start_prefetch(command: Command = SLOWEST_COMMAND) -> None:
@@ -43,8 +51,6 @@ class LocalAsker:
         probes = [q for q in dict.fromkeys(queries) if isinstance(q, Probe)]
         threads = [_start_thread(partial(_store_answer, answers, command)) for command in asked]
         if probes:
-            from fixer.hosts.machine.probe_protocol import probe_here  # json and sockets only for probes
-
             threads.append(_start_thread(lambda: answers.update(probe_here(probes))))
         for query in queries:
             if query not in answers and not isinstance(query, Command | Probe):
@@ -81,9 +87,6 @@ def answer_reading(query: ReadFile | ReadGlob | ReadTree | ListProcesses | ListS
 
 def _answer_engine(command: Command) -> Answer:
     """Ask this machine's docker, if any, about a container."""
-    from fixer.errors import Unreachable
-    from fixer.hosts.docker_engine.engine_answers import answer_docker  # which imports this module
-
     try:
         return answer_docker(command)
     except Unreachable as error:
@@ -120,8 +123,6 @@ def answer_command(command: Command) -> Answer:
 
 
 def _run_query_command(run: query_commands.QueryCommand) -> CommandResult:
-    from fixer.hosts.machine import run_process  # subprocess costs 5 ms and file queries do not need it
-
     return run_process.run(run.argv, timeout=run.timeout, max_output=query_commands.MOST_OUTPUT)
 
 
@@ -134,12 +135,8 @@ class LocalWriter:
     @property
     def files(self) -> Files:
         """Return the files of this machine."""
-        from fixer.hosts.machine.local_files import LocalFiles  # only repairs need it
-
         return LocalFiles()
 
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
         """Run a command here."""
-        from fixer.hosts.machine import run_process  # only repairs need it here
-
         return run_process.run(argv, stdin=stdin, timeout=timeout)

@@ -20,8 +20,6 @@ def published_container_askers(places: Sequence[str], here: Asker | None = None,
     found = containers_at(places, Listing(docker))
     if not found:
         return ()
-    from fixer.hosts.nodes.engine_node import EngineAsker  # which imports the local asker
-
     nodes = [ContainerAsker(docker_cli.name_of(item), item, docker) for item in found]
     return (*nodes, EngineAsker({Command("docker-published", tuple(places)): found}, here, docker))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
 
 from fixer.hosts.machine import probe_protocol, query_commands
 from fixer.hosts.machine.procfs import (
@@ -214,8 +215,6 @@ class RoundOutput:
 
     def dynamic_glob(self, name: str, patterns: Sequence[str]) -> Answer:
         """Return the matching files, with their stat alone."""
-        from fnmatch import fnmatchcase  # only collect scripts need it
-
         group = self._group(name)
         paths = sorted(path for path in group.stats if any(fnmatchcase(path, pattern) for pattern in patterns))
         return Answer("ok", files=tuple(self._file(path, 1, True, group) for path in paths))

@@ -9,11 +9,15 @@ from typing import Any
 from fixer.formats.numbers import is_number
 from fixer.formats.start_files import ACCOUNT_FILES
 from fixer.lazy.dataclass import replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.firewall import Chain, Firewall, Match, MatchKey, Rule, RuleVerdict, Tool
 from fixer.model.query import Answer, Command, Query, ReadFile
 from fixer.observe.view.node_view import View
+
+with lazy_imports():
+    import shlex  # only iptables-save needs it
 
 NFT_JSON, NFT_TEXT = Command("nft-rules"), Command("nft-text")
 SAVE_COMMANDS: Mapping[Tool, Command] = {"iptables": Command("iptables-rules"), "ip6tables": Command("ip6tables-rules")}
@@ -312,8 +316,6 @@ _IGNORED_OPTIONS = frozenset({"-m", "--comment"})
 
 
 def _saved_rule(text: str, index: int, packets: int | None) -> Rule:
-    import shlex  # only iptables-save needs it
-
     try:
         words = shlex.split(text)
     except ValueError:

@@ -1,0 +1,115 @@
+"""Unit files that systemd refused to load, or has not read since they were edited."""
+
+from __future__ import annotations
+
+from fixer.analysis.case import Case, FailingAddress, PortOwner
+from fixer.analysis.evidence import (
+    address_text,
+    age_text,
+    bindings_of,
+    listener_evidence,
+    listeners_on,
+    log_evidence,
+    pids_of,
+)
+from fixer.analysis.exits.exec_step import StepExplanation
+from fixer.analysis.exits.failed_run import FailedRun
+from fixer.analysis.ownership.resolve import only_owner
+from fixer.analysis.route_verdict import is_closed
+from fixer.analysis.run_log import lines_of, message_of
+from fixer.analysis.service_state import start_time_of
+from fixer.lazy.lazy_imports import lazy_imports
+from fixer.lazy.regex import regex
+from fixer.model.diagnosis import Repair
+from fixer.model.facts import Evidence
+from fixer.model.snapshot import Binding, Service
+from fixer.repairs.file_edits import NotEditable
+
+with lazy_imports():  # only for what is found
+    from fixer.repairs.start_service import start_or_restart_steps
+    from fixer.repairs.unit_edits import reload_and_start_repair
+
+
+_UNREAD_VARIANT = "unit-edited-no-daemon-reload"
+_CLOCK_SLACK = 2.0      # seconds between a manager's clock and that of files
+
+
+def explain_unread_edit(case: Case, trouble: FailingAddress) -> tuple[PortOwner, StepExplanation] | None:
+    """Explain a service that listens elsewhere because it was not restarted since its files were edited."""
+    endpoint, owner = trouble.endpoint, only_owner(case, trouble)
+    if owner is None or is_closed(endpoint) is not True:
+        return None
+    service = owner.service
+    if service.unit is None and service.program is None:
+        return None
+    ports = [b for b in bindings_of(service) if b.unix is None]
+    several = [b for b in ports if service.program is not None and b.source.source != "process"]      # one a process
+    told = next((b for b in several or ports if not several or b.port == endpoint.port), None)
+    held = [x for x in listeners_on(case.snapshot, service.node) if set(pids_of(x)) & set(service.pids) and x.port]
+    if told is None or told.port != endpoint.port or not held or any(
+            x.port in {told.port, *(b.port for b in several)} for x in held):
+        return None
+    elsewhere = listener_evidence(case.snapshot, held[0], service)
+    runs_on = f"{service.name} still runs on {address_text(held[0].address, held[0].port)}"
+    crash = FailedRun(owner, (trouble,), ())
+    if service.unit is not None and service.unit.need_daemon_reload:
+        return owner, StepExplanation(
+            _UNREAD_VARIANT,
+            f"{runs_on}: its unit says port {told.port}, but systemd has not read the unit since it was edited",
+            (told.source, Evidence("unit", service.name, "NeedDaemonReload=yes"), elsewhere),
+            (reload_and_start_repair(case, crash),),
+        )
+    changed = _changed_file_evidence(case, service, told)
+    begin = start_or_restart_steps(case.snapshot, service, endpoint) if changed is not None else None
+    if changed is None or begin is None or isinstance(begin, NotEditable):
+        return None
+    summary = f"restart {service.name} to apply its files"
+    return owner, StepExplanation(
+        _UNREAD_VARIANT,
+        f"{runs_on}: {changed.where} was edited and says port {told.port}, but the service was not restarted since",
+        (told.source, changed, elsewhere), (Repair("restart-service", "disruptive", summary, begin),),
+        confidence="likely",
+        detail=("nginx already uses the port of those files: another port in nginx would not last",),
+    )
+
+
+def _changed_file_evidence(case: Case, service: Service, told: Binding) -> Evidence | None:
+    """Return evidence that the file with its listen address changed after the running process started."""
+    path, since = told.file or told.source.where.rpartition(":")[0], start_time_of(service)
+    file = case.snapshot.file(service.files_node or service.node, path)
+    if file is None or not since or file.stat.mtime < since - _CLOCK_SLACK:
+        return None
+    if file.stat.mtime <= since + _CLOCK_SLACK:      # it runs with another value, so it was read before the edit
+        return Evidence("file", path, f"changed at the moment when {service.name} started")
+    return Evidence("file", path, f"changed {age_text(file.stat.mtime - since)} after {service.name} started")
+
+
+# Units that systemd refused to load: a line is invalid or the command is missing. The journal names it.
+_REFUSED_STATES = frozenset({"bad-setting", "error"})
+_FILE_ERROR_LINE = regex(r"^(?P<file>/[^\s:]+):(?P<line>\d+): (?P<what>.+)$")
+_UNIT_ERROR_LINE = regex(r"^\S+: (?P<what>Service has .+Refusing\.|Service .+ Refusing\.)$")
+_TAIL_LINES = 12
+
+
+def explain_unloaded(case: Case, trouble: FailingAddress) -> tuple[FailedRun, StepExplanation] | None:
+    """Return the finding for the unit of an address, None if systemd has loaded it."""
+    owner = only_owner(case, trouble)
+    unit = owner.service.unit if owner is not None else None
+    if owner is None or unit is None or unit.load_state not in _REFUSED_STATES or unit.need_daemon_reload:
+        return None
+    service, said, place = owner.service, "", unit.fragment_path
+    shown: tuple[Evidence, ...] = (Evidence("unit", unit.name, f"LoadState={unit.load_state} {unit.load_error}"[:200]),)
+    for line in reversed(lines_of(service)[-_TAIL_LINES:]):
+        text = message_of(line)
+        match = _FILE_ERROR_LINE.match(text) or _UNIT_ERROR_LINE.match(text)
+        if match is not None:
+            named = match.groupdict()
+            said, place = match["what"], f"{named['file']}:{named['line']}" if named.get("file") else place
+            shown = (log_evidence(line.text, line.where), *shown)
+            break
+    why = f": {said[:160]} ({place})" if said else ""
+    manual = (f"correct {place or 'its files'}{f' ({said[:160]})' if said else ''}. Check it with systemd-analyze "
+              f"verify {unit.name}, then run systemctl daemon-reload and systemctl start {unit.name}")
+    return FailedRun(owner, (trouble,), ()), StepExplanation(
+        "unit-not-loaded", f"systemd cannot load {service.name}{why}", shown,
+        (Repair("correct-unit", "manual", f"correct the files of {unit.name}", (), manual=manual),))
