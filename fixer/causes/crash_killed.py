@@ -52,13 +52,13 @@ from fixer.analysis.exits.kills import (
     SIGNAL_NAMES,
     WorkerDeaths,
     cut_off_requests,
-    exit_signal_of,
     last_exit_signal,
     worker_deaths,
 )
 from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.run_log import gave_up_line
 from fixer.analysis.service_state import run_state_of, state_evidence
+from fixer.managers import manager_of
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import ErrorEvent
@@ -78,7 +78,7 @@ def judge(case: Case) -> Verdict:
     findings: list[Finding] = []
     ruled: list[Evidence] = [*all_of.ruled_out]
     for crash in all_of.found:
-        number = exit_signal_of(crash.service)
+        number = manager_of(crash.service).exit_signal()
         if reached_limit_of(crash) is not None:
             findings.append(_killed_finding(case, crash, last_exit_signal(crash)))
         elif (lifted := lifted_task_limit_evidence(crash.service,
