@@ -5,26 +5,18 @@ from __future__ import annotations
 from typing import TypeGuard
 
 from fixer.analysis.evidence import bindings_of, file_line_text
-from fixer.lazy.regex import regex
 from fixer.managers import RunState, manager_of
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Service, Snapshot
 
-_REQUIRES = regex(r"^[ \t]*(?:Requires|BindsTo|Requisite)[ \t]*=(?P<names>[^\n#]*)$")
-_REQUIRES_OR_WANTS = regex(r"^[ \t]*(?:Requires|BindsTo|Requisite|Wants)[ \t]*=(?P<names>[^\n#]*)$")
-
 
 def requirements_of(snapshot: Snapshot, service: Service, *, wanted: bool = False) -> dict[str, Evidence]:
     """Return name -> the unit file line that requires (with `wanted`: or wants) it; short names are services."""
-    unit, pattern = service.unit, _REQUIRES_OR_WANTS if wanted else _REQUIRES
+    from fixer.managers.systemd_steps import requirement_lines  # only if a service is down
+
     found: dict[str, Evidence] = {}
-    for path in (unit.fragment_path, *unit.drop_in_paths) if unit is not None else ():
-        file = snapshot.file(service.node, path)
-        for number, text in enumerate(file.data.decode("utf-8", "replace").split("\n") if file is not None else (), 1):
-            match = pattern.match(text)
-            for name in match["names"].split() if match is not None else ():
-                evidence = Evidence("file", file_line_text(snapshot, service.node, path, number), text.strip())
-                found.setdefault(name if "." in name else f"{name}.service", evidence)
+    for name, path, number, text in requirement_lines(snapshot, service, wanted=wanted):
+        found.setdefault(name, Evidence("file", file_line_text(snapshot, service.node, path, number), text))
     return found
 
 

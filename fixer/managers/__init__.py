@@ -1,17 +1,21 @@
 """Service managers: what each says of a service, behind one class.
 
-A manager called `name` is the module `name_state` of this folder (what it says) and, if fixer can start its services,
-`name_steps` (how it starts them). There is no list to edit: a service names its manager."""
+A manager called `name` is the module `name_state` of this folder: what it says. How it starts a service is in a second
+module, `name_steps`, which only repairs load. There is no list to edit: a service names its manager."""
 
 from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
 from functools import cache
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
 from fixer.model.facts import Evidence
 from fixer.model.service import Service
+
+if TYPE_CHECKING:
+    from fixer.model.plan import Step
+    from fixer.model.snapshot import Snapshot
 
 RunState: TypeAlias = Literal[
     "running", "starting", "looping", "stopped", "failed", "masked", "paused", "unknown",
@@ -23,6 +27,7 @@ class ServiceManager(ABC):
     """What a service manager says of one service. Times are epoch seconds, 0.0 if unknown."""
 
     __slots__ = ("service",)
+    steps: ClassVar[str] = "bare_process_state"  # the module of this folder with the STARTER of its services
 
     def __init__(self, service: Service) -> None:
         self.service = service
@@ -79,6 +84,50 @@ class ServiceManager(ABC):
         """Return whether the server does not run and nothing records how it ended."""
         return False
 
+    def is_disabled(self) -> bool:
+        """Return whether it reports that a boot does not start the service."""
+        return False
+
+    def is_off_at_boot(self) -> bool:
+        """Return whether nothing that it knows starts the service at boot."""
+        return self.is_disabled()
+
+
+class ServiceStarter:
+    """The steps by which a service manager starts one service. Empty steps: only an operator can start it."""
+
+    __slots__ = ("service", "snapshot")
+
+    def __init__(self, snapshot: Snapshot, service: Service) -> None:
+        self.snapshot, self.service = snapshot, service
+
+    def start_steps(self, *, with_replicas: bool = False) -> tuple[Step, ...]:
+        """Return steps that start it if it is stopped, so that it also returns after a reboot; with `with_replicas`
+        also what ended like it and serves under the same name."""
+        return ()
+
+    def restart_steps(self, describe: str = "") -> tuple[Step, ...]:
+        """Return steps that restart it; `describe` is what an operator must know before."""
+        return ()
+
+    def apply_steps(self, describe: str = "") -> tuple[Step, ...] | str:
+        """Return steps that make it run with its present files, or why that is not possible."""
+        return f"fixer knows no way to start {self.service.name} again"
+
+    def by_hand(self) -> str:
+        """Return what an operator does to start it, as text."""
+        return f"start {self.service.name} as it was started before; fixer found no service manager for it"
+
+    @property
+    def awaited_unit(self) -> str:
+        """Return the unit without which a wait for its listener is in vain; empty if it is none."""
+        return ""
+
+    @property
+    def awaited_container(self) -> str:
+        """Return the container without which such a wait is in vain; empty if it is none."""
+        return ""
+
 
 def manager_of(service: Service) -> ServiceManager:
     """Return what the manager of a service says of it."""
@@ -93,7 +142,18 @@ def manager_of(service: Service) -> ServiceManager:
     return _state_class(name)(service)
 
 
+def starter_of(snapshot: Snapshot, service: Service) -> ServiceStarter:
+    """Return the steps by which the manager of a service starts it."""
+    return _starter_class(manager_of(service).steps)(snapshot, service)
+
+
 @cache
 def _state_class(name: str) -> type[ServiceManager]:
     manager: type[ServiceManager] = importlib.import_module(f"{__name__}.{name}_state").MANAGER
     return manager
+
+
+@cache
+def _starter_class(module: str) -> type[ServiceStarter]:
+    starter: type[ServiceStarter] = importlib.import_module(f"{__name__}.{module}").STARTER
+    return starter

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fixer.managers import RunState, ServiceManager
+from fixer.managers import RunState, ServiceManager, ServiceStarter
 from fixer.model.facts import Evidence
 
 
@@ -37,4 +37,15 @@ class BareProcess(ServiceManager):
         return self.service.is_idle_boot_entry
 
 
+class BareProcessSteps(ServiceStarter):
+    """Nothing starts it but an operator."""
+
+    __slots__ = ()
+
+    def by_hand(self) -> str:
+        below_supervisord = self.service.manager == "supervisord"  # whose file does not show the program
+        return f"supervisorctl start {self.service.name}" if below_supervisord else super().by_hand()
+
+
+STARTER = BareProcessSteps
 MANAGER = BareProcess

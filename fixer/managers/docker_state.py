@@ -15,6 +15,7 @@ class Docker(ServiceManager):
     """What Docker says of one container."""
 
     __slots__ = ("container",)
+    steps = "docker_steps"
 
     def __init__(self, service: Service) -> None:
         super().__init__(service)

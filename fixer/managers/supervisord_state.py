@@ -15,6 +15,7 @@ class Supervisord(ServiceManager):
     """What supervisord says of one program."""
 
     __slots__ = ("program",)
+    steps = "supervisord_steps"
 
     def __init__(self, service: Service) -> None:
         super().__init__(service)
@@ -74,6 +75,10 @@ class Supervisord(ServiceManager):
 
     def is_started_at_boot(self) -> bool:
         return self.program.autostart
+
+    def is_disabled(self) -> bool:
+        unit = self.program.unit
+        return not self.program.autostart or (unit is not None and unit.unit_file_state == "disabled")
 
 
 MANAGER = Supervisord

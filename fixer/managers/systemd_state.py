@@ -9,6 +9,9 @@ from fixer.model.service import Service, Unit
 _NO_FAILURE_RESULTS = ("", "success", "exec-condition")  # values of Result= that no failed run leaves
 _INACTIVE_STATES = ("inactive", "deactivating")
 _ENDED_STATES = ("failed", "activating")
+_UNENABLED_STATES = frozenset({"static", "linked", "linked-runtime", "enabled-runtime", "indirect"})
+_BOOT_TARGETS = frozenset({"multi-user.target", "graphical.target", "default.target", "basic.target", "sysinit.target",
+                     "network.target", "network-online.target"})
 _LEAVING_TYPES = frozenset({"forking", "oneshot"})
 
 
@@ -16,6 +19,7 @@ class Systemd(ServiceManager):
     """What systemd says of one unit, and of the socket unit that starts it."""
 
     __slots__ = ("unit",)
+    steps = "systemd_steps"
 
     def __init__(self, service: Service) -> None:
         super().__init__(service)
@@ -91,6 +95,44 @@ class Systemd(ServiceManager):
         unit, service = self.unit, self.service
         return (service.is_app_server and not service.pids and not unit.main_pid and unit.type in _LEAVING_TYPES
                 and unit.result == "success" and not unit.n_restarts)
+
+    def is_disabled(self) -> bool:
+        return (self.service.socket or self.unit).unit_file_state == "disabled"
+
+    def is_off_at_boot(self) -> bool:
+        """Return whether it is disabled, or no unit that systemd has loaded pulls it in.
+
+        An enabled unit counts only if this boot did not start it either: its target is not the one that is booted.
+        """
+        if self.is_disabled():
+            return True
+        unit = self.unit
+        if self.service.socket is not None or unit.pulled_by is None or self._pulling_units():
+            return False
+        if not unit.fragment_path.startswith("/") or unit.fragment_path.startswith("/run/"):     # lost at a reboot
+            return False
+        return unit.unit_file_state in _UNENABLED_STATES or (unit.unit_file_state == "enabled"
+                                                             and self._has_never_run())
+
+    def _pulling_units(self) -> tuple[str, ...]:
+        """Return the units with which a boot may start it. A path unit does not count if the service is stopped: it has
+        not triggered. Nor does a target if the service never ran, except the targets of every boot."""
+        pulled = self.unit.pulled_by or ()
+        if self.service.running:
+            return pulled
+        idle = (".path", ".target") if self._has_never_run() else (".path",)
+        return tuple(name for name in pulled if name in _BOOT_TARGETS or not name.endswith(idle))
+
+    def _has_never_run(self) -> bool:
+        """Return whether it has not run since the boot, or since systemd unloaded it."""
+        unit = self.unit
+        return unit.active_state == "inactive" and not (unit.active_enter or unit.inactive_enter or unit.state_change)
+
+    @property
+    def is_active_without_process(self) -> bool:
+        """Return whether a unit that only starts things (rc.local, an init script, a oneshot that remains) is still
+        active and its processes have ended."""
+        return (self.unit.active_state, self.unit.sub_state) == ("active", "exited") and not self.service.pids
 
 
 MANAGER = Systemd

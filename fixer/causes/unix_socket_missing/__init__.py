@@ -68,12 +68,12 @@ from fixer.analysis.service_names import has_unrelated_name
 from fixer.analysis.service_state import is_socket_activated, state_evidence
 from fixer.formats.addresses import is_loopback, is_wildcard, reached_at
 from fixer.lazy.dataclass import replace
+from fixer.managers.systemd_steps import unit_action
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.service import UnitSetting
 from fixer.model.snapshot import Endpoint, Listener, Service, Snapshot
 from fixer.nginx.error_kinds import CONNECT_FAILED
-from fixer.repairs.boot_enablement import unit_action
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.start_service import restart_steps
 from fixer.repairs.upstream_address import UPSTREAM_KEY, point_at_address_repair
