@@ -167,9 +167,10 @@ class SshTarget:
 
     def beside(self, places: Sequence[str]) -> tuple[Asker, ...]:
         """Return the containers that may serve its ports and sockets, by its own docker; empty without docker."""
-        if self._connection.run(("docker", "--version"), timeout=10.0).missing:
+        from fixer.hosts.docker_engine.docker_cli import Docker, docker_argv
+
+        if self._connection.run(docker_argv("--version"), timeout=10.0).missing:
             return ()
-        from fixer.hosts.docker_engine.docker_cli import Docker
         from fixer.hosts.nodes.nearby_containers import published_container_askers  # most hosts have no containers
 
         docker = Docker(self._connection.run, self._name)
