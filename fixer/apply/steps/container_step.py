@@ -55,7 +55,7 @@ def _run_docker_verb(step: ContainerAction, engine: Runner, verb: str) -> str:
 
 def require_same_container(ident: str, name: str, engine: Runner) -> None:
     """Raise Conflict unless the container of that name is the step's, or compose's replacement of it."""
-    shown = EngineCommands(engine).inspect(_IDENTITY_FORMAT, name)
+    shown = EngineCommands(engine).inspect_containers(_IDENTITY_FORMAT, name)
     words = shown.stdout.decode("utf-8", "replace").split()
     if shown.returncode == 0 and len(words) == 1 and words[0] != ident:
         raise Conflict(f"Container {name} was replaced by another one with the same name. It was left unchanged.")

@@ -14,8 +14,7 @@ from fixer.model.plan import RemoveRoute
 
 def nsenter_prefix(container: str, engine: Runner) -> list[str]:
     """Return the nsenter prefix of such a command. Inspect first: the container may have restarted since the plan."""
-    shown = EngineCommands(engine).require(f"find {container}", "inspect", "--type", "container", "-f",
-                                           "{{.State.Pid}}", container)
+    shown = EngineCommands(engine).require(f"find {container}", "inspect", "-f", "{{.State.Pid}}", container)
     pid = shown.stdout.decode("ascii", "replace").strip()
     if not pid.isdigit() or pid == "0":
         raise StepFailed(f"container {container} is not running")

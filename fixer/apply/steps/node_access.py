@@ -37,6 +37,10 @@ class EngineCommands:
 
     def inspect(self, template: str, *names: str) -> CommandResult:
         """Return what `inspect` prints of these containers by the template."""
+        return self.run("inspect", "-f", template, *names)
+
+    def inspect_containers(self, template: str, *names: str) -> CommandResult:
+        """Return the same where the name may be that of an image or a network too."""
         return self.run("inspect", "--type", "container", "-f", template, *names)
 
     def running_ids(self, *filters: str) -> CommandResult:
@@ -103,7 +107,7 @@ class Nodes:
         if ref.kind != "docker":
             return ref.address if ref.kind == "compose" else ""
         label = f'{{{{index .Config.Labels "{_PROJECT}"}}}}'
-        shown = EngineCommands(self.engine()).inspect(label, ref.address)
+        shown = EngineCommands(self.engine()).inspect_containers(label, ref.address)
         return shown.stdout.decode("utf-8", "replace").strip() if shown.returncode == 0 else ""
 
 

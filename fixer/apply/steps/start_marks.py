@@ -187,7 +187,7 @@ def has_container_restarted(ident: str, engine: Runner, since: float, *, anyhow:
 
 
 def _inspect_container(name: str, engine: Runner) -> list[str]:
-    shown = EngineCommands(engine).inspect(_CONTAINER_FORMAT, name)
+    shown = EngineCommands(engine).inspect_containers(_CONTAINER_FORMAT, name)
     return shown.stdout.decode("utf-8", "replace").split() if shown.returncode == 0 else []
 
 
@@ -196,7 +196,7 @@ def _has_older_container(moment: float, engine: Runner) -> bool:
     names = EngineCommands(engine).running_ids().stdout.decode("ascii", "replace").split()
     if not names:
         return False
-    shown = EngineCommands(engine).inspect("{{.State.StartedAt}}", *names)
+    shown = EngineCommands(engine).inspect_containers("{{.State.StartedAt}}", *names)
     return any(0.0 < one < moment for one in _parse_times(shown.stdout.decode("ascii", "replace").split()))
 
 

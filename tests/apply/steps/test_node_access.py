@@ -43,7 +43,7 @@ def test_every_command_of_the_engine_has_its_program() -> None:
     commands.running_ids("label=a=b", "name=^/x$")
     ContainerRunner(engine, "p-app-1").run(["cat", "/x"])
     assert engine.asked == [
-        ("docker", "inspect", "--type", "container", "-f", "{{.State.Pid}}", "p-app-1"),
+        ("docker", "inspect", "-f", "{{.State.Pid}}", "p-app-1"),
         ("docker", "ps", "-q", "--no-trunc", "--filter", "label=a=b", "--filter", "name=^/x$"),
         ("docker", "exec", "-i", "p-app-1", "cat", "/x"),
     ]
