@@ -12,8 +12,9 @@ from fixer.analysis.route_verdict import (
     recent_events,
 )
 from fixer.lazy.dataclass import replace
+from fixer.managers import manager_of
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, ProbeResult, RouteFacts, Service, Snapshot
+from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, ProbeResult, RouteFacts, Snapshot
 from fixer.nginx.error_kinds import CONNECTING, TIMED_OUT
 
 _HTTP_FAILURES = frozenset({"closed", "reset", "not-http", "refused", "unreachable", "no-socket"})
@@ -73,9 +74,6 @@ def _has_no_answer(endpoint: Endpoint, facts: RouteFacts) -> bool:
 
 # Members of an upstream that should run and do not, while nginx gets its answers from the others.
 _CONNECT_UNANSWERED = frozenset({"slow", "unreachable"})      # a connect that gets no reply, not even a refusal
-_STARTED_PROGRAM_STATES = frozenset({"FATAL", "BACKOFF", "EXITED", "STARTING"})
-_CLEAN_EXIT_CODES = (0, 137, 143)
-_INACTIVE_STATES = ("inactive", "deactivating")
 
 
 def mark_skipped_members(verdict: RouteVerdict, reached: tuple[Endpoint, ...], nginx: Nginx | None,
@@ -232,33 +230,9 @@ def is_dead(endpoint: Endpoint, snapshot: Snapshot) -> bool:
 
 def _has_intended_service(endpoint: Endpoint, snapshot: Snapshot) -> bool:
     service = None if endpoint.configured_service is None else snapshot.service(endpoint.configured_service)
-    return service is not None and is_intended_to_run(service)
+    return service is not None and manager_of(service).is_intended()
 
 
 def _has_started_service(endpoint: Endpoint, snapshot: Snapshot) -> bool:
     service = None if endpoint.configured_service is None else snapshot.service(endpoint.configured_service)
-    return service is not None and is_started_by_manager(service)
-
-
-def is_started_by_manager(service: Service) -> bool:
-    """Return whether its service manager has started it: it runs, is starting, or ended with a failure."""
-    box, program = service.container, service.program
-    if box is not None:
-        return service.running or box.status == "restarting" or box.exit_code not in _CLEAN_EXIT_CODES
-    if program is not None:
-        return service.running or program.state in _STARTED_PROGRAM_STATES
-    return any(unit.active_state not in _INACTIVE_STATES for unit in (service.unit, service.socket) if unit is not None)
-
-
-def is_intended_to_run(service: Service) -> bool:
-    """Return whether its service manager has started it or starts it at the next boot."""
-    box, program = service.container, service.program
-    if is_started_by_manager(service):
-        return True
-    if box is not None:
-        # a stopped `unless-stopped` container stays down at the next boot: an operator stopped it
-        return box.restart_policy == "always"
-    if program is not None:
-        return program.autostart
-    units = [unit for unit in (service.unit, service.socket) if unit is not None]
-    return any(unit.unit_file_state.startswith("enabled") for unit in units)
+    return service is not None and manager_of(service).is_started()

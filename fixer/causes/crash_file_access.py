@@ -54,7 +54,7 @@ from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import bindings_of, find_node, log_evidence
 from fixer.analysis.exits.code_error import find_code_fault
-from fixer.analysis.exits.exec_step import account_name_of, setting_evidence
+from fixer.analysis.exits.exec_step import setting_evidence
 from fixer.analysis.exits.exit_reason import has_variable_or_port_reason
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.exits.path_access import PathState, credential_texts, denied_folder_of, is_credential, path_state
@@ -73,6 +73,7 @@ from fixer.formats.folders import is_below
 from fixer.formats.run_output import ends_run
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
+from fixer.managers import manager_of
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.service import configured_sockets
@@ -152,7 +153,7 @@ def _unusable_path_finding(case: Case, crash: FailedRun, denied: _UnusablePath) 
     if state.state == "gone" and setting is None and denied.reason != NO_TEMP:
         return _mended_finding(case, crash, denied, state)
     box = service.container
-    user = account_name_of(service)
+    user = manager_of(service).account_name()
     if denied.reason == NO_TEMP:
         variant, (said, todo) = "start-file-denied", temporary_folder_texts(service, denied.path, state, setting)
     elif denied.reason in MISSING_CODES and is_credential(denied.path):

@@ -52,13 +52,14 @@ from fixer.analysis.exits.kills import (
     SIGNAL_NAMES,
     WorkerDeaths,
     cut_off_requests,
-    exit_signal_of,
     last_exit_signal,
     worker_deaths,
 )
 from fixer.analysis.nginx_errors import refused_evidence, symptom_evidence
 from fixer.analysis.run_log import gave_up_line
 from fixer.analysis.service_state import run_state_of, state_evidence
+from fixer.managers import manager_of
+from fixer.managers.docker_steps import swarm_advice_text
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import ErrorEvent
@@ -66,7 +67,7 @@ from fixer.nginx.error_kinds import CONNECT_FAILED, CUT_IN_BODY, CUT_OFF
 from fixer.repairs.boot_enablement import enable_at_boot_text
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.resource_limits import lifted_task_limit_evidence, raise_reached_limit_repair, reached_limit_of
-from fixer.repairs.start_service import start_again_repairs, start_steps, swarm_advice_text
+from fixer.repairs.start_service import start_again_repairs, start_steps
 from fixer.repairs.write_variables import write_drop_in
 
 _LOSS_SECONDS = 3.0       # seconds before and after a kill in which nginx loses requests under way
@@ -79,7 +80,7 @@ def judge(case: Case) -> Verdict:
     findings: list[Finding] = []
     ruled: list[Evidence] = [*all_of.ruled_out]
     for crash in all_of.found:
-        number = exit_signal_of(crash.service)
+        number = manager_of(crash.service).exit_signal()
         if reached_limit_of(crash) is not None:
             findings.append(_killed_finding(case, crash, last_exit_signal(crash)))
         elif (lifted := lifted_task_limit_evidence(crash.service,

@@ -48,13 +48,14 @@ from fixer.analysis.evidence import config_evidence, log_evidence
 from fixer.analysis.exits.changed_since import ended_at
 from fixer.analysis.exits.exec_step import stat_of
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
-from fixer.analysis.exits.kills import OomKilling, exit_signal_of, missing_kernel_log, oom_killings
+from fixer.analysis.exits.kills import OomKilling, missing_kernel_log, oom_killings
 from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.route_verdict import recent_events
 from fixer.analysis.run_log import lines_of, message_of
 from fixer.analysis.service_state import start_time_of, state_evidence
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
+from fixer.managers import manager_of
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Service
@@ -81,7 +82,7 @@ def judge(case: Case) -> Verdict:
         flagged = oom_flag_evidence(crash.service)
         if kills or flagged is not None:
             findings.append(_oom_finding(case, crash, kills, flagged))
-        elif exit_signal_of(crash.service) == 9 and memory_limit(crash.service):
+        elif manager_of(crash.service).exit_signal() == 9 and memory_limit(crash.service):
             missing += missing_kernel_log(case, crash.service)
             ruled.append(state_evidence(crash.service))
         else:

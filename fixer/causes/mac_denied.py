@@ -45,12 +45,12 @@ from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import config_evidence, container_of, endpoint_text, find_node
 from fixer.analysis.nginx_errors import Kinds, events_for, routes_text, symptom_evidence
 from fixer.analysis.selinux_denials import HTTPD_DOMAINS, audit_evidence, recent_denials, selinux_type_of
+from fixer.managers.systemd_steps import unit_action
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import SetBoolean
 from fixer.model.service import UnitSetting
 from fixer.model.snapshot import Endpoint, SecurityPolicy, SelinuxDenial
-from fixer.repairs.boot_enablement import unit_action
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.write_variables import write_drop_in
 

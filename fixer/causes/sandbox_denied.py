@@ -68,12 +68,12 @@ from fixer.formats.addresses import is_loopback
 from fixer.formats.run_output import ends_run
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
+from fixer.managers.systemd_steps import unit_action
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import Step
 from fixer.model.service import UnitSetting
 from fixer.model.snapshot import Endpoint, LogLine, Service, UnitValue
-from fixer.repairs.boot_enablement import unit_action
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.start_service import start_or_restart_steps
 from fixer.repairs.write_variables import write_drop_in

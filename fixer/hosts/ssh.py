@@ -23,7 +23,7 @@ from fixer.model.host import Asker, CommandResult, Files, Writer
 from fixer.model.target import TargetRef
 
 with lazy_imports():
-    from fixer.hosts.docker_engine.docker_cli import Docker
+    from fixer.hosts.docker_engine.docker_cli import Docker, docker_argv
     from fixer.hosts.nodes.nearby_containers import published_container_askers  # most hosts have no containers
 
 ENGINE = "engine"
@@ -172,7 +172,7 @@ class SshTarget:
 
     def beside(self, places: Sequence[str]) -> tuple[Asker, ...]:
         """Return the containers that may serve its ports and sockets, by its own docker; empty without docker."""
-        if self._connection.run(("docker", "--version"), timeout=10.0).missing:
+        if self._connection.run(docker_argv("--version"), timeout=10.0).missing:
             return ()
         docker = Docker(self._connection.run, self._name)
         return published_container_askers(places, ShAsker(ENGINE, "machine", self._shell), docker)

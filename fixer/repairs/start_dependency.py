@@ -11,12 +11,13 @@ from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.run_log import last_run_lines, lines_of, program_lines, was_asked_to_stop
 from fixer.analysis.service_state import run_state_of
 from fixer.lazy.regex import regex
+from fixer.managers import manager_of
+from fixer.managers.systemd_steps import unit_action
 from fixer.model.deployment import DEPENDENCY_NAME_PATTERN, Dependency
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.plan import ContainerAction, SignalProcess, Step, WaitForListener
 from fixer.model.snapshot import LogLine, Service
 from fixer.redaction.secrets import is_secret_name
-from fixer.repairs.boot_enablement import is_off_at_boot, unit_action
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.restore_code import RESTART_TIMEOUT, restart_after_edit_steps
 from fixer.repairs.start_service import reachable_host, start_or_restart_steps, start_steps
@@ -109,7 +110,7 @@ def start_provider_steps(case: Case, provider: Service) -> tuple[Step, ...]:
             continue
         if run_state_of(service) in ("failed", "looping"):
             steps.append(unit_action(service, unit, "reset-failed"))
-        if is_off_at_boot(service) and unit.unit_file_state == "disabled":
+        if manager_of(service).is_off_at_boot() and unit.unit_file_state == "disabled":
             steps.append(unit_action(service, unit, "enable"))
         if run_state_of(service) != "running":
             steps.append(unit_action(service, unit, "start"))

@@ -10,54 +10,12 @@ from fixer.analysis.service_state import (
     is_start_queued,
     requirements_of,
     restart_count_of,
-    run_state_of,
     start_time_of,
     state_evidence,
 )
 from fixer.model.facts import Known
 from fixer.model.service import BlockingUnit
 from tests.causes.snapshot_builders import NOW, Scene, container_service, file, service, supervised_service, unit
-
-FAILED = {"active_state": "failed", "result": "exit-code", "exec_main_code": 1}
-INACTIVE = {"active_state": "inactive", "sub_state": "dead"}
-
-
-@pytest.mark.parametrize(("changes", "state"), [
-    ({}, "running"), ({"load_state": "masked"}, "masked"), ({"blocked_by": (BlockingUnit("a.service", 0.0),)}, "starting"),
-    ({"active_state": "activating", "sub_state": "start"}, "starting"),
-    ({"active_state": "activating", "sub_state": "auto-restart"}, "looping"),
-    ({"active_state": "activating", "sub_state": "start", "n_restarts": 3}, "looping"),
-    ({**FAILED, "exec_main_status": 1}, "failed"), ({**FAILED, "exec_main_status": 143}, "stopped"),
-    ({**FAILED, "exec_main_status": 143, "n_restarts": 2}, "failed"), ({**FAILED, "exec_main_status": 143, "result": "signal"}, "failed"),
-    (INACTIVE, "stopped"), ({**INACTIVE, "result": "exit-code"}, "failed"), ({**INACTIVE, "result": "exec-condition"}, "stopped"),
-    ({**INACTIVE, "load_state": "not-found"}, "unknown"), ({"active_state": "deactivating"}, "unknown"),
-])
-def test_the_state_of_a_unit(changes: dict[str, object], state: str) -> None:
-    assert run_state_of(service(unit_changes=changes)) == state
-
-
-@pytest.mark.parametrize(("box", "state"), [
-    ({"status": "running"}, "running"), ({"status": "paused"}, "paused"), ({"status": "restarting"}, "looping"),
-    ({"status": "created"}, "stopped"), ({"status": "created", "error": "no such file"}, "failed"),
-    ({"status": "exited"}, "stopped"), ({"status": "exited", "exit_code": 143}, "stopped"), ({"status": "exited", "exit_code": 137}, "failed"),
-    ({"status": "dead", "error": "x"}, "failed"), ({"status": "removing"}, "unknown"),
-])
-def test_the_state_of_a_container(box: dict[str, object], state: str) -> None:
-    assert run_state_of(container_service(box=box)) == state
-
-
-@pytest.mark.parametrize(("word", "about", "state"), [
-    ("RUNNING", {}, "running"), ("STARTING", {}, "starting"), ("STARTING", {"restarts": 1}, "looping"), ("BACKOFF", {}, "looping"),
-    ("FATAL", {}, "failed"), ("EXITED", {}, "stopped"), ("STOPPED", {"expected": False}, "failed"), ("DOWN", {}, "stopped"),
-    ("UNKNOWN", {}, "unknown"),
-])
-def test_the_state_of_a_program(word: str, about: dict[str, object], state: str) -> None:
-    assert run_state_of(supervised_service(word, program=about)) == state
-
-
-@pytest.mark.parametrize(("pid", "state"), [(7, "running"), (None, "stopped")])
-def test_without_a_manager_a_process_is_its_state(pid: int | None, state: str) -> None:
-    assert run_state_of(service(pid=pid, unit=None, manager="none")) == state
 
 
 def test_when_it_started_and_how_often_again() -> None:

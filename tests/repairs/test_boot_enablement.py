@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
+from fixer.managers import manager_of
+from fixer.managers.systemd_steps import boot_steps
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import DaemonReload, UnitAction, WriteFile
 from fixer.model.snapshot import UnitSetting
-from fixer.repairs.boot_enablement import boot_details, boot_steps, is_off_at_boot
+from fixer.repairs.boot_enablement import boot_details
 from tests.causes.snapshot_builders import (
     NGINX_PID,
     STOPPED,
@@ -68,7 +70,7 @@ def test_enabled_for_a_target_that_is_not_booted_to() -> None:
 def test_what_a_boot_starts_or_nobody_can_tell_is_left(unit: dict[str, object]) -> None:
     service = stopped_service(unit_changes=unit)
     snapshot = Scene().with_service(service).snapshot()
-    assert not is_off_at_boot(service) and boot_steps(snapshot, service) == () and "nothing starts" not in str(
+    assert not manager_of(service).is_off_at_boot() and boot_steps(snapshot, service) == () and "nothing starts" not in str(
         boot_details(service))
 
 
@@ -123,7 +125,7 @@ def test_a_path_unit_that_has_not_found_what_it_waits_for_is_nothing_that_a_boot
     static = {"unit_file_state": "static", "pulled_by": ("backend.path",)}
     found = finding_of(diagnose(scene(**static).snapshot()), "backend-down")
     assert any(isinstance(step, WriteFile) and step.path == LINK for step in found.repairs[0].steps)
-    assert not is_off_at_boot(service(unit_changes=static))      # it runs: the path unit may have started it
+    assert not manager_of(service(unit_changes=static)).is_off_at_boot()      # it runs: the path unit may have started it
 
 
 @pytest.mark.parametrize(("pulled", "off"), [
@@ -131,5 +133,5 @@ def test_a_path_unit_that_has_not_found_what_it_waits_for_is_nothing_that_a_boot
 ])
 def test_a_target_that_did_not_start_it_at_this_boot_is_nothing_to_rely_on(pulled: tuple[str, ...], off: bool) -> None:
     """A group's own target that is disabled: what it wants is enabled all the same."""
-    assert is_off_at_boot(stopped_service(unit_changes={**NEVER, "pulled_by": pulled})) is off
-    assert not is_off_at_boot(stopped_service(unit_changes={"pulled_by": pulled}))      # it ran since the boot
+    assert manager_of(stopped_service(unit_changes={**NEVER, "pulled_by": pulled})).is_off_at_boot() is off
+    assert not manager_of(stopped_service(unit_changes={"pulled_by": pulled})).is_off_at_boot()      # it ran since the boot

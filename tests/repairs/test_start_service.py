@@ -4,26 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import ContainerAction, UnitAction, WaitForListener
 from fixer.model.snapshot import Binding
 from fixer.repairs.start_service import (
-    program_action,
     restart_steps,
     start_or_restart_steps,
     start_steps,
     wait_for_listener_step,
 )
 from tests.causes.snapshot_builders import (
-    NOW,
-    Scene,
     container_service,
     healthy_scene,
-    listener,
     service,
-    supervised_service,
 )
 
 
@@ -52,15 +45,3 @@ def test_steps_by_manager() -> None:
     assert isinstance(restart_steps(snapshot, container_service(), endpoint)[0], ContainerAction)
     begun = start_or_restart_steps(snapshot, service(), endpoint)
     assert isinstance(begun, tuple) and isinstance(begun[0], UnitAction) and begun[0].verb == "restart"
-
-
-@pytest.mark.parametrize(("restarts", "bound", "age", "was"), [
-    (3, False, 900, "STARTING"), (3, True, 900, "RUNNING"), (0, False, 900, "RUNNING"), (0, True, 4, "RUNNING"),
-    (3, True, 4, "STARTING"),           # its parent listens first, and its workers fail after that
-])
-def test_running_between_two_ends_is_no_state_to_go_back_to(restarts: int, bound: bool, age: int, was: str) -> None:
-    """An undo that puts the fault back must not demand that the program runs with it."""
-    made = supervised_service("RUNNING", program={"restarts": restarts, "started_at": NOW - age})
-    seen = Scene().with_service(made, *((listener(8000, made.pids[0]),) if bound else ()))
-    assert made.program is not None
-    assert program_action(seen.snapshot(), made, made.program, "update").was == was

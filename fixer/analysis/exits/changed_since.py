@@ -13,6 +13,7 @@ from fixer.formats.folders import is_within
 from fixer.formats.source_paths import drop_in_folders, is_code_or_setting, is_own_source, missing_module
 from fixer.formats.start_files import find_missing_module, module_files, module_folders
 from fixer.lazy.regex import regex
+from fixer.managers import manager_of
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import LogLine, Snapshot
 
@@ -28,14 +29,7 @@ _PACKAGES = regex(r"/(?:site|dist)-packages/|/node_modules/")
 def ended_at(crash: FailedRun) -> float:
     """Return when its last run logged its last line, without starts that systemd refused; 0.0 if unknown."""
     said = [line.at for line in _without_refused_starts(crash.lines) if line.at is not None]
-    service = crash.service
-    if said:
-        return max(said)
-    if service.unit is not None:
-        return service.unit.inactive_enter
-    if service.program is not None:
-        return service.program.ended_at
-    return service.container.finished_at if service.container is not None else 0.0
+    return max(said) if said else manager_of(crash.service).ended_at()
 
 
 def _without_refused_starts(lines: Sequence[LogLine]) -> Sequence[LogLine]:

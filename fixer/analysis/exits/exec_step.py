@@ -7,6 +7,7 @@ from fixer.analysis.run_log import lines_of, message_of
 from fixer.formats.exec_status import OTHER_STEPS, SPAWN_FAILED, STEPS, SpawnReason, child_spawn_error, spawn_error
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex, up_to_first
+from fixer.managers import manager_of
 from fixer.model.diagnosis import Confidence, Repair
 from fixer.model.facts import Evidence
 from fixer.model.query import FileStat
@@ -17,7 +18,6 @@ CAUSE_ID = "unit-misconfigured"
 _STEP_FAILED = regex(up_to_first(r"Failed at step (?P<step>[A-Z_]+) spawning ") + r"(?P<what>.*?): (?P<why>[^:]+)$")
 _REASONS: dict[str, SpawnReason] = {"No such file or directory": "missing", "Permission denied": "denied",
                         "Exec format error": "format", "No such process": "missing"}
-_SUPERVISORD_KEYS = {"ExecStart": "command", "WorkingDirectory": "directory", "User": "user"}
 _TAIL_LINES = 80       # last lines that are read: a start limit leaves a dozen for each try
 
 
@@ -74,16 +74,6 @@ def working_directory_of(service: Service) -> str:
     return service.start_folder
 
 
-def account_name_of(service: Service) -> str:
-    """Return the account that it is configured to run as."""
-    if service.container is not None:
-        return service.container.user or "root"
-    if service.boot_entry is not None:
-        return service.boot_entry.user or "root"
-    told = setting_of(service, "User") if service.program is not None else None
-    return (told.value.strip() if told is not None else "" if service.unit is None else service.unit.user) or "root"
-
-
 def stat_of(snapshot: Snapshot, node: str, path: str) -> FileStat | None:
     """Return the stat of a path, links followed; None if it is missing, a dangling link, or was not read."""
     stat = link_of(snapshot, node, path)
@@ -108,14 +98,9 @@ def is_executable_file(stat: FileStat | None) -> bool:
     return end is not None and end.kind == "file" and bool(end.mode & 0o111)
 
 
-def setting_key_of(service: Service, key: str) -> str:
-    """Return what its service manager calls that setting of a unit."""
-    return _SUPERVISORD_KEYS.get(key, key) if service.program is not None else key
-
-
 def setting_of(service: Service, key: str) -> UnitValue | None:
     """Return the assignment in effect: the last one; None if that one is empty."""
-    found = [s for s in service.unit_values if s.key == setting_key_of(service, key)]
+    found = [s for s in service.unit_values if s.key == manager_of(service).setting_key(key)]
     return found[-1] if found and found[-1].value else None
 
 
@@ -129,7 +114,7 @@ def program_line_evidence(service: Service, named: CommandArgument | None = None
     entry = named or service.entry
     for setting in reversed(service.unit_values):
         here = entry is not None and (setting.file, setting.line) == (entry.file, entry.line)
-        if setting.key == setting_key_of(service, "ExecStart") and here:
+        if setting.key == manager_of(service).setting_key("ExecStart") and here:
             return (setting_evidence(setting),)
     return () if named is None or named == service.entry else (Evidence("file", setting_source_text(named, service),
                                                                         named.text),)

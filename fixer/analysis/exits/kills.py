@@ -13,6 +13,7 @@ from fixer.analysis.service_state import start_time_of
 from fixer.formats.folders import is_within
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
+from fixer.managers import manager_of
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, OomKill, Service
 from fixer.nginx.error_kinds import CUT_OFF
@@ -156,25 +157,9 @@ FAULT_SIGNALS = frozenset({4, 6, 7, 8, 11})
 _MAIN_PROCESS_EXITED = regex(r"^\S+\.service: Main process exited, code=(?:(?:killed|dumped), status=(\d+)|exited)")
 
 
-def exit_signal_of(service: Service) -> int | None:
-    """Return the signal that ended the main process; None if there was none or the kernel ran out of memory."""
-    unit, box, program = service.unit, service.container, service.program
-    if program is not None:
-        return program.signal or None if program.state == "EXITED" and not program.expected else None
-    if unit is not None:
-        if unit.result in ("signal", "core-dump"):
-            return unit.exec_main_status or None
-        if unit.result == "exit-code" and unit.exec_main_status in (137, 139):   # a shell in between reports 128 + N
-            return unit.exec_main_status - 128
-        return None
-    if box is not None and not box.oom_killed and box.exit_code in (132, 134, 135, 136, 137, 139):
-        return box.exit_code - 128
-    return None
-
-
 def last_exit_signal(crash: FailedRun) -> int | None:
     """Return the signal that ended its last run: by its service manager, or by its journal during a restart."""
-    number = exit_signal_of(crash.service)
+    number = manager_of(crash.service).exit_signal()
     if number is None and crash.service.unit is not None and is_restarting(crash.service):
         ends = [m for line in crash.lines if (m := _MAIN_PROCESS_EXITED.search(message_of(line))) is not None]
         number = int(ends[-1][1] or 0) or None if ends else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from fixer.apply.steps import start_marks
-from fixer.apply.steps.node_access import Runner, error_text, require_connection, run_or_fail
+from fixer.apply.steps.node_access import EngineCommands, Runner, error_text, require_connection, run_or_fail
 from fixer.apply.steps.start_marks import StepStart
 from fixer.errors import Conflict, StepFailed
 from fixer.hosts.docker_engine.docker_cli import (
@@ -13,6 +13,7 @@ from fixer.hosts.docker_engine.docker_cli import (
     DRY_UP_ALL,
     PROJECT_LABEL,
     SERVICE_LABEL,
+    docker_argv,
     network_override_file,
     with_temporary_buildx,
 )
@@ -42,7 +43,7 @@ def _run_docker_verb(step: ContainerAction, engine: Runner, verb: str) -> str:
     for word in dict.fromkeys((step.container_id, step.name)):
         if word != step.container_id:
             require_same_container(step.container_id, step.name, engine)
-        result = engine.run(["docker", verb, word], timeout=_COMMAND_SECONDS)
+        result = EngineCommands(engine).run(verb, word, timeout=_COMMAND_SECONDS)
         paused = verb == "pause" and b"is already paused" in result.stderr  # an interrupted undo did it
         if result.returncode == 0 or paused:
             return f"{_PAST_TENSE.get(verb, verb)} container {step.name}"
@@ -54,7 +55,7 @@ def _run_docker_verb(step: ContainerAction, engine: Runner, verb: str) -> str:
 
 def require_same_container(ident: str, name: str, engine: Runner) -> None:
     """Raise Conflict unless the container of that name is the step's, or compose's replacement of it."""
-    shown = engine.run(["docker", "inspect", "--type", "container", "-f", _IDENTITY_FORMAT, name])
+    shown = EngineCommands(engine).inspect_containers(_IDENTITY_FORMAT, name)
     words = shown.stdout.decode("utf-8", "replace").split()
     if shown.returncode == 0 and len(words) == 1 and words[0] != ident:
         raise Conflict(f"Container {name} was replaced by another one with the same name. It was left unchanged.")
@@ -64,7 +65,7 @@ def stop_grace(step: ContainerAction | ComposeUp, engine: Runner) -> float:
     """Return the stop timeout in seconds above Docker's default of 10 (`stop_grace_period`, `--stop-timeout`)."""
     names = [step.container_id, step.name] if isinstance(step, ContainerAction) else _service_container_ids(step,
                                                                                                             engine)
-    shown = engine.run(["docker", "inspect", "-f", "{{.Config.StopTimeout}}", *names]).stdout.split() if names else []
+    shown = EngineCommands(engine).inspect("{{.Config.StopTimeout}}", *names).stdout.split() if names else []
     return max(0.0, min(_COMMAND_SECONDS,
                         max((float(word) for word in shown if word.isdigit()), default=0.0)) - _DEFAULT_STOP_SECONDS)
 
@@ -78,7 +79,7 @@ def _list_service_containers(step: ComposeUp, engine: Runner) -> CommandResult:
     """List by labels: `docker compose ps` requires every file of the project."""
     wanted = [f"{PROJECT_LABEL}={step.project}", f"{SERVICE_LABEL}={step.service}"]
     filters = [word for label in wanted for word in ("--filter", f"label={label}")]
-    return engine.run(["docker", "ps", "-a", "-q", *filters], timeout=_COMMAND_SECONDS)
+    return EngineCommands(engine).run("ps", "-a", "-q", *filters, timeout=_COMMAND_SECONDS)
 
 
 def undo_container(step: ContainerAction, engine: Runner, started: StepStart) -> str:
@@ -111,8 +112,7 @@ def change_network(step: NetworkAction, engine: Runner) -> None:
 
 def undo_network(step: NetworkAction, engine: Runner) -> str:
     """Reverse the step; do nothing if that is the state already (the container was recreated)."""
-    words = ["docker", "inspect", "-f", "{{json .NetworkSettings.Networks}}", step.name]
-    shown = engine.run(words)
+    shown = EngineCommands(engine).inspect("{{json .NetworkSettings.Networks}}", step.name)
     require_connection(shown, f"inspect container {step.name}")
     if shown.returncode != 0:
         raise StepFailed(f"container {step.name} cannot be inspected: {error_text(shown)}")
@@ -130,15 +130,15 @@ def _run_network_verb(step: NetworkAction, engine: Runner, verb: str) -> None:
     if verb == "connect":
         how += [word for alias in step.aliases for word in ("--alias", alias)]
         how += [word for address in step.addresses for word in ("--ip6" if ":" in address else "--ip", address)]
-    run_or_fail(engine, ["docker", "network", verb, *how, step.network, step.name], f"{verb} {step.name}",
-                timeout=_COMMAND_SECONDS)
+    EngineCommands(engine).require(f"{verb} {step.name}", "network", verb, *how, step.network, step.name,
+                                   timeout=_COMMAND_SECONDS)
 
 
 def compose_command(step: ComposeUp, *words: str) -> list[str]:
     """Return a `docker compose` command with the project's own files, as container labels name them."""
     files = [word for path in step.config_files for word in ("-f", path)]
     envs = [word for path in step.environment_files for word in ("--env-file", path)]
-    return ["docker", "compose", "-p", step.project, "--project-directory", step.working_dir, *files, *envs, *words]
+    return docker_argv("compose", "-p", step.project, "--project-directory", step.working_dir, *files, *envs, *words)
 
 
 def require_unchanged_service(step: ComposeUp, engine: Runner) -> None:
@@ -218,5 +218,5 @@ def _remove_containers(step: ComposeUp, engine: Runner) -> str:
     require_connection(listed, f"list the containers of {step.service}")
     ids = listed.stdout.decode("ascii", "replace").split()
     for words in (("stop", *ids), ("rm", *ids)) if ids else ():
-        run_or_fail(engine, ["docker", *words], f"remove {step.service}", timeout=_COMMAND_SECONDS)
+        EngineCommands(engine).require(f"remove {step.service}", *words, timeout=_COMMAND_SECONDS)
     return f"removed the container of service {step.service}"

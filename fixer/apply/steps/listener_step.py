@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 
-from fixer.apply.steps.node_access import Nodes
+from fixer.apply.steps.node_access import EngineCommands, Nodes
 from fixer.apply.steps.process_step import wait_until
 from fixer.errors import NotListening, StepFailed, Unreachable
 from fixer.formats.numbers import is_number
@@ -51,7 +51,7 @@ def has_ended(step: WaitForListener, nodes: Nodes) -> bool:
         shown = nodes.runner(step.node).run(["systemctl", "is-active", "--", step.unit])
         return shown.stdout.strip() in (b"failed", b"inactive")
     if step.container:
-        shown = nodes.engine().run(["docker", "inspect", "-f", "{{.State.Status}}", step.container])
+        shown = EngineCommands(nodes.engine()).inspect("{{.State.Status}}", step.container)
         return shown.stdout.strip() in (b"exited", b"dead")
     return False
 
@@ -66,8 +66,7 @@ def _read_socket_tables(step: WaitForListener, nodes: Nodes) -> bytes:
             raise
     if _HEADER in data or not step.container:  # docker reports a missing program on stdout too
         return data
-    shown = nodes.engine().run(["docker", "inspect", "-f", "{{.State.Pid}}", step.container]).stdout.strip()
-    pid = shown.decode("ascii", "replace")
+    pid = EngineCommands(nodes.engine()).first_pid(step.container)
     if not is_number(pid) or int(pid) == 0:
         return b""
     return nodes.engine().run(["cat", *(f"/proc/{pid}/net/{name}" for name in _TABLE_NAMES)]).stdout

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fixer.apply.steps.container_step import require_same_container
-from fixer.apply.steps.node_access import Runner, error_text, run_or_fail
+from fixer.apply.steps.node_access import EngineCommands, Runner, error_text, run_or_fail
 from fixer.errors import StepFailed
 from fixer.lazy.dataclass import dataclass
 from fixer.model.host import CommandResult
@@ -14,7 +14,7 @@ from fixer.model.plan import RemoveRoute
 
 def nsenter_prefix(container: str, engine: Runner) -> list[str]:
     """Return the nsenter prefix of such a command. Inspect first: the container may have restarted since the plan."""
-    shown = run_or_fail(engine, ["docker", "inspect", "-f", "{{.State.Pid}}", container], f"find {container}")
+    shown = EngineCommands(engine).require(f"find {container}", "inspect", "-f", "{{.State.Pid}}", container)
     pid = shown.stdout.decode("ascii", "replace").strip()
     if not pid.isdigit() or pid == "0":
         raise StepFailed(f"container {container} is not running")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from fixer.errors import ConnectionLost, NeedsPerson, StepFailed
-from fixer.hosts.docker_engine.docker_cli import is_daemon_unreachable
+from fixer.hosts.docker_engine.docker_cli import docker_argv, is_daemon_unreachable, is_docker_command
 from fixer.lazy.dataclass import dataclass
 from fixer.model.host import CommandResult, Target, Writer
 
@@ -22,6 +22,37 @@ class Runner(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class EngineCommands:
+    """The engine's command line on the machine that talks to Docker: all that steps run of it."""
+
+    engine: Runner
+
+    def run(self, *words: str, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
+        """Run one command, whatever its end."""
+        return self.engine.run(docker_argv(*words), stdin=stdin, timeout=timeout)
+
+    def require(self, what: str, *words: str, timeout: float = 30.0) -> CommandResult:
+        """Run one command that must succeed; see `run_or_fail`."""
+        return run_or_fail(self.engine, docker_argv(*words), what, timeout=timeout)
+
+    def inspect(self, template: str, *names: str) -> CommandResult:
+        """Return what `inspect` prints of these containers by the template."""
+        return self.run("inspect", "-f", template, *names)
+
+    def inspect_containers(self, template: str, *names: str) -> CommandResult:
+        """Return the same where the name may be that of an image or a network too."""
+        return self.run("inspect", "--type", "container", "-f", template, *names)
+
+    def running_ids(self, *filters: str) -> CommandResult:
+        """Return the ids of the running containers that match all filters."""
+        return self.run("ps", "-q", "--no-trunc", *(word for text in filters for word in ("--filter", text)))
+
+    def first_pid(self, container: str) -> str:
+        """Return the process id of its first process there, `0` if it does not run; empty if that is unknown."""
+        return self.inspect("{{.State.Pid}}", container).stdout.decode("ascii", "replace").strip()
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerRunner:
     """Runner in a container that is no machine, through the Docker engine. Its files are not ours to change."""
 
@@ -29,7 +60,7 @@ class ContainerRunner:
     container: str
 
     def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
-        return self.engine.run(["docker", "exec", "-i", self.container, *argv], stdin=stdin, timeout=timeout)
+        return EngineCommands(self.engine).run("exec", "-i", self.container, *argv, stdin=stdin, timeout=timeout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +95,11 @@ class Nodes:
         if project:  # other projects of the machine may have a service of that name
             filters[0].append(f"label={_PROJECT}={project}")
         for wanted in filters:
-            arguments = [word for text in wanted for word in ("--filter", text)]
-            result = self.engine().run(["docker", "ps", "-q", "--no-trunc", *arguments])
+            result = EngineCommands(self.engine()).running_ids(*wanted)
             found = result.stdout.decode("ascii", "replace").split()
             if result.returncode == 0 and len(found) == 1:
                 return found[0]
         raise StepFailed(f"cannot find exactly one running container for {node}")
-
 
     def _project(self) -> str:
         """Return the target's compose project; empty if it has none."""
@@ -78,7 +107,7 @@ class Nodes:
         if ref.kind != "docker":
             return ref.address if ref.kind == "compose" else ""
         label = f'{{{{index .Config.Labels "{_PROJECT}"}}}}'
-        shown = self.engine().run(["docker", "inspect", "--type", "container", "-f", label, ref.address])
+        shown = EngineCommands(self.engine()).inspect_containers(label, ref.address)
         return shown.stdout.decode("utf-8", "replace").strip() if shown.returncode == 0 else ""
 
 
@@ -96,7 +125,7 @@ def require_connection(result: CommandResult, what: str) -> None:
     """Raise ConnectionLost if the command may not have run, or its end is unknown."""
     cut = result.returncode is None and not result.timed_out and not result.missing
     away = result.returncode != 0 and is_daemon_unreachable(result.stderr.decode(errors="replace"))
-    if cut or (away and result.argv[:1] == ("docker",)):
+    if cut or (away and is_docker_command(result.argv)):
         raise ConnectionLost(f"could not {what}: {error_text(result)}")
 
 

@@ -14,7 +14,7 @@ import calendar
 import time
 from collections.abc import Callable, Mapping, Sequence
 
-from fixer.apply.steps.node_access import Runner
+from fixer.apply.steps.node_access import EngineCommands, Runner
 from fixer.errors import Conflict
 from fixer.formats.service_log import parse_time
 from fixer.lazy.dataclass import dataclass
@@ -188,16 +188,16 @@ def has_container_restarted(ident: str, engine: Runner, since: float, *, anyhow:
 
 
 def _inspect_container(name: str, engine: Runner) -> list[str]:
-    shown = engine.run(["docker", "inspect", "--type", "container", "-f", _CONTAINER_FORMAT, name])
+    shown = EngineCommands(engine).inspect_containers(_CONTAINER_FORMAT, name)
     return shown.stdout.decode("utf-8", "replace").split() if shown.returncode == 0 else []
 
 
 def _has_older_container(moment: float, engine: Runner) -> bool:
     """Return whether a container has run since before `moment`: Docker was not restarted since then."""
-    names = engine.run(["docker", "ps", "-q", "--no-trunc"]).stdout.decode("ascii", "replace").split()
+    names = EngineCommands(engine).running_ids().stdout.decode("ascii", "replace").split()
     if not names:
         return False
-    shown = engine.run(["docker", "inspect", "--type", "container", "-f", "{{.State.StartedAt}}", *names])
+    shown = EngineCommands(engine).inspect_containers("{{.State.StartedAt}}", *names)
     return any(0.0 < one < moment for one in _parse_times(shown.stdout.decode("ascii", "replace").split()))
 
 

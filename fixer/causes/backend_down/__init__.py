@@ -105,6 +105,9 @@ from fixer.causes.backend_down.unclaimed_address import (
 )
 from fixer.causes.backend_down.unmanaged_start import restarting_program_finding
 from fixer.lazy.dataclass import replace
+from fixer.managers import manager_of, starter_of
+from fixer.managers.supervisord_steps import failed_supervisord_unit
+from fixer.managers.systemd_steps import is_socket_down
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.plan import Step
@@ -114,17 +117,12 @@ from fixer.repairs.boot_enablement import (
     boot_state_text,
     enable_at_boot_text,
     is_active_without_process,
-    is_disabled,
-    is_off_at_boot,
     is_single_command_oneshot,
 )
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.start_service import (
-    failed_supervisord_unit,
-    is_socket_down,
     restart_steps,
     start_steps,
-    swarm_advice_text,
 )
 from fixer.repairs.write_variables import write_drop_in
 
@@ -292,11 +290,11 @@ def _variant(case: Case, service: Service) -> str:
         return "clean-exit-not-restarted" if service.program.state == "EXITED" else "backend-not-running"
     if service.unit is not None and not service.unit.condition_result:
         return "start-condition-unmet"
-    if is_disabled(service):
+    if manager_of(service).is_disabled():
         return "unit-disabled-after-reboot"
     if service.unit is not None and has_log(service) and has_exited_by_itself(case.snapshot, service):
         return "clean-exit-not-restarted"
-    return "unit-disabled-after-reboot" if is_off_at_boot(service) else NOT_RUNNING_VARIANT
+    return "unit-disabled-after-reboot" if manager_of(service).is_off_at_boot() else NOT_RUNNING_VARIANT
 
 
 def _repairs(case: Case, trouble: FailingAddress, service: Service, variant: str) -> tuple[Repair, ...]:
@@ -335,13 +333,9 @@ def _is_stopped(case: Case, service: Service) -> bool:
 
 
 def _manual_text(case: Case, service: Service) -> str:
-    if (task := swarm_advice_text(service)):
-        return task
     if (own := failed_supervisord_unit(service)) is not None:
         return supervisord_fix_text(case, service, own)
-    if service.manager == "supervisord":
-        return f"supervisorctl start {service.name}"
-    return f"start {service.name} as it was started before; fixer found no service manager for it"
+    return starter_of(case.snapshot, service).by_hand()
 
 
 def _masked_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding:

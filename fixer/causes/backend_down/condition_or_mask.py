@@ -10,11 +10,12 @@ from fixer.analysis.evidence import find_node, log_evidence
 from fixer.analysis.run_log import lines_of, message_of
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex, up_to_first
+from fixer.managers.systemd_steps import unit_action
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import DaemonReload, FileMeta, Step, WriteFile
 from fixer.model.snapshot import LogLine, Service, UnitSetting
-from fixer.repairs.boot_enablement import enable_at_boot_text, unit_action
+from fixer.repairs.boot_enablement import enable_at_boot_text
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.start_service import start_steps, wait_for_listener_step
 from fixer.repairs.write_variables import write_drop_in

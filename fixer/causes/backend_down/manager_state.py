@@ -12,10 +12,11 @@ from fixer.formats.launchers import REAPERS, SHELLS
 from fixer.formats.run_output import says_ready
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
+from fixer.managers.systemd_steps import is_socket_down
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import LogLine, Process, Service, Snapshot, Unit
-from fixer.repairs.start_service import is_socket_down, restart_steps
+from fixer.repairs.start_service import restart_steps
 
 _TAIL_LINES = 8
 _BAD_DESCRIPTOR = regex(r"\[Errno (?:9|88)\]|Socket operation on non-socket|Bad file descriptor")

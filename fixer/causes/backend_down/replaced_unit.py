@@ -15,9 +15,9 @@ from fixer.analysis.ownership.configured import services_wanted_elsewhere
 from fixer.analysis.service_state import state_evidence
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
+from fixer.managers import manager_of
 from fixer.model.diagnosis import Finding, Need, Repair
 from fixer.model.snapshot import Service
-from fixer.repairs.boot_enablement import is_off_at_boot
 from fixer.repairs.upstream_address import point_after_start_repair, point_at_listener_repair, reachable_listeners
 
 INPUT_KEY = "backend"
@@ -37,13 +37,13 @@ def find_successors(case: Case, trouble: FailingAddress, owner: PortOwner) -> tu
     """Return application servers that may replace a unit which is off at boot: of the same application, running or
     started at boot, listening elsewhere, and used by no route."""
     old = owner.service
-    if owner.rule != "placed" or old.unit is None or not is_off_at_boot(old) or old.socket is not None:
+    if owner.rule != "placed" or old.unit is None or not manager_of(old).is_off_at_boot() or old.socket is not None:
         return ()
     away = services_wanted_elsewhere(case, trouble)
     return tuple(
         s for s in case.snapshot.services
         if s.id != old.id and s.node == old.node and s.is_app_server and s.manager in ("systemd", "supervisord")
-        and s.id not in away and s.id not in case.services_in_use and (s.running or not is_off_at_boot(s))
+        and s.id not in away and s.id not in case.services_in_use and (s.running or not manager_of(s).is_off_at_boot())
         and not (s.unit is not None and s.unit.load_state != "loaded")
         and _is_same_application(old, s) and _is_configured_elsewhere(case, trouble, s)
     )

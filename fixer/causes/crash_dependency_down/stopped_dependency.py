@@ -32,10 +32,10 @@ from fixer.causes.crash_dependency_down.unanswered_dependency import CAUSE_ID
 from fixer.formats.run_output import PROGRESS_LINE, ends_run
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
+from fixer.managers import manager_of
 from fixer.model.deployment import Dependency
 from fixer.model.diagnosis import Confidence, Finding, Repair
 from fixer.model.snapshot import Container, LogLine, Service
-from fixer.repairs.boot_enablement import is_off_at_boot
 from fixer.repairs.resource_limits import is_memory_refused, is_task_refused
 from fixer.repairs.restore_code import restart_after_edit_steps
 from fixer.repairs.start_dependency import start_and_wait_steps, start_obstacle_text
@@ -181,7 +181,7 @@ def _required_dependencies(case: Case, service: Service) -> Iterator[Dependency]
 def _is_started_at_boot(case: Case, provider: Service) -> bool:
     """Return whether the provider, or its umbrella unit, starts at boot and so should run."""
     above = umbrella_of(case.snapshot, provider)
-    return not is_off_at_boot(above or provider)
+    return not manager_of(above or provider).is_off_at_boot()
 
 
 def stopped_dependency_findings(case: Case, found: tuple[FailedRun, ...],

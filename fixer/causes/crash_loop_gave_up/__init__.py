@@ -57,7 +57,7 @@ from fixer.analysis.exits.exit_reason import (
     port_in_use_line,
 )
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs, reported_port_conflict
-from fixer.analysis.exits.kills import FAULT_SIGNALS, SIGNAL_NAMES, exit_signal_of, last_exit_signal
+from fixer.analysis.exits.kills import FAULT_SIGNALS, SIGNAL_NAMES, last_exit_signal
 from fixer.analysis.exits.last_output import is_stale_socket, silent_exit_text
 from fixer.analysis.nginx_errors import refused_evidence
 from fixer.analysis.route_verdict import is_closed
@@ -72,6 +72,7 @@ from fixer.analysis.run_log import (
 from fixer.analysis.service_state import state_evidence
 from fixer.causes.crash_loop_gave_up.requested_restart import pid_file_text, restart_window_findings
 from fixer.lazy.regex import regex, up_to_first
+from fixer.managers import manager_of
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
 from fixer.repairs.start_service import restart_steps, start_steps
@@ -93,7 +94,7 @@ def judge(case: Case) -> Verdict:
     missing = list(all_of.missing)
     ruled: list[Evidence] = [*all_of.ruled_out]
     for crash in all_of.found:
-        unexplained = exit_signal_of(crash.service) is None and not _has_other_cause(crash)
+        unexplained = manager_of(crash.service).exit_signal() is None and not _has_other_cause(crash)
         free = port_in_use_line(crash.end) is not None and reason_state(case, crash) == "gone"
         if is_in_restart_loop(crash) or has_given_up(crash) or free or (
                 unexplained and (_has_unreadable_log(crash) or change_evidence(case, crash))):

@@ -15,12 +15,12 @@ from fixer.analysis.evidence import (
     listener_evidence,
     listeners_on,
 )
-from fixer.analysis.hidden_failures import is_intended_to_run
 from fixer.analysis.nginx_process import is_about_other_route, is_ip_address, logged_address
 from fixer.analysis.route_verdict import has_unloaded_config, recent_events
 from fixer.analysis.service_state import state_evidence
 from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
+from fixer.managers import manager_of
 from fixer.model.diagnosis import Confidence, Finding, Repair
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import Container, Endpoint, ErrorEvent, Nginx, RouteFacts, Service
@@ -244,7 +244,7 @@ def _ended_replica_finding(
     starts = tuple(step for service in dead for step in start_steps(case.snapshot, service, None))
     start = (Repair("start-service", "safe", f"start {names}", starts),) if starts else ()
     reload = (_reload_repair(case, nginx, endpoint),)
-    missed = all(box.restart_policy == "always" and is_intended_to_run(s) for s, box in zip(dead, boxes, strict=True))
+    missed = all(manager_of(service).is_started_at_boot() for service in dead)
     return _finding(case, about, ("certain", summary), (*shown, *map(state_evidence, dead), *_newest_evidence(lines)),
                     (*start, *reload) if missed else (*reload, *start))
 

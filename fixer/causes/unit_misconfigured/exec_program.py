@@ -11,14 +11,12 @@ from fixer.analysis.evidence import find_node, log_evidence
 from fixer.analysis.exits.exec_step import (
     StepExplanation,
     StepFailure,
-    account_name_of,
     is_executable_file,
     is_missing,
     link_of,
     missing_file_evidence,
     program_line_evidence,
     setting_evidence,
-    setting_key_of,
     setting_source_text,
     stat_evidence,
     stat_of,
@@ -34,6 +32,7 @@ from fixer.formats.folders import is_below
 from fixer.formats.launchers import START_ERROR, START_ERROR_STATUSES, launched_index
 from fixer.formats.start_files import STANDARD_FOLDERS, VENV_NAMES, interpreter_of, stem_of
 from fixer.lazy.regex import regex
+from fixer.managers import manager_of
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import FileMeta, WriteFile
@@ -192,7 +191,7 @@ def _edit_entry(service: Service, entry: CommandArgument, program: str | None) -
     """Return the edit of the program's argument; None if none is chosen or it is not written literally."""
     for setting in reversed(service.unit_values):
         inside = entry.start is not None and entry.end is not None and setting.file == entry.file
-        if program is not None and inside and setting.key == setting_key_of(service, "ExecStart"):
+        if program is not None and inside and setting.key == manager_of(service).setting_key("ExecStart"):
             assert entry.start is not None and entry.end is not None
             if setting.start <= entry.start and entry.end <= setting.end:
                 return ValueEdit(setting, entry.start, entry.end, program)
@@ -223,7 +222,7 @@ def _explain_no_execute_bit(case: Case, crash: FailedRun, entry: CommandArgument
 
 def _explain_denied_account(case: Case, crash: FailedRun, entry: CommandArgument, stat: FileStat) -> StepExplanation:
     """Explain why this account may not execute it: its mode or a folder of its path."""
-    account = account_name_of(crash.service)
+    account = manager_of(crash.service).account_name()
     barred = no_exec_setting(crash.service, stat.real_path or entry.text)
     if barred is not None:
         said = f"{barred.key}={barred.value.strip()} forbids execution there"

@@ -9,7 +9,6 @@ from fixer.analysis.evidence import find_node
 from fixer.analysis.exits.exec_step import (
     StepExplanation,
     StepFailure,
-    account_name_of,
     is_missing,
     link_of,
     missing_file_evidence,
@@ -28,6 +27,7 @@ from fixer.formats.folders import is_below, is_within
 from fixer.formats.start_files import FSTAB, PROC_MOUNTS, app_file, resolve_link
 from fixer.formats.unit_file import SANDBOX_SETTINGS
 from fixer.lazy.regex import regex
+from fixer.managers import manager_of
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import WriteFile
@@ -67,7 +67,7 @@ def judge_folder(case: Case, crash: FailedRun, failure: StepFailure) -> StepExpl
         return unseen
     if stat is None:
         return f"whether {path} exists"
-    account = account_name_of(service)
+    account = manager_of(service).account_name()
     if failure.why == "denied" or stat.kind != "dir":
         shut = first_closed_folder(case.snapshot, service.node, path + "/x") or (path, stat)
         if shut[1].kind == "dir" and shut[1].mode & 0o001:      # every folder of the path is open now

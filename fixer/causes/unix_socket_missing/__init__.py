@@ -70,11 +70,11 @@ from fixer.causes.unix_socket_missing.shared_volume import other_container_findi
 from fixer.findings.configured_address import configured_elsewhere, configured_elsewhere_finding, is_unconnectable
 from fixer.formats.addresses import is_loopback, is_wildcard, reached_at
 from fixer.lazy.dataclass import replace
+from fixer.managers.systemd_steps import unit_action
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.service import Binding, UnitSetting
 from fixer.model.snapshot import Endpoint, Listener, Service, Snapshot
-from fixer.repairs.boot_enablement import unit_action
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.start_service import restart_steps
 from fixer.repairs.upstream_address import UPSTREAM_KEY, point_at_address_repair

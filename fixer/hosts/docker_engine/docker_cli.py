@@ -39,6 +39,19 @@ class CommandRunner(Protocol):
                  max_output: int = run_process.MAX_OUTPUT) -> CommandResult: ...
 
 
+_PROGRAM = "docker"
+
+
+def docker_argv(*words: str) -> list[str]:
+    """Return a command of the engine's command line: no other place names its program."""
+    return [_PROGRAM, *words]
+
+
+def is_docker_command(argv: Sequence[str]) -> bool:
+    """Return whether it runs the engine's command line itself."""
+    return argv[:1] == (_PROGRAM,)
+
+
 @dataclass(frozen=True, slots=True)
 class Docker:
     """An engine's command line. `remote_runner` runs commands on the engine's machine; None on this one.
@@ -54,15 +67,15 @@ class Docker:
 
     def __call__(self, *words: str, timeout: float = 15.0) -> CommandResult:
         """Run one docker command; raise `Unreachable` if docker is missing or its daemon does not answer."""
-        return self._require_daemon(self.run(("docker", *words), timeout=timeout))
+        return self._require_daemon(self.run(docker_argv(*words), timeout=timeout))
 
     def bounded(self, *words: str, timeout: float = 15.0, stdin: bytes = b"") -> CommandResult:
         """Run a command that reads untrusted files, with a memory limit."""
-        return self._require_daemon(self.run(with_memory_limit("docker", *words), timeout=timeout, stdin=stdin))
+        return self._require_daemon(self.run(with_memory_limit(*docker_argv(*words)), timeout=timeout, stdin=stdin))
 
     def dry_up(self, *words: str, timeout: float = 15.0, stdin: bytes = b"") -> CommandResult:
         """Run an up with `--dry-run`; see `with_temporary_buildx`."""
-        return self._require_daemon(self.run(with_temporary_buildx("docker", *words), timeout=timeout, stdin=stdin))
+        return self._require_daemon(self.run(with_temporary_buildx(*docker_argv(*words)), timeout=timeout, stdin=stdin))
 
     def _require_daemon(self, result: CommandResult) -> CommandResult:
         if result.missing:

@@ -46,7 +46,7 @@ def is_exec_refused(said: str) -> bool:
 
 def docker_exec_prefix(container: str, *, stdin: bool = True) -> tuple[str, ...]:
     """Return `docker exec` as root in /, whatever the image's user and even if its WORKDIR is deleted."""
-    return ("docker", "exec", *(("-i",) if stdin else ()), "-u", "0", "-w", "/", container)
+    return tuple(docker_cli.docker_argv("exec", *(("-i",) if stdin else ()), "-u", "0", "-w", "/", container))
 
 
 def namespace_prefix(pid: int) -> tuple[str, ...]:

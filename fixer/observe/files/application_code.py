@@ -18,6 +18,7 @@ from fixer.formats.source_paths import (
 )
 from fixer.formats.start_files import app_file, installed_module_paths, release_path, start_arguments
 from fixer.lazy.regex import regex
+from fixer.managers import manager_of
 from fixer.model.facts import Known
 from fixer.model.query import Query, ReadFile, ReadGlob
 from fixer.model.service import Service
@@ -118,16 +119,13 @@ def folders_on_disk(service: Service) -> Iterator[tuple[str, str]]:
             yield ENGINE, source
 
 
-_ENDED_UNIT_STATES = ("failed", "activating")
-_ENDED_CONTAINER_STATES = ("exited", "dead", "restarting")
 _MOST_FOLDERS = 4
-_ENDED_PROGRAM_STATES = ("FATAL", "BACKOFF", "EXITED", "STARTING")
 
 
 def change_queries(services: Sequence[Service]) -> Iterator[tuple[str, Query]]:
     """Yield queries for changes after a service ended by itself: names and ages of code and settings, no content."""
     for service in services:
-        if not service.is_app_server or not isinstance(service.log, Known) or not _has_ended(service):
+        if not service.is_app_server or not isinstance(service.log, Known) or not manager_of(service).has_ended():
             continue
         if service.container is not None:
             yield from _mount_queries(service)
@@ -145,16 +143,6 @@ def _mount_queries(service: Service) -> Iterator[tuple[str, Query]]:
     for node, folder in tuple(places)[:_MOST_FOLDERS]:
         plain = _escape_glob(folder.rstrip("/"))
         yield node, ReadGlob((f"{plain}/*", f"{plain}/.env*", f"{plain}/*/*.py"), 0, MOST_CHANGED_FILES)
-
-
-def _has_ended(service: Service) -> bool:
-    if service.unit is not None:
-        return service.unit.active_state in _ENDED_UNIT_STATES or service.unit.n_restarts > 0
-    if service.container is not None:
-        return service.container.status in _ENDED_CONTAINER_STATES or service.container.restart_count > 0
-    if service.is_idle_boot_entry:
-        return True
-    return service.program is not None and service.program.state in _ENDED_PROGRAM_STATES
 
 
 def _change_patterns(service: Service) -> Iterator[str]:

@@ -8,7 +8,6 @@ import pytest
 
 from fixer.analysis.exits.exec_step import (
     StepFailure,
-    account_name_of,
     has_failed_before_start,
     is_executable_file,
     is_missing,
@@ -18,6 +17,7 @@ from fixer.analysis.exits.exec_step import (
     step_failure,
     working_directory_of,
 )
+from fixer.managers import manager_of
 from fixer.model.snapshot import CommandArgument, Service, UnitValue
 from tests.causes.snapshot_builders import failed_service, healthy_scene, log_lines, service, stat, supervised_service
 
@@ -73,13 +73,13 @@ def test_the_last_try_counts() -> None:
 
 
 def test_folder_and_account_are_those_of_the_manager() -> None:
-    assert (working_directory_of(service()), account_name_of(service())) == ("/srv/shop", "shop")
-    assert account_name_of(service(unit_changes={"user": ""})) == "root"
+    assert (working_directory_of(service()), manager_of(service()).account_name()) == ("/srv/shop", "shop")
+    assert manager_of(service(unit_changes={"user": ""})).account_name() == "root"
     conf = "/etc/supervisor/conf.d/shop.conf"
     values = (UnitValue("directory", "/srv/shop ", conf, 3, 0, 0), UnitValue("user", "app", conf, 4, 0, 0))
     made = supervised_service(unit_values=values)
-    assert (working_directory_of(made), account_name_of(made)) == ("/srv/shop", "app")
-    assert (working_directory_of(supervised_service()), account_name_of(supervised_service())) == ("", "root")
+    assert (working_directory_of(made), manager_of(made).account_name()) == ("/srv/shop", "app")
+    assert (working_directory_of(supervised_service()), manager_of(supervised_service()).account_name()) == ("", "root")
 
 
 def test_an_empty_assignment_takes_the_earlier_ones_back() -> None:

@@ -1,8 +1,14 @@
-"""What a failed command said, as one line."""
+"""What a failed command said, as one line, and the one class through which steps run the engine's command line."""
+
+import ast
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
-from fixer.apply.steps.node_access import error_text
+import fixer
+from fixer.apply.steps.node_access import ContainerRunner, EngineCommands, error_text
+from fixer.errors import ConnectionLost, StepFailed
 from fixer.model.host import CommandResult
 
 
@@ -17,3 +23,46 @@ from fixer.model.host import CommandResult
 ])
 def test_the_line_that_says_it_is_told(said: bytes, told: str) -> None:
     assert error_text(CommandResult(("nft", "list"), 1, b"", said)) == told
+
+
+class Engine:
+    """What runs an engine's command line: it keeps each command and ends as it is told."""
+
+    def __init__(self, returncode: int = 0, stdout: bytes = b"", stderr: bytes = b"") -> None:
+        self.end, self.asked = (returncode, stdout, stderr), list[tuple[str, ...]]()
+
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
+        self.asked.append(tuple(argv))
+        return CommandResult(tuple(argv), *self.end)
+
+
+def test_every_command_of_the_engine_has_its_program() -> None:
+    engine = Engine(stdout=b"4711\n")
+    commands = EngineCommands(engine)
+    assert commands.first_pid("p-app-1") == "4711"
+    commands.running_ids("label=a=b", "name=^/x$")
+    ContainerRunner(engine, "p-app-1").run(["cat", "/x"])
+    assert engine.asked == [
+        ("docker", "inspect", "-f", "{{.State.Pid}}", "p-app-1"),
+        ("docker", "ps", "-q", "--no-trunc", "--filter", "label=a=b", "--filter", "name=^/x$"),
+        ("docker", "exec", "-i", "p-app-1", "cat", "/x"),
+    ]
+
+
+def test_a_command_that_must_succeed() -> None:
+    with pytest.raises(StepFailed, match="could not connect p-app-1: no such network"):
+        EngineCommands(Engine(1, stderr=b"no such network")).require("connect p-app-1", "network", "connect")
+    with pytest.raises(ConnectionLost):
+        EngineCommands(Engine(1, stderr=b"Cannot connect to the Docker daemon")).require("connect p-app-1", "network")
+
+
+def test_no_other_place_of_apply_and_hosts_names_the_engines_program() -> None:
+    """Another engine with the same command line is one name in one file."""
+    root = Path(fixer.__file__).parent
+    named = {
+        path.relative_to(root).as_posix() for top in ("apply", "hosts") for path in (root / top).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.List | ast.Tuple) and node.elts and isinstance(node.elts[0], ast.Constant)
+        and node.elts[0].value == "docker" and len(node.elts) > 1
+    }
+    assert named == {"hosts/propose_target.py"}, "a list of URL schemes"

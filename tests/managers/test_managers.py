@@ -1,0 +1,47 @@
+"""The manager of a service, and that every module of the folder is one."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+
+import pytest
+
+import fixer.managers
+from fixer.managers import ServiceManager, ServiceStarter, manager_of, starter_of
+from fixer.model.service import Service
+from tests.causes.snapshot_builders import Scene, container_service, service, supervised_service
+
+STATES = [name for _, name, _ in pkgutil.iter_modules(fixer.managers.__path__) if name.endswith("_state")]
+
+
+@pytest.mark.parametrize(("made", "name"), [
+    (service(), "Systemd"), (container_service(), "Docker"), (supervised_service(), "Supervisord"),
+    (service(unit=None, manager="none"), "BareProcess"), (service(unit=None, manager="supervisord"), "BareProcess"),
+])
+def test_who_manages_a_service(made: Service, name: str) -> None:
+    manager = manager_of(made)
+    assert type(manager).__name__ == name and manager.service is made
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_every_manager_says_the_state_and_adds_no_word_of_its_own(name: str) -> None:
+    found = importlib.import_module(f"fixer.managers.{name}").MANAGER
+    assert issubclass(found, ServiceManager) and {"run_state", "evidence"} <= set(vars(found))
+    public = {word for word, made in vars(found).items() if not word.startswith("_") and inspect.isfunction(made)}
+    assert public <= set(vars(ServiceManager))
+
+
+@pytest.mark.parametrize("name", STATES)
+def test_every_manager_names_the_module_of_its_steps(name: str) -> None:
+    steps = importlib.import_module(f"fixer.managers.{importlib.import_module(f'fixer.managers.{name}').MANAGER.steps}")
+    assert issubclass(steps.STARTER, ServiceStarter)
+
+
+def test_what_no_manager_starts_is_started_by_hand() -> None:
+    bare = service("uvicorn", unit=None, manager="none")
+    starter = starter_of(Scene().snapshot(), bare)
+    assert starter.start_steps() == () == starter.restart_steps() and isinstance(starter.apply_steps(), str)
+    assert "found no service manager" in starter.by_hand()
+    assert starter_of(Scene().snapshot(), service("uvicorn", unit=None, manager="supervisord")).by_hand() == "supervisorctl start uvicorn"
