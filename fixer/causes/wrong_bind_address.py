@@ -90,9 +90,9 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     if closed is None:
         return f"whether anything listens at {text}"
     owner = only_owner(case, trouble)
-    if closed and owner is not None and (binding := configured_elsewhere(trouble, owner, "host")) is not None:
+    if closed and owner is not None and (binding := configured_elsewhere(case, trouble, owner, "host")) is not None:
         return configured_elsewhere_finding(case, trouble, owner, binding, (CAUSE.id, "bound-other-interface"))
-    if not closed or owner is None or owner.rule == "elsewhere" or is_unconnectable(owner.service):
+    if not closed or owner is None or owner.rule == "elsewhere" or is_unconnectable(case, trouble, owner.service):
         return config_evidence(case.snapshot, trouble.nginx, endpoint)
     held = tuple(x for x in listeners_on(case.snapshot, owner.service.node)
                  if _is_own_listener(x, owner.service, endpoint))

@@ -10,7 +10,9 @@ from typing import Literal, TypeAlias
 
 from fixer.analysis.case import Case, FailingAddress, PortOwner
 from fixer.analysis.evidence import address_text, bindings_of, config_evidence, endpoint_text, no_listener_evidence
+from fixer.analysis.exits.failed_run import has_listening_socket
 from fixer.analysis.nginx_errors import routes_text, symptom_evidence
+from fixer.analysis.run_log import is_looping
 from fixer.analysis.service_names import has_unrelated_name
 from fixer.analysis.service_state import is_socket_activated, run_state_of, state_evidence
 from fixer.formats.addresses import is_loopback
@@ -35,16 +37,18 @@ def differing_part(binding: Binding, endpoint: Endpoint) -> AddressPart:
     return "host" if apart else ""
 
 
-def is_unconnectable(service: Service) -> bool:
-    """Return whether no socket of the service can show where it listens: it does not run, or it is paused."""
-    paused = run_state_of(service) == "paused"
-    return paused or not (service.running or is_socket_activated(service))
+def is_unconnectable(case: Case, trouble: FailingAddress, service: Service) -> bool:
+    """Return whether no socket of the service can show where it listens: it does not run, ends again and again, or is
+    paused."""
+    if run_state_of(service) == "paused" or not (service.running or is_socket_activated(service)):
+        return True
+    return is_looping(case.snapshot, service, trouble.endpoint) and not has_listening_socket(case, service)
 
 
-def configured_elsewhere(trouble: FailingAddress, owner: PortOwner, part: AddressPart) -> Binding | None:
+def configured_elsewhere(case: Case, trouble: FailingAddress, owner: PortOwner, part: AddressPart) -> Binding | None:
     """Return where an unconnectable service is configured to listen, if that differs from the address in this part."""
     told = bindings_of(owner.service)
-    if owner.needs_choice or not is_unconnectable(owner.service):
+    if owner.needs_choice or not is_unconnectable(case, trouble, owner.service):
         return None
     parts = [differing_part(binding, trouble.endpoint) for binding in told]
     return told[0] if told and all(parts) and parts[0] == part else None

@@ -110,7 +110,7 @@ def _judge_socket_path(case: Case, trouble: FailingAddress) -> Finding | str | E
         return found
     if not closed or owner is None:
         return config_evidence(case.snapshot, trouble.nginx, endpoint)
-    if is_unconnectable(owner.service):
+    if is_unconnectable(case, trouble, owner.service):
         return _configured_elsewhere(case, trouble, owner) or config_evidence(case.snapshot, trouble.nginx, endpoint)
     if endpoint.unix is None and _has_port(case, owner.service):
         return state_evidence(owner.service)
@@ -143,7 +143,8 @@ def _judge_other_socket(case: Case, trouble: FailingAddress, owner: PortOwner) -
 
 def _configured_elsewhere(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding | None:
     """Return the finding on a stopped service of nginx's machine that is configured for another path."""
-    binding = configured_elsewhere(trouble, owner, "path") if trouble.endpoint.node == trouble.nginx.node else None
+    here = trouble.endpoint.node == trouble.nginx.node
+    binding = configured_elsewhere(case, trouble, owner, "path") if here else None
     return None if binding is None else configured_elsewhere_finding(
         case, trouble, owner, binding, (CAUSE.id, _moved_variant(trouble, binding)))
 

@@ -302,7 +302,7 @@ def _configured_elsewhere(case: Case, trouble: FailingAddress, owner: PortOwner,
     """Return the finding on a stopped or paused service configured for another port: the port follows after it is
     back."""
     service, endpoint = owner.service, trouble.endpoint
-    binding = configured_elsewhere(trouble, owner, "port")
+    binding = configured_elsewhere(case, trouble, owner, "port")
     if binding is None or (stranger and not is_stopped_site_backend(case, trouble, service)):
         return None
     if endpoint.container_port or (not stranger and any(
