@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import signal
 import sys
@@ -201,13 +200,9 @@ def logs(
     follow: Annotated[bool, typer.Option(help="Follow the logs until Ctrl-C.")] = True,
 ) -> None:
     """Show the logs of a lab."""
-    from lab.stack.find_lab import find_lab_and_part
-    from lab.stack.lab_parts import listed_parts
-    from lab.verbs.shell import logs_argv
+    from lab.verbs.logs import show_logs
 
-    found, wanted = find_lab_and_part(lab, part)
-    argv = logs_argv(found, wanted, listed_parts(found), follow=follow)
-    os.execvp(argv[0], argv)  # noqa: S606
+    show_logs(lab, part, follow=follow)
 
 
 @app.command(epilog=EXAMPLES["shell"])
@@ -218,14 +213,9 @@ def shell(
     )] = False,
 ) -> None:
     """Open a shell in a lab."""
-    from lab.stack.find_lab import find_lab_and_part
-    from lab.stack.lab_parts import listed_parts
-    from lab.verbs.shell import shell_argv, tools_argv
+    from lab.verbs.shell import open_shell
 
-    found, wanted = find_lab_and_part(lab, part)
-    listed = listed_parts(found)
-    argv = tools_argv(found, wanted, listed, _print_progress) if tools else shell_argv(found, wanted, listed)
-    os.execvp(argv[0], argv)  # noqa: S606
+    open_shell(lab, part, _print_progress, tools=tools)
 
 
 @app.command(epilog=EXAMPLES["hint"])
@@ -239,13 +229,10 @@ def hint(lab: LabArgument = "") -> None:
 @app.command(epilog=EXAMPLES["reset"])
 def reset(lab: LabArgument = "") -> None:
     """Break a lab again from scratch."""
-    from lab.scenario.catalog import scenario_named
-    from lab.verbs.up import StartedLab, lab_reset, started_text
+    from lab.verbs.reset import reset as reset_lab
+    from lab.verbs.up import started_text
 
-    found = _find_lab(lab)
-    variant = scenario_named(found.record.scenario).variant(found.record.variant)
-    again, seen = lab_reset(found, variant, _print_progress)
-    typer.echo(started_text(StartedLab(again, variant, seen)))
+    typer.echo(started_text(reset_lab(_find_lab(lab), _print_progress)))
 
 
 @app.command(epilog=EXAMPLES["down"])
@@ -254,14 +241,9 @@ def down(
     everything: Annotated[bool, typer.Option("--all", help="Remove all your labs, and labs without a record.")] = False,
 ) -> None:
     """Remove everything that a lab created."""
-    from lab.stack.find_lab import all_lab_ids, find_id, labs_with_only_rules
-    from lab.verbs.down import lab_down
+    from lab.verbs.down import take_down
 
-    if lab and everything:
-        raise UsageError("name a lab, or --all, not both")
-    for lab_id in (*all_lab_ids(), *labs_with_only_rules()) if everything else (find_id(lab),):
-        lab_down(lab_id)
-        _print_progress(f"✔ {lab_id} removed")
+    take_down(lab, _print_progress, everything=everything)
 
 
 @app.command(epilog=EXAMPLES["new"])
