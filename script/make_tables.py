@@ -95,8 +95,8 @@ def _definitions() -> Mapping[str, Any]:
 
 def _key_text(key: str, value: Mapping[str, Any]) -> str:
     """Return a key with what it may be."""
-    if value.get("$ref", "").endswith("/text"):
-        return f"`{key}`: text"
+    if "$ref" in value:
+        return f"`{key}`: {value['$ref'].rpartition('/')[2].replace('_', ' ')}"
     kind = value.get("enum") or ([json.dumps(value["const"])] if "const" in value else value.get("type", "object"))
     kinds = " or ".join(map(str, kind)) if isinstance(kind, list) else str(kind).replace("object", "table")
     return f"`{key}`: {kinds}"
