@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import signal
 import sys
@@ -29,19 +28,20 @@ with lazy_imports():  # each command imports what it uses; help imports nothing
     from lab.scenario import catalog
     from lab.scenario.scenario_file import Stack
     from lab.stack.docker_command import require_docker
-    from lab.stack.find_lab import all_lab_ids, find_id, find_lab, find_lab_and_part, labs_with_only_rules
-    from lab.stack.lab_parts import listed_parts
+    from lab.stack.find_lab import find_lab
     from lab.stack.lab_records import record_ids  # asks no Docker: completion answers at once
     from lab.stack.running_lab import Lab
     from lab.verbs.check import check_lab
-    from lab.verbs.down import lab_down
+    from lab.verbs.down import take_down
     from lab.verbs.hint import next_hint
+    from lab.verbs.logs import show_logs
     from lab.verbs.new import new_scenario
-    from lab.verbs.shell import logs_argv, shell_argv, tools_argv
+    from lab.verbs.reset import reset as reset_lab
+    from lab.verbs.shell import open_shell
     from lab.verbs.show import list_json, list_text, show_text
     from lab.verbs.solve import solve as solve_lab
     from lab.verbs.status import collect_statuses, status_text
-    from lab.verbs.up import StartedLab, lab_reset, lab_up, started_text
+    from lab.verbs.up import lab_up, started_text
     from lab.verbs.validate import find_problems
 
 INTERRUPTED = 130
@@ -202,9 +202,7 @@ def logs(
     follow: Annotated[bool, typer.Option(help="Follow the logs until Ctrl-C.")] = True,
 ) -> None:
     """Show the logs of a lab."""
-    found, wanted = find_lab_and_part(lab, part)
-    argv = logs_argv(found, wanted, listed_parts(found), follow=follow)
-    os.execvp(argv[0], argv)  # noqa: S606
+    show_logs(lab, part, follow=follow)
 
 
 @app.command(epilog=EXAMPLES["shell"])
@@ -215,10 +213,7 @@ def shell(
     )] = False,
 ) -> None:
     """Open a shell in a lab."""
-    found, wanted = find_lab_and_part(lab, part)
-    listed = listed_parts(found)
-    argv = tools_argv(found, wanted, listed, _print_progress) if tools else shell_argv(found, wanted, listed)
-    os.execvp(argv[0], argv)  # noqa: S606
+    open_shell(lab, part, _print_progress, tools=tools)
 
 
 @app.command(epilog=EXAMPLES["hint"])
@@ -230,10 +225,7 @@ def hint(lab: LabArgument = "") -> None:
 @app.command(epilog=EXAMPLES["reset"])
 def reset(lab: LabArgument = "") -> None:
     """Break a lab again from scratch."""
-    found = _find_lab(lab)
-    variant = catalog.scenario_named(found.record.scenario).variant(found.record.variant)
-    again, seen = lab_reset(found, variant, _print_progress)
-    typer.echo(started_text(StartedLab(again, variant, seen)))
+    typer.echo(started_text(reset_lab(_find_lab(lab), _print_progress)))
 
 
 @app.command(epilog=EXAMPLES["down"])
@@ -242,11 +234,7 @@ def down(
     everything: Annotated[bool, typer.Option("--all", help="Remove all your labs, and labs without a record.")] = False,
 ) -> None:
     """Remove everything that a lab created."""
-    if lab and everything:
-        raise UsageError("name a lab, or --all, not both")
-    for lab_id in (*all_lab_ids(), *labs_with_only_rules()) if everything else (find_id(lab),):
-        lab_down(lab_id)
-        _print_progress(f"✔ {lab_id} removed")
+    take_down(lab, _print_progress, everything=everything)
 
 
 @app.command(epilog=EXAMPLES["new"])

@@ -48,6 +48,18 @@ def key_rows(name: str) -> Callable[[], list[tuple[str, ...]]]:
     return rows
 
 
+def macro_rows() -> list[tuple[str, ...]]:
+    """Return one row per macro of steps."""
+    table = tomllib.loads((SCHEMA.parent / "macros.toml").read_text(encoding="utf-8"))
+    rows = []
+    for name, macro in table.items():
+        defaults = macro.get("defaults", {})
+        keys = [f"`{key}`" + (f" (else `{defaults[key]}`)" if key in defaults else "") for key in macro["keys"]]
+        words = [next(word for word in step if word not in ("stacks", "when")) for step in macro["steps"]]
+        rows.append((f"`{name}`", ", ".join(keys), macro["what"], ", ".join(f"`{word}`" for word in words)))
+    return rows
+
+
 def symptom_rows() -> list[tuple[str, ...]]:
     """Return one row per named symptom."""
     table = tomllib.loads((SCHEMA.parent / "symptoms.toml").read_text(encoding="utf-8"))
@@ -83,6 +95,8 @@ def _definitions() -> Mapping[str, Any]:
 
 def _key_text(key: str, value: Mapping[str, Any]) -> str:
     """Return a key with what it may be."""
+    if "$ref" in value:
+        return f"`{key}`: {value['$ref'].rpartition('/')[2].replace('_', ' ')}"
     kind = value.get("enum") or ([json.dumps(value["const"])] if "const" in value else value.get("type", "object"))
     kinds = " or ".join(map(str, kind)) if isinstance(kind, list) else str(kind).replace("object", "table")
     return f"`{key}`: {kinds}"
@@ -101,6 +115,7 @@ def _value_text(name: str, value: object) -> str:
 TABLES: Mapping[str, tuple[str, tuple[str, ...], Callable[[], Iterable[tuple[str, ...]]]]] = {
     "scenarios": ("scenarios.md", ("scenario", "family", "variants", "stacks", "difficulty"), scenario_rows),
     "steps": ("scenario-files.md", ("step", "keys", "what it does"), step_rows),
+    "macros": ("scenario-files.md", ("macro", "keys", "what it does", "its steps"), macro_rows),
     "named symptoms": ("scenario-files.md", ("name", "what is seen", "statuses", "nginx's log"), symptom_rows),
     "symptoms": ("scenario-files.md", ("key", "meaning"), key_rows("symptom")),
     "expect": ("scenario-files.md", ("key", "meaning"), key_rows("expect")),

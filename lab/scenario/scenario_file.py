@@ -135,7 +135,7 @@ def load_for_listing(folder: Path) -> Scenario:
     data = read_toml(folder / "scenario.toml")
     try:
         return parse_scenario(folder, data)
-    except (KeyError, TypeError, AttributeError, ValueError):
+    except (KeyError, TypeError, AttributeError, ValueError, OSError):
         return load_scenario(folder)
 
 
@@ -154,7 +154,7 @@ def problems_of(data: Table, path: Path) -> list[str]:
         for error in sorted(_validator().iter_errors(data), key=lambda error: list(map(str, error.absolute_path)))
     ]
     return found or [f"{_short_path(path)}: {problem}" for problem in (
-        *problems_of_expansion(data), *_consistency_problems(data))]
+        *problems_of_expansion(data, path.parent), *_consistency_problems(data))]
 
 
 def _consistency_problems(data: Table) -> Iterable[str]:
@@ -226,7 +226,7 @@ def _unknown_word(word: object, known: list[object]) -> str:
 
 def parse_scenario(folder: Path, data: Table) -> Scenario:
     """Return the scenario of a valid file."""
-    data = expand(data)
+    data = expand(data, folder)
     return Scenario(
         name=folder.name,
         folder=folder,

@@ -1,13 +1,26 @@
-"""Removal of a lab: everything with its label, its marked rules in the Docker host's packet filter, its journals."""
+"""`lab down`: removal of all with a lab's label, its rules in the Docker host's packet filter, its journals."""
 
 from __future__ import annotations
 
 import shutil
+import signal
+from collections.abc import Callable
 
+from lab.errors import UsageError
 from lab.stack import lab_records
 from lab.stack.docker_engine import remove_labelled, remove_repeatedly
 from lab.stack.docker_user_rules import remove_rules
+from lab.stack.find_lab import all_lab_ids, find_id, labs_with_only_rules
 from lab.stack.fixer_command import journal_folders
+
+
+def take_down(word: str, say: Callable[[str], None], *, everything: bool) -> None:
+    """Remove the lab that a word names, or with `everything` all labs, and what is left of labs without a record."""
+    if word and everything:
+        raise UsageError("name a lab, or --all, not both")
+    for lab_id in (*all_lab_ids(), *labs_with_only_rules()) if everything else (find_id(word),):
+        lab_down(lab_id)
+        say(f"✔ {lab_id} removed")
 
 
 def lab_down(lab_id: str, *, cut_off: bool = False) -> None:
@@ -23,3 +36,12 @@ def lab_down(lab_id: str, *, cut_off: bool = False) -> None:
     lab_records.delete_lab_files(lab_id)
     for folder in journal_folders(lab_id):  # their target is gone: nothing can be undone any more
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_interrupted_lab(lab_id: str) -> None:
+    """Remove a lab after an interrupted start; ignore further interrupts."""
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        lab_down(lab_id)
+    finally:
+        signal.signal(signal.SIGINT, handler)

@@ -1,8 +1,7 @@
-"""`lab up` and `lab reset`: render, start, record the healthy baseline, break, wait for the failure."""
+"""`lab up`: render, start, record the healthy baseline, break, wait for the failure."""
 
 from __future__ import annotations
 
-import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from lab.errors import UnexpectedState, UsageError
 from lab.http_get import get_status
 from lab.oracle import NotHealthy, Site, baseline_to_json, record
-from lab.scenario.catalog import Choice, Wish, choose, extra_folder_of, scenario_named
+from lab.scenario.catalog import Choice, Wish, choose, extra_folder_of
 from lab.scenario.complete import complete_parameters
 from lab.scenario.draw import draw
 from lab.scenario.noise import send_scan
@@ -27,7 +26,7 @@ from lab.stack.lab_records import LabRecord
 from lab.stack.running_lab import Lab, wait_for, wait_until_booted
 from lab.stack.symptoms import StatusCounts, log_in, symptom_of, wait_for_symptom
 from lab.stack.visitors import start_visitors
-from lab.verbs.down import lab_down
+from lab.verbs.down import remove_interrupted_lab
 from lab.verbs.orientation import up_text
 
 ProgressCallback = Callable[[str], None]
@@ -56,8 +55,9 @@ def lab_up(word: str, stack: Stack | None, seed: int, say: ProgressCallback, *, 
     choice = choose(word, stack, seed, wish)
     require_docker()
     _refuse_duplicate(word, choice, stack, seed, chosen_seed)
-    lab = _draw_and_record(word, choice, seed, say, chosen_seed=chosen_seed, noise=noise)
-    return StartedLab(lab, choice.variant, _start_and_break(lab, choice.variant, say))
+    fresh = draw_record(word, choice, seed, noise, say, chosen_seed=chosen_seed)
+    say("✔ images ready")
+    return start_and_break(fresh, choice.variant, say)
 
 
 def _refuse_duplicate(word: str, choice: Choice, stack: Stack | None, seed: int, chosen_seed: bool) -> None:
@@ -76,22 +76,19 @@ def _refuse_duplicate(word: str, choice: Choice, stack: Stack | None, seed: int,
             )
 
 
-def _draw_and_record(word: str, choice: Choice, seed: int, say: ProgressCallback, *, chosen_seed: bool,
-             noise: int) -> Lab:
-    """Draw, build the images that are missing for it, and record the draw; start nothing yet."""
+def draw_record(word: str, choice: Choice, seed: int, noise: int, say: ProgressCallback, *, chosen_seed: bool,
+                lab_id: str = "") -> LabRecord:
+    """Draw, build the images that are missing for it, and return the record of the draw; start nothing yet."""
     drawn = with_own_ports(draw(choice.scenario, choice.variant, choice.stack, seed, noise))
     tags = images.ensure(say, needed_images(choice.variant, choice.stack, drawn))
-    say("✔ images ready")
     drawn = with_certificate(drawn, tags["machine"])
-    lab_id = lab_records.new_id(drawn.word)
-    kept = LabRecord(
-        id=lab_id, asked=word, scenario=choice.scenario.name, variant=choice.variant.name, stack=choice.stack,
-        seed=seed, parameters=complete_parameters(drawn, lab_id, tags).template_values(), chosen_seed=chosen_seed,
+    known = lab_id or lab_records.new_id(drawn.word)
+    return LabRecord(
+        id=known, asked=word, scenario=choice.scenario.name, variant=choice.variant.name, stack=choice.stack,
+        seed=seed, parameters=complete_parameters(drawn, known, tags).template_values(), chosen_seed=chosen_seed,
         started=time.time(), noise=noise, extra={DRAWN_KEY: drawn.template_values()},
         beside=extra_folder_of(choice.scenario.name),
     )
-    lab_records.save_record(kept)
-    return Lab(kept)
 
 
 def start_healthy(lab: Lab) -> None:
@@ -164,34 +161,10 @@ def break_and_wait(lab: Lab, variant: Variant) -> StatusCounts:
     return seen
 
 
-def _remove_interrupted_lab(lab_id: str) -> None:
-    """Remove a lab after an interrupted start; ignore further interrupts."""
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        lab_down(lab_id)
-    finally:
-        signal.signal(signal.SIGINT, handler)
-
-
-def lab_reset(lab: Lab, variant: Variant, say: ProgressCallback) -> tuple[Lab, StatusCounts]:
-    """Break it again from scratch: the same id, the same draw, new containers and files."""
-    old = lab.record
-    drawn = with_own_ports(draw(scenario_named(old.scenario), variant, lab.stack, old.seed, old.noise))
-    tags = images.ensure(say, needed_images(variant, lab.stack, drawn))
-    drawn = with_certificate(drawn, tags["machine"])
-    fresh = LabRecord(
-        id=lab.id, asked=old.asked, scenario=old.scenario, variant=variant.name, stack=lab.stack, seed=old.seed,
-        parameters=complete_parameters(drawn, lab.id, tags).template_values(), chosen_seed=old.chosen_seed,
-        started=time.time(), noise=old.noise, extra={DRAWN_KEY: drawn.template_values()}, beside=old.beside,
-    )
-    lab_down(lab.id)
+def start_and_break(fresh: LabRecord, variant: Variant, say: ProgressCallback) -> StartedLab:
+    """Save the record, start, then break; leave nothing on an early end."""
     lab_records.save_record(fresh)
-    again = Lab(fresh)
-    return again, _start_and_break(again, variant, say)
-
-
-def _start_and_break(lab: Lab, variant: Variant, say: ProgressCallback) -> StatusCounts:
-    """Start, then break; leave nothing on an early end."""
+    lab = Lab(fresh)
     try:
         start = time.monotonic()
         start_healthy(lab)
@@ -199,10 +172,10 @@ def _start_and_break(lab: Lab, variant: Variant, say: ProgressCallback) -> Statu
         seen = break_and_wait(lab, variant)
     except BaseException:
         say(f"removing {lab.id}")
-        _remove_interrupted_lab(lab.id)
+        remove_interrupted_lab(lab.id)
         raise
     say(f"✔ {'broken' if variant.expect.cause else 'as promised'}: {seen.text}")
-    return seen
+    return StartedLab(lab, variant, seen)
 
 
 def started_text(risen: StartedLab) -> str:

@@ -16,6 +16,7 @@ from lab.scenario import catalog
 from lab.scenario.complete import complete_parameters
 from lab.scenario.deployment_fields import drawn_names, is_derived, is_drawn, value_problem
 from lab.scenario.draw import draw
+from lab.scenario.expand import expand
 from lab.scenario.render import render
 from lab.scenario.scenario_file import Scenario, Stack, Table, Variant, parse_scenario, problems_of, read_toml
 from lab.scenario.step_limits import path_problem, step_problem
@@ -31,7 +32,7 @@ _LAB_ID = "name-0000"
 _IMAGES = {name: name for name in IMAGE_NAMES}
 # How a scenario uses a parameter: filled in, around lines, in `when`, or as that of an `address` step.
 _USE = r'\{{\{{[#^]?{name}[=}}]|"when": "{name}=|"address": "{name}"'
-_NOT_PARSED = (KeyError, TypeError, AttributeError, ValueError)
+_NOT_PARSED = (KeyError, TypeError, AttributeError, ValueError, OSError)
 
 
 def find_problems() -> Iterator[tuple[str, str]]:
@@ -58,7 +59,7 @@ def _problems_in(folder: Path, causes: Causes) -> Iterator[str]:
     yield from unfit
     try:
         scenario = parse_scenario(folder, data)
-        wrong = list(_parameter_problems(data))
+        wrong = list(_parameter_problems(expand(data, folder)))
         yield from [f"{folder.name}/scenario.toml: {problem}" for problem in (
             *_template_problems(data), *_catalogue_problems(scenario, causes), *wrong)]
         if not wrong:

@@ -28,7 +28,7 @@ def test_the_page_for_authors_has_every_step_key_and_parameter() -> None:
     assert len(steps) > 20 and set(steps) | (parts["symptom"]["properties"].keys() - {"stacks"}) <= named
     assert {f"repair.{key}" for key in parts["expect"]["properties"]["repair"]["properties"]} <= named
     used = set(re.findall(r"\{\{([a-z_]+)\}\}", "".join(path.read_text("utf-8") for path in ROOT.glob("scenarios/*/scenario.toml"))))
-    own = set(re.findall(r"(?m)^([a-z_]+) = |[{,] *([a-z_]+) = ", "".join(
+    own = set(re.findall(r"(?m)^(?:parameters\.)?([a-z_]+)(?:\.[a-z]+)? = |[{,] *([a-z_]+) = ", "".join(
         path.read_text("utf-8") for path in ROOT.glob("scenarios/*/scenario.toml"))))
     assert used - named - {word for words in own for word in words} - {"lab_folder", "file"} == set()
     assert [row for row in rows if row[-1].strip(" |") == "" and len(row) == 2] == [], "a key without its meaning"

@@ -66,6 +66,12 @@ def test_the_lab_reads_fields_of_a_deployment() -> None:
         assert not found, f"{relative(path)}: {found}"
 
 
+def test_no_line_of_a_scenario_is_wide() -> None:
+    for path in sorted((ROOT / "scenarios").rglob("*")):
+        wide = [n for n, line in enumerate(path.read_text("utf-8").splitlines(), 1) if len(line) > 120] if path.is_file() else []
+        assert not wide, f"{relative(path)}: lines {wide} are wider than 120 columns"
+
+
 def test_no_unfinished_marks() -> None:
     for path in CODE:
         found = re.findall(r"\b(?:TODO|FIXME|XXX|HACK)\b|NotImplementedError", path.read_text(encoding="utf-8"))

@@ -28,8 +28,8 @@ SHORT = {
     "lab/lazy_module.py": "start-up of quick commands; everything in lab may need it",
     "lab/scenario/word_lists.py": "data",
     "lab/trial/manifest.py": "two stages of a trial compare by it",
-    "lab/verbs/down.py": "one file a verb",
     "lab/verbs/hint.py": "one file a verb",
+    "lab/verbs/reset.py": "one file a verb",
     "lab/verbs/show.py": "one file a verb",
     "lab/verbs/solve.py": "one file a verb",
 }

@@ -18,7 +18,7 @@ from lab.stack.lab_parts import listed_parts
 from lab.stack.lab_records import LabRecord
 from lab.stack.running_lab import Lab
 from lab.verbs.down import lab_down
-from lab.verbs.shell import logs_argv, shell_argv, tools_argv
+from lab.verbs.shell import shell_argv, tools_argv
 from lab.verbs.up import lab_up
 from tests.lab.cli_builders import lab as run_lab
 from tests.lab.stack.test_lab_parts import STACK
@@ -28,10 +28,10 @@ def test_where_a_shell_opens(record: LabRecord) -> None:
     assert "shop-3f2a-edge-1" in shell_argv(Lab(record), "", STACK)
     assert "shop-3f2a-api-1" in shell_argv(Lab(record), "backend", STACK)
     assert "shop-3f2a-printd-1" in shell_argv(Lab(record), "printd", STACK)
-    assert "shop-3f2a-api-1" in logs_argv(Lab(record), "api", STACK, follow=False)
-    assert "shop-3f2a-printd-1" in logs_argv(Lab(record), "printd", STACK, follow=False)
     with pytest.raises(UsageError, match="no part called 'db'"):
         shell_argv(Lab(record), "db", STACK)
+    with pytest.raises(UsageError, match="no part called 'db'"):
+        shell_argv(Lab(replace(record, stack="host")), "db", [])
 
 
 class Terminal(io.StringIO):
@@ -47,20 +47,6 @@ def test_the_prompt_names_lab_and_part(record: LabRecord, monkeypatch: pytest.Mo
     monkeypatch.setattr(sys, "stdin", Terminal())
     argv = shell_argv(Lab(record), "", STACK)
     assert "PS1=shop-3f2a edge \\$ " in argv and argv[-2:] == ["bash", "--norc"]
-
-
-def test_logs_of_a_machine_are_those_of_the_part_that_is_named(record: LabRecord) -> None:
-    """The application may write beside the journal; a slip of the pen is told, not answered with everything."""
-    machine = Lab(replace(record, stack="host", parameters={**record.parameters, "unit": "till", "second_unit": "crew", "word": "till"}))
-    whole, web, backend = (logs_argv(machine, part, [], follow=True)[-1] for part in ("", "web", "till"))
-    for told in ("/var/log/nginx/*.log", "/var/log/supervisor/*.log", "/var/log/till.log", "/tmp/till.log", "journalctl"):
-        assert told in whole
-    assert "-u nginx" in web and "supervisor" not in web
-    assert "-u till" in backend and "nginx" not in backend
-    with pytest.raises(UsageError, match="no part called 'db'"):
-        logs_argv(machine, "db", [], follow=True)
-    with pytest.raises(UsageError, match="no part called 'db'"):
-        shell_argv(machine, "db", [])
 
 
 @pytest.fixture

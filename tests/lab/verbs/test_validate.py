@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -95,8 +96,8 @@ def test_a_parameter_that_leaves_the_lab_is_a_mistake() -> None:
 
 def test_a_parameter_that_nobody_knows_is_a_mistake(tmp_path: Path) -> None:
     """A typo, a value that the parameter cannot have, and one that follows from others."""
-    (tmp_path / "my-thing").mkdir()
-    text = (catalog.scenario_folders()["wrong-port"] / "scenario.toml").read_text()
+    shutil.copytree(catalog.scenario_folders()["wrong-port"], tmp_path / "my-thing")
+    text = (tmp_path / "my-thing/scenario.toml").read_text()
     (tmp_path / "my-thing/scenario.toml").write_text(text.replace(
         'manager = { choose = ["systemd", "supervisord"] }',
         'mangaer = { choose = ["systemd", "supervisord"] }\nserver = { choose = ["uvicorn", "gunnicorn"] }\ntls = "yes"', 1).replace(
@@ -106,6 +107,15 @@ def test_a_parameter_that_nobody_knows_is_a_mistake(tmp_path: Path) -> None:
         "parameters.server: 'gunnicorn' is none of 'uvicorn', 'gunicorn', 'node'",
         "parameters.tls: 'yes' is no true or false",
         "variants.docker-port-not-published.parameters.site_file: follows from other parameters, so it cannot be set"]
+
+
+def test_a_file_that_is_not_there_is_a_mistake(tmp_path: Path) -> None:
+    shutil.copytree(catalog.scenario_folders()["wrong-port"], tmp_path / "my-thing")
+    (tmp_path / "my-thing/neighbour.py.in").unlink()
+    assert problems_of(tmp_path) == [
+        "variants.wrong-port-other-service.breaks[0].text: no file 'neighbour.py.in' lies beside scenario.toml"]
+    listed = lab("list", BADGATEWAY_SCENARIOS=str(tmp_path))
+    assert (listed.returncode, listed.stderr.count("\n")) == (2, 1) and "no file 'neighbour.py.in'" in listed.stderr
 
 
 @pytest.mark.parametrize(("values", "said"), [

@@ -1,0 +1,30 @@
+"""Tests of lab/verbs/logs.py."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from lab.errors import UsageError
+from lab.stack.lab_records import LabRecord
+from lab.stack.running_lab import Lab
+from lab.verbs.logs import logs_argv
+from tests.lab.stack.test_lab_parts import STACK
+
+
+def test_a_part_has_the_log_of_its_container(record: LabRecord) -> None:
+    assert "shop-3f2a-api-1" in logs_argv(Lab(record), "api", STACK, follow=False)
+    assert "shop-3f2a-printd-1" in logs_argv(Lab(record), "printd", STACK, follow=False)
+
+
+def test_logs_of_a_machine_are_those_of_the_part_that_is_named(record: LabRecord) -> None:
+    """The application may write beside the journal; a slip of the pen is told, not answered with everything."""
+    machine = Lab(replace(record, stack="host", parameters={**record.parameters, "unit": "till", "second_unit": "crew", "word": "till"}))
+    whole, web, backend = (logs_argv(machine, part, [], follow=True)[-1] for part in ("", "web", "till"))
+    for told in ("/var/log/nginx/*.log", "/var/log/supervisor/*.log", "/var/log/till.log", "/tmp/till.log", "journalctl"):
+        assert told in whole
+    assert "-u nginx" in web and "supervisor" not in web
+    assert "-u till" in backend and "nginx" not in backend
+    with pytest.raises(UsageError, match="no part called 'db'"):
+        logs_argv(machine, "db", [], follow=True)
