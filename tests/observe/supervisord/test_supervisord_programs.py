@@ -8,7 +8,7 @@ from fixer.model.facts import Known
 from fixer.model.query import ReadFile, ReadGlob
 from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.next_queries import follow_up_queries
-from fixer.observe.services import journal_query
+from fixer.observe.systemd.unit_journal import journal_query
 from fixer.observe.view.node_view import MOST_PROGRAM_FILES
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.observe.capture_builders import capture, node, process, sockets, tcp_row
