@@ -13,8 +13,8 @@ from fixer.observe.commands.resolved_command import command_of_unit
 from fixer.observe.docker.container_service import logs_query
 from fixer.observe.files.log_files import log_file_paths, log_file_query
 from fixer.observe.kernel.oom_log import KERNEL_LOG, UPTIME, can_be_oom_kill
+from fixer.observe.supervisord.supervised_log import program_log_queries
 from fixer.observe.supervisord.supervisord_log import stream_container, stream_query
-from fixer.observe.supervisord.supervisord_programs import program_log_queries
 from fixer.observe.systemd.unit_journal import journal_queries, journal_query
 from fixer.observe.view.node_view import ENGINE, View
 
