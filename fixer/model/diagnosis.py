@@ -69,6 +69,7 @@ class Finding:
     effects: tuple[Effect, ...] | None = None
     is_past: bool = False           # an event of the past, told after the present ones
     is_over: bool = False           # its reason is seen to have ended: only a start is left to be done
+    has_given_up: bool = False      # the manager tries no more, whatever becomes of the reason
     is_seen_directly: bool = False  # a state that is observed directly: if it is not found any more, it has ended
 
     @property
