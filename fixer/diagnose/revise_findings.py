@@ -199,14 +199,10 @@ def _manual_repair(repair: Repair, text: str) -> Repair:
                    manual=f"{text}; decide which of the two should run. Without the conflict: {repair.summary}")
 
 
-# Managers that try no more, whatever becomes of the reason.
-_GAVE_UP = ("crash-loop-gave-up", frozenset({"start-limit-hit", "supervisor-fatal", "socket-activation-limit"}))
-
-
 def prefer_present_faults(_: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
     """Return the findings; where the manager of a service tries no more and the reason of its end is over, only that
     keeps it down. It takes the repair of the reason, which becomes its consequence."""
-    given_up = {(f.node, f.service) for f in findings if f.cause == _GAVE_UP[0] and f.variant in _GAVE_UP[1]}
+    given_up = {(f.node, f.service) for f in findings if f.has_given_up}
     over = {place: f for f in findings if f.is_over and f.role == "root" and (place := (f.node, f.service)) in given_up}
     if not over:
         return findings
@@ -218,7 +214,7 @@ def _settle_over(finding: Finding, over: Finding | None) -> Finding:
         return finding
     if finding is over:
         return replace(finding, role="consequence", repairs=())
-    if finding.cause != _GAVE_UP[0]:
+    if not finding.has_given_up:
         return finding
     summary = f"{finding.summary.partition('; ')[0]}; the reason no longer holds"
     return replace(finding, confidence=over.confidence, summary=summary, detail=(over.summary, *finding.detail),

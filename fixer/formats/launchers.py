@@ -13,6 +13,8 @@ from fixer.lazy.regex import regex
 REAPERS = frozenset({"tini", "tini-static", "dumb-init", "docker-init", "catatonit"})
 _INITS = frozenset({"systemd", "init", "supervisord", "s6-svscan", "runit", "runsvdir", "openrc-init", "my_init",
                     "procd", "launchd"})
+# Run the commands of crontabs, each as a child of their own.
+CRON_DAEMONS = frozenset({"cron", "crond", "systemd-cron", "anacron", "fcron"})
 # Number of arguments before the program, without options.
 LAUNCHERS = {
     **dict.fromkeys(REAPERS, 0),

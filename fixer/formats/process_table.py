@@ -214,3 +214,8 @@ def descendants(pids: Sequence[int], table: Mapping[int, Process]) -> tuple[int,
             found.add(pid)
             todo.extend(children.get(pid, ()))
     return tuple(sorted(found))
+
+
+def working_directory(process: Process) -> str:
+    """Return the working directory of a process, `/` if it is not readable."""
+    return process.cwd.or_else("/")

@@ -70,6 +70,7 @@ class Finding:
     is_met_first: bool = False      # what nginx meets shows this fault, not what else is at fault behind it
     is_past: bool = False           # an event of the past, told after the present ones
     is_over: bool = False           # its reason is seen to have ended: only a start is left to be done
+    has_given_up: bool = False      # the manager tries no more, whatever becomes of the reason
     is_seen_directly: bool = False  # a state that is observed directly: if it is not found any more, it has ended
 
     @property

@@ -7,14 +7,15 @@ from collections.abc import Iterator, Mapping
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.query import Query
 from fixer.model.snapshot import Container, Service
+from fixer.observe.bare_services import stdout_query
 from fixer.observe.boot.boot_services import boot_log_queries
 from fixer.observe.commands.resolved_command import command_of_unit
 from fixer.observe.docker.container_service import logs_query
-from fixer.observe.files.log_files import unit_log_paths, unit_log_query
+from fixer.observe.files.log_files import log_file_paths, log_file_query
 from fixer.observe.kernel.oom_log import KERNEL_LOG, UPTIME, can_be_oom_kill
-from fixer.observe.services import journal_queries, journal_query, stdout_query
+from fixer.observe.supervisord.supervised_log import program_log_queries
 from fixer.observe.supervisord.supervisord_log import stream_container, stream_query
-from fixer.observe.supervisord.supervisord_programs import program_log_queries
+from fixer.observe.systemd.unit_journal import journal_queries, journal_query
 from fixer.observe.view.node_view import ENGINE, View
 
 with lazy_imports():
@@ -37,7 +38,7 @@ def log_queries(service: Service, views: Mapping[str, View], containers: tuple[C
             yield from ((service.node, query) for query in job_queries(service.unit, views[service.node]))
         yield from ((service.node, query) for query in journal_queries(service.unit, told))
         if service.is_app_server:
-            yield from ((service.node, unit_log_query(path)) for path in unit_log_paths(told))
+            yield from ((service.node, log_file_query(path)) for path in log_file_paths(told))
     elif service.container is not None:
         if ENGINE in views:
             yield ENGINE, logs_query(service.container)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 from fixer.model.capture import NodeCapture
-from fixer.model.query import Probe, Query
+from fixer.model.query import Answer, Command, Probe, Query, ReadFile
 from fixer.observe.next_queries import follow_up_queries
 from fixer.observe.view.observe_options import ObserveOptions
-from tests.observe.capture_builders import NOW, capture, probe_answer, sockets, tcp_row
+from tests.observe.capture_builders import NOW, capture, file, node, probe_answer, sockets, tcp_row
 
 SITE = "server { listen 80; server_name a.example; location / { proxy_pass http://127.0.0.1:8000; } }"
 LISTENS = sockets([tcp_row("127.0.0.1", 8000, 5)], {5: [7]})
@@ -28,3 +30,17 @@ def failure(seconds_ago: float, path: str = "/") -> str:
 
 
 SOCKET_SITE = "server { listen 80; server_name a.example; location / { proxy_pass http://unix:/run/shop/blue.sock:/; } }"
+
+
+def project(*, status: str = "running", site: str = SITE) -> dict[str, list[Query]]:
+    labels = {"com.docker.compose.project": "shop", "com.docker.compose.project.working_dir": "/srv/shop",
+              "com.docker.compose.project.config_files": "/srv/shop/compose.yaml"}
+    items = [{"Id": n * 20, "Name": f"/{n}", "Path": p, "State": {"Status": s}, "Config": {
+                "Labels": {**labels, "com.docker.compose.service": n}},
+              "Mounts": [{"Type": "bind", "Source": "/srv/shop/site", "Destination": "/etc/nginx/sites"}] if n == "web" else []}
+             for n, p, s in (("web", "nginx", "running"), ("api", "uvicorn", status))]
+    text = file("/srv/shop/compose.yaml", "services:\n  api:\n    env_file: api.env\n")
+    engine = node({Command("docker-project", ("shop",)): Answer("ok", json.dumps(items).encode()),
+                   ReadFile("/srv/shop/compose.yaml"): Answer("ok", files=(text,))}, name="engine", nginx=False)
+    web = node(WELL, site=site, name="web", kind="container", listening=LISTENS)
+    return follow_up_queries(capture(web, engine, kind="compose", address="shop"), ObserveOptions())

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from fixer.model.facts import Known, Unknown
+from fixer.model.facts import Known
 from fixer.model.query import (
-    CUT_OFF,
-    NOT_ASKED,
-    TOO_LONG,
-    Answer,
     Command,
-    ListProcesses,
     Query,
     ReadFile,
     ReadGlob,
-    unanswered,
 )
 from fixer.model.snapshot import Service, Snapshot
 from fixer.observe.boot.boot_entries import BOOT_ENTRY_FILES
-from fixer.observe.build_snapshot import build_snapshot, cut_text
-from fixer.observe.evidence_bundle import pack_bundle, unpack_bundle
+from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.next_queries import follow_up_queries
 from fixer.observe.nginx.other_proxies import PACKAGED_UNITS
 from fixer.observe.view.observe_options import options_from
-from tests.observe.capture_builders import capture, node, recorded_capture
+from tests.observe.capture_builders import recorded_capture
 
 BOTH = pytest.mark.parametrize("name", ["machine", "compose"])
 
@@ -63,30 +54,6 @@ def _is_glance(query: Query) -> bool:
     return query.limit == 0 if isinstance(query, ReadFile | ReadGlob) else query == Command("systemctl-show", PACKAGED_UNITS)
 
 
-def test_the_running_nginx_of_a_machine(machine: Snapshot) -> None:
-    (nginx,) = machine.nginxes
-    assert (nginx.binary, nginx.conf_path, nginx.explicit) == ("/usr/sbin/nginx", "/etc/nginx/nginx.conf", False)
-    assert nginx.master_pid and len(nginx.worker_pids) == 2
-    assert nginx.service and nginx.service.name == "nginx.service"
-    assert isinstance(nginx.loaded_at, Known) and isinstance(nginx.config_mtime, Known)
-    assert nginx.config_mtime.value < nginx.loaded_at.value     # reloaded after the last edit
-    assert isinstance(nginx.test, Unknown)                      # so there was no doubt, and nginx -t was not asked
-    assert isinstance(nginx.errors, Known) and {e.errno for e in nginx.errors.value} == {111}
-
-
-def test_an_endpoint_where_nobody_listens(machine: Snapshot) -> None:
-    dead = next(e for e in machine.endpoints if e.port == 8001)
-    assert isinstance(dead.listener, Known) and dead.listener.value is None and dead.listener.evidence
-    assert isinstance(dead.tcp, Known) and (dead.tcp.value.error, dead.tcp.value.errno) == ("refused", 111)
-    assert (dead.configured_service, dead.listening_service, dead.node) == (None, None, "b2-host")
-    assert span(machine, dead.file, dead.start, dead.end) == b"127.0.0.1:8001"
-
-
-def test_an_endpoint_that_is_told_and_held_by_its_service(machine: Snapshot) -> None:
-    well = next(e for e in machine.endpoints if e.port == 8000)
-    assert well.configured_service == well.listening_service == "b2-host/back.service"
-    assert well.service_evidence[0].where.startswith("/etc/back/env:")
-    assert isinstance(well.http, Known) and well.http.value.server == "uvicorn"
 
 
 def test_a_unit_with_its_port_in_an_environment_file(machine: Snapshot) -> None:
@@ -175,35 +142,3 @@ def test_nginxs_files_in_a_mount_are_known_on_the_host_too(project: Snapshot) ->
     inside = next(f for f in project.files if f.node == "web" and f.path == "/etc/nginx/conf.d/default.conf")
     outside = next(f for f in project.files if f.node == "engine" and f.path == "/srv/cart/site/default.conf")
     assert inside.data == outside.data and not inside.single_file_mount
-
-
-# A container whose processes nobody here can list: that is said, and nothing is said of what runs there.
-SITE = "server { listen 80; location / { proxy_pass http://127.0.0.1:9000; } }"
-UNSEEN = Answer("no-tool", message="the container has no shell, and only root sees it")
-
-
-def test_it_is_a_note() -> None:
-    seen, unseen = (capture(node(answers, site=SITE, kind="container", name="web")) for answers in ({}, {ListProcesses(): UNSEEN}))
-    assert build_snapshot(seen).notes == ()
-    assert build_snapshot(unseen).notes == ("web: the container has no shell, and only root sees it",)
-
-
-NFT, LOG, HOSTS = Command("nft-rules"), Command("kernel-log"), ReadFile("/srv/app/.env")
-
-
-def test_a_sentence_for_each_limit_and_none_without() -> None:
-    seen = node(site="server { listen 80; }")
-    assert cut_text(seen) == ""
-    own = {NFT: Answer("timeout", message="nft timed out")}     # its own limit
-    assert cut_text(replace(seen, answers=own)) == ""
-    cut = {NFT: unanswered(NFT, "timeout", CUT_OFF), LOG: unanswered(LOG, "timeout", NOT_ASKED), HOSTS: unanswered(HOSTS, "timeout", NOT_ASKED)}
-    said = "2 questions were not asked and 1 question was not answered in time: one look takes at most 10 s"
-    assert cut_text(replace(seen, answers=cut)) == said
-    again = unpack_bundle(pack_bundle(capture(replace(seen, answers={**seen.answers, **cut}))))
-    assert build_snapshot(again).is_cut and not build_snapshot(capture(seen)).is_cut
-    late = replace(seen, name="late", answers={}, unreachable=f"the Docker daemon: {CUT_OFF}")
-    assert build_snapshot(capture(seen, late)).is_cut
-    assert cut_text(again.nodes[0]) == said
-    long = {NFT: Answer("failed", message=f"nft: {TOO_LONG}")}
-    assert cut_text(replace(seen, answers=long)) == "1 answer was too long to be read: one look takes at most 200 MB"
-    assert cut_text(replace(seen, answers={**long, LOG: cut[LOG]})).endswith("at most 10 s and 200 MB")

@@ -6,7 +6,7 @@ import pytest
 
 from fixer.model.query import Answer, Command, ReadFile
 from fixer.observe.next_queries import follow_up_queries
-from fixer.observe.services import journal_query
+from fixer.observe.systemd.unit_journal import journal_query
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.observe.capture_builders import capture, file, node, process, sockets
 from tests.observe.next_queries_builders import LISTENS, SITE, WELL, asked

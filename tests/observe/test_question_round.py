@@ -17,9 +17,10 @@ from fixer.lazy.dataclass import replace
 from fixer.model.host import NodeClock
 from fixer.model.query import CUT_OFF, NOT_ASKED, Answer, Command, FileAnswer, Probe, Query, ReadFile, unanswered
 from fixer.model.target import NodeKind
-from fixer.observe.build_snapshot import build_snapshot, cut_text
+from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.collect_capture import collect
 from fixer.observe.question_round import AskedNodes
+from fixer.observe.snapshot_notes import cut_text
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.observe.capture_builders import capture, node, recorded_capture
 from tests.observe.next_queries_builders import ROUTE, SITE, WELL

@@ -21,7 +21,7 @@ from fixer.hosts.nodes.local_node import LocalAsker
 from fixer.hosts.machine.look_budget import one_look
 from fixer.hosts.sh.sh_asker import MAX_ROUND_BYTES, ShAsker
 from fixer.model.query import *
-from fixer.observe.build_snapshot import cut_text
+from fixer.observe.snapshot_notes import cut_text
 from fixer.observe.question_round import AskedNodes
 from fixer.observe.view.observe_options import ObserveOptions
 

@@ -26,12 +26,11 @@ from fixer.analysis.route_verdict import RouteVerdict
 from fixer.analysis.service_names import count_shared_names, is_named_after_site
 from fixer.analysis.service_state import state_evidence
 from fixer.formats.application_servers import server_of
+from fixer.formats.launchers import CRON_DAEMONS
 from fixer.lazy.dataclass import replace
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import UnloadedSite
 from fixer.model.snapshot import Endpoint, Nginx, Process, Service, Snapshot
-
-_CRONS = frozenset({"cron", "crond", "fcron"})
 
 
 def candidate_owners(case: Case, trouble: FailingAddress) -> tuple[PortOwner, ...]:
@@ -97,7 +96,8 @@ def _is_started_by_cron_or_user(ours: list[Process], every: tuple[Process, ...])
     pids = {process.pid for process in ours}
     above = {process.ppid for process in ours} - pids
     parents = [p for p in every if p.pid in above and p.argv and (
-        (p.uid == 0 and p.comm.lower() in _CRONS) or (p.comm == "systemd" and p.ppid == 1 and "--user" in p.argv))]
+        (p.uid == 0 and p.comm.lower() in CRON_DAEMONS)
+        or (p.comm == "systemd" and p.ppid == 1 and "--user" in p.argv))]
     return bool(above) and len(parents) == len(above)
 
 

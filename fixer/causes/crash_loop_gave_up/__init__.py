@@ -78,6 +78,8 @@ from fixer.model.facts import Evidence, Unknown
 from fixer.repairs.start_service import restart_steps, start_steps
 from fixer.repairs.write_variables import is_variable_set
 
+# The manager tries no more.
+_GIVEN_UP = frozenset({"start-limit-hit", "supervisor-fatal", "socket-activation-limit"})
 _UNPRIVILEGED_PORT = 1024      # lower ports need root, unless a sysctl allows them
 _PERMISSION_DENIED = regex(r"(?i)permission denied")
 _SYSTEMD_LINE = regex(r"^\S+\.service: |^Scheduled restart|^Stopped ")      # written by systemd, not by the program
@@ -202,10 +204,11 @@ def _found(case: Case, crash: FailedRun) -> Finding:
     if number in FAULT_SIGNALS and state == "unknown":
         why = f"signal {number} ({SIGNAL_NAMES[number]}) ended its last run: a fault of the program itself"
     return Finding(
-        cause=CAUSE.id, variant=_variant(crash), role="root",
+        cause=CAUSE.id, variant=(variant := _variant(crash)), role="root",
         confidence="certain" if state == "gone" else "likely",
         summary=f"{service.name} {manner}; {why}", detail=(), routes=crash.routes, service=service.name,
         node=service.node, evidence=(*changed, *_evidence(case, crash)), repairs=_repairs(case, crash, state),
+        has_given_up=variant in _GIVEN_UP,
     )
 
 

@@ -6,12 +6,13 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 
-from fixer.formats.launchers import launch_user
+from fixer.formats.launchers import CRON_DAEMONS, launch_user
 from fixer.formats.server_names import runtime_of
 from fixer.formats.shell_words import Word, literal_word, shell_words, systemd_words
 from fixer.formats.unit_file import effective_lines, unit_lines
 from fixer.formats.wrapper_scripts import read_script, simple_commands
 from fixer.lazy.dataclass import dataclass, replace
+from fixer.lazy.parse_cache import parse_once
 from fixer.lazy.regex import regex
 from fixer.model.deployment import BootEntry, StarterKind
 from fixer.model.facts import Evidence
@@ -37,7 +38,6 @@ ACCOUNTS = ReadFile("/etc/passwd", 256 << 10)       # whose process it is that a
 
 _REBOOT = regex(r"^[ \t]*@reboot[ \t]+(.*\S)", 0)
 _USER_COLUMN_FILES = ("/etc/crontab", "/etc/cron.d/")
-_CRON_DAEMONS = frozenset({"cron", "crond", "systemd-cron", "anacron", "fcron"})
 _LINGER_FOLDER = "/var/lib/systemd/linger/"
 _RUN_FOLDER_ENDS = tuple(pattern.rpartition("*")[2] for pattern in RUN_FOLDERS[:2])
 _MONIT_FOLDERS = tuple(pattern[:-1] for pattern in MONIT_FILES)
@@ -76,8 +76,10 @@ class BootCommand:
 
 
 def boot_commands_of(view: View, own: Container | None = None) -> tuple[BootCommand, ...]:
-    """Return the servers that boot entries start; none unless the entries were read."""
-    return tuple(_find_commands(view, [], own))[:_MOST_ENTRIES] if BOOT_ENTRY_FILES in view.node.answers else ()
+    """Return the servers that boot entries start; none unless the entries were read. Traced once for each view."""
+    if BOOT_ENTRY_FILES not in view.node.answers:
+        return ()
+    return parse_once(lambda: tuple(_find_commands(view, [], own))[:_MOST_ENTRIES], "boot", view, own)
 
 
 def boot_entries_of(view: View, own: Container | None = None) -> tuple[BootEntry, ...]:
@@ -124,7 +126,7 @@ _EntrySource = tuple[StarterKind, str, str, str]      # kind, file, user, idle r
 
 
 def _entries_in_crontab(view: View, reads: list[str], path: str, text: str) -> Iterator[BootCommand]:
-    idle = "" if any(p.comm in _CRON_DAEMONS for p in view.by_pid.values()) else "cron is not running"
+    idle = "" if any(p.comm in CRON_DAEMONS for p in view.by_pid.values()) else "cron is not running"
     for number, line in enumerate(text.split("\n"), 1):
         match = _REBOOT.match(line)
         if match is None:

@@ -17,7 +17,7 @@ from fixer.observe.commands.dependencies import dependencies_of
 from fixer.observe.commands.resolved_command import ServiceCommand
 from fixer.observe.commands.server_settings import configured_bindings, workers_in_settings
 from fixer.observe.commands.written_values import env_assignments, quoted_bindings, quoted_count, slots_of_unit
-from fixer.observe.files.log_files import output_lines, unit_log_paths, unit_log_query
+from fixer.observe.files.log_files import log_file_paths, log_file_query, output_lines
 from fixer.observe.view.node_view import View
 
 _NO_LOG = "its output does not go to a file"
@@ -73,7 +73,7 @@ def _accounts_of(view: View, uid: int) -> frozenset[str]:
 def boot_log_queries(view: View) -> Iterator[Query]:
     """Yield the queries for the files that the output of boot entries goes to."""
     for found in boot_commands_of(view):
-        yield from (unit_log_query(path) for path in unit_log_paths(found.command))
+        yield from (log_file_query(path) for path in log_file_paths(found.command))
 
 
 def _boot_service(found: BootCommand, bindings: Sequence[Binding], view: View) -> Service:
@@ -92,7 +92,7 @@ def _boot_service(found: BootCommand, bindings: Sequence[Binding], view: View) -
 
 
 def _log_of(told: ServiceCommand, view: View) -> Fact[tuple[LogLine, ...]]:
-    found = [output_lines(path, view) for path in unit_log_paths(told)]
+    found = [output_lines(path, view) for path in log_file_paths(told)]
     known = [lines for lines in found if isinstance(lines, Known)]
     if known:
         return Known(tuple(line for lines in known for line in lines.value))

@@ -54,14 +54,14 @@ _TRACEBACK = regex(r"^Traceback \(most recent call last\)")
 _CHAINED = regex(r"^(?:During handling of the above exception|The above exception was the direct cause)")
 
 
-def unit_log_paths(told: ServiceCommand) -> tuple[str, ...]:
+def log_file_paths(told: ServiceCommand) -> tuple[str, ...]:
     """Return the files that a unit or its command logs to: `StandardOutput=append:FILE`, `>> FILE 2>&1`."""
     found = dict.fromkeys(posixpath.normpath(posixpath.join(told.directory or "/", path)) for path in told.output_files)
     kept = (path for path in found if not path.startswith(("/dev/", "/proc/")) and not set(path) & set("%$*?"))
     return tuple(kept)[:_MOST_UNIT_LOGS]
 
 
-def unit_log_query(path: str) -> ReadFile:
+def log_file_query(path: str) -> ReadFile:
     """Return the query for the end of a log file."""
     return ReadFile(path, UNIT_LOG_LIMIT, tail=True)
 
@@ -82,7 +82,7 @@ def _last_run_lines(path: str, view: View) -> list[LogLine]:
 
 def output_lines(path: str, view: View) -> Fact[tuple[LogLine, ...]]:
     """Return the last lines of a file that a program's output goes to. They have no time: they get the file's mtime."""
-    answer = view.node.answers.get(unit_log_query(path))
+    answer = view.node.answers.get(log_file_query(path))
     file = answer.files[0] if answer is not None and answer.files else None
     lines = parse_log_file(answer, path)
     if file is None or file.stat is None or not isinstance(lines, Known):

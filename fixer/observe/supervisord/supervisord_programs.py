@@ -7,25 +7,23 @@ from collections.abc import Iterator, Mapping
 from functools import partial
 
 from fixer.formats.exec_status import NOT_STARTED_STATUSES, spawn_error
-from fixer.formats.ini_file import IniSection, IniValue
-from fixer.formats.numbers import is_number
+from fixer.formats.ini_file import IniSection
 from fixer.formats.process_table import descendants, is_fully_started
 from fixer.formats.server_bindings import workers_of
 from fixer.formats.server_names import is_app_server, runtime_of
-from fixer.formats.service_log import parse_log_file
-from fixer.formats.shell_words import Piece, Word, shell_words
 from fixer.lazy.dataclass import replace
 from fixer.lazy.parse_cache import parse_once
-from fixer.lazy.regex import regex
-from fixer.model.facts import Evidence, Fact, Known, Unknown
-from fixer.model.query import Query, ReadFile, ReadGlob
-from fixer.model.snapshot import EnvSlot, LogLine, Program, Service, UnitValue
+from fixer.model.facts import Known, Unknown
+from fixer.model.query import Query, ReadFile
+from fixer.model.snapshot import Program, Service
 from fixer.observe.commands.dependencies import dependencies_of
 from fixer.observe.commands.python_programs import is_no_web_program, program_paths
-from fixer.observe.commands.resolved_command import CommandTrace, ServiceCommand, trace_command, ulimits_of
+from fixer.observe.commands.resolved_command import ServiceCommand, ulimits_of
 from fixer.observe.commands.server_settings import settings_path, workers_in_settings
 from fixer.observe.commands.startup_waits import waits_of
-from fixer.observe.commands.written_values import env_assignments, env_file_slot, quoted_bindings, quoted_count
+from fixer.observe.commands.written_values import env_assignments, quoted_bindings, quoted_count
+from fixer.observe.supervisord.supervised_command import environment_slots, program_command, section_values
+from fixer.observe.supervisord.supervised_log import process_names, program_log, stream_log
 from fixer.observe.supervisord.supervisord_config import (
     LOG_LIMIT,
     Supervisord,
@@ -39,25 +37,19 @@ from fixer.observe.supervisord.supervisord_config import (
     program_bindings,
     program_sections,
     supervisord_log_query,
-    supervisord_section,
 )
 from fixer.observe.supervisord.supervisord_log import (
     ProgramEvent,
     ProgramHistory,
     Stream,
     history_of,
-    lines_since_healthy,
-    own_stream_lines,
     parse_supervisord_log,
     stream_bytes,
 )
 from fixer.observe.systemd.failed_units import directory_queries, program_queries
-from fixer.observe.view.node_view import MOST_PROGRAM_FILES, View
+from fixer.observe.view.node_view import View
 
-MOST_PROCESS_LOGS = 16      # processes of one program whose logs are read
-_ENV_PAIR = regex(r"(?<!\w)[^\W_A-Za-z]*+([A-Za-z_]\w*+)\s*=\s*(\"[^\"]*\"|'[^']*'|[^,\s]*)")
 _TRUE_TEXTS = frozenset(("true", "yes", "on", "1"))
-_AUTO_LOG = frozenset(("", "auto", "none"))
 
 
 def supervisord_queries(view: View) -> Iterator[Query]:
@@ -74,7 +66,7 @@ def supervisord_queries(view: View) -> Iterator[Query]:
             yield include_query(pattern)
         yield supervisord_log_query(main, folder)
         for section in program_sections(place, view):
-            told = _program_command(section, main, view)
+            told = program_command(section, main, view)
             yield from _failed_start_queries(section, told, place, view)
             settings = settings_path(told)
             for path in (*told.source_files, *((settings,) if settings else ()),
@@ -85,7 +77,7 @@ def supervisord_queries(view: View) -> Iterator[Query]:
 
 def _failed_start_queries(section: IniSection, told: ServiceCommand, place: Supervisord, view: View) -> Iterator[Query]:
     """Yield queries for files of a program that supervisord could not start."""
-    course = history_of(_process_names(section), _log_events(place, view), view.node.now)
+    course = history_of(process_names(section), _log_events(place, view), view.node.now)
     if course is None or course.state == "RUNNING" or not (
             course.state == "STOPPED" or spawn_error(course.exit_detail) or course.exit_detail in NOT_STARTED_STATUSES):
         return
@@ -106,47 +98,6 @@ def _log_events(place: Supervisord, view: View, stream: Stream = ()) -> tuple[Pr
                       view.node.utc_offset)
 
 
-def _program_command(section: IniSection, main: Mapping[str, IniSection], view: View) -> ServiceCommand:
-    """Return the command with its variables, traced through wrappers as for a unit."""
-    value = section.get("command")
-    assert value is not None
-    directory = section.text("directory", "/") or "/"
-    env = _parse_environment(supervisord_section(main).get("environment")) | _parse_environment(section.get(
-        "environment"))
-    words = [_expand_word(word, section) for word in shell_words(value.value, value.file, value.line, value.start)]
-    said = Evidence("file", f"{value.file}:{value.line}", f"command={' '.join(value.value.split())}")
-    follow = CommandTrace(view.contents(), directory)
-    entry = words[0] if words else None
-    words, env, style, said = trace_command(words, env, said, follow)
-    return ServiceCommand(tuple(words), env, said, style, follow.directory, tuple(dict.fromkeys(follow.source_files)),
-                tuple(dict.fromkeys(follow.env_files)), (section.file,), follow.script, entry=entry)
-
-
-def _expand_word(word: Word, section: IniSection) -> Word:
-    """Return the word with known `%(…)s` expanded; an expanded piece has no byte position."""
-    pieces = []
-    for piece in word.pieces:
-        if "%" not in piece.text:
-            pieces.append(piece)
-            continue
-        text = piece.text.replace("%(program_name)s", section.name.partition(":")[2]).replace("%%", "%")
-        pieces.append(Piece(text.replace("%(here)s", posixpath.dirname(section.file)), piece.file, piece.line))
-    return Word(tuple(pieces))
-
-
-def _parse_environment(value: IniValue | None) -> dict[str, Word]:
-    if value is None:
-        return {}
-    found: dict[str, Word] = {}
-    for match in _ENV_PAIR.finditer(value.value):
-        text, at = match[2], match.start(2)
-        if text[:1] in ("'", '"') and len(text) > 1:
-            text, at = text[1:-1], at + 1
-        line = value.line + value.value.count("\n", 0, at)
-        found[match[1]] = Word((Piece(text, value.file, line, value.start + at),))
-    return found
-
-
 def program_services(view: View, stream: Stream = ()) -> list[Service]:
     """Return one service for each program; `stream` is the log of the node's container."""
     found: list[Service] = []
@@ -157,11 +108,11 @@ def program_services(view: View, stream: Stream = ()) -> list[Service]:
         taken: set[int] = set()
         programs = program_sections(place, view)
         for section in programs:
-            for names in _group_processes(_process_names(section), section, place, view):
+            for names in _group_processes(process_names(section), section, place, view):
                 course = history_of(names, events, view.node.now)
                 found.append(_program_service(section, place, view, (main, course, groups, taken), names))
                 if stream and isinstance(found[-1].log, Unknown):
-                    found[-1] = replace(found[-1], log=_stream_log(section, programs, stream, course))
+                    found[-1] = replace(found[-1], log=stream_log(section, programs, stream, course))
                 taken.update(found[-1].pids)
     return found
 
@@ -180,35 +131,13 @@ def _group_processes(names: tuple[str, ...], section: IniSection, place: Supervi
     return [runs, *((name,) for name in ended)] if runs and ended else [names]
 
 
-def _stream_log(section: IniSection, programs: list[IniSection], stream: Stream,
-            course: ProgramHistory | None) -> Fact[tuple[LogLine, ...]]:
-    """Return the same as `_program_log`, from the container's log."""
-    own = own_stream_lines(section, programs, stream,
-                           course.last_run_started_at or course.started_at if course is not None else 0.0)
-    if own is None:
-        return Unknown("several programs write to the container's log")
-    where = stream[0].where
-    return Known((*(LogLine(e.at, e.text, where) for e in (course.events if course is not None else ())[-40:]), *own))
-
-
-def _process_names(section: IniSection) -> tuple[str, ...]:
-    name = section.name.partition(":")[2]
-    pattern = section.text("process_name", "%(program_name)s").replace("%(program_name)s", name)
-    if "%(process_num)" not in pattern or not is_number(section.text("numprocs", "1")):
-        return (pattern.replace("%(group_name)s", name),)
-    try:
-        return tuple(pattern % {"process_num": n, "group_name": name} for n in process_numbers(section))
-    except (ValueError, KeyError, TypeError):
-        return (name,)
-
-
 _ProgramContext = tuple[Mapping[str, IniSection], ProgramHistory | None, Mapping[str, str], set[int]]
 
 
 def _program_service(section: IniSection, place: Supervisord, view: View, seen: _ProgramContext,
                      names: tuple[str, ...]) -> Service:
     main, course, groups, taken = seen
-    told, every = _program_command(section, main, view), _process_names(section)
+    told, every = program_command(section, main, view), process_names(section)
     one = names[0] if len(names) == 1 < len(every) else ""        # stopped, while others of the program run
     roots = () if one else _root_pids(told, place, view, course if len(every) == 1 else None, taken)
     if not roots and len(names) > 1:       # its file changed since: their command differs
@@ -224,27 +153,20 @@ def _program_service(section: IniSection, place: Supervisord, view: View, seen: 
     runtime = runtime_of(told.argv) or runtime_of(argv)
     is_app = is_app_server(told.argv, runtime, "", "") and not is_no_web_program(told.argv, told.directory, view)
     workers = workers_in_settings(told, view) or workers_of(told.command, told.env, told.evidence)
-    slots = tuple(_env_slots(section, told, view))
+    slots = tuple(environment_slots(section, told, view))
     pids = descendants(list(roots), view.by_pid) if roots else ()
     return Service(
         id=f"{view.name}/{name}", name=name, node=view.name, manager="supervisord", unit=None, container=None,
         pids=pids, argv=argv,
         bindings=quoted_bindings(Known(program_bindings(section, told, view, numbers), (told.evidence,)), view),
         env=env_assignments(told.env, section.file), env_files=tuple(dict.fromkeys(slot.file for slot in slots)),
-        workers=quoted_count(workers, view), log=_program_log(section, main, view, course), is_app_server=is_app,
+        workers=quoted_count(workers, view), log=program_log(section, main, view, course), is_app_server=is_app,
         runtime=runtime, command=tuple(word.to_argument() for word in told.command), command_style=told.style,
-        env_slots=slots, files_node=view.name, program=program, unit_values=tuple(_section_values(section)),
+        env_slots=slots, files_node=view.name, program=program, unit_values=tuple(section_values(section)),
         entry=told.entry.to_argument() if told.entry is not None else None,
         dependencies=dependencies_of(told.env, section.file, view) if is_app else (),
         startup_waits=waits_of(pids, told, view) if is_app else (), settings=ulimits_of(told, view),
     )
-
-
-def _section_values(section: IniSection) -> Iterator[UnitValue]:
-    """Yield the values of its section that a repair may edit, if they have a byte position."""
-    for value in section.values:
-        if value.key in ("command", "directory", "user") and "\n" not in value.value:
-            yield UnitValue(value.key, value.value, value.file, value.line, value.start, value.start + len(value.value))
 
 
 def _root_pids(told: ServiceCommand, place: Supervisord, view: View, course: ProgramHistory | None,
@@ -311,70 +233,3 @@ def _make_program(section: IniSection, place: Supervisord, course: ProgramHistor
 def _is_restarted_after_exit(section: IniSection, course: ProgramHistory) -> bool:
     policy = section.text("autorestart", "unexpected").lower()
     return policy in _TRUE_TEXTS or (policy == "unexpected" and not course.expected)
-
-
-def _env_slots(section: IniSection, told: ServiceCommand, view: View) -> Iterator[EnvSlot]:
-    """Yield the files that a wrapper reads, then the program's `environment=`, which is added if missing."""
-    for path in told.env_files:
-        data = view.data(path)
-        if data is not None:
-            yield env_file_slot(view.name, path, data)
-    value = section.get("environment")
-    if value is not None and value.value.strip():
-        end = value.start + len(value.value.rstrip().rstrip(","))
-        yield EnvSlot(view.name, section.file, end, ",{name}={value}", "supervisor")
-    else:
-        yield EnvSlot(view.name, section.file, section.end, "\nenvironment={name}={value}", "supervisor")
-
-
-def program_log_queries(service: Service, view: View) -> Iterator[Query]:
-    """Yield queries for a program's logs: the configured files, or those that supervisord names itself."""
-    program = service.program
-    assert program is not None
-    for place in find_supervisords(view):
-        for section in program_sections(place, view):
-            if (section.file, section.line) == (program.file, program.line):
-                yield from _section_log_queries(section, main_sections(place, view), view)
-
-
-def _section_log_queries(section: IniSection, main: Mapping[str, IniSection],
-                         view: View) -> Iterator[ReadFile | ReadGlob]:
-    name = section.name.partition(":")[2]
-    folder = supervisord_section(main).text("childlogdir", "/tmp") or "/tmp"  # noqa: S108  supervisord's own default
-    for stream in ("stderr", "stdout"):
-        path = section.text(f"{stream}_logfile").replace("%(program_name)s", name)
-        path = path.replace("%(here)s", posixpath.dirname(section.file))
-        if path.lower() not in _AUTO_LOG:
-            if path.startswith("/") and not path.startswith("/dev/"):
-                yield ReadFile(path, LOG_LIMIT, tail=True)
-            continue
-        # supervisord names such a file after the process, so each process has its own
-        own = dict.fromkeys(f"{folder}/{process}-{stream}---*.log"
-                            for process in _process_names(section)[:MOST_PROCESS_LOGS])
-        listing = ReadGlob(tuple(own), limit=1, max_files=MOST_PROGRAM_FILES)
-        yield listing
-        answer = view.node.answers.get(listing)
-        files = [f for f in (answer.files if answer is not None else ()) if f.stat is not None]
-        newest = sorted(files, key=lambda f: f.stat.mtime if f.stat is not None else 0.0)[-1:]
-        yield from (ReadFile(file.path, LOG_LIMIT, tail=True) for file in newest)
-
-
-def _program_log(section: IniSection, main: Mapping[str, IniSection], view: View,
-         course: ProgramHistory | None) -> Fact[tuple[LogLine, ...]]:
-    """Return supervisord's events for it, then the program's own lines since it was last healthy."""
-    where = supervisord_log_query(main, posixpath.dirname(section.file)).path
-    lines = [LogLine(event.at, event.text, where) for event in (course.events if course is not None else ())][-40:]
-    # the lines of the last ended run count until the next run logs; a busy machine notices the end late
-    since = 0.0 if course is None else course.last_run_started_at or course.started_at
-    read = False
-    for query in _section_log_queries(section, main, view):
-        answer = view.node.answers.get(query)
-        if not isinstance(query, ReadFile) or answer is None or answer.status != "ok" or not answer.files:
-            continue
-        file, read = answer.files[0], True
-        told = parse_log_file(answer, file.path)
-        old = file.stat is not None and file.stat.mtime < since - 2.0
-        lines += lines_since_healthy(told.value) if isinstance(told, Known) and not old else ()
-    if not read:
-        return Unknown("not asked")
-    return Known(tuple(lines))

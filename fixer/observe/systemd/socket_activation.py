@@ -12,7 +12,7 @@ from fixer.formats.shell_words import Piece, Word
 from fixer.formats.unit_file import unit_lines
 from fixer.model.facts import Evidence
 from fixer.model.query import Command, Query, ReadFile
-from fixer.model.snapshot import Binding, Unit
+from fixer.model.snapshot import Binding, Service, Unit
 from fixer.observe.view.node_view import View
 
 FILE_LIMIT = 1 << 16
@@ -89,3 +89,14 @@ def _split_address(text: str) -> tuple[str, int, str | None]:
         return "", 0, text
     host, _, port = text.rpartition(":")
     return host.strip("[]"), int(port) if is_number(port) else 0, None
+
+
+def socket_units(unit: Unit) -> tuple[str, ...]:
+    """Return the socket units that start it."""
+    return tuple(name for name in unit.triggered_by if name.endswith(".socket"))
+
+
+def socket_queries(service: Service) -> Iterator[tuple[str, Query]]:
+    """Yield the query for the socket units that start it: the list of all units holds only services."""
+    if service.unit is not None and service.socket is None and socket_units(service.unit):
+        yield service.node, Command("systemctl-show", socket_units(service.unit))

@@ -305,3 +305,10 @@ def parse_hosts(data: bytes, *, six: bool = False) -> dict[str, tuple[str, ...]]
 def known_pids(fact: Fact[tuple[int, ...]]) -> tuple[int, ...]:
     """Return the pids, empty if they are unknown."""
     return fact.or_else(())
+
+
+def listening_pids(view: View) -> Iterator[tuple[int, ...]]:
+    """Yield the pids of each listener; systemd's own Unix sockets and abstract ones tell of no server."""
+    for listener in view.listeners.or_else(()):
+        if listener.family != "unix" or not listener.address.startswith(("@", "/run/systemd", "/run/user")):
+            yield known_pids(listener.pids)

@@ -8,7 +8,7 @@ import pytest
 
 from fixer.model.deployment import BootEntry
 from fixer.model.query import Answer, FileAnswer, ReadFile
-from fixer.observe.boot.boot_entries import BOOT_ENTRY_FILES, boot_entries_of, boot_entry_queries
+from fixer.observe.boot.boot_entries import BOOT_ENTRY_FILES, boot_commands_of, boot_entries_of, boot_entry_queries
 from tests.causes import snapshot_builders
 from tests.observe.boot.boot_entries_builders import seen
 from tests.observe.capture_builders import file, stat, view
@@ -124,3 +124,9 @@ def test_a_containers_own_script_is_asked_for() -> None:
     asked = list(boot_entry_queries(made, replace(BOX, argv=("./entry.sh",), working_dir="/srv")))
     assert ReadFile("/srv/entry.sh", 64 << 10) in asked
     assert list(boot_entries_of(made, replace(BOX, argv=("nginx", "-g", "daemon off;")))) == []
+
+
+def test_what_starts_at_boot_is_traced_once_for_a_view() -> None:
+    asked = seen(file("/var/spool/cron/crontabs/shop", "@reboot uvicorn a --port 8000\n"))
+    first = boot_commands_of(asked)
+    assert first and boot_commands_of(asked) is first

@@ -13,7 +13,7 @@ from fixer.model.query import Answer, FileAnswer, ReadFile
 from fixer.model.service import Service
 from fixer.observe.boot.boot_entries import BOOT_ENTRY_FILES
 from fixer.observe.boot.boot_services import boot_log_queries, boot_services, with_boot_entry
-from fixer.observe.files.log_files import unit_log_query
+from fixer.observe.files.log_files import log_file_query
 from fixer.observe.view.node_view import View
 from tests.causes.snapshot_builders import process
 from tests.observe.boot.boot_entries_builders import seen
@@ -28,7 +28,7 @@ def host(script: str = SCRIPT, log: str | None = None, env: FileAnswer | None = 
     answers = {**made.node.answers,
                BOOT_ENTRY_FILES: Answer("ok", files=(file("/etc/cron.d/shop", "@reboot shop /opt/shop/start.sh\n"),))}
     if log is not None:
-        answers[unit_log_query(LOG)] = Answer("ok", files=(file(LOG, log, mtime=NOW - 50),))
+        answers[log_file_query(LOG)] = Answer("ok", files=(file(LOG, log, mtime=NOW - 50),))
     return replace(made, node=replace(made.node, answers=answers))
 
 

@@ -10,6 +10,7 @@ from fixer.formats.shell_words import literal_word
 from fixer.model.deployment import Dependency
 from fixer.model.facts import Evidence
 from fixer.model.query import ReadFile
+from fixer.observe.bare_services import bare_services
 from fixer.observe.commands.resolved_command import ServiceCommand
 from fixer.observe.commands.startup_waits import (
     checked_dependency,
@@ -18,7 +19,6 @@ from fixer.observe.commands.startup_waits import (
     waits_in_script,
     waits_of,
 )
-from fixer.observe.services import bare_services
 from tests.observe.capture_builders import file, process, view
 
 SERVER = "exec /usr/bin/uvicorn app.main:app --port 8000\n"

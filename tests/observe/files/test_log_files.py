@@ -9,9 +9,9 @@ from fixer.model.facts import Known
 from fixer.model.query import Answer, Command, ReadFile
 from fixer.model.snapshot import LogLine
 from fixer.observe.build_snapshot import build_snapshot
-from fixer.observe.files.log_files import LOG_LIMIT, UNMANAGED_LOGS, unit_log_query
+from fixer.observe.files.log_files import LOG_LIMIT, UNMANAGED_LOGS, log_file_query
 from fixer.observe.next_queries import follow_up_queries
-from fixer.observe.services import journal_query
+from fixer.observe.systemd.unit_journal import journal_query
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.observe.capture_builders import NOW, capture, file, link, node, probe_answer, sockets, tcp_row
 from tests.observe.next_queries_builders import BACK, LISTENS, ROUTE, SITE, asked
@@ -68,7 +68,7 @@ LAST = 'Traceback (most recent call last):\n  File "/srv/main.py", line 1\nKeyEr
 
 def log(unit: str, path: str, text: str, script: str = "") -> list[LogLine]:
     answers = {journal_query("back.service"): Answer("ok", JOURNAL),
-               unit_log_query(path): Answer("ok", files=(file(path, text, mtime=NOW - 5),)),
+               log_file_query(path): Answer("ok", files=(file(path, text, mtime=NOW - 5),)),
                ReadFile("/srv/run", 1 << 16): Answer("ok", files=(file("/srv/run", script),))}
     seen = build_snapshot(capture(node(answers, site=UNIT_LOG_FILES_SITE, units=[file("/etc/systemd/system/back.service", f"[Service]\n{unit}")],
                                  show=SHOW.format("back.service", "failed", 0))))

@@ -30,6 +30,8 @@ environment=MODE="a,b",KEY='x y' , EMPTY=
 SITE = "server { listen 80; location / { proxy_pass http://127.0.0.1:8000; } }"
 DAEMON = process(60, ["/usr/bin/python3", "/usr/bin/supervisord", "-n", "-c", CONF], comm="supervisord",
                  cgroup="/system.slice/supervisor.service")
+ARGV = ["/usr/bin/python3", "/usr/bin/uvicorn", "shop:app", "--host", "127.0.0.1", "--port", "8001"]
+CHILD = process(71, ARGV, ppid=60, comm="uvicorn", cgroup="/system.slice/supervisor.service")
 ERR = "/var/log/supervisor/shop-stderr---supervisor-x.log"
 
 

@@ -5,21 +5,24 @@ from __future__ import annotations
 import pytest
 
 from fixer.model.facts import Known
-from fixer.model.query import ReadFile, ReadGlob
 from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.next_queries import follow_up_queries
-from fixer.observe.services import journal_query
-from fixer.observe.view.node_view import MOST_PROGRAM_FILES
+from fixer.observe.systemd.unit_journal import journal_query
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.observe.capture_builders import capture, node, process, sockets, tcp_row
 from tests.observe.nginx.endpoints_builders import SHOW
-from tests.observe.supervisord.supervisord_programs_builders import DAEMON, PROGRAM, answers, said, shop
-
-CONF = "/etc/supervisor/supervisord.conf"
-SHOP = "/etc/supervisor/conf.d/shop.conf"
-SITE = "server { listen 80; location / { proxy_pass http://127.0.0.1:8000; } }"
-ARGV = ["/usr/bin/python3", "/usr/bin/uvicorn", "shop:app", "--host", "127.0.0.1", "--port", "8001"]
-CHILD = process(71, ARGV, ppid=60, comm="uvicorn", cgroup="/system.slice/supervisor.service")
+from tests.observe.supervisord.supervisord_programs_builders import (
+    ARGV,
+    CHILD,
+    CONF,
+    DAEMON,
+    PROGRAM,
+    SHOP,
+    SITE,
+    answers,
+    said,
+    shop,
+)
 
 
 @pytest.mark.parametrize(("socket", "told"), [
@@ -36,19 +39,6 @@ def test_a_program_for_which_supervisord_listens_itself(socket: str, told: tuple
     for binding in made.bindings.value:
         assert text[binding.start : binding.end] in ("7600", "/run/chat.sock") and binding.source.where == f"{SHOP}:2"
 
-
-def test_a_program_with_its_bytes() -> None:
-    found = shop(DAEMON, CHILD, log=said((50, "spawned: 'shop' with pid 71"), (49, "success: shop entered RUNNING state")))
-    assert (found.name, found.pids, found.runtime, found.is_app_server) == ("shop", (71,), "uvicorn", True)
-    assert found.program is not None
-    assert (found.program.state, found.program.name, found.program.group) == ("RUNNING", "shop", "shop")
-    assert isinstance(found.bindings, Known)
-    binding = found.bindings.value[0]
-    assert binding.file == SHOP and binding.start is not None
-    assert PROGRAM[binding.start : binding.end] == "8001"
-    assert {(a.name, a.empty) for a in found.env} == {("ZONE", False), ("MODE", False), ("KEY", False), ("EMPTY", True)}
-    slot = found.env_slots[0]
-    assert (slot.file, slot.style, PROGRAM[: slot.offset].endswith("EMPTY=")) == (SHOP, "supervisor", True)
 
 
 def test_the_unit_of_supervisord_does_not_hold_its_programs() -> None:
@@ -121,41 +111,3 @@ def test_what_ended_supervisord_itself_is_looked_for_in_its_journal() -> None:
         f"ExecStart={{ path=/usr/bin/supervisord ; argv[]=/usr/bin/supervisord --configuration={CONF} ; ignore_errors=no }}\n"
     found = capture(node(answers(), site=SITE, show=show))
     assert journal_query("supervisor.service") in follow_up_queries(found, ObserveOptions(probe=False))["local"]
-
-
-def test_a_setting_that_is_not_there_has_a_place_too() -> None:
-    plain = "[program:shop]\ncommand=uvicorn shop:app --port %(ENV_PORT)s\n"
-    slot = shop(DAEMON, program=plain).env_slots[0]
-    assert (slot.offset, slot.template) == (len("[program:shop]"), "\nenvironment={name}={value}")
-
-
-def test_its_own_lines_since_it_was_well_then_supervisords() -> None:
-    err = "KeyError: 'OLD'\nINFO:     Application startup complete.\nKeyError: 'NEW'\n"
-    log = said((9, "spawned: 'shop' with pid 5"), (8, "exited: shop (exit status 1; not expected)"))
-    found = shop(DAEMON, log=log, err=err).log
-    assert isinstance(found, Known)
-    assert [line.text for line in found.value] == [
-        "spawned: 'shop' with pid 5", "exited: shop (exit status 1; not expected)", "KeyError: 'NEW'"]
-    # the next try has begun and said nothing yet
-    again = shop(DAEMON, log=log + said((0.2, "spawned: 'shop' with pid 6")), err=err).log
-    assert isinstance(again, Known) and again.value[-1].text == "KeyError: 'NEW'"
-    made = answers(log=said((-9, "spawned: 'shop' with pid 5")), err=err)
-    # a file that is older than the last start tells nothing of it
-    found = next(s for s in build_snapshot(capture(node(made, site=SITE, running=[DAEMON]))).services if s.program).log
-    assert isinstance(found, Known) and [line.text for line in found.value] == ["spawned: 'shop' with pid 5"]
-
-
-def test_what_is_asked_for_and_when() -> None:
-    bare = capture(node({}, site=SITE, running=[DAEMON]))
-    first = follow_up_queries(bare, ObserveOptions(probe=False))["local"]
-    assert ReadFile(CONF) in first
-    named = {**answers(program=PROGRAM.replace("directory", "stdout_logfile=/var/log/%(program_name)s.log\ndirectory"))}
-    asked = follow_up_queries(capture(node(named, site=SITE, running=[DAEMON])), ObserveOptions(probe=False))["local"]
-    assert ReadFile("/var/log/shop.log", 1 << 16, tail=True) in asked
-    assert ReadGlob(("/var/log/supervisor/shop-stderr---*.log",), limit=1, max_files=MOST_PROGRAM_FILES) in asked
-    several = {**answers(program=PROGRAM.replace("directory", "numprocs=2\nprocess_name=s%(process_num)d\ndirectory"))}
-    asked = follow_up_queries(capture(node(several, site=SITE, running=[DAEMON])), ObserveOptions(probe=False))["local"]
-    both = ("/var/log/supervisor/s0-stderr---*.log", "/var/log/supervisor/s1-stderr---*.log")
-    assert ReadGlob(both, limit=1, max_files=MOST_PROGRAM_FILES) in asked      # called as its processes are
-    none = follow_up_queries(capture(node({}, site=SITE)), ObserveOptions(probe=False))["local"]
-    assert not any(isinstance(q, ReadFile) and "supervisor" in q.path for q in none)

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 import pytest
 
 from fixer.model.facts import Known
-from fixer.model.query import Answer, Command, FileAnswer, ReadFile
+from fixer.model.query import Answer, FileAnswer, ReadFile
 from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.next_queries import follow_up_queries
-from fixer.observe.services import journal_query
 from fixer.observe.systemd.forgotten_units import with_journal_state
+from fixer.observe.systemd.unit_journal import journal_query
 from fixer.observe.view.node_view import View
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.causes.snapshot_builders import STOPPED, unit
-from tests.observe.capture_builders import BOOT, capture, file, node, process, sockets, view
-from tests.observe.next_queries_builders import LISTENS, SITE, SOCKET_SITE, asked
+from tests.observe.capture_builders import BOOT, capture, file, node, process, view
+from tests.observe.next_queries_builders import SITE, asked
 from tests.observe.nginx.endpoints_builders import SHOW
 
 KILLED = ("systemd[1]: solo.service: Main process exited, code=killed, status=11/SEGV",
@@ -154,26 +154,6 @@ def test_a_try_that_may_be_up_is_taken_as_it_is(said: Answer, argv: Sequence[str
     assert with_journal_state(was, said, trying(argv)) == was
 
 
-def test_units_that_systemd_forgot_are_looked_up_where_nobody_serves() -> None:
-    listing, nginx = Command("systemctl-units"), Command("systemctl-show", ("nginx.service",))
-    dead = node(site=SITE)
-    assert listing in asked(dead) and nginx not in asked(dead)
-    assert nginx in asked(node(site=SITE, nginx=False))
-    assert listing not in asked(node(site=SITE, listening=LISTENS))
-    told = Answer("ok", b"a.service loaded\n--\nshop.service disabled enabled\nx@.service disabled enabled\n"
-                        b"lib.service static -\nsystemd-x.service enabled enabled\n")
-    assert Command("systemctl-show", ("shop.service",)) in asked(node({listing: told}, site=SITE))
-
-
-def test_what_a_mask_hides_is_read_where_an_address_is_empty() -> None:
-    show = SHOW.format("shop.service", "inactive", 0).replace("LoadState=loaded", "LoadState=masked")
-    hidden = ReadFile("/usr/lib/systemd/system/shop.service", 64 << 10)
-    assert hidden in asked(node(site=SITE, show=show))
-    assert hidden not in asked(node(site=SITE, show=show, listening=LISTENS))
-    text = file(hidden.path, "[Service]\nExecStart=/usr/bin/uvicorn a:b --port 8000\n")
-    seen = build_snapshot(capture(node({hidden: Answer("ok", files=(text,))}, site=SITE, show=show)))
-    assert seen.endpoints[0].configured_service == "local/shop.service"
-
 
 def test_whether_a_masked_unit_would_start_at_boot_is_asked_once_its_file_is_known() -> None:
     show = SHOW.format("shop.service", "inactive", 0).replace("LoadState=loaded", "LoadState=masked")
@@ -190,18 +170,6 @@ def test_whether_a_masked_unit_would_start_at_boot_is_asked_once_its_file_is_kno
 def _template(text: str, path: str = "/etc/systemd/system/api@.service") -> FileAnswer:
     return file(path, f"[Service]\n{text}\n")
 
-
-HEARD = sockets([], {}, unix="00: 00000002 00000000 00010000 0001 01 31 /run/shop/blue.sock\n")
-
-
-def test_units_that_systemd_forgot_or_a_mask_hides_are_looked_up_where_nobody_listens_on_a_socket() -> None:
-    listing = Command("systemctl-units")
-    assert listing in asked(node(site=SOCKET_SITE)) and listing not in asked(node(site=SOCKET_SITE, listening=HEARD))
-    show = SHOW.format("shop.service", "inactive", 0).replace("LoadState=loaded", "LoadState=masked")
-    hidden = ReadFile("/usr/lib/systemd/system/shop.service", 64 << 10)
-    text = file(hidden.path, "[Service]\nExecStart=/usr/bin/uvicorn a:b --uds /run/shop/blue.sock\n")
-    seen = build_snapshot(capture(node({hidden: Answer("ok", files=(text,))}, site=SOCKET_SITE, show=show)))
-    assert hidden in asked(node(site=SOCKET_SITE, show=show)) and seen.endpoints[0].configured_service == "local/shop.service"
 
 
 def test_a_mask_also_hides_what_the_administrator_installed() -> None:

@@ -1,0 +1,100 @@
+"""Services that no manager keeps: processes that listen or serve, and shells that will start a server."""
+
+from __future__ import annotations
+
+from fixer.formats.process_table import ancestors, descendants, working_directory
+from fixer.formats.server_bindings import bindings_of, workers_of
+from fixer.formats.server_names import DAEMONS, is_app_server, runtime_of
+from fixer.formats.service_log import parse_log_file
+from fixer.model.facts import Fact, Known, Unknown
+from fixer.model.query import ReadFile
+from fixer.model.snapshot import LogLine, Manager, Process, Service
+from fixer.observe.commands.python_programs import is_no_web_program
+from fixer.observe.commands.resolved_command import command_of_process
+from fixer.observe.commands.server_settings import configured_bindings
+from fixer.observe.commands.startup_waits import command_of_shell, is_shell, waits_of
+from fixer.observe.supervisord.supervisord_config import is_supervisord, is_trusted_supervisord
+from fixer.observe.view.node_view import View, listening_pids
+
+LOG_LIMIT = 64 << 10
+
+
+def bare_services(view: View, taken: set[int]) -> list[Service]:
+    """Return processes that listen or serve outside of units, each group under its topmost process."""
+    listening = {pid for fact in listening_pids(view) for pid in fact}
+    roots: dict[int, Process] = {}
+    for process in view.by_pid.values():
+        if process.pid in taken or process.pid in view.process_table.containers or process.pid == 1:
+            continue
+        if process.pid in listening or runtime_of(process.argv) not in ("", "binary", "python"):
+            root = _topmost_process(process, view, taken)
+            roots[root.pid] = root
+    found = [_bare_service(root, view) for _, root in sorted(roots.items())]
+    held = {pid for service in found for pid in service.pids} | taken
+    return [*found, *(s for p in view.by_pid.values() if is_shell(p.argv) and p.pid not in held
+                      and (s := _shell_service(p, view, held)) is not None)]
+
+
+def _shell_service(root: Process, view: View, held: set[int]) -> Service | None:
+    """Return a background shell as a service if its script will start a server: nothing listens yet."""
+    pids = descendants([root.pid], view.by_pid)
+    above = view.by_pid.get(root.ppid)
+    if held.intersection(pids) or root.pid in view.process_table.containers or (above is not None
+                                                                                and is_shell(above.argv)):
+        return None
+    told = command_of_shell(root, view)
+    if told is None:
+        return None
+    name = f"{told.script.rpartition('/')[2] or root.comm}[{root.pid}]"
+    unknown = any("$" in word.text for word in told.command)
+    return Service(
+        id=f"{view.name}/{name}", name=name, node=view.name, manager="none", unit=None, container=None, pids=pids,
+        argv=root.argv, bindings=Unknown("its variables were not read") if unknown else Known(
+            configured_bindings(told, view), (told.evidence,)),
+        env=(), env_files=(), workers=Known(1), log=_bare_log(root, view), is_app_server=True,
+        runtime=runtime_of(told.argv), command=tuple(word.to_argument() for word in told.command), files_node=view.name,
+        startup_waits=waits_of(pids, told, view),
+    )
+
+
+def _topmost_process(process: Process, view: View, taken: set[int]) -> Process:
+    """Return the highest parent that belongs to the service, below shells, inits and supervisors."""
+    top = process
+    for parent in ancestors(process.pid, view.by_pid):
+        if parent.pid == 1 or parent.pid in taken or not runtime_of(parent.argv) or is_supervisord(parent):
+            break
+        top = parent
+    return top
+
+
+def _bare_service(root: Process, view: View) -> Service:
+    told = command_of_process(root, view)
+    runtime = runtime_of(root.argv)
+    name = runtime if runtime not in ("", "python", "binary") else root.comm
+    above = next(iter(ancestors(root.pid, view.by_pid)), None)
+    manager: Manager = "supervisord" if above is not None and is_trusted_supervisord(above, view) else "none"
+    is_app = is_app_server(root.argv, runtime, "", "") and root.comm not in DAEMONS
+    is_app = is_app and not is_no_web_program(root.argv, working_directory(root), view)
+    return Service(
+        id=f"{view.name}/{name}[{root.pid}]", name=f"{name}[{root.pid}]", node=view.name, manager=manager, unit=None,
+        container=None, pids=descendants([root.pid], view.by_pid), argv=root.argv,
+        bindings=Known(bindings_of(told.command, told.env, told.evidence, working_directory(root)), (told.evidence,)),
+        env=(),
+        env_files=(),
+        workers=workers_of(told.command, told.env, told.evidence), log=_bare_log(root, view), is_app_server=is_app,
+        runtime=runtime, command=tuple(word.to_argument() for word in told.command), files_node=view.name,
+    )
+
+
+def stdout_query(pid: int) -> ReadFile:
+    """Return the query for the end of a process's output file; a pipe or terminal has a stat and no bytes."""
+    return ReadFile(f"/proc/{pid}/fd/1", LOG_LIMIT, tail=True)
+
+
+def _bare_log(root: Process, view: View) -> Fact[tuple[LogLine, ...]]:
+    answer = view.node.answers.get(stdout_query(root.pid))
+    file = answer.files[0] if answer is not None and answer.files else None
+    path = file.stat.link_target if file is not None and file.stat is not None else None
+    if answer is None or file is None or not path or not path.startswith("/") or path.startswith("/dev/"):
+        return Unknown("not asked" if answer is None else "its output does not go to a file")
+    return parse_log_file(answer, path)

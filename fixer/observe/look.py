@@ -1,0 +1,42 @@
+"""What the answers so far show, as far as it decides what to ask next; and a topic of questions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeAlias
+
+from fixer.lazy.dataclass import dataclass
+from fixer.model.capture import Capture
+from fixer.model.query import Query
+from fixer.model.snapshot import Container, Service
+from fixer.observe.nginx.probes import ProbePlan, plan_probes
+from fixer.observe.nginx.sites import Site, sites_of
+from fixer.observe.services import services_of
+from fixer.observe.view.node_view import View, containers_of, views_of
+from fixer.observe.view.observe_options import ObserveOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One observation between two rounds: its nodes by name, nginx's sites, and all services."""
+
+    views: Mapping[str, View]
+    containers: tuple[Container, ...]
+    sites: tuple[Site, ...]
+    services: tuple[Service, ...]
+    options: ObserveOptions
+
+    def plan(self, site: Site) -> ProbePlan:
+        """Return the requests that test the routes of a site."""
+        return plan_probes(site, self.options, self.views, self.containers)
+
+
+Topic: TypeAlias = Callable[[Look], Iterable[tuple[str, Query]]]
+"""Yields (node, query) for what belongs to it, asked or not; nothing where nothing calls for it. Pure."""
+
+
+def look_at(capture: Capture, options: ObserveOptions) -> Look:
+    """Return what the answers of a capture show."""
+    views = views_of(capture)
+    containers = containers_of(views)
+    return Look(views, containers, sites_of(views, containers), services_of(views, containers), options)

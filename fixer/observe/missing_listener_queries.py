@@ -1,0 +1,66 @@
+"""What fixer asks where nginx leads to a port or a socket without a listener: who could listen there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fixer.formats.systemctl_show import packaged_unit_path, startable_services
+from fixer.lazy.lazy_imports import lazy_imports
+from fixer.model.query import Command, Query, ReadFile
+from fixer.observe.boot.boot_entries import boot_entry_queries
+from fixer.observe.commands.python_programs import code_queries, has_service_for_each_port
+from fixer.observe.files.log_files import unmanaged_log_queries
+from fixer.observe.look import Look
+from fixer.observe.nginx.other_proxies import gateway_queries
+from fixer.observe.nginx.sites import Site
+from fixer.observe.nginx.unloaded_sites import ports_without_listener, sockets_without_listener
+from fixer.observe.unit_queries import MOST_UNLOADED, SERVICE_FILE_LIMIT
+from fixer.observe.view.node_view import container_of
+
+with lazy_imports():
+    from fixer.observe.systemd.template_instances import instance_queries
+
+
+SYSTEMD_UNITS = ("systemd-", "getty", "console-getty", "container-getty", "serial-getty")   # often masked, never an app
+
+
+def missing_listener_queries(look: Look) -> Iterator[tuple[str, Query]]:
+    """Yield what is asked of nodes whose nginx leads to a port or a socket without a listener."""
+    for site in look.sites:
+        yield from ((site.view.name, query) for query in _queries_of_node(site, look))
+
+
+def _queries_of_node(site: Site, look: Look) -> Iterator[Query]:
+    """Yield queries for stopped packaged units that systemd has unloaded: nginx's own and applications'.
+
+    The list of all units is long, so it is queried only if no known service can be the application.
+    """
+    view = site.view
+    if view.init != "systemd":
+        if ports_without_listener(site) or sockets_without_listener(site):
+            yield from boot_entry_queries(view, container_of(view.name, look.containers))
+            yield from unmanaged_log_queries(view)
+        return
+    if "nginx.service" not in view.units and site.nginx.master is None:
+        yield Command("systemctl-show", ("nginx.service",))
+    empty, unheard = ports_without_listener(site), sockets_without_listener(site)
+    if not empty and not unheard:
+        return
+    yield from gateway_queries(view)
+    yield from boot_entry_queries(view)
+    if any(path.endswith("@.service") for path in view.files):
+        yield from instance_queries(view, empty, unheard)
+    masked = sorted(u.name for u in dict.fromkeys(view.units.values()) if u.load_state == "masked")
+    names = [n for n in masked if n.endswith(".service") and not n.startswith(SYSTEMD_UNITS)][:MOST_UNLOADED]
+    yield from (ReadFile(packaged_unit_path(name), SERVICE_FILE_LIMIT) for name in names)
+    serves = any(s.is_app_server and s.node == view.name for s in look.services)
+    if serves and (not empty or has_service_for_each_port(empty, look.services, view)):
+        return
+    listing = Command("systemctl-units")
+    yield listing
+    yield from () if serves else unmanaged_log_queries(view)
+    listed = startable_services(view.node.answers.get(listing))
+    unknown = tuple(n for n in listed if n not in view.units and not n.startswith("systemd-"))
+    if unknown:
+        yield Command("systemctl-show", unknown[:MOST_UNLOADED])
+    yield from code_queries(view)

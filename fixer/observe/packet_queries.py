@@ -1,0 +1,64 @@
+"""What fixer asks where packets of nginx do not arrive: packet filters, routes, neighbours, security policies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fixer.model.facts import Known
+from fixer.model.query import Query
+from fixer.nginx.error_kinds import CONNECT_FAILED, READ_TIMEOUT
+from fixer.observe.kernel.network_tables import ARP, FIB
+from fixer.observe.kernel.packet_filters import BRIDGE_FILTERING, firewall_queries
+from fixer.observe.kernel.security_modules import policy_queries
+from fixer.observe.look import Look
+from fixer.observe.nginx.endpoints import node_at_addresses, probe_result
+from fixer.observe.nginx.probes import is_socket_denied, recent_failures
+from fixer.observe.nginx.sites import Address, Site
+from fixer.observe.view.node_view import ENGINE
+
+_BLOCKED_ERRORS = frozenset({"slow", "refused", "unreachable", "permission", "Invalid argument"})
+_BLOCKED_KINDS = (CONNECT_FAILED | READ_TIMEOUT) - {
+    "local-address-exhausted", "socket-missing", "backlog-full", "connect-reset", "connect-failed",
+}
+
+
+def packet_queries(look: Look) -> Iterator[tuple[str, Query]]:
+    """Yield what decides on packets of a site that may be blocked, where they pass: on its node, in the containers that
+    its addresses lead to, and on the engine's machine."""
+    for site in look.sites:
+        blocked = _is_blocked(site, look)
+        if blocked or is_socket_denied(site):
+            yield from ((site.view.name, q) for q in policy_queries(worker.pid for worker in site.nginx.workers))
+        if blocked:
+            yield from ((site.view.name, query) for query in (*firewall_queries(), FIB, ARP))
+            yield from ((node, query) for node in _containers_led_to(site, look) for query in firewall_queries())
+            if ENGINE in look.views:
+                yield from ((ENGINE, query) for query in (*firewall_queries(), BRIDGE_FILTERING))
+
+
+def _is_blocked(site: Site, look: Look) -> bool:
+    """Return whether packets to an address may be blocked: it fails, and not because nothing listens."""
+    plan = look.plan(site)
+    addresses = {a.id: a for a in site.addresses if a.server.unix is None and a.ips}
+    for key, address in addresses.items():
+        result = probe_result(site.view.node.answers.get(plan.by_address[key])) if key in plan.by_address else None
+        if isinstance(result, Known) and result.value.error in _BLOCKED_ERRORS and (
+                result.value.error != "refused" or _has_listener(address, site, look)):
+            return True
+    logged = any(event.kind in _BLOCKED_KINDS for event in recent_failures(site)[-20:])
+    return logged and bool(addresses) and all(_has_listener(a, site, look) for a in addresses.values())
+
+
+def _containers_led_to(site: Site, look: Look) -> tuple[str, ...]:
+    """Return the containers that its addresses lead to: packets also pass their network's filter."""
+    led = (node_at_addresses(address.ips, site.view, look.views, look.containers)
+           for address in site.addresses if address.ips)
+    asked = {name for name, view in look.views.items() if view.node.kind == "container"}   # no stopped ones
+    return tuple(dict.fromkeys(name for name in led if name in asked and name != site.view.name))
+
+
+def _has_listener(address: Address, site: Site, look: Look) -> bool:
+    """Return whether something listens on the port of an address on its node; False if the node was not observed."""
+    view = look.views.get(node_at_addresses(address.ips, site.view, look.views, look.containers) or "")
+    return view is not None and isinstance(view.listeners, Known) and any(
+        x.port == address.server.port for x in view.listeners.value)

@@ -1,0 +1,116 @@
+"""What fixer asks of services: files that say how they start, and the logs of those that may be at fault."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+
+from fixer.model.facts import Known, Unknown
+from fixer.model.query import Query, ReadFile
+from fixer.model.snapshot import Service
+from fixer.observe.boot.boot_entries import boot_entry_queries
+from fixer.observe.commands.startup_waits import wait_queries
+from fixer.observe.compose_project import config_hash_query, project_of
+from fixer.observe.docker.container_service import engine_log
+from fixer.observe.files.application_code import change_queries, release_queries, source_queries
+from fixer.observe.files.env_file_copies import env_copy_queries
+from fixer.observe.files.error_paths import closed_path_queries
+from fixer.observe.kernel.cgroup_stats import has_cpu_quota, refault_paths, throttling_paths
+from fixer.observe.log_queries import kernel_log_queries, log_queries
+from fixer.observe.look import Look
+from fixer.observe.nginx.endpoints import probe_result
+from fixer.observe.nginx.other_proxies import is_stopped_gateway
+from fixer.observe.nginx.probes import recent_failures
+from fixer.observe.nginx.sites import Site
+from fixer.observe.nginx.unloaded_sites import is_stopped_backend, ports_without_listener
+from fixer.observe.systemd.socket_activation import socket_queries
+from fixer.observe.view.node_view import ENGINE
+
+MOST_JOURNALS = 12
+
+
+def service_queries(look: Look) -> Iterator[tuple[str, Query]]:
+    """Yield queries for files that say how services start, what they need, and what changed."""
+    services, views = look.services, look.views
+    yield from source_queries(services)
+    yield from closed_path_queries(services)
+    yield from change_queries(services)
+    yield from env_copy_queries(services, views)
+    yield from wait_queries(services, views)
+    for service in services:
+        if service.is_app_server and service.node in views:
+            yield from ((service.node, query) for query in release_queries(service, views[service.node]))
+
+
+def suspect_queries(look: Look) -> Iterator[tuple[str, Query]]:
+    """Yield queries for the logs of services that may be at fault; none on a healthy host."""
+    views, containers, troubled = look.views, look.containers, any(_has_failures(site, look) for site in look.sites)
+    journals = 0
+    for service in sorted(look.services, key=lambda s: (s.running, s.id)):
+        at_fault = (troubled and (is_stopped_gateway(service)
+                                  or is_stopped_backend(service, look.sites))) or (service.is_app_server and (
+            troubled or not service.running or _has_restarts(service) or _has_concurrency_limit(service)))
+        if service.is_app_server and service.node in views:
+            yield from ((service.node, ReadFile(path, 4096)) for path in throttling_paths(service, views[service.node]))
+            yield from ((service.node, ReadFile(path, 4096)) for path in refault_paths(service, views[service.node]))
+        stopped_nginx = any(site.nginx.master is None and _is_service_of_nginx(service, site) for site in look.sites)
+        if not at_fault and not stopped_nginx:
+            continue
+        yield from socket_queries(service)
+        if service.program is None and service.unit is not None:
+            journals += 1
+            if journals > MOST_JOURNALS:
+                continue
+        yield from log_queries(service, views, containers)
+    if troubled:
+        yield from kernel_log_queries(look.services, views)
+        for name in dict.fromkeys(s.node for s in look.services if s.manager == "none" and s.is_app_server and s.pids):
+            yield from ((name, query) for query in boot_entry_queries(views[name]))      # root may have chosen it
+    project = project_of(look.sites, containers)
+    # may be at fault even if our probes succeed
+    limited = any(_has_concurrency_limit(s) or has_cpu_quota(s) for s in look.services)
+    if (troubled or limited) and project and ENGINE in views:
+        yield ENGINE, config_hash_query(project)
+
+
+def _has_concurrency_limit(service: Service) -> bool:
+    """Return whether its server answers 503 above a limit, which only its own log shows."""
+    return any(word.text.startswith("--limit-concurrency") for word in service.command)
+
+
+def _has_restarts(service: Service) -> bool:
+    if service.unit is not None:
+        return service.unit.n_restarts > 0 or service.unit.active_state not in ("active", "inactive")
+    if service.program is not None:
+        return service.program.restarts > 0
+    container = service.container
+    return container is not None and (container.restart_count > 0 or container.health == "unhealthy")
+
+
+def _has_failures(site: Site, look: Look) -> bool:
+    """Return whether a probe failed, nothing listens, the log has recent failures, or nginx is down or unclear."""
+    if site.nginx.master is None or isinstance(site.config, Unknown) or not look.options.probe:
+        return True
+    if recent_failures(site, engine_log(site.view.name, look.views, look.containers)):
+        return True
+    if ports_without_listener(site):
+        return True
+    if any(c.status != "running" for c in look.containers if c.project and c.service):
+        return True
+    plan = look.plan(site)
+    probes = [*plan.by_address.values(), *(p for some in plan.by_route.values() for p in some)]
+    results = [probe_result(site.view.node.answers.get(p)) for p in probes if p in site.view.node.answers]
+    return any(not isinstance(r, Known) or (r.value.error is not None or not _is_good_status(r.value.status))
+               for r in results)
+
+
+def _is_good_status(status: int | None) -> bool:
+    return status is None or status < 500
+
+
+def _is_service_of_nginx(service: Service, site: Site) -> bool:
+    """Return whether the service's command is that nginx; a container's command may omit the directory."""
+    program = service.argv[0] if service.argv else ""
+    if service.container is not None and service.node == site.view.name:
+        return posixpath.basename(program) == posixpath.basename(site.nginx.binary)
+    return program == site.nginx.binary

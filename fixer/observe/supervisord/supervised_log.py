@@ -1,0 +1,103 @@
+"""The log of a program of supervisord: its queries, and the lines that their answers hold."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator, Mapping
+
+from fixer.formats.ini_file import IniSection
+from fixer.formats.numbers import is_number
+from fixer.formats.service_log import parse_log_file
+from fixer.model.facts import Fact, Known, Unknown
+from fixer.model.query import Query, ReadFile, ReadGlob
+from fixer.model.snapshot import LogLine, Service
+from fixer.observe.supervisord.supervisord_config import (
+    LOG_LIMIT,
+    find_supervisords,
+    main_sections,
+    process_numbers,
+    program_sections,
+    supervisord_log_query,
+    supervisord_section,
+)
+from fixer.observe.supervisord.supervisord_log import ProgramHistory, Stream, lines_since_healthy, own_stream_lines
+from fixer.observe.view.node_view import MOST_PROGRAM_FILES, View
+
+MOST_PROCESS_LOGS = 16      # processes of one program whose logs are read
+_AUTO_LOG = frozenset(("", "auto", "none"))
+
+
+def stream_log(section: IniSection, programs: list[IniSection], stream: Stream,
+            course: ProgramHistory | None) -> Fact[tuple[LogLine, ...]]:
+    """Return the same as `program_log`, from the container's log."""
+    own = own_stream_lines(section, programs, stream,
+                           course.last_run_started_at or course.started_at if course is not None else 0.0)
+    if own is None:
+        return Unknown("several programs write to the container's log")
+    where = stream[0].where
+    return Known((*(LogLine(e.at, e.text, where) for e in (course.events if course is not None else ())[-40:]), *own))
+
+
+def process_names(section: IniSection) -> tuple[str, ...]:
+    """Return the names of the processes of a section."""
+    name = section.name.partition(":")[2]
+    pattern = section.text("process_name", "%(program_name)s").replace("%(program_name)s", name)
+    if "%(process_num)" not in pattern or not is_number(section.text("numprocs", "1")):
+        return (pattern.replace("%(group_name)s", name),)
+    try:
+        return tuple(pattern % {"process_num": n, "group_name": name} for n in process_numbers(section))
+    except (ValueError, KeyError, TypeError):
+        return (name,)
+
+
+def program_log_queries(service: Service, view: View) -> Iterator[Query]:
+    """Yield queries for a program's logs: the configured files, or those that supervisord names itself."""
+    program = service.program
+    assert program is not None
+    for place in find_supervisords(view):
+        for section in program_sections(place, view):
+            if (section.file, section.line) == (program.file, program.line):
+                yield from _section_log_queries(section, main_sections(place, view), view)
+
+
+def _section_log_queries(section: IniSection, main: Mapping[str, IniSection],
+                         view: View) -> Iterator[ReadFile | ReadGlob]:
+    name = section.name.partition(":")[2]
+    folder = supervisord_section(main).text("childlogdir", "/tmp") or "/tmp"  # noqa: S108  supervisord's own default
+    for stream in ("stderr", "stdout"):
+        path = section.text(f"{stream}_logfile").replace("%(program_name)s", name)
+        path = path.replace("%(here)s", posixpath.dirname(section.file))
+        if path.lower() not in _AUTO_LOG:
+            if path.startswith("/") and not path.startswith("/dev/"):
+                yield ReadFile(path, LOG_LIMIT, tail=True)
+            continue
+        # supervisord names such a file after the process, so each process has its own
+        own = dict.fromkeys(f"{folder}/{process}-{stream}---*.log"
+                            for process in process_names(section)[:MOST_PROCESS_LOGS])
+        listing = ReadGlob(tuple(own), limit=1, max_files=MOST_PROGRAM_FILES)
+        yield listing
+        answer = view.node.answers.get(listing)
+        files = [f for f in (answer.files if answer is not None else ()) if f.stat is not None]
+        newest = sorted(files, key=lambda f: f.stat.mtime if f.stat is not None else 0.0)[-1:]
+        yield from (ReadFile(file.path, LOG_LIMIT, tail=True) for file in newest)
+
+
+def program_log(section: IniSection, main: Mapping[str, IniSection], view: View,
+         course: ProgramHistory | None) -> Fact[tuple[LogLine, ...]]:
+    """Return supervisord's events for it, then the program's own lines since it was last healthy."""
+    where = supervisord_log_query(main, posixpath.dirname(section.file)).path
+    lines = [LogLine(event.at, event.text, where) for event in (course.events if course is not None else ())][-40:]
+    # the lines of the last ended run count until the next run logs; a busy machine notices the end late
+    since = 0.0 if course is None else course.last_run_started_at or course.started_at
+    read = False
+    for query in _section_log_queries(section, main, view):
+        answer = view.node.answers.get(query)
+        if not isinstance(query, ReadFile) or answer is None or answer.status != "ok" or not answer.files:
+            continue
+        file, read = answer.files[0], True
+        told = parse_log_file(answer, file.path)
+        old = file.stat is not None and file.stat.mtime < since - 2.0
+        lines += lines_since_healthy(told.value) if isinstance(told, Known) and not old else ()
+    if not read:
+        return Unknown("not asked")
+    return Known(tuple(lines))

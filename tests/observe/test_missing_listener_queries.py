@@ -1,0 +1,43 @@
+"""What fixer asks where nginx leads to a port or a socket without a listener."""
+
+from __future__ import annotations
+
+from fixer.model.query import Answer, Command, ReadFile
+from fixer.observe.build_snapshot import build_snapshot
+from tests.observe.capture_builders import capture, file, node, sockets
+from tests.observe.next_queries_builders import LISTENS, SITE, SOCKET_SITE, asked
+from tests.observe.nginx.endpoints_builders import SHOW
+
+
+def test_units_that_systemd_forgot_are_looked_up_where_nobody_serves() -> None:
+    listing, nginx = Command("systemctl-units"), Command("systemctl-show", ("nginx.service",))
+    dead = node(site=SITE)
+    assert listing in asked(dead) and nginx not in asked(dead)
+    assert nginx in asked(node(site=SITE, nginx=False))
+    assert listing not in asked(node(site=SITE, listening=LISTENS))
+    told = Answer("ok", b"a.service loaded\n--\nshop.service disabled enabled\nx@.service disabled enabled\n"
+                        b"lib.service static -\nsystemd-x.service enabled enabled\n")
+    assert Command("systemctl-show", ("shop.service",)) in asked(node({listing: told}, site=SITE))
+
+
+def test_what_a_mask_hides_is_read_where_an_address_is_empty() -> None:
+    show = SHOW.format("shop.service", "inactive", 0).replace("LoadState=loaded", "LoadState=masked")
+    hidden = ReadFile("/usr/lib/systemd/system/shop.service", 64 << 10)
+    assert hidden in asked(node(site=SITE, show=show))
+    assert hidden not in asked(node(site=SITE, show=show, listening=LISTENS))
+    text = file(hidden.path, "[Service]\nExecStart=/usr/bin/uvicorn a:b --port 8000\n")
+    seen = build_snapshot(capture(node({hidden: Answer("ok", files=(text,))}, site=SITE, show=show)))
+    assert seen.endpoints[0].configured_service == "local/shop.service"
+
+
+HEARD = sockets([], {}, unix="00: 00000002 00000000 00010000 0001 01 31 /run/shop/blue.sock\n")
+
+
+def test_units_that_systemd_forgot_or_a_mask_hides_are_looked_up_where_nobody_listens_on_a_socket() -> None:
+    listing = Command("systemctl-units")
+    assert listing in asked(node(site=SOCKET_SITE)) and listing not in asked(node(site=SOCKET_SITE, listening=HEARD))
+    show = SHOW.format("shop.service", "inactive", 0).replace("LoadState=loaded", "LoadState=masked")
+    hidden = ReadFile("/usr/lib/systemd/system/shop.service", 64 << 10)
+    text = file(hidden.path, "[Service]\nExecStart=/usr/bin/uvicorn a:b --uds /run/shop/blue.sock\n")
+    seen = build_snapshot(capture(node({hidden: Answer("ok", files=(text,))}, site=SOCKET_SITE, show=show)))
+    assert hidden in asked(node(site=SOCKET_SITE, show=show)) and seen.endpoints[0].configured_service == "local/shop.service"
