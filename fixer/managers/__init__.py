@@ -118,6 +118,11 @@ class ServiceStarter:
         """Return what an operator does to start it, as text."""
         return f"start {self.service.name} as it was started before; fixer found no service manager for it"
 
+    @staticmethod
+    def command(verb: str, name: str) -> list[str]:
+        """Return the manager's own command for a `ServiceAction`, or `stop` or `status` (0 if the service runs)."""
+        raise ValueError(f"no command of a manager does {verb} {name}")
+
     @property
     def awaited_unit(self) -> str:
         """Return the unit without which a wait for its listener is in vain; empty if it is none."""
@@ -137,9 +142,16 @@ def manager_of(service: Service) -> ServiceManager:
         name = "docker"
     elif service.program is not None:
         name = "supervisord"
+    elif service.managed is not None:
+        name = service.manager
     else:
         name = "bare_process"
     return _state_class(name)(service)
+
+
+def command_of_manager(manager: str, verb: str, service: str) -> list[str]:
+    """Return a manager's own command that starts, restarts, stops or shows a service."""
+    return _starter_class(f"{manager}_steps").command(verb, service)
 
 
 def starter_of(snapshot: Snapshot, service: Service) -> ServiceStarter:

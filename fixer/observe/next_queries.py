@@ -36,6 +36,7 @@ from fixer.observe.kernel.network_tables import ARP, FIB
 from fixer.observe.kernel.packet_filters import BRIDGE_FILTERING, firewall_queries
 from fixer.observe.kernel.security_modules import policy_queries
 from fixer.observe.log_queries import kernel_log_queries, log_queries
+from fixer.observe.managed import managed_queries
 from fixer.observe.nginx.config_backups import backup_queries
 from fixer.observe.nginx.denied_paths import socket_path_queries, temp_folders
 from fixer.observe.nginx.endpoints import name_to_resolve, node_at_addresses, probe_result, resolve_query
@@ -110,7 +111,7 @@ def follow_up_queries(capture: Capture, options: ObserveOptions) -> QueriesByNod
         if view.name != ENGINE:
             asked[view.name] += [*_unit_file_queries(view), *_program_source_queries(view, services),
                                  *supervisord_queries(view),
-                                 *socket_unit_queries(view)]
+                                 *socket_unit_queries(view), *managed_queries(view)]
             if view.node.kind == "machine" and options.learned:
                 asked[view.name] += learned_queries(view, options.learned)
             asked[view.name] += dependency_queries(view, services)

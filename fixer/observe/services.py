@@ -32,6 +32,7 @@ from fixer.observe.docker.container_service import container_service
 from fixer.observe.files.env_file_copies import with_env_copies
 from fixer.observe.files.log_files import unit_log_paths, with_unit_logs
 from fixer.observe.kernel.cgroup_stats import has_cpu_quota, has_memory_limit, refaults_of, throttling_of
+from fixer.observe.managed import managed_services
 from fixer.observe.nginx.other_proxies import gateway_bindings, gateway_of, proxy_socket_unit
 from fixer.observe.supervisord.supervisord_config import is_supervisord, is_trusted_supervisord
 from fixer.observe.supervisord.supervisord_log import stream_of
@@ -50,7 +51,7 @@ def services_of(views: Mapping[str, View], containers: tuple[Container, ...]) ->
     found: list[Service] = []
     for view in views.values():
         if view.name != ENGINE:
-            programs = program_services(view, stream_of(view, views, containers))
+            programs = [*program_services(view, stream_of(view, views, containers)), *managed_services(view)]
             theirs = {pid for s in programs for pid in s.pids}
             units = [_without_pids(service, theirs | hosted_server_pids(service, view))
                      for service in unit_services(view)]
