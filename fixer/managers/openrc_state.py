@@ -50,6 +50,12 @@ class OpenRC(ServiceManager):
     def has_ended(self) -> bool:
         return self.managed.state in ("failed", "crashed", "restarting") or self.managed.restarts > 0
 
+    def has_trouble(self) -> bool:
+        return self.has_ended()
+
+    def is_expected(self) -> bool:
+        return bool(self.managed.boot) or self.managed.state == "failed"
+
     def is_started(self) -> bool:
         return self.managed.state not in ("stopped", "stopping")
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from fixer.formats.docker_conventions import environment_paths
 from fixer.formats.systemctl_show import packaged_unit_path, startable_services
+from fixer.managers import manager_of
 from fixer.model.capture import Capture
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Command, ListProcesses, ListSockets, Query, ReadFile, ReadGlob, ReadTree
@@ -31,7 +32,7 @@ from fixer.observe.files.application_code import change_queries, release_queries
 from fixer.observe.files.env_file_copies import env_copy_queries
 from fixer.observe.files.error_paths import closed_path_queries
 from fixer.observe.files.log_files import unmanaged_log_queries
-from fixer.observe.kernel.cgroup_stats import has_cpu_quota, refault_paths, throttling_paths
+from fixer.observe.kernel.cgroup_stats import refault_paths, throttling_paths
 from fixer.observe.kernel.network_tables import ARP, FIB
 from fixer.observe.kernel.packet_filters import BRIDGE_FILTERING, firewall_queries
 from fixer.observe.kernel.security_modules import policy_queries
@@ -254,7 +255,7 @@ def _suspect_queries(sites: tuple[Site, ...], services: tuple[Service, ...], vie
     for service in sorted(services, key=lambda s: (s.running, s.id)):
         at_fault = (troubled and (is_stopped_gateway(service)
                                   or is_stopped_backend(service, sites))) or (service.is_app_server and (
-            troubled or not service.running or _has_restarts(service) or _has_concurrency_limit(service)))
+            troubled or not service.running or manager_of(service).has_trouble() or _has_concurrency_limit(service)))
         if service.is_app_server and service.node in views:
             yield from ((service.node, ReadFile(path, 4096)) for path in throttling_paths(service, views[service.node]))
             yield from ((service.node, ReadFile(path, 4096)) for path in refault_paths(service, views[service.node]))
@@ -283,7 +284,7 @@ def _suspect_queries(sites: tuple[Site, ...], services: tuple[Service, ...], vie
             yield from ((name, query) for query in boot_entry_queries(views[name]))      # root may have chosen it
     project = project_of(sites, containers)
     # may be at fault even if our probes succeed
-    limited = any(_has_concurrency_limit(s) or has_cpu_quota(s) for s in services)
+    limited = any(_has_concurrency_limit(s) or manager_of(s).limits().cpus for s in services)
     if (troubled or limited) and project and ENGINE in views:
         yield ENGINE, config_hash_query(project)
 
@@ -291,15 +292,6 @@ def _suspect_queries(sites: tuple[Site, ...], services: tuple[Service, ...], vie
 def _has_concurrency_limit(service: Service) -> bool:
     """Return whether its server answers 503 above a limit, which only its own log shows."""
     return any(word.text.startswith("--limit-concurrency") for word in service.command)
-
-
-def _has_restarts(service: Service) -> bool:
-    if service.unit is not None:
-        return service.unit.n_restarts > 0 or service.unit.active_state not in ("active", "inactive")
-    if service.program is not None:
-        return service.program.restarts > 0
-    container = service.container
-    return container is not None and (container.restart_count > 0 or container.health == "unhealthy")
 
 
 def _has_failures(site: Site, options: ObserveOptions, views: Mapping[str, View],

@@ -10,6 +10,7 @@ from fixer.formats.server_names import DAEMONS, SERVERS, is_app_server, is_nginx
 from fixer.formats.service_log import parse_journal, parse_log_file
 from fixer.formats.unit_file import path_on_machine
 from fixer.lazy.dataclass import replace
+from fixer.managers import manager_of
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.query import Command, Query, ReadFile
 from fixer.model.snapshot import Binding, Container, LogLine, Manager, Process, Service, Unit
@@ -31,7 +32,7 @@ from fixer.observe.commands.written_values import (
 from fixer.observe.docker.container_service import container_service
 from fixer.observe.files.env_file_copies import with_env_copies
 from fixer.observe.files.log_files import unit_log_paths, with_unit_logs
-from fixer.observe.kernel.cgroup_stats import has_cpu_quota, has_memory_limit, refaults_of, throttling_of
+from fixer.observe.kernel.cgroup_stats import refaults_of, throttling_of
 from fixer.observe.managed import managed_services
 from fixer.observe.nginx.other_proxies import gateway_bindings, gateway_of, proxy_socket_unit
 from fixer.observe.supervisord.supervisord_config import is_supervisord, is_trusted_supervisord
@@ -63,9 +64,15 @@ def services_of(views: Mapping[str, View], containers: tuple[Container, ...]) ->
     for container in containers:
         if not container.is_machine:
             found.append(container_service(container, node_of(container, views), views))
-    found = [replace(s, throttled=throttling_of(s, views.get(s.node))) if has_cpu_quota(s) else s for s in found]
-    found = [replace(s, refaults=refaults_of(s, views.get(s.node))) if has_memory_limit(s) else s for s in found]
-    return tuple(with_env_copies(service, views) for service in _with_unique_ids(found))
+    counted = [_with_cgroup_counts(service, views.get(service.node)) for service in found]
+    return tuple(with_env_copies(service, views) for service in _with_unique_ids(counted))
+
+
+def _with_cgroup_counts(service: Service, view: View | None) -> Service:
+    limits = manager_of(service).limits()
+    if limits.cpus:
+        service = replace(service, throttled=throttling_of(service, view))
+    return replace(service, refaults=refaults_of(service, view)) if limits.memory else service
 
 
 def _runs_nginx(view: View) -> bool:

@@ -6,6 +6,7 @@ A started service that has no process has crashed: OpenRC calls it so when asked
 from __future__ import annotations
 
 import calendar
+import re
 import time
 from collections.abc import Iterator, Mapping
 
@@ -41,6 +42,8 @@ _RUNLEVEL = regex(r"^/etc/runlevels/(?P<level>[^/]+)/(?P<name>[^/]+)$")
 _DAEMON_LINE = regex(r"^(?P<key>exec|pidfile|argv_\d+)=(?P<value>.*)$")
 _EXPORT = regex(rb"^[ \t]*export[ \t]+(?P<name>[A-Za-z_]\w*)")
 _SUPERVISOR = "supervise-daemon"
+_MASK = "[masked"       # in a bundle: it shows no value of a script's variable
+_MASKED_ARGUMENTS = regex(rb"^[ \t]*command_args\w*=[\"']?\[masked", re.MULTILINE)
 _ARGUMENT = regex(r"\S+")
 _COMMAND_KEYS = {True: ("command", "command_args", "command_args_foreground"),
                  False: ("command", "command_args", "command_args_background")}
@@ -121,6 +124,8 @@ def _read_init_script(path: str, data: bytes, contents: Mapping[str, bytes]) -> 
     words = _command_words(run, supervised)
     if not words:
         return None
+    if _MASKED_ARGUMENTS.search(data) is not None:
+        words = [words[0], literal_word(_MASK)]
     line = next((p.line for word in words for p in word.pieces if p.file == path), 1)
     said = Evidence("file", f"{path}:{line}", data.split(b"\n")[line - 1].decode("utf-8", "replace").strip())
     follow = CommandTrace(contents, _text(run, "directory") or run.directory or "/", source_files=[path, conf])
@@ -237,8 +242,8 @@ def _env_slots(script: InitScript, view: View) -> tuple[EnvSlot, ...]:
 
 
 def _bindings_of(told: ServiceCommand, view: View) -> Fact[tuple[Binding, ...]]:
-    if any("$" in word.text for word in told.command):
-        return Unknown("its variables were not read")
+    if any("$" in word.text or word.text.startswith(_MASK) for word in told.command):
+        return Unknown("its arguments could not be read")
     return Known(configured_bindings(told, view), (told.evidence,))
 
 
