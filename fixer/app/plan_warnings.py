@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fixer.model.plan import ComposeUp, ContainerAction, ProgramAction, SignalProcess, Step, UnitAction
+from fixer.model.plan import ComposeUp, ContainerAction, ProgramAction, ServiceAction, SignalProcess, Step, UnitAction
 from fixer.redaction.masked_steps import describe_step, is_reversible
 
 
@@ -20,7 +20,7 @@ def _stops_service(step: Step) -> bool:
             return step.verb in ("stop", "restart") and step.was_active == "active"
         case ProgramAction():
             return step.verb in ("restart", "update") and step.was == "RUNNING"
-        case ContainerAction():
+        case ContainerAction() | ServiceAction():
             return step.verb in ("stop", "restart") and step.was == "running"
         case ComposeUp():
             return step.was == "running"

@@ -9,14 +9,14 @@ import time
 from collections.abc import Sequence
 from typing import TypeAlias, TypeGuard, assert_never
 
-from fixer.apply.steps import container_step, start_marks
+from fixer.apply.steps import container_step, service_step, start_marks
 from fixer.apply.steps.nginx_step import reload_nginx, youngest_process
 from fixer.apply.steps.node_access import Nodes, Runner
 from fixer.apply.steps.unit_step import daemon_reload
-from fixer.model.plan import ContainerAction, DaemonReload, ProgramAction, ReloadNginx, Step, UnitAction
+from fixer.model.plan import ContainerAction, DaemonReload, ProgramAction, ReloadNginx, ServiceAction, Step, UnitAction
 from fixer.redaction.masked_steps import step_from_json, step_to_json
 
-AutomaticStep: TypeAlias = DaemonReload | ReloadNginx | UnitAction | ProgramAction | ContainerAction
+AutomaticStep: TypeAlias = DaemonReload | ReloadNginx | UnitAction | ProgramAction | ServiceAction | ContainerAction
 
 _AGE_COMMAND = (
     "sh", "-c",
@@ -44,7 +44,7 @@ def automatic_steps(text: str) -> tuple[AutomaticStep, ...]:
 
 
 def _is_automatic(step: Step) -> TypeGuard[AutomaticStep]:
-    if isinstance(step, UnitAction | ProgramAction | ContainerAction):
+    if isinstance(step, UnitAction | ProgramAction | ServiceAction | ContainerAction):
         return step.verb in ("start", "restart", "update")
     return isinstance(step, ReloadNginx | DaemonReload)
 
@@ -54,7 +54,7 @@ def was_running(step: AutomaticStep) -> bool:
     match step:
         case UnitAction():
             return step.was_active in _RUNNING_STATES
-        case ProgramAction() | ContainerAction():
+        case ProgramAction() | ServiceAction() | ContainerAction():
             return step.was in _RUNNING_STATES
         case _:
             return isinstance(step, ReloadNginx)
@@ -89,6 +89,8 @@ def has_started_since(step: AutomaticStep, nodes: Nodes, since: float) -> bool:
         case ProgramAction():
             return step.was in _RUNNING_STATES and _is_younger(runner, _pid_of(step, runner),
                                                                since - start_marks.READING_SECONDS)
+        case ServiceAction():
+            return False
         case ReloadNginx():
             return _has_reloaded_since(step, runner, since)
         case DaemonReload():
@@ -126,6 +128,8 @@ def apply_restored_files(step: AutomaticStep, nodes: Nodes) -> str:
             return f"restarted {step.unit}" if done.returncode == 0 else ""
         case ProgramAction():
             return _restart_program(step, runner)
+        case ServiceAction():
+            return service_step.restart_if_running(step, runner)
         case _:
             assert_never(step)
 

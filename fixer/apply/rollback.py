@@ -37,6 +37,7 @@ from fixer.model.plan import (
     NetworkAction,
     ProgramAction,
     ReloadNginx,
+    ServiceAction,
     Step,
     UnitAction,
     WaitForListener,
@@ -261,7 +262,7 @@ class _Rollback:
     def _boot_undid(self, item: Intent, step: Step) -> bool:
         """Return whether the machine booted after this step was undone, and so runs with the round's files."""
         wrote = any(isinstance(step, WriteFile) for item in self.round.intents for step in _step_of_intent(item))
-        if not wrote or not isinstance(step, UnitAction | ProgramAction):
+        if not wrote or not isinstance(step, UnitAction | ProgramAction | ServiceAction):
             return False
         at = (item.intent.round, item.intent.index)
         back = max(r.at for r in self.journal.records if r.phase == "restored" and (r.round, r.index) == at)

@@ -38,6 +38,7 @@ from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import config_evidence, listener_at
 from fixer.analysis.nginx_errors import failing_or_slow_services, symptom_evidence
 from fixer.analysis.service_state import state_evidence
+from fixer.managers import manager_of
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Service
@@ -58,7 +59,7 @@ def judge(case: Case) -> Verdict:
     missing: list[str] = []
     ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
     for trouble, service in failing_or_slow_services(case, READ_TIMEOUT):
-        limit = cpu_limit_of(service)
+        limit = manager_of(service).limits().cpus
         if limit == 0.0:
             ruled.append(state_evidence(service))
         elif isinstance(service.throttled, Unknown):
@@ -75,20 +76,13 @@ def _is_throttled(counts: tuple[int, int], share: float) -> bool:
     return periods >= MIN_PERIODS and held >= MIN_THROTTLED_PERIODS and held >= share * periods
 
 
-def cpu_limit_of(service: Service) -> float:
-    """Return the CPU limit of the unit or container in CPUs, or 0.0 if there is none."""
-    if service.unit is not None:
-        return service.unit.cpu_limit
-    return service.container.cpu_limit if service.container is not None else 0.0
-
-
 def _found(case: Case, trouble: FailingAddress, service: Service, limit: float) -> Finding:
     assert isinstance(service.throttled, Known)
     held, periods = service.throttled.value
     line = listener_at(trouble.endpoint)
     queue = "" if line is None else f"{line.queued} connections wait to be accepted, {line.established} are open"
     shown = () if line is None else (Evidence("socket", f"socket {line.address}:{line.port}", queue),)
-    source = Evidence("unit" if service.unit is not None else "container", service.name, f"may use {limit:g} CPUs")
+    source = Evidence(manager_of(service).evidence().source, service.name, f"may use {limit:g} CPUs")
     return Finding(
         cause=CAUSE.id, variant="cpu-quota-throttled", role="root",
         confidence="certain" if _is_throttled((held, periods), MIN_SHARE) else "likely",

@@ -145,8 +145,7 @@ def _lifted_limit_finding(case: Case, crash: FailedRun, lifted: Evidence) -> Fin
 
 def _lost_requests(case: Case, crash: FailedRun) -> tuple[ErrorEvent, ...]:
     """Return the requests that nginx lost within `_LOSS_SECONDS` of the service's end."""
-    unit, box = crash.service.unit, crash.service.container
-    ended = unit.inactive_enter if unit is not None else box.finished_at if box is not None else 0.0
+    ended = manager_of(crash.service).ended_at()
     return cut_off_requests(case, crash.failing_addresses[0].endpoint, ended - _LOSS_SECONDS,
                             ended + _LOSS_SECONDS) if ended else ()
 

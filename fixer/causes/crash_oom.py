@@ -62,7 +62,7 @@ from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Service
 from fixer.nginx.error_kinds import CONNECT_FAILED, CUT_OFF
 
 with lazy_imports():  # only for what is found
-    from fixer.repairs.resource_limits import memory_limit, raise_memory_repair, size_text
+    from fixer.repairs.resource_limits import raise_memory_repair, size_text
     from fixer.repairs.start_service import start_again_repairs, start_steps
 
 _CLOCK_SLACK = 3.0     # seconds between the kernel log's clock, which counts from the boot, and file times
@@ -82,7 +82,7 @@ def judge(case: Case) -> Verdict:
         flagged = oom_flag_evidence(crash.service)
         if kills or flagged is not None:
             findings.append(_oom_finding(case, crash, kills, flagged))
-        elif manager_of(crash.service).exit_signal() == 9 and memory_limit(crash.service):
+        elif manager_of(crash.service).exit_signal() == 9 and manager_of(crash.service).limits().memory:
             missing += missing_kernel_log(case, crash.service)
             ruled.append(state_evidence(crash.service))
         else:
@@ -117,7 +117,7 @@ def _oom_finding(case: Case, crash: FailedRun, kills: tuple[OomKilling, ...], fl
     )
     summary, repairs = _limit_text(service, kills), _repairs(case, service, trouble.endpoint, kills)
     if raised:
-        limit = memory_limit(service)
+        limit = manager_of(service).limits().memory
         new = size_text(limit) if limit else "removed"
         summary = f"its memory limit was reached; the limit is {new} now, but the service was not started again"
         repairs = (*start_again_repairs(case, crash), *(repairs if limit else ()))
@@ -200,7 +200,7 @@ def cut_off_events(case: Case, service: Service, endpoint: Endpoint) -> tuple[Er
 
 
 def _limit_text(service: Service, kills: tuple[OomKilling, ...]) -> str:
-    limit = memory_limit(service)
+    limit = manager_of(service).limits().memory
     if kills and kills[-1].limit_scope == "machine":
         return "the machine had no memory left"
     if kills and kills[-1].limit_scope == "other":

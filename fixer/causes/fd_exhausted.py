@@ -49,6 +49,7 @@ from fixer.analysis.service_state import start_time_of, state_evidence
 from fixer.errors import StepFailed
 from fixer.formats.run_output import is_request_line
 from fixer.lazy.regex import regex
+from fixer.managers import manager_of
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import WriteFile
@@ -119,16 +120,9 @@ def _start_error_lines(crash: FailedRun) -> tuple[LogLine, ...]:
     return tuple(line for line, text in pairs if _TOO_MANY_FILES.search(text))
 
 
-def open_files_limit(service: Service) -> int:
-    """Return the service's limit of open files, 0 if unknown."""
-    if service.unit is not None:
-        return service.unit.nofile_limit
-    return service.container.nofile_limit if service.container is not None else 0
-
-
 def _is_near_limit(trouble: FailingAddress, service: Service) -> bool:
     """Return whether connections nearly reach the limit, others wait or are reset, and our probe gets no answer."""
-    held, limit, http = listener_at(trouble.endpoint), open_files_limit(service), trouble.endpoint.http
+    held, limit, http = listener_at(trouble.endpoint), manager_of(service).limits().open_files, trouble.endpoint.http
     silent = isinstance(http, Known) and http.value.status is None
     reset = isinstance(http, Known) and http.value.error in ("reset", "closed")
     return held is not None and 0 < limit * _NEAR_LIMIT_SHARE <= held.established and (held.queued > 0
@@ -137,13 +131,13 @@ def _is_near_limit(trouble: FailingAddress, service: Service) -> bool:
 
 def _backend_finding(case: Case, trouble: FailingAddress, service: Service,
                      error_lines: tuple[LogLine, ...]) -> Finding:
-    held, limit = listener_at(trouble.endpoint), open_files_limit(service)
+    held, limit = listener_at(trouble.endpoint), manager_of(service).limits().open_files
     shown = [log_evidence(error_lines[-1].text, error_lines[-1].where)] if error_lines else []
     if held is not None:
         text = f"{held.established} connections are open, {held.queued} wait to be accepted"
         shown.append(Evidence("socket", f"socket {held.address}:{held.port}", text))
     if limit:
-        shown.append(Evidence("unit" if service.unit is not None else "container", service.name,
+        shown.append(Evidence(manager_of(service).evidence().source, service.name,
                               f"may open {limit} files"))
     may = f" ({limit})" if limit else ""
     enough = int(DEFAULT_LIMIT) if service.container is None else CONTAINER_LIMIT

@@ -40,11 +40,12 @@ from fixer.analysis.evidence import config_evidence
 from fixer.analysis.load.pressure import MIN_REFAULTS, is_thrashing, refault_rate
 from fixer.analysis.nginx_errors import failing_or_slow_services, symptom_evidence
 from fixer.analysis.service_state import state_evidence
+from fixer.managers import manager_of
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Service
 from fixer.nginx.error_kinds import READ_TIMEOUT
-from fixer.repairs.resource_limits import memory_limit, raise_memory_repair
+from fixer.repairs.resource_limits import raise_memory_repair
 
 
 def judge(case: Case) -> Verdict:
@@ -53,7 +54,7 @@ def judge(case: Case) -> Verdict:
     missing: list[str] = []
     ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
     for trouble, service in failing_or_slow_services(case, READ_TIMEOUT):
-        if not memory_limit(service):
+        if not manager_of(service).limits().memory:
             ruled.append(state_evidence(service))
         elif isinstance(service.refaults, Unknown):
             missing.append(f"how many evicted pages {service.name} reads again: {service.refaults.reason}")
@@ -67,9 +68,9 @@ def judge(case: Case) -> Verdict:
 
 
 def _found(case: Case, trouble: FailingAddress, service: Service, pages: int) -> Finding:
-    limit = memory_limit(service) >> 20
+    limit = manager_of(service).limits().memory >> 20
     again = refault_rate(case, service, pages) / 256       # 4 KiB pages to MiB
-    source = Evidence("unit" if service.unit is not None else "container", service.name, f"may use {limit} MiB")
+    source = Evidence(manager_of(service).evidence().source, service.name, f"may use {limit} MiB")
     counted = service.refaults.evidence if isinstance(service.refaults, Known) else ()
     return Finding(
         cause=CAUSE.id, variant="limit-too-close", role="root", confidence="likely",

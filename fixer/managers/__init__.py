@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from functools import cache
 from typing import TYPE_CHECKING, ClassVar, Literal, TypeAlias
 
+from fixer.lazy.dataclass import dataclass
 from fixer.model.facts import Evidence
 from fixer.model.service import Service
 
@@ -21,6 +22,17 @@ RunState: TypeAlias = Literal[
     "running", "starting", "looping", "stopped", "failed", "masked", "paused", "unknown",
 ]
 CLEAN_EXITS = frozenset({0, 130, 143})  # done, Ctrl-C, `docker stop`
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The limits that a manager sets for a service; 0 for none, or if unknown. `memory` is in bytes, `cpus` a number of
+    CPUs, `open_files` for each process."""
+
+    memory: int = 0
+    cpus: float = 0.0
+    open_files: int = 0
+    tasks: int = 0
 
 
 class ServiceManager(ABC):
@@ -80,6 +92,18 @@ class ServiceManager(ABC):
         """Return whether it has started the service or starts it at the next boot."""
         return self.is_started() or self.is_started_at_boot()
 
+    def has_trouble(self) -> bool:
+        """Return whether its log may say why: it restarted the service, or reports more than running or stopped."""
+        return False
+
+    def is_expected(self) -> bool:
+        """Return whether it starts the service at boot, or reports that it failed: then it is intended to run."""
+        return False
+
+    def limits(self) -> Limits:
+        """Return the limits that it sets for the service."""
+        return Limits()
+
     def is_unwatched(self) -> bool:
         """Return whether the server does not run and nothing records how it ended."""
         return False
@@ -118,6 +142,11 @@ class ServiceStarter:
         """Return what an operator does to start it, as text."""
         return f"start {self.service.name} as it was started before; fixer found no service manager for it"
 
+    @staticmethod
+    def command(verb: str, name: str) -> list[str]:
+        """Return the manager's own command for a `ServiceAction`, or `stop` or `status` (0 if the service runs)."""
+        raise ValueError(f"no command of a manager does {verb} {name}")
+
     @property
     def awaited_unit(self) -> str:
         """Return the unit without which a wait for its listener is in vain; empty if it is none."""
@@ -137,9 +166,16 @@ def manager_of(service: Service) -> ServiceManager:
         name = "docker"
     elif service.program is not None:
         name = "supervisord"
+    elif service.managed is not None:
+        name = service.manager
     else:
         name = "bare_process"
     return _state_class(name)(service)
+
+
+def command_of_manager(manager: str, verb: str, service: str) -> list[str]:
+    """Return a manager's own command that starts, restarts, stops or shows a service."""
+    return _starter_class(f"{manager}_steps").command(verb, service)
 
 
 def starter_of(snapshot: Snapshot, service: Service) -> ServiceStarter:

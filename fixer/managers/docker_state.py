@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fixer.managers import CLEAN_EXITS, RunState, ServiceManager
+from fixer.managers import CLEAN_EXITS, Limits, RunState, ServiceManager
 from fixer.model.facts import Evidence
 from fixer.model.service import Container, Service
 
@@ -69,6 +69,16 @@ class Docker(ServiceManager):
     def is_started_at_boot(self) -> bool:
         # a stopped `unless-stopped` container stays down at the next boot: an operator stopped it
         return self.container.restart_policy == "always"
+
+    def has_trouble(self) -> bool:
+        return self.container.restart_count > 0 or self.container.health == "unhealthy"
+
+    def is_expected(self) -> bool:
+        return self.container.restart_policy in ("always", "unless-stopped")
+
+    def limits(self) -> Limits:
+        box = self.container
+        return Limits(box.memory_max, box.cpu_limit, box.nofile_limit, box.pids_max)
 
 
 MANAGER = Docker

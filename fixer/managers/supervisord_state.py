@@ -76,6 +76,9 @@ class Supervisord(ServiceManager):
     def is_started_at_boot(self) -> bool:
         return self.program.autostart
 
+    def has_trouble(self) -> bool:
+        return self.program.restarts > 0
+
     def is_disabled(self) -> bool:
         unit = self.program.unit
         return not self.program.autostart or (unit is not None and unit.unit_file_state == "disabled")

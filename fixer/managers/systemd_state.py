@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fixer.managers import CLEAN_EXITS, RunState, ServiceManager
+from fixer.managers import CLEAN_EXITS, Limits, RunState, ServiceManager
 from fixer.model.facts import Evidence
 from fixer.model.service import Service, Unit
 
@@ -89,6 +89,16 @@ class Systemd(ServiceManager):
     def _units(self) -> tuple[Unit, ...]:
         socket = self.service.socket
         return (self.unit,) if socket is None else (self.unit, socket)
+
+    def has_trouble(self) -> bool:
+        return self.unit.n_restarts > 0 or self.unit.active_state not in ("active", "inactive")
+
+    def is_expected(self) -> bool:
+        return self.unit.unit_file_state.startswith("enabled") or self.unit.active_state == "failed"
+
+    def limits(self) -> Limits:
+        unit = self.unit
+        return Limits(unit.memory_max, unit.cpu_limit, unit.nofile_limit, unit.tasks_max)
 
     def is_unwatched(self) -> bool:
         """Return whether its own work was done once it had started the server (`rc-local.service`, an init script)."""

@@ -108,3 +108,21 @@ class BootEntry:
     command: str = ""
     directory: str = ""
     missing_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ManagedService:
+    """A service of a manager without a record of its own. Times are epoch seconds, 0.0 if unknown.
+    `state` is the manager's own word, `file` the file that defines it, `user` its account, `boot` what starts it at
+    boot (runlevels). `restarts` are the manager's own ones; `is_supervised`: whether it restarts what ends."""
+
+    name: str
+    state: str
+    file: str
+    boot: tuple[str, ...] = ()
+    user: str = ""
+    directory: str = ""
+    started_at: float = 0.0
+    ended_at: float = 0.0
+    restarts: int = 0
+    is_supervised: bool = False

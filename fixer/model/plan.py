@@ -111,6 +111,20 @@ class ProgramAction:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceAction:
+    """One verb of the own command of a service manager (fixer/managers) on one service. Undo restores `was`, its run
+    state before."""
+
+    node: str
+    manager: str
+    service: str
+    verb: Literal["start", "restart"]
+    was: str
+    main_pid: int = 0
+    describe: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ContainerAction:
     """One docker verb on one container. `was` is its status before (running, exited, paused …)."""
 
@@ -238,7 +252,7 @@ class ChangeRule:
 Step: TypeAlias = (
     WriteFile | CheckNginx | ReloadNginx | DaemonReload | UnitAction | ContainerAction | ComposeUp
     | SignalProcess | StartNginx | WaitForListener | ChangeRule | NetworkAction | SetBoolean
-    | RemoveRoute | ProgramAction
+    | RemoveRoute | ProgramAction | ServiceAction
 )
 
 
@@ -271,7 +285,8 @@ def has_only_starts(steps: tuple[Step, ...]) -> bool:
     verbs = ("start", "unpause", "enable", "reset-failed")
     return bool(steps) and all(
         isinstance(step, WaitForListener)
-        or (isinstance(step, UnitAction | ContainerAction | ProgramAction) and step.verb in verbs)
+        or (isinstance(step, UnitAction | ContainerAction | ProgramAction | ServiceAction)
+            and step.verb in verbs)
         for step in steps
     )
 
@@ -285,6 +300,8 @@ def affected_services(steps: tuple[Step, ...]) -> tuple[str, ...]:
                 names.append(step.unit)
             case ProgramAction():
                 names.append(step.program)
+            case ServiceAction():
+                names.append(step.service)
             case ContainerAction():
                 names.append(step.name)
             case ComposeUp():

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from fixer.lazy.dataclass import dataclass
-from fixer.model.deployment import BootEntry, Dependency
+from fixer.model.deployment import BootEntry, Dependency, ManagedService
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 
-Manager: TypeAlias = Literal["systemd", "docker", "supervisord", "none"]
+# A service manager by its name in fixer/managers; "none" without one
+Manager: TypeAlias = str
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,6 +355,7 @@ class Service:
     # what its shells wait for before they start its server
     startup_waits: tuple[Dependency, ...] = ()
     boot_entry: BootEntry | None = None  # what starts it besides service managers
+    managed: ManagedService | None = None
 
     @property
     def is_idle_boot_entry(self) -> bool:
@@ -365,6 +367,8 @@ class Service:
         """Return the folder that it is configured to start in; empty if none is set, or if it is a container."""
         if self.boot_entry is not None:
             return self.boot_entry.directory
+        if self.managed is not None:
+            return self.managed.directory
         if self.program is not None:
             return next((v.value.strip() for v in reversed(self.unit_values) if v.key == "directory"), "")
         return self.unit.working_directory if self.unit is not None else ""

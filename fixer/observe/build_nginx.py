@@ -59,6 +59,9 @@ def _service_of_nginx(place: NginxInstance, view: View, services: tuple[Service,
     units = [(s, s.unit) for s in mine if s.unit is not None and place.binary in s.unit.exec_start[:1]]
     if units:       # a disabled packaged unit may exist as well
         return min(units, key=lambda pair: (not reads_same_files(pair[1], place, view), is_disabled(pair[1])))[0]
+    kept = next((s for s in mine if s.managed is not None and s.argv[:1] == (place.binary,)), None)
+    if kept is not None:
+        return kept
     name = f"{place.binary.rsplit('/', 1)[-1]}.service"        # a masked unit shows no command
     masked = (s for s in mine if s.name == name and s.unit is not None and s.unit.load_state == "masked")
     return next(masked, None) or next((s for s in mine if s.container is not None), None)

@@ -13,6 +13,7 @@ from fixer.observe.commands.resolved_command import command_of_unit
 from fixer.observe.docker.container_service import logs_query
 from fixer.observe.files.log_files import log_file_paths, log_file_query
 from fixer.observe.kernel.oom_log import KERNEL_LOG, UPTIME, can_be_oom_kill
+from fixer.observe.managed import managed_log_queries
 from fixer.observe.supervisord.supervised_log import program_log_queries
 from fixer.observe.supervisord.supervisord_log import stream_container, stream_query
 from fixer.observe.systemd.unit_journal import journal_queries, journal_query
@@ -42,6 +43,8 @@ def log_queries(service: Service, views: Mapping[str, View], containers: tuple[C
     elif service.container is not None:
         if ENGINE in views:
             yield ENGINE, logs_query(service.container)
+    elif service.managed is not None:
+        yield from ((service.node, query) for query in managed_log_queries(service, views[service.node]))
     elif service.pids:
         yield service.node, stdout_query(service.pids[0])
     elif service.boot_entry is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
+from fixer.managers import manager_of
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Query, ReadFile
 from fixer.model.snapshot import Service
@@ -15,7 +16,7 @@ from fixer.observe.docker.container_service import engine_log
 from fixer.observe.files.application_code import change_queries, release_queries, source_queries
 from fixer.observe.files.env_file_copies import env_copy_queries
 from fixer.observe.files.error_paths import closed_path_queries
-from fixer.observe.kernel.cgroup_stats import has_cpu_quota, refault_paths, throttling_paths
+from fixer.observe.kernel.cgroup_stats import refault_paths, throttling_paths
 from fixer.observe.log_queries import kernel_log_queries, log_queries
 from fixer.observe.look import Look
 from fixer.observe.nginx.endpoints import probe_result
@@ -49,7 +50,7 @@ def suspect_queries(look: Look) -> Iterator[tuple[str, Query]]:
     for service in sorted(look.services, key=lambda s: (s.running, s.id)):
         at_fault = (troubled and (is_stopped_gateway(service)
                                   or is_stopped_backend(service, look.sites))) or (service.is_app_server and (
-            troubled or not service.running or _has_restarts(service) or _has_concurrency_limit(service)))
+            troubled or not service.running or manager_of(service).has_trouble() or _has_concurrency_limit(service)))
         if service.is_app_server and service.node in views:
             yield from ((service.node, ReadFile(path, 4096)) for path in throttling_paths(service, views[service.node]))
             yield from ((service.node, ReadFile(path, 4096)) for path in refault_paths(service, views[service.node]))
@@ -68,7 +69,7 @@ def suspect_queries(look: Look) -> Iterator[tuple[str, Query]]:
             yield from ((name, query) for query in boot_entry_queries(views[name]))      # root may have chosen it
     project = project_of(look.sites, containers)
     # may be at fault even if our probes succeed
-    limited = any(_has_concurrency_limit(s) or has_cpu_quota(s) for s in look.services)
+    limited = any(_has_concurrency_limit(s) or manager_of(s).limits().cpus for s in look.services)
     if (troubled or limited) and project and ENGINE in views:
         yield ENGINE, config_hash_query(project)
 
@@ -76,15 +77,6 @@ def suspect_queries(look: Look) -> Iterator[tuple[str, Query]]:
 def _has_concurrency_limit(service: Service) -> bool:
     """Return whether its server answers 503 above a limit, which only its own log shows."""
     return any(word.text.startswith("--limit-concurrency") for word in service.command)
-
-
-def _has_restarts(service: Service) -> bool:
-    if service.unit is not None:
-        return service.unit.n_restarts > 0 or service.unit.active_state not in ("active", "inactive")
-    if service.program is not None:
-        return service.program.restarts > 0
-    container = service.container
-    return container is not None and (container.restart_count > 0 or container.health == "unhealthy")
 
 
 def _has_failures(site: Site, look: Look) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from fixer.formats.server_names import is_nginx
 from fixer.lazy.dataclass import replace
+from fixer.managers import manager_of
 from fixer.model.snapshot import Container, Service
 from fixer.nginx.command_line import starts_server
 from fixer.observe.bare_services import bare_services
@@ -13,7 +14,8 @@ from fixer.observe.boot.boot_services import boot_services, with_boot_entry
 from fixer.observe.boot.run_folders import hosted_server_pids
 from fixer.observe.docker.container_service import container_service
 from fixer.observe.files.env_file_copies import with_env_copies
-from fixer.observe.kernel.cgroup_stats import has_cpu_quota, has_memory_limit, refaults_of, throttling_of
+from fixer.observe.kernel.cgroup_stats import refaults_of, throttling_of
+from fixer.observe.managed import managed_services
 from fixer.observe.supervisord.supervisord_log import stream_of
 from fixer.observe.supervisord.supervisord_programs import program_services
 from fixer.observe.unit_services import unit_services
@@ -25,7 +27,7 @@ def services_of(views: Mapping[str, View], containers: tuple[Container, ...]) ->
     found: list[Service] = []
     for view in views.values():
         if view.name != ENGINE:
-            programs = program_services(view, stream_of(view, views, containers))
+            programs = [*program_services(view, stream_of(view, views, containers)), *managed_services(view)]
             theirs = {pid for s in programs for pid in s.pids}
             units = [_without_pids(service, theirs | hosted_server_pids(service, view))
                      for service in unit_services(view)]
@@ -37,9 +39,15 @@ def services_of(views: Mapping[str, View], containers: tuple[Container, ...]) ->
     for container in containers:
         if not container.is_machine:
             found.append(container_service(container, node_of(container, views), views))
-    found = [replace(s, throttled=throttling_of(s, views.get(s.node))) if has_cpu_quota(s) else s for s in found]
-    found = [replace(s, refaults=refaults_of(s, views.get(s.node))) if has_memory_limit(s) else s for s in found]
-    return tuple(with_env_copies(service, views) for service in _with_unique_ids(found))
+    counted = [_with_cgroup_counts(service, views.get(service.node)) for service in found]
+    return tuple(with_env_copies(service, views) for service in _with_unique_ids(counted))
+
+
+def _with_cgroup_counts(service: Service, view: View | None) -> Service:
+    limits = manager_of(service).limits()
+    if limits.cpus:
+        service = replace(service, throttled=throttling_of(service, view))
+    return replace(service, refaults=refaults_of(service, view)) if limits.memory else service
 
 
 def _runs_nginx(view: View) -> bool:

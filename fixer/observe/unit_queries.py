@@ -13,6 +13,7 @@ from fixer.observe.commands.python_programs import program_paths
 from fixer.observe.commands.resolved_command import command_of_unit
 from fixer.observe.commands.server_settings import is_unmodified_packaged_unit, settings_path, vassal_queries
 from fixer.observe.look import Look
+from fixer.observe.managed import managed_queries
 from fixer.observe.supervisord.supervisord_programs import supervisord_queries
 from fixer.observe.systemd.failed_units import failed_unit_queries
 from fixer.observe.systemd.socket_activation import socket_unit_queries
@@ -33,7 +34,7 @@ def node_queries(look: Look) -> Iterator[tuple[str, Query]]:
         learned = look.options.learned if view.node.kind == "machine" else ()
         yield from ((view.name, query) for query in (
             *_unit_file_queries(view), *_program_source_queries(view, look.services), *supervisord_queries(view),
-            *socket_unit_queries(view), *(learned_queries(view, learned) if learned else ()),
+            *socket_unit_queries(view), *managed_queries(view), *(learned_queries(view, learned) if learned else ()),
             *dependency_queries(view, look.services)))
 
 

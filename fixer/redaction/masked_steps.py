@@ -18,6 +18,7 @@ from fixer.model.plan import (
     ProgramAction,
     ReloadNginx,
     RemoveRoute,
+    ServiceAction,
     SetBoolean,
     SignalProcess,
     StartNginx,
@@ -61,8 +62,8 @@ def _step_text(step: Step) -> str:
             return "reload nginx (nginx -t first)"
         case DaemonReload():
             return "let systemd read its unit files again (systemctl daemon-reload)"
-        case UnitAction() | ProgramAction():
-            return _unit_text(step) if isinstance(step, UnitAction) else _program_text(step)
+        case UnitAction() | ProgramAction() | ServiceAction():
+            return _manager_text(step)
         case ContainerAction():
             return f"{step.verb} container {step.name}" + _detail_text(step.describe)
         case ComposeUp():
@@ -92,6 +93,16 @@ def _file_text(step: WriteFile) -> str:
     if step.before == step.after and step.meta is not None:
         return f"set mode {step.meta.mode & 0o7777:04o} and owner {step.meta.uid}:{step.meta.gid} on {path}"
     return f"edit {path}"
+
+
+def _manager_text(step: UnitAction | ProgramAction | ServiceAction) -> str:
+    if isinstance(step, UnitAction):
+        return _unit_text(step)
+    if isinstance(step, ProgramAction):
+        return _program_text(step)
+    pid = f"process {step.main_pid}" if step.main_pid and step.verb != "start" else ""
+    detail = _detail_text(", ".join(part for part in (pid, step.describe) if part))
+    return f"{step.verb} {step.service} ({step.manager})" + detail
 
 
 def _unit_text(step: UnitAction) -> str:
@@ -222,7 +233,7 @@ _KINDS: Mapping[str, type[Step]] = {
     kind.__name__: kind
     for kind in (WriteFile, CheckNginx, ReloadNginx, DaemonReload, UnitAction, ContainerAction, ComposeUp,
                  SignalProcess, StartNginx, WaitForListener, ChangeRule, NetworkAction, SetBoolean,
-                 RemoveRoute, ProgramAction)
+                 RemoveRoute, ProgramAction, ServiceAction)
 }
 # bytes of files; the journal's pre, post and blob replace them
 _BYTE_FIELDS = frozenset({"before", "after", "mask"})

@@ -13,6 +13,7 @@ from fixer.analysis.exits.run_end import read_run_end
 from fixer.formats.run_output import ends_run
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex, up_to_first
+from fixer.managers import manager_of
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import Step, WriteFile
@@ -50,13 +51,6 @@ _MIN_MEMORY_MIB = 128
 _SIZE_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
-def memory_limit(service: Service) -> int:
-    """Return the limit in force, in bytes; 0 if there is none."""
-    if service.unit is not None:
-        return service.unit.memory_max
-    return service.container.memory_max if service.container is not None else 0
-
-
 def size_text(limit: int) -> str:
     """Return a limit for people; one without its unit is a few bytes."""
     return f"{limit >> 20} MiB" if limit >= 1 << 20 else f"{limit} bytes"
@@ -65,7 +59,7 @@ def size_text(limit: int) -> str:
 def raise_memory_repair(case: Case, service: Service, endpoint: Endpoint) -> Repair:
     """Return a repair with another limit, by default twice the present one and not too low, in its file. A start or
     restart follows."""
-    limit = memory_limit(service)
+    limit = manager_of(service).limits().memory
     again = _raised_before_text(service)
     default = f"{max(_MIN_MEMORY_MIB, limit >> 19)}M" if limit and not again else None
     need = Need(MEMORY_KEY, "value", f"the memory limit of {service.name}, now {size_text(limit)}{again}",
@@ -167,13 +161,11 @@ def find_reached_limit(service: Service, lines: Sequence[LogLine]) -> ReachedLim
     said = read_run_end(lines, most=len(lines)).last_line(_RESOURCE_REFUSED)
     memory = said is not None and is_memory_refused(lines) and not is_task_refused(lines)
     shown = () if said is None else (log_evidence(said.text, said.where),)
-    tasks = service.unit.tasks_max if service.unit is not None else 0
-    if service.container is not None:
-        tasks = service.container.pids_max
+    tasks = manager_of(service).limits().tasks
     written = {s.key: s for s in service.settings}
     if 0 < tasks < (_MIN_TASKS if said is None else _LOW_TASKS) and not memory:
         place = written.get("TasksMax")
-        of = Evidence("container" if service.container is not None else "unit", service.name, f"at most {tasks} tasks")
+        of = Evidence(manager_of(service).evidence().source, service.name, f"at most {tasks} tasks")
         return ReachedLimit("TasksMax", "tasks", str(tasks), "512", (place.source if place else of, *shown),
                             said is not None)
     for key in ("LimitAS", "LimitDATA"):

@@ -45,3 +45,25 @@ def test_what_no_manager_starts_is_started_by_hand() -> None:
     assert starter.start_steps() == () == starter.restart_steps() and isinstance(starter.apply_steps(), str)
     assert "found no service manager" in starter.by_hand()
     assert starter_of(Scene().snapshot(), service("uvicorn", unit=None, manager="supervisord")).by_hand() == "supervisorctl start uvicorn"
+
+
+@pytest.mark.parametrize(("made", "limits"), [
+    (service(unit_changes={"memory_max": 9, "cpu_limit": 0.5, "nofile_limit": 7, "tasks_max": 3}), (9, 0.5, 7, 3)),
+    (container_service(box={"memory_max": 9, "cpu_limit": 0.5, "nofile_limit": 7, "pids_max": 3}), (9, 0.5, 7, 3)),
+    (supervised_service(), (0, 0.0, 0, 0)), (service(unit=None, manager="none"), (0, 0.0, 0, 0)),
+])
+def test_the_limits_that_a_manager_sets(made: Service, limits: tuple[float, ...]) -> None:
+    found = manager_of(made).limits()
+    assert (found.memory, found.cpus, found.open_files, found.tasks) == limits
+
+
+@pytest.mark.parametrize(("made", "troubled", "expected"), [
+    (service(), False, True), (service(unit_changes={"n_restarts": 2, "unit_file_state": "static"}), True, False),
+    (service(unit_changes={"active_state": "failed", "unit_file_state": "disabled"}), True, True),
+    (container_service(box={"health": "unhealthy", "restart_policy": "no"}), True, False),
+    (container_service(box={"restart_policy": "unless-stopped"}), False, True),
+    (supervised_service(program={"restarts": 1}), True, False), (service(unit=None, manager="none"), False, False),
+])
+def test_what_is_in_trouble_and_what_is_expected_to_run(made: Service, troubled: bool, expected: bool) -> None:
+    manager = manager_of(made)
+    assert (manager.has_trouble(), manager.is_expected()) == (troubled, expected)

@@ -16,6 +16,7 @@ from fixer.analysis.service_names import (
 )
 from fixer.analysis.service_state import state_evidence
 from fixer.formats.application_servers import APPLICATION_SERVERS
+from fixer.managers import manager_of
 from fixer.model.facts import Known, Unknown
 from fixer.model.snapshot import Service
 
@@ -79,7 +80,7 @@ def _is_wanted_twice(case: Case, trouble: FailingAddress, service: Service) -> b
 def _plausible_services(top: list[Service]) -> list[Service]:
     """Return running or enabled services if any runs, and only real servers if the others are bare scripts."""
     if any(s.running for s in top):
-        top = [s for s in top if s.running or is_enabled_or_failed(s)
+        top = [s for s in top if s.running or manager_of(s).is_expected()
                or (s.manager != "none" and isinstance(s.bindings, Unknown))]
     servers = [s for s in top if s.runtime in SERVERS]
     scripts = [s for s in top if s.runtime in _SCRIPT_RUNTIMES]
@@ -111,7 +112,7 @@ def _has_other_supervisor(case: Case, name: str) -> bool:
 def _is_expected_to_run(service: Service) -> bool:
     """Return whether it is enabled, failed, was in use since the boot, or is defined by this machine itself."""
     unit = service.unit
-    return is_enabled_or_failed(service) or (unit is not None and (
+    return manager_of(service).is_expected() or (unit is not None and (
         bool(unit.inactive_enter) or unit.fragment_path.startswith("/etc/")))
 
 
@@ -124,14 +125,6 @@ def _is_unused(case: Case, gateway: Service) -> bool:
     held = [line for line in node.listeners.value if line.family != "unix" and ours.intersection(pids_of(line))]
     named = {endpoint.port_on_node for endpoint in case.snapshot.endpoints if endpoint.node == gateway.node}
     return bool(held) and not {line.port for line in held} & {*named, *_FRONT_PORTS}
-
-
-def is_enabled_or_failed(service: Service) -> bool:
-    """Return whether it is started at boot or ended with a failure: then it is intended to run."""
-    unit, box = service.unit, service.container
-    if unit is not None:
-        return unit.unit_file_state.startswith("enabled") or unit.active_state == "failed"
-    return box is not None and box.restart_policy in ("always", "unless-stopped")
 
 
 # Supervisors whose programs no file maps to ports (PM2, circusd): the operator asks them which one is intended.

@@ -18,6 +18,7 @@ from fixer.apply.steps import (
     process_step,
     program_step,
     selinux_step,
+    service_step,
     unit_step,
 )
 from fixer.apply.steps.node_access import Nodes, Runner
@@ -33,6 +34,7 @@ from fixer.model.plan import (
     ProgramAction,
     ReloadNginx,
     RemoveRoute,
+    ServiceAction,
     SetBoolean,
     SignalProcess,
     StartNginx,
@@ -52,7 +54,7 @@ def perform_step(step: Step, nodes: Nodes) -> str:
             nginx_step.reload_nginx(step, nodes.runner(step.node))
         case DaemonReload():
             unit_step.daemon_reload(nodes.runner(step.node))
-        case UnitAction() | ProgramAction():
+        case UnitAction() | ProgramAction() | ServiceAction():
             return _apply_manager_step(step, nodes)
         case ContainerAction():
             return container_step.apply_container(step, nodes.engine())
@@ -73,10 +75,13 @@ def perform_step(step: Step, nodes: Nodes) -> str:
     return ""
 
 
-def _apply_manager_step(step: UnitAction | ProgramAction, nodes: Nodes) -> str:
+def _apply_manager_step(step: UnitAction | ProgramAction | ServiceAction, nodes: Nodes) -> str:
     if isinstance(step, UnitAction):
         return unit_step.apply_unit(step, nodes.runner(step.node))
-    program_step.apply_program(step, nodes.runner(step.node))
+    if isinstance(step, ProgramAction):
+        program_step.apply_program(step, nodes.runner(step.node))
+    else:
+        service_step.apply_service(step, nodes.runner(step.node))
     return ""
 
 
@@ -115,6 +120,8 @@ def undo_before_files(step: Step, nodes: Nodes, started: StepStart) -> str:
             return unit_step.undo_unit(step, nodes.runner(step.node), started)
         case ProgramAction():
             return program_step.undo_program(step, nodes.runner(step.node))
+        case ServiceAction():
+            return service_step.undo_service(step, nodes.runner(step.node))
         case ContainerAction():
             return container_step.undo_container(step, nodes.engine(), started)
         case SignalProcess(signal="CONT"):
@@ -148,6 +155,8 @@ def undo_after_files(step: Step, nodes: Nodes) -> str:
             return unit_step.restart_unit(step, nodes.runner(step.node))
         case ProgramAction():
             return program_step.restart_program(step, nodes.runner(step.node))
+        case ServiceAction():
+            return service_step.restart_service(step, nodes.runner(step.node))
         case ContainerAction():
             return container_step.restart_container(step, nodes.engine())
         case ComposeUp():

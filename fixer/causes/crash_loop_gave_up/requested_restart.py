@@ -11,6 +11,7 @@ from fixer.analysis.route_verdict import recent_events
 from fixer.analysis.run_log import message_of, program_lines, stop_request_line
 from fixer.analysis.service_state import run_state_of, start_time_of, state_evidence
 from fixer.lazy.regex import regex, up_to_first
+from fixer.managers import manager_of
 from fixer.model.diagnosis import Finding
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import ErrorEvent, LogLine, RouteFacts, Service
@@ -43,7 +44,7 @@ def _is_route_to(case: Case, facts: RouteFacts, service_id: str) -> bool:
 
 
 def _restart_window_finding(case: Case, service: Service, routes: tuple[RouteFacts, ...], cause: str) -> Finding | None:
-    began, ended = start_time_of(service), _stopped_at(service)
+    began, ended = start_time_of(service), manager_of(service).ended_at()
     if not ended or not ended <= began + _CLOCK_SLACK:
         return None
     stop_line = stop_request_line(service, ended - _STOP_SECONDS, began + _CLOCK_SLACK)
@@ -63,12 +64,6 @@ def _restart_window_finding(case: Case, service: Service, routes: tuple[RouteFac
         evidence=(state_evidence(service), log_evidence(stop_line.text, stop_line.where),
                   Evidence("nginx-log", events[-1].where, f"{len(events)} times: {events[-1].raw[:300]}")),
     )
-
-
-def _stopped_at(service: Service) -> float:
-    if service.unit is not None:
-        return service.unit.inactive_enter
-    return service.container.finished_at if service.container is not None else 0.0
 
 
 def _refused_events(case: Case, routes: tuple[RouteFacts, ...]) -> tuple[ErrorEvent, ...]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from fixer.lazy.regex import regex
+from fixer.managers import manager_of
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.query import ListProcesses
 from fixer.model.snapshot import Service
@@ -17,17 +18,10 @@ _OWN_CPU = ("/sys/fs/cgroup/cpu.stat", "/sys/fs/cgroup/cpu/cpu.stat", "/sys/fs/c
 
 def throttling_paths(service: Service, view: View) -> tuple[str, ...]:
     """Return the possible paths of its cpu.stat on cgroup v1 and v2; inside a container its group is the root."""
-    if not has_cpu_quota(service) or not service.pids:
+    if not manager_of(service).limits().cpus or not service.pids:
         return ()
     own = _OWN_CPU if service.container is not None else ()
     return tuple(dict.fromkeys((*cgroup_files(view, service.pids[0], "cpu", "cpu.stat"), *own)))
-
-
-def has_cpu_quota(service: Service) -> bool:
-    """Return whether its service manager sets a CPU quota."""
-    if service.unit is not None:
-        return service.unit.cpu_limit > 0
-    return service.container is not None and service.container.cpu_limit > 0
 
 
 def cgroup_files(view: View, pid: int, controller: str, wanted: str) -> Iterator[str]:
@@ -49,7 +43,7 @@ def cgroup_files(view: View, pid: int, controller: str, wanted: str) -> Iterator
 
 def throttling_of(service: Service, view: View | None) -> Fact[tuple[int, int]]:
     """Return (throttled periods, all periods) from the first cpu.stat that counts any period."""
-    if view is None or not has_cpu_quota(service):
+    if view is None or not manager_of(service).limits().cpus:
         return Unknown("no quota")
     for path in throttling_paths(service, view):
         data = view.data(path)
@@ -66,16 +60,9 @@ _REFAULT_COUNT = regex(r"^workingset_refault_(?P<kind>anon|file) (?P<pages>\d+)$
 _OWN_MEMORY = ("/sys/fs/cgroup/memory.stat", "/sys/fs/cgroup/memory/memory.stat")
 
 
-def has_memory_limit(service: Service) -> bool:
-    """Return whether its service manager sets a memory limit."""
-    if service.unit is not None:
-        return service.unit.memory_max > 0
-    return service.container is not None and service.container.memory_max > 0
-
-
 def refault_paths(service: Service, view: View) -> tuple[str, ...]:
     """Return the possible paths of its memory.stat on cgroup v1 and v2; inside a container its group is the root."""
-    if not has_memory_limit(service) or not service.pids:
+    if not manager_of(service).limits().memory or not service.pids:
         return ()
     own = _OWN_MEMORY if service.container is not None else ()
     return tuple(dict.fromkeys((*cgroup_files(view, service.pids[0], "memory", "memory.stat"), *own)))
@@ -83,7 +70,7 @@ def refault_paths(service: Service, view: View) -> tuple[str, ...]:
 
 def refaults_of(service: Service, view: View | None) -> Fact[int]:
     """Return the pages refaulted since the cgroup exists. Old kernels do not count them on cgroup v1."""
-    if view is None or not has_memory_limit(service):
+    if view is None or not manager_of(service).limits().memory:
         return Unknown("no limit")
     for path in refault_paths(service, view):
         data = view.data(path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fixer.lazy.regex import regex
+from fixer.managers import manager_of
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.query import Answer, Command, ReadFile
 from fixer.model.service import Service
@@ -28,9 +29,9 @@ def can_be_oom_kill(service: Service) -> bool:
         return True
     if box is not None and (box.oom_killed or box.exit_code == 137):
         return True
-    limited = bool((unit is not None and unit.memory_max) or (box is not None and box.memory_max))
     lines = service.log.or_else(())
-    return limited and (service.running or any(_WORKER_KILLED.search(line.text) for line in lines))
+    return manager_of(service).limits().memory > 0 and (
+        service.running or any(_WORKER_KILLED.search(line.text) for line in lines))
 
 
 def kernel_log_of(view: View) -> KernelLog:
