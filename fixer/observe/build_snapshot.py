@@ -9,7 +9,7 @@ from fixer.formats.socket_tables import parse_connections
 from fixer.lazy.dataclass import replace
 from fixer.model.capture import Capture, NodeCapture
 from fixer.model.facts import Fact, Known, Unknown
-from fixer.model.nginx_config import UpstreamServer
+from fixer.model.nginx_config import GeneratedFile, UpstreamServer
 from fixer.model.query import (
     CUT_OFF,
     LOOK_LIMIT,
@@ -25,6 +25,7 @@ from fixer.model.snapshot import (
     AddressCandidate,
     Container,
     Endpoint,
+    FileContent,
     Listener,
     Nginx,
     Node,
@@ -97,12 +98,13 @@ def build_snapshot(capture: Capture) -> Snapshot:
     sites = sites_of(views, containers)
     plans = {id(site): plan_probes(site, options, views, containers) for site in sites}
     endpoints = [e for site in sites for e in _build_endpoints(site, plans[id(site)], services, views, containers)]
+    generated, templates = _generated_files(sites, views, containers) if containers else ((), ())
     return Snapshot(
         target=capture.target, taken_at=max((n.now for n in capture.nodes), default=0.0),
         nodes=tuple(_build_node(view) for view in views.values() if view.name != ENGINE),
         nginxes=tuple(_build_nginx(site, services, views, containers) for site in sites), services=services,
         endpoints=tuple(endpoints), routes=tuple(r for s in sites for r in _route_facts(s, plans[id(s)], options)),
-        files=contents_of(views, sites, services, containers, options.learned),
+        files=(*contents_of(views, sites, services, containers, options.learned), *templates),
         notes=(*capture.notes, *_notes(capture, views, plans)), compose=compose_of(sites, containers, views),
         engine_firewall=engine_firewall(views.get(ENGINE)),
         learned=tuple(learned for view in views.values() if (learned := learned_of(view, options.learned)) is not None),
@@ -113,9 +115,17 @@ def build_snapshot(capture: Capture) -> Snapshot:
         address_candidates=_unlisted_containers(sites, options, views, containers) if containers else (),
         boot_entries=tuple(s for view in views.values() for s in boot_entries_of(
             view, container_of(view.name, containers))),
-        is_cut=any(map(_is_cut, capture.nodes)),
+        is_cut=any(map(_is_cut, capture.nodes)), generated_files=generated,
         hand_started_logs=tuple(words for view in views.values() if (words := unmanaged_log_of(view)) is not None),
     )
+
+
+def _generated_files(sites: tuple[Site, ...], views: Mapping[str, View], containers: tuple[Container, ...],
+                     ) -> tuple[tuple[GeneratedFile, ...], tuple[FileContent, ...]]:
+    from fixer.observe.generated_files import generated_files_of, template_contents  # only needed with containers
+
+    made = generated_files_of(sites, views, containers)
+    return made, tuple(template_contents(made, views, containers))
 
 
 def _seen_last(containers: tuple[Container, ...], capture: Capture) -> tuple[Container, ...]:

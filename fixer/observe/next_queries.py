@@ -100,12 +100,8 @@ def follow_up_queries(capture: Capture, options: ObserveOptions) -> QueriesByNod
     asked: QueriesByNode = {name: [] for name in views}
     for site in sites:
         asked[site.view.name] += _site_queries(site, options, views, containers)
-        if containers:
-            from fixer.observe.nginx.unlisted_containers import (  # only needed with containers
-                unlisted_container_probes,
-            )
-
-            asked[site.view.name] += unlisted_container_probes(site, options, views, containers)
+        for node, query in _container_queries(site, options, views, containers) if containers else ():
+            asked[node].append(query)
     for view in views.values():
         if view.name != ENGINE:
             asked[view.name] += [*_unit_file_queries(view), *_program_source_queries(view, services),
@@ -131,6 +127,16 @@ def follow_up_queries(capture: Capture, options: ObserveOptions) -> QueriesByNod
             plan = plan_probes(site, options, views, containers)
             asked[ENGINE] += later_engine_log_queries(site, plan, views, containers)
     return {name: new for name, queries in asked.items() if (new := list(_unanswered_queries(queries, views[name])))}
+
+
+def _container_queries(site: Site, options: ObserveOptions, views: Mapping[str, View],
+                       containers: tuple[Container, ...]) -> Iterator[tuple[str, Query]]:
+    """Yield queries that only nginx among containers needs."""
+    from fixer.observe.generated_files import template_queries
+    from fixer.observe.nginx.unlisted_containers import unlisted_container_probes
+
+    yield from ((site.view.name, query) for query in unlisted_container_probes(site, options, views, containers))
+    yield from template_queries(site, options, views, containers)
 
 
 def _unanswered_queries(queries: list[Query], view: View) -> Iterator[Query]:
