@@ -74,6 +74,8 @@ def _is_replaced(step: Step, writes: Sequence[WriteFile], box: Container) -> boo
     """Return whether the start that makes the files again takes the place of this step."""
     if isinstance(step, ContainerAction):
         return step.container_id == box.id
+    if isinstance(step, WaitForListener):
+        return step.container == box.name
     return step in writes or (isinstance(step, CheckNginx | ReloadNginx) and step.node == writes[0].node)
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from fixer.analysis.evidence import container_of
 from fixer.model.diagnosis import Repair
 from fixer.model.plan import CheckNginx, ComposeUp, ContainerAction, ReloadNginx, WaitForListener, WriteFile
 from fixer.redaction.masked_steps import diff_of
@@ -176,6 +177,22 @@ def test_a_new_directive() -> None:
     assert edits(repair)["/srv/shop/templates/shop.conf.template"] == literal().template.replace(
         "    location", "    keepalive_timeout 5;\n    location")
     assert "taken for a variable" in edited(literal(), ("    location", "    set $a $host;\n    location")).manual
+
+
+def test_a_start_that_the_repair_made_itself_comes_after_the_edit() -> None:
+    """nginx is down because of the name: its container is started by the recreation, and only then waited for."""
+    seen = Project().snapshot()
+    page = seen.file("web", MADE_FILE)
+    assert page is not None
+    edit = WriteFile("web", MADE_FILE, page.data, page.data.replace(b"api:8000", b"shop:8000"), "x")
+    box = container_of(seen, "web")
+    assert box is not None
+    other = ContainerAction("api" * 8, "shop-api-1", "start", "exited")
+    wait = WaitForListener("api", "127.0.0.1", 8000, container="shop-api-1")
+    own = (ContainerAction(box.id, box.name, "restart", "restarting"), WaitForListener("web", "127.0.0.1", 80, container=box.name))
+    repair = with_lasting_edits(seen, Repair("x", "safe", "change it", (other, wait, edit, *own)))
+    assert kinds(repair) == [WriteFile, ContainerAction, WaitForListener, ComposeUp, WaitForListener]
+    assert repair.steps[1:3] == (other, wait)
 
 
 def test_a_value_that_would_need_quotes() -> None:
