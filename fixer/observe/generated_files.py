@@ -70,10 +70,11 @@ def template_queries(site: Site, options: ObserveOptions, views: Mapping[str, Vi
                      containers: tuple[Container, ...]) -> Iterator[tuple[str, Query]]:
     """Yield queries for the templates of files that name a failing address: their bytes if they are mounted outside
     /etc/nginx, and their paths on the Docker host."""
-    place = _place_of(site, views, containers, templates=False)
+    failing = _files_with_failures(site, options, views, containers)
+    place = _place_of(site, views, containers, templates=False) if failing else None
     if place is None:
         return
-    for path in _files_with_failures(site, options, views, containers):
+    for path in failing:
         for name in _mounted_templates(place, path):
             yield site.view.name, ReadFile(name)
         for name in _templates_of(place, path):
@@ -174,8 +175,10 @@ def _is_used(place: _Place, template: str, found: Mapping[str, GeneratedFile]) -
 
 
 def _generated_file(place: _Place, path: str, file: FileAnswer) -> GeneratedFile | None:
-    """Return the file if exactly one template gives its bytes; None else, or if it is not the container's own."""
-    real = _real_path(file)
+    """Return the file if a template gives its bytes, and the last start wrote it into the container's own layer."""
+    real, started = _real_path(file), int(place.box.started_at)      # a file's time has whole seconds
+    if file.stat is None or not 0 < started <= file.stat.end.mtime:
+        return None
     if not is_readable(file) or file.truncated or any(is_within(real, at) for _, at in place.box.shares):
         return None
     for template in _templates_of(place, path):

@@ -17,7 +17,6 @@ from fixer.model.snapshot import Container, Nginx, Snapshot
 from fixer.nginx.lexer import tokenize
 from fixer.repairs.file_edits import EditableFile, NotEditable, generated_file, locate_mounted_file, overwriters_text
 from fixer.repairs.start_service import LISTEN_TIMEOUT, compose_up_step, reachable_host, swarm_advice_text
-from fixer.repairs.write_variables import secrets_to_mask
 
 # Text that YAML, environment files and shells read as it is.
 _PLAIN_VALUE = regex(rb"[A-Za-z0-9_.][A-Za-z0-9_.:/-]{0,252}")
@@ -58,7 +57,8 @@ def _lasting_repair(snapshot: Snapshot, repair: Repair, writes: Sequence[WriteFi
     edits = _source_edits(snapshot, writes)
     names = tuple(dict.fromkeys(edit.variable for some in edits.values() for edit in some if edit.variable))
     places = {key: _source_place(snapshot, box, *key, is_template=not some[0].variable) for key, some in edits.items()}
-    new = tuple(_write_step(places[key], some) for key, some in edits.items())
+    mask = tuple(dict.fromkeys(hidden for write in writes for hidden in write.mask))
+    new = tuple(_write_step(places[key], some, mask) for key, some in edits.items())
     remake = _remake_steps(snapshot, writes[0].node, box, recreate=bool(names))
     others = [step for step in repair.steps if not _is_replaced(step, writes, box)]
     checks = [step for step in repair.steps if isinstance(step, CheckNginx) and step.node == writes[0].node]
@@ -199,12 +199,11 @@ def _source_place(snapshot: Snapshot, box: Container, node: str, path: str, *, i
     return place
 
 
-def _write_step(place: EditableFile, edits: Sequence[_Edit]) -> WriteFile:
+def _write_step(place: EditableFile, edits: Sequence[_Edit], mask: tuple[bytes, ...]) -> WriteFile:
     data = place.data
     for edit in reversed(edits):
         data = data[:edit.start] + edit.new + data[edit.end:]
     what = ", ".join(dict.fromkeys(edit.variable for edit in edits if edit.variable))
-    mask = secrets_to_mask({edit.variable: edit.new.decode() for edit in edits if edit.variable}, "dotenv")
     return WriteFile(place.node, place.path, place.data, data, f"set {what}" if what else "edit the template",
                      in_place=place.in_place, mask=mask, display_path=place.display_path)
 

@@ -59,6 +59,7 @@ class Project:
     hashes: str = "web hash-web\napi hash-api\n"
     listens: int = 8001
     kind: TargetKind = "compose"
+    written: float = NOW - 299
 
     def snapshot(self) -> Snapshot:
         return build_snapshot(self.capture())
@@ -82,7 +83,7 @@ class Project:
     def _capture(self, web: dict[Query, Answer], engine: dict[Query, Answer]) -> Capture:
         started = NOW - 300
         tree = (file("/etc/nginx/nginx.conf", MAIN, mtime=NOW - 9000),
-                file("/etc/nginx/conf.d/shop.conf", self.made, mtime=started + 1),
+                file("/etc/nginx/conf.d/shop.conf", self.made, mtime=self.written),
                 file("/etc/nginx/templates/shop.conf.template", self.template, mtime=NOW - 9000), *self.tree)
         boxes = [_inspect("web", ["sh", "/start.sh"], "10.9.0.2", self.env, started),
                  _inspect("api", ["uvicorn", "app:app", "--host", "0.0.0.0", "--port", str(self.listens)], "10.9.0.3", (),

@@ -99,7 +99,10 @@ def test_a_variable_of_the_image_or_of_docker_run() -> None:
     replace(Project(), template=TEMPLATE + "# edited since the start\n"),
     # the next start would make another file, or another text
     replace(Project(), tree=(file("/etc/nginx/templates/new.conf.template", "server { }"),)),
-    replace(Project(), tree=(file("/etc/nginx/templates/tls.conf.template", "a"), file("/etc/nginx/conf.d/tls.conf", "b"))),
+    replace(Project(), tree=(file("/etc/nginx/templates/tls.conf.template", "a"),
+                             file("/etc/nginx/conf.d/tls.conf", "b", mtime=NOW - 9))),
+    # it was written before the start: the next one need not write it again
+    replace(Project(), written=NOW - 400),
     # the file itself is mounted: what generates it is outside the container
     replace(Project(), mounts=({"Type": "bind", "Source": "/srv/shop/conf.d", "Destination": "/etc/nginx/conf.d"},)),
 ])
@@ -108,7 +111,7 @@ def test_unproven_files_are_not_called_generated(project: Project) -> None:
 
 
 def test_several_files_with_a_template_each() -> None:
-    more = (file("/etc/nginx/templates/tls.conf.template", "a ${BACKEND}"), file("/etc/nginx/snippets/tls.conf", "a api:8000"))
+    more = (file("/etc/nginx/templates/tls.conf.template", "a ${BACKEND}"), file("/etc/nginx/snippets/tls.conf", "a api:8000", mtime=NOW - 9))
     assert [made.path for made in replace(Project(), tree=more).snapshot().generated_files] == [
         MADE_FILE, "/etc/nginx/snippets/tls.conf"]
 

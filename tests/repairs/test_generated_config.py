@@ -199,6 +199,22 @@ def test_a_value_that_would_need_quotes() -> None:
     assert "BACKEND would need quotes" in edited(Project(), ("api:8000", "[::1]:8001")).manual
 
 
+def test_a_file_that_would_be_deleted_stays_with_the_operator() -> None:
+    seen = Project().snapshot()
+    repair = with_lasting_edits(seen, Repair("x", "safe", "y", (WriteFile("web", MADE_FILE, b"", None, "x"),)))
+    assert repair.risk == "manual" and "would be created or deleted" in repair.manual
+
+
+def test_what_the_cause_masks_stays_masked() -> None:
+    seen = literal().snapshot()
+    page = seen.file("web", MADE_FILE)
+    assert page is not None
+    step = WriteFile("web", MADE_FILE, page.data, page.data.replace(b"api:8000", b"shop:8000"), "x", mask=(b"listen",))
+    made = with_lasting_edits(seen, Repair("x", "safe", "y", (step,)))
+    assert isinstance(made.steps[0], WriteFile) and made.steps[0].mask == (b"listen",)
+    assert "listen" not in diff_of(made.steps)
+
+
 def test_other_repairs_stay_as_they_are() -> None:
     seen = Project().snapshot()
     repair = Repair("x", "safe", "y", (ContainerAction("id", "name", "restart", "running"),))
