@@ -6,15 +6,17 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from fixer.formats.addresses import DOCKER_RESOLVER
 from fixer.formats.docker_conventions import environment_paths
 from fixer.formats.env_file import read_env_file
 from fixer.formats.folders import is_within
 from fixer.formats.shell_words import Piece, Word
 from fixer.formats.template_text import TemplateRun, align_template
 from fixer.lazy.dataclass import dataclass, replace
+from fixer.lazy.regex import regex
 from fixer.model.facts import Known
 from fixer.model.nginx_config import GeneratedFile, SourceRun
-from fixer.model.query import FileAnswer, Query, ReadFile
+from fixer.model.query import FileAnswer, Query, ReadFile, ReadGlob
 from fixer.model.snapshot import Container, FileContent, ProbeResult
 from fixer.observe.docker.compose_files import ComposeFile, compose_files_of, defined_services, interpolation_env
 from fixer.observe.docker.compose_service import compose_service
@@ -31,7 +33,10 @@ TEMPLATE_ENDINGS = (".template", ".tmpl", ".tpl")
 _SUFFIX, _FOLDER = "NGINX_ENVSUBST_TEMPLATE_SUFFIX", "NGINX_ENVSUBST_TEMPLATE_DIR"
 # The official image's entry point adds a line to this file of the image at each start.
 _OWN_DEFAULT = "/etc/nginx/conf.d/default.conf"
+_RESOLVERS = "NGINX_ENTRYPOINT_LOCAL_RESOLVERS"
+_GLOB = regex(r"[*?\[\]\\]")
 MOST_TEMPLATES = 8      # templates outside /etc/nginx that are read
+MOST_CANDIDATES = 40      # templates that a file is compared with
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +79,12 @@ def template_queries(site: Site, options: ObserveOptions, views: Mapping[str, Vi
     place = _place_of(site, views, containers, templates=False) if failing else None
     if place is None:
         return
-    for path in failing:
-        for name in _mounted_templates(place, path):
-            yield site.view.name, ReadFile(name)
-        for name in _templates_of(place, path):
-            mount = host_path_of(site.view.name, site.view.files[name], containers)
-            if mount is not None:
-                yield ENGINE, ReadFile(mount[0])
+    for query in _outside_queries(place):
+        yield site.view.name, query
+    for name in dict.fromkeys(name for path in failing for name in _candidates(place, path)):
+        mount = host_path_of(site.view.name, site.view.files[name], containers)
+        if mount is not None:
+            yield ENGINE, ReadFile(mount[0])
 
 
 def _files_with_failures(site: Site, options: ObserveOptions, views: Mapping[str, View],
@@ -100,14 +104,14 @@ def _is_good(result: ProbeResult) -> bool:
     return result.error is None and (result.status is None or result.status < 500)
 
 
-def _mounted_templates(place: _Place, path: str) -> Iterator[str]:
-    """Yield paths outside /etc/nginx at which the container may have the template of a file."""
-    name = posixpath.basename(path)
-    listed = [posixpath.normpath(mount[1]) for mount in place.box.mounts]
+def _outside_queries(place: _Place) -> Iterator[Query]:
+    """Yield queries for templates outside /etc/nginx: mounted files, and the folder that the container names."""
+    mounted = (posixpath.normpath(mount[1]) for mount in place.box.mounts)
+    named = [path for path in mounted if path.endswith(place.endings) and not is_within(path, "/etc/nginx")]
+    yield from map(ReadFile, named[:MOST_TEMPLATES])
     folder = place.values.get(_FOLDER, b"").decode("utf-8", "replace")
-    found = [at for at in listed if posixpath.basename(at) in {name + ending for ending in place.endings}]
-    found += [posixpath.join(folder, name + ending) for ending in place.endings if folder.startswith("/")]
-    yield from (at for at in dict.fromkeys(found[:MOST_TEMPLATES]) if not is_within(at, "/etc/nginx"))
+    if folder.startswith("/") and not is_within(folder, "/etc/nginx") and not _GLOB.search(folder):
+        yield ReadGlob(tuple(f"{folder}/*{ending}" for ending in place.endings if not _GLOB.search(ending)))
 
 
 def _place_of(site: Site, views: Mapping[str, View], containers: tuple[Container, ...], *,
@@ -118,34 +122,53 @@ def _place_of(site: Site, views: Mapping[str, View], containers: tuple[Container
         return None
     raw = container_environment(box, engine)
     values = {name: text.encode("utf-8", "surrogateescape") for name, text in raw.items()}
+    if _RESOLVERS in values:
+        values["NGINX_LOCAL_RESOLVERS"] = DOCKER_RESOLVER.encode()      # the entry point sets it on Docker's networks
     bare = _Place(site, box, engine, values, {}, containers)
     if not templates:
         return bare
-    if not any(_templates_of(bare, path) for path in site.config.value.files):
+    if not _templates(bare):
         return None
     written = compose_service(box, engine)
     return bare if written is None else replace(bare, words=written.env)
 
 
+def _templates(place: _Place) -> tuple[str, ...]:
+    """Return the templates that were read, the first of many."""
+    return tuple(path for path, file in place.site.view.files.items()
+                 if path.endswith(place.endings) and is_readable(file) and not file.truncated)[:MOST_CANDIDATES]
+
+
 def _templates_of(place: _Place, path: str) -> tuple[str, ...]:
-    """Return the files that were read and have the name of a template of this one."""
+    """Return those with the name of the file."""
     names = {posixpath.basename(path) + ending for ending in place.endings}
-    return tuple(other for other, file in place.site.view.files.items()
-                 if posixpath.basename(other) in names and is_readable(file) and not file.truncated)
+    return tuple(other for other in _templates(place) if posixpath.basename(other) in names)
+
+
+def _candidates(place: _Place, path: str) -> tuple[str, ...]:
+    """Return those with its name; all, if none has it and the last start wrote the file."""
+    named, file = _templates_of(place, path), place.site.view.files.get(path)
+    return named or (_templates(place) if file is not None and _is_written_at_start(place, file) else ())
+
+
+def _is_written_at_start(place: _Place, file: FileAnswer) -> bool:
+    """Return whether the last start wrote the file into the container's own layer."""
+    started = int(place.box.started_at)      # a file's time has whole seconds
+    return file.stat is not None and 0 < started <= file.stat.end.mtime and not any(
+        is_within(_real_path(file), at) for _, at in place.box.shares)
 
 
 def _generated_files(place: _Place) -> tuple[GeneratedFile, ...]:
     files = place.site.config.value.files if isinstance(place.site.config, Known) else ()
     found: dict[str, GeneratedFile] = {}
-    for path in (*files, *_outputs_of_templates(place)):
+    for path in dict.fromkeys((*files, *_outputs_of_templates(place))):
         file = place.site.view.files.get(path)
-        if path in found or file is None or not _templates_of(place, path):
-            continue
-        made = _generated_file(place, path, file)
-        if made is None:
+        made = _generated_file(place, path, file) if file is not None else None
+        if made is not None:
+            found[path] = made
+        elif _templates_of(place, path):
             return ()       # the next start would change more than a repair of another file
-        found[path] = made
-    if not all(_is_used(place, path, found) for path in _listed_templates(place, found)):
+    if not all(_is_used(template, found) for template in _listed_templates(place, found)):
         return ()
     if any(_is_stale(place, path) for path in files):
         return ()
@@ -170,24 +193,21 @@ def _listed_templates(place: _Place, found: Mapping[str, GeneratedFile]) -> Iter
             yield path
 
 
-def _is_used(place: _Place, template: str, found: Mapping[str, GeneratedFile]) -> bool:
+def _is_used(template: str, found: Mapping[str, GeneratedFile]) -> bool:
     return any(template == made.template for made in found.values())
 
 
 def _generated_file(place: _Place, path: str, file: FileAnswer) -> GeneratedFile | None:
-    """Return the file if a template gives its bytes, and the last start wrote it into the container's own layer."""
-    real, started = _real_path(file), int(place.box.started_at)      # a file's time has whole seconds
-    if file.stat is None or not 0 < started <= file.stat.end.mtime:
+    """Return the file if a template gives its bytes, and the last start wrote it."""
+    if not is_readable(file) or file.truncated or not file.data or not _is_written_at_start(place, file):
         return None
-    if not is_readable(file) or file.truncated or any(is_within(real, at) for _, at in place.box.shares):
-        return None
-    for template in _templates_of(place, path):
+    for template in _candidates(place, path):
         source = place.site.view.files[template]
         runs = align_template(source.data, file.data, place.values)
         if runs is not None:
             node = place.site.view.name
             parts = tuple(part for run in runs for part in _source_runs(place, template, run))
-            return GeneratedFile(node, real, template, parts)
+            return GeneratedFile(node, _real_path(file), template, parts)
     return None
 
 

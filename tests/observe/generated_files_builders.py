@@ -60,6 +60,7 @@ class Project:
     listens: int = 8001
     kind: TargetKind = "compose"
     written: float = NOW - 299
+    ending: str = ".template"
 
     def snapshot(self) -> Snapshot:
         return build_snapshot(self.capture())
@@ -84,7 +85,7 @@ class Project:
         started = NOW - 300
         tree = (file("/etc/nginx/nginx.conf", MAIN, mtime=NOW - 9000),
                 file("/etc/nginx/conf.d/shop.conf", self.made, mtime=self.written),
-                file("/etc/nginx/templates/shop.conf.template", self.template, mtime=NOW - 9000), *self.tree)
+                file(f"/etc/nginx/templates/shop.conf{self.ending}", self.template, mtime=NOW - 9000), *self.tree)
         boxes = [_inspect("web", ["sh", "/start.sh"], "10.9.0.2", self.env, started),
                  _inspect("api", ["uvicorn", "app:app", "--host", "0.0.0.0", "--port", str(self.listens)], "10.9.0.3", (),
                           started)]

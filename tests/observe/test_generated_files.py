@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.model.query import Probe, Query, ReadFile
+from fixer.model.query import Probe, Query, ReadFile, ReadGlob
 from fixer.observe.next_queries import follow_up_queries
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.observe.capture_builders import NOW, file
@@ -118,7 +118,7 @@ def test_several_files_with_a_template_each() -> None:
 
 def test_another_ending_of_templates() -> None:
     """NGINX_ENVSUBST_TEMPLATE_SUFFIX of the official image."""
-    project = replace(Project(), template="x", tree=(file("/etc/nginx/templates/shop.conf.in", TEMPLATE),),
+    project = replace(Project(), template="x", ending=".off", tree=(file("/etc/nginx/templates/shop.conf.in", TEMPLATE),),
                       env=("BACKEND=api:8000", "NGINX_ENVSUBST_TEMPLATE_SUFFIX=.in"))
     made = project.snapshot().generated_files
     assert [one.template for one in made] == ["/etc/nginx/templates/shop.conf.in"]
@@ -154,10 +154,29 @@ def test_the_host_is_asked_for_the_template_only_if_an_address_fails() -> None:
 
 
 def test_a_template_that_is_mounted_elsewhere_is_read_if_an_address_fails() -> None:
-    mount = {"Type": "bind", "Source": "/srv/shop/shop.tmpl", "Destination": "/opt/shop.conf.template"}
+    mount = {"Type": "bind", "Source": "/srv/shop/shop.tmpl", "Destination": "/opt/site.template"}
     named = replace(Project(), mounts=(mount,))
     folder = replace(Project(), env=("NGINX_ENVSUBST_TEMPLATE_DIR=/opt",))
-    for project in (named, folder):
-        assert ReadFile("/opt/shop.conf.template") in asked_of(project, "web")
+    every = ReadGlob(("/opt/*.template", "/opt/*.tmpl", "/opt/*.tpl"))
+    for project, wanted in ((named, ReadFile("/opt/site.template")), (folder, every)):
+        assert wanted in asked_of(project, "web")
         assert not [q for q in asked_of(replace(project, listens=8000), "web") if "/opt/" in str(q)]
+    assert every not in asked_of(replace(Project(), env=("NGINX_ENVSUBST_TEMPLATE_DIR=/o*",)), "web")
 
+
+def test_a_template_with_another_name() -> None:
+    """`envsubst < site.template > conf.d/shop.conf`: the bytes tell, whatever the names are."""
+    other = file("/etc/nginx/site.template", TEMPLATE)
+    made = replace(Project(), ending=".off", tree=(other,)).snapshot().generated_files
+    assert [(one.path, one.template) for one in made] == [(MADE_FILE, "/etc/nginx/site.template")]
+    assert replace(Project(), ending=".off", tree=(other,), written=NOW - 400).snapshot().generated_files == ()
+    unequal = file("/etc/nginx/site.template", TEMPLATE + "#")
+    assert replace(Project(), ending=".off", tree=(unequal,)).snapshot().generated_files == ()
+
+
+def test_the_resolvers_that_the_official_image_sets() -> None:
+    text = TEMPLATE.replace("listen 80;", "listen 80; resolver ${NGINX_LOCAL_RESOLVERS};")
+    made = text.replace("${NGINX_LOCAL_RESOLVERS}", "127.0.0.11").replace("${BACKEND}", "api:8000")
+    env = ("BACKEND=api:8000", "NGINX_ENTRYPOINT_LOCAL_RESOLVERS=1")
+    assert len(replace(Project(), template=text, made=made, env=env).snapshot().generated_files) == 1
+    assert replace(Project(), template=text, made=made, env=env[:1]).snapshot().generated_files == ()
