@@ -355,6 +355,7 @@ class Snapshot:
     is_cut: bool = False
     # nginx's files that its container makes of templates at each start, if that is proven byte by byte
     generated_files: tuple[GeneratedFile, ...] = ()
+    templates: tuple[FileContent, ...] = ()  # of these files; nginx itself does not read them
 
     def service(self, service_id: str) -> Service | None:
         """Return the service with that id."""

@@ -104,7 +104,7 @@ def build_snapshot(capture: Capture) -> Snapshot:
         nodes=tuple(_build_node(view) for view in views.values() if view.name != ENGINE),
         nginxes=tuple(_build_nginx(site, services, views, containers) for site in sites), services=services,
         endpoints=tuple(endpoints), routes=tuple(r for s in sites for r in _route_facts(s, plans[id(s)], options)),
-        files=(*contents_of(views, sites, services, containers, options.learned), *templates),
+        files=contents_of(views, sites, services, containers, options.learned),
         notes=(*capture.notes, *_notes(capture, views, plans)), compose=compose_of(sites, containers, views),
         engine_firewall=engine_firewall(views.get(ENGINE)),
         learned=tuple(learned for view in views.values() if (learned := learned_of(view, options.learned)) is not None),
@@ -115,7 +115,7 @@ def build_snapshot(capture: Capture) -> Snapshot:
         address_candidates=_unlisted_containers(sites, options, views, containers) if containers else (),
         boot_entries=tuple(s for view in views.values() for s in boot_entries_of(
             view, container_of(view.name, containers))),
-        is_cut=any(map(_is_cut, capture.nodes)), generated_files=generated,
+        is_cut=any(map(_is_cut, capture.nodes)), generated_files=generated, templates=templates,
         hand_started_logs=tuple(words for view in views.values() if (words := unmanaged_log_of(view)) is not None),
     )
 

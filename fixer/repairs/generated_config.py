@@ -188,7 +188,8 @@ def _is_comment(data: bytes, run: SourceRun) -> bool:
 
 
 def _source_place(snapshot: Snapshot, box: Container, node: str, path: str, *, is_template: bool) -> EditableFile:
-    file = snapshot.file(node, path)
+    known = snapshot.templates if is_template else snapshot.files
+    file = next((file for file in known if (file.node, file.path) == (node, path)), None)
     if file is None:
         raise _UnmappableError(f"{path} could not be read")
     if not is_template:

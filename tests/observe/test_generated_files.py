@@ -27,7 +27,7 @@ def sources(project: Project) -> list[tuple[str, str, str, str]]:
     assert b"".join(file.data[run.start:run.end] for run in made[0].runs) == file.data
     found = []
     for run in made[0].runs:
-        source = seen.file(run.node, run.file)
+        source = next((one for one in (*seen.templates, *seen.files) if (one.node, one.path) == (run.node, run.file)), None)
         held = b"" if source is None or run.at is None else source.data[run.at:run.at + run.end - run.start]
         found.append((file.data[run.start:run.end].decode(), run.file, held.decode(), run.variable))
     return found
@@ -132,9 +132,11 @@ def test_a_file_that_a_new_container_would_not_have() -> None:
         "/etc/nginx/conf.d/extra.conf", "", ""]
 
 
-def test_the_template_is_among_the_files_of_the_snapshot() -> None:
-    found = Project().snapshot().file("web", TEMPLATE_FILE)
-    assert found is not None and found.data == TEMPLATE.encode()
+def test_a_template_is_no_file_of_nginx() -> None:
+    """What looks for a directive in nginx's files must not find it twice."""
+    seen = Project().snapshot()
+    assert [(one.node, one.path, one.data) for one in seen.templates] == [("web", TEMPLATE_FILE, TEMPLATE.encode())]
+    assert seen.file("web", TEMPLATE_FILE) is None
 
 
 def asked_of(project: Project, node: str) -> list[Query]:
