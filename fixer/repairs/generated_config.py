@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Sequence
+from itertools import accumulate, pairwise
 from typing import Literal
 
 from fixer.analysis.evidence import ENGINE, container_of, listeners_on, pids_of
@@ -18,6 +19,7 @@ from fixer.nginx.lexer import tokenize
 from fixer.repairs.file_edits import EditableFile, NotEditable, generated_file, locate_mounted_file, overwriters_text
 from fixer.repairs.start_service import LISTEN_TIMEOUT, compose_up_step, reachable_host, swarm_advice_text
 
+_MAX_TEXTS = 5000      # tokens of a file whose edits are told apart, with the texts between them
 # Text that YAML, environment files and shells read as it is.
 _PLAIN_VALUE = regex(rb"[A-Za-z0-9_.][A-Za-z0-9_.:/-]{0,252}")
 
@@ -86,9 +88,12 @@ def _source_edits(snapshot: Snapshot, writes: Sequence[WriteFile]) -> dict[tuple
         made = generated_file(snapshot, write.node, write.path)
         if made is None or write.before is None or write.after is None:
             raise _UnmappableError(f"{write.path} would be created or deleted")
-        for edit in _changed_spans(write.before, write.after):
-            for run, part in _split_by_runs(made, write.before, edit):
-                _add_edit(wanted, run, part, write.before)
+        parts = [pair for edit in _changed_spans(write.before, write.after)
+                 for pair in _split_by_runs(made, write.before, edit)]
+        if _replaced(write.before, [part for _, part in parts]) != write.after:
+            raise _UnmappableError("its sources would give another file")
+        for run, part in parts:
+            _add_edit(wanted, run, part, write.before)
     _require_same_everywhere(snapshot, writes[0].node, wanted)
     found: dict[tuple[str, str], dict[_Edit, None]] = {}
     for run, edit in wanted.items():
@@ -97,18 +102,26 @@ def _source_edits(snapshot: Snapshot, writes: Sequence[WriteFile]) -> dict[tuple
 
 
 def _changed_spans(before: bytes, after: bytes) -> Iterator[_Edit]:
-    """Yield what changes: argument by argument, else everything between the first and the last difference."""
-    old, new = tokenize(before)[0], tokenize(after)[0]
-    if len(old) != len(new):
+    """Yield what changes, argument by argument, with the blanks and comments between them."""
+    old, new = _texts(before), _texts(after)
+    offsets = list(accumulate(map(len, old), initial=0))
+    if len(old) == len(new):
+        yield from (_trimmed(was, now, at) for was, now, at in zip(old, new, offsets, strict=False) if was != now)
+        return
+    if max(len(old), len(new)) > _MAX_TEXTS:
         yield _trimmed(before, after, 0)
         return
-    end_old = end_new = 0
-    for was, now in zip(old, new, strict=True):
-        if before[end_old:was.start] != after[end_new:now.start]:
-            raise _UnmappableError("it changes more than arguments")
-        if before[was.start:was.end] != after[now.start:now.end]:
-            yield _trimmed(before[was.start:was.end], after[now.start:now.end], was.start)
-        end_old, end_new = was.end, now.end
+    from difflib import SequenceMatcher  # only for directives that are added or removed
+
+    for kind, first, last, left, right in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if kind != "equal":
+            yield _trimmed(b"".join(old[first:last]), b"".join(new[left:right]), offsets[first])
+
+
+def _texts(data: bytes) -> list[bytes]:
+    """Return the tokens of a file and the text between them, in order."""
+    edges = [0, *(edge for token in tokenize(data)[0] for edge in (token.start, token.end)), len(data)]
+    return [data[start:end] for start, end in pairwise(edges)]
 
 
 def _trimmed(old: bytes, new: bytes, at: int) -> _Edit:
@@ -129,7 +142,22 @@ def _split_by_runs(made: GeneratedFile, data: bytes, edit: _Edit) -> Iterator[tu
     if len(within) == 1:
         yield within[0], edit
         return
-    yield from _split_at_literal(within, data, edit)
+    kept = next((run for run in within if run.variable and _is_kept(run, data, edit)), None)
+    if kept is None:
+        yield from _split_at_literal(within, data, edit)
+        return
+    head, _, tail = edit.new.partition(data[kept.start:kept.end])
+    for part in (_Edit(edit.start, kept.start, head), _Edit(kept.end, edit.end, tail)):
+        rest = _trimmed(data[part.start:part.end], part.new, part.start)
+        if rest.start != rest.end or rest.new:
+            yield from _split_by_runs(made, data, rest)
+
+
+def _is_kept(run: SourceRun, data: bytes, edit: _Edit) -> bool:
+    """Return whether the value that an edit covers stays within its new text, and where is plain."""
+    value = data[run.start:run.end]
+    return bool(value) and edit.start <= run.start and run.end <= edit.end and (
+        data[edit.start:edit.end].count(value) == edit.new.count(value) == 1)
 
 
 def _split_at_literal(within: Sequence[SourceRun], data: bytes, edit: _Edit) -> Iterator[tuple[SourceRun, _Edit]]:
@@ -201,12 +229,17 @@ def _source_place(snapshot: Snapshot, box: Container, node: str, path: str, *, i
 
 
 def _write_step(place: EditableFile, edits: Sequence[_Edit], mask: tuple[bytes, ...]) -> WriteFile:
-    data = place.data
-    for edit in reversed(edits):
-        data = data[:edit.start] + edit.new + data[edit.end:]
+    data = _replaced(place.data, edits)
     what = ", ".join(dict.fromkeys(edit.variable for edit in edits if edit.variable))
     return WriteFile(place.node, place.path, place.data, data, f"set {what}" if what else "edit the template",
                      in_place=place.in_place, mask=mask, display_path=place.display_path)
+
+
+def _replaced(data: bytes, edits: Sequence[_Edit]) -> bytes:
+    """Return the bytes after the edits, which are in order."""
+    for edit in reversed(edits):
+        data = data[:edit.start] + edit.new + data[edit.end:]
+    return data
 
 
 def _remake_steps(snapshot: Snapshot, node: str, box: Container, *, recreate: bool) -> tuple[Step, ...]:

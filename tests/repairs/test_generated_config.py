@@ -195,6 +195,17 @@ def test_a_start_that_the_repair_made_itself_comes_after_the_edit() -> None:
     assert repair.steps[1:3] == (other, wait)
 
 
+def test_directives_around_a_variable() -> None:
+    """Another protocol: the pass has another name, its scheme goes, and a line is added after it."""
+    repair = edited(Project(), ("proxy_pass http://api:8000;", "uwsgi_pass api:8000;\n        include uwsgi_params;"))
+    assert edits(repair) == {"/srv/shop/templates/shop.conf.template": TEMPLATE.replace(
+        "proxy_pass http://${BACKEND};", "uwsgi_pass ${BACKEND};\n        include uwsgi_params;")}
+    assert ContainerAction in kinds(repair)
+    twice = edited(Project(), ("proxy_pass http", "proxy_read_timeout 9s;\n        proxy_pass https"), ("80;", "81;"))
+    assert edits(twice) == {"/srv/shop/templates/shop.conf.template": TEMPLATE.replace(
+        "proxy_pass http", "proxy_read_timeout 9s;\n        proxy_pass https").replace("80;", "81;")}
+
+
 def test_a_value_that_would_need_quotes() -> None:
     assert "BACKEND would need quotes" in edited(Project(), ("api:8000", "[::1]:8001")).manual
 
