@@ -16,10 +16,14 @@ from fixer.analysis.route_verdict import RouteVerdict
 from fixer.analysis.service_state import is_unwatched
 from fixer.diagnose.precedence import demote_explained, effects_of
 from fixer.lazy.dataclass import dataclass, replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import DaemonReload, UnitAction, WaitForListener, WriteFile
 from fixer.model.snapshot import Container, Service, Unit
+
+with lazy_imports():
+    from fixer.repairs.generated_config import with_lasting_edits  # only if a container generates files
 
 _ChangeKey: TypeAlias = tuple[str, str, tuple[object, ...]]
 _START_VERBS = frozenset({"start", "restart"})
@@ -227,11 +231,19 @@ def explain_findings(_: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
     return demote_explained(findings)
 
 
+def edit_sources_of_generated_files(case: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
+    """Return the findings; what a container generates at each start is edited in the template or variable."""
+    if not case.snapshot.generated_files:
+        return findings
+    return [replace(finding, repairs=tuple(with_lasting_edits(case.snapshot, repair) for repair in finding.repairs))
+            for finding in findings]
+
+
 Revision: TypeAlias = Callable[[Case, Sequence[Finding]], Sequence[Finding]]
 # All revisions of what the causes have found, in the order in which they are made.
 REVISIONS: tuple[Revision, ...] = (
-    prefer_present_faults, explain_findings, merge_shared_edits, drop_conflicting_starts, drop_transient_restarts,
-    name_failing_replica, doubt_unrecorded_ends,
+    prefer_present_faults, explain_findings, edit_sources_of_generated_files, merge_shared_edits,
+    drop_conflicting_starts, drop_transient_restarts, name_failing_replica, doubt_unrecorded_ends,
 )
 
 

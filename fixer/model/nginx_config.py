@@ -242,3 +242,31 @@ class UnloadedSite:
     port: int
     unix: str | None
     pattern: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRun:
+    """The bytes `start` to `end` of a generated file. They are the same bytes, from offset `at` of `file` on `node`,
+    as its container or the Docker host names it. `variable` carries them there, empty if the template holds them.
+    `at` None: they cannot be edited, for the reason `why` (a sentence without an end)."""
+
+    start: int
+    end: int
+    node: str
+    file: str
+    at: int | None
+    variable: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedFile:
+    """A file (`path`, after links) that a container makes of `template` and its variables at each start. Its `runs`
+    explain every byte, in order: made again in memory, the file has exactly the bytes that it has now.
+    `lost_file` is another file of the configuration that a new container would not have, empty if there is none."""
+
+    node: str
+    path: str
+    template: str
+    runs: tuple[SourceRun, ...]
+    lost_file: str = ""

@@ -10,7 +10,7 @@ from fixer.model.diagnosis import IgnoredFinding
 from fixer.model.facts import Evidence, Fact, Unknown
 from fixer.model.firewall import Firewall
 from fixer.model.learned import Learned
-from fixer.model.nginx_config import ErrorKind, NginxConfig, Route, UnloadedSite
+from fixer.model.nginx_config import ErrorKind, GeneratedFile, NginxConfig, Route, UnloadedSite
 from fixer.model.query import FileStat
 from fixer.model.service import (
     Binding,
@@ -353,6 +353,9 @@ class Snapshot:
     seconds_since_repair: float = 0.0
     # some questions had no answer before the look was over: what was not seen may be there all the same
     is_cut: bool = False
+    # nginx's files that its container makes of templates at each start, if that is proven byte by byte
+    generated_files: tuple[GeneratedFile, ...] = ()
+    templates: tuple[FileContent, ...] = ()  # of these files; nginx itself does not read them
 
     def service(self, service_id: str) -> Service | None:
         """Return the service with that id."""

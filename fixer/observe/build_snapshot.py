@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fixer.formats.socket_tables import parse_connections
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.capture import Capture
 from fixer.model.query import FileStat, ListSockets
 from fixer.model.snapshot import Node, Snapshot
@@ -22,6 +23,9 @@ from fixer.observe.snapshot_notes import is_cut, snapshot_notes
 from fixer.observe.view.node_view import ENGINE, View, container_of, unreachable_namesakes
 from fixer.observe.view.observe_options import options_from
 
+with lazy_imports():  # only needed with containers
+    from fixer.observe.generated_files import generated_files_of, template_contents
+
 
 def build_snapshot(capture: Capture) -> Snapshot:
     """Return the typed facts of a capture."""
@@ -29,6 +33,8 @@ def build_snapshot(capture: Capture) -> Snapshot:
     views, containers, services, sites = look.views, look.containers, look.services, look.sites
     plans = {id(site): look.plan(site) for site in sites}
     endpoints = [e for site in sites for e in build_endpoints(site, plans[id(site)], look)]
+    generated = generated_files_of(sites, views, containers) if containers else ()
+    templates = tuple(template_contents(generated, views, containers)) if containers else ()
     return Snapshot(
         target=capture.target, taken_at=max((n.now for n in capture.nodes), default=0.0),
         nodes=tuple(_build_node(view) for view in views.values() if view.name != ENGINE),
@@ -46,7 +52,7 @@ def build_snapshot(capture: Capture) -> Snapshot:
         address_candidates=address_candidates(look),
         boot_entries=tuple(s for view in views.values() for s in boot_entries_of(
             view, container_of(view.name, containers))),
-        is_cut=any(map(is_cut, capture.nodes)),
+        is_cut=any(map(is_cut, capture.nodes)), generated_files=generated, templates=templates,
         hand_started_logs=tuple(words for view in views.values() if (words := unmanaged_log_of(view)) is not None),
     )
 

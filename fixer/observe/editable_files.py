@@ -46,8 +46,7 @@ def contents_of(views: Mapping[str, View], sites: Iterable[Site], services: Iter
         view = views.get(node)
         file = view.files.get(path) if view is not None else None
         if file is not None and is_readable(file) and not _is_age_only(file) and (node, path) not in found:
-            mount = host_path_of(node, file, containers)
-            found[node, path] = _file_content(node, file, single=mount is not None and mount[1])
+            found[node, path] = file_content(node, file, containers)
     return tuple(found.values())
 
 
@@ -130,8 +129,11 @@ def host_path_of(node: str, file: FileAnswer, containers: tuple[Container, ...])
     return host_path(container, real)
 
 
-def _file_content(node: str, file: FileAnswer, *, single: bool) -> FileContent:
+def file_content(node: str, file: FileAnswer, containers: tuple[Container, ...]) -> FileContent:
+    """Return a readable file of a node with its bytes."""
     assert file.stat is not None
+    mount = host_path_of(node, file, containers)
+    single = mount is not None and mount[1]
     stat: FileStat = file.stat.end
     real = file.stat.real_path or posixpath.normpath(file.path)
     return FileContent(node, file.path, real, file.data, stat, single, managed_by(file.data))

@@ -27,6 +27,7 @@ from fixer.observe.nginx.probe_follow_ups import later_log_queries, swapped_tls_
 from fixer.observe.nginx.sites import Site
 
 with lazy_imports():
+    from fixer.observe.generated_files import template_queries
     from fixer.observe.nginx.unlisted_containers import unlisted_container_probes  # only needed with containers
 
 MOST_TEMP_FOLDERS = 4
@@ -39,6 +40,7 @@ def site_queries(look: Look) -> Iterator[tuple[str, Query]]:
         if look.containers:
             yield from ((site.view.name, query) for query in unlisted_container_probes(
                 site, look.options, look.views, look.containers))
+            yield from template_queries(site, look.options, look.views, look.containers)
         yield from backup_queries(site, look.views, look.containers)
 
 

@@ -8,6 +8,7 @@ from fixer.analysis.evidence import ENGINE, container_of, path_below, template_o
 from fixer.formats.folders import is_below, is_within
 from fixer.lazy.dataclass import dataclass
 from fixer.model.facts import Unknown
+from fixer.model.nginx_config import GeneratedFile
 from fixer.model.plan import CheckNginx, ReloadNginx, Risk, Step, WriteFile
 from fixer.model.snapshot import Container, FileContent, Nginx, Snapshot
 from fixer.nginx.lexer import tokenize
@@ -18,7 +19,8 @@ _MAX_SINGLE_EDITS = 8      # edits of one file that are checked one by one
 
 @dataclass(frozen=True, slots=True)
 class EditableFile:
-    """A file that can be written so that the change lasts: on which node, at which path, and how."""
+    """A file that can be written so that the change lasts: on which node, at which path, and how. A generated file is
+    edited where it is: the diagnosis turns that into edits of its sources."""
 
     node: str
     path: str
@@ -26,6 +28,7 @@ class EditableFile:
     in_place: bool
     managed_by: str
     display_path: str
+    is_generated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +46,26 @@ def locate_editable_file(snapshot: Snapshot, node: str, path: str) -> EditableFi
     box = container_of(snapshot, node)
     if box is None or box.is_machine:
         return EditableFile(node, file.real_path, file.data, file.single_file_mount, file.managed_by, file.real_path)
+    if generated_file(snapshot, node, path) is not None:
+        return EditableFile(node, file.real_path, file.data, False, "", file.real_path, is_generated=True)
     template = template_of(snapshot, file)
     if template is not None:
         return NotEditable(
             f"container {box.name} generates {file.real_path} at each start from {template} and its variables: change "
             "the template, or the variable in the container's settings, then recreate the container"
         )
-    return _locate_mounted_file(snapshot, box, file)
+    return locate_mounted_file(snapshot, box, file)
 
 
-def _locate_mounted_file(snapshot: Snapshot, box: Container, file: FileContent) -> EditableFile | NotEditable:
+def generated_file(snapshot: Snapshot, node: str, path: str) -> GeneratedFile | None:
+    """Return what a file is made from at each start of its container; None if it is not, or if that is not proven."""
+    file = snapshot.file(node, path) if snapshot.generated_files else None
+    return next((made for made in snapshot.generated_files
+                 if file is not None and (made.node, made.path) == (node, file.real_path)), None)
+
+
+def locate_mounted_file(snapshot: Snapshot, box: Container, file: FileContent) -> EditableFile | NotEditable:
+    """Return where a container's file is on the Docker host, if it is mounted from there."""
     mount = max((m for m in box.mounts if is_within(file.real_path, m[1])), key=lambda m: len(m[1]), default=None)
     shared = (source for source, at in box.shares if is_below(file.real_path, at))
     volume = None if mount is not None else next(shared, None)
@@ -163,8 +176,8 @@ def _replace_many_spans(data: bytes, ordered: list[tuple[tuple[int, int], bytes]
 
 
 def edit_risk(places: tuple[EditableFile, ...], otherwise: Risk) -> Risk:
-    """Return at least disruptive if another tool will write the file again."""
-    return "disruptive" if any(p.managed_by for p in places) and otherwise == "safe" else otherwise
+    """Return at least disruptive if another tool will write the file again, or if only a start makes it again."""
+    return "disruptive" if any(p.managed_by or p.is_generated for p in places) and otherwise == "safe" else otherwise
 
 
 def overwriters_text(places: tuple[EditableFile, ...]) -> str:

@@ -16,7 +16,14 @@ from fixer.model.plan import Step
 from fixer.model.snapshot import Endpoint, Nginx, Service
 from fixer.nginx.lexer import tokenize
 from fixer.nginx.span_edit import EditRefused
-from fixer.repairs.file_edits import EditableFile, NotEditable, check_and_reload_steps, edit_spans, locate_editable_file
+from fixer.repairs.file_edits import (
+    EditableFile,
+    NotEditable,
+    check_and_reload_steps,
+    edit_risk,
+    edit_spans,
+    locate_editable_file,
+)
 from fixer.repairs.start_nginx import start_nginx_steps
 from fixer.repairs.start_service import start_steps
 
@@ -54,10 +61,12 @@ def other_address_repair(case: Case, troubles: list[FailingAddress], known: str 
         path, start = _locate_name(case, nginx, endpoint)
         spans.setdefault(path, {})[start, start + len(endpoint.host.encode())] = new.encode()
     steps: list[Step] = []
+    places: list[EditableFile] = []
     for path, wanted in spans.items():
         file = locate_editable_file(case.snapshot, nginx.node, path)
         if isinstance(file, NotEditable):
             return Repair("name-address", "manual", summary, (), manual=f"{manual}; {file.reason}")
+        places += [file] if file.is_generated else []
         if {file.data[start:end] for start, end in wanted} != {host.encode()}:
             return Repair("name-address", "manual", summary, (), manual=manual)
         try:
@@ -69,7 +78,8 @@ def other_address_repair(case: Case, troubles: list[FailingAddress], known: str 
         summary = f"start {asleep.name}, because {new} resolves only while it runs; {summary}"
         steps = [*start_steps(case.snapshot, asleep, None), *steps]
     needs = () if known else (need,)
-    return Repair("name-address", "safe", summary, (*steps, *_reload_or_start_steps(case, nginx)) if new else (), needs)
+    return Repair("name-address", edit_risk(tuple(places), "safe"), summary,
+                  (*steps, *_reload_or_start_steps(case, nginx)) if new else (), needs)
 
 
 def _locate_name(case: Case, nginx: Nginx, endpoint: Endpoint) -> tuple[str, int]:

@@ -14,6 +14,7 @@ from fixer.hosts.docker_engine.docker_cli import (
     PROJECT_LABEL,
     SERVICE_LABEL,
     docker_argv,
+    keeps_containers,
     network_override_file,
     with_temporary_buildx,
 )
@@ -75,11 +76,11 @@ def _service_container_ids(step: ComposeUp, engine: Runner) -> list[str]:
     return _list_service_containers(step, engine).stdout.decode("ascii", "replace").split()
 
 
-def _list_service_containers(step: ComposeUp, engine: Runner) -> CommandResult:
+def _list_service_containers(step: ComposeUp, engine: Runner, *how: str) -> CommandResult:
     """List by labels: `docker compose ps` requires every file of the project."""
     wanted = [f"{PROJECT_LABEL}={step.project}", f"{SERVICE_LABEL}={step.service}"]
     filters = [word for label in wanted for word in ("--filter", f"label={label}")]
-    return EngineCommands(engine).run("ps", "-a", "-q", *filters, timeout=_COMMAND_SECONDS)
+    return EngineCommands(engine).run("ps", "-a", *(how or ("-q",)), *filters, timeout=_COMMAND_SECONDS)
 
 
 def undo_container(step: ContainerAction, engine: Runner, started: StepStart) -> str:
@@ -182,7 +183,18 @@ def _would_replace(step: ComposeUp, engine: Runner) -> bool:
         given = network_override_file(step.service, step.network, step.depends)
         ways.append((compose_command(step, "-f", "-", "up", *DRY_UP_ALL, step.service), given))
     tried = (engine.run(with_temporary_buildx(*words), timeout=_COMMAND_SECONDS, stdin=given) for words, given in ways)
-    return all(one.returncode != 0 or b"Recreat" in one.stdout + one.stderr for one in tried)
+    if not all(one.returncode != 0 or b"Recreat" in one.stdout + one.stderr for one in tried):
+        return False
+    return not step.depends or not _is_kept_with_dependencies(step, engine)
+
+
+def _is_kept_with_dependencies(step: ComposeUp, engine: Runner) -> bool:
+    """Return whether an up with what it depends on keeps its containers: their label counts that, --no-deps does
+    not."""
+    words = with_temporary_buildx(*compose_command(step, "up", *DRY_UP_ALL, step.service))
+    listed = _list_service_containers(step, engine, "--format", "{{.Names}}")
+    names = listed.stdout.decode("utf-8", "replace").split()
+    return bool(names) and keeps_containers(engine.run(words, timeout=_COMMAND_SECONDS), names)
 
 
 def compose_up(step: ComposeUp, engine: Runner) -> None:

@@ -34,7 +34,8 @@ The repair and its safety
   restore-alias (safe): a container that runs on nginx's network without its service's name is joined again under it.
   name-address (safe, asks for --set address=…): the address that the name stands for is written into nginx's
   configuration in its place, then nginx -t, then a start or a reload. Of a container in the network of another one that
-  is the other's name, and nothing is asked.
+  is the other's name, and nothing is asked. Where nginx's container has the name from a template or a variable, it is
+  changed there (disruptive).
   connect-container (safe, asks for --set connect=…): a container that was run by hand bears the name on another network
   (recreated without the one that it shared with nginx): a person says that it is meant, and may be talked to; then it
   is joined under that name. Of one that compose made the command and the files are named.

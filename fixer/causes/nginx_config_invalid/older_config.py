@@ -124,7 +124,7 @@ _WORD_CHARACTER = regex(r"\w")
 def restore_backup_repair(case: Case, nginx: Nginx, problem: ConfigProblem, near: int) -> Repair | None:
     """Return the repair that restores a backup copy; the operator chooses which."""
     at = locate_editable_file(case.snapshot, nginx.node, problem.file) if problem.file else None
-    if at is None or isinstance(at, NotEditable):
+    if at is None or isinstance(at, NotEditable) or at.is_generated:
         return None       # a change in the container's layer is lost when it is recreated
     torn = _TORN_ERROR.search(problem.message) is not None or parse(at.data).problem is not None
     wrong = "" if torn else line_text(case.snapshot, nginx.node, problem.file, near)

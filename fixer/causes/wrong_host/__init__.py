@@ -35,6 +35,7 @@ The repair and its safety
   point-route-at-service (safe): the address is replaced by the name of the container (names survive a re-creation,
   addresses do not), then `nginx -t` and a reload. Where the address may belong to another machine that is switched off,
   fixer cannot see that from here; then a person must say that the local service is meant (`--set upstream=…`).
+  An address that nginx's container has from a template or a variable is changed there (disruptive).
   reach-docker-host (disruptive): the container is given the name host.docker.internal (`extra_hosts:`) in its compose
   file and recreated; where nothing listens on the Docker host for containers, a person must change that. A
   container that has the host's network, or publishes that port, is what belongs there: then its own fault is told.

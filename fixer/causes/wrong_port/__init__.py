@@ -32,6 +32,8 @@ The repair and its safety
   point-route-at-listener (safe): exactly the digits of the port change in the file that names it, in every place that
   names this address, then `nginx -t`, then a reload. Nothing that runs is stopped. A file that a tool manages
   (Ansible, Puppet, certbot) makes it disruptive: that tool will write the old port again until it is told.
+  What a container makes at each start of a template and variables is changed there, and the container is started again
+  (disruptive): only where that gives every byte of the present file, and where nothing else takes the variable.
 
   Where the files of a Compose project, or a container's failing health check, name the port that nginx asks for, what
   is wrong is the container: another port in nginx would not last, and fixer says the words for a person.

@@ -271,6 +271,13 @@ def network_override_file(service: str, network: str, depends: str) -> bytes:
     return json.dumps({"services": {service: found}}).encode()
 
 
+def keeps_containers(result: CommandResult, names: Iterable[str]) -> bool:
+    """Return whether the dry-run up would leave these containers as they are; it may start or replace others."""
+    lines = [line.split() for line in (result.stdout + result.stderr).decode("utf-8", "replace").splitlines()]
+    return result.returncode == 0 and not any(
+        words[-1].startswith("Recreat") and set(words).intersection(names) for words in lines if words)
+
+
 def _is_compose_file(path: str) -> bool:
     """Return whether the path is absolute and has the extension of a compose file."""
     return path.startswith("/") and path.lower().endswith((".yml", ".yaml", ".json"))

@@ -157,10 +157,18 @@ def _keep_unchanged_hashes(docker: Docker, printed: bytes, containers: list[Insp
     lent = {docker_cli.labels_of(c).get(docker_cli.SERVICE_LABEL, ""): (
         mode, docker_cli.labels_of(c).get(docker_cli.DEPENDS_LABEL, "")) for c in containers
         if (mode := str((c.get("HostConfig") or {}).get("NetworkMode", ""))).startswith("container:")}
+    needs: dict[str, list[str]] = {}
+    for one in containers:
+        if docker_cli.labels_of(one).get(docker_cli.DEPENDS_LABEL):
+            needs.setdefault(docker_cli.labels_of(one).get(docker_cli.SERVICE_LABEL, ""), []).append(
+                docker_cli.name_of(one))
     for service, label in labels.items():
         tried = docker.dry_up(*words, "up", *docker_cli.DRY_UP, service)
         if tried.returncode == 0 and b"Recreat" not in tried.stdout + tried.stderr:
             hashes[service] = label
+        elif service in needs and docker_cli.keeps_containers(
+                docker.dry_up(*words, "up", *docker_cli.DRY_UP_ALL, service), needs[service]):
+            hashes[service] = label  # its label counts what it depends on, which --no-deps leaves out
         elif service in lent and (_hash_in_network(docker, words, service, *lent[service]) == label
                                   or _is_kept_in_network(docker, words, service, *lent[service])):
             hashes[service] = label  # an up replaces it only because the container whose network it has was replaced

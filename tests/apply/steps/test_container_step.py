@@ -6,6 +6,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -150,6 +151,25 @@ def test_files_that_would_deploy_something_else_are_not_brought_up(project: Proj
     assert history(target) == () and project.look() == 'running ["sleep","1000"]'
     project.file.write_text("services: [")
     with pytest.raises(Conflict, match="cannot be read"):
+        kept(target, up)
+
+
+def test_a_service_with_an_env_file_that_depends_on_another_one(project: Project, target: Target) -> None:
+    """Its label counts what it depends on, `up --no-deps` does not: only an up with all keeps its container."""
+    values = project.file.with_name("worker.env")
+    values.write_text("BACKEND=api:8000\n")
+    project.file.write_text(OLD.replace("sleep 1000\n", "sleep 1000\n    env_file: worker.env\n    depends_on: [other]\n"))
+    project.compose("up", "-d")
+    up = replace(project.up(), depends="other:service_started:false")
+    edit = WriteFile("engine", str(values), values.read_bytes(), b"BACKEND=api:8001\n", "change it")
+    other = project.look("other", "{{.Id}} {{.State.StartedAt}}")
+    kept(target, edit, up)
+    assert "BACKEND=api:8001" in project.look(field="{{json .Config.Env}}")
+    undo(target, None)
+    assert "BACKEND=api:8000" in project.look(field="{{json .Config.Env}}")
+    assert project.look("other", "{{.Id}} {{.State.StartedAt}}") == other
+    values.write_text("BACKEND=api:9000\n")
+    with pytest.raises(Conflict, match="configure worker differently"):
         kept(target, up)
 
 

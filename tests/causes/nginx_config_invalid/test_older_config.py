@@ -10,7 +10,7 @@ from fixer.causes.nginx_config_invalid.older_config import is_same_file
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Known, Unknown
-from fixer.model.nginx_config import ConfigProblem
+from fixer.model.nginx_config import ConfigProblem, GeneratedFile
 from fixer.model.plan import CheckNginx, ContainerAction, ReloadNginx, UnitAction, WriteFile
 from fixer.model.query import FileStat
 from tests.causes.nginx_down.nginx_down_builders import INVALID, no_nginx
@@ -131,6 +131,16 @@ def test_a_container_has_its_older_states_where_its_file_comes_from() -> None:
     write, start, *_ = offered.steps
     assert isinstance(write, WriteFile) and (write.node, write.path, write.in_place) == ("engine", HOST, True)
     assert isinstance(start, ContainerAction) and start.verb == "restart"
+
+
+def test_a_file_that_its_container_generates_is_restored_from_no_backup() -> None:
+    """The next start writes it again, and its template holds other text than a copy of the file."""
+    inside = "/etc/nginx/conf.d/shop.conf"
+    scene = contained(((HOST, inside, False),))
+    scene.files.append(file(f"{HOST}.bak", GOOD, "engine"))
+    assert restore(scene) is not None
+    scene.extra = {**scene.extra, "generated_files": (GeneratedFile("web", inside, f"{inside}.template", ()),)}
+    assert restore(scene) is None
 
 
 def test_a_secret_of_the_older_state_is_not_shown() -> None:

@@ -88,3 +88,13 @@ def test_inspect_fields() -> None:
 def test_no_label_has_compose_read_another_file(label: str, named: str) -> None:
     """An image brings labels along; what compose cannot use, a line of /etc/shadow, it repeats in its complaint."""
     assert docker_cli.compose_arguments({f"com.docker.compose.project.{label}": named}) == ()
+
+
+@pytest.mark.parametrize(("printed", "code", "kept"), [
+    (b" Container shop-db-1  Recreated\n Container shop-api-1  Running", 0, True),
+    (b" Container shop-api-1  Recreate\n Container shop-db-1  Running", 0, False),
+    (b" DRY-RUN MODE -  Container shop-api-1  Recreated", 0, False),
+    (b"", 0, True), (b"no such service", 1, False),
+])
+def test_which_containers_a_dry_run_would_replace(printed: bytes, code: int, kept: bool) -> None:
+    assert docker_cli.keeps_containers(CommandResult((), code, b"", printed), ["shop-api-1"]) is kept

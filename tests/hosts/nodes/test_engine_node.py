@@ -104,3 +104,24 @@ def test_such_a_container_with_an_env_file_is_told_by_what_an_up_would_do(networ
     query = Command("compose-hash", ("shop", "*"))
     made = EngineAsker({Command("docker-project", ("shop",)): found}, Here(), Docker(run))       # type: ignore[arg-type]
     assert made.ask([query])[query].data == told
+
+
+@pytest.mark.parametrize(("needs", "printed", "told"), [
+    ("pod:service_started:true", b" Container shop-pod-1  Recreated\n Container shop-api-1  Running", b"api old\n"),
+    ("pod:service_started:true", b" Container shop-pod-1  Running\n Container shop-api-1  Recreate", b"api new\n"),
+    ("", b" Container shop-api-1  Running", b"api new\n"),
+])
+def test_what_a_container_depends_on_counts_in_its_label_only(needs: str, printed: bytes, told: bytes) -> None:
+    """`up --no-deps` hashes a service without them, so that alone it would replace one with an env_file every time."""
+    labels = {**LABELS, "com.docker.compose.config-hash": "old", "com.docker.compose.depends_on": needs}
+    found = [{"Name": "/shop-api-1", "Config": {"Labels": labels}, "HostConfig": {"NetworkMode": "shop_default"}}]
+
+    def run(argv: Sequence[str], **_: object) -> CommandResult:
+        words = tuple(argv)
+        if "--dry-run" in words:
+            return CommandResult(words, 0, b"", b" Container shop-api-1  Recreated" if "--no-deps" in words else printed)
+        return CommandResult(words, 0, b"api new\n", b"")
+
+    query = Command("compose-hash", ("shop", "*"))
+    made = EngineAsker({Command("docker-project", ("shop",)): found}, Here(), Docker(run))       # type: ignore[arg-type]
+    assert made.ask([query])[query].data == told

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from fixer.model.query import Answer, FileAnswer, ListProcesses, Query
 from fixer.model.service import Service
-from fixer.observe.files.log_files import unit_log_query
+from fixer.observe.files.log_files import log_file_query
 from fixer.observe.managed import managed_queries, managed_services
 from fixer.observe.view.node_view import View, view_of
 from tests.observe.capture_builders import NOW, file, node, process, processes, stat
@@ -73,7 +73,7 @@ def machine(marks: Sequence[FileAnswer], *running: list[FileAnswer], scripts: Ma
             [*(file(f"/etc/init.d/{name}", text) for name, text in texts.items()), *more]), strict=False):
         answers[query] = Answer("ok", files=tuple(found))
     if log is not None:
-        answers[unit_log_query(LOG)] = Answer("ok", files=(file(LOG, log, mtime=NOW - 5),))
+        answers[log_file_query(LOG)] = Answer("ok", files=(file(LOG, log, mtime=NOW - 5),))
     return view_of(replace(made, answers={**made.answers, **answers}))
 
 

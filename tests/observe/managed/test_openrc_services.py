@@ -9,7 +9,7 @@ import pytest
 from fixer.model.deployment import ManagedService
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import ReadFile, ReadGlob
-from fixer.observe.files.log_files import unit_log_query
+from fixer.observe.files.log_files import log_file_query
 from fixer.observe.managed import managed_log_queries, managed_queries
 from tests.observe.capture_builders import NOW, file, process
 from tests.observe.managed.openrc_builders import (
@@ -108,7 +108,7 @@ def test_what_is_asked_in_which_order() -> None:
     seen = machine([STARTED])
     asked = list(managed_queries(seen))
     assert asked[0] == state and [type(query) for query in asked[1:3]] == [ReadGlob, ReadGlob]
-    assert list(managed_log_queries(service_of(seen), seen)) == [unit_log_query(LOG)]
+    assert list(managed_log_queries(service_of(seen), seen)) == [log_file_query(LOG)]
     assert isinstance(service_of(seen).log, Unknown) and isinstance(service_of(machine([STARTED], log="x\n")).log, Known)
     assert list(managed_queries(replace(seen, init="systemd"))) == []
 
