@@ -84,6 +84,28 @@ def ledger_line(solver: str, seeds: SeedRange, parts_digest: str, commit: str, r
     }
 
 
+_COLUMNS = {"cause": "cause_right", "outcome": "outcome_right", "lasting": "lasting", "undo exact": "undo_exact",
+            "falsely healthy": "falsely_healthy", "false alarms": "false_alarms", "harm": "harm"}
+_CONFIDENCES = ("certain", "likely", "possible")
+
+
+def ledger_markdown(runs: Sequence[Mapping[str, Any]]) -> str:
+    """Return the published runs as a table: of each figure how many of how many, with the 95 % interval of shares."""
+    head = ("commit", "solver", "seeds", *_COLUMNS, *(f"right if {name}" for name in _CONFIDENCES), "a look")
+    rows = [(str(run["commit"])[:8], str(run["solver"]), SeedRange(run["seeds"]["first"], run["seeds"]["count"]).text,
+             *(_share_text(run["shares"].get(key)) for key in _COLUMNS.values()),
+             *(_share_text(run["calibration"].get(name)) for name in _CONFIDENCES), f"{run['seconds']['look']:.1f} s")
+            for run in runs]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ("---",) * len(head), *rows)) + "\n"
+
+
+def _share_text(share: Mapping[str, Any] | None) -> str:
+    if not share or not share["of"]:
+        return "0 of 0"
+    low, high = share["interval"]
+    return f"{share['good']} of {share['of']} ({low:.0%} to {high:.0%})".replace("%", " %")
+
+
 def current_commit() -> str:
     """Return the commit of this checkout; raise UsageError if files differ from it: such a run cannot be repeated."""
     def git(*words: str) -> str:

@@ -8,7 +8,16 @@ from pathlib import Path
 import pytest
 
 from lab.errors import LabError, UsageError
-from lab.random_hosts.ledger import SeedRange, append_run, ledger_line, read_ledger, refuse_used_seeds
+from lab.paths import data_root
+from lab.random_hosts.ledger import (
+    SeedRange,
+    append_run,
+    ledger_line,
+    ledger_markdown,
+    ledger_path,
+    read_ledger,
+    refuse_used_seeds,
+)
 from tests.lab.random_hosts.builders import fault, look, repaired, result
 
 PORT = fault("port", "wrong-port")
@@ -49,3 +58,15 @@ def test_a_broken_ledger_is_named(tmp_path: Path) -> None:
     (tmp_path / "random.jsonl").write_text("{}\nno json\n")
     with pytest.raises(LabError, match=r"random\.jsonl: line 2 is no JSON"):
         read_ledger(tmp_path / "random.jsonl")
+
+
+def test_the_page_shows_all_published_runs() -> None:
+    runs = read_ledger(ledger_path())
+    page = (data_root() / "docs" / "random-hosts.md").read_text(encoding="utf-8")
+    assert runs and ledger_markdown(runs) in page
+
+
+def test_a_figure_without_hosts_is_no_share() -> None:
+    run = {"commit": "c" * 40, "solver": "mine", "seeds": {"first": 1, "count": 1}, "seconds": {"look": 1.25},
+           "shares": {"harm": {"good": 0, "of": 0, "interval": [0.0, 1.0]}}, "calibration": {}}
+    assert "| cccccccc | mine | 1-1 | 0 of 0 |" in ledger_markdown([run])
