@@ -132,7 +132,8 @@ def _problems_of_files(value: Any, folder: Path, at: str) -> Iterator[str]:
     """Yield files beside scenario.toml that do not exist, and names that lead elsewhere."""
     if isinstance(value, dict) and value.keys() == {"from"}:
         name = str(value["from"])
-        if not _FILE_NAME.fullmatch(name) or not (folder / name).is_file():
+        path = folder / name
+        if not _FILE_NAME.fullmatch(name) or not path.is_file() or path.is_symlink():  # a link may lead to any file
             yield f"{at}: no file {name!r} lies beside scenario.toml"
         return
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()

@@ -91,9 +91,11 @@ def test_a_text_may_lie_beside_the_scenario(tmp_path: Path) -> None:
     ({"macro": "code-edit", "file": "main.py", "old": "a"}, "breaks[0]: the macro code-edit needs 'new'"),
     ({**EDIT, "nwe": "b"}, "breaks[0].nwe: the macro code-edit takes file, old, new"),
     ({"write": "/x", "text": {"from": "gone.in"}}, "breaks[0].text: no file 'gone.in' lies beside scenario.toml"),
+    ({"write": "/x", "text": {"from": "link.in"}}, "breaks[0].text: no file 'link.in' lies beside scenario.toml"),
     ({"run": ["sh", {"from": "../../../etc/passwd"}]}, "breaks[0].run[1]: no file '../../../etc/passwd' lies beside"),
 ])
 def test_what_cannot_be_expanded_is_named(step: dict[str, Any], problem: str, tmp_path: Path) -> None:
+    (tmp_path / "link.in").symlink_to("/etc/passwd")
     (found,) = problems_of_expansion(data(breaks=[step]), tmp_path)
     assert found.startswith(f"variants.one.{problem}")
 
