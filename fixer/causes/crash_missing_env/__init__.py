@@ -50,7 +50,7 @@ from __future__ import annotations
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.dependency.complaint import dependency_complaint
-from fixer.analysis.evidence import find_node, log_evidence
+from fixer.analysis.evidence import log_evidence
 from fixer.analysis.exits.exec_step import working_directory_of
 from fixer.analysis.exits.exit_reason import NamedLine, blank_variables, missing_variables
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
@@ -58,17 +58,15 @@ from fixer.analysis.service_state import state_evidence
 from fixer.causes.crash_missing_env.lost_env_file import (
     MisreadLine,
     backup_evidence,
-    backups_of,
     backups_with,
     find_misread_line,
     lost_env_findings,
+    missing_file_finding,
     remove_prefix_steps,
     restore_variables_repair,
 )
-from fixer.formats.backup_names import has_similar_name
 from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
-from fixer.model.deployment import BootEntry
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Service
@@ -91,7 +89,7 @@ def judge(case: Case) -> Verdict:
     findings: list[Finding] = []
     ruled: list[Evidence] = [*all_of.ruled_out]
     for crash in all_of.found:
-        file = _missing_file_finding(case, crash)
+        file = missing_file_finding(case, crash)
         missing = missing_variables(crash.end)
         blank = () if missing else blank_variables(crash.end, crash.service) or missing_address_lines(crash)
         if file is not None:
@@ -229,75 +227,6 @@ def _set_since_finding(case: Case, crash: FailedRun, missing: tuple[NamedLine, .
         detail=(), routes=crash.routes, service=service.name, node=service.node,
         evidence=(*_evidence(case, crash, missing), Evidence("file", place, f"{missing[0].name}… is set")),
         repairs=(repair,) if repair.steps else (),
-    )
-
-
-def _similar_files(case: Case, crash: FailedRun, path: str) -> tuple[str, ...]:
-    """Return files with names like the missing file's, newest first. Their contents were not read."""
-    node = find_node(case.snapshot, crash.service.node)
-    found = [(stat.mtime, name) for name, stat in (node.files if node is not None else ())
-             if has_similar_name(name, path) and stat.kind == "file"]
-    return tuple(name for _, name in sorted(found, reverse=True))[:4]
-
-
-def _missing_file_finding(case: Case, crash: FailedRun) -> Finding | None:
-    """Return the finding if an EnvironmentFile= is missing, so systemd did not start the unit (Result=resources)."""
-    unit, entry = crash.service.unit, crash.service.boot_entry
-    if entry is not None and entry.missing_file:
-        return _missing_sourced_file_finding(crash, entry)
-    if unit is None or unit.result != "resources":
-        return None
-    missing = [
-        path for path in (word.split(" ")[0] for word in unit.environment_files)
-        if not path.startswith("-") and case.snapshot.file(crash.service.node, path) is None
-    ]
-    if not missing:
-        return _restored_file_finding(case, crash)
-    similar = _similar_files(case, crash, missing[0])
-    again = restore_variables_repair(case, crash, backups_of(case.snapshot, crash.service, missing[0]), ())
-    held = f"Possible copies: {', '.join(similar)}" if similar else "Its contents are unknown"
-    manual = f"restore {missing[0]} with the variables that {unit.name} needs, then start it. {held}"
-    return Finding(
-        cause=CAUSE.id, variant="start-envfile-missing", role="root", confidence="certain",
-        summary=f"{unit.name} is not started: {missing[0]}, named by its EnvironmentFile=, does not exist", detail=(),
-        routes=crash.routes, service=crash.service.name, node=crash.service.node,
-        evidence=(state_evidence(crash.service), Evidence("file", missing[0], "no such file"),
-                  *(log_evidence(line.text, line.where) for line in crash.lines if "environment file" in line.text)),
-        repairs=(*(() if again is None else (again,)),
-                 Repair("restore-environment-file", "manual", f"restore {missing[0]}", (), manual=manual)),
-    )
-
-
-def _missing_sourced_file_finding(crash: FailedRun, entry: BootEntry) -> Finding:
-    """Return the finding if the script of a boot entry reads its variables from a file that does not exist: the shell
-    ends there, before it redirects any output."""
-    path, name = entry.missing_file, crash.service.name
-    manual = f"restore {path} with the variables that {name} needs, then start it as {entry.file}:{entry.line} does"
-    return Finding(
-        cause=CAUSE.id, variant="start-envfile-missing", role="root", confidence="likely",
-        summary=f"{name} ends at once: {path}, which its script reads, does not exist", detail=(),
-        routes=crash.routes, service=name, node=crash.service.node,
-        evidence=(Evidence("file", path, "no such file"), state_evidence(crash.service)),
-        repairs=(Repair("restore-environment-file", "manual", f"restore {path}", (), manual=manual),),
-    )
-
-
-def _restored_file_finding(case: Case, crash: FailedRun) -> Finding | None:
-    """Return the finding for an EnvironmentFile= that was missing at the last start and exists now."""
-    failure = next((line for line in reversed(crash.lines) if "Failed to load environment files" in line.text), None)
-    steps = start_steps(case.snapshot, crash.service, crash.failing_addresses[0].endpoint)
-    if failure is None or not steps:
-        return None
-    name, unit = crash.service.name, crash.service.unit
-    paths = () if unit is None else tuple(word.split(" ")[0].removeprefix("-") for word in unit.environment_files)
-    return Finding(
-        cause=CAUSE.id, variant="start-envfile-missing", role="root", confidence="likely",
-        summary=f"{name} was not started: a file named by its EnvironmentFile= was missing; it exists now, but "
-                "the service was not started again",
-        detail=(), routes=crash.routes, service=name, node=crash.service.node,
-        evidence=(state_evidence(crash.service), log_evidence(failure.text, failure.where),
-                  *(Evidence("file", path, "exists") for path in paths[:2])),
-        repairs=(Repair("start-service", "safe", f"start {name}", steps),),
     )
 
 

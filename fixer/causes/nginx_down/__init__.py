@@ -61,14 +61,18 @@ from fixer.analysis.evidence import address_text, find_node, listener_evidence, 
 from fixer.analysis.nginx_process import listen_addresses_of, route_ids_of
 from fixer.analysis.run_log import is_restarting, lines_of, message_of
 from fixer.analysis.service_state import is_start_queued, run_state_of, state_evidence
+from fixer.causes.nginx_down.refused_start import (
+    current_denied_line,
+    dependency_text,
+    missing_name_line,
+    outdated_error_text,
+)
 from fixer.formats.addresses import is_wildcard
 from fixer.lazy.lazy_imports import lazy_imports
-from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import ContainerAction, Step
-from fixer.model.snapshot import Container, Listener, LogLine, Nginx
-from fixer.nginx.error_kinds import HOST_NOT_FOUND
+from fixer.model.snapshot import Container, Listener, Nginx
 
 with lazy_imports():  # only for what is found
     from fixer.causes.nginx_down.lost_workers import (
@@ -78,26 +82,14 @@ with lazy_imports():  # only for what is found
         stopped_workers_finding,
         unmanaged_master_finding,
     )
-    from fixer.causes.nginx_down.refused_start import (
-        allow_start_repair,
-        denied_line,
-        denied_text,
-        missing_listen_address,
-    )
+    from fixer.causes.nginx_down.refused_start import allow_start_repair, denied_text, missing_listen_address
     from fixer.repairs.container_settings import nginx_tmpfs_repair, read_only_error_line
     from fixer.repairs.container_start import is_port_free_now, port_publisher, refused_start_reason
-    from fixer.repairs.start_nginx import (
-        free_port_repair,
-        start_nginx_steps,
-        stopped_upstream_name,
-        wait_for_nginx_steps,
-    )
+    from fixer.repairs.start_nginx import free_port_repair, start_nginx_steps, wait_for_nginx_steps
     from fixer.repairs.start_service import end_wait_repair
 
 REPAIR_ID = "start-nginx"
-_MISSING_HOST = regex(HOST_NOT_FOUND + r' "([A-Za-z0-9_.-]{1,253})[":]')
 _RUNNING_CHECKS = (stopped_workers_finding, lost_workers_finding, ended_workers_finding, unmanaged_master_finding)
-_CLOCK_SLACK = 0.5     # seconds between a log's clock and a file's
 
 
 def judge(case: Case) -> Verdict:
@@ -161,11 +153,11 @@ def _renamed_master_text(case: Case, nginx: Nginx) -> str | None:
 
 
 def _found(case: Case, nginx: Nginx) -> Finding:
-    taken = _conflicting_listeners(case, nginx)
-    nameless = _missing_name_line(nginx)
+    taken = conflicting_listeners(case, nginx)
+    nameless = missing_name_line(nginx)
     unwritable = read_only_error_line(nginx)
     homeless = missing_listen_address(case.snapshot, nginx) if not taken else None
-    denied = _current_denied_line(nginx) if not taken and unwritable is None else None
+    denied = current_denied_line(nginx) if not taken and unwritable is None else None
     log_line = nameless or unwritable or (homeless[1] if homeless is not None else None) or denied
     service = nginx.service
     box = service.container if service is not None else None
@@ -185,7 +177,7 @@ def _found(case: Case, nginx: Nginx) -> Finding:
         *((waits[2],) if waits is not None else ()),
         *(homeless[2] if homeless is not None else ()),
     )
-    role: Role = "contributing" if nameless is not None or _dependency_text(case, nginx) else "root"
+    role: Role = "contributing" if nameless is not None or dependency_text(case, nginx) else "root"
     summary = "nginx does not run"
     if taken:
         port = address_text(taken[0].address, taken[0].port)
@@ -239,7 +231,7 @@ def _container_repair(box: Container, problem: str, key: str) -> Repair:
     return Repair(REPAIR_ID, "manual", "let nginx's container start", (), manual=manual)
 
 
-def _conflicting_listeners(case: Case, nginx: Nginx) -> tuple[Listener, ...]:
+def conflicting_listeners(case: Case, nginx: Nginx) -> tuple[Listener, ...]:
     """Return other programs' listeners on nginx's addresses; nginx has none while it is down."""
     wanted = {(listen.address, listen.port) for listen in listen_addresses_of(nginx) if listen.port}
     ports = {port for _, port in wanted}
@@ -251,21 +243,6 @@ def _conflicting_listeners(case: Case, nginx: Nginx) -> tuple[Listener, ...]:
     )
 
 
-def _missing_name_line(nginx: Nginx) -> LogLine | None:
-    """Return the log line about an unresolved backend name: the backend must run before nginx starts."""
-    if nginx.service is None:
-        return None
-    return next((line for line in reversed(lines_of(nginx.service)[-10:]) if HOST_NOT_FOUND in message_of(line)), None)
-
-
-def _dependency_text(case: Case, nginx: Nginx) -> str:
-    """Return what must run before nginx: its log says so, or its container could not resolve the name."""
-    box = nginx.service.container if nginx.service is not None else None
-    if _missing_name_line(nginx) is None and (box is None or box.is_machine or nginx.master_pid is not None):
-        return ""
-    return stopped_upstream_name(case, nginx)
-
-
 def _repair(case: Case, nginx: Nginx, taken: tuple[Listener, ...]) -> Repair:
     if taken:
         return free_port_repair(case, taken[0], start_nginx_steps(case, nginx), "then start nginx")
@@ -275,12 +252,12 @@ def _repair(case: Case, nginx: Nginx, taken: tuple[Listener, ...]) -> Repair:
     unwritable = read_only_error_line(nginx)
     if unwritable is not None:
         return nginx_tmpfs_repair(case, nginx, unwritable)
-    denied = _current_denied_line(nginx)
+    denied = current_denied_line(nginx)
     if denied is not None and nginx.service is not None and nginx.service.container is not None:
         return allow_start_repair(nginx.service.container, denied, REPAIR_ID)
     if is_start_queued(nginx.service):
         return end_wait_repair(nginx.service)
-    waited_for = _dependency_text(case, nginx)
+    waited_for = dependency_text(case, nginx)
     if waited_for:
         manual = f"start {waited_for} first: nginx exits at its start while that name does not resolve"
         return Repair(REPAIR_ID, "manual", "start nginx", (), manual=manual)
@@ -290,7 +267,7 @@ def _repair(case: Case, nginx: Nginx, taken: tuple[Listener, ...]) -> Repair:
         last_text = message_of(last[0]).strip()[:200] if last else "(no line)"
         again = is_restarting(nginx.service)
         box = nginx.service.container
-        over = _outdated_error_text(case, nginx, box, last[0]) if again and "[emerg]" in last_text else ""
+        over = outdated_error_text(case, nginx, box, last[0]) if again and "[emerg]" in last_text else ""
         if over:
             begun: tuple[Step, ...] = (ContainerAction(box.id, box.name, "restart", box.status),
                                        *wait_for_nginx_steps(nginx))
@@ -309,39 +286,11 @@ def _repair(case: Case, nginx: Nginx, taken: tuple[Listener, ...]) -> Repair:
     return Repair(REPAIR_ID, "safe", "start nginx", steps)
 
 
-def _current_denied_line(nginx: Nginx) -> LogLine | None:
-    line = denied_line(nginx)
-    return None if line is None or _is_changed_since(nginx, line) else line
-
-
 def _has_no_unit(case: Case, nginx: Nginx) -> bool:
     """Return whether nginx was built by hand on a machine: known by its path only, without a unit."""
     node = find_node(case.snapshot, nginx.node)
     return nginx.service is None and node is not None and node.kind == "machine" and node.init == "systemd" \
         and nginx.binary.startswith("/usr/local/")
-
-
-def _outdated_error_text(case: Case, nginx: Nginx, box: Container, line: LogLine) -> str:
-    """Explain why nginx's last error no longer holds: its files changed, or the named container started."""
-    if _is_changed_since(nginx, line):
-        return "its configuration was changed"
-    named = _MISSING_HOST.search(message_of(line))
-    if named is None or line.at is None:
-        return ""
-    mine = {network for network, _, _ in box.networks}
-    for service in case.snapshot.services:
-        other = service.container
-        if other is None or other.id == box.id or not service.running or other.started_at <= line.at:
-            continue
-        for network, ip, aliases in other.networks:
-            if network in mine and ip and named[1] in (*aliases, other.name, other.service):
-                return f"{other.name}, which it needs by the name {named[1]}, started"
-    return ""
-
-
-def _is_changed_since(nginx: Nginx, line: LogLine) -> bool:
-    changed = nginx.config_mtime
-    return isinstance(changed, Known) and line.at is not None and changed.value > line.at + _CLOCK_SLACK
 
 
 CAUSE = Cause(

@@ -1,14 +1,20 @@
-"""An nginx that cannot start: denied calls in its container, and listen addresses that the machine lacks."""
+"""An nginx that cannot start: denied calls in its container, listen addresses and names that the machine lacks."""
 
 from __future__ import annotations
 
+from fixer.analysis.case import Case
 from fixer.analysis.evidence import address_text, find_node
 from fixer.analysis.run_log import lines_of, message_of
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex, up_to_first
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Evidence, Known
 from fixer.model.nginx_config import Listen
 from fixer.model.snapshot import Container, LogLine, Nginx, Snapshot
+from fixer.nginx.error_kinds import HOST_NOT_FOUND
+
+with lazy_imports():  # only for what is found
+    from fixer.repairs.start_nginx import stopped_upstream_name
 
 _DENIED_LINE = regex(up_to_first(r"\[emerg\] (?:\d+#\d+: )?")
                      + r"(?P<said>.*\((?:13: Permission denied|1: Operation not permitted)\)\S*)")
@@ -81,3 +87,51 @@ def missing_listen_address(snapshot: Snapshot, nginx: Nginx) -> tuple[str, LogLi
 
 def _listen_text(listen: Listen) -> str:
     return address_text(listen.address, listen.port)
+
+
+_MISSING_HOST = regex(HOST_NOT_FOUND + r' "([A-Za-z0-9_.-]{1,253})[":]')
+_CLOCK_SLACK = 0.5     # seconds between a log's clock and a file's
+
+
+def missing_name_line(nginx: Nginx) -> LogLine | None:
+    """Return the log line about an unresolved backend name: the backend must run before nginx starts."""
+    if nginx.service is None:
+        return None
+    return next((line for line in reversed(lines_of(nginx.service)[-10:]) if HOST_NOT_FOUND in message_of(line)), None)
+
+
+def dependency_text(case: Case, nginx: Nginx) -> str:
+    """Return what must run before nginx: its log says so, or its container could not resolve the name."""
+    box = nginx.service.container if nginx.service is not None else None
+    if missing_name_line(nginx) is None and (box is None or box.is_machine or nginx.master_pid is not None):
+        return ""
+    return stopped_upstream_name(case, nginx)
+
+
+def current_denied_line(nginx: Nginx) -> LogLine | None:
+    """Return that permission error, unless the container's definition was changed since."""
+    line = denied_line(nginx)
+    return None if line is None or _is_changed_since(nginx, line) else line
+
+
+def outdated_error_text(case: Case, nginx: Nginx, box: Container, line: LogLine) -> str:
+    """Explain why nginx's last error no longer holds: its files changed, or the named container started."""
+    if _is_changed_since(nginx, line):
+        return "its configuration was changed"
+    named = _MISSING_HOST.search(message_of(line))
+    if named is None or line.at is None:
+        return ""
+    mine = {network for network, _, _ in box.networks}
+    for service in case.snapshot.services:
+        other = service.container
+        if other is None or other.id == box.id or not service.running or other.started_at <= line.at:
+            continue
+        for network, ip, aliases in other.networks:
+            if network in mine and ip and named[1] in (*aliases, other.name, other.service):
+                return f"{other.name}, which it needs by the name {named[1]}, started"
+    return ""
+
+
+def _is_changed_since(nginx: Nginx, line: LogLine) -> bool:
+    changed = nginx.config_mtime
+    return isinstance(changed, Known) and line.at is not None and changed.value > line.at + _CLOCK_SLACK

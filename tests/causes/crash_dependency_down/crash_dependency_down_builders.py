@@ -6,7 +6,7 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding
 from fixer.model.facts import Known
 from fixer.model.plan import UnitAction
-from fixer.model.snapshot import Service
+from fixer.model.snapshot import EnvAssignment, Service
 from tests.causes.snapshot_builders import (
     NOW,
     STOPPED,
@@ -61,3 +61,15 @@ def composed(lines: tuple[str, ...], **db: object) -> Scene:
     other = container_service("db", 5432, box=box, is_app_server=False, pid=None if db else 31, bindings=Known(()))
     scene.with_service(other, *([] if db else [listener(5432, 31, "0.0.0.0", node="db")]))
     return scene
+
+
+NO_ENTRY = (*TRACE, 'psycopg2.OperationalError: connection to server at "127.0.0.1", port 5432 failed: FATAL:  password '
+            'authentication failed for user "shop"')
+
+
+def env(*names: str) -> tuple[EnvAssignment, ...]:
+    return tuple(EnvAssignment(name, f"/etc/default/shop:{n}", False) for n, name in enumerate(names, 1))
+
+
+FULL = (*TRACE, 'psycopg2.OperationalError: connection to server at "127.0.0.1", port 5432 failed: FATAL:  remaining connection '
+        "slots are reserved for roles with the SUPERUSER attribute")

@@ -10,7 +10,6 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import ContainerAction, WaitForListener, WriteFile
-from fixer.model.snapshot import EnvAssignment
 from tests.causes.crash_dependency_down.crash_dependency_down_builders import (
     NO_NAME,
     REFUSED,
@@ -18,6 +17,7 @@ from tests.causes.crash_dependency_down.crash_dependency_down_builders import (
     composed,
     crashed,
     database,
+    env,
     found,
     umbrella,
     verbs,
@@ -36,15 +36,12 @@ from tests.causes.snapshot_builders import (
     probe,
     roots,
     service,
-    stat,
     stopped_service,
     verdict_of,
 )
 
 CAUSE = "crash-dependency-down"
 STARTED = "Started backend.service - Office."
-NO_ENTRY = (*TRACE, 'psycopg2.OperationalError: connection to server at "127.0.0.1", port 5432 failed: FATAL:  password '
-            'authentication failed for user "shop"')
 
 
 def test_hit() -> None:
@@ -232,9 +229,6 @@ def test_a_paused_container_goes_on_and_one_that_failed_does_not() -> None:
     assert found(composed(lines, status="exited", exit_code=137)).repairs[0].risk == "safe"
 
 
-def env(*names: str) -> tuple[EnvAssignment, ...]:
-    return tuple(EnvAssignment(name, f"/etc/default/shop:{n}", False) for n, name in enumerate(names, 1))
-
 
 def test_a_name_that_nobody_knows_is_asked_for() -> None:
     scene = crashed(*NO_NAME, env=env("PORT", "DATABASE_URL"))
@@ -247,53 +241,3 @@ def test_a_name_that_nobody_knows_is_asked_for() -> None:
     write = found(scene, DATABASE_URL="postgresql://u:p@127.0.0.1/x").repairs[0].steps[0]
     assert isinstance(write, WriteFile) and write.after == b"PORT=1\nDATABASE_URL=postgresql://u:p@127.0.0.1/x\n"
     assert any(b"p@127.0.0.1" in hidden for hidden in write.mask)
-
-
-@pytest.mark.parametrize(("end", "what"), [
-    (NO_ENTRY[-1], "shop"),
-    ('asyncpg.exceptions.InvalidCatalogNameError: database "zz" does not exist', "zz"),
-    ("pymysql.err.OperationalError: (1045, \"Access denied for user 'a'@'localhost' (using password: YES)\")", "a"),
-    ("pymysql.err.OperationalError: (1049, \"Unknown database 'zz'\")", "zz"),
-    ("redis.exceptions.AuthenticationError: invalid username-password pair or user is disabled.", ""),
-])
-def test_one_that_does_not_let_it_in(end: str, what: str) -> None:
-    scene = crashed(*TRACE, end, env=env("PORT", "DB_HOST", "DB_PASSWORD", "POSTGRES_USER"))
-    scene.files.append(file("/etc/default/shop", "PORT=1\nDB_HOST=a\nDB_PASSWORD=b\nPOSTGRES_USER=c\n"))
-    one = found(scene)
-    assert one.variant == "start-db-auth-failed" and what in one.summary
-    assert [r.needs[0].key for r in one.repairs[:-1]] == ["DB_PASSWORD", "POSTGRES_USER"]
-    assert [r.needs[0].kind for r in one.repairs[:-1]] == ["secret", "value"]
-    assert one.confidence == "likely" and "rejected its account or database" in one.summary and "it only needs a start" in one.detail[-1]
-
-
-def test_who_asks_again_and_again_is_turned_away_now() -> None:
-    one = found(crashed(*NO_ENTRY, unit_changes={"active_state": "activating", "sub_state": "auto-restart", "n_restarts": 9}))
-    assert (one.confidence, len(one.detail)) == ("certain", 1) and "127.0.0.1:5432 rejects its account or database 'shop'" in one.summary
-
-
-FULL = (*TRACE, 'psycopg2.OperationalError: connection to server at "127.0.0.1", port 5432 failed: FATAL:  remaining connection '
-        "slots are reserved for roles with the SUPERUSER attribute")
-
-
-def test_one_that_has_no_connection_left() -> None:
-    again = {"active_state": "activating", "sub_state": "auto-restart", "n_restarts": 9}
-    scene = crashed(*FULL, unit_changes=again).with_service(database(pid=400), listener(5432, 400))
-    one = found(scene)
-    assert (one.variant, one.confidence, one.role) == ("start-db-refused", "certain", "root")
-    assert one.summary == "backend.service ends at once: postgresql@17-main.service at 127.0.0.1:5432 accepts no more connections"
-    assert one.repairs[0].risk == "manual" and "pg_stat_activity" in one.repairs[0].manual
-    ended = crashed(*FULL).with_service(database(pid=400), listener(5432, 400))      # nobody asks now: it may be over
-    assert verbs(ended) == [("reset-failed", "backend.service"), ("start", "backend.service")]
-
-
-@pytest.mark.parametrize(("lines", "path", "first"), [
-    (NO_ENTRY, "/etc/default/office", "start-service"), (NO_NAME, "/etc/default/office", "start-service"),
-    (NO_NAME, "/etc/hosts", "start-service"), (NO_ENTRY, "/etc/hosts", "mend-dependency"),
-])
-def test_what_was_set_otherwise_after_the_refusal_is_tried_first(lines: tuple[str, ...], path: str, first: str) -> None:
-    scene = crashed(*lines, env_files=("/etc/default/office",))
-    scene.node_changes["local"] = {"files": (("/etc/hosts", stat(mtime=NOW - (5 if path == "/etc/hosts" else 900))),)}
-    scene.files.append(file("/etc/default/office", "A=b\n", stat=stat(mtime=NOW - (900 if path == "/etc/hosts" else 5))))
-    one = found(scene)
-    assert (one.repairs[0].id == "start-service") is (first == "start-service")
-    assert (f"{path} was changed after that" in one.summary) is (first == "start-service") and one.confidence == "likely"

@@ -1,0 +1,69 @@
+"""Tests of fixer/causes/crash_dependency_down/reported_dependency.py."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.causes.crash_dependency_down.crash_dependency_down_builders import (
+    FULL,
+    NO_ENTRY,
+    NO_NAME,
+    TRACE,
+    crashed,
+    database,
+    env,
+    found,
+    verbs,
+)
+from tests.causes.snapshot_builders import (
+    NOW,
+    file,
+    listener,
+    stat,
+)
+
+
+@pytest.mark.parametrize(("end", "what"), [
+    (NO_ENTRY[-1], "shop"),
+    ('asyncpg.exceptions.InvalidCatalogNameError: database "zz" does not exist', "zz"),
+    ("pymysql.err.OperationalError: (1045, \"Access denied for user 'a'@'localhost' (using password: YES)\")", "a"),
+    ("pymysql.err.OperationalError: (1049, \"Unknown database 'zz'\")", "zz"),
+    ("redis.exceptions.AuthenticationError: invalid username-password pair or user is disabled.", ""),
+])
+def test_one_that_does_not_let_it_in(end: str, what: str) -> None:
+    scene = crashed(*TRACE, end, env=env("PORT", "DB_HOST", "DB_PASSWORD", "POSTGRES_USER"))
+    scene.files.append(file("/etc/default/shop", "PORT=1\nDB_HOST=a\nDB_PASSWORD=b\nPOSTGRES_USER=c\n"))
+    one = found(scene)
+    assert one.variant == "start-db-auth-failed" and what in one.summary
+    assert [r.needs[0].key for r in one.repairs[:-1]] == ["DB_PASSWORD", "POSTGRES_USER"]
+    assert [r.needs[0].kind for r in one.repairs[:-1]] == ["secret", "value"]
+    assert one.confidence == "likely" and "rejected its account or database" in one.summary and "it only needs a start" in one.detail[-1]
+
+
+def test_who_asks_again_and_again_is_turned_away_now() -> None:
+    one = found(crashed(*NO_ENTRY, unit_changes={"active_state": "activating", "sub_state": "auto-restart", "n_restarts": 9}))
+    assert (one.confidence, len(one.detail)) == ("certain", 1) and "127.0.0.1:5432 rejects its account or database 'shop'" in one.summary
+
+
+def test_one_that_has_no_connection_left() -> None:
+    again = {"active_state": "activating", "sub_state": "auto-restart", "n_restarts": 9}
+    scene = crashed(*FULL, unit_changes=again).with_service(database(pid=400), listener(5432, 400))
+    one = found(scene)
+    assert (one.variant, one.confidence, one.role) == ("start-db-refused", "certain", "root")
+    assert one.summary == "backend.service ends at once: postgresql@17-main.service at 127.0.0.1:5432 accepts no more connections"
+    assert one.repairs[0].risk == "manual" and "pg_stat_activity" in one.repairs[0].manual
+    ended = crashed(*FULL).with_service(database(pid=400), listener(5432, 400))      # nobody asks now: it may be over
+    assert verbs(ended) == [("reset-failed", "backend.service"), ("start", "backend.service")]
+
+
+@pytest.mark.parametrize(("lines", "path", "first"), [
+    (NO_ENTRY, "/etc/default/office", "start-service"), (NO_NAME, "/etc/default/office", "start-service"),
+    (NO_NAME, "/etc/hosts", "start-service"), (NO_ENTRY, "/etc/hosts", "mend-dependency"),
+])
+def test_what_was_set_otherwise_after_the_refusal_is_tried_first(lines: tuple[str, ...], path: str, first: str) -> None:
+    scene = crashed(*lines, env_files=("/etc/default/office",))
+    scene.node_changes["local"] = {"files": (("/etc/hosts", stat(mtime=NOW - (5 if path == "/etc/hosts" else 900))),)}
+    scene.files.append(file("/etc/default/office", "A=b\n", stat=stat(mtime=NOW - (900 if path == "/etc/hosts" else 5))))
+    one = found(scene)
+    assert (one.repairs[0].id == "start-service") is (first == "start-service")
+    assert (f"{path} was changed after that" in one.summary) is (first == "start-service") and one.confidence == "likely"
