@@ -104,6 +104,14 @@ class ServiceManager(ABC):
         """Return the limits that it sets for the service."""
         return Limits()
 
+    def command_text(self, verb: str) -> str:
+        """Return what an operator runs to start, stop or restart the service."""
+        return f"{verb} {self.service.name}"
+
+    def unread_log_text(self, reason: str) -> str:
+        """Return what an operator does about a log that could not be read, as a sentence without its period."""
+        return "Read it as root"
+
     def is_unwatched(self) -> bool:
         """Return whether the server does not run and nothing records how it ended."""
         return False

@@ -76,6 +76,13 @@ class Docker(ServiceManager):
     def is_expected(self) -> bool:
         return self.container.restart_policy in ("always", "unless-stopped")
 
+    def command_text(self, verb: str) -> str:
+        return f"docker {verb} {self.container.name}"
+
+    def unread_log_text(self, reason: str) -> str:
+        return (f"See its output with docker start -a {self.container.name} (docker attach, if it restarts again and "
+                "again), or give it a log driver that supports reading")
+
     def limits(self) -> Limits:
         box = self.container
         return Limits(box.memory_max, box.cpu_limit, box.nofile_limit, box.pids_max)

@@ -100,6 +100,12 @@ class Systemd(ServiceManager):
         unit = self.unit
         return Limits(unit.memory_max, unit.cpu_limit, unit.nofile_limit, unit.tasks_max)
 
+    def command_text(self, verb: str) -> str:
+        return f"systemctl {verb} {self.unit.name}"
+
+    def unread_log_text(self, reason: str) -> str:
+        return f"Read it: journalctl -u {self.unit.name}" if reason == "not asked" else "Read it as root"
+
     def is_unwatched(self) -> bool:
         """Return whether its own work was done once it had started the server (`rc-local.service`, an init script)."""
         unit, service = self.unit, self.service

@@ -67,3 +67,11 @@ def test_the_limits_that_a_manager_sets(made: Service, limits: tuple[float, ...]
 def test_what_is_in_trouble_and_what_is_expected_to_run(made: Service, troubled: bool, expected: bool) -> None:
     manager = manager_of(made)
     assert (manager.has_trouble(), manager.is_expected()) == (troubled, expected)
+
+
+@pytest.mark.parametrize(("made", "command", "log"), [
+    (service(), "systemctl restart backend.service", "journalctl -u backend.service"), (container_service(), "docker restart p-app-1", "docker start -a p-app-1"),
+    (supervised_service(), "supervisorctl restart shop", "as root"), (service("uvicorn", unit=None, manager="none"), "restart uvicorn", "as root"),
+])
+def test_what_an_operator_runs(made: Service, command: str, log: str) -> None:
+    assert manager_of(made).command_text("restart") == command and log in manager_of(made).unread_log_text("not asked")
