@@ -62,6 +62,9 @@ class OpenRC(ServiceManager):
     def unread_log_text(self, reason: str) -> str:
         return f"Set output_log and error_log in {self.managed.file} or its /etc/conf.d file, then start it again"
 
+    def definition_files(self) -> tuple[str, ...]:
+        return (self.managed.file, f"/etc/conf.d/{self.managed.name}")
+
     def is_started(self) -> bool:
         return self.managed.state not in ("stopped", "stopping")
 
