@@ -203,7 +203,7 @@ def _is_suspended(endpoint: Endpoint, snapshot: Snapshot) -> bool:
     service = snapshot.service(endpoint.listening_service or endpoint.configured_service or "")
     if service is None:
         return False
-    if service.container is not None and service.container.status == "paused":
+    if manager_of(service).is_paused():
         return True
     node = next((node for node in snapshot.nodes if node.name == service.node), None)
     known = () if node is None or isinstance(node.processes, Unknown) else node.processes.value

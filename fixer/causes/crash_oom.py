@@ -79,7 +79,7 @@ def judge(case: Case) -> Verdict:
     ruled: list[Evidence] = [*all_of.ruled_out]
     for crash in all_of.found:
         kills = oom_killings(case, crash.service)
-        flagged = oom_flag_evidence(crash.service)
+        flagged = manager_of(crash.service).oom_evidence()
         if kills or flagged is not None:
             findings.append(_oom_finding(case, crash, kills, flagged))
         elif manager_of(crash.service).exit_signal() == 9 and manager_of(crash.service).limits().memory:
@@ -90,16 +90,6 @@ def judge(case: Case) -> Verdict:
     reported = {f.service for f in findings}
     findings += [f for f in _worker_findings(case) if f.service not in reported]
     return conclude(findings, missing, ruled)
-
-
-def oom_flag_evidence(service: Service) -> Evidence | None:
-    """Return the manager's out-of-memory flag as evidence, if it is set. An unset flag proves nothing."""
-    unit, box = service.unit, service.container
-    if unit is not None and unit.result == "oom-kill":
-        return state_evidence(service)
-    if box is not None and box.oom_killed and box.exit_code == 137:
-        return Evidence("container", box.name, f"{box.status}, exit code 137, OOMKilled=true")
-    return None
 
 
 def _oom_finding(case: Case, crash: FailedRun, kills: tuple[OomKilling, ...], flagged: Evidence | None) -> Finding:

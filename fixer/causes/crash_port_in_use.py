@@ -72,6 +72,7 @@ from fixer.formats.folders import is_within
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
+from fixer.managers import manager_of
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import SignalProcess
@@ -285,8 +286,8 @@ def _repair(case: Case, seen: _PortConflict) -> Repair:
     managed = _holding_service(case, seen)
     names = "; ".join(process_text(snapshot, seen.listener.node, p) for p in seen.holders)
     if seen.failing_address is None:
-        manual = (f"ask the owner to stop it or to let it listen elsewhere. Then run systemctl restart {service.name} "
-                  f"(held by {names})")
+        again = manager_of(service).command_text("restart")
+        manual = f"ask the owner to stop it or to let it listen elsewhere. Then run {again} (held by {names})"
         return Repair(REPAIR_ID, "manual", f"free the port of {service.name}", (), manual=manual)
     if managed is not None or any(p.pid == 1 for p in seen.holders):
         by = managed.name if managed is not None else "process 1"

@@ -100,9 +100,37 @@ class ServiceManager(ABC):
         """Return whether it starts the service at boot, or reports that it failed: then it is intended to run."""
         return False
 
+    def definition_files(self) -> tuple[str, ...]:
+        """Return the files of its own that define the service."""
+        return ()
+
+    def environment_files(self) -> tuple[str, ...]:
+        """Return the files of variables that these name."""
+        return ()
+
+    def is_paused(self) -> bool:
+        """Return whether it keeps the service's processes frozen."""
+        return self.run_state() == "paused"
+
+    def oom_evidence(self) -> Evidence | None:
+        """Return its out-of-memory flag as evidence, if it is set. An unset flag proves nothing."""
+        return None
+
+    def may_be_killed_for_memory(self) -> bool:
+        """Return whether its own report fits a kill by the kernel's OOM killer."""
+        return False
+
     def limits(self) -> Limits:
         """Return the limits that it sets for the service."""
         return Limits()
+
+    def command_text(self, verb: str) -> str:
+        """Return what an operator runs to start, stop or restart the service."""
+        return f"{verb} {self.service.name}"
+
+    def unread_log_text(self, reason: str) -> str:
+        """Return what an operator does about a log that could not be read, as a sentence without its period."""
+        return "Read it as root"
 
     def is_unwatched(self) -> bool:
         """Return whether the server does not run and nothing records how it ended."""

@@ -76,6 +76,21 @@ class Docker(ServiceManager):
     def is_expected(self) -> bool:
         return self.container.restart_policy in ("always", "unless-stopped")
 
+    def command_text(self, verb: str) -> str:
+        return f"docker {verb} {self.container.name}"
+
+    def unread_log_text(self, reason: str) -> str:
+        return (f"See its output with docker start -a {self.container.name} (docker attach, if it restarts again and "
+                "again), or give it a log driver that supports reading")
+
+    def oom_evidence(self) -> Evidence | None:
+        box = self.container
+        text = f"{box.status}, exit code {box.exit_code}, OOMKilled=true"
+        return Evidence("container", box.name, text) if box.oom_killed and box.exit_code == 137 else None
+
+    def may_be_killed_for_memory(self) -> bool:
+        return self.container.oom_killed or self.container.exit_code == 137
+
     def limits(self) -> Limits:
         box = self.container
         return Limits(box.memory_max, box.cpu_limit, box.nofile_limit, box.pids_max)

@@ -56,6 +56,15 @@ class OpenRC(ServiceManager):
     def is_expected(self) -> bool:
         return bool(self.managed.boot) or self.managed.state == "failed"
 
+    def command_text(self, verb: str) -> str:
+        return f"rc-service {self.managed.name} {verb}"
+
+    def unread_log_text(self, reason: str) -> str:
+        return f"Set output_log and error_log in {self.managed.file} or its /etc/conf.d file, then start it again"
+
+    def definition_files(self) -> tuple[str, ...]:
+        return (self.managed.file, f"/etc/conf.d/{self.managed.name}")
+
     def is_started(self) -> bool:
         return self.managed.state not in ("stopped", "stopping")
 

@@ -43,7 +43,7 @@ class OpenRCSteps(ServiceStarter):
                       link_target=managed.file),)
 
     def by_hand(self) -> str:
-        return f"rc-service {self.service.name} start"
+        return manager_of(self.service).command_text("start")
 
     @staticmethod
     def command(verb: str, name: str) -> list[str]:

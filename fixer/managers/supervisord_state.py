@@ -79,6 +79,12 @@ class Supervisord(ServiceManager):
     def has_trouble(self) -> bool:
         return self.program.restarts > 0
 
+    def command_text(self, verb: str) -> str:
+        return f"supervisorctl {verb} {self.program.name}"
+
+    def definition_files(self) -> tuple[str, ...]:
+        return (self.program.file,)
+
     def is_disabled(self) -> bool:
         unit = self.program.unit
         return not self.program.autostart or (unit is not None and unit.unit_file_state == "disabled")

@@ -96,9 +96,28 @@ class Systemd(ServiceManager):
     def is_expected(self) -> bool:
         return self.unit.unit_file_state.startswith("enabled") or self.unit.active_state == "failed"
 
+    def definition_files(self) -> tuple[str, ...]:
+        return tuple(path for path in (self.unit.fragment_path, *self.unit.drop_in_paths) if path)
+
+    def environment_files(self) -> tuple[str, ...]:
+        return tuple(path.split(" ")[0].removeprefix("-") for path in self.unit.environment_files)
+
+    def oom_evidence(self) -> Evidence | None:
+        return self.evidence() if self.unit.result == "oom-kill" else None
+
+    def may_be_killed_for_memory(self) -> bool:
+        status = self.unit.exec_main_status
+        return self.unit.result == "oom-kill" or 9 in {status, status - 128}
+
     def limits(self) -> Limits:
         unit = self.unit
         return Limits(unit.memory_max, unit.cpu_limit, unit.nofile_limit, unit.tasks_max)
+
+    def command_text(self, verb: str) -> str:
+        return f"systemctl {verb} {self.unit.name}"
+
+    def unread_log_text(self, reason: str) -> str:
+        return f"Read it: journalctl -u {self.unit.name}" if reason == "not asked" else "Read it as root"
 
     def is_unwatched(self) -> bool:
         """Return whether its own work was done once it had started the server (`rc-local.service`, an init script)."""

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from fixer.formats.launchers import launched_index
 from fixer.formats.start_files import ACCOUNT_FILES, FSTAB
 from fixer.lazy.regex import regex
+from fixer.managers import manager_of
 from fixer.model.facts import Known
 from fixer.model.query import FileAnswer, FileStat
 from fixer.model.snapshot import Container, FileContent, Service
@@ -103,11 +104,8 @@ def _entry_modules(service: Service, views: Mapping[str, View]) -> Iterator[tupl
 
 def service_files(service: Service) -> Iterator[str]:
     """Yield the files that configure how a service is started."""
-    if service.unit is not None:
-        yield from (p for p in (service.unit.fragment_path, *service.unit.drop_in_paths) if p)
-        yield from (path.removeprefix("-") for path in service.unit.environment_files)
-    if service.program is not None:
-        yield service.program.file
+    manager = manager_of(service)
+    yield from (*manager.definition_files(), *manager.environment_files())
     if service.entry is not None:
         yield service.entry.text
     if (program := launched_index([word.text for word in service.command])) is not None:

@@ -67,3 +67,38 @@ def test_the_limits_that_a_manager_sets(made: Service, limits: tuple[float, ...]
 def test_what_is_in_trouble_and_what_is_expected_to_run(made: Service, troubled: bool, expected: bool) -> None:
     manager = manager_of(made)
     assert (manager.has_trouble(), manager.is_expected()) == (troubled, expected)
+
+
+@pytest.mark.parametrize(("made", "command", "log"), [
+    (service(), "systemctl restart backend.service", "journalctl -u backend.service"), (container_service(), "docker restart p-app-1", "docker start -a p-app-1"),
+    (supervised_service(), "supervisorctl restart shop", "as root"), (service("uvicorn", unit=None, manager="none"), "restart uvicorn", "as root"),
+])
+def test_what_an_operator_runs(made: Service, command: str, log: str) -> None:
+    assert manager_of(made).command_text("restart") == command and log in manager_of(made).unread_log_text("not asked")
+
+
+@pytest.mark.parametrize(("made", "files"), [
+    (service(unit_changes={"drop_in_paths": ("/d.conf",), "environment_files": ("-/etc/a.env (ignore_errors=yes)",)}),
+     (("/etc/systemd/system/backend.service", "/d.conf"), ("/etc/a.env",))),
+    (supervised_service(program={"file": "/etc/supervisor/conf.d/shop.conf"}), (("/etc/supervisor/conf.d/shop.conf",), ())),
+    (container_service(), ((), ())), (service(unit=None, manager="none"), ((), ())),
+])
+def test_the_files_that_define_a_service(made: Service, files: tuple[tuple[str, ...], ...]) -> None:
+    manager = manager_of(made)
+    assert (manager.definition_files(), manager.environment_files()) == files
+
+
+@pytest.mark.parametrize(("made", "flagged", "possible"), [
+    (service(unit_changes={"result": "oom-kill"}), True, True), (service(unit_changes={"exec_main_status": 137}), False, True),
+    (service(), False, False), (container_service(box={"oom_killed": True, "exit_code": 137}), True, True),
+    (container_service(box={"oom_killed": True}), False, True), (container_service(box={"exit_code": 137}), False, True),
+    (supervised_service(), False, False),
+])
+def test_what_a_manager_says_of_memory(made: Service, flagged: bool, possible: bool) -> None:
+    manager = manager_of(made)
+    assert (manager.oom_evidence() is not None, manager.may_be_killed_for_memory()) == (flagged, possible)
+
+
+def test_only_a_container_is_paused() -> None:
+    assert manager_of(container_service(box={"status": "paused"})).is_paused()
+    assert not any(manager_of(made).is_paused() for made in (container_service(), service(), supervised_service()))

@@ -36,3 +36,9 @@ def test_what_it_says_of_runs_boots_and_accounts() -> None:
     rests = manager_of(openrc("stopped", boot=("default",)))
     assert not rests.is_started() and rests.is_intended() and not rests.is_disabled() and not rests.has_ended()
     assert not manager_of(openrc("started", 7)).is_unwatched() and manager_of(openrc("started")).account_name() == "root"
+
+
+def test_what_an_operator_does() -> None:
+    made = manager_of(openrc("failed"))
+    assert made.command_text("restart") == "rc-service shop restart"
+    assert "output_log" in made.unread_log_text("not asked") and "/etc/init.d/shop" in made.unread_log_text("not asked")

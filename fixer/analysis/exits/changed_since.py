@@ -80,12 +80,8 @@ def _file_mtimes(snapshot: Snapshot, crash: FailedRun, also: Sequence[str]) -> I
 
 def _configured_paths(crash: FailedRun) -> Iterator[str]:
     service = crash.service
-    if service.unit is not None:
-        yield from (path for path in (service.unit.fragment_path, *service.unit.drop_in_paths) if path)
-        yield from (path.split(" ")[0].removeprefix("-") for path in service.unit.environment_files)
-    if service.program is not None:
-        yield service.program.file
-    yield from service.env_files
+    manager = manager_of(service)
+    yield from (*manager.definition_files(), *manager.environment_files(), *service.env_files)
     yield from (word.file for word in service.command if word.file)
 
 

@@ -14,6 +14,7 @@ from fixer.analysis.run_log import lines_of, message_of
 from fixer.analysis.service_state import start_time_of
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
+from fixer.managers import manager_of
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import Endpoint, ErrorEvent, Process, Service
 from fixer.nginx.error_kinds import READ_TIMEOUT
@@ -87,7 +88,7 @@ def has_partial_answer(endpoint: Endpoint) -> bool:
 
 def is_paused(service: Service) -> bool:
     """Return whether it is a paused container: its processes are frozen."""
-    return service.container is not None and service.container.status == "paused"
+    return manager_of(service).is_paused()
 
 
 def _has_live_process(case: Case, trouble: FailingAddress, service: Service) -> bool:

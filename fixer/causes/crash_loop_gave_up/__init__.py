@@ -269,11 +269,7 @@ def _repairs(case: Case, crash: FailedRun, state: ReasonState) -> tuple[Repair, 
                   "command must keep running: end an entry script with exec \"$@\", and run the server in the "
                   "foreground")
     elif isinstance(service.log, Unknown):
-        box = service.container
-        by_hand = (f"Read it: journalctl -u {service.name}" if service.log.reason == "not asked" else "Read it as root"
-                   ) if box is None or box.is_machine else (
-            f"See its output with docker start -a {box.name} (docker attach, if it restarts again and again), or give "
-            "it a log driver that supports reading")
+        by_hand = manager_of(service).unread_log_text(service.log.reason)
         manual = (f"{service.name} would end the same way again, and its log could not be read "
                   f"({service.log.reason}). {by_hand}. Correct the error, then start it")
     elif _has_no_own_lines(crash):

@@ -24,14 +24,9 @@ _WORKER_KILLED = regex(r"[Cc]hild process \[\d+\] died|was sent SIGKILL|[Oo]ut o
 
 def can_be_oom_kill(service: Service) -> bool:
     """Return whether the OOM killer could have ended the service or one of its workers."""
-    unit, box = service.unit, service.container
-    if unit is not None and (unit.result == "oom-kill" or 9 in {unit.exec_main_status, unit.exec_main_status - 128}):
-        return True
-    if box is not None and (box.oom_killed or box.exit_code == 137):
-        return True
-    lines = service.log.or_else(())
-    return manager_of(service).limits().memory > 0 and (
-        service.running or any(_WORKER_KILLED.search(line.text) for line in lines))
+    manager, lines = manager_of(service), service.log.or_else(())
+    return manager.may_be_killed_for_memory() or (manager.limits().memory > 0 and (
+        service.running or any(_WORKER_KILLED.search(line.text) for line in lines)))
 
 
 def kernel_log_of(view: View) -> KernelLog:
