@@ -271,7 +271,7 @@ def _other_reader(place: _Place, file: str, piece: Piece) -> str:
     own = compose_files_of(place.box, place.engine, outer)
     names = defined_services(place.box, place.engine, outer)
     for name in names:
-        if name != place.box.service and file in _env_files_of(place, name):
+        if name != place.box.service and _reads(place, name, piece):
             return f"service {name}"
     if file not in environment_paths(place.box):
         return ""
@@ -281,10 +281,12 @@ def _other_reader(place: _Place, file: str, piece: Piece) -> str:
                  if _count_uses(place, key) > sum(_uses_in_environment(one, key) for one in own)), "")
 
 
-def _env_files_of(place: _Place, name: str) -> tuple[str, ...]:
-    """Return the environment files of another service of the project."""
+def _reads(place: _Place, name: str, piece: Piece) -> bool:
+    """Return whether another service of the project has that file, or takes a variable or an argument from there."""
     other = compose_service(replace(place.box, service=name), place.engine)
-    return other.env_files if other is not None else ()
+    return other is not None and (piece.file in other.env_files or any(
+        (part.file, part.start) == (piece.file, piece.start)
+        for word in (*other.env.values(), *other.command) for part in word.pieces))
 
 
 def _count_uses(place: _Place, name: str) -> int:

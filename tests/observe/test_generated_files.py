@@ -80,6 +80,12 @@ def test_an_env_file_that_another_service_reads() -> None:
     assert why(project) == "service api reads /srv/shop/web.env:1 too"
 
 
+def test_a_variable_of_the_project_that_another_service_passes_on() -> None:
+    project = in_environment("      - BACKEND\n", files={"/srv/shop/.env": "BACKEND=api:8000\n"})
+    project = replace(project, compose=project.compose + "    environment: [BACKEND]\n")
+    assert why(project) == "service api reads /srv/shop/.env:1 too"
+
+
 def test_a_variable_whose_name_means_a_secret_is_not_placed() -> None:
     text = TEMPLATE.replace("${BACKEND}", "api:8000/${API_TOKEN}")
     project = Project(template=text, made=text.replace("${API_TOKEN}", "s3cret"), env=("API_TOKEN=s3cret",),
