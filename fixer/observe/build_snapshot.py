@@ -21,7 +21,6 @@ from fixer.observe.kernel.security_modules import policy_of
 from fixer.observe.look import look_at
 from fixer.observe.snapshot_notes import is_cut, snapshot_notes
 from fixer.observe.view.node_view import ENGINE, View, container_of, unreachable_namesakes
-from fixer.observe.view.observe_options import options_from
 
 with lazy_imports():  # only needed with containers
     from fixer.observe.generated_files import generated_files_of, template_contents
@@ -29,8 +28,9 @@ with lazy_imports():  # only needed with containers
 
 def build_snapshot(capture: Capture) -> Snapshot:
     """Return the typed facts of a capture."""
-    look = look_at(capture, options := options_from(capture.options))
+    look = look_at(capture)
     views, containers, services, sites = look.views, look.containers, look.services, look.sites
+    options = look.options
     plans = {id(site): look.plan(site) for site in sites}
     endpoints = [e for site in sites for e in build_endpoints(site, plans[id(site)], look)]
     generated = generated_files_of(sites, views, containers) if containers else ()

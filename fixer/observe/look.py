@@ -13,7 +13,7 @@ from fixer.observe.nginx.probes import ProbePlan, plan_probes
 from fixer.observe.nginx.sites import Site, sites_of
 from fixer.observe.services import services_of
 from fixer.observe.view.node_view import View, containers_of, views_of
-from fixer.observe.view.observe_options import ObserveOptions
+from fixer.observe.view.observe_options import ObserveOptions, options_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,9 @@ Topic: TypeAlias = Callable[[Look], Iterable[tuple[str, Query]]]
 """Yields (node, query) for what belongs to it, asked or not; nothing where nothing calls for it. Pure."""
 
 
-def look_at(capture: Capture, options: ObserveOptions) -> Look:
-    """Return what the answers of a capture show."""
+def look_at(capture: Capture, options: ObserveOptions | None = None) -> Look:
+    """Return what the answers of a capture show. `options` are its own unless given."""
+    options = options or options_from(capture.options)
     views = views_of(capture)
     containers = containers_of(views)
     return Look(views, containers, sites_of(views, containers), services_of(views, containers), options)
