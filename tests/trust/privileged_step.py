@@ -77,7 +77,11 @@ def _import_all() -> None:
     """All that fixer imports as it goes, once a process (it reads every file): here the user may not read where Python and fixer lie."""
     importlib.import_module("encodings.ascii")
     importlib.import_module("_strptime")       # which time.strptime looks for at its first use
-    for path in Path(fixer.__path__[0]).rglob("*.py"):
+    root = Path(fixer.__path__[0])
+    for path in root.rglob("*.py"):
+        parts = path.relative_to(root.parent).with_suffix("").parts
+        if parts[-1] not in ("__init__", "__main__"):       # managers and causes are found by their names
+            importlib.import_module(".".join(parts))
         for node in ast.walk(ast.parse(path.read_bytes())):
             names = [node.module] if isinstance(node, ast.ImportFrom) else []
             names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
