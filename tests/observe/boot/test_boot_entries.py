@@ -10,6 +10,7 @@ from fixer.model.deployment import BootEntry
 from fixer.model.query import Answer, FileAnswer, ReadFile
 from fixer.observe.boot.boot_entries import BOOT_ENTRY_FILES, boot_commands_of, boot_entries_of, boot_entry_queries
 from tests.causes import snapshot_builders
+from tests.causes.snapshot_builders import unit
 from tests.observe.boot.boot_entries_builders import seen
 from tests.observe.capture_builders import file, stat, view
 
@@ -54,6 +55,14 @@ def test_a_script_of_ones_own_is_asked_for_and_followed() -> None:
 def test_what_rc_local_starts_where_it_is_not_executable(line: str) -> None:
     (one,) = found(executable("/etc/rc.local", f"#!/bin/sh\n{line}\nexit 0\n", 0o100644))
     assert (one.kind, one.line, one.port, one.not_run_reason) == ("rc.local", 2, 8123, "/etc/rc.local is not executable")
+
+
+@pytest.mark.parametrize("has_unit", [True, False])
+def test_an_executable_rc_local_is_a_boot_entry_unless_systemd_has_made_a_unit_of_it(has_unit: bool) -> None:
+    """systemd makes the unit as it boots: one that was written since is no unit yet, and somebody started it by hand."""
+    made = seen(executable("/etc/rc.local", f"#!/bin/sh\n{UVICORN} &\nexit 0\n", 0o100755))
+    units = {"rc-local.service": unit("rc-local.service")} if has_unit else {}
+    assert [entry.port for entry in boot_entries_of(replace(made, units=units))] == ([] if has_unit else [8123])
 
 
 def test_a_unit_of_a_user_that_does_not_linger() -> None:
