@@ -256,7 +256,7 @@ def _suspect_endpoints(verdict: RouteVerdict, reached: tuple[Endpoint, ...],
 
 def _is_dead(endpoint: Endpoint, snapshot: Snapshot) -> bool:
     """Return whether nothing accepts there. The name of a stopped container does not resolve: no connect succeeds.
-    A container that ends again and again is "running" for moments in which nobody can ask it."""
+    A container that ends again and again is "running" for moments in which no query reaches it."""
     service = None if endpoint.configured_service is None else snapshot.service(endpoint.configured_service)
     gone = service is not None and service.container is not None and (
         not service.running or is_looping(snapshot, service, endpoint))

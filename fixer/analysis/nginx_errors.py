@@ -46,7 +46,7 @@ def connect_symptoms(case: Case, trouble: FailingAddress) -> tuple[Evidence, ...
 
 
 def refused_evidence(case: Case, trouble: FailingAddress) -> tuple[Evidence, ...]:
-    """Return what shows that nobody answers: nginx's configuration, the closed socket, and the symptoms of that."""
+    """Return what shows that nothing answers: nginx's configuration, the closed socket, and the symptoms of that."""
     return (config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
             *connect_symptoms(case, trouble))
 

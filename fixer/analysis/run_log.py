@@ -148,7 +148,7 @@ def has_just_restarted(snapshot: Snapshot, service: Service) -> bool:
 
 
 def is_looping(snapshot: Snapshot, service: Service, endpoint: Endpoint) -> bool:
-    """Return whether it ends again and again: between two runs, or in a run that has just begun and of which its
+    """Return whether it ends again and again: between two runs, or in a run that has just started and of which its
     address shows nothing."""
     return run_state_of(service) == "looping" or (
         is_closed(endpoint) is not False and has_just_restarted(snapshot, service))

@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 from fixer.analysis.case import Case, FailingAddress, PortOwner
 from fixer.analysis.evidence import address_text, bindings_of, config_evidence, endpoint_text, no_listener_evidence
 from fixer.analysis.exits.failed_run import has_listening_socket
-from fixer.analysis.nginx_errors import routes_text, symptom_evidence
+from fixer.analysis.nginx_errors import connect_symptoms, routes_text
 from fixer.analysis.run_log import is_looping
 from fixer.analysis.service_names import has_unrelated_name
 from fixer.analysis.service_state import is_socket_activated, run_state_of, state_evidence
@@ -20,7 +20,6 @@ from fixer.model.diagnosis import Finding
 from fixer.model.facts import Evidence
 from fixer.model.service import Binding
 from fixer.model.snapshot import Endpoint, Service
-from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.upstream_address import point_after_start_repair
 
 AddressPart: TypeAlias = Literal["", "path", "host", "port"]
@@ -69,7 +68,7 @@ def configured_elsewhere_finding(
         detail=(), routes=trouble.route_ids, service=service.name, node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
             config_evidence(case.snapshot, trouble.nginx, endpoint), binding.source, state_evidence(service),
-            *(more or (*no_listener_evidence(endpoint), *symptom_evidence(case, trouble, CONNECT_FAILED)))))),
+            *(more or (*no_listener_evidence(endpoint), *connect_symptoms(case, trouble)))))),
         repairs=(point_after_start_repair(trouble, service.name, where),), effects=(),
         is_met_first=trouble.nginx.master_pid is not None and (
             endpoint.unix is not None or run_state_of(service) == "paused"),

@@ -11,6 +11,7 @@ from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 
 # Packages' unit folders, in order of precedence.
+RC_LOCAL_UNIT = "rc-local.service"      # systemd makes it from an executable rc.local, as it boots
 PACKAGE_FOLDERS = ("/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system")
 ADMIN_FOLDER = "/etc/systemd/system"
 SANDBOX_SETTINGS = frozenset({"ReadWritePaths", "ReadOnlyPaths", "ExecPaths", "NoExecPaths", "BindPaths",

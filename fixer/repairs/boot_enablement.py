@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fixer.analysis.evidence import bindings_of
+from fixer.formats.unit_file import RC_LOCAL_UNIT
 from fixer.managers import manager_of
 from fixer.managers.systemd_state import Systemd
 from fixer.managers.systemd_steps import boot_target
@@ -90,4 +91,4 @@ def is_single_command_oneshot(service: Service, unit: Unit) -> bool:
     """Return whether it is a oneshot for one command, started at boot; what else rc.local starts is unknown."""
     commands = [s for s in service.unit_values if s.key == "ExecStart" and s.value.strip()]
     return (unit.type == "oneshot" and unit.unit_file_state == "enabled" and len(commands) == 1
-            and unit.name != "rc-local.service")
+            and unit.name != RC_LOCAL_UNIT)

@@ -65,7 +65,7 @@ class FailedRun:
         return tuple(dict.fromkeys(route for trouble in self.failing_addresses for route in trouble.route_ids))
 
     def symptoms(self, case: Case) -> tuple[Evidence, ...]:
-        """Return the state of the service, and what shows that nobody answers at its first address."""
+        """Return the state of the service, and what shows that nothing answers at its first address."""
         return state_evidence(self.service), *refused_evidence(case, self.failing_addresses[0])
 
 
@@ -255,10 +255,10 @@ def has_failed_unmanaged(snapshot: Snapshot, service: Service) -> bool:
         return True
     run = last_run_lines(snapshot, service)
     texts = [message_of(line) for line in program_lines(run)]
-    begun = next((i for i in range(len(texts) - 1, -1, -1) if says_ready(texts[i])), -1)
-    if any(map(says_start_failed, texts[begun + 1:])):
+    ready_at = next((i for i in range(len(texts) - 1, -1, -1) if says_ready(texts[i])), -1)
+    if any(map(says_start_failed, texts[ready_at + 1:])):
         return True     # its parent listens before the application is loaded
-    if not texts or begun >= 0:
+    if not texts or ready_at >= 0:
         return False
     return (is_traceback_start(texts[0]) or any(map(ends_run, texts[-_ERROR_TAIL_LINES:]))
             or has_known_exit_reason(service, run))

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fixer.formats.launchers import CRON_DAEMONS, launch_user
 from fixer.formats.server_names import runtime_of
 from fixer.formats.shell_words import Word, literal_word, shell_words, systemd_words
-from fixer.formats.unit_file import effective_lines, unit_lines
+from fixer.formats.unit_file import RC_LOCAL_UNIT, effective_lines, unit_lines
 from fixer.formats.wrapper_scripts import read_script, simple_commands
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.parse_cache import parse_once
@@ -44,7 +44,6 @@ _MONIT_FOLDERS = tuple(pattern[:-1] for pattern in MONIT_FILES)
 _MONIT_CHECK = regex(r"^\s*check\s+process\s+\"?([\w.@-]+)")
 _MONIT_START = regex(r"^\s*start(?:\s+program)?\s*+(?:=\s*+)?([\"'])(?P<command>.+?)\1"
                      r"(?:.*?\bas\s+uid\s+\"?(?P<user>[\w.-]+))?")
-_RC_LOCAL_UNIT = "rc-local.service"      # systemd makes it from an executable rc.local, as it boots
 _MAX_SU_DEPTH = 3
 _MOST_ENTRIES = 40
 
@@ -97,7 +96,7 @@ def _find_commands(view: View, reads: list[str], own: Container | None) -> Itera
         if path.endswith("rc.local"):
             idle = "" if file.stat is not None and file.stat.end.mode & 0o111 else f"{path} is not executable"
             for entry in _entries_of_command(view, reads, ("rc.local", path, "root", idle), (text, 1)):
-                yield replace(entry, by_unit=not idle and _RC_LOCAL_UNIT in view.units)
+                yield replace(entry, by_unit=not idle and RC_LOCAL_UNIT in view.units)
         elif path.startswith(_MONIT_FOLDERS):
             yield from _entries_in_monit_file(view, reads, path, text)
         elif path.startswith(_LINGER_FOLDER) or path.endswith(_RUN_FOLDER_ENDS):
