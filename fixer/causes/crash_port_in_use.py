@@ -61,12 +61,11 @@ from fixer.analysis.evidence import (
 from fixer.analysis.exits.exit_reason import port_in_use_line
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs, has_listening_socket, reported_port_conflict
 from fixer.analysis.exits.last_output import is_stale_socket
-from fixer.analysis.exits.run_end import read_run_end
 from fixer.analysis.nginx_errors import connect_symptoms, symptom_evidence
 from fixer.analysis.ownership.configured import configured_owner, is_configured_at
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
-from fixer.analysis.run_log import last_run_lines
+from fixer.analysis.run_log import last_run_lines, read_run_end
 from fixer.analysis.service_state import restart_count_of, run_state_of, state_evidence
 from fixer.formats.folders import is_within
 from fixer.lazy.dataclass import dataclass

@@ -40,11 +40,10 @@ from fixer.analysis.case import Case, FailingAddress, is_answering
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import clock_of, config_evidence, file_line_text, listener_at, log_evidence
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
-from fixer.analysis.exits.run_end import read_run_end
 from fixer.analysis.nginx_errors import recent_lines, symptom_evidence
 from fixer.analysis.nginx_process import route_ids_of
 from fixer.analysis.route_verdict import is_closed
-from fixer.analysis.run_log import lines_of, message_of
+from fixer.analysis.run_log import lines_of, message_of, read_run_end
 from fixer.analysis.service_state import start_time_of, state_evidence
 from fixer.errors import StepFailed
 from fixer.formats.run_output import is_request_line

@@ -57,12 +57,11 @@ from fixer.analysis.evidence import (
     no_listener_evidence,
     pids_of,
 )
-from fixer.analysis.exits.run_end import RunEnd, read_run_end
 from fixer.analysis.nginx_errors import events_for, symptom_evidence
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.packet_filter.matching_rules import symptoms_of
 from fixer.analysis.route_verdict import is_closed
-from fixer.analysis.run_log import last_run_lines, message_of, program_lines
+from fixer.analysis.run_log import RunEnd, last_run_lines, message_of, program_lines, read_run_end
 from fixer.analysis.service_state import run_state_of, state_evidence
 from fixer.formats.addresses import is_loopback
 from fixer.formats.run_output import ends_run

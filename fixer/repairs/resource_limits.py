@@ -9,7 +9,7 @@ from fixer.analysis.case import Case
 from fixer.analysis.evidence import log_evidence
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.exits.kills import last_exit_signal
-from fixer.analysis.exits.run_end import read_run_end
+from fixer.analysis.run_log import read_run_end
 from fixer.formats.run_output import ends_run
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex, up_to_first

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
-from fixer.analysis.exits.run_end import RunEnd
+from fixer.analysis.run_log import RunEnd
 from fixer.analysis.service_names import SYSTEM_PORTS
 from fixer.formats.run_output import ends_run
 from fixer.lazy.dataclass import dataclass

@@ -8,8 +8,7 @@ from fixer.analysis.case import Case
 from fixer.analysis.dependency.complaint import DependencyComplaint, dependency_complaint
 from fixer.analysis.evidence import address_text, find_node, listener_evidence, listeners_on, pids_of
 from fixer.analysis.exits.failed_run import FailedRun
-from fixer.analysis.exits.run_end import read_run_end
-from fixer.analysis.run_log import last_run_lines
+from fixer.analysis.run_log import last_run_lines, read_run_end
 from fixer.analysis.service_names import system_kind_of
 from fixer.analysis.service_state import run_state_of, start_time_of
 from fixer.formats.addresses import is_loopback, is_own_host

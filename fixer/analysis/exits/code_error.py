@@ -6,8 +6,7 @@ import posixpath
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
-from fixer.analysis.exits.run_end import RunEnd
-from fixer.analysis.run_log import message_of
+from fixer.analysis.run_log import RunEnd, message_of
 from fixer.formats.application_servers import APPLICATION_SERVERS, WORKER_BOOT_FAILED
 from fixer.formats.file_errors import inaccessible_tls_at, last_frame, loads_tls
 from fixer.formats.run_output import ends_run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fixer.analysis.exits.run_end import RunEnd, read_run_end
+from fixer.analysis.run_log import RunEnd, read_run_end
 from fixer.formats.run_output import ends_run, raised_name
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex

@@ -18,17 +18,19 @@ from fixer.analysis.evidence import (
 )
 from fixer.analysis.exits.code_error import find_code_fault
 from fixer.analysis.exits.exit_reason import has_repeated_exception, missing_variables
-from fixer.analysis.exits.run_end import NO_OUTPUT, RunEnd, read_run_end
 from fixer.analysis.nginx_errors import refused_evidence
 from fixer.analysis.ownership.configured import is_configured_at
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import (
+    NO_OUTPUT,
+    RunEnd,
     has_exited_by_itself,
     has_just_restarted,
     last_run_lines,
     message_of,
     program_lines,
+    read_run_end,
     single_external_kill,
     skipped_by_condition,
     was_asked_to_stop,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import find_node, log_evidence, processes_of
-from fixer.analysis.exits.run_end import read_run_end
 from fixer.analysis.ownership.configured import is_configured_at
-from fixer.analysis.run_log import last_run_lines, lines_of, message_of, program_lines
+from fixer.analysis.run_log import last_run_lines, lines_of, message_of, program_lines, read_run_end
 from fixer.analysis.service_state import run_state_of
 from fixer.formats.launchers import REAPERS, SHELLS
 from fixer.formats.run_output import says_ready

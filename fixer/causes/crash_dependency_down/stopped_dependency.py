@@ -21,11 +21,10 @@ from fixer.analysis.exits.exec_step import has_failed_before_start
 from fixer.analysis.exits.exit_reason import dependency_error_line, has_variable_or_port_reason, last_error_lines
 from fixer.analysis.exits.failed_run import FailedRun, has_failed, has_failing_workers, has_listening_socket
 from fixer.analysis.exits.kills import last_exit_signal
-from fixer.analysis.exits.run_end import read_run_end
 from fixer.analysis.nginx_errors import refused_evidence
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
-from fixer.analysis.run_log import last_run_lines, message_of, program_lines, was_asked_to_stop
+from fixer.analysis.run_log import last_run_lines, message_of, program_lines, read_run_end, was_asked_to_stop
 from fixer.analysis.service_names import system_kind_of
 from fixer.analysis.service_state import is_start_queued, requirements_of, run_state_of, start_time_of, state_evidence
 from fixer.causes.crash_dependency_down.unanswered_dependency import CAUSE_ID

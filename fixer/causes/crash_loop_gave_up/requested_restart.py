@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import age_text, clock_of, find_node, log_evidence
-from fixer.analysis.exits.run_end import read_run_end
 from fixer.analysis.route_verdict import recent_events
-from fixer.analysis.run_log import message_of, program_lines, stop_request_line
+from fixer.analysis.run_log import message_of, program_lines, read_run_end, stop_request_line
 from fixer.analysis.service_state import run_state_of, start_time_of, state_evidence
 from fixer.lazy.regex import regex, up_to_first
 from fixer.managers import manager_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fixer.analysis.dependency.complaint import dependency_complaint
-from fixer.analysis.exits.run_end import read_run_end
+from fixer.analysis.run_log import read_run_end
 from tests.causes.snapshot_builders import log_lines
 
 STARTED = "Started backend.service - Office."

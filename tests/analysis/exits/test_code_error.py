@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from fixer.analysis.exits.code_error import find_code_fault
-from fixer.analysis.exits.run_end import NO_OUTPUT, read_run_end
+from fixer.analysis.run_log import NO_OUTPUT, read_run_end
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.plan import WriteFile
 from fixer.model.snapshot import CommandArgument, EnvAssignment

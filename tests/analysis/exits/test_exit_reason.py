@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fixer.analysis.exits.exit_reason import port_in_use_line
-from fixer.analysis.exits.run_end import read_run_end
+from fixer.analysis.run_log import read_run_end
 from tests.causes.snapshot_builders import log_lines
 
 
