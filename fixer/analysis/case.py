@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Literal, TypeAlias
 
 from fixer.analysis.hidden_failures import mark_skipped_members, reveal_error_page
@@ -66,6 +67,10 @@ class Case:
     def failing_routes(self, nginx: Nginx) -> tuple[RouteVerdict, ...]:
         """Return the routes of one nginx that fail for all or some requests."""
         return tuple(j for j in self.verdicts.values() if nginx.serves(j.facts) and j.has_failures)
+
+    def healthy_evidence(self) -> list[Evidence]:
+        """Return evidence of up to three routes that are ok."""
+        return list(islice((e for j in self.verdicts.values() if j.state == "ok" for e in j.evidence[:1]), 3))
 
     def service(self, service_id: str | None) -> Service | None:
         """Return the service with that id, or None."""

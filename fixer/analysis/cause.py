@@ -11,6 +11,9 @@ from fixer.model.diagnosis import Finding, Found, RuledOut, Undetermined, Verdic
 from fixer.model.facts import Evidence
 
 Judge: TypeAlias = Callable[[Case], Verdict]
+Outcome: TypeAlias = Finding | str | Evidence | None
+"""What one thing shows: a finding, a missing fact, evidence against the cause, or nothing."""
+Outcomes: TypeAlias = tuple[list[Finding], list[str], list[Evidence]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,22 +38,33 @@ def conclude(findings: Iterable[Finding], missing: Iterable[str], ruled_out: Ite
     return RuledOut(tuple(dict.fromkeys(ruled_out)))
 
 
-def for_each_failing_address(
-    case: Case, judge: Callable[[Case, FailingAddress], Finding | str | Evidence],
-) -> tuple[list[Finding], list[str], list[Evidence]]:
+def for_each_failing_address(case: Case, judge: Callable[[Case, FailingAddress], Outcome]) -> Outcomes:
     """Judge each failing address alone. Return the findings, the missing facts, and the evidence that rules it out."""
+    return sort_outcomes((judge(case, trouble) for trouble in case.failing_addresses), case.healthy_evidence())
+
+
+def sort_outcomes(outcomes: Iterable[Outcome], ruled_out: Iterable[Evidence]) -> Outcomes:
+    """Return the findings, the missing facts, and the evidence that rules it out, after `ruled_out`."""
     findings: list[Finding] = []
     missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
-    for trouble in case.failing_addresses:
-        match judge(case, trouble):
-            case Finding() as found:
-                findings.append(found)
-            case str() as lacking:
-                missing.append(lacking)
-            case shown:
-                ruled.append(shown)
+    ruled = [*ruled_out]
+    for outcome in outcomes:
+        match outcome:
+            case Finding():
+                findings.append(outcome)
+            case str():
+                missing.append(outcome)
+            case Evidence():
+                ruled.append(outcome)
     return findings, missing, ruled
+
+
+def first_of_each(findings: Iterable[Finding], key: Callable[[Finding], str]) -> list[Finding]:
+    """Return the first finding of each key."""
+    found: dict[str, Finding] = {}
+    for finding in findings:
+        found.setdefault(key(finding), finding)
+    return list(found.values())
 
 
 def unique_causes(causes: Iterable[Cause]) -> tuple[Cause, ...]:

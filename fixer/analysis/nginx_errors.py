@@ -171,7 +171,7 @@ def for_each_logged_route(
     """Return the findings, what could not be read, and the evidence that rules the cause out."""
     findings: list[Finding] = []
     missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    ruled = case.healthy_evidence()
     for nginx in case.snapshot.nginxes:
         if isinstance(nginx.errors, Unknown) and nginx.master_pid is not None:
             missing.append(f"the error log of nginx on {nginx.node}: {nginx.errors.reason}")

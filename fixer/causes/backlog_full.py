@@ -35,7 +35,7 @@ Variants
 from __future__ import annotations
 
 from fixer.analysis.case import Case, FailingAddress
-from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.cause import Cause, Outcome, conclude, first_of_each, sort_outcomes
 from fixer.analysis.evidence import config_evidence, endpoint_text, listener_at, processes_of
 from fixer.analysis.load.pressure import Pressure, is_paused, stopped_processes
 from fixer.analysis.nginx_errors import Kinds, recent_lines_by_route
@@ -57,23 +57,15 @@ _BACKLOG_REFUSED: Kinds = {"timeout-connect", "connect-timeout-kernel", "backlog
 
 def judge(case: Case) -> Verdict:
     """Judge each route with several recent failed connects: is the listen queue of its backend short or full?"""
-    findings: dict[str, Finding] = {}
-    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
-    missing: list[str] = []
+    outcomes: list[Outcome] = []
     for nginx in case.snapshot.nginxes:
         for judged, events in recent_lines_by_route(case, nginx, _BACKLOG_REFUSED).values():
             if len(events) < MIN_EVENTS:
                 continue
-            for endpoint in case.snapshot.endpoints:
-                if endpoint.id in judged.facts.endpoints and not endpoint.down:
-                    outcome = _judge_backlog(case, nginx, judged, endpoint, events)
-                    if isinstance(outcome, Finding):
-                        findings.setdefault(f"{outcome.node}/{outcome.service}", outcome)
-                    elif isinstance(outcome, str):
-                        missing.append(outcome)
-                    else:
-                        ruled.append(outcome)
-    return conclude(findings.values(), missing, ruled)
+            outcomes += (_judge_backlog(case, nginx, judged, endpoint, events) for endpoint in case.snapshot.endpoints
+                         if endpoint.id in judged.facts.endpoints and not endpoint.down)
+    findings, missing, ruled = sort_outcomes(outcomes, case.healthy_evidence())
+    return conclude(first_of_each(findings, lambda found: f"{found.node}/{found.service}"), missing, ruled)
 
 
 def _judge_backlog(

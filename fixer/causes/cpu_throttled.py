@@ -57,7 +57,7 @@ def judge(case: Case) -> Verdict:
     """Judge each service of a failing or slow route: does the kernel throttle it to its CPU quota?"""
     findings: dict[str, Finding] = {}
     missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    ruled = case.healthy_evidence()
     for trouble, service in failing_or_slow_services(case, READ_TIMEOUT):
         limit = manager_of(service).limits().cpus
         if limit == 0.0:

@@ -42,7 +42,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fixer.analysis.case import Case, FailingAddress, PortOwner
-from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.cause import Cause, Outcome, conclude, first_of_each, sort_outcomes
 from fixer.analysis.evidence import (
     address_text,
     age_text,
@@ -91,9 +91,7 @@ _EARLIER_RUN_TEXT = ", left over from its own earlier run"
 
 def judge(case: Case) -> Verdict:
     """Judge each endpoint: did its service fail because another process holds the socket?"""
-    findings: dict[str, Finding] = {}
-    missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    outcomes: list[Outcome] = []
     troubles = {e.id: t for t in case.failing_addresses for e in t.endpoints}
     owners: dict[tuple[object, ...], PortOwner | None] = {}      # thousands of locations may share one address
     for endpoint in case.snapshot.endpoints:
@@ -102,19 +100,10 @@ def judge(case: Case) -> Verdict:
                id(at.addresses))
         if key not in owners:
             owners[key] = configured_owner(case, endpoint)
-        outcome = _judge_endpoint(case, endpoint, owners[key], troubles.get(endpoint.id))
-        match outcome:
-            case Finding():
-                findings.setdefault(f"{outcome.node}/{outcome.service}", outcome)
-            case str():
-                missing.append(outcome)
-            case Evidence():
-                ruled.append(outcome)
-    for crash in failed_runs(case).found:
-        if f"{crash.service.node}/{crash.service.name}" not in findings:
-            found = _other_port_finding(case, crash)
-            findings.update({f"{found.node}/{found.service}": found} if found is not None else {})
-    return conclude(findings.values(), missing, ruled)
+        outcomes.append(_judge_endpoint(case, endpoint, owners[key], troubles.get(endpoint.id)))
+    outcomes += (_other_port_finding(case, crash) for crash in failed_runs(case).found)
+    findings, missing, ruled = sort_outcomes(outcomes, case.healthy_evidence())
+    return conclude(first_of_each(findings, lambda found: f"{found.node}/{found.service}"), missing, ruled)
 
 
 def _other_port_finding(case: Case, crash: FailedRun) -> Finding | None:
@@ -152,7 +141,7 @@ def _other_port_finding(case: Case, crash: FailedRun) -> Finding | None:
 
 def _judge_endpoint(
     case: Case, endpoint: Endpoint, owner: PortOwner | None, trouble: FailingAddress | None,
-) -> Finding | str | Evidence | None:
+) -> Outcome:
     if owner is None and trouble is not None and is_stale_socket(endpoint):
         owner = only_owner(case, trouble)      # no file of the program names this socket
     if owner is None:

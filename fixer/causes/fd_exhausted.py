@@ -79,7 +79,7 @@ def judge(case: Case) -> Verdict:
     """Judge each service and each nginx: does it log that it has too many open files?"""
     findings: dict[str, Finding] = {}
     missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    ruled = case.healthy_evidence()
     for nginx in case.snapshot.nginxes:
         lines = recent_lines(case, nginx, {"files-exhausted", "connect-files-exhausted"})
         if lines:

@@ -64,7 +64,7 @@ def judge(case: Case) -> Verdict:
     """Judge each address that answers, but not to nginx: which policy denies it?"""
     findings: dict[str, Finding] = {}
     missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    ruled = case.healthy_evidence()
     for trouble in case.failing_addresses:
         refused = recent_denials(case, trouble)
         if not _is_denied_by_policy(case, trouble, refused):

@@ -52,7 +52,7 @@ def judge(case: Case) -> Verdict:
     """Judge each service with a memory limit on a failing or slow route: does it thrash?"""
     findings: dict[str, Finding] = {}
     missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    ruled = case.healthy_evidence()
     for trouble, service in failing_or_slow_services(case, READ_TIMEOUT):
         if not manager_of(service).limits().memory:
             ruled.append(state_evidence(service))

@@ -41,7 +41,7 @@ from fixer.model.snapshot import ErrorEvent
 def judge(case: Case) -> Verdict:
     """Judge each name in the configuration: did nginx just log that no resolver is defined for it?"""
     findings: list[Finding] = []
-    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    ruled = case.healthy_evidence()
     missing: list[str] = []
     for trouble in case.failing_addresses:
         endpoint, nginx = trouble.endpoint, trouble.nginx

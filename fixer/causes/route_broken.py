@@ -44,7 +44,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from fixer.analysis.case import Case, FailingAddress, unique_route_id
-from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.cause import Cause, conclude, first_of_each, for_each_failing_address
 from fixer.analysis.evidence import config_evidence, container_of, endpoint_text, find_node
 from fixer.analysis.nginx_errors import events_for, routes_text, symptom_evidence
 from fixer.analysis.packet_filter.matching_rules import certain_filter_matches
@@ -73,19 +73,9 @@ _ERRNOS = frozenset({13, 22, 101, 113})
 
 def judge(case: Case) -> Verdict:
     """Judge each address with connects that fail at once: what does the kernel's routing table say?"""
-    findings: dict[str, Finding] = {}
-    missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
-    for trouble in case.failing_addresses:
-        outcome = _judge_address(case, trouble)
-        match outcome:
-            case Finding():
-                findings.setdefault(f"{outcome.node}/{outcome.evidence[0].text}", outcome)
-            case str():
-                missing.append(outcome)
-            case Evidence():
-                ruled.append(outcome)
-    return conclude([*findings.values(), *_size_filter_findings(case)], missing, ruled)
+    findings, missing, ruled = for_each_failing_address(case, _judge_address)
+    unique = first_of_each(findings, lambda found: f"{found.node}/{found.evidence[0].text}")
+    return conclude([*unique, *_size_filter_findings(case)], missing, ruled)
 
 
 def _size_filter_findings(case: Case) -> tuple[Finding, ...]:

@@ -99,7 +99,7 @@ class SandboxDenial:
 def judge(case: Case) -> Verdict:
     """Judge each failing address: does a setting of the backend's or nginx's unit forbid the connection?"""
     findings: dict[str, Finding] = {}
-    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    ruled = case.healthy_evidence()
     for trouble in case.failing_addresses:
         denial = _nginx_denial(case, trouble) or _backend_denial(case, trouble)
         if denial is None:

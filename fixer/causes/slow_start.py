@@ -104,7 +104,7 @@ def judge(case: Case) -> Verdict:
     """Judge each closed address: did its service start just now?"""
     findings: dict[str, Finding] = {}
     missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    ruled = case.healthy_evidence()
     for trouble in case.failing_addresses:
         closed = is_closed(trouble.endpoint)
         owner = only_owner(case, trouble)

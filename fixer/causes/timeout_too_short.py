@@ -52,7 +52,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from fixer.analysis.case import Case, FailingAddress
-from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.cause import Cause, Outcome, conclude, sort_outcomes
 from fixer.analysis.evidence import clock_of, config_evidence, endpoint_text, file_line_text, line_text, listener_at
 from fixer.analysis.load.pressure import has_partial_answer
 from fixer.analysis.logged_failures import logged_failures
@@ -120,20 +120,12 @@ class _TimedOutRoute:
 
 def judge(case: Case) -> Verdict:
     """Judge each route with several recent timeouts: does its backend answer at once, without a queue?"""
-    findings: list[Finding] = []
-    missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    outcomes: list[Outcome] = []
     for nginx in case.snapshot.nginxes:
         if isinstance(nginx.errors, Unknown) and nginx.master_pid is not None:
-            missing.append(f"the error log of nginx on {nginx.node}: {nginx.errors.reason}")
-        for outcome in _judge_nginx(case, nginx):
-            match outcome:
-                case Finding():
-                    findings.append(outcome)
-                case str():
-                    missing.append(outcome)
-                case Evidence():
-                    ruled.append(outcome)
+            outcomes.append(f"the error log of nginx on {nginx.node}: {nginx.errors.reason}")
+        outcomes += _judge_nginx(case, nginx)
+    findings, missing, ruled = sort_outcomes(outcomes, case.healthy_evidence())
     found = {route for finding in findings for route in finding.routes}
     findings += (finding for finding in _lasting_findings(case) if not found.intersection(finding.routes))
     for trickling in judge_trickling(case):

@@ -66,7 +66,7 @@ def judge(case: Case) -> Verdict:
     """Judge each application: does its log show that it ended a process, and did requests fail then?"""
     findings: list[Finding] = []
     missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    ruled = case.healthy_evidence()
     for service in case.snapshot.services:
         endpoint = next((e for e in case.snapshot.endpoints
                          if service.id in (e.configured_service, e.listening_service)), None)

@@ -41,7 +41,7 @@ from __future__ import annotations
 import posixpath
 
 from fixer.analysis.case import Case, FailingAddress, is_answering
-from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.cause import Cause, conclude, first_of_each, for_each_failing_address
 from fixer.analysis.evidence import (
     address_text,
     config_evidence,
@@ -79,24 +79,14 @@ _MAX_SERVERS = 500        # servers of one nginx, at most, that are compared
 
 def judge(case: Case) -> Verdict:
     """Judge each failing route: does its server block hide another one that would answer?"""
-    findings: dict[str, Finding] = {}
-    missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
-    for trouble in case.failing_addresses:
-        outcome = _judge_address(case, trouble)
-        if isinstance(outcome, Finding):
-            findings.setdefault(f"{outcome.node}/{outcome.routes[0]}", outcome)
-        elif isinstance(outcome, str):
-            missing.append(outcome)
-        else:
-            ruled.append(outcome)
+    found, missing, ruled = for_each_failing_address(case, _judge_address)
+    findings = first_of_each(found, lambda one: f"{one.node}/{one.routes[0]}")
     for nginx in case.snapshot.nginxes:
         if isinstance(nginx.config, Known) and len(nginx.config.value.servers) <= _MAX_SERVERS:
             served = {facts.route.server_index for facts in case.snapshot.routes if nginx.serves(facts)}
             for index in sorted(nginx.config.value.nameless_servers() & served):     # a catch-all block is intended
-                advice = _lost_default_finding(case, nginx, nginx.config.value, index)
-                findings.setdefault(f"{nginx.node}/{nginx.conf_path}/{index}", advice)
-    return conclude(findings.values(), missing, ruled)
+                findings.append(_lost_default_finding(case, nginx, nginx.config.value, index))
+    return conclude(findings, missing, ruled)
 
 
 def _lost_default_finding(case: Case, nginx: Nginx, config: NginxConfig, index: int) -> Finding:

@@ -24,7 +24,7 @@ def judge_filters(case: Case, cause: str, variant: Callable[[FilterMatch], str |
     """Return the verdict with a finding for each rule that `variant` names."""
     findings: dict[str, Finding] = {}
     missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    ruled = case.healthy_evidence()
     for trouble in case.failing_addresses:
         found, lacking = certain_filter_matches(case, trouble)
         wanted = [(name, block) for block in found if (name := variant(block)) is not None]

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from fixer.analysis.cause import conclude
-from fixer.model.diagnosis import RuledOut
+from fixer.analysis.cause import conclude, first_of_each, sort_outcomes
+from fixer.model.diagnosis import Finding, RuledOut
 from fixer.model.facts import Evidence
+
+SEEN, OTHER = Evidence("probe", "x", "y"), Evidence("probe", "x", "z")
+
+
+def finding(node: str, summary: str) -> Finding:
+    return Finding("backend-down", None, "root", "certain", summary, (), (), None, node, (), ())
 
 
 def test_nothing_seen_and_nothing_missing_rules_out() -> None:
-    seen = Evidence("probe", "x", "y")
-    assert conclude((), (), (seen, seen)) == RuledOut((seen,))
+    assert conclude((), (), (SEEN, SEEN)) == RuledOut((SEEN,))
+
+
+def test_outcomes_are_sorted_by_what_they_say_and_none_says_nothing() -> None:
+    one = finding("a", "it is down")
+    assert sort_outcomes(("who owns it", OTHER, None, one), (SEEN,)) == ([one], ["who owns it"], [SEEN, OTHER])
+
+
+def test_the_first_finding_of_each_key_stays() -> None:
+    one, two, three = finding("a", "1"), finding("b", "2"), finding("a", "3")
+    assert first_of_each((one, two, three), lambda found: found.node) == [one, two]

@@ -84,7 +84,7 @@ def failed_runs(case: Case) -> FailedRuns:
     """Return every service of a failing address that failed, or fails repeatedly."""
     by_service: dict[str, tuple[PortOwner, list[FailingAddress]]] = {}
     missing: list[str] = []
-    sound = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    sound = case.healthy_evidence()
     for trouble in case.failing_addresses:
         owner = only_owner(case, trouble)
         if owner is None:

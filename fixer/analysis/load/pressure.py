@@ -50,7 +50,7 @@ def pressures(case: Case) -> tuple[tuple[Pressure, ...], tuple[str, ...], tuple[
     """Return every such service, the missing facts, and the evidence that rules the others out."""
     found: list[Pressure] = []
     missing: list[str] = []
-    ruled = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    ruled = case.healthy_evidence()
     for trouble in case.failing_addresses:
         closed = is_closed(trouble.endpoint)
         owner = only_owner(case, trouble)

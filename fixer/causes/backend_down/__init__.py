@@ -56,7 +56,7 @@ Variants
 from __future__ import annotations
 
 from fixer.analysis.case import Case, FailingAddress, PortOwner
-from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.cause import Cause, conclude, for_each_failing_address
 from fixer.analysis.dependency.start_order import depends_on_note
 from fixer.analysis.evidence import bindings_of, config_evidence, endpoint_text, no_listener_evidence
 from fixer.analysis.exits.failed_run import error_exit_finding, has_missing_mount_source
@@ -131,19 +131,8 @@ NOT_RUNNING_VARIANT = "backend-not-running"
 
 def judge(case: Case) -> Verdict:
     """Judge each failing address: is its service stopped without a failure?"""
-    findings: dict[str, Finding] = {}
-    missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
-    for trouble in case.failing_addresses:
-        outcome = _judge_address(case, trouble)
-        match outcome:
-            case Finding():
-                _merge_finding(findings, outcome)
-            case str():
-                missing.append(outcome)
-            case Evidence():
-                ruled.append(outcome)
-    told = list(findings.values())
+    findings, missing, ruled = for_each_failing_address(case, _judge_address)
+    told = _joined_by_service(findings)
     if case.snapshot.compose is not None and case.snapshot.compose.uncreated:
         told += uncreated_findings(case)
     if any(is_confirmed_closed(endpoint) for endpoint in case.snapshot.endpoints):
@@ -151,11 +140,13 @@ def judge(case: Case) -> Verdict:
     return conclude(told, missing, ruled)
 
 
-def _merge_finding(findings: dict[str, Finding], new: Finding) -> None:
-    """Add the finding; merge its routes and evidence into an earlier finding of the same service."""
-    key = f"{new.node}/{new.service}/{new.summary if new.service is None else ''}"
-    old = findings.get(key)
-    findings[key] = new if old is None else old.joined_with(new)
+def _joined_by_service(findings: list[Finding]) -> list[Finding]:
+    """Return one finding for each service, with the routes and the evidence of all."""
+    found: dict[str, Finding] = {}
+    for new in findings:
+        key = f"{new.node}/{new.service}/{new.summary if new.service is None else ''}"
+        found[key] = found[key].joined_with(new) if key in found else new
+    return list(found.values())
 
 
 def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:

@@ -50,10 +50,10 @@ Variants
 from __future__ import annotations
 
 from fixer.analysis.case import Case, FailingAddress
-from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.cause import Cause, Outcome, conclude, sort_outcomes
 from fixer.analysis.dependency.blocked_start import blocked_starts, unstarted_units
 from fixer.analysis.evidence import log_evidence
-from fixer.analysis.exits.failed_run import failed_runs, has_listening_socket
+from fixer.analysis.exits.failed_run import FailedRun, failed_runs, has_listening_socket
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.service_state import state_evidence
 from fixer.causes.crash_dependency_down.reported_dependency import (
@@ -69,33 +69,14 @@ from fixer.causes.crash_dependency_down.unanswered_dependency import (
     required_finding,
 )
 from fixer.causes.crash_dependency_down.waiting_script import waiting_findings
-from fixer.model.diagnosis import Finding, Verdict
-from fixer.model.facts import Evidence
+from fixer.model.diagnosis import Verdict
 
 
 def judge(case: Case) -> Verdict:
     """Judge each failed service: does its log end with an error about a dependency, and is that still so?"""
     all_of = failed_runs(case)
-    findings: list[Finding] = []
-    missing = list(all_of.missing)
-    ruled: list[Evidence] = [*all_of.ruled_out]
-    for crash in all_of.found:
-        said = complaint_of(crash)
-        if said is None and (guess := unnamed_dependency_finding(case, crash)) is not None:
-            findings.append(guess)
-            continue
-        if said is None:
-            last = [line for line in crash.lines if line.text.strip()][-1:]
-            ruled += [log_evidence(line.text, line.where) for line in last] or [state_evidence(crash.service)]
-            continue
-        outcome = judge_complaint(case, crash, said)
-        match outcome:
-            case Finding():
-                findings.append(outcome)
-            case str():
-                missing.append(outcome)
-            case Evidence():
-                ruled.append(outcome)
+    outcomes = (*all_of.missing, *(_judge_run(case, crash) for crash in all_of.found))
+    findings, missing, ruled = sort_outcomes(outcomes, all_of.ruled_out)
     ended = {(finding.node, finding.service) for finding in findings}     # a log explains more than the state
     findings += [blocked_finding(case, one) for one in blocked_starts(case)
                  if (one.service.node, one.service.name) not in ended]
@@ -107,6 +88,15 @@ def judge(case: Case) -> Verdict:
     if any(s.container is not None and s.container.status == "created" for s in case.snapshot.services):
         findings += awaited_findings(case)
     return conclude(findings, missing, ruled)
+
+
+def _judge_run(case: Case, crash: FailedRun) -> Outcome:
+    said = complaint_of(crash)
+    if said is not None:
+        return judge_complaint(case, crash, said)
+    last = next((line for line in reversed(crash.lines) if line.text.strip()), None)
+    return unnamed_dependency_finding(case, crash) or (
+        state_evidence(crash.service) if last is None else log_evidence(last.text, last.where))
 
 
 def _has_no_socket(case: Case, trouble: FailingAddress) -> bool:

@@ -67,7 +67,7 @@ def judge(case: Case) -> Verdict:
     """Judge each name of a failing route: does nginx use an address that the name no longer has?"""
     findings: dict[str, Finding] = {}
     missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    ruled = case.healthy_evidence()
     for trouble in case.failing_addresses:
         outcome = _judge_address(case, trouble)
         match outcome:

@@ -84,7 +84,7 @@ _CLOCK_GRAIN = 0.5     # seconds: a file written just before nginx starts is no 
 def judge(case: Case) -> Verdict:
     """Judge each nginx that ended because of an unresolved name, and each name that its resolver did not find."""
     findings: list[Finding] = []
-    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    ruled = case.healthy_evidence()
     missing: list[str] = []
     for nginx in case.snapshot.nginxes:
         unresolved = unresolved_upstream_name(nginx)
