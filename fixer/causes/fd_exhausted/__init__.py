@@ -38,40 +38,23 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case, FailingAddress, is_answering
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import clock_of, config_evidence, file_line_text, listener_at, log_evidence
+from fixer.analysis.evidence import clock_of, config_evidence, listener_at, log_evidence
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.nginx_errors import recent_lines, symptom_evidence
-from fixer.analysis.nginx_process import route_ids_of
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import lines_of, message_of, read_run_end
 from fixer.analysis.service_state import start_time_of, state_evidence
-from fixer.errors import StepFailed
+from fixer.causes.fd_exhausted.worker_limit import CONTAINER_LIMIT, DEFAULT_LIMIT, OPEN_FILES, worker_finding
 from fixer.formats.run_output import is_request_line
 from fixer.lazy.regex import regex
 from fixer.managers import manager_of
-from fixer.model.diagnosis import Finding, Need, Repair, Verdict
+from fixer.model.diagnosis import Finding, Need, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.plan import WriteFile
-from fixer.model.snapshot import ErrorEvent, LogLine, Nginx, Service
-from fixer.nginx.effective_config import word_span
-from fixer.nginx.span_edit import insert_after, replace_span
-from fixer.nginx.tree import parse
-from fixer.repairs.file_edits import (
-    NotEditable,
-    check_and_reload_steps,
-    edit_risk,
-    locate_editable_file,
-    overwriters_text,
-)
-from fixer.repairs.resource_limits import ResourceLimit, raise_limit_repair
-from fixer.repairs.start_nginx import wait_for_nginx_steps
+from fixer.model.snapshot import LogLine, Service
+from fixer.repairs.resource_limits import raise_limit_repair
 
-DEFAULT_LIMIT = "65536"
-CONTAINER_LIMIT = 8192     # a container's limit cannot exceed the engine's own
 _RECENT_SECONDS = 60.0
 _NEAR_LIMIT_SHARE = 0.6         # of the limit: connections only; the rest are other files
-_OPEN_FILES = ResourceLimit("raise-open-files", "limit of open files", "LimitNOFILE",
-                 ("ulimits.nofile", "ulimits.nofile.soft", "ulimits.nofile.hard"))
 _TOO_MANY_FILES = regex(r"Too many open files|out of system resource|\bEMFILE\b")
 
 
@@ -83,7 +66,7 @@ def judge(case: Case) -> Verdict:
     for nginx in case.snapshot.nginxes:
         lines = recent_lines(case, nginx, {"files-exhausted", "connect-files-exhausted"})
         if lines:
-            findings[nginx.node] = _worker_finding(case, nginx, lines)
+            findings[nginx.node] = worker_finding(case, nginx, lines)
     for crash in failed_runs(case).found:
         error_lines = _start_error_lines(crash)
         if error_lines:
@@ -151,85 +134,8 @@ def _backend_finding(case: Case, trouble: FailingAddress, service: Service,
             *shown, state_evidence(service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
             *symptom_evidence(case, trouble),
         ))),
-        repairs=(raise_limit_repair(case, service, trouble.endpoint, _OPEN_FILES, need),),
+        repairs=(raise_limit_repair(case, service, trouble.endpoint, OPEN_FILES, need),),
     )
-
-
-def _worker_finding(case: Case, nginx: Nginx, lines: list[ErrorEvent]) -> Finding:
-    last = lines[-1]
-    return Finding(
-        cause=CAUSE.id, variant="worker-fd-limit", role="root", confidence="certain",
-        summary=f"nginx's workers have reached their limit of open files ({len(lines)} times within a minute)",
-        detail=(),
-        routes=route_ids_of(case, nginx), service=None if nginx.service is None else nginx.service.name,
-        node=nginx.node,
-        evidence=(Evidence("nginx-log", last.where, f"{len(lines)} times: {last.raw[:300]}"),
-                  *(e for j in case.failing_routes(nginx)[:2] for e in j.evidence[:1])),
-        repairs=(_raise_worker_repair(case, nginx),),
-        effects=("looks-busy", "stale-config"),
-    )
-
-
-def _container_limit(case: Case, nginx: Nginx) -> int:
-    """Return the limit of nginx's container if it caps the workers, else 0. Without CAP_SYS_RESOURCE they get no more,
-    whatever worker_rlimit_nofile says."""
-    service = nginx.service
-    if service is None or service.container is None or service.container.is_machine:
-        return 0
-    main = case.snapshot.file(nginx.node, nginx.conf_path)
-    own = _configured_limit(main.data) if main is not None else 0
-    return service.container.nofile_limit if not own or own >= service.container.nofile_limit else 0
-
-
-def _configured_limit(data: bytes) -> int:
-    directive = next((d for d in parse(data).directives
-                      if d.name == b"worker_rlimit_nofile" and len(d.args) == 1), None)
-    return int(directive.args[0]) if directive is not None and directive.args[0].isdigit() else 0
-
-
-def _raise_container_repair(case: Case, nginx: Nginx, service: Service, limit: int) -> Repair:
-    """Return the repair that recreates the container with a higher limit."""
-    need = Need("open_files", "value", f"how many files {service.name} may open, now {limit}",
-                default=str(max(CONTAINER_LIMIT, limit * 4)), pattern="[1-9][0-9]{1,6}")
-    return raise_limit_repair(case, service, wait_for_nginx_steps(nginx), _OPEN_FILES, need)
-
-
-def _raise_worker_repair(case: Case, nginx: Nginx) -> Repair:
-    boxed = _container_limit(case, nginx)
-    if boxed and nginx.service is not None:
-        return _raise_container_repair(case, nginx, nginx.service, boxed)
-    box = nginx.service.container if nginx.service is not None else None
-    plenty = str(min(int(DEFAULT_LIMIT), box.nofile_limit)) if box is not None and box.nofile_limit else DEFAULT_LIMIT
-    need = Need("worker_files", "value", "how many files a worker of nginx may open", default=plenty,
-                pattern="[1-9][0-9]{1,6}")
-    chosen = case.inputs.get(need.key, plenty)
-    summary = f"worker_rlimit_nofile {chosen}"
-    where = file_line_text(case.snapshot, nginx.node, nginx.conf_path)
-    here = locate_editable_file(case.snapshot, nginx.node, nginx.conf_path)
-    made: bytes | NotEditable = here if isinstance(here, NotEditable) else _write_limit(here.data, chosen)
-    if isinstance(here, NotEditable) or isinstance(made, NotEditable):
-        why = made.reason if isinstance(made, NotEditable) else ""
-        return Repair("raise-worker-files", "manual", summary, (), (need,),
-                      f"set {summary} in {where}; fixer cannot do this: {why}")
-    step = WriteFile(here.node, here.path, here.data, made, summary, in_place=here.in_place)
-    return Repair("raise-worker-files", edit_risk((here,), "safe"), f"{summary} in {where}{overwriters_text((here,))}",
-                  (step, *check_and_reload_steps(case.snapshot, nginx)), (need,))
-
-
-def _write_limit(data: bytes, value: str) -> bytes | NotEditable:
-    """Return the main file with the new limit: in its line, else after the first suitable directive."""
-    top = parse(data).directives
-    old = next((d for d in top if d.name == b"worker_rlimit_nofile" and len(d.args) == 1), None)
-    first = next((d for d in top if d.name in (b"worker_processes", b"user", b"pid")), None)
-    try:
-        if old is not None:
-            span = word_span(old, 1)
-            return replace_span(data, span.start, span.end, value.encode())
-        if first is not None:
-            return insert_after(data, first.stop + 1, f"worker_rlimit_nofile {value};".encode())
-    except StepFailed as error:
-        return NotEditable(error.message)
-    return NotEditable("it has no worker_processes, user or pid line after which the limit could be inserted")
 
 
 CAUSE = Cause(

@@ -1,0 +1,107 @@
+"""The limit of open files of nginx's workers, raised in nginx's main file or for its container."""
+
+from __future__ import annotations
+
+from fixer.analysis.case import Case
+from fixer.analysis.evidence import file_line_text
+from fixer.analysis.nginx_process import route_ids_of
+from fixer.errors import StepFailed
+from fixer.model.diagnosis import Finding, Need, Repair
+from fixer.model.facts import Evidence
+from fixer.model.plan import WriteFile
+from fixer.model.snapshot import ErrorEvent, Nginx, Service
+from fixer.nginx.effective_config import word_span
+from fixer.nginx.span_edit import insert_after, replace_span
+from fixer.nginx.tree import parse
+from fixer.repairs.file_edits import (
+    NotEditable,
+    check_and_reload_steps,
+    edit_risk,
+    locate_editable_file,
+    overwriters_text,
+)
+from fixer.repairs.resource_limits import ResourceLimit, raise_limit_repair
+from fixer.repairs.start_nginx import wait_for_nginx_steps
+
+DEFAULT_LIMIT = "65536"
+CONTAINER_LIMIT = 8192     # a container's limit cannot exceed the engine's own
+OPEN_FILES = ResourceLimit("raise-open-files", "limit of open files", "LimitNOFILE",
+                 ("ulimits.nofile", "ulimits.nofile.soft", "ulimits.nofile.hard"))
+
+
+def worker_finding(case: Case, nginx: Nginx, lines: list[ErrorEvent]) -> Finding:
+    """Return the finding for workers that log that they may open no more files."""
+    last = lines[-1]
+    return Finding(
+        cause="fd-exhausted", variant="worker-fd-limit", role="root", confidence="certain",
+        summary=f"nginx's workers have reached their limit of open files ({len(lines)} times within a minute)",
+        detail=(),
+        routes=route_ids_of(case, nginx), service=None if nginx.service is None else nginx.service.name,
+        node=nginx.node,
+        evidence=(Evidence("nginx-log", last.where, f"{len(lines)} times: {last.raw[:300]}"),
+                  *(e for j in case.failing_routes(nginx)[:2] for e in j.evidence[:1])),
+        repairs=(_raise_worker_repair(case, nginx),),
+        effects=("looks-busy", "stale-config"),
+    )
+
+
+def _container_limit(case: Case, nginx: Nginx) -> int:
+    """Return the limit of nginx's container if it caps the workers, else 0. Without CAP_SYS_RESOURCE they get no more,
+    whatever worker_rlimit_nofile says."""
+    service = nginx.service
+    if service is None or service.container is None or service.container.is_machine:
+        return 0
+    main = case.snapshot.file(nginx.node, nginx.conf_path)
+    own = _configured_limit(main.data) if main is not None else 0
+    return service.container.nofile_limit if not own or own >= service.container.nofile_limit else 0
+
+
+def _configured_limit(data: bytes) -> int:
+    directive = next((d for d in parse(data).directives
+                      if d.name == b"worker_rlimit_nofile" and len(d.args) == 1), None)
+    return int(directive.args[0]) if directive is not None and directive.args[0].isdigit() else 0
+
+
+def _raise_container_repair(case: Case, nginx: Nginx, service: Service, limit: int) -> Repair:
+    """Return the repair that recreates the container with a higher limit."""
+    need = Need("open_files", "value", f"how many files {service.name} may open, now {limit}",
+                default=str(max(CONTAINER_LIMIT, limit * 4)), pattern="[1-9][0-9]{1,6}")
+    return raise_limit_repair(case, service, wait_for_nginx_steps(nginx), OPEN_FILES, need)
+
+
+def _raise_worker_repair(case: Case, nginx: Nginx) -> Repair:
+    boxed = _container_limit(case, nginx)
+    if boxed and nginx.service is not None:
+        return _raise_container_repair(case, nginx, nginx.service, boxed)
+    box = nginx.service.container if nginx.service is not None else None
+    plenty = str(min(int(DEFAULT_LIMIT), box.nofile_limit)) if box is not None and box.nofile_limit else DEFAULT_LIMIT
+    need = Need("worker_files", "value", "how many files a worker of nginx may open", default=plenty,
+                pattern="[1-9][0-9]{1,6}")
+    chosen = case.inputs.get(need.key, plenty)
+    summary = f"worker_rlimit_nofile {chosen}"
+    where = file_line_text(case.snapshot, nginx.node, nginx.conf_path)
+    here = locate_editable_file(case.snapshot, nginx.node, nginx.conf_path)
+    made: bytes | NotEditable = here if isinstance(here, NotEditable) else _write_limit(here.data, chosen)
+    if isinstance(here, NotEditable) or isinstance(made, NotEditable):
+        why = made.reason if isinstance(made, NotEditable) else ""
+        return Repair("raise-worker-files", "manual", summary, (), (need,),
+                      f"set {summary} in {where}; fixer cannot do this: {why}")
+    step = WriteFile(here.node, here.path, here.data, made, summary, in_place=here.in_place)
+    return Repair("raise-worker-files", edit_risk((here,), "safe"), f"{summary} in {where}{overwriters_text((here,))}",
+                  (step, *check_and_reload_steps(case.snapshot, nginx)), (need,))
+
+
+def _write_limit(data: bytes, value: str) -> bytes | NotEditable:
+    """Return the main file with the new limit: in its line, else after the first suitable directive."""
+    top = parse(data).directives
+    old = next((d for d in top if d.name == b"worker_rlimit_nofile" and len(d.args) == 1), None)
+    first = next((d for d in top if d.name in (b"worker_processes", b"user", b"pid")), None)
+    try:
+        if old is not None:
+            span = word_span(old, 1)
+            return replace_span(data, span.start, span.end, value.encode())
+        if first is not None:
+            return insert_after(data, first.stop + 1, f"worker_rlimit_nofile {value};".encode())
+    except StepFailed as error:
+        return NotEditable(error.message)
+    return NotEditable("it has no worker_processes, user or pid line after which the limit could be inserted")
