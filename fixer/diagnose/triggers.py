@@ -43,7 +43,6 @@ TRIGGERS: Mapping[str, frozenset[Trigger]] = {
     "tls-mismatch": frozenset({"tls-version"}),
     "tls-verify-failed": frozenset({"tls-verify", "tls-name"}),
 }
-_MAX_SHOWN = 3
 
 
 def triggers_of(case: Case) -> frozenset[Trigger]:
@@ -68,5 +67,4 @@ def is_triggered(cause: str, present: frozenset[Trigger]) -> bool:
 
 def untriggered_verdict(case: Case) -> RuledOut:
     """Return the verdict on a cause that nothing triggers: the first routes that answer rule it out."""
-    shown = [e for judged in case.verdicts.values() if judged.state == "ok" for e in judged.evidence[:1]]
-    return RuledOut(tuple(dict.fromkeys(shown[:_MAX_SHOWN])))
+    return RuledOut(tuple(dict.fromkeys(case.healthy_evidence())))

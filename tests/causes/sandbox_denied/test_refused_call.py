@@ -12,14 +12,7 @@ from fixer.model.facts import Evidence
 from fixer.model.plan import WriteFile
 from fixer.model.service import UnitSetting
 from fixer.model.snapshot import UnitValue
-from tests.causes.snapshot_builders import (
-    Scene,
-    failed_service,
-    finding_of,
-    log_lines,
-    roots,
-    service,
-)
+from tests.causes.snapshot_builders import Scene, failed_service, finding_of, log_lines, roots, service
 from tests.formats.test_run_output import REQUESTS
 
 DENIED = "sandbox-denied"

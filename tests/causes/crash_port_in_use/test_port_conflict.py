@@ -1,24 +1,20 @@
-"""crash-port-in-use: who holds the socket decides, and a holder that answers well is left alone."""
+"""start-port-in-use: what becomes of the process that holds the socket."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from fixer.diagnose.run_causes import diagnose
-from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
-from fixer.model.plan import SignalProcess, UnitAction, WriteFile
+from fixer.model.plan import SignalProcess, UnitAction
 from fixer.model.snapshot import UnitValue
+from tests.causes.crash_port_in_use.crash_port_in_use_builders import CAUSE, IN_USE, squatted
 from tests.causes.snapshot_builders import (
     FAILED,
     NOW,
-    SLOW,
-    TIMED_OUT,
     Scene,
-    binding,
     failed_service,
     finding_of,
-    healthy_scene,
     listener,
     log_lines,
     probe,
@@ -26,46 +22,7 @@ from tests.causes.snapshot_builders import (
     roots,
     service,
     unit,
-    verdict_of,
 )
-
-CAUSE = "crash-port-in-use"
-IN_USE = "ERROR:    [Errno 98] error while attempting to bind on address ('127.0.0.1', 8000): address already in use"
-
-
-def squatted(*, state: str = "T", pid: int | None = 300, lines: tuple[str, ...] = (IN_USE,)) -> Scene:
-    scene = Scene().with_service(failed_service(log=log_lines("Started backend.service.", *lines)))
-    scene.listeners.append(listener(8000, pid))
-    scene.processes.append(process(300, "python3", "-m", "uvicorn", "app.main:app", state=state))
-    scene.endpoint(listening_service="local/old", http=Known(SLOW))
-    scene.logs("upstream timed out (110: Connection timed out)", 110, "reading response header from upstream", count=4)
-    return scene.answers(TIMED_OUT)
-
-
-def test_hit() -> None:
-    diagnosis = diagnose(squatted().snapshot())
-    assert roots(diagnosis) == [CAUSE] and diagnosis.findings[0].evidence[0].text == IN_USE
-    (repair,) = diagnosis.findings[0].repairs
-    assert repair.risk == "disruptive" and "pid 300" in repair.summary
-    kill, *rest = repair.steps
-    assert isinstance(kill, SignalProcess) and (kill.pid, kill.signal, kill.start_ticks) == (300, "TERM", 30000)
-    assert [s.verb for s in rest if isinstance(s, UnitAction)] == ["reset-failed", "start"]
-
-
-def test_hit_in_the_moment_when_it_runs_again() -> None:
-    scene = squatted()
-    again = service(pid=200, unit_changes={"n_restarts": 2, "active_enter": NOW - 1, "state_change": NOW - 1})
-    scene.services[0] = replace(again, log=scene.services[0].log)
-    assert roots(diagnose(scene.snapshot())) == [CAUSE]
-
-
-def test_hit_while_its_first_run_still_tries() -> None:
-    scene = squatted()
-    first = service(pid=200, unit_changes={"n_restarts": 0, "active_enter": NOW - 30, "state_change": NOW - 30})
-    scene.services[0] = replace(first, log=scene.services[0].log)
-    assert roots(diagnose(scene.snapshot())) == [CAUSE]
-    scene.listeners.append(listener(9000, 200))      # it came up, on a port of its own
-    assert CAUSE not in roots(diagnose(scene.snapshot()))
 
 
 def taken_elsewhere(*, managed: bool) -> Scene:
@@ -92,11 +49,6 @@ def test_hit_on_a_port_for_which_nginx_does_not_ask() -> None:
     free = taken_elsewhere(managed=False)
     free.listeners.clear()
     assert CAUSE not in roots(diagnose(free.snapshot()))
-
-
-def test_miss() -> None:
-    for scene in (healthy_scene(), squatted(lines=("ImportError: x",))):
-        assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
 
 
 def left_over(main: int = 0, **about: object) -> Scene:
@@ -132,13 +84,6 @@ def test_what_came_of_the_present_run_is_no_leftover() -> None:
     assert roots(diagnose(scene.snapshot())) == [CAUSE]
 
 
-def test_unknown_holder_or_log() -> None:
-    assert isinstance(verdict_of(diagnose(squatted(pid=None).snapshot()), CAUSE), Undetermined)
-    scene = squatted()
-    scene.services[0] = replace(scene.services[0], log=Unknown("not root"))
-    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Undetermined)
-
-
 def test_a_squatter_that_answers_is_advice_and_stays() -> None:
     diagnosis = diagnose(squatted(state="S").endpoint(http=Known(probe(200))).answers(*[probe(200)] * 8).snapshot())
     found = finding_of(diagnosis, CAUSE)
@@ -167,45 +112,6 @@ def test_the_manner_of_a_holder_that_closes() -> None:
     assert "closed" in finding_of(diagnose(closing.snapshot()), CAUSE).summary
     silent = squatted(state="S").endpoint(http=Unknown("--no-probe"))
     assert "not probed" in finding_of(diagnose(silent.snapshot()), CAUSE).summary
-
-
-def test_its_own_process_is_no_stranger() -> None:
-    scene = squatted()
-    mine = service(pid=300, unit_changes={"n_restarts": 2, "active_enter": NOW - 31})
-    scene.services[0] = replace(mine, log=scene.services[0].log)
-    assert CAUSE not in roots(diagnose(scene.snapshot()))
-    gone = squatted().endpoint(listener=Known(None), tcp=Known(probe()))
-    assert isinstance(verdict_of(diagnose(gone.snapshot()), CAUSE), Undetermined)
-
-
-def test_an_unknown_address_says_nothing() -> None:
-    assert roots(diagnose(Scene("127.0.0.1:8000").refused().snapshot())) == ["backend-down"]
-
-
-def left(*lines: str, tcp: str = "refused") -> Scene:
-    path = "/var/lib/shop/http.sock"
-    own = Known((replace(binding(0), unix=path),))
-    scene = Scene().with_service(failed_service(log=log_lines("Started backend.service.", *lines), bindings=own))
-    scene.endpoint(unix=path, host=path, port=0, tcp=Known(probe(None, error=tcp)), listener=Known(None))
-    return scene.answers()
-
-
-def test_the_socket_of_an_earlier_run_is_taken_away_before_each_start() -> None:
-    diagnosis = diagnose(left("OSError: [Errno 98] Address already in use").snapshot())
-    assert roots(diagnosis) == [CAUSE]
-    one = diagnosis.findings[0]
-    assert (one.variant, one.confidence) == ("start-socket-stale", "likely")
-    write, _, *rest = one.repairs[0].steps
-    assert isinstance(write, WriteFile)
-    assert write.after is not None and b"ExecStartPre=-/bin/rm -f /var/lib/shop/http.sock\n" in write.after
-    assert [s.verb for s in rest if isinstance(s, UnitAction)] == ["reset-failed", "start"]
-    named = left("Error: listen EADDRINUSE: address already in use /var/lib/shop/http.sock")
-    assert diagnose(named.snapshot()).findings[0].confidence == "certain"
-
-
-def test_a_socket_that_is_not_there_is_in_nobodys_way() -> None:
-    for scene in (left("OSError: [Errno 98] Address already in use", tcp="no-socket"), left("Killed")):
-        assert "start-socket-stale" not in [f.variant for f in diagnose(scene.snapshot()).findings]
 
 
 def test_a_program_of_somebodys_session_that_answers_in_its_place_is_no_health() -> None:
