@@ -61,24 +61,21 @@ from fixer.analysis.evidence import (
 )
 from fixer.analysis.exits.path_access import hiding_setting_text
 from fixer.analysis.load.server_protocol import has_matching_protocol
-from fixer.analysis.nginx_errors import connect_symptoms, events_for, routes_text
+from fixer.analysis.nginx_errors import connect_symptoms, routes_text
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_names import has_unrelated_name
 from fixer.analysis.service_state import is_socket_activated, state_evidence
+from fixer.causes.unix_socket_missing.hidden_socket import hidden_from_nginx_finding
 from fixer.causes.unix_socket_missing.shared_volume import other_container_finding
 from fixer.findings.configured_address import configured_elsewhere, configured_elsewhere_finding, is_unconnectable
 from fixer.formats.addresses import is_loopback, is_wildcard, reached_at
 from fixer.lazy.dataclass import replace
-from fixer.managers.systemd_steps import unit_action
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.service import Binding, UnitSetting
-from fixer.model.snapshot import Endpoint, Listener, Service, Snapshot
-from fixer.repairs.file_edits import NotEditable
+from fixer.model.snapshot import Binding, Endpoint, Listener, Service, UnitSetting
 from fixer.repairs.start_service import restart_steps
 from fixer.repairs.upstream_address import UPSTREAM_KEY, point_at_address_repair
-from fixer.repairs.write_variables import write_drop_in
 
 _PRIVATE_FOLDERS = ("/tmp/", "/var/tmp/")  # noqa: S108  the folders that PrivateTmp= replaces
 
@@ -89,11 +86,8 @@ def judge(case: Case) -> Verdict:
 
 
 def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
-    apart = None
-    if trouble.endpoint.unix is not None and is_closed(trouble.endpoint) is False:
-
-        apart = hidden_from_nginx_finding(case, trouble)
-    return _judge_socket_path(case, trouble) if apart is None else apart
+    answers = trouble.endpoint.unix is not None and is_closed(trouble.endpoint) is False
+    return (hidden_from_nginx_finding(case, trouble) if answers else None) or _judge_socket_path(case, trouble)
 
 
 def _judge_socket_path(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
@@ -105,7 +99,7 @@ def _judge_socket_path(case: Case, trouble: FailingAddress) -> Finding | str | E
     if closed is None:
         return f"whether anything listens at {endpoint_text(endpoint)}"
     owner = only_owner(case, trouble)
-    if closed and owner is None and endpoint.unix is not None and (found := _other_container_finding(
+    if closed and owner is None and endpoint.unix is not None and (found := other_container_finding(
         case, trouble)) is not None:
         return found
     if not closed or owner is None:
@@ -147,12 +141,6 @@ def _configured_elsewhere(case: Case, trouble: FailingAddress, owner: PortOwner)
     binding = configured_elsewhere(case, trouble, owner, "path") if here else None
     return None if binding is None else configured_elsewhere_finding(
         case, trouble, owner, binding, (CAUSE.id, _moved_variant(trouble, binding)))
-
-
-def _other_container_finding(case: Case, trouble: FailingAddress) -> Finding | None:
-    if not any(s.container is not None for s in case.snapshot.services):
-        return None
-    return other_container_finding(case, trouble)
 
 
 def _sockets_of(case: Case, service: Service) -> list[Listener]:
@@ -312,52 +300,3 @@ CAUSE = Cause(
     verdict=judge,
     page=__doc__,
 )
-
-# Unix sockets that answer and that nginx's own unit hides from it: PrivateTmp=, ProtectHome=.
-PRIVATE_TMP_VARIANT = "unix-socket-private-tmp"
-SOCKET_DROP_IN = "50-badgateway-socket.conf"
-_VISIBLE_VALUES = {"PrivateTmp": "no", "ProtectHome": "read-only"}     # read-only still allows to connect
-
-
-def hidden_from_nginx_finding(case: Case, trouble: FailingAddress) -> Finding | None:
-    """Return the finding if the socket answers, nginx logs a missing path, and its unit hides the folder."""
-    nginx, endpoint = trouble.nginx.service, trouble.endpoint
-    if nginx is None or nginx.unit is None or endpoint.unix is None or endpoint.node != trouble.nginx.node:
-        return None
-    by = hiding_setting_text(nginx, endpoint.unix)
-    said = events_for(case, trouble, {"socket-missing", "connect-denied"})
-    if not by or not said:
-        return None
-    key, held, owner = by.partition("=")[0], listener_at(endpoint), only_owner(case, trouble)
-    backend = None if owner is None else owner.service
-    line = next((v for v in reversed(nginx.unit_values) if v.key == key), None)
-    shown = () if line is None else (Evidence("unit", f"{line.file}:{line.line}", by),)
-    return Finding(
-        cause="unix-socket-missing", variant=PRIVATE_TMP_VARIANT, role="root", confidence="certain",
-        summary=f"nginx hands {routes_text(trouble)} to {endpoint_text(endpoint)}, but {by} of {nginx.name} hides it "
-                "from nginx",
-        detail=(), routes=trouble.route_ids, service=nginx.name, node=nginx.node,
-        evidence=tuple(dict.fromkeys((
-            *shown, config_evidence(case.snapshot, trouble.nginx, endpoint),
-            *(() if held is None else (listener_evidence(case.snapshot, held, backend),)),
-            *connect_symptoms(case, trouble),
-        ))),
-        repairs=tuple(_repairs(case.snapshot, nginx, key, trouble)),
-        effects=("nothing-listens", "stale-config"),
-    )
-
-
-def _repairs(snapshot: Snapshot, nginx: Service, key: str, trouble: FailingAddress) -> list[Repair]:
-    endpoint = trouble.endpoint
-    manual = (f"let the backend listen in a folder that nginx sees too (RuntimeDirectory= of its unit, /run/NAME), and "
-              f"name that path at {endpoint.file}:{endpoint.line}. Then run systemctl daemon-reload, restart the "
-              "backend, run nginx -t and reload nginx")
-    move = Repair("move-socket", "manual", "move the socket to a folder that both see", (), manual=manual)
-    assert nginx.unit is not None
-    lines = f"{key}={_VISIBLE_VALUES[key]}" if key in _VISIBLE_VALUES else ""
-    written = write_drop_in(snapshot, nginx, f"{lines}\n", SOCKET_DROP_IN) if lines else NotEditable("")
-    if isinstance(written, NotEditable):
-        return [move]
-    again = unit_action(nginx, nginx.unit, "restart", "requests under way are lost")
-    return [Repair("loosen-sandbox", "disruptive", f"let {nginx.name} see that folder ({lines}), and restart it",
-                   (*written.steps, again)), move]

@@ -11,9 +11,7 @@ from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import CheckNginx, ReloadNginx, UnitAction, WriteFile
 from fixer.model.service import UnitSetting, UnitValue
-from fixer.model.snapshot import Listener, Service
 from tests.causes.snapshot_builders import (
-    NGINX_PID,
     NOW,
     Scene,
     binding,
@@ -30,19 +28,9 @@ from tests.causes.snapshot_builders import (
     verdict_of,
     wrong_port_scene,
 )
-from tests.causes.unix_socket_missing.unix_socket_missing_builders import ASKED, HELD, socket, told
+from tests.causes.unix_socket_missing.unix_socket_missing_builders import ASKED, HELD, scene, socket, told
 
 CAUSE = "unix-socket-missing"
-
-
-def scene(made: Service, *held: Listener, asked: str = ASKED) -> Scene:
-    """The site names one socket, the service has what it has."""
-    text = f"server {{\n    listen 80;\n    location / {{ proxy_pass http://unix:{asked}; }}\n}}\n"
-    found = Scene().with_service(made, *held)
-    page = file("/etc/nginx/sites-enabled/shop", text, real_path="/etc/nginx/sites-available/shop")
-    found.files = [page]
-    at = text.index(asked)
-    return found.refused(unix=asked, host="", port=0, written=asked, configured_service=None, start=at, end=at + len(asked), line=3)
 
 
 def test_hit_nginx_is_pointed_at_the_path() -> None:
@@ -77,33 +65,6 @@ def test_hit_a_private_tmp_hides_the_socket() -> None:
     first = finding_of(diagnose(hidden.snapshot()), CAUSE)
     assert (first.variant, first.repairs[0].risk) == ("unix-socket-private-tmp", "manual")
     assert "backend.service:9" in first.repairs[0].manual
-
-
-@pytest.mark.parametrize(("key", "value", "path", "errno", "change"), [
-    ("PrivateTmp", "true", "/tmp/app.sock", 2, "PrivateTmp=no"), ("ProtectHome", "yes", "/home/shop/app.sock", 13, "ProtectHome=read-only"),
-    ("InaccessiblePaths", "/srv/shop", "/srv/shop/app.sock", 13, ""), ("PrivateTmp", "no", "/tmp/app.sock", 2, None),
-    ("PrivateTmp", "yes", "/run/app.sock", 2, None), ("PrivateTmp", "yes", "/tmp/app.sock", 11, None),
-])
-def test_a_socket_that_nginx_s_own_unit_hides_from_nginx(
-    key: str, value: str, path: str, errno: int, change: str | None,
-) -> None:
-    drop = "/etc/systemd/system/nginx.service.d/hard.conf"
-    hidden = scene(told(path), socket(path), asked=path).endpoint(
-        listener=Known(socket(path)), tcp=Known(probe()), http=Known(probe(200)))
-    hidden.events.clear()
-    hidden.logs(f"connect() to unix:{path} failed", errno, "connecting to upstream")
-    hidden.nginx["service"] = service("nginx.service", 80, NGINX_PID, is_app_server=False,
-                                      unit_values=(UnitValue(key, value, drop, 2, 10, 12),))
-    diagnosis = diagnose(hidden.snapshot())
-    if change is None:
-        assert CAUSE not in roots(diagnosis)
-        return
-    assert roots(diagnosis) == [CAUSE]
-    first = finding_of(diagnosis, CAUSE)
-    assert (first.variant, first.confidence, first.service) == ("unix-socket-private-tmp", "certain", "nginx.service")
-    assert first.repairs[-1].risk == "manual" and first.repairs[-1].id == "move-socket"
-    write = first.repairs[0].steps[0] if change else None
-    assert write is None or (isinstance(write, WriteFile) and f"{change}\n".encode() in (write.after or b""))
 
 
 @pytest.mark.parametrize("preserved", [False, True])
