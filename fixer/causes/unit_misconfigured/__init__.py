@@ -74,21 +74,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from fixer.analysis.case import Case, FailingAddress, PortOwner
+from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import log_evidence
-from fixer.analysis.exits.exec_step import CAUSE_ID, StepExplanation, StepFailure, is_missing, stat_of, step_failure
+from fixer.analysis.exits.exec_step import CAUSE_ID, StepExplanation, StepFailure, step_failure
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.ownership.resolve import only_owner
-from fixer.analysis.service_state import run_state_of, state_evidence
-from fixer.formats.exec_status import EXEC, SpawnReason
+from fixer.analysis.service_state import state_evidence
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence
-from fixer.model.snapshot import Service, Snapshot
+from fixer.model.snapshot import Service
 
 with lazy_imports():  # only for what is found
-    from fixer.causes.unit_misconfigured.exec_program import explain_wrapped_program, judge_program
+    from fixer.causes.unit_misconfigured.exec_program import judge_program
     from fixer.causes.unit_misconfigured.missing_place import judge_account, judge_folder, judge_sandbox
     from fixer.causes.unit_misconfigured.older_unit_file import add_older_file
     from fixer.causes.unit_misconfigured.start_steps import judge_start_post, judge_step
@@ -99,6 +98,7 @@ with lazy_imports():  # only for what is found
         restarted_unit_runs,
     )
     from fixer.causes.unit_misconfigured.unread_files import explain_unloaded, explain_unread_edit
+    from fixer.causes.unit_misconfigured.unstarted_program import explain_wrapped_program, refused_programs
     from fixer.repairs.container_start import explain_failed_container
 
 _STEP_JUDGES: Mapping[int, Callable[[Case, FailedRun, StepFailure], StepExplanation | str]] = {
@@ -201,32 +201,3 @@ def unit_finding(case: Case, crash: FailedRun, failure: StepFailure | None, told
         ))),
         repairs=told.repairs,
     )
-
-
-# Stopped programs that supervisord would refuse to start: it checks the file first, and a refusal is not logged.
-
-
-def refused_programs(case: Case) -> Iterator[tuple[FailedRun, StepExplanation]]:
-    """Return each stopped program of a failing route whose file is missing or not executable."""
-    by_service: dict[str, tuple[PortOwner, list[FailingAddress]]] = {}
-    for trouble in case.failing_addresses:
-        owner = only_owner(case, trouble)
-        if owner is not None and owner.service.program is not None and run_state_of(owner.service) == "stopped":
-            by_service.setdefault(owner.service.id, (owner, []))[1].append(trouble)
-    for owner, troubles in by_service.values():
-        why = _refusal_reason(case.snapshot, owner.service)
-        if why is not None:
-            crash = FailedRun(owner, tuple(troubles), ())
-            told = judge_program(case, crash, StepFailure(EXEC, why, ()))
-            if isinstance(told, StepExplanation):
-                yield crash, told
-
-
-def _refusal_reason(snapshot: Snapshot, service: Service) -> SpawnReason | None:
-    path = service.entry.text if service.entry is not None else ""
-    if not path.startswith("/"):      # supervisord searches its own PATH
-        return None
-    if is_missing(snapshot, service.node, path):
-        return "missing"
-    stat = stat_of(snapshot, service.node, path)
-    return None if stat is None or (stat.kind == "file" and stat.mode & 0o111) else "denied"

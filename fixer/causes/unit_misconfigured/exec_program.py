@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator
 
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import find_node, log_evidence
+from fixer.analysis.evidence import find_node
 from fixer.analysis.exits.exec_step import (
     StepExplanation,
     StepFailure,
@@ -23,21 +22,17 @@ from fixer.analysis.exits.exec_step import (
     working_directory_of,
 )
 from fixer.analysis.exits.failed_run import FailedRun
-from fixer.analysis.run_log import message_of
 from fixer.causes.unit_misconfigured.hidden_path import explain_hidden, explain_own_root, no_exec_setting
 from fixer.causes.unit_misconfigured.interpreter import explain_broken_link, explain_interpreter
 from fixer.formats.backup_names import is_unused_name
-from fixer.formats.exec_status import EXEC, NOT_STARTED_STATUSES, SpawnReason
 from fixer.formats.folders import is_below
-from fixer.formats.launchers import START_ERROR, START_ERROR_STATUSES, launched_index
 from fixer.formats.start_files import STANDARD_FOLDERS, VENV_NAMES, interpreter_of, stem_of
-from fixer.lazy.regex import regex
 from fixer.managers import manager_of
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import FileMeta, WriteFile
 from fixer.model.query import FileStat
-from fixer.model.snapshot import CommandArgument, LogLine, Service, Snapshot, UnitValue
+from fixer.model.snapshot import CommandArgument, Service, Snapshot, UnitValue
 from fixer.repairs.older_state import RELEASE_KEY as RELEASE
 from fixer.repairs.older_state import release_repair, releases_with_file
 from fixer.repairs.restore_code import restart_after_edit_steps
@@ -263,62 +258,3 @@ def _explain_unusable(
     evidence: tuple[Evidence, ...] = (*program_line_evidence(service, entry), stat_evidence(entry.text, stat))
     return StepExplanation(variant, f"{service.name} cannot be started: {said}", evidence,
                            manual_repairs("mend-program", manual))
-
-
-# Wrapper scripts and launchers like `timeout` whose program is missing or not executable. The shell or launcher logs it
-# and ends with 127 or 126.
-_SOURCED_FILE = regex(r"(?:^|[\s;&|('\"])(?:source|\.)[ \t]+['\"]?(?P<path>[^\s;&|()'\"$]+)", re.MULTILINE)
-_CANNOT_OPEN = regex(r"cannot open (?P<what>\S+): No such file$")       # dash
-
-
-def explain_wrapped_program(case: Case, crash: FailedRun) -> StepExplanation | None:
-    """Explain what is wrong with the program that the script starts; None if the program itself ended."""
-    entry = _wrapped_entry(crash.service)
-    said = None if entry is None else _unstarted_line(crash, entry.text)
-    if said is None or entry is None:
-        return _explain_unsourced(case, crash)
-    line, why = said
-    told = judge_program(case, crash, StepFailure(EXEC, why, (line,)), entry)
-    return told if isinstance(told, StepExplanation) else None
-
-
-def _explain_unsourced(case: Case, crash: FailedRun) -> StepExplanation | None:
-    """Explain a missing file that the shell should source first (an environment's `activate`): the rest runs without
-    that environment, or not at all."""
-    service, unit = crash.service, crash.service.unit
-    if unit is None or unit.main_pid or unit.result != "exit-code":
-        return None
-    script = None if service.entry is None else case.snapshot.file(service.node, service.entry.text)
-    text = " ".join(unit.exec_start) + "\n" + ("" if script is None else script.data.decode("utf-8", "replace"))
-    wanted = {match["path"] for match in _SOURCED_FILE.finditer(text)}
-    for line in crash.lines if wanted else ():
-        match = START_ERROR.search(message_of(line).strip()) or _CANNOT_OPEN.search(message_of(line).strip())
-        if match is None or match["what"] not in wanted:
-            continue
-        path = posixpath.normpath(posixpath.join(unit.working_directory or "/", match["what"]))
-        manual = (f"restore {path} (if it is a virtual environment: run python3 -m venv, then install the application "
-                  f"into it), or name the existing file at {setting_source_text(service.entry, service)}. Then start "
-                  f"{service.name}")
-        summary = f"{service.name} cannot be started: its command first reads {path}, which is missing"
-        return StepExplanation("start-203-exec-missing", summary, (log_evidence(line.text, line.where),),
-                    manual_repairs("put-back-file", manual))
-    return None
-
-
-def _wrapped_entry(service: Service) -> CommandArgument | None:
-    """Return the program that the failed script or launcher should have started."""
-    unit, program = service.unit, service.program
-    if program is not None:
-        ended = program.ended in NOT_STARTED_STATUSES and program.state != "RUNNING"
-    else:
-        ended = unit is not None and unit.result == "exit-code" and unit.exec_main_status in START_ERROR_STATUSES
-    place = launched_index([word.text for word in service.command]) if ended else None
-    return service.command[place] if place is not None and (place or service.command_style == "shell") else None
-
-
-def _unstarted_line(crash: FailedRun, path: str) -> tuple[LogLine, SpawnReason] | None:
-    for line in reversed(crash.lines[-20:]):
-        match = START_ERROR.search(message_of(line).strip())
-        if match is not None and match["what"] == path:
-            return line, "denied" if match["why"].lower().endswith("denied") else "missing"
-    return None

@@ -7,11 +7,16 @@ import pytest
 from fixer.model.plan import DaemonReload, UnitAction, WriteFile
 from tests.causes.paper_machine import UNIT, diagnose_machine
 from tests.causes.snapshot_builders import finding_of, roots
-from tests.causes.unit_misconfigured.unit_misconfigured_builders import GONE, SHUT, START, edit_of, found, text_of
-
-CAUSE = "unit-misconfigured"
-PROGRAM = "/srv/shop/venv/bin/uvicorn"
-APP = {"/srv/shop/app/main.py": "app = 1\n"}
+from tests.causes.unit_misconfigured.unit_misconfigured_builders import (
+    APP,
+    GONE,
+    PROGRAM,
+    SHUT,
+    START,
+    edit_of,
+    found,
+    text_of,
+)
 
 
 def test_hit_the_program_of_the_units_own_environment() -> None:
@@ -58,58 +63,6 @@ def test_nothing_that_could_be_meant() -> None:
     assert finding.repairs[0].risk == "manual" and f"{UNIT}:4" in finding.repairs[0].manual
     bare = found(diagnose_machine(START.replace(PROGRAM, "uvicorn"), {**APP, "/srv/shop/venv/bin/uvicorn": ("", 0o755)}, log=GONE))
     assert "ExecStart=/srv/shop/venv/bin/uvicorn app" in text_of(bare)
-
-
-@pytest.mark.parametrize(("launcher", "status", "said"), [
-    ("/usr/bin/timeout 1d ", 127, "timeout: failed to run command '{}': No such file or directory"),
-    ("/usr/bin/env A=1 ", 127, "/usr/bin/env: \u2018{}\u2019: No such file or directory"),
-    ("/usr/bin/flock -n /run/back.lock ", 69, "flock: failed to execute {}: No such file or directory"),
-    ("/usr/sbin/runuser -u shop -- ", 1, "runuser: failed to execute {}: No such file or directory"),
-    ("/usr/bin/chpst -u shop ", 111, ""),
-])
-def test_a_launcher_that_could_not_start_its_program(launcher: str, status: int, said: str) -> None:
-    unit = START.replace(PROGRAM, launcher + PROGRAM)
-    files = {**APP, "/srv/shop/.venv/bin/uvicorn": ("#!/bin/sh\n", 0o755), launcher.split(maxsplit=1)[0]: ("\x7fELF", 0o755)}
-    diagnosis = diagnose_machine(unit, files, log=(said.format(PROGRAM),), show={"ExecMainStatus": str(status)})
-    if not said:
-        assert CAUSE not in roots(diagnosis)        # nothing says that it could not
-        return
-    finding = found(diagnosis)
-    assert (finding.variant, finding.confidence) == ("start-203-exec-missing", "certain")
-    assert text_of(finding) == f"[Service]\n{unit}".replace(PROGRAM, "/srv/shop/.venv/bin/uvicorn")
-
-
-READS = "/bin/bash: line 1: {}: No such file or directory"
-
-
-@pytest.mark.parametrize(("command", "files", "status", "log"), [
-    ("/bin/bash -lc 'source /srv/shop/venv/bin/activate && exec uvicorn app.main:app --port 8000'", {}, "1",
-     (READS.format("/srv/shop/venv/bin/activate"),)),
-    ("/bin/sh -c '. venv/bin/activate; exec uvicorn app.main:app --port 8000'", {}, "2",
-     ("/bin/sh: 1: .: cannot open venv/bin/activate: No such file",)),
-    ("/srv/shop/run", {"/srv/shop/run": ("#!/bin/bash\nsource venv/bin/activate\nexec uvicorn app.main:app --port 8000\n", 0o755)},
-     "1", (READS.format("venv/bin/activate"), "Traceback (most recent call last):", '  File "/srv/shop/app/main.py", line 1',
-           "ModuleNotFoundError: No module named 'orjson'")),
-])
-def test_what_a_shell_was_to_read_first_is_not_there(
-    command: str, files: dict[str, tuple[str, int]], status: str, log: tuple[str, ...],
-) -> None:
-    unit = f"User=shop\nWorkingDirectory=/srv/shop\nExecStart={command}\n"
-    diagnosis = diagnose_machine(unit, {**APP, **files, "/usr/bin/uvicorn": ("", 0o755)}, log=log, show={
-        "ExecMainStatus": status, "ExecStart": f"{{ path=x ; argv[]={command} ; ignore_errors=no }}"})
-    finding = found(diagnosis)
-    assert "its command first reads /srv/shop/venv/bin/activate, which is missing" in finding.summary
-    assert finding.repairs[0].risk == "manual" and f"{UNIT}:4" in finding.repairs[0].manual
-    other = diagnose_machine(unit, {**APP, **files, "/usr/bin/uvicorn": ("", 0o755)}, log=(READS.format("/srv/shop/other"),), show={
-        "ExecMainStatus": status, "ExecStart": f"{{ path=x ; argv[]={command} ; ignore_errors=no }}"})
-    assert not any("command first reads" in f.summary for f in other.findings)
-
-
-def test_what_a_program_says_of_another_file_is_no_launchers_word() -> None:
-    unit = START.replace(PROGRAM, f"/usr/bin/timeout 1d {PROGRAM}")
-    diagnosis = diagnose_machine(unit, {**APP, PROGRAM: ("#!/bin/sh\n", 0o755), "/bin/sh": ("", 0o755)},
-                       log=("sh: 1: /srv/shop/tool: not found",), show={"ExecMainStatus": "1"})
-    assert CAUSE not in roots(diagnosis)
 
 
 def test_a_packages_unit_gets_a_drop_in() -> None:

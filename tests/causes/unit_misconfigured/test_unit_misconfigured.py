@@ -24,9 +24,7 @@ from tests.causes.snapshot_builders import (
     supervised_service,
     verdict_of,
 )
-from tests.causes.unit_misconfigured.stopped_by_systemd_builders import (
-    value,
-)
+from tests.causes.unit_misconfigured.stopped_by_systemd_builders import value
 from tests.causes.unit_misconfigured.unit_misconfigured_builders import GONE, MOVED, SHUT, START, edit_of, found
 from tests.observe.capture_builders import node
 from tests.observe.supervisord.supervisord_programs_builders import CONF, DAEMON, ERR, LOG, MAIN, SHOP, said

@@ -21,12 +21,8 @@ from tests.causes.snapshot_builders import (
     stat,
     supervised_service,
 )
-from tests.causes.unit_misconfigured.stopped_by_systemd_builders import (
-    found as stopped_by_systemd_found,
-)
-from tests.causes.unit_misconfigured.stopped_by_systemd_builders import (
-    unit_with,
-)
+from tests.causes.unit_misconfigured.stopped_by_systemd_builders import found as stopped_by_systemd_found
+from tests.causes.unit_misconfigured.stopped_by_systemd_builders import unit_with
 
 CAUSE = "unit-misconfigured"
 PLACE = "/etc/systemd/system/backend.service"

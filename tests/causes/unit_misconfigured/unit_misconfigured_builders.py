@@ -8,6 +8,7 @@ from tests.causes.snapshot_builders import finding_of, roots
 
 CAUSE = "unit-misconfigured"
 PROGRAM = "/srv/shop/venv/bin/uvicorn"
+APP = {"/srv/shop/app/main.py": "app = 1\n"}
 START = f"User=shop\nWorkingDirectory=/srv/shop\nExecStart={PROGRAM} app.main:app --port 8000\n"
 GONE = (f"back.service: Failed at step EXEC spawning {PROGRAM}: No such file or directory",)
 SHUT = (f"back.service: Failed at step EXEC spawning {PROGRAM}: Permission denied",)
