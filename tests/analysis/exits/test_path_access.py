@@ -6,7 +6,15 @@ import pytest
 
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.snapshot import UnitValue
-from tests.causes.crash_file_access_builders import HEAD, OPENED, OWN_GROUP, OWN_LINE, crashed, looked_at, module_below
+from tests.causes.crash_file_access.crash_file_access_builders import (
+    HEAD,
+    OPENED,
+    OWN_GROUP,
+    OWN_LINE,
+    crashed,
+    looked_at,
+    module_below,
+)
 from tests.causes.snapshot_builders import (
     NOW,
     Scene,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fixer.model.facts import Evidence, Known
+from fixer.model.snapshot import Binding
 from tests.causes.snapshot_builders import Scene, failed_service, file, log_lines, stat
 
 STARTED = "Started backend.service - Office."
@@ -45,3 +47,26 @@ def module_below(mode: int, *, line: str = UNFOUND, there: bool = True) -> Scene
     found = [("/srv/shop/app/main.py", stat(mode=0o100644))] if there else []
     scene.node_changes["local"] = {"files": (*stats, *found)}
     return scene
+
+CAUSE = "crash-file-access"
+BOUND = (HEAD[0], '  File "uvloop/loop.pyx", line 2184, in create_unix_server')
+NOT_THERE = "FileNotFoundError: [Errno 2] No such file or directory"
+GUNICORN = "[2026-01-01 10:00:00 +0000] [16] [ERROR] connection to /run/hub/a.sock failed: [Errno {}"
+ROOT_ONLY = stat(kind="dir", mode=0o40755)
+
+
+def no_socket(*lines: str, absent: tuple[str, ...] = ("/run/hub", "/run/hub/a.sock"), **changes: object) -> Scene:
+    """A program that is told to make its socket in a folder of /run, and could not."""
+    told = Binding("", 0, "/run/hub/a.sock", Evidence("unit", "/etc/systemd/system/backend.service:4", "--uds"))
+    scene = crashed(*lines, **{"bindings": Known((told,)), **changes})
+    scene.files += [file("/etc/passwd", "root:x:0:0::/:/bin/sh\nshop:x:998:998::/:/bin/false\n"),
+                    file("/etc/group", "root:x:0:\nshop:x:998:\n"),
+                    file("/etc/systemd/system/backend.service", "[Service]\nExecStart=x\n")]
+    there = ("/", "/run", "/run/hub")
+    scene.node_changes["local"] = {"init": "systemd", "missing_paths": absent, "files": tuple(
+        (path, ROOT_ONLY) for path in there if path not in absent)}
+    return scene.endpoint(unix="/run/hub/a.sock", host="", port=0)
+
+
+NO_TEMP_SAID = "FileNotFoundError: [Errno 2] No usable temporary directory found in ['/tmp', '/var/tmp', '/usr/tmp', '/srv/shop']"
+NEW_FILE = "/tmp/badgateway-new"

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
-from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.plan import DaemonReload, UnitAction, WriteFile
-from fixer.model.snapshot import Binding, Compose, EnvSlot, UnitValue
-from fixer.model.target import TargetRef
+from fixer.model.facts import Unknown
+from fixer.model.plan import UnitAction
 from fixer.redaction.secrets import redact_text
-from tests.causes.crash_file_access_builders import HEAD, OPENED, PASSWD, crashed, looked_at, module_below
+from tests.causes.crash_file_access.crash_file_access_builders import (
+    BOUND,
+    CAUSE,
+    GUNICORN,
+    HEAD,
+    NOT_THERE,
+    OPENED,
+    crashed,
+    looked_at,
+    module_below,
+    no_socket,
+)
 from tests.causes.snapshot_builders import (
     NOW,
     Scene,
@@ -30,7 +37,6 @@ from tests.causes.snapshot_builders import (
     wrong_port_scene,
 )
 
-CAUSE = "crash-file-access"
 DENIED = "PermissionError: [Errno 13] Permission denied: '/var/log/shop/app.log'"
 SQLITE = "sqlite3.OperationalError: unable to open database file"
 READONLY = "sqlite3.OperationalError: attempt to write a readonly database"
@@ -73,33 +79,6 @@ def test_unknown_what_the_log_says() -> None:
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Undetermined)
 
 
-def guarded(path: str, value: str = "strict", line: str = "") -> Scene:
-    where = "/etc/systemd/system/backend.service.d/hard.conf"
-    setting = UnitValue("ProtectSystem", value, where, 2, 24, 24 + len(value))
-    said = f"OSError: [Errno 30] Read-only file system: '{path}'"
-    return crashed(*HEAD, line or said, unit_values=(setting,))
-
-
-def test_its_own_folder_is_opened_where_only_the_protection_of_its_unit_forbids_it() -> None:
-    first = finding_of(diagnose(guarded("/var/lib/shop/a.lock").snapshot()), CAUSE)
-    assert "ProtectSystem=strict" in first.summary and first.evidence[1].where.endswith("hard.conf:2")
-    (repair,) = first.repairs
-    write, reload_, *rest = repair.steps
-    assert (repair.id, repair.risk) == ("open-folder", "disruptive")
-    assert isinstance(write, WriteFile) and write.after == b"[Service]\nReadWritePaths=/var/lib/shop\n"
-    assert isinstance(reload_, DaemonReload) and [s.verb for s in rest if isinstance(s, UnitAction)][-1] == "start"
-
-
-@pytest.mark.parametrize(("path", "value"), [
-    ("/etc/shop/a.lock", "strict"), ("/var/lib/a.lock", "strict"), ("/var/lib/shop/../../../etc/x/y", "strict"),
-    ("/var/lib/shop x/a.lock", "strict"), ("/var/lib/shop/a.lock", "full"), ("/usr/lib/shop/a.lock", "yes"),
-    ("/var/lib/shop/a.lock", "no"),
-])
-def test_what_else_is_read_only_stays_for_a_person(path: str, value: str) -> None:
-    (repair,) = finding_of(diagnose(guarded(path, value).snapshot()), CAUSE).repairs
-    assert repair.risk == "manual" and not repair.steps
-
-
 GONE_SAID = "FileNotFoundError: [Errno 2] No such file or directory: '/srv/shop/words'"
 DENIED_SAID = "PermissionError: [Errno 13] Permission denied: '/srv/shop/words'"
 
@@ -117,66 +96,6 @@ def test_what_is_mended_by_now_needs_a_start_and_nothing_else(said: str, modes: 
     assert [s.verb for s in repair.steps if isinstance(s, UnitAction)] == ["reset-failed", "start"]
 
 
-BOUND = (HEAD[0], '  File "uvloop/loop.pyx", line 2184, in create_unix_server')
-NOT_THERE = "FileNotFoundError: [Errno 2] No such file or directory"
-GUNICORN = "[2026-01-01 10:00:00 +0000] [16] [ERROR] connection to /run/hub/a.sock failed: [Errno {}"
-ROOT_ONLY = stat(kind="dir", mode=0o40755)
-
-
-def no_socket(*lines: str, absent: tuple[str, ...] = ("/run/hub", "/run/hub/a.sock"), **changes: object) -> Scene:
-    """A program that is told to make its socket in a folder of /run, and could not."""
-    told = Binding("", 0, "/run/hub/a.sock", Evidence("unit", "/etc/systemd/system/backend.service:4", "--uds"))
-    scene = crashed(*lines, **{"bindings": Known((told,)), **changes})
-    scene.files += [file("/etc/passwd", "root:x:0:0::/:/bin/sh\nshop:x:998:998::/:/bin/false\n"),
-                    file("/etc/group", "root:x:0:\nshop:x:998:\n"),
-                    file("/etc/systemd/system/backend.service", "[Service]\nExecStart=x\n")]
-    there = ("/", "/run", "/run/hub")
-    scene.node_changes["local"] = {"init": "systemd", "missing_paths": absent, "files": tuple(
-        (path, ROOT_ONLY) for path in there if path not in absent)}
-    return scene.endpoint(unix="/run/hub/a.sock", host="", port=0)
-
-
-@pytest.mark.parametrize("lines", [
-    (*BOUND, NOT_THERE), (HEAD[0], "    sock.bind(path)", "    ~~~~~~~~~^^^^^^", NOT_THERE),
-    (GUNICORN.format("2] No such file or directory"),
-     "[2026-01-01 10:00:01 +0000] [16] [ERROR] Can't connect to /run/hub/a.sock"),
-])
-def test_the_folder_of_its_socket_that_a_boot_took_away_is_made_by_systemd(lines: tuple[str, ...]) -> None:
-    first = finding_of(diagnose(no_socket(*lines).snapshot()), CAUSE)
-    assert (first.variant, first.confidence) == ("start-file-missing", "certain")
-    write, reload, *rest = first.repairs[0].steps
-    assert isinstance(write, WriteFile) and isinstance(reload, DaemonReload) and first.repairs[0].risk == "disruptive"
-    assert write.after == b"[Service]\nRuntimeDirectory=hub\n"
-    assert [s.verb for s in rest if isinstance(s, UnitAction)] == ["reset-failed", "start"]
-
-
-@pytest.mark.parametrize("asked", ["/srv/shop/a.sock", "/srv/gone/a.sock"])
-def test_a_socket_that_is_told_into_no_folder_goes_where_nginx_asks(asked: str) -> None:
-    """To put the folder back would not help: nginx asks in another, that is there."""
-    scene = no_socket(*BOUND, NOT_THERE).endpoint(unix=asked)
-    path, text = "/etc/systemd/system/backend.service", "[Service]\nExecStart=uvicorn a:b --uds /run/hub/a.sock\n"
-    at = text.index("/run/hub")
-    told = Binding("", 0, "/run/hub/a.sock", Evidence("unit", f"{path}:2", "--uds"), path, at, at + len("/run/hub/a.sock"))
-    scene.services[0] = replace(scene.services[0], bindings=Known((told,)))
-    scene.files = [f if f.path != path else file(path, text) for f in scene.files]
-    node = scene.node_changes["local"]
-    node["files"] = (*node["files"], ("/srv/shop", replace(ROOT_ONLY, mode=0o40755)))
-    first = finding_of(diagnose(scene.snapshot()), CAUSE)
-    if asked.startswith("/srv/gone"):
-        assert first.repairs[0].id != "listen-where-nginx-asks"
-        return
-    write = first.repairs[0].steps[0]
-    assert (first.repairs[0].id, first.repairs[0].risk) == ("listen-where-nginx-asks", "disruptive")
-    assert isinstance(write, WriteFile) and write.after == text.replace("/run/hub/a.sock", asked).encode()
-
-
-def test_a_folder_that_another_program_is_told_to_use_too_is_for_a_person() -> None:
-    scene = no_socket(*BOUND, NOT_THERE)
-    told = Binding("", 0, "/run/hub/b.sock", Evidence("unit", "/etc/systemd/system/other.service:4", "--uds"))
-    scene.with_service(stopped_service("other.service", bindings=Known((told,))))
-    assert finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].risk == "manual"
-
-
 @pytest.mark.parametrize("lines", [(*BOUND, "PermissionError: [Errno 13] Permission denied"),
                                    (GUNICORN.format("13] Permission denied"),)])
 def test_a_folder_that_it_may_not_write_to_is_named(lines: tuple[str, ...]) -> None:
@@ -187,43 +106,6 @@ def test_a_folder_that_it_may_not_write_to_is_named(lines: tuple[str, ...]) -> N
 @pytest.mark.parametrize("lines", [(HEAD[0], "    open(path)", NOT_THERE), (GUNICORN.format("2] No").replace("hub", "pub"),)])
 def test_what_is_not_said_of_its_own_socket_names_none(lines: tuple[str, ...]) -> None:
     assert CAUSE not in roots(diagnose(no_socket(*lines).snapshot()))
-
-
-NO_TEMP_SAID = "FileNotFoundError: [Errno 2] No usable temporary directory found in ['/tmp', '/var/tmp', '/usr/tmp', '/srv/shop']"
-NEW_FILE = "/tmp/badgateway-new"
-
-
-def no_temp(mode: int = 0o1777, *settings: UnitValue) -> Scene:
-    made = crashed(*OPENED, "    self.__tmp__ = tempfile.mkstemp()", NO_TEMP_SAID, unit_values=settings)
-    tmp = stat(kind="dir", mode=0o040000 | mode)
-    made.node_changes["local"] = {"files": (("/", stat(kind="dir", mode=0o040755)), ("/tmp", tmp)), "missing_paths": (NEW_FILE,)}
-    made.files += [file(path, data) for path, data in zip(("/etc/passwd", "/etc/group"), PASSWD, strict=True)]
-    return made
-
-
-def test_a_tmp_that_has_lost_its_mode_is_named_with_what_puts_it_right() -> None:
-    first = finding_of(diagnose(no_temp(0o755).snapshot()), CAUSE)
-    (repair,) = first.repairs
-    assert (first.confidence, repair.risk) == ("certain", "manual")
-    assert "may not write to /tmp" in first.summary and "chmod 1777 /tmp" in (repair.manual or "")
-    assert ("/tmp", "dir, mode 0755, owner 0:0") in {(e.where, e.text) for e in first.evidence}
-
-
-def test_a_unit_whose_protection_leaves_it_no_tmp_is_given_one_of_its_own() -> None:
-    where = "/etc/systemd/system/backend.service.d/hard.conf"
-    strict = UnitValue("ProtectSystem", "strict", where, 2, 24, 30)
-    first = finding_of(diagnose(no_temp(0o1777, strict).snapshot()), CAUSE)
-    (repair,) = first.repairs
-    write = repair.steps[0]
-    assert (first.confidence, repair.id, repair.risk) == ("certain", "open-folder", "disruptive")
-    assert isinstance(write, WriteFile) and write.after == b"[Service]\nPrivateTmp=yes\n"
-    own = UnitValue("PrivateTmp", "no", where, 3, 31, 33)
-    assert finding_of(diagnose(no_temp(0o1777, strict, own).snapshot()), CAUSE).repairs[0].risk == "manual"     # meant so
-
-
-def test_why_there_was_no_room_for_temporary_files_is_not_guessed() -> None:
-    first = finding_of(diagnose(no_temp().snapshot()), CAUSE)
-    assert (first.confidence, first.repairs[0].risk) == ("likely", "manual") and "df -h /tmp" in (first.repairs[0].manual or "")
 
 
 LOADS = ("Process SpawnProcess-1:", "Traceback (most recent call last):",
@@ -288,30 +170,6 @@ def test_a_container_that_was_made_read_only_is_certain_where_nothing_is_mounted
     assert "a volume or a tmpfs at /srv/shop" in first.repairs[0].manual and "unit" not in first.repairs[0].manual
     for box in ({"read_only": False}, {"read_only": True, "shares": (("/var/lib/docker/volumes/v/_data", "/srv"),)}):
         assert in_container(said, **box).confidence == "likely"
-
-
-@pytest.mark.parametrize(("said", "shares", "given"), [
-    ("OSError: [Errno 30] Read-only file system: '/tmp/words.db'", (), "[/tmp]"),
-    ("OSError: [Errno 30] Read-only file system: '/var/tmp/a/words.db'", (), "[/var/tmp]"),
-    ("FileNotFoundError: [Errno 2] No usable temporary directory found in ['/tmp', '/var/tmp', '/usr/tmp', '/srv']", (), "[/tmp]"),
-    ("OSError: [Errno 30] Read-only file system: '/tmp/words.db'", (("/srv/t", "/tmp"),), ""),
-    ("OSError: [Errno 30] Read-only file system: '/srv/words.db'", (), ""),
-])
-def test_a_container_that_was_made_read_only_is_given_tmp(said: str, shares: tuple[tuple[str, str], ...], given: str) -> None:
-    text = "services:\n  app:\n    image: x"
-    slot = EnvSlot("engine", "/p/compose.yaml", len(text), "\n    {name}: {value}", "yaml-map")
-    box = {"status": "restarting", "exit_code": 1, "started_at": NOW - 40, "finished_at": NOW - 20, "read_only": True, "shares": shares}
-    scene = Scene("app:8000", node="web", back="app").with_service(
-        container_service(box=box, log=log_lines(*OPENED, said), pids=(), setting_slot=slot)).refused()
-    scene.files.append(file("/p/compose.yaml", text, "engine"))
-    scene.extra = {"target": TargetRef("compose", "p"),
-                   "compose": Compose("p", "/p", ("/p/compose.yaml",), (), (("app", True),), Known(True))}
-    repairs = finding_of(diagnose(scene.snapshot()), CAUSE).repairs
-    assert [r.id for r in repairs] == [*(["give-folder"] if given else []), "open-path"]
-    assert repairs[-1].risk == "manual" and "chown" not in repairs[-1].manual
-    if given:
-        write = repairs[0].steps[0]
-        assert isinstance(write, WriteFile) and write.after == f"{text}\n    tmpfs: {given}".encode()
 
 
 @pytest.mark.parametrize("scene", [module_below(0o755), module_below(0o700, there=False)])
