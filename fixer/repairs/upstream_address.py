@@ -15,7 +15,9 @@ from fixer.analysis.evidence import (
     supervisor_name_of,
 )
 from fixer.analysis.nginx_errors import routes_text
-from fixer.analysis.service_state import is_socket_activated
+from fixer.analysis.ownership.intended_container import services_with_same_port
+from fixer.analysis.service_state import is_socket_activated, state_evidence
+from fixer.formats.addresses import is_loopback
 from fixer.formats.application_servers import server_of
 from fixer.lazy.dataclass import dataclass
 from fixer.model.diagnosis import Need, Repair
@@ -79,6 +81,20 @@ def all_reachable_listeners(case: Case, trouble: FailingAddress, owner: PortOwne
         if _is_held_by_service(line, service, told) and _is_reachable(line, endpoint, service):
             found[line.port] = ReachableListener(owner, line, address_text(endpoint.host, line.port), line.port in told)
     return tuple(sorted(found.values(), key=lambda o: told.index(o.listener.port) if o.is_configured else len(told)))
+
+
+def same_port_listeners(case: Case, trouble: FailingAddress, owner: PortOwner) -> tuple[ReachableListener, ...]:
+    """Return other containers' listeners on the port: nginx may name the wrong application with the right port."""
+    if owner.service.container is None or owner.rule != "placed":
+        return ()
+    port = trouble.endpoint.port
+    return tuple(
+        ReachableListener(PortOwner(other, "contested", (state_evidence(other),)), line, address_text(name, port),
+                          is_configured=True)
+        for other, name in services_with_same_port(case, trouble, owner.service)
+        for line in [x for x in listeners_on(case.snapshot, other.node) if x.port == port and x.family != "unix"
+                     and not is_loopback(x.address)][:1]
+    )
 
 
 def _is_held_by_service(line: Listener, service: Service, told: list[int]) -> bool:

@@ -52,8 +52,6 @@ Variants
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from fixer.analysis.case import Case, FailingAddress, PortOwner
 from fixer.analysis.cause import Cause, conclude, for_each_failing_address
 from fixer.analysis.evidence import (
@@ -71,7 +69,6 @@ from fixer.analysis.load.server_protocol import has_matching_protocol
 from fixer.analysis.nginx_errors import routes_text, symptom_evidence
 from fixer.analysis.nginx_process import has_stale_config
 from fixer.analysis.ownership.container_network import is_sole_network_candidate
-from fixer.analysis.ownership.intended_container import services_with_same_port
 from fixer.analysis.ownership.resolve import (
     candidate_owners,
     is_occupied_by_stranger,
@@ -83,9 +80,8 @@ from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_names import has_unrelated_name, has_unrelated_unit_name, system_kind_of
 from fixer.analysis.service_state import state_evidence
 from fixer.causes.wrong_port.published_port import judge_published, judge_unpublished
-from fixer.causes.wrong_port.upstream_group import explain_contradiction, pair_addresses, point_each_repair
+from fixer.causes.wrong_port.upstream_group import AddressPair, explain_contradiction, pair_addresses, point_each_repair
 from fixer.findings.configured_address import configured_elsewhere, configured_elsewhere_finding
-from fixer.formats.addresses import is_loopback
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Confidence, Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
@@ -97,10 +93,8 @@ from fixer.repairs.upstream_address import (
     point_at_address_repair,
     point_at_listener_repair,
     reachable_listeners,
+    same_port_listeners,
 )
-
-if TYPE_CHECKING:
-    from fixer.causes.wrong_port.upstream_group import AddressPair
 
 MAX_SHOWN = 8       # locations of one address shown as evidence; all of them are edited
 
@@ -132,13 +126,13 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     if any(owner.rule == "elsewhere" for owner in found):
         return state_evidence(found[0].service)       # the host is wrong, not the port: wrong-host
     if not found:
-        return _judge_unpublished(case, trouble) or f"which service belongs behind {text}"
+        return judge_unpublished(case, trouble) or f"which service belongs behind {text}"
     if len(found) == 1 and found[0].service.container is not None and system_kind_of(found[0].service):
         return f"which application belongs behind {text}: {found[0].service.name} is not one"      # it serves no page
     if len(found) == 1 and not stranger and (grouped := _judge_group(case, trouble, found[0])) is not None:
         return grouped
     options = tuple(o for owner in found for o in reachable_listeners(case, trouble, owner))
-    options += _listeners_of_others(case, trouble, found[0]) if options and len(found) == 1 and not stranger else ()
+    options += same_port_listeners(case, trouble, found[0]) if options and len(found) == 1 and not stranger else ()
     if options:
         # a candidate without a listener may be the intended one, so the operator must confirm even a single option
         unsure = len(options) > 1 or len(found) > 1 or _needs_confirmation(trouble, options[0].owner)
@@ -181,27 +175,6 @@ def _judge_pairs(case: Case, trouble: FailingAddress, pairs: tuple[AddressPair, 
     summary = f"nginx hands {routes_text(trouble)} to {asked}, where nothing listens; {name} listens on {held}"
     return replace(found, summary=summary, evidence=tuple(dict.fromkeys((*found.evidence, *evidence))),
                    repairs=(point_each_repair(case, pairs),))
-
-
-def _listeners_of_others(case: Case, trouble: FailingAddress, owner: PortOwner) -> tuple[ReachableListener, ...]:
-    """Return other containers' listeners on the port: nginx may name the wrong application with the right port."""
-    if owner.service.container is None or owner.rule != "placed":
-        return ()
-    port = trouble.endpoint.port
-    return tuple(
-        ReachableListener(PortOwner(other, "contested", (state_evidence(other),)), line, address_text(name, port),
-                          is_configured=True)
-        for other, name in services_with_same_port(case, trouble, owner.service)
-        for line in [x for x in listeners_on(case.snapshot, other.node) if x.port == port and x.family != "unix"
-                     and not is_loopback(x.address)][:1]
-    )
-
-
-def _judge_unpublished(case: Case, trouble: FailingAddress) -> Finding | str | None:
-    """Judge whether a container with an unpublished port may be intended, if no local service is."""
-    if not any(s.container is not None for s in case.snapshot.services):
-        return None
-    return judge_unpublished(case, trouble)
 
 
 def _needs_confirmation(trouble: FailingAddress, owner: PortOwner) -> bool:

@@ -121,7 +121,7 @@ def _no_listener_finding(case: Case, trouble: FailingAddress, owner: PortOwner, 
 
 def judge_unpublished(case: Case, trouble: FailingAddress) -> Finding | str | None:
     """Judge a closed port that Docker does not publish: is a container intended? None if there is no candidate."""
-    if not is_nginx_on_docker_host(case, trouble):
+    if not is_nginx_on_docker_host(case, trouble) or not any(s.container is not None for s in case.snapshot.services):
         return None
     pool = _free_applications(case, trouble)
     held = {s.id: _outside_listeners(case, s) for s in pool if run_state_of(s) == "running"}
