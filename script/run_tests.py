@@ -21,6 +21,7 @@ PYTHON = sys.executable
 END_SECONDS = 13.5 * 60     # the matrix starts no case that would end later; a fifteenth minute is for second tries
 BEAT = 60.0                 # seconds between lines without a terminal
 BUILD, LINT, FAST = "fixer.pyz, wheel and Debian package", "lint, types, imports, shape", "tests without Docker"
+RECORD = "BADGATEWAY_RECORD"        # where the tests without Docker write their diagnoses, for script/same
 LOAD = "overloads of the matrix"
 TAIL = 300                  # lines of a failed stage
 
@@ -86,8 +87,8 @@ def marked_files(marker: str) -> list[str]:
     return sorted(str(path.relative_to(ROOT)) for path in found if path.name.startswith("test_"))
 
 
-def plan_stages(*, nightly: bool) -> list[Stage]:
-    """Return the stages in the order of their start."""
+def plan_stages(*, nightly: bool, records: Path = Path("records")) -> list[Stage]:
+    """Return the stages in the order of their start; `records` is the folder for what the tests diagnose."""
     cov = ["--cov", "--cov-report="] if nightly else []
     more = ["--cov", "--cov-append", "--cov-report="] if nightly else []
     gate = [[PYTHON, "-m", "tests.coverage_gates"]] if nightly else []
@@ -104,9 +105,12 @@ def plan_stages(*, nightly: bool) -> list[Stage]:
             [PYTHON, "script/shape"],
         ], 30.0),
         Stage(FAST, [
-            pytest_command("-m", "not docker", "-n", "2", "--dist", "worksteal", *cov), *gate,
-        ], 180.0, needs=[BUILD], nice=15),
-        Stage("diagnoses and plans as they were frozen", [["script/same"]], 60.0, needs=[LINT], nice=15),
+            pytest_command("-m", "not docker", "-n", "2", "--dist", "worksteal", "-p", "tests.frozen.recorder", *cov),
+            *gate,
+        ], 180.0, needs=[BUILD], nice=15, environment={RECORD: str(records)}),
+        Stage("captures diagnosed as frozen", [["script/same", "--captures"]], 30.0, needs=[LINT], nice=15),
+        # Alone it would run the tests of all causes once more.
+        Stage("tests' diagnoses and plans as frozen", [["script/same", "--recorded", str(records)]], 5.0, needs=[FAST]),
         *overloads,
         Stage("tests with Docker", [
             pytest_command("-m", "docker and not matrix", "-n", "4", "--dist", "loadgroup", "--no-loadscope-reorder",
@@ -319,8 +323,11 @@ def main() -> int:
     else:
         began = float(os.environ.get("BADGATEWAY_BEGAN") or time.time())
         os.environ["BADGATEWAY_END"] = str(began + END_SECONDS)
+    os.environ.setdefault("DPKG_DEB_COMPRESSOR_LEVEL", "1")     # packages that nobody keeps: 3 s instead of 13
     with tempfile.TemporaryDirectory(prefix="badgateway-tests-") as folder:
-        return Run(plan_stages(nightly=nightly), Path(folder), nightly).run()
+        records = Path(folder) / "records"
+        records.mkdir()
+        return Run(plan_stages(nightly=nightly, records=records), Path(folder), nightly).run()
 
 
 if __name__ == "__main__":

@@ -12,15 +12,12 @@ from pathlib import Path
 import pytest
 
 from fixer.causes import load_causes
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.built_files import built_pyz
 
 
 @pytest.fixture(scope="module")
 def pyz(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    output = tmp_path_factory.mktemp("dist") / "fixer.pyz"
-    subprocess.run([sys.executable, str(ROOT / "script" / "make_pyz.py"), str(output)], check=True, capture_output=True)
-    return output
+    return built_pyz(tmp_path_factory.mktemp("dist"))
 
 
 @pytest.mark.docker

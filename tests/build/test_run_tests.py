@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.frozen import recorder
+
 ROOT = Path(__file__).parents[2]
 SCRIPT = runpy.run_path(str(ROOT / "script/run_tests.py"))
 Stage, Run, closing_text = SCRIPT["Stage"], SCRIPT["Run"], SCRIPT["closing_text"]
@@ -33,6 +35,15 @@ def test_each_stage_waits_for_earlier_ones_only_and_all_take_no_more_than_a_quar
     for number, stage in enumerate(stages):
         assert {other.name for other in stages[:number]}.issuperset(stage.needs)
     assert nightly or 0 < SCRIPT["seconds_left"](stages) < 15 * 60
+
+
+@pytest.mark.parametrize("nightly", [False, True])
+def test_what_the_fast_tests_diagnose_is_recorded_and_then_compared(nightly: bool, tmp_path: Path) -> None:
+    stages = {stage.name: stage for stage in SCRIPT["plan_stages"](nightly=nightly, records=tmp_path)}
+    (fast,) = [stage for stage in stages.values() if "tests.frozen.recorder" in stage.commands[0]]
+    assert fast.name == SCRIPT["FAST"] and fast.environment == {SCRIPT["RECORD"]: str(tmp_path)} and SCRIPT["RECORD"] == recorder.FOLDER
+    (after,) = [stage for stage in stages.values() if "--recorded" in stage.commands[0]]
+    assert fast.name in after.needs and str(tmp_path) in after.commands[0]
 
 
 def test_a_stage_imports_the_files_that_name_its_marker_and_those_whose_folder_does() -> None:

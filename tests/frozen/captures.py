@@ -109,8 +109,11 @@ def _write(archive: Path, indexes: dict[str, Any], blobs: list[bytes]) -> None:
     archive.write_bytes(lzma.compress(raw.getvalue(), preset=9 | lzma.PRESET_EXTREME))
 
 
-def unpacked(archive: Path | None = None) -> Iterator[tuple[str, bytes]]:
-    """Every capture as the bundle that it was, by `scenario/variant/stack/seed/when@` and a number of its bytes."""
+def unpacked(archive: Path | None = None, wanted: Callable[[int, str], bool] = lambda place, name: True) -> Iterator[tuple[str, bytes]]:
+    """Every capture as the bundle that it was, by `scenario/variant/stack/seed/when@` and a number of its bytes.
+
+    `wanted` is asked with its place in the archive and `scenario/variant/stack/seed/when`: another one is not even made.
+    """
     archive = archive or ARCHIVE
     if not archive.exists():
         return
@@ -121,8 +124,10 @@ def unpacked(archive: Path | None = None) -> Iterator[tuple[str, bytes]]:
     for size in json.loads(sizes):
         blobs.append(whole[start:start + size])
         start += size
-    for line in lines.splitlines():
+    for place, line in enumerate(lines.splitlines()):
         key, index = json.loads(line)
+        if not wanted(place, key):
+            continue
         raw = _bundle(index, blobs)
         yield f"{key}@{hashlib.sha256(raw).hexdigest()[:12]}", gzip.compress(raw, 1, mtime=0)
 

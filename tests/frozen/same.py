@@ -2,6 +2,7 @@
 
     script/same                      replay all; what differs is printed, and the exit code is 1
     script/same --causes             the inputs of the cause tests only; --captures: the captures only
+    script/same --recorded DIR       the inputs of the cause tests as a run of the tests has recorded them (tests/frozen/recorder.py)
     script/same --only 'GLOB'        keys that fit, e.g. 'captures/wrong-port/*'
     script/same --full               every difference, and all of it
     script/same --freeze             what is said now is frozen; the differences are printed, for the commit's message
@@ -27,9 +28,6 @@ from tests.frozen.comparing import Answers
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PARTS = ("causes", "captures")
-# The tests whose diagnoses are frozen.
-SOURCES = ("tests/analysis", "tests/causes", "tests/diagnose", "tests/findings", "tests/repairs", "tests/test_planner.py",
-           "tests/test_policy.py")
 WORKERS = 2
 Replayed = tuple[dict[str, str], dict[str, str]]     # the answers, and the names of those who asked
 
@@ -39,7 +37,7 @@ def main(argv: list[str]) -> int:
     words = _words(argv)
     if words.pack:
         return _pack(words.pack, words.refuse)
-    parts = [part for part in PARTS if getattr(words, part)] or list(PARTS)
+    parts = ["causes"] if words.recorded else [part for part in PARTS if getattr(words, part)] or list(PARTS)
     worst = 0
     for part in parts:
         worst |= _part(part, words)
@@ -51,6 +49,7 @@ def _words(argv: list[str]) -> argparse.Namespace:
         "script/same", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for part in PARTS:
         parser.add_argument(f"--{part}", action="store_true")
+    parser.add_argument("--recorded", metavar="DIR", type=Path)
     parser.add_argument("--only", metavar="GLOB", default="*")
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--freeze", action="store_true")
@@ -59,6 +58,8 @@ def _words(argv: list[str]) -> argparse.Namespace:
     words = parser.parse_args(argv)
     if words.freeze and words.only != "*":
         parser.error("a part of the keys cannot be frozen")
+    if words.recorded and words.captures:
+        parser.error("a run of the tests records no captures")
     return words
 
 
@@ -80,7 +81,7 @@ def _part(part: str, words: argparse.Namespace) -> int:
     if words.only != "*" and not frozen:
         return 0
     try:
-        answers, names = _causes() if part == "causes" else _captures(words.only)
+        answers, names = _causes(words.recorded) if part == "causes" else _captures(words.only)
     except ReplayFailed as error:
         print(f"{part}: {error}")
         return 1
@@ -101,12 +102,14 @@ class ReplayFailed(Exception):
     """The inputs could not be replayed."""
 
 
-def _causes() -> Replayed:
-    """What the tests' diagnoses say, while the tests run."""
+def _causes(records: Path | None) -> Replayed:
+    """What the tests' diagnoses say: while the tests run, or in the records of a run."""
+    if records is not None:
+        return gathered(records)
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-p", recorder.__name__, "-p", "no:cacheprovider", "-n", str(WORKERS),
-             "-m", "not docker", *SOURCES],
+             "-m", "not docker", *recorder.SOURCES],
             cwd=ROOT, env={**os.environ, recorder.FOLDER: folder}, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise ReplayFailed("the tests themselves fail\n" + "\n".join(done.stdout.splitlines()[-30:]) + done.stderr)

@@ -26,7 +26,8 @@ EACH = 10        # one of ten captures, always the same ones
 
 @pytest.fixture(scope="module")
 def seen() -> list[Observation]:
-    snapshots = [build_snapshot(unpack_bundle(bundle)) for n, (_, bundle) in enumerate(captures.unpacked()) if n % EACH == 0]
+    snapshots = [build_snapshot(unpack_bundle(bundle))
+                 for _, bundle in captures.unpacked(wanted=lambda place, name: place % EACH == 0)]
     return [Observation(snapshot, diagnose(snapshot)) for snapshot in snapshots]
 
 

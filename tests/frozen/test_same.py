@@ -12,7 +12,7 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.facts import Known, Unknown
 from fixer.observe.evidence_bundle import unpack_bundle
 from tests.causes.snapshot_builders import Scene, healthy_scene, wrong_port_scene
-from tests.frozen import captures, comparing, same
+from tests.frozen import captures, comparing, recorder, same
 from tests.frozen.answers import answer_of
 from tests.frozen.recorder import FOLDER, recorded
 from tests.frozen.values import number_of
@@ -79,6 +79,7 @@ def test_a_capture_comes_back_as_it_was_and_a_word_is_refused(tmp_path: Path) ->
 
 def test_a_recorded_diagnosis_is_the_same_and_written_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(FOLDER, str(tmp_path))
+    monkeypatch.setattr(recorder, "_test", ["test_it"])
     scene = wrong_port_scene(9123)
     assert recorded(scene.snapshot()) == diagnose(scene.snapshot())
     recorded(wrong_port_scene(9123).snapshot())
@@ -89,6 +90,30 @@ def test_a_recorded_diagnosis_is_the_same_and_written_once(tmp_path: Path, monke
     path.write_text(json.dumps(line) + "\n" + json.dumps([line[0], "test_other", "{}"]) + "\n")
     with pytest.raises(same.ReplayFailed, match="test_other"):
         same.gathered(tmp_path)
+
+
+def test_of_tests_whose_diagnoses_are_not_frozen_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So all tests can run under the recorder."""
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    monkeypatch.setattr(recorder, "_test", [""])
+    assert recorded(wrong_port_scene(9124).snapshot()) == diagnose(wrong_port_scene(9124).snapshot())
+    assert not list(tmp_path.iterdir())
+    assert recorder.is_source("tests/causes/test_x.py::test_y") and recorder.is_source("tests/test_planner.py::test_y")
+    assert not recorder.is_source("tests/causes_of/test_x.py::test_y") and not recorder.is_source("tests/app/test_x.py::test_y")
+
+
+def test_what_a_run_of_the_tests_has_recorded_is_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(same, "HERE", tmp_path)
+    comparing.write(tmp_path / "causes.jsonl.xz", {"causes/1": answer(wrong_port_scene())})
+    records = tmp_path / "records"
+    records.mkdir()
+    (records / "7").write_text(json.dumps(["1", "test_x", answer(wrong_port_scene())]) + "\n")
+    assert same.main(["--recorded", str(records)]) == 0
+    (records / "8").write_text(json.dumps(["2", "test_y", answer(wrong_port_scene(9000))]) + "\n")
+    assert same.main(["--recorded", str(records)]) == 1
+    assert "causes/2" in capsys.readouterr().out
 
 
 def test_a_number_depends_on_values_alone() -> None:

@@ -7,7 +7,7 @@ import copy
 import importlib
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,7 @@ class ProjectPattern:
 @dataclass(frozen=True)
 class _Module:
     name: str
-    tree: ast.Module
+    nodes: Mapping[type[ast.AST], Sequence[Any]]     # by their kind: the trees of all modules are walked once
     values: Mapping[str, Any]
 
 
@@ -103,19 +103,20 @@ def _module_names() -> Iterator[str]:
 
 def _read_module(name: str) -> _Module:
     module = importlib.import_module(name)
-    return _Module(name, ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8")), vars(module))
+    nodes: dict[type[ast.AST], list[ast.AST]] = defaultdict(list)
+    for node in ast.walk(ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))):
+        nodes[type(node)].append(node)
+    return _Module(name, nodes, vars(module))
 
 
 def _patterns_of(module: _Module, uses: Mapping[tuple[str, str], set[str]]) -> Iterator[ProjectPattern]:
-    named = {id(node): name for name, value in _assignments(module.tree) for node in ast.walk(value)}
-    chained = {id(node.value): node.attr for node in ast.walk(module.tree)
-               if isinstance(node, ast.Attribute) and node.attr in METHODS}
-    for call in ast.walk(module.tree):
-        if not (isinstance(call, ast.Call) and call.args):
-            continue
-        method, name = _method(call), named.get(id(call), "")
-        if method is None:
-            continue
+    calls = [(call, method) for call in module.nodes[ast.Call] if call.args and (method := _method(call)) is not None]
+    if not calls:
+        return
+    named = {id(node): name for name, value in _assignments(module) for node in ast.walk(value)}
+    chained = {id(node.value): node.attr for node in module.nodes[ast.Attribute] if node.attr in METHODS}
+    for call, method in calls:
+        name = named.get(id(call), "")
         if method not in _COMPILERS:
             methods = {method}
         elif id(call) in chained:
@@ -137,16 +138,16 @@ def _method(call: ast.Call) -> str | None:
     return None
 
 
-def _assignments(tree: ast.AST) -> Iterator[tuple[str, ast.expr]]:
+def _assignments(module: _Module) -> Iterator[tuple[str, ast.expr]]:
     """Yield each name and what is assigned to it; of `a, b = x, y` each name with its own value."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Assign):
-            for target in node.targets:
-                if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
-                    yield from ((_named(t), v) for t, v in zip(target.elts, node.value.elts, strict=False))
-                else:
-                    yield _named(target), node.value
-        elif isinstance(node, ast.AnnAssign) and node.value is not None:
+    for node in module.nodes[ast.Assign]:
+        for target in node.targets:
+            if isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+                yield from ((_named(t), v) for t, v in zip(target.elts, node.value.elts, strict=False))
+            else:
+                yield _named(target), node.value
+    for node in module.nodes[ast.AnnAssign]:
+        if node.value is not None:
             yield _named(node.target), node.value
 
 
@@ -159,11 +160,11 @@ def _uses(modules: list[_Module]) -> dict[tuple[str, str], set[str]]:
     found: dict[tuple[str, str], set[str]] = defaultdict(set)
     for module in modules:
         origin = {alias.asname or alias.name: (node.module or "", alias.name)
-                  for node in ast.walk(module.tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
-        called = {id(node.value): node.attr for node in ast.walk(module.tree)
-                  if isinstance(node, ast.Attribute) and node.attr in METHODS | {"pattern", "flags"}}
-        for node in ast.walk(module.tree):
-            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
+                  for node in module.nodes[ast.ImportFrom] for alias in node.names}
+        called = {id(node.value): node.attr for node in module.nodes[ast.Attribute]
+                  if node.attr in METHODS | {"pattern", "flags"}}
+        for node in module.nodes[ast.Name]:
+            if isinstance(node.ctx, ast.Load):
                 method = called.get(id(node), "search")
                 if method in METHODS:
                     found[origin.get(node.id, (module.name, node.id))].add(method)

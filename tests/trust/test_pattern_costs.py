@@ -137,11 +137,13 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
 def _suspect_size(run: Run, shape: Callable[[int], Any]) -> int:
     """Return a size at which the time seems to grow faster than the text; 0 if it does not."""
     small, middle, large = SIZES
-    now = _seconds(run, shape(middle), 2)
-    if now > MEASURABLE:
-        return middle if now > SUSPECT * _seconds(run, shape(small), 2) else 0
-    less, now = now, _seconds(run, shape(large), 1)
-    return large if now > TOO_FAST and now > SUSPECT * less else 0
+    now = _seconds(run, shape(large), 1)
+    if now <= TOO_FAST:
+        return 0                # most end here, after one run
+    less = _seconds(run, shape(middle), 2)
+    if less > MEASURABLE:
+        return middle if less > SUSPECT * _seconds(run, shape(small), 2) else 0
+    return large if now > SUSPECT * less else 0
 
 
 def _grows(run: Run, shape: Callable[[int], Any], size: int) -> bool:
@@ -150,6 +152,13 @@ def _grows(run: Run, shape: Callable[[int], Any], size: int) -> bool:
         size *= 2
         if size > LARGEST:
             return False        # what was suspect and is quadratic takes longer
+    least = size
+    while least > SIZES[0] and _seconds(run, shape(least // 2), 1) >= RELIABLE:
+        least //= 2             # shown there, it is shown with a fraction of the work
+    return any(_grows_from(run, shape, start) for start in dict.fromkeys((least, size)))
+
+
+def _grows_from(run: Run, shape: Callable[[int], Any], size: int) -> bool:
     if not all(_seconds(run, shape(4 * size), 1) >= WORSE * _seconds(run, shape(size), 3) for _ in range(3)):
         return False
     return _grows_on(run, shape(4 * size), shape(16 * size))

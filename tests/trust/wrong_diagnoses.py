@@ -101,7 +101,7 @@ def try_wrong_diagnoses(snapshot: Snapshot, found: Diagnosis) -> Iterator[str]:
     if not guilty or not any(health.state in ("failing", "degraded") for health in found.health):
         return
     told = {finding.cause for finding in found.findings if finding.role != "advice"}
-    for dropped in (told, {guilty[0].cause}):
+    for dropped in dict.fromkeys((frozenset(told), frozenset({guilty[0].cause}))):
         blind = Observation(snapshot, diagnose(snapshot, causes=[cause for cause in load_causes() if cause.id not in dropped]))
         end, run = run_session(blind, blind)
         yield f"blind {'+'.join(sorted(dropped))}: {end.outcome} {end.exit_code} after {run.rounds}"
@@ -118,6 +118,16 @@ def try_wrong_diagnoses(snapshot: Snapshot, found: Diagnosis) -> Iterator[str]:
     for finding in guilty:
         if any(r.steps and not r.needs and r.risk != "manual" for r in finding.repairs):
             OTHER_FINDINGS.setdefault(finding.cause, finding)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Only the tests of modules that diagnose: of the others there is nothing to blind, and they run elsewhere."""
+    config.hook.pytest_deselected(items=[item for item in items if not _diagnoses(item)])
+    items[:] = filter(_diagnoses, items)
+
+
+def _diagnoses(item: pytest.Item) -> bool:
+    return hasattr(getattr(item, "module", None), "diagnose")
 
 
 @pytest.fixture(autouse=True)
