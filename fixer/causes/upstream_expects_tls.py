@@ -17,7 +17,8 @@ Why nginx says 502
 
 How it is told apart
   A worker that dies with each request, or a server that wants the PROXY protocol, hangs up in the same way. Here the
-  same request is answered as soon as it is asked with TLS. Where TLS could not be tried, the cause is left open.
+  same request is answered as soon as it is asked with TLS. Where TLS could not be tried, the cause is left open. Of a
+  server that does not run, its command tells whether it has a certificate: then this is the second fault.
 
 The repair and its safety
   speak-as-backend (safe): `http` becomes `https` in the pass, then nginx -t and a reload. nginx does not look at the
@@ -35,6 +36,7 @@ from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.cause import Cause, conclude, for_each_failing_address
 from fixer.analysis.evidence import config_evidence, endpoint_text
 from fixer.analysis.nginx_errors import routes_text, symptom_evidence
+from fixer.findings.configured_scheme import configured_scheme_finding
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import ProbeResult, needs_tls
@@ -58,8 +60,11 @@ def judge(case: Case) -> Verdict:
 def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
     endpoint, route = trouble.endpoint, trouble.routes[0].route
     shown = config_evidence(case.snapshot, trouble.nginx, endpoint)
-    if route.kind != "proxy_pass" or route.scheme != "http" or isinstance(endpoint.http, Unknown):
+    if route.kind != "proxy_pass" or route.scheme != "http":
         return shown
+    configured = configured_scheme_finding(case, trouble, (CAUSE.id, "plain-to-tls-backend"), tls=True)
+    if configured is not None or isinstance(endpoint.http, Unknown):
+        return configured or shown
     heard = endpoint.http.value
     told = needs_tls(heard)
     text = endpoint_text(endpoint)

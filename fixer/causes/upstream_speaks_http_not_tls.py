@@ -18,6 +18,7 @@ How it is told apart
   A handshake also fails where both speak TLS and do not agree (versions, certificates). Here the same request is
   answered as soon as it is asked plainly. Where that could not be tried, the cause is left open. Some servers refuse
   no handshake and wait for the end of what they take for a request: then nginx waits too, and nothing is logged.
+  Of a server that does not run, its command tells whether it has a certificate: then this is the second fault.
 
 The repair and its safety
   speak-as-backend (safe, where the way stays on this machine or between its containers): `https` becomes `http` in the
@@ -36,6 +37,7 @@ from fixer.analysis.case import Case, FailingAddress, is_dropping
 from fixer.analysis.cause import Cause, conclude, for_each_failing_address
 from fixer.analysis.evidence import config_evidence, endpoint_text
 from fixer.analysis.nginx_errors import events_for, routes_text, symptom_evidence
+from fixer.findings.configured_scheme import configured_scheme_finding
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
@@ -61,8 +63,11 @@ def judge(case: Case) -> Verdict:
 def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
     endpoint, route = trouble.endpoint, trouble.routes[0].route
     shown = config_evidence(case.snapshot, trouble.nginx, endpoint)
-    if route.kind != "proxy_pass" or route.scheme != "https" or isinstance(endpoint.http, Unknown):
+    if route.kind != "proxy_pass" or route.scheme != "https":
         return shown
+    told = configured_scheme_finding(case, trouble, (CAUSE.id, "tls-to-plain-backend"), tls=False)
+    if told is not None or isinstance(endpoint.http, Unknown):
+        return told or shown
     heard = endpoint.http.value
     if endpoint.unix is not None:      # it is always asked plainly; a handshake without an answer is logged late
         logged = bool(events_for(case, trouble, _HANDSHAKE_ERRORS))

@@ -12,6 +12,7 @@ from fixer.analysis.case import Case, FailingAddress, PortOwner
 from fixer.analysis.evidence import address_text, bindings_of, config_evidence, endpoint_text, no_listener_evidence
 from fixer.analysis.exits.failed_run import has_listening_socket
 from fixer.analysis.nginx_errors import connect_symptoms, routes_text
+from fixer.analysis.ownership.shared_folder import socket_path_for_nginx
 from fixer.analysis.run_log import is_looping
 from fixer.analysis.service_names import has_unrelated_name
 from fixer.analysis.service_state import is_socket_activated, run_state_of, state_evidence
@@ -60,11 +61,13 @@ def configured_elsewhere_finding(
     nothing listens there)."""
     (cause, variant), service, endpoint = kind, owner.service, trouble.endpoint
     unsure = owner.rule in ("alone", "bare") and has_unrelated_name(trouble, service)
-    where = f"unix:{binding.unix}" if binding.unix else address_text(binding.host, binding.port)
+    path = binding.unix and (socket_path_for_nginx(case, trouble, service, binding.unix) or binding.unix)
+    where = f"unix:{path}" if path else address_text(binding.host, binding.port)
+    seen = f", which nginx sees as {path}" if path != binding.unix else ""
     return Finding(
         cause=cause, variant=variant, role="root", confidence="possible" if unsure else "likely",
         summary=(f"nginx hands {routes_text(trouble)} to {endpoint_text(endpoint)}, but {service.name} is configured "
-                 f"to listen on {where}"),
+                 f"to listen on {f'unix:{binding.unix}' if path else where}{seen}"),
         detail=(), routes=trouble.route_ids, service=service.name, node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
             config_evidence(case.snapshot, trouble.nginx, endpoint), binding.source, state_evidence(service),

@@ -80,6 +80,7 @@ class ApplicationServer:
     notifies_systemd: bool = True      # may tell systemd that it is ready, or alive
     detach_option: str = ""            # the short options for running in the background and for the pid file
     pid_option: str = ""
+    tls_options: tuple[str, ...] = ()  # any of them makes it speak TLS; empty if other things can, or nothing is known
     log: ServerLog = ServerLog()
 
     def reads_workers_variable(self, name: str) -> bool:
@@ -91,16 +92,19 @@ APPLICATION_SERVERS: Mapping[str, ApplicationServer] = {
     "uvicorn": ApplicationServer(
         Dialect(("--host",), ("--port",), (), ("--uds",), ("--workers",), ("UVICORN_HOST", "UVICORN_PORT"),
                 ("UVICORN_WORKERS", "WEB_CONCURRENCY"), _LOOPBACK), ("uvicorn.__main__",),
-        package="uvicorn", appends_host=True, is_ipv6_only=True, notifies_systemd=False, log=_UVICORN),
+        package="uvicorn", appends_host=True, is_ipv6_only=True, notifies_systemd=False,
+        tls_options=("--ssl-certfile", "--ssl-keyfile"), log=_UVICORN),
     "fastapi": ApplicationServer(
         Dialect(("--host",), ("--port",), (), (), ("--workers",), ("", "PORT"), ("WEB_CONCURRENCY",), (ANY_IPV4, 8000)),
         appends_host=True, is_ipv6_only=True, notifies_systemd=False, log=_UVICORN),
     "gunicorn": ApplicationServer(
         Dialect((), (), ("-b", "--bind"), (), ("-w", "--workers"), ("", ""), ("WEB_CONCURRENCY",), _LOOPBACK),
-        ("gunicorn.app.wsgiapp",), package="gunicorn", detach_option="-D", pid_option="-p", log=_GUNICORN),
+        ("gunicorn.app.wsgiapp",), package="gunicorn", detach_option="-D", pid_option="-p",
+        tls_options=("--certfile", "--keyfile"), log=_GUNICORN),
     "hypercorn": ApplicationServer(
         Dialect((), (), ("-b", "--bind"), (), ("-w", "--workers"), default=_LOOPBACK),
-        ("hypercorn.__main__",), package="hypercorn", is_ipv6_only=True, notifies_systemd=False, log=_RUNNING),
+        ("hypercorn.__main__",), package="hypercorn", is_ipv6_only=True, notifies_systemd=False,
+        tls_options=("--certfile", "--keyfile"), log=_RUNNING),
     "daphne": ApplicationServer(
         Dialect(("-b", "--bind"), ("-p", "--port"), (), ("-u", "--unix-socket"), default=_LOOPBACK),
         package="daphne", is_ipv6_only=True, notifies_systemd=False, log=_LISTENING),

@@ -11,7 +11,7 @@ from fixer.model.service import Service
 _PATH_ERRORS = (
     regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*Error: \[Errno (?P<errno>1|2|13|20|21|30)\] [^:]{1,60}: '(?P<path>/[^']+)'"),
     regex(r"^(?:Error: )+'(?P<path>/[^']+)' isn't writable \[(?P<name>FileNotFoundError|PermissionError)\("),
-    regex(r"^(?:Uncaught )?Error: (?P<name>EACCES|ENOENT|EPERM|EROFS): [^,]{1,60}, \w+ '(?P<path>/[^']+)'"),
+    regex(r"^(?:Uncaught )?Error: (?P<name>EACCES|EISDIR|ENOENT|EPERM|EROFS): [^,]{1,60}, \w+ '(?P<path>/[^']+)'"),
 )
 # Servers' messages about a file in their command: the path may be relative to their working directory.
 _OPTION_ERRORS = regex(r"^Error: (?:can't chdir to '(?P<folder>[^']+)'|'(?P<conf>[^']+)' doesn't exist"
@@ -26,6 +26,7 @@ _SOCKET = regex(r"(?:^|\] )connection to (?P<path>/\S+) failed: \[Errno (?P<errn
 _PATHLESS_ERROR = regex(r"^(?:FileNotFound|Permission)Error: \[Errno (?P<errno>2|13)\] "
                  r"(?:No such file or directory|Permission denied)$")
 _BIND_CALL = regex(r"\bcreate_unix_server\b|\bsock(?:et)?\.bind\(")
+_UNNAMED_FOLDER = regex(r"^(?:Uncaught )?Error: (?P<name>EISDIR): [^,]{1,60}, \w+$")     # Node, while it reads
 _FRAME = regex(r"^\s*File \"")
 _TLS_CALL = regex(r"load_cert_chain|create_ssl_context|load_verify_locations")
 _TLS_OPTIONS = (  # key first: most accounts may not read it
@@ -38,7 +39,7 @@ _WRITE_ERROR = regex(r"isn't writable|\bconnection to /\S+ failed: |unable to op
 _SQLITE_CODES = {"unable to open database file": "CANTOPEN", "attempt to write a readonly database": "READONLY"}
 NEW_FILE_NAME = "badgateway-new"  # an unused name, to test whether a file can be created in a folder
 MISSING_CODES = frozenset({"2", "20", "CANTOPEN", "FileNotFoundError", "ENOENT"})
-FOLDER_CODES = frozenset({"21"})  # a folder where a file is needed
+FOLDER_CODES = frozenset({"21", "EISDIR"})  # a folder where a file is needed
 READ_ONLY_CODES = frozenset({"30", "EROFS"})
 NO_TEMP = "TEMP"
 
@@ -106,6 +107,16 @@ def inaccessible_tls_at(texts: Sequence[str], index: int, argv: Sequence[str]) -
         return (), ""
     return tuple(path for options in _TLS_OPTIONS for path in _option_values(argv, options) if path.startswith("/")), \
         bare["errno"]
+
+
+def unnamed_paths_at(texts: Sequence[str], index: int, service: Service) -> tuple[tuple[str, ...], str]:
+    """Return (paths, error number) of a line that names no path, if only these can be meant: key and certificate of the
+    command, or what a container mounts under the name of a file."""
+    told = _UNNAMED_FOLDER.match(texts[index])
+    if told is None or service.container is None:
+        return inaccessible_tls_at(texts, index, service.argv)
+    named = tuple(at for _, at, _ in service.container.mounts if posixpath.splitext(at)[1])
+    return named, told["name"] if named else ""
 
 
 def _option_values(argv: Sequence[str], options: frozenset[str]) -> list[str]:

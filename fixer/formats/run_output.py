@@ -8,6 +8,7 @@ from fixer.model.facts import Known
 from fixer.model.service import LogLine, Service
 
 TRACEBACK_START = "Traceback (most recent call last)"
+_JOINS = ("During handling of the above exception", "The above exception was the direct cause")
 _LAST_LINES = 80          # of a log: a traceback at its end is what counts
 _REQUEST_START = regex(r"\"[A-Z]+ |=> generated \d")      # common log format; uWSGI, which does not quote the path
 _HTTP_VERSION = regex(r"HTTP/\d")
@@ -66,6 +67,11 @@ def raised_name(text: str) -> str:
 def is_traceback_start(text: str) -> bool:
     """Return whether Python begins to print an exception there."""
     return text.startswith(TRACEBACK_START)
+
+
+def joins_exceptions(text: str) -> bool:
+    """Return whether Python says there that the exception above led to the one below."""
+    return text.startswith(_JOINS)
 
 
 def ends_run(text: str) -> bool:

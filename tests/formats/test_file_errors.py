@@ -12,6 +12,7 @@ from fixer.formats.file_errors import (
     inaccessible_tls_at,
     is_write_error,
     last_frame,
+    unnamed_paths_at,
 )
 from tests.causes.snapshot_builders import container_service, service
 
@@ -27,6 +28,7 @@ DATABASE = "sqlite3.OperationalError: unable to open database file"
     ("FileNotFoundError: [Errno 2] No such file or directory: 'relative'", None),
     ("Error: '/var/log/a.log' isn't writable [PermissionError(13, 'Permission denied')]", ("/var/log/a.log", "PermissionError")),
     ("Error: EACCES: permission denied, open '/srv/data.json'", ("/srv/data.json", "EACCES")),
+    ("Error: EISDIR: illegal operation on a directory, open '/srv/a'", ("/srv/a", "EISDIR")),
     ("Uncaught Error: ENOENT: no such file or directory, open '/srv/a'", ("/srv/a", "ENOENT")),
     ("Error: can't chdir to 'shop'", ("shop", "ENOENT")), ("Error: 'gunicorn.conf.py' doesn't exist", ("gunicorn.conf.py", "ENOENT")),
     ("Error: Invalid value for '--env-file': Path '.env' does not exist.", (".env", "ENOENT")),
@@ -90,3 +92,14 @@ def test_a_relative_path_counts_from_the_folder_of_the_service() -> None:
     assert absolute_path("/etc/app.ini", shop) == "/etc/app.ini"
     assert absolute_path("app.ini", service(unit_changes={"working_directory": "~"})) == "app.ini"
     assert absolute_path("app.ini", container_service()) == "app.ini"
+
+
+@pytest.mark.parametrize(("text", "mounts", "expected"), [
+    ("Error: EISDIR: illegal operation on a directory, read", ("/a/words.json", "/a", "/b/x.toml"), ("/a/words.json", "/b/x.toml")),
+    ("Error: EISDIR: illegal operation on a directory, read", ("/a",), ()),
+    ("Error: EPIPE: broken pipe, write", ("/a/words.json",), ()),
+])
+def test_a_folder_without_a_name_is_one_of_the_mounted_files(text: str, mounts: tuple[str, ...], expected: tuple[str, ...]) -> None:
+    box = {"mounts": tuple((f"/host{at}", at, False) for at in mounts)}
+    assert unnamed_paths_at([text], 0, container_service(box=box)) == (expected, "EISDIR" if expected else "")
+    assert unnamed_paths_at([text], 0, service()) == ((), "")

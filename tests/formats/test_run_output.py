@@ -9,6 +9,7 @@ from fixer.formats.run_output import (
     STOPPING_LINE,
     ends_run,
     is_request_line,
+    joins_exceptions,
     raised_name,
     says_goodbye,
     says_ready,
@@ -111,3 +112,12 @@ def test_what_is_no_goodbye_of_a_server(line: str) -> None:
 def test_the_path_of_a_request_neither_starts_nor_ends_a_server(server: str, words: str) -> None:
     line = REQUESTS[server].format(words)
     assert not says_ready(line) and not says_starting(line) and not says_goodbye(line)
+
+
+@pytest.mark.parametrize(("line", "joins"), [
+    ("During handling of the above exception, another exception occurred:", True),
+    ("The above exception was the direct cause of the following exception:", True),
+    ("Traceback (most recent call last):", False), ("app: During handling of the above exception", False), ("", False),
+])
+def test_what_stands_between_two_exceptions(line: str, joins: bool) -> None:
+    assert joins_exceptions(line) is joins

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from fixer.analysis.run_log import RunEnd, message_of
 from fixer.formats.application_servers import APPLICATION_SERVERS, WORKER_BOOT_FAILED
 from fixer.formats.file_errors import inaccessible_tls_at, last_frame, loads_tls
-from fixer.formats.run_output import ends_run
+from fixer.formats.run_output import ends_run, joins_exceptions
 from fixer.formats.server_names import SERVERS
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex, up_to_first
@@ -18,6 +18,7 @@ from fixer.model.snapshot import LogLine
 CodeFaultKind: TypeAlias = Literal["import", "syntax", "target", "server", "tls", "option", "value", "own"]
 
 _MAX_TRACE_LINES = 60              # lines before an exception that can be its traceback
+_MAX_MESSAGE_LINES = 12            # lines from an exception's name to the next traceback of its chain
 _PACKAGES = frozenset(server.package for server in APPLICATION_SERVERS.values()) - {""}
 _TARGETS = (
     regex(r"Error loading ASGI app\. (?:Could not import module|Import string) \"(?P<name>[^\"]+)\""),
@@ -111,7 +112,30 @@ def _parse_line(end: RunEnd, index: int, argv: Sequence[str]) -> CodeFault | Lit
         return CodeFault("import", said, text, match["name"], file, 0)
     if not ends_run(text):
         return None
-    return _exception_fault(said, text, texts[max(0, index - _MAX_TRACE_LINES):index], argv) or "other"
+    return _chain_fault(end, index, argv) or "other"
+
+
+def _chain_fault(end: RunEnd, index: int, argv: Sequence[str]) -> CodeFault | None:
+    """Return the fault of the exception at `index`, else of the one in whose handling a library raised it. A server
+    that cannot load its application often says so with an exception of its own, which need not have a text."""
+    while True:
+        before = end.texts[max(0, index - _MAX_TRACE_LINES):index]
+        fault = _exception_fault(end.lines[index], end.texts[index], before, argv)
+        trace = _last_traceback(before)
+        if fault is not None or application_frame(trace)[0]:
+            return fault      # the application itself raised it: it says what the reason is
+        earlier = _handled_exception(end.texts, index - len(trace))
+        if earlier is None:
+            return None
+        index = earlier
+
+
+def _handled_exception(texts: Sequence[str], start: int) -> int | None:
+    """Return the index of the exception that was handled when the traceback that starts there was raised."""
+    above = [i for i in range(start - 1, max(-1, start - 1 - _MAX_MESSAGE_LINES), -1) if texts[i]]
+    if not above or not joins_exceptions(texts[above[0]]):
+        return None
+    return next((i for i in above[1:] if ends_run(texts[i])), None)
 
 
 def _waitress_fault(said: LogLine, before: Sequence[str], argv: Sequence[str]) -> CodeFault | None:
@@ -131,8 +155,10 @@ def _is_target_missing(name: str, words: str, argv: Sequence[str]) -> bool:
     """Return whether the module that the command names was loaded and lacks the attribute that the command names."""
     module, _, called = target_of(argv).partition(":")
     said = words.partition(". Did you mean: ")[0]       # Python's guess
-    return name == "AttributeError" and bool(module) and (
-        said == f"module {module!r} has no attribute {called.partition('.')[0]!r}")
+    wanted = called.partition("(")[0].partition(".")[0]
+    return bool(module) and (name, said) in (
+        ("AttributeError", f"module {module!r} has no attribute {wanted!r}"),
+        ("NameError", f"name {wanted!r} is not defined"))       # of a server that evaluates the words
 
 
 def _has_no_callable(texts: Sequence[str], index: int) -> bool:

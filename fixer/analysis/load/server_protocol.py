@@ -1,4 +1,4 @@
-"""The protocol of a server's sockets, HTTP or uWSGI's own, by its command, its file or its log."""
+"""The protocol of a server's sockets, HTTP or uWSGI's own, with TLS or without, by its command, its file or its log."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fixer.analysis.ownership.resolve import candidate_owners
 from fixer.formats.application_servers import server_of
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known
-from fixer.model.snapshot import Service
+from fixer.model.snapshot import CommandArgument, Service, Snapshot
 
 _HTTP_OPTIONS = frozenset({"http", "http-socket"})
 _UWSGI_OPTIONS = frozenset({"socket", "s", "uwsgi-socket"})
@@ -28,6 +28,34 @@ def configured_protocol(service: Service) -> str:
     if keys and keys <= _HTTP_OPTIONS:
         return "http"
     return "uwsgi" if keys and keys <= _UWSGI_OPTIONS else ""
+
+
+_CONFIG_OPTIONS = frozenset({"-c", "--config"})
+_IMPLICIT_SETTINGS = "gunicorn.conf.py"       # gunicorn reads it where it starts
+_TLS_NAME = regex(r"SSL|TLS|CERT|_CMD_ARGS$")      # a variable that a server, or its file of settings, may read
+
+
+def configured_tls(snapshot: Snapshot, service: Service) -> bool | None:
+    """Return whether its command makes the server speak TLS; None if a file or a variable may decide, or not known."""
+    options = server_of(service.runtime).tls_options
+    if not options or not service.argv:
+        return None
+    if tls_option_of(service) is not None or any(_option_name(word) in options for word in service.argv):
+        return True
+    by_file = any(_option_name(word) in _CONFIG_OPTIONS for word in service.argv) or any(
+        file.path.rpartition("/")[2] == _IMPLICIT_SETTINGS for file in snapshot.files
+        if file.node == (service.files_node or service.node))
+    return None if by_file or any(_TLS_NAME.search(one.name) for one in service.env) else False
+
+
+def tls_option_of(service: Service) -> CommandArgument | None:
+    """Return the option of its command that makes it speak TLS, None if the command has none."""
+    options = server_of(service.runtime).tls_options
+    return next((word for word in service.command if _option_name(word.text) in options), None)
+
+
+def _option_name(word: str) -> str:
+    return word.partition("=")[0]
 
 
 def http_on_uwsgi_evidence(service: Service, since: float) -> Evidence | None:

@@ -21,6 +21,7 @@ from fixer.analysis.ownership.container_network import (
     nodes_in_same_network,
 )
 from fixer.analysis.ownership.intended_container import intended_containers, misnamed_container
+from fixer.analysis.ownership.shared_folder import shared_folder_owners
 from fixer.analysis.ownership.tie_break import best_by_name
 from fixer.analysis.route_verdict import RouteVerdict
 from fixer.analysis.service_names import count_shared_names, is_named_after_site
@@ -43,7 +44,7 @@ def candidate_owners(case: Case, trouble: FailingAddress) -> tuple[PortOwner, ..
         found = found or ((placed,) if placed is not None else (
             _owners_by_code(case, trouble)
             or (() if is_wrong_container_address(case.snapshot, trouble.endpoint) else unclaimed_candidates(
-                case, trouble)) or _intended_containers(case, trouble) or _same_site_owners(case, trouble)))
+                case, trouble)) or _owners_in_other_containers(case, trouble) or _same_site_owners(case, trouble)))
         known = case.candidate_owner_cache[id(trouble)] = (trouble, found)
     return known[1]
 
@@ -79,10 +80,10 @@ def _misnamed_owner(case: Case, trouble: FailingAddress, placed: PortOwner | Non
     return () if other is None else (other,)
 
 
-def _intended_containers(case: Case, trouble: FailingAddress) -> tuple[PortOwner, ...]:
+def _owners_in_other_containers(case: Case, trouble: FailingAddress) -> tuple[PortOwner, ...]:
     if all(service.container is None for service in case.snapshot.services):
         return ()
-    return intended_containers(case, trouble)
+    return shared_folder_owners(case, trouble) or intended_containers(case, trouble)
 
 
 def only_owner(case: Case, trouble: FailingAddress) -> PortOwner | None:

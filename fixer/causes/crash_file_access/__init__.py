@@ -73,7 +73,7 @@ from fixer.formats.file_errors import (
     absolute_path,
     inaccessible_path_at,
     inaccessible_socket_at,
-    inaccessible_tls_at,
+    unnamed_paths_at,
 )
 from fixer.formats.run_output import ends_run
 from fixer.lazy.dataclass import replace
@@ -117,9 +117,10 @@ def _find_unusable_path(case: Case, crash: FailedRun) -> UnusablePath | None:
         named = inaccessible_path_at(end.texts, index) or inaccessible_socket_at(end.texts, index, told)
         if named is not None:
             return UnusablePath(absolute_path(named[0], crash.service), named[1], end.lines[index])
-        loaded, why = inaccessible_tls_at(end.texts, index, crash.service.argv)
-        if loaded:
-            return UnusablePath(loaded[0], why, end.lines[index], loaded[1:])
+        meant, why = unnamed_paths_at(end.texts, index, crash.service)
+        if meant:
+            found = UnusablePath(meant[0], why, end.lines[index], meant[1:])
+            return found if why not in FOLDER_CODES else _folder_among(case, crash, found)
         if ends_run(end.texts[index]):
             return None
     return None
@@ -168,7 +169,7 @@ def _unusable_path_finding(case: Case, crash: FailedRun, denied: UnusablePath) -
             said, todo = f"{said} ({state.text})", f"{todo}; {state.text}"
     known = state.state == "holds" or setting is not None
     doubt = () if known else (f"it is unknown whether that still holds: {state.text}",)
-    confidence: Confidence = "certain" if crash.owner.certain and known else "likely"
+    confidence: Confidence = "certain" if crash.owner.certain and known and denied.named else "likely"
     return Finding(
         cause=CAUSE.id, variant=variant, role="root", confidence=confidence,
         summary=f"{service.name} ends at once: {said}", detail=("nothing listens while it does not run", *doubt),
@@ -177,6 +178,13 @@ def _unusable_path_finding(case: Case, crash: FailedRun, denied: UnusablePath) -
             *((setting_evidence(setting),) if setting is not None else ()), *state.evidence)),
         repairs=open_path_repairs(case, crash, denied, setting, f"{todo}, then start {service.name}"),
     )
+
+
+def _folder_among(case: Case, crash: FailedRun, denied: UnusablePath) -> UnusablePath | None:
+    """Return the only candidate that is a folder now, else None: the program may mean a path that is not mounted."""
+    paths = [path for path in (denied.path, *denied.others)
+             if path_state(case.snapshot, crash, path, denied.reason, denied.line).state == "holds"]
+    return replace(denied, path=paths[0], others=(), named=False) if len(paths) == 1 else None
 
 
 def _select_path(case: Case, crash: FailedRun, denied: UnusablePath) -> UnusablePath:

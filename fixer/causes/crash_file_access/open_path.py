@@ -34,12 +34,14 @@ _PLAIN_PATH = regex(r"/[\w./@-]+")
 
 @dataclass(frozen=True, slots=True)
 class UnusablePath:
-    """The path that ended a run, the reason, and the log line. `others` are further candidates for the path."""
+    """The path that ended a run, the reason, and the log line. `others` are further candidates for the path; it is not
+    `named` if the line names none, and only one candidate is as the line says."""
 
     path: str
     reason: str
     line: LogLine
     others: tuple[str, ...] = ()
+    named: bool = True
 
 
 def protecting_setting(crash: FailedRun, path: str) -> UnitValue | None:

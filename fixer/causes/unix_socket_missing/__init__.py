@@ -99,12 +99,13 @@ def _judge_socket_path(case: Case, trouble: FailingAddress) -> Finding | str | E
     if closed is None:
         return f"whether anything listens at {endpoint_text(endpoint)}"
     owner = only_owner(case, trouble)
-    if closed and owner is None and endpoint.unix is not None and (found := other_container_finding(
+    apart = endpoint.unix is not None and (owner is None or owner.rule == "elsewhere")
+    if closed and apart and (found := other_container_finding(
         case, trouble)) is not None:
         return found
     if not closed or owner is None:
         return config_evidence(case.snapshot, trouble.nginx, endpoint)
-    if is_unconnectable(case, trouble, owner.service):
+    if apart or is_unconnectable(case, trouble, owner.service):
         return _configured_elsewhere(case, trouble, owner) or config_evidence(case.snapshot, trouble.nginx, endpoint)
     if endpoint.unix is None and _has_port(case, owner.service):
         return state_evidence(owner.service)

@@ -10,7 +10,7 @@ from fixer.formats.file_errors import (
     absolute_path,
     inaccessible_path_at,
     inaccessible_socket_at,
-    inaccessible_tls_at,
+    unnamed_paths_at,
 )
 from fixer.formats.run_output import last_own_lines
 from fixer.formats.start_files import ACCOUNT_FILES, find_missing_module, module_files, module_folders, path_and_parents
@@ -85,7 +85,7 @@ def _paths_of_last_error(service: Service) -> tuple[tuple[str, ...], str]:
         named = inaccessible_path_at(texts, index) or inaccessible_socket_at(texts, index, told)
         if named is not None:
             return (posixpath.normpath(absolute_path(named[0], service)),), named[1]
-        loaded, why = inaccessible_tls_at(texts, index, service.argv)
-        if loaded:
-            return tuple(posixpath.normpath(path) for path in loaded), why
+        meant, why = unnamed_paths_at(texts, index, service)
+        if meant:
+            return tuple(posixpath.normpath(path) for path in meant), why
     return (), ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Iterator
 
-from fixer.formats.run_output import is_request_line
+from fixer.formats.run_output import is_request_line, joins_exceptions
 from fixer.formats.service_log import parse_log_file
 from fixer.lazy.regex import regex
 from fixer.model.facts import Fact, Known
@@ -51,7 +51,6 @@ UNIT_LOG_LIMIT = 64 << 10
 _MOST_UNIT_LOGS = 2
 _LAST_LINES = 60           # lines of a run's end without a traceback
 _TRACEBACK = regex(r"^Traceback \(most recent call last\)")
-_CHAINED = regex(r"^(?:During handling of the above exception|The above exception was the direct cause)")
 
 
 def log_file_paths(told: ServiceCommand) -> tuple[str, ...]:
@@ -96,6 +95,6 @@ def _last_run_start(lines: list[LogLine]) -> int:
     if not marks:
         return max(0, len(lines) - _LAST_LINES)
     first = len(marks) - 1
-    while first > 0 and marks[first] > 0 and _CHAINED.match(lines[marks[first] - 1].text):
+    while first > 0 and marks[first] > 0 and joins_exceptions(lines[marks[first] - 1].text):
         first -= 1
     return marks[first]

@@ -165,3 +165,52 @@ def test_the_start_program_of_a_server_is_no_file_of_the_application(server: str
                       "ModuleNotFoundError: No module named 'orjson'").value
     fault = find_code_fault(read_run_end(lines), (server, "app.main:app"))
     assert fault is not None and (fault.name, fault.file_line) == ("orjson", f"{MAIN}:3")
+
+
+LOADER = ('  File "/usr/lib/python3/dist-packages/someserver/loader.py", line 7, in load', "    raise NothingToServe()")
+JOINS = ("During handling of the above exception, another exception occurred:",
+         "The above exception was the direct cause of the following exception:")
+LAST = "someserver.loader.NothingToServeError"
+FROZEN = '  File "<frozen importlib._bootstrap>", line 1206, in _gcd_import'
+
+
+def chained(earlier: tuple[str, ...], join: str = JOINS[0], last: str = LAST) -> tuple[str, ...]:
+    """A server could not load its application, and said so with an exception of its own."""
+    return (STARTED, *HEAD, *earlier, "", join, "", *HEAD, *LOADER, last)
+
+
+@pytest.mark.parametrize("join", JOINS)
+@pytest.mark.parametrize("last", [LAST, f"{LAST}: nothing to serve"])
+@pytest.mark.parametrize(("earlier", "variant", "words"), [
+    ((FROZEN, "ModuleNotFoundError: No module named 'app'"), "start-wrong-app-target", "app.main:application"),
+    ((FROZEN, "ModuleNotFoundError: No module named 'orjson'"), "start-import-error", "the module orjson is missing"),
+    (('  File "<string>", line 1, in <module>', "NameError: name 'application' is not defined"), "start-wrong-app-target",
+     "app.main:application"),
+    ((f'  File "{MAIN}", line 2, in <module>', "    total", "NameError: name 'total' is not defined"), None, f"{MAIN}:2"),
+    ((f'  File "{MAIN}", line 3, in <module>', "    import orjson", "ModuleNotFoundError: No module named 'orjson'"),
+     "start-import-error", f"{MAIN}:3"),
+])
+def test_the_exception_of_a_server_is_told_by_the_one_it_handled(
+    earlier: tuple[str, ...], variant: str | None, words: str, last: str, join: str,
+) -> None:
+    argv = ("/usr/bin/someserver", "--bind", "127.0.0.1:8000", "app.main:application")
+    made = found(crashed(*chained(earlier, join, last), argv=argv))
+    assert made.variant == variant and words in made.summary
+
+
+def test_a_chain_of_three_is_followed_to_its_first() -> None:
+    first = chained((FROZEN, "ModuleNotFoundError: No module named 'orjson'"))
+    lines = (*first, "", JOINS[1], "", *HEAD, *LOADER, "someserver.cli.StartError: cannot start")
+    assert "the module orjson is missing" in found(crashed(*lines)).summary
+
+
+@pytest.mark.parametrize("lines", [
+    # the application handled it, and says itself what is wrong
+    (STARTED, *HEAD, FROZEN, "ModuleNotFoundError: No module named 'orjson'", JOINS[0], *HEAD,
+     f'  File "{MAIN}", line 3, in <module>', "    raise Closed()", "app.main.ClosedError: try again tomorrow"),
+    (STARTED, *HEAD, *LOADER, LAST),                                                      # nothing says what was handled
+    (STARTED, *HEAD, FROZEN, "ModuleNotFoundError: No module named 'orjson'", "going on without it", *HEAD, *LOADER, LAST),
+    chained(('  File "/usr/lib/python3/dist-packages/x.py", line 1, in f', "ConnectionRefusedError: [Errno 111] refused")),
+])
+def test_no_other_exception_is_taken_for_the_reason(lines: tuple[str, ...]) -> None:
+    assert find_code_fault(read_run_end(log_lines(*lines).value), ()) is None

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
+from fixer.analysis.load.server_protocol import configured_tls
 from fixer.diagnose.run_causes import diagnose
 from tests.causes.snapshot_builders import Scene, listener, roots, service, wrong_port_scene
 
@@ -23,3 +26,14 @@ def test_another_protocol_is_moved_to_the_server_that_is_made_for_it() -> None:
         scene.services = [replace(scene.services[0], runtime=runtime)]
         scene.route[0] = {"kind": kind}
         assert roots(diagnose(scene.snapshot())) == expected, (runtime, kind)
+
+
+@pytest.mark.parametrize(("runtime", "argv", "expected"), [
+    ("uvicorn", ("uvicorn", "app:app"), False),
+    ("uvicorn", ("uvicorn", "app:app", "--ssl-certfile=/etc/tls/a.pem"), True),
+    ("gunicorn", ("gunicorn", "-c", "conf.py", "app:app"), None),
+    ("gunicorn", ("gunicorn", "-c", "conf.py", "app:app", "--certfile", "a.pem"), True),
+    ("node", ("node", "main.js"), None), ("daphne", ("daphne", "app:app"), None), ("uvicorn", (), None),
+])
+def test_whether_a_command_makes_a_server_speak_tls(runtime: str, argv: tuple[str, ...], expected: bool | None) -> None:
+    assert configured_tls(Scene().snapshot(), service(runtime=runtime, argv=argv)) is expected

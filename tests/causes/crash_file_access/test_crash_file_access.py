@@ -203,3 +203,34 @@ def test_a_folder_in_the_place_of_a_file_is_named_where_docker_made_it_too() -> 
     assert "was not started again" in again.summary and again.repairs[0].risk == "safe"
     inside = in_container(FOLDER_SAID)
     assert "Docker creates an empty folder" in inside.repairs[0].manual and inside.confidence == "likely"
+
+
+NODE_SAID = ("Error: EISDIR: illegal operation on a directory, read", "    at Object.readFileSync (node:fs:441:20)",
+             "    at load (/srv/app/main.js:9:12) {", "  errno: -21,", "  code: 'EISDIR',", "  syscall: 'read'", "}")
+MOUNTS = (("/home/lab/code", "/srv/app", False), ("/home/lab/words.json", "/etc/app/words.json", False),
+          ("/home/lab/more.yaml", "/etc/app/more.yaml", False))
+
+
+def mounted(*folders: str, mounts: tuple[tuple[str, str, bool], ...] = MOUNTS) -> Scene:
+    """A container whose program read a folder; of what it mounts, these are folders of the host."""
+    box = {"status": "restarting", "exit_code": 1, "restart_count": 4, "mounts": mounts, "started_at": NOW - 50}
+    made = container_service(pid=None, log=log_lines(*NODE_SAID), box=box)
+    scene = Scene("app:8000", node="web", back="app").with_service(made).refused(configured_service=made.id)
+    kinds = {source: stat(kind="dir" if source in folders else "file") for source, _, _ in mounts}
+    scene.extra = {"engine_files": tuple(kinds.items())}
+    return scene
+
+
+def test_what_node_does_not_name_is_the_only_mount_that_should_be_a_file() -> None:
+    found = finding_of(diagnose(mounted("/home/lab/code", "/home/lab/words.json").snapshot()), CAUSE)
+    assert (found.variant, found.confidence) == ("start-file-missing", "likely")
+    assert "/etc/app/words.json is a folder" in found.summary and "Docker creates an empty folder" in found.repairs[0].manual
+
+
+@pytest.mark.parametrize("scene", [
+    mounted("/home/lab/code"),                                                        # all files are files
+    mounted("/home/lab/code", "/home/lab/words.json", "/home/lab/more.yaml"),         # which of them?
+    mounted("/home/lab/code", mounts=MOUNTS[:1]),                                     # no file is mounted
+])
+def test_a_folder_that_no_single_mount_explains_is_not_named(scene: Scene) -> None:
+    assert CAUSE not in roots(diagnose(scene.snapshot()))

@@ -11,7 +11,18 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import ComposeUp
-from tests.causes.snapshot_builders import Scene, binding, container_service, file, finding_of, listener, probe, roots
+from fixer.model.snapshot import LogLine
+from tests.causes.snapshot_builders import (
+    NOW,
+    Scene,
+    binding,
+    container_service,
+    file,
+    finding_of,
+    listener,
+    probe,
+    roots,
+)
 from tests.causes.unix_socket_missing.unix_socket_missing_builders import ASKED, socket, told
 
 CAUSE = "unix-socket-missing"
@@ -84,3 +95,53 @@ def test_a_socket_in_a_folder_that_two_containers_share(pids: object, expected: 
     page = Scene(node="web", back="app").with_service(made, held).refused(unix=ASKED, host="", port=0, written=ASKED)
     diagnosis = diagnose(page.endpoint(**gone).snapshot())
     assert (CAUSE in roots(diagnosis)) is expected
+
+
+CRASHED: dict[str, Any] = {"status": "restarting", "restart_count": 6, "exit_code": 1, "pid": 0}
+
+
+def ended(scene: Scene, *lines: str, **box: Any) -> Scene:
+    """The application of the scene ends again and again; its last run wrote these lines."""
+    made = scene.services[0]
+    assert made.container is not None
+    scene.services[0] = replace(
+        made, pids=(), container=replace(made.container, **{**CRASHED, **box}),
+        log=Known(tuple(LogLine(NOW - 5, line, "docker logs p-app-1") for line in lines)))
+    scene.listeners.pop()
+    return scene
+
+
+NO_MODULE = ("Traceback (most recent call last):", '  File "/srv/app/main.py", line 3, in <module>', "    import lines",
+             "ModuleNotFoundError: No module named 'lines'")
+
+
+@pytest.mark.parametrize(("own", "seen"), [("/sockets/web.sock", "/run/g/web.sock"), ("/sockets/v2/app.sock", "/run/g/v2/app.sock")])
+def test_what_ends_again_and_again_still_owns_the_folder(own: str, seen: str) -> None:
+    diagnosis = diagnose(ended(apart(own=own), *NO_MODULE).snapshot())
+    assert roots(diagnosis) == [CAUSE, "crash-code-error"]
+    found = finding_of(diagnosis, CAUSE)
+    assert found.confidence == "likely" and f"listen on unix:{own}, which nginx sees as {seen}" in found.summary
+    assert f"unix:{seen}" in found.repairs[0].manual and found.repairs[0].risk == "manual"
+
+
+def test_what_was_never_started_owns_the_folder() -> None:
+    error = "unable to find user shop: no matching entries in passwd file"
+    scene = ended(apart(), status="created", restart_count=0, exit_code=126, error=error, started_at=0.0)
+    assert {CAUSE, "unit-misconfigured"} <= set(roots(diagnose(scene.snapshot())))
+
+
+@pytest.mark.parametrize("change", [
+    {"app": (("/var/lib/docker/volumes/other/_data", "/sockets"),)},          # another folder
+    {"own": "/tmp/web.sock"},                                                 # in its own layer
+    {"web": (), "app": ()},
+])
+def test_a_folder_that_nginx_does_not_see_makes_no_owner(change: Any) -> None:
+    assert roots(diagnose(ended(apart(**change), *NO_MODULE).snapshot())) == []
+
+
+def test_of_two_that_are_down_an_operator_chooses() -> None:
+    scene = ended(ended(apart(("desk", "/sockets/desk.sock"))), *NO_MODULE)
+    other = scene.services[1]
+    assert other.container is not None
+    scene.services[1] = replace(other, pids=(), container=replace(other.container, **CRASHED))
+    assert roots(diagnose(scene.snapshot())) == []

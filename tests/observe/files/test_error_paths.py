@@ -69,3 +69,9 @@ def test_a_module_of_a_container_is_looked_for_where_it_is_mounted() -> None:
         "working_dir": "/code", "mounts": (("/srv/shop", "/code", False),)})
     asked = {query.path for node, query in closed_path_queries([made]) if isinstance(query, ReadFile) and node == "engine"}
     assert asked == {"/srv/shop", "/srv/shop/main.py", "/srv/shop/main", "/srv/shop/main/__init__.py"}
+
+
+def test_a_folder_that_node_does_not_name_is_looked_for_among_the_mounted_files() -> None:
+    said = log_lines("Error: EISDIR: illegal operation on a directory, read")
+    made = container_service(log=said, box={"mounts": (("/srv/a.json", "/etc/a.json", False), ("/srv/code", "/code", False))})
+    assert list(closed_path_queries([made])) == [("engine", ReadFile("/srv/a.json", 0))]
