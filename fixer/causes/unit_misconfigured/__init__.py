@@ -81,11 +81,11 @@ from fixer.analysis.exits.exec_step import CAUSE_ID, StepExplanation, StepFailur
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.service_state import run_state_of, state_evidence
-from fixer.formats.exec_status import EXEC, SpawnReason
+from fixer.formats.exec_status import EXEC
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence
-from fixer.model.snapshot import Service, Snapshot
+from fixer.model.snapshot import Service, Snapshot, SpawnReason
 
 with lazy_imports():  # only for what is found
     from fixer.causes.unit_misconfigured.exec_program import explain_wrapped_program, judge_program

@@ -27,7 +27,7 @@ from fixer.analysis.run_log import message_of
 from fixer.causes.unit_misconfigured.hidden_path import explain_hidden, explain_own_root, no_exec_setting
 from fixer.causes.unit_misconfigured.interpreter import explain_broken_link, explain_interpreter
 from fixer.formats.backup_names import is_unused_name
-from fixer.formats.exec_status import EXEC, NOT_STARTED_STATUSES, SpawnReason
+from fixer.formats.exec_status import EXEC, NOT_STARTED_STATUSES
 from fixer.formats.folders import is_below
 from fixer.formats.launchers import START_ERROR, START_ERROR_STATUSES, launched_index
 from fixer.formats.start_files import STANDARD_FOLDERS, VENV_NAMES, interpreter_of, stem_of
@@ -37,7 +37,7 @@ from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import FileMeta, WriteFile
 from fixer.model.query import FileStat
-from fixer.model.snapshot import CommandArgument, LogLine, Service, Snapshot, UnitValue
+from fixer.model.snapshot import CommandArgument, LogLine, Service, Snapshot, SpawnReason, UnitValue
 from fixer.repairs.older_state import RELEASE_KEY as RELEASE
 from fixer.repairs.older_state import release_repair, releases_with_file
 from fixer.repairs.restore_code import restart_after_edit_steps
