@@ -87,6 +87,8 @@ _WITHOUT_ID: tuple[_Row, ...] = (
      _plain("pid-file-missing")),
     ("PID file", regex(r"PID file (?P<subject>/\S+) not readable \(yet\?\) after start"), _plain("pid-file-missing")),
     ("environment files", regex(r"Failed to load environment files"), _plain("environment-file-missing")),
+    ("unset environment variable", regex(r"Referenced but unset environment variable evaluates to an empty string: "
+                                         r"(?P<detail>\w+(?:, \w+)*)$"), _plain("variables-unset")),
     # a start job that a condition skipped has the id of one that is done (255 and newer, then older versions)
     ("unmet condition check", regex(up_to_first(r"skipped, unmet condition check (?=Condition\w+=)")
                                     + r"(?P<key>Condition\w+)=(?P<value>.*\S)\s*$"), _unmet),
@@ -95,7 +97,7 @@ _WITHOUT_ID: tuple[_Row, ...] = (
                                    + r"(?P<key>Condition\w+)=(?P<value>[^)\n]*)\)"), _unmet),
     ("no trigger condition", regex(r"skipped because no trigger condition"), _plain("condition-unmet")),
     ("asserts failed", regex(r"\basserts failed\.\s*$"), _plain("assertion-failed")),
-    # the id of a wrong line comes with the file of some versions only
+    # its id is that of many other mistakes, and no field holds what it says
     ("/", regex(r"^(?P<file>/[^\s:]+):(?P<line>\d+): (?P<what>.+)$"), _bad_file),
     ("efusing.", regex(r"^\S+: (?P<detail>Service has .+Refusing\.|Service .+ Refusing\.)$"), _plain("bad-unit-file")),
     (" on ", regex(r"^\S+: (?:Found ordering cycle on|Found dependency on) (?P<subject>[^\s/]+)/"),

@@ -19,6 +19,7 @@ UnitEventKind: TypeAlias = Literal[
     "watchdog", "runtime-limit",
     "pid-file-missing",                                # subject: its path
     "environment-file-missing",
+    "variables-unset",                                 # detail: their names, between ", "
     "condition-unmet",                                 # subject, detail: Condition…= and its value, empty if not said
     "assertion-failed",
     "bad-unit-file",                                   # subject: file:line, empty for the whole unit; detail: what

@@ -38,6 +38,8 @@ SAID = {
     "api.service: PID file /run/api.pid not readable (yet?) after start: No such file or directory":
         UnitEvent("pid-file-missing", "api.service", subject="/run/api.pid"),
     "api.service: Failed to load environment files: No such file or directory": UnitEvent("environment-file-missing", "api.service"),
+    "api.service: Referenced but unset environment variable evaluates to an empty string: PORT, HOST":
+        UnitEvent("variables-unset", "api.service", detail="PORT, HOST"),
     "api.service - The API skipped, unmet condition check ConditionPathExists=/srv/on":
         UnitEvent("condition-unmet", subject="ConditionPathExists", detail="/srv/on"),
     "The API was skipped because of an unmet condition check (ConditionPathExists=/srv/on).":
