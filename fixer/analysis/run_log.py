@@ -19,28 +19,20 @@ from fixer.formats.run_output import (
     says_starting,
 )
 from fixer.formats.service_log import JOURNAL_MARK
+from fixer.formats.unit_events import event_in, is_manager_text
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import Endpoint, LogLine, Service, Snapshot
+from fixer.model.unit_event import UnitEvent, UnitEventKind
 
-# `1764000000.123456 host uvicorn[812]: text` (journal, short-unix), `2026-01-02T03:04:05.6Z text` (docker)
+# `1764000000.123456 host uvicorn[812]: text` (journal as text), `2026-01-02T03:04:05.6Z text` (docker)
 _PREFIX = regex(r"^(?:\d{9,}\.\d+ \S+ [^\s:\[]+(?:\[\d+\])?: |\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d) )")
-_MANAGER_LINE = regex(
-    r"^\S+\.service: |^(?:Started|Starting|Stopped|Stopping|Failed to start|Scheduled restart) ?"
-    r"|^\d{9,}\.\d+ \S+ (?:systemd(?:\[\d+\])?|\(\S+\)\[\d+\]): "
-)
-_STARTED = regex(r"^(?:Started|Starting) \S")
-_SCHEDULED = regex(r"^\S+\.service: Scheduled restart job")
-_GAVE_UP = regex(r"[Ss]tart request repeated too quickly|^gave up: \S+ entered FATAL state")
-_STOPPING = regex(r"^Stopping \S")
-_STOPPED = regex(r"^(?:Stopping|Stopped) \S")
+_FATAL = regex(r"^gave up: \S+ entered FATAL state")      # supervisord
 _SIGNAL_HANDLED = regex(r"^(?:\[[^]]*\] *)+Handling signal: (?:term|int|quit)$")
 _REENTRANT_CALL = regex(r"^(?:RuntimeError|Error): reentrant call inside <_io\.\w+ name=")
 _GUNICORN = server_of("gunicorn").log
 _BOOTING = regex(rf"^(?:\[[^]]*\] *)+(?:{'|'.join((*_GUNICORN.starts, *_GUNICORN.ready))})")
-_ENDED_OR_STARTED = regex(r"^(?:Started|Starting) \S|Deactivated successfully|: Succeeded\.$|Main process exited, ")
-_CLEAN_EXIT = regex(r"Deactivated successfully|: Succeeded\.$")
 _INTRODUCES = regex(r"(?i)\b(?:error|exception|critical|warning|during handling|direct cause)\b")
 ENGINE_SLACK = 0.3       # seconds that a busy engine may be late in recording a start
 _AT_ONCE = 3.0           # seconds between an end and a start of systemd that belong together
@@ -53,10 +45,38 @@ def message_of(line: LogLine) -> str:
     return _PREFIX.sub("", line.text, count=1)
 
 
+def event_of(line: LogLine) -> UnitEvent | None:
+    """Return what the service manager says by that line; None for a line of the program."""
+    return event_in(message_of(line)) if line.writer == "unknown" else line.event
+
+
+def is_manager_line(line: LogLine) -> bool:
+    """Return whether the service manager wrote the line, or seems to have written it."""
+    if line.writer != "unknown":
+        return line.writer == "manager"
+    return is_manager_text(message_of(line)) or is_manager_text(line.text)
+
+
 def program_lines(lines: Sequence[LogLine]) -> tuple[LogLine, ...]:
     """Return the lines of the program itself: without empty lines and without those of its service manager."""
-    return tuple(line for line in lines if (said := message_of(line)).strip() and not _MANAGER_LINE.search(said)
-                 and not _MANAGER_LINE.search(line.text))
+    return tuple(line for line in lines if message_of(line).strip() and not is_manager_line(line))
+
+
+def is_start_line(line: LogLine) -> bool:
+    """Return whether the manager begins a start by that line, or has done it."""
+    event = event_of(line)
+    return event is not None and event.is_start
+
+
+def _is_stop_line(line: LogLine) -> bool:
+    event = event_of(line)
+    return event is not None and event.is_stop
+
+
+def has_kind(line: LogLine, *kinds: UnitEventKind) -> bool:
+    """Return whether the manager says one of these by that line."""
+    event = event_of(line)
+    return event is not None and event.kind in kinds
 
 
 def has_log(service: Service) -> bool:
@@ -88,7 +108,7 @@ def last_run_lines(snapshot: Snapshot, service: Service) -> tuple[LogLine, ...]:
     if begun:
         lines = _container_run_lines(lines, begun) if service.container is not None else tuple(
             line for line in lines if line.at is None or line.at >= begun - 2.0)
-    return _lines_after_last(lines, _STARTED)
+    return _lines_after_last(lines, is_start_line)
 
 
 def _unmanaged_run_lines(lines: Sequence[LogLine], booted_at: float) -> tuple[LogLine, ...]:
@@ -112,13 +132,13 @@ def _index_after_last(texts: Sequence[str], matches: Callable[[str], bool]) -> i
 def lines_since_stop_request(lines: tuple[LogLine, ...]) -> tuple[LogLine, ...]:
     """Return the lines after the last request to stop or restart the unit: another row of tries started with it. For
     its own restarts systemd logs "Stopped", never "Stopping"."""
-    return _lines_after_last(lines, _STOPPING)
+    return _lines_after_last(lines, lambda line: has_kind(line, "stopping"))
 
 
 def _last_two_runs(lines: tuple[LogLine, ...]) -> tuple[LogLine, ...]:
     """Return the last ended run and the one after it, if systemd logged their starts. What ended an earlier run may be
     repaired since."""
-    begins = [at for at, line in enumerate(lines) if _SCHEDULED.search(message_of(line))]
+    begins = [at for at, line in enumerate(lines) if has_kind(line, "restart-scheduled")]
     return lines[begins[-2]:] if len(begins) > 1 else lines
 
 
@@ -163,15 +183,20 @@ def has_restarted(service: Service) -> bool:
         return restart_count_of(service) > 0
     lines = lines_since_stop_request(lines_of(service))
     latest = max((line.at for line in lines if line.at is not None), default=0.0)
-    marks = [line for line in lines if _ENDED_OR_STARTED.search(message_of(line))]
-    return any(_STARTED.search(message_of(later)) is not None and _STARTED.search(message_of(ended)) is None
+    marks = [line for line in lines if has_kind(line, "starting", "started", "succeeded", "main-exited")]
+    return any(is_start_line(later) and not is_start_line(ended)
                and latest - LOOPING_SPAN <= (ended.at or 0.0) and (later.at or 0.0) - (ended.at or 0.0) <= _AT_ONCE
                for ended, later in pairwise(marks))
 
 
-def _lines_after_last(lines: Sequence[LogLine], mark: re.Pattern[str]) -> tuple[LogLine, ...]:
+def is_word_on_run(line: LogLine) -> bool:
+    """Return whether the manager wrote it, and not about a job that was asked of it."""
+    return is_manager_line(line) and not has_kind(line, "starting", "started", "stopping", "start-failed")
+
+
+def _lines_after_last(lines: Sequence[LogLine], is_mark: Callable[[LogLine], bool]) -> tuple[LogLine, ...]:
     for index in range(len(lines) - 1, -1, -1):
-        if mark.search(message_of(lines[index])):
+        if is_mark(lines[index]):
             return tuple(lines[index + 1:])
     return tuple(lines)
 
@@ -181,10 +206,9 @@ def gave_up_line(service: Service) -> LogLine | None:
     if service.program is not None and service.program.state != "FATAL":
         return None
     for line in reversed(lines_of(service)):
-        text = message_of(line)
-        if _GAVE_UP.search(text):
+        if has_kind(line, "start-limit") or _FATAL.search(message_of(line)):
             return line
-        if _STARTED.search(text):
+        if is_start_line(line):
             return None
     return None
 
@@ -192,13 +216,13 @@ def gave_up_line(service: Service) -> LogLine | None:
 def was_stopped(snapshot: Snapshot, service: Service) -> bool:
     """Return whether the service was stopped on request: systemd says so, or the program logged its own shutdown."""
     lines = last_run_lines(snapshot, service)
-    return any(_STOPPED.search(message_of(line)) or STOPPING_LINE.search(message_of(line)) for line in lines[-40:])
+    return any(_is_stop_line(line) or STOPPING_LINE.search(message_of(line)) for line in lines[-40:])
 
 
 def is_last_run_stopped(snapshot: Snapshot, service: Service) -> bool:
     """Return whether systemd logged a request to stop or restart the unit after its last start: its last run did not
     end by itself."""
-    return service.unit is not None and any(_STOPPING.search(message_of(line))
+    return service.unit is not None and any(has_kind(line, "stopping")
                                             for line in last_run_lines(snapshot, service))
 
 
@@ -214,7 +238,7 @@ def was_asked_to_stop(snapshot: Snapshot, service: Service) -> bool:
 def _has_reentrant_exit(snapshot: Snapshot, service: Service) -> bool:
     """Return whether gunicorn's signal handler failed in a log call: a worker ended during a write (status 1)."""
     run = last_run_lines(snapshot, service)
-    since = _lines_after_last(run, _SIGNAL_HANDLED)
+    since = _lines_after_last(run, lambda line: _SIGNAL_HANDLED.search(message_of(line)) is not None)
     return len(since) < len(run) and any(_REENTRANT_CALL.search(message_of(line)) for line in since) and not any(
         _BOOTING.search(message_of(line)) for line in since)
 
@@ -222,34 +246,32 @@ def _has_reentrant_exit(snapshot: Snapshot, service: Service) -> bool:
 def has_exited_by_itself(snapshot: Snapshot, service: Service) -> bool:
     """Return whether its log reaches back to a start and shows an end without a request to stop."""
     lines = lines_of(service)
-    run = _lines_after_last(lines, _STARTED)
-    ended = any(_CLEAN_EXIT.search(message_of(line)) for line in run)
-    return len(run) < len(lines) and ended and not any(_STOPPED.search(message_of(line)) for line in run)
+    run = _lines_after_last(lines, is_start_line)
+    ended = any(has_kind(line, "succeeded") for line in run)
+    return len(run) < len(lines) and ended and not any(map(_is_stop_line, run))
 
 
 def stop_request_line(service: Service, since: float, until: float) -> LogLine | None:
     """Return the first line of that time that shows a request to stop."""
     for line in lines_of(service):
-        if line.at is not None and since <= line.at <= until:
-            text = message_of(line)
-            if _STOPPED.search(text) or STOPPING_LINE.search(text):
-                return line
+        if line.at is not None and since <= line.at <= until and (
+                _is_stop_line(line) or STOPPING_LINE.search(message_of(line))):
+            return line
     return None
 
 
 def clean_exit_evidence(service: Service) -> tuple[Evidence, ...]:
     """Return systemd's own line that the unit ended successfully, without a request to stop."""
     for line in reversed(lines_of(service)):
-        if _CLEAN_EXIT.search(message_of(line)):
+        if has_kind(line, "succeeded"):
             return (log_evidence(line.text, line.where),)
     return ()
 
 
 # One kill from outside, after which systemd restarted the unit: a restart, not a loop.
-_PROCESS_EXITED = regex(r"Main process exited, code=(?P<code>\w+), status=(?P<status>\d+)")
-_INTERNAL_KILL = regex(r"oom-kill|OOM killer|timed out|[Ww]atchdog|Failed with result '(?!signal)")
+_SYSTEMD_KILLS = ("oom-kill", "start-timeout", "stop-timeout", "timeout", "watchdog", "runtime-limit")
 # signals that a person or a script sends; the others are the program's own faults
-_EXTERNAL_SIGNALS = frozenset({"1", "2", "3", "9", "15"})
+_EXTERNAL_SIGNALS = frozenset({1, 2, 3, 9, 15})
 
 
 def single_external_kill(snapshot: Snapshot, service: Service) -> LogLine | None:
@@ -260,11 +282,12 @@ def single_external_kill(snapshot: Snapshot, service: Service) -> LogLine | None
     since = clock_of(snapshot, service.node) - LOOPING_SPAN
     recent = lines_since_stop_request(tuple(line for line in lines_of(service) if line.at is not None
                                             and line.at >= since))
-    ends = [(line, match) for line in recent if (match := _PROCESS_EXITED.search(message_of(line))) is not None]
-    if len(ends) != 1 or any(_INTERNAL_KILL.search(message_of(line)) for line in recent):
+    events = [(line, event) for line in recent if (event := event_of(line)) is not None]
+    ends = [(line, event) for line, event in events if event.kind == "main-exited"]
+    if len(ends) != 1 or any(event.kind in _SYSTEMD_KILLS or event.result not in ("", "signal") for _, event in events):
         return None
-    line, match = ends[0]
-    return line if match["code"] == "killed" and match["status"] in _EXTERNAL_SIGNALS else None
+    line, event = ends[0]
+    return line if event.code == "killed" and event.status in _EXTERNAL_SIGNALS else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,10 +51,9 @@ from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.exits.kills import OomKilling, missing_kernel_log, oom_killings
 from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.route_verdict import recent_events
-from fixer.analysis.run_log import lines_of, message_of
+from fixer.analysis.run_log import event_of, lines_of
 from fixer.analysis.service_state import start_time_of, state_evidence
 from fixer.lazy.lazy_imports import lazy_imports
-from fixer.lazy.regex import regex
 from fixer.managers import manager_of
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
@@ -67,8 +66,6 @@ with lazy_imports():  # only for what is found
 
 _CLOCK_SLACK = 3.0     # seconds between the kernel log's clock, which counts from the boot, and file times
 _JOURNAL_SLACK = 0.5    # seconds between the journal's clock and file times
-_KILLED_LINE = regex(r"Main process exited, code=killed|Failed with result 'oom-kill'")
-_OOM_LINE = regex(r"killed by the OOM killer|Failed with result 'oom-kill'")
 
 
 def judge(case: Case) -> Verdict:
@@ -138,7 +135,7 @@ def _kill_over_at(crash: FailedRun, kills: tuple[OomKilling, ...]) -> float:
     """Return the time (epoch seconds) by which the kill was over on the clock of the files, or 0.0 if unknown. The
     kernel's clock may be seconds off. The journal uses the same clock as the files."""
     at = kills[-1].kill.at if kills else ended_at(crash)
-    times = [line.at for line in crash.lines if line.at is not None and _KILLED_LINE.search(message_of(line))]
+    times = [line.at for line in crash.lines if line.at is not None and _is_kill_line(line)]
     close = [one for one in times[-1:] if abs(one - at) < _CLOCK_SLACK]
     return close[0] + _JOURNAL_SLACK if close else at + _CLOCK_SLACK if at else 0.0
 
@@ -202,8 +199,14 @@ def _limit_evidence(service: Service) -> tuple[Evidence, ...]:
     return tuple(s.source for s in service.settings if s.key in ("MemoryMax", "MemoryLimit"))[:2]
 
 
+def _is_kill_line(line: LogLine) -> bool:
+    event = event_of(line)
+    return event is not None and (event.result == "oom-kill" or (event.kind, event.code) == ("main-exited", "killed"))
+
+
 def _manager_oom_line(service: Service) -> LogLine | None:
-    return next((line for line in reversed(lines_of(service)) if _OOM_LINE.search(message_of(line))), None)
+    return next((line for line in reversed(lines_of(service)) if (event := event_of(line)) is not None
+                 and "oom-kill" in (event.kind, event.result)), None)
 
 
 def _repairs(case: Case, service: Service, endpoint: Endpoint, kills: tuple[OomKilling, ...]) -> tuple[Repair, ...]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Literal, Protocol, TypeAlias
+from typing import Protocol
 
 from fixer.lazy.regex import regex
 from fixer.model.service import PreCommand, Unit
+from fixer.model.unit_event import SpawnReason
 
 _TO_FILE = regex(r"(?:file|append|truncate|fd):(?P<path>/\S+)")
 _CREDENTIAL = regex(r"[^\s:]+:(?P<path>/\S+)")
@@ -79,8 +80,6 @@ def paths_of_step(status: int, lines: Iterable[SettingLine]) -> tuple[str, ...]:
 
 
 # supervisord's spawn errors, as the step at which systemd would have failed.
-SpawnReason: TypeAlias = Literal["missing", "denied", "format", "unknown"]
-
 CHDIR, EXEC = 200, 203  # systemd's numbers for these steps
 SPAWN_FAILED = "exit status 127"  # of the child that could not exec the program
 NOT_STARTED_STATUSES = frozenset({SPAWN_FAILED, "exit status 126"})  # of a shell that could not either

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fixer.formats.journal_entries import parse_entries, without_escapes
 from fixer.lazy.regex import regex
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.query import Answer
@@ -11,26 +12,18 @@ JOURNAL_MARK = "journal "      # begins `where` of a line of the journal
 MAX_LINES = 500
 MAX_LENGTH = 4000  # characters of one line: a log may contain anything
 
-_ESCAPES = regex(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b\n]*(?:\x07|\x1b\\)?)")
-_JOURNAL = regex(r"^(\d{9,11}\.\d+) \S+ (?:\S+?: )?(.*)$")
 _DOCKER = regex(r"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)) ?(.*)$")
 
 
 def parse_journal(answer: Answer | None, unit: str) -> Fact[tuple[LogLine, ...]]:
-    """Parse `journalctl -o short-unix`: time, host, identifier, message. Lines without a time have the last one."""
+    """Parse the journal of a unit."""
     if answer is None:
         return Unknown("not asked")
     if answer.status != "ok":
         return Unknown(answer.message or answer.status)
-    lines: list[LogLine] = []
-    at: float | None = None
-    for raw in _text_lines(answer.data):
-        match = _JOURNAL.match(raw)
-        if match:
-            at = float(match[1])
-        if not raw.startswith("-- "):
-            lines.append(LogLine(at, (match[2] if match else raw.strip())[:MAX_LENGTH], f"{JOURNAL_MARK}{unit}"))
-    return Known(tuple(lines[-MAX_LINES:]))
+    where = f"{JOURNAL_MARK}{unit}"
+    return Known(tuple(LogLine(entry.at, entry.text[:MAX_LENGTH], where, entry.writer, entry.told_event)
+                       for entry in parse_entries(answer.data)[-MAX_LINES:]))
 
 
 def parse_docker_logs(answer: Answer | None, container: str) -> Fact[tuple[LogLine, ...]]:
@@ -60,9 +53,7 @@ def parse_log_file(answer: Answer | None, path: str) -> Fact[tuple[LogLine, ...]
 
 
 def _text_lines(data: bytes) -> list[str]:
-    text = data.decode("utf-8", "replace")
-    if "\x1b" in text:
-        text = _ESCAPES.sub("", text)  # a program with a terminal (`tty: true`, FORCE_COLOR) colours its output
+    text = without_escapes(data.decode("utf-8", "replace"))
     return [line.rstrip("\r") for line in text.split("\n") if line.strip()]
 
 

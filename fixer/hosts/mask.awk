@@ -598,6 +598,85 @@ function drawn_words(text,   out, word) {
   }
   return out text
 }
+# Entries of the journal in JSON: the lines of a message go to those that are masked together, each behind BEFORE, so
+# that nothing in it counts as the time of a line. HEADS holds what is shown of the other fields, TAIL where one ends.
+function unjson(text,   out, c, n) {
+  out = ""
+  while (n = index(text, "\\")) {
+    out = out substr(text, 1, n - 1); c = substr(text, n + 1, 1)
+    if (c == "u") { out = out utf8(tolower(substr(text, n + 2, 4))); text = substr(text, n + 6); continue }
+    out = out (c == "n" ? "\n" : c == "t" ? "\t" : c == "r" ? "\r" : c == "b" ? "\b" : c == "f" ? "\f" : c)
+    text = substr(text, n + 2)
+  }
+  return out text
+}
+function utf8(hex,   v, i) {
+  v = 0
+  for (i = 1; i <= 4; i++) v = v * 16 + index("0123456789abcdef", substr(hex, i, 1)) - 1
+  if (v < 1 || v > 55295) return "?"
+  if (v < 128) return sprintf("%c", v)
+  if (v < 2048) return sprintf("%c%c", 192 + int(v / 64), 128 + v % 64)
+  return sprintf("%c%c%c", 224 + int(v / 4096), 128 + int(v / 64) % 64, 128 + v % 64)
+}
+function octets(text,   out, n, i, a) {
+  out = ""; n = split(text, a, ",")
+  for (i = 1; i <= n && i <= LONG; i++) out = out (a[i] + 0 > 0 && a[i] + 0 < 256 ? sprintf("%c", a[i] + 0) : "?")
+  return out
+}
+function json_text(text,   out, c) {
+  out = ""
+  while (match(text, /[\001-\037"\\]/)) {
+    c = substr(text, RSTART, 1); out = out substr(text, 1, RSTART - 1); text = substr(text, RSTART + 1)
+    out = out (c in ESCAPE ? ESCAPE[c] : sprintf("\\u%04x", ORDINAL[c]))
+  }
+  return out text
+}
+function journal_field(key, value) {
+  if (full(key, "JOURNAL_NAME")) return json_text(parts(value))
+  if (key == "MESSAGE_ID" && full(value, "JOURNAL_ID")) return value
+  if (full(key, "JOURNAL_TIME") && full(value, "JOURNAL_NUMBER")) return value
+  if (full(key, "JOURNAL_COUNT") && full(value, "JOURNAL_SHORT_NUMBER")) return value
+  return full(key, "JOURNAL_WORD") && full(value, "JOURNAL_WORD_VALUE") ? value : ""
+}
+# The value at the start of a text goes to VALUE; returned is how long it is, or 0.
+function json_value(text,   n, all) {
+  VALUE = ""
+  if (text ~ /^"/) { n = ends(text, "\""); if (n) VALUE = unjson(substr(text, 2, n < 4 * LONG ? n - 2 : 4 * LONG)); return n }
+  if (match(text, /^\[[0-9, ]*\]/)) { n = RLENGTH; VALUE = octets(substr(text, 2, n - 2)); return n }
+  if (match(text, /^\[ *"/)) {     # a field that an entry has several times: the first one counts
+    all = RLENGTH - 1
+    for (;;) {
+      n = ends(substr(text, all + 1), "\""); if (!n) return 0
+      if (VALUE == "") VALUE = unjson(substr(text, all + 2, n < 4 * LONG ? n - 2 : 4 * LONG))
+      all += n
+      if (match(substr(text, all + 1), /^ *\]/)) return all + RLENGTH
+      if (!match(substr(text, all + 1), /^ *, *"/)) return 0
+      all += RLENGTH - 1
+    }
+  }
+  return match(text, /^[a-z0-9.+-]+/) ? RLENGTH : 0
+}
+function journal_entry(line,   rest, key, head, said, has, shown, n, i, a) {
+  head = ""; said = ""; has = 0; rest = substr(line, 2)
+  while (match(rest, /^[ ,]*"[A-Za-z0-9_.]*" *: */)) {
+    key = substr(rest, 1, RLENGTH); rest = substr(rest, RLENGTH + 1); gsub(/[^A-Za-z0-9_.]/, "", key)
+    n = json_value(rest); if (!n) break
+    rest = substr(rest, n + 1)
+    if (key == "MESSAGE") { said = VALUE; has = 1 }
+    else { shown = journal_field(key, VALUE); if (shown != "") head = head ",\"" key "\":\"" shown "\"" }
+  }
+  if (rest !~ /^ *\}[ \r]*$/) { HEADS[++LINES] = mark(trim(line)); TAIL[LINES] = 2; B[LINES] = ""; return }
+  head = "{" substr(head, 2)
+  if (!has) { HEADS[++LINES] = head "}"; TAIL[LINES] = 2; B[LINES] = ""; return }
+  n = split(said, a, "\n"); if (!n) { n = 1; a[1] = "" }
+  HEADS[LINES + 1] = head (head == "{" ? "" : ",") "\"MESSAGE\":\""
+  for (i = 1; i <= n; i++) { B[++LINES] = BEFORE (length(a[i]) > LONG ? substr(a[i], 1, LONG) " [cut]" : a[i]); TAIL[LINES] = i == n }
+}
+function tell(i, text) {
+  if (!(i in TAIL)) { print text; return }
+  if (TAIL[i] == 2) { print HEADS[i]; return }
+  printf "%s%s%s", (i in HEADS ? HEADS[i] : ""), json_text(substr(text, length(BEFORE) + 1)), (TAIL[i] ? "\"}\n" : "\\n")
+}
 function flush(   i, n, C, T, U, frame, at) {
   n = LINES; LINES = 0
   if (!n) return
@@ -610,10 +689,12 @@ function flush(   i, n, C, T, U, frame, at) {
     else if (kind == "code") print code_line(B[i], C, path !~ /\.(py|rb)$/)
     else {
       at = time_end(B[i])
-      if (i < n && length(B[i]) - at < 66 && substr(B[i], at + 1) ~ /^[A-Za-z_][A-Za-z0-9_]*\r?$/ && substr(B[i + 1], time_end(B[i + 1]) + 1) ~ /^[ \t]+[Ff]ield required/) print B[i]
-      else if (frame && substr(B[i], at + 1) ~ /^[ \t]+[^ \t]/ && substr(B[i], at + 1) !~ FRAME) { C["open"] = ""; print substr(B[i], 1, at) code_line(substr(B[i], at + 1), C, 0) }
-      else print log_line(B[i])
+      if (i < n && length(B[i]) - at < 66 && substr(B[i], at + 1) ~ /^[A-Za-z_][A-Za-z0-9_]*\r?$/ && substr(B[i + 1], time_end(B[i + 1]) + 1) ~ /^[ \t]+[Ff]ield required/) tell(i, B[i])
+      else if (frame && substr(B[i], at + 1) ~ /^[ \t]+[^ \t]/ && substr(B[i], at + 1) !~ FRAME) { C["open"] = ""; tell(i, substr(B[i], 1, at) code_line(substr(B[i], at + 1), C, 0)) }
+      else tell(i, log_line(B[i]))
       frame = substr(B[i], at + 1) ~ FRAME
     }
   }
+  for (i in TAIL) delete TAIL[i]
+  for (i in HEADS) delete HEADS[i]
 }

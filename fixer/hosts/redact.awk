@@ -160,12 +160,15 @@ BEGIN {
   for (i = 1; i <= n; i++) KEYWORD[a[i]] = 1
   n = split(U, a, " "); for (i = 1; i <= n; i++) NAMES[a[i]] = 1
   n = split(K, a, " "); for (i = 1; i <= n; i++) know(a[i])
+  BEFORE = "0.0 - -: "; for (i = 1; i < 32; i++) ORDINAL[sprintf("%c", i)] = i
+  ESCAPE["\""] = "\\\""; ESCAPE["\\"] = "\\\\"; ESCAPE["\t"] = "\\t"; ESCAPE["\r"] = "\\r"; ESCAPE["\b"] = "\\b"; ESCAPE["\f"] = "\\f"
 }
 {
   if (substr($0, 1, length(N) + 1) == N " ") {
     flush(); kind = "text"; pem = 0; putty = 0; netrc = 0; path = ""
     if ($3 ~ /^(stat|real|links|target|order|tables|closed|owners|hidden|list|absent|more)$/ || $2 == "clock") kind = "raw"
-    if ($2 == "journal" || $2 == "nginx-test") kind = "log"
+    if ($2 == "nginx-test") kind = "log"
+    if ($2 == "journal") kind = "journal"
     if (index(" @UNITS@ ", " " $2 " ")) kind = "unit"
     if ($2 == "@KERNEL@") kind = "kills"
     if ($2 == "@JSON@") kind = "json"
@@ -181,6 +184,7 @@ BEGIN {
   if (kind == "json") { line = $0; gsub(/"key":/, "\002", line); line = general(line); gsub(/\002/, "\"key\":", line); print line; next }
   if (kind == "rules") { at = index($0, "#"); print at ? substr($0, 1, at - 1) comment(substr($0, at), "#") : $0; next }
   if (kind == "argv") { print argv_line($0); next }
+  if (kind == "journal" && substr($0, 1, 1) == "{") { journal_entry($0); next }
   line = length($0) > LONG ? substr($0, 1, LONG) " [cut]" : $0
   if (kind == "env" || kind == "code" || kind == "script" || kind == "nginx" || kind == "unit") { B[++LINES] = line; next }
   if (line ~ /-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----/) { pem = 1; print general(line); next }
@@ -189,7 +193,7 @@ BEGIN {
   putty = line ~ /^Private-Lines:[ \t]*[0-9]+[ \t]*\r?$/ ? substr(line, 15) + 0 : 0
   if (netrc && match(line, /^[ \t]*passw(or)?d[ \t]+[^ \t]/)) { print substr(line, 1, RLENGTH - 1) "[redacted: password]"; next }
   netrc = line ~ /^[ \t]*(machine[ \t]+[^ \t]+|default)[ \t]*$/ || netrc && line ~ /^[ \t]*(login|account)[ \t]+[^ \t]+[ \t]*$/
-  if (kind == "log") { B[++LINES] = line; next }
+  if (kind == "log" || kind == "journal") { B[++LINES] = line; next }
   print parts(general(line))
 }
 END { flush() }

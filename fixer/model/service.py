@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 from fixer.lazy.dataclass import dataclass
 from fixer.model.deployment import BootEntry, Dependency, ManagedService
 from fixer.model.facts import Evidence, Fact, Known, Unknown
+from fixer.model.unit_event import LineWriter, UnitEvent
 
 # A service manager by its name in fixer/managers; "none" without one
 Manager: TypeAlias = str
@@ -212,11 +213,14 @@ class Program:
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """One line of a service's log. `at` is epoch seconds, None if the line has no time. Text is raw and untrusted."""
+    """One line of a service's log. `at` is epoch seconds, None if the line has no time. Text is raw and untrusted.
+    `event` is what the manager's own fields say; a line of an unknown writer may still mean one by its words."""
 
     at: float | None
     text: str
     where: str
+    writer: LineWriter = "unknown"
+    event: UnitEvent | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,13 +32,14 @@ from fixer.model.service import (
     UnitValue,
 )
 from fixer.model.target import NodeKind, TargetRef
+from fixer.model.unit_event import SpawnReason
 
 __all__ = [
     "AddressCandidate", "Binding", "BlockingUnit", "CommandArgument", "Compose", "ComposeNetwork", "ComposeSetting",
     "Connection", "Container", "Endpoint", "EnvAssignment", "EnvCopy", "EnvSlot", "ErrorEvent", "FileContent",
     "KernelLog", "Listener", "LogLine", "Manager", "MissingEnvFile", "Nginx", "Node", "OomKill", "PreCommand",
-    "ProbeResult", "Process", "Program", "RouteFacts", "SecurityPolicy", "Service", "Snapshot", "UncreatedService",
-    "Unit", "UnitSetting", "UnitValue",
+    "ProbeResult", "Process", "Program", "RouteFacts", "SecurityPolicy", "Service", "Snapshot", "SpawnReason",
+    "UncreatedService", "Unit", "UnitSetting", "UnitValue",
 ]
 
 

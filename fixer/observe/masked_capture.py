@@ -26,6 +26,7 @@ from fixer.redaction.all_files import (
     redact_config,
     redact_file,
     redact_inspect,
+    redact_journal,
     redact_logs,
     redact_probe,
     redact_program,
@@ -49,7 +50,7 @@ _REDACT_BY_COMMAND: dict[str, Callable[[bytes, Masks], bytes]] = {
     "kernel-log": lambda data, masks: _redact_kernel_log(data),
     "nft-rules": lambda data, masks: redact_rules(data),
     "docker-project": redact_inspect, "docker-container": redact_inspect, "docker-published": redact_inspect,
-    "docker-called": redact_inspect, "journal": redact_logs, "docker-logs": redact_logs,
+    "docker-called": redact_inspect, "journal": redact_journal, "docker-logs": redact_logs,
 }
 
 

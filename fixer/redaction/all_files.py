@@ -10,6 +10,7 @@ from fixer.formats.backup_names import original_path
 from fixer.lazy.regex import regex
 from fixer.redaction.code_words import mask_code
 from fixer.redaction.commands import mask_argv
+from fixer.redaction.journal_fields import mask_journal
 from fixer.redaction.json_words import mask_inspect
 from fixer.redaction.line_files import mask_env, mask_script, mask_settings, mask_unit
 from fixer.redaction.log_lines import mask_logs
@@ -54,6 +55,12 @@ def redact_logs(data: bytes, masks: Masks | None = None) -> bytes:
     """Redact lines of a program's log."""
     text = data.decode("utf-8", "surrogateescape")
     return mask_logs(text, masks or Masks()).encode("utf-8", "surrogateescape")
+
+
+def redact_journal(data: bytes, masks: Masks | None = None) -> bytes:
+    """Redact the journal of a unit, in text or in JSON."""
+    text = data.decode("utf-8", "surrogateescape")
+    return mask_journal(text, masks or Masks()).encode("utf-8", "surrogateescape")
 
 
 def redact_inspect(data: bytes, masks: Masks | None = None) -> bytes:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
+from fixer.formats.journal_entries import MESSAGE_IDS
 from fixer.lazy.regex import regex
 
 _ROWS: Mapping[str, str] = {
@@ -218,6 +219,21 @@ _ROWS: Mapping[str, str] = {
         r"|[A-Z][a-z][a-z] [ 0-9][0-9] [0-9:]+ [^ ]+ [^ ]+: )?(\[?(INFO|DEBUG|NOTICE|TRACE|info|debug)\]?:?[ \t]+)?"
     ),
     "NGINX_FORMAT": r"([^$A-Za-z0-9_]|[a-z_]+[=:]|@VARIABLE@)*",
+    # The journal in JSON: the fields that are shown beside the message, and what they may hold. systemd's own words
+    # only: a program may give any field to its entries, too.
+    "JOURNAL_NAME": r"UNIT|SYSLOG_IDENTIFIER",
+    "JOURNAL_TIME": r"__REALTIME_TIMESTAMP|_SOURCE_REALTIME_TIMESTAMP",
+    "JOURNAL_COUNT": r"_PID|EXIT_STATUS|N_RESTARTS|ERRNO",
+    "JOURNAL_WORD": r"JOB_TYPE|JOB_RESULT|UNIT_RESULT|EXIT_CODE|COMMAND",
+    "JOURNAL_ID": "|".join(MESSAGE_IDS),
+    "JOURNAL_NUMBER": r"[0-9]+",
+    "JOURNAL_SHORT_NUMBER": r"[0-9][0-9]?[0-9]?[0-9]?[0-9]?[0-9]?[0-9]?",
+    "JOURNAL_WORD_VALUE": (
+        r"start|stop|restart|(try-)?reload(-or-start)?|try-restart|verify-active|nop|done|canceled|timeout|failed"
+        r"|dependency|skipped|invalid|assert|unsupported|collected|once|frozen|concurrency|success|resources|protocol"
+        r"|exit-code|signal|core-dump|watchdog|start-limit-hit|oom-kill|exec-condition|exited|killed|dumped"
+        r"|Exec(Condition|Start(Pre|Post)?|Stop(Post)?|Reload(Post)?)"
+    ),
     # Lines of a program's log that a cause reads: how it starts, listens, waits, fails and ends.
     "TELLING": (
         r"error|exception|traceback|^ *file .*, line [0-9]|^ +\^|fail|refus|denied|time-?d? ?out|unreachable"

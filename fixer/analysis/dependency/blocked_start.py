@@ -18,11 +18,10 @@ from fixer.analysis.evidence import (
 from fixer.analysis.exits.failed_run import has_failing_workers, has_listening_socket
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
-from fixer.analysis.run_log import lines_of, message_of
+from fixer.analysis.run_log import has_kind, lines_of
 from fixer.analysis.service_state import requirements_of, run_state_of, start_time_of, state_evidence
 from fixer.formats.addresses import is_loopback
 from fixer.lazy.dataclass import dataclass
-from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Connection, LogLine, Service
 
@@ -143,8 +142,6 @@ def starting_time_text(case: Case, one: BlockedStart) -> str:
 
 
 # Backends that systemd did not start because a unit that they require failed.
-_DEPENDENCY_FAILED = regex(r"^Dependency failed for |failed with result 'dependency'")
-_UNIT_STARTED = regex(r"^Started \S")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +181,8 @@ def unstarted_units(case: Case) -> tuple[UnstartedUnit, ...]:
 def _dependency_failed_line(service: Service) -> LogLine | None:
     """Return systemd's line, if nothing was started after it."""
     for line in reversed(lines_of(service)):
-        text = message_of(line)
-        if _DEPENDENCY_FAILED.search(text):
+        if has_kind(line, "dependency-failed"):
             return line
-        if _UNIT_STARTED.search(text):
+        if has_kind(line, "started"):
             return None
     return None

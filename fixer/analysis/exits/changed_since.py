@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from fixer.analysis.evidence import age_text, clock_of, find_node
 from fixer.analysis.exits.failed_run import FailedRun
-from fixer.analysis.run_log import message_of
+from fixer.analysis.run_log import has_kind
 from fixer.formats.application_servers import APPLICATION_SERVERS
 from fixer.formats.folders import is_within
 from fixer.formats.source_paths import drop_in_folders, is_code_or_setting, is_own_source, missing_module
@@ -20,9 +20,6 @@ from fixer.model.snapshot import LogLine, Snapshot
 _CLOCK_SLACK = 0.5             # seconds between the clock of a log and that of a file
 _MAX_SHOWN = 2
 _FUTURE_SLACK = 5.0             # seconds by which the time of a file may lie in the future
-_START_LIMIT_LINE = regex(r"^\S+: Start request repeated too quickly\.$")
-_REFUSED_START_LINE = regex(
-    r"^\S+: (?:Start request repeated too quickly\.$|Failed with result '|Scheduled restart job)|^Failed to start ")
 _PACKAGES = regex(r"/(?:site|dist)-packages/|/node_modules/")
 
 
@@ -35,9 +32,9 @@ def ended_at(crash: FailedRun) -> float:
 def _without_refused_starts(lines: Sequence[LogLine]) -> Sequence[LogLine]:
     """Return the lines without systemd's last lines about refused starts: nothing of the unit ran then."""
     at = len(lines)
-    while at and _REFUSED_START_LINE.search(message_of(lines[at - 1])):
+    while at and has_kind(lines[at - 1], "start-limit", "failed", "restart-scheduled", "start-failed"):
         at -= 1
-    return lines[:at] if any(_START_LIMIT_LINE.search(message_of(line)) for line in lines[at:]) else lines
+    return lines[:at] if any(has_kind(line, "start-limit") for line in lines[at:]) else lines
 
 
 def changed_files_evidence(snapshot: Snapshot, crash: FailedRun, also: Sequence[str] = ()) -> tuple[Evidence, ...]:

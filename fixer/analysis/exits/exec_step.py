@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 from fixer.analysis.evidence import find_node
-from fixer.analysis.run_log import lines_of, message_of
-from fixer.formats.exec_status import OTHER_STEPS, SPAWN_FAILED, STEPS, SpawnReason, child_spawn_error, spawn_error
+from fixer.analysis.run_log import event_of, lines_of, message_of
+from fixer.formats.exec_status import OTHER_STEPS, SPAWN_FAILED, STEPS, child_spawn_error, spawn_error
 from fixer.lazy.dataclass import dataclass
-from fixer.lazy.regex import regex, up_to_first
 from fixer.managers import manager_of
 from fixer.model.diagnosis import Confidence, Repair
 from fixer.model.facts import Evidence
 from fixer.model.query import FileStat
-from fixer.model.snapshot import CommandArgument, LogLine, Program, Service, Snapshot, UnitValue
+from fixer.model.snapshot import CommandArgument, LogLine, Program, Service, Snapshot, SpawnReason, UnitValue
 
 CAUSE_ID = "unit-misconfigured"
 
-_STEP_FAILED = regex(up_to_first(r"Failed at step (?P<step>[A-Z_]+) spawning ") + r"(?P<what>.*?): (?P<why>[^:]+)$")
-_REASONS: dict[str, SpawnReason] = {"No such file or directory": "missing", "Permission denied": "denied",
-                        "Exec format error": "format", "No such process": "missing"}
 _TAIL_LINES = 80       # last lines that are read: a start limit leaves a dozen for each try
 
 
@@ -40,9 +36,9 @@ def step_failure(service: Service) -> StepFailure | None:
     further = OTHER_STEPS.get(unit.exec_main_status, ("",))[0]
     step = STEPS.get(unit.exec_main_status, further)
     for line in reversed(lines_of(service)[-_TAIL_LINES:]):
-        match = _STEP_FAILED.search(message_of(line).rstrip())
-        if match is not None and match["step"] == step:
-            return StepFailure(unit.exec_main_status, _REASONS.get(match["why"].strip(), "unknown"), (line,))
+        event = event_of(line)
+        if event is not None and event.kind == "step-failed" and event.subject == step:
+            return StepFailure(unit.exec_main_status, event.reason, (line,))
     return StepFailure(unit.exec_main_status, "unknown", ()) if step and not further else None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from fixer.analysis.run_log import RunEnd, read_run_end
+from fixer.analysis.run_log import RunEnd, event_of, read_run_end
 from fixer.formats.run_output import ends_run, raised_name
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
@@ -39,8 +39,6 @@ _VARIABLE_MISSING_ALONE = regex(      # a line with nothing else, as `sys.exit("
     r"(?:(?:is |was )?(?:not (?:set|found|defined)|missing|required|unset|empty)|must (?:be set|not be empty))[.!]?$"
 )
 _SHELL_UNSET = regex(r"(?:^|: )(?P<name>[A-Z][A-Z0-9_]*): (?:unbound variable|parameter (?:null or )?not set)")
-_SYSTEMD_UNSET = regex(r"Referenced but unset environment variable evaluates to an empty string: (?P<names>\w+(?:, "
-                       r"\w+)*)$")
 _BLANK_VALUE = regex(
     r"^(?:.*: )?[Ee]rror: (?:Invalid value for '-[^:]*: '' |Option '-.* requires an? |argument \S+: expected )|"
     r"^\w*Error: (?:'' is not a valid port number|invalid literal for int\(\) with base 10: ''$)")
@@ -85,7 +83,7 @@ def missing_variables(end: RunEnd) -> tuple[NamedLine, ...]:
         if name is not None:
             return (NamedLine(name, tail[index]),)
         if _USAGE_ERROR.search(texts[index]):
-            return _systemd_unset_variables(tail, texts, index)
+            return _systemd_unset_variables(tail, index)
         if _SETTINGS_ERROR.search(texts[index]):
             fields = tuple(
                 NamedLine(match["name"].upper(), tail[i])
@@ -106,12 +104,12 @@ def blank_variables(end: RunEnd, service: Service) -> tuple[NamedLine, ...]:
     return () if said is None else tuple(NamedLine(one.name, said) for one in meant)
 
 
-def _systemd_unset_variables(tail: Sequence[LogLine], texts: Sequence[str], index: int) -> tuple[NamedLine, ...]:
+def _systemd_unset_variables(tail: Sequence[LogLine], index: int) -> tuple[NamedLine, ...]:
     """Return the variables that systemd reports as unset before an option without a value."""
     for at in range(index - 1, max(-1, index - _CONTEXT_LINES), -1):
-        match = _SYSTEMD_UNSET.search(texts[at])
-        if match is not None:
-            return tuple(NamedLine(name, tail[at]) for name in match["names"].split(", "))
+        event = event_of(tail[at])
+        if event is not None and event.kind == "variables-unset":
+            return tuple(NamedLine(name, tail[at]) for name in event.detail.split(", "))
     return ()
 
 

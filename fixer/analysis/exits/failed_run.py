@@ -27,6 +27,7 @@ from fixer.analysis.run_log import (
     RunEnd,
     has_exited_by_itself,
     has_just_restarted,
+    has_kind,
     last_run_lines,
     message_of,
     program_lines,
@@ -43,6 +44,7 @@ from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import Binding, Listener, LogLine, Process, Service, Snapshot
+from fixer.model.unit_event import UnitEventKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,10 @@ class FailedRun:
     def routes(self) -> tuple[str, ...]:
         """All routes that need it."""
         return tuple(dict.fromkeys(route for trouble in self.failing_addresses for route in trouble.route_ids))
+
+    def manager_line(self, kind: UnitEventKind) -> LogLine | None:
+        """Return the last line by which its service manager says that."""
+        return next((line for line in reversed(self.lines) if has_kind(line, kind)), None)
 
     def symptoms(self, case: Case) -> tuple[Evidence, ...]:
         """Return the state of the service, and what shows that nothing answers at its first address."""

@@ -8,7 +8,7 @@ from fixer.analysis.case import Case
 from fixer.analysis.evidence import ENGINE, clock_of
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.route_verdict import events_since
-from fixer.analysis.run_log import is_restarting, lines_of, message_of
+from fixer.analysis.run_log import event_of, is_restarting, lines_of, message_of
 from fixer.analysis.service_state import start_time_of
 from fixer.formats.folders import is_within
 from fixer.lazy.dataclass import dataclass
@@ -154,13 +154,12 @@ def cut_off_requests(case: Case, endpoint: Endpoint, since: float,
 
 SIGNAL_NAMES = {4: "ILL", 6: "ABRT", 7: "BUS", 8: "FPE", 9: "KILL", 11: "SEGV"}
 FAULT_SIGNALS = frozenset({4, 6, 7, 8, 11})
-_MAIN_PROCESS_EXITED = regex(r"^\S+\.service: Main process exited, code=(?:(?:killed|dumped), status=(\d+)|exited)")
 
 
 def last_exit_signal(crash: FailedRun) -> int | None:
     """Return the signal that ended its last run: by its service manager, or by its journal during a restart."""
     number = manager_of(crash.service).exit_signal()
     if number is None and crash.service.unit is not None and is_restarting(crash.service):
-        ends = [m for line in crash.lines if (m := _MAIN_PROCESS_EXITED.search(message_of(line))) is not None]
-        number = int(ends[-1][1] or 0) or None if ends else None
+        ends = [event for line in crash.lines if (event := event_of(line)) is not None and event.kind == "main-exited"]
+        number = ends[-1].status or None if ends and ends[-1].code in ("killed", "dumped") else None
     return number

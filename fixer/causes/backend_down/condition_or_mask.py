@@ -7,9 +7,8 @@ from collections.abc import Sequence
 
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import find_node, log_evidence
-from fixer.analysis.run_log import lines_of, message_of
+from fixer.analysis.run_log import event_of, has_kind, lines_of, message_of
 from fixer.lazy.dataclass import dataclass
-from fixer.lazy.regex import regex, up_to_first
 from fixer.managers.systemd_steps import unit_action
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
@@ -23,13 +22,6 @@ from fixer.repairs.write_variables import write_drop_in
 UNMASK_REPAIR_ID = "unmask-service"
 CONDITION_REPAIR_ID = "meet-condition"
 MASK_KEY, CONDITION_KEY = "unmask", "condition"
-_SKIPPED_LINE = regex(      # systemd 255 and newer, then older versions
-    up_to_first(r"skipped, unmet condition check (?=Condition\w+=)") + r"(?P<key>Condition\w+)=(?P<value>.*\S)\s*$|"
-    + up_to_first(r"skipped because of (?:an unmet|a failed) condition check \((?=Condition\w+=)")
-    + r"(?P<old_key>Condition\w+)=(?P<old_value>[^)]*)\)"
-)
-_ASSERT_LINE = regex(r"\basserts failed\.\s*$|^Assertion failed for ")
-_STARTED_LINE = regex(r"^Started \S")
 _VOLATILE_FOLDERS = ("/run/", "/tmp/", "/var/run/", "/dev/", "/proc/", "/sys/")   # noqa: S108  no writes there
 
 
@@ -66,12 +58,11 @@ def unmet_condition(service: Service) -> UnmetCondition | None:
     """Return the condition that prevented the last start, or None if it is unknown."""
     conditions = [s for s in service.settings if s.key.startswith("Condition")]
     for line in reversed(lines_of(service)):
-        text = message_of(line)
-        if _STARTED_LINE.search(text):
+        event = event_of(line)
+        if event is not None and event.kind == "started":
             break
-        match = _SKIPPED_LINE.search(text)
-        if match is not None:
-            key, value = match["key"] or match["old_key"], match["value"] or match["old_value"]
+        if event is not None and event.kind == "condition-unmet" and event.subject:
+            key, value = event.subject, event.detail
             mine = next((s for s in conditions if (s.key, s.value) == (key, value)), None)
             return UnmetCondition(key, value, mine, line)
     lacking = [s for s in conditions if s.present is s.value.startswith("!") and not s.value.startswith("|")]
@@ -81,10 +72,9 @@ def unmet_condition(service: Service) -> UnmetCondition | None:
 def failed_assertion(service: Service) -> LogLine | None:
     """Return systemd's line if an `Assert…=` of the unit failed at the last start."""
     for line in reversed(lines_of(service)):
-        text = message_of(line)
-        if _ASSERT_LINE.search(text):
+        if has_kind(line, "assertion-failed"):
             return line
-        if _STARTED_LINE.search(text):
+        if has_kind(line, "started"):
             break
     return None
 

@@ -5,7 +5,16 @@ from __future__ import annotations
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import find_node, log_evidence, processes_of
 from fixer.analysis.ownership.configured import is_configured_at
-from fixer.analysis.run_log import last_run_lines, lines_of, message_of, program_lines, read_run_end
+from fixer.analysis.run_log import (
+    event_of,
+    has_kind,
+    is_start_line,
+    last_run_lines,
+    lines_of,
+    message_of,
+    program_lines,
+    read_run_end,
+)
 from fixer.analysis.service_state import run_state_of
 from fixer.formats.launchers import REAPERS, SHELLS
 from fixer.formats.run_output import says_ready
@@ -40,9 +49,6 @@ def finding_without_socket(service: Service, said: LogLine, found: Finding) -> F
 
 
 # Ordering cycle: systemd starts none of its units, or drops one of them at every boot.
-_CYCLE_LINE = regex(r"^(?P<by>\S+): (?:Found ordering cycle on|Found dependency on) (?P<unit>[^\s/]+)/")
-_DROPPED_JOB_LINE = regex(r"Job \S+/start deleted to break ordering cycle|Unable to break cycle")
-_START_LINE = regex(r"^Start(?:ed|ing) ")
 _MAX_UNITS = 4
 
 
@@ -51,8 +57,8 @@ def ordering_cycle_finding(case: Case, service: Service, found: Finding) -> Find
     lines = _ordering_cycle_lines(case, service)
     if service.unit is None or not lines:
         return found
-    matches = [match for line in lines if (match := _CYCLE_LINE.search(message_of(line))) is not None]
-    units = dict.fromkeys(name for match in matches for name in (match["by"], match["unit"]))
+    named = [e for line in lines if (e := event_of(line)) is not None and e.kind == "ordering-cycle"]
+    units = dict.fromkeys(name for event in named for name in (event.unit, event.subject))
     others = ", ".join([name for name in units if name != service.name][:_MAX_UNITS]) or "other units"
     manual = (
         f"{service.name} and {others} must each start after the other. Remove one After=, Before= or Requires= between "
@@ -73,13 +79,12 @@ def _ordering_cycle_lines(case: Case, service: Service) -> list[LogLine]:
     booted = node.boot_at.value if node is not None and isinstance(node.boot_at, Known) else 0.0
     kept: list[LogLine] = []
     for line in reversed(lines_of(service)):
-        text = message_of(line)
-        if _START_LINE.search(text) or (line.at is not None and line.at < booted - 1.0):
+        if is_start_line(line) or (line.at is not None and line.at < booted - 1.0):
             break
-        if _CYCLE_LINE.search(text) or _DROPPED_JOB_LINE.search(text):
+        if has_kind(line, "ordering-cycle", "start-job-dropped"):
             kept.insert(0, line)
-    told = any(_DROPPED_JOB_LINE.search(message_of(line)) for line in kept)
-    return kept if told and any(_CYCLE_LINE.search(message_of(line)) for line in kept) else []
+    told = any(has_kind(line, "start-job-dropped") for line in kept)
+    return kept if told and any(has_kind(line, "ordering-cycle") for line in kept) else []
 
 
 # Lost server: a script started it in the background and runs on, with only a shell or a `sleep`.

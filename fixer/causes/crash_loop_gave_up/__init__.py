@@ -66,6 +66,7 @@ from fixer.analysis.run_log import (
     has_log,
     is_last_run_stopped,
     is_restarting,
+    is_word_on_run,
     message_of,
     program_lines,
 )
@@ -82,7 +83,6 @@ from fixer.repairs.write_variables import is_variable_set
 _GIVEN_UP = frozenset({"start-limit-hit", "supervisor-fatal", "socket-activation-limit"})
 _UNPRIVILEGED_PORT = 1024      # lower ports need root, unless a sysctl allows them
 _PERMISSION_DENIED = regex(r"(?i)permission denied")
-_SYSTEMD_LINE = regex(r"^\S+\.service: |^Scheduled restart|^Stopped ")      # written by systemd, not by the program
 _SPAWN_ERROR = regex(r"^(?:can't find command|command at|no permission to run|bad filename|couldn't|unknown error)")
 _EXEC_NO_FILE = regex(up_to_first("couldn't exec ") + ".*ENOENT")
 _CHILD_ERROR = regex(r"supervisor: (?P<said>(?:couldn't|can't) .*|error trying to .*)$")
@@ -315,8 +315,7 @@ def _interpreter_text(unrun: str) -> str:
 def _try_by_hand_text(crash: FailedRun) -> str:
     """Return a command that shows why the service ends, if its log does not."""
     unit = crash.service.unit
-    if last_error_lines(crash.lines) and not any(_SYSTEMD_LINE.search(message_of(line))
-                                                 for line in last_error_lines(crash.lines)[-1:]):
+    if last_error_lines(crash.lines) and not any(map(is_word_on_run, last_error_lines(crash.lines)[-1:])):
         return ""
     if unit is None or not crash.service.argv:
         return ""

@@ -342,7 +342,7 @@ def missing_sourced_file_finding(crash: FailedRun, entry: BootEntry) -> Finding:
 
 def restored_file_finding(case: Case, crash: FailedRun) -> Finding | None:
     """Return the finding for an EnvironmentFile= that was missing at the last start and exists now."""
-    failure = next((line for line in reversed(crash.lines) if "Failed to load environment files" in line.text), None)
+    failure = crash.manager_line("environment-file-missing")
     steps = start_steps(case.snapshot, crash.service, crash.failing_addresses[0].endpoint)
     if failure is None or not steps:
         return None

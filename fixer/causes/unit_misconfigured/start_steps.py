@@ -18,7 +18,7 @@ from fixer.analysis.exits.exec_step import (
     stat_of,
 )
 from fixer.analysis.exits.failed_run import FailedRun
-from fixer.analysis.run_log import lines_of, message_of
+from fixer.analysis.run_log import event_of, has_kind, lines_of, message_of
 from fixer.analysis.service_state import state_evidence
 from fixer.formats.application_servers import server_of
 from fixer.formats.exec_status import OTHER_STEPS, paths_of_step
@@ -85,12 +85,7 @@ def _check_named_files(
 
 
 # Failed commands of ExecStartPost=: systemd then ends the program, though it works.
-_CONTROL_EXIT = regex(r": Control process exited, code=(?P<code>\w+), status=(?P<status>\d+)")
-_MAIN_EXIT = regex(r": Main process exited, code=(?P<code>\w+), status=(?P<status>\d+)")
-_START_FAILED = regex(r"^Failed to start ")
-_JOB_LINE = regex(r"^(?:Starting|Started|Stopping|Stopped) ")
-_TIMEOUT_LINE = regex(r"timed out\. Terminating")
-_SIGTERM = "15"
+_SIGTERM = 15
 
 
 def judge_start_post(crash: FailedRun) -> StepExplanation | None:
@@ -104,9 +99,9 @@ def judge_start_post(crash: FailedRun) -> StepExplanation | None:
     said = _control_process_line(service)
     if said is None:
         return None
-    match = _CONTROL_EXIT.search(message_of(said))
-    assert match is not None
-    how = f"status {match['status']}" if match["code"] == "exited" else f"{match['code']} {match['status']}"
+    event = event_of(said)
+    assert event is not None
+    how = f"status {event.status}" if event.code == "exited" else f"{event.code} {event.status}"
     named = f"`{posts[0].value.strip()[:120]}`" if len(posts) == 1 else "a command of ExecStartPost="
     manual = (
         f"{setting_source_text(posts[-1], service)} runs {named} after the program starts. It ended with {how}, so "
@@ -125,30 +120,28 @@ def _control_process_line(service: Service) -> LogLine | None:
     """Return the log line of the control process in the last failed start; None if the program had ended by itself
     before, or a later start succeeded."""
     lines = lines_of(service)
-    end = next((at for at in range(len(lines) - 1, -1, -1) if _START_FAILED.search(message_of(lines[at]))), -1)
-    if any(message_of(line).startswith(("Started ", "Stopped ")) for line in lines[end + 1:]):
+    end = next((at for at in range(len(lines) - 1, -1, -1) if has_kind(lines[at], "start-failed")), -1)
+    if any(has_kind(line, "started", "stopped") for line in lines[end + 1:]):
         return None
     found: LogLine | None = None
     for at in range(end - 1, -1, -1):
-        text = message_of(lines[at])
-        if _JOB_LINE.search(text):
+        event = event_of(lines[at])
+        if event is None:
+            continue
+        if event.is_start or event.is_stop:
             break
-        main = _MAIN_EXIT.search(text)
-        if _TIMEOUT_LINE.search(text):
+        if event.kind in ("start-timeout", "timeout"):
             return None         # later commands belong to the stop
-        if main is not None and main["status"] != _SIGTERM and (main["code"], main["status"]) != ("exited", "0"):
+        has_failed = (event.code, event.status) != ("exited", 0)
+        if event.kind == "main-exited" and event.status != _SIGTERM and has_failed:
             return None
-        control = _CONTROL_EXIT.search(text)
-        if control is not None and (control["code"], control["status"]) != ("exited", "0"):
+        if event.kind == "control-exited" and has_failed:
             found = lines[at]
     return found
 
 
 # Type=forking with a program that detaches: systemd waits for a pid file that is never written.
 _RECENT_SECONDS = 900.0      # seconds: older lines say nothing about the present
-# systemd logs it only after the first process has ended by itself with success.
-_NO_PID_FILE = regex(r"Can't open PID file '?(?P<path>/[^'\s]+)'? \(yet\?\) after start"
-                 r"|PID file (?P<older>/\S+) not readable \(yet\?\) after start")
 _DETACH_OPTIONS = frozenset({"--daemon", "--daemonize", "--daemonize2", "--background", "--fork"})
 _PID_OPTIONS = ("--pid", "--pidfile", "--pid-file")
 
@@ -188,10 +181,12 @@ def judge_pid_file(case: Case, crash: FailedRun, kind: UnitValue) -> StepExplana
 
 
 def _no_pid_file_line(case: Case, service: Service) -> LogLine | None:
-    """Return systemd's newest log line about the missing pid file."""
+    """Return systemd's newest log line about the missing pid file. It logs it only after the first process has ended
+    by itself with success."""
     since = clock_of(case.snapshot, service.node) - _RECENT_SECONDS
     return next((x for x in reversed(lines_of(service)) if (x.at or 0.0) >= since
-                 and message_of(x).startswith(f"{service.name}: ") and _NO_PID_FILE.search(message_of(x))), None)
+                 and (event := event_of(x)) is not None and event.kind == "pid-file-missing"
+                 and event.unit == service.name), None)
 
 
 def _command_arguments(service: Service) -> list[str]:

@@ -10,11 +10,10 @@ from fixer.analysis.evidence import clock_of
 from fixer.analysis.exits.exec_step import StepExplanation, setting_evidence, setting_of, setting_source_text
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.exits.kills import cut_off_requests
-from fixer.analysis.run_log import lines_of, message_of
+from fixer.analysis.run_log import event_of, lines_of
 from fixer.formats.numbers import is_number, timespan
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.lazy_imports import lazy_imports
-from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Service, UnitValue
@@ -31,8 +30,6 @@ _RECENT_SECONDS = 900.0           # seconds: older stops say nothing about the p
 _LOSS_SECONDS = 3.0           # seconds between the kill and nginx's lost requests
 _STOP_SLACK = 3.0            # seconds of delay of a busy systemd
 _MIN_KILLS = 2              # a single one is over
-_STOPPING_TEXT = "Stopping "
-_STOP_KILL_LINE = regex(r"State 'stop-(?:sigterm|watchdog)' timed out\. Killing")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +75,12 @@ def _stop_kills(case: Case, service: Service, endpoint: Endpoint, limit: float) 
     began: float | None = None
     found: list[StopKill] = []
     for line in lines_of(service):
-        text = message_of(line)
-        if line.at is None or line.at < since:
+        event = event_of(line)
+        if line.at is None or line.at < since or event is None:
             continue
-        if text.startswith(f"{_STOPPING_TEXT}{name}"):
+        if event.kind == "stopping":
             began = line.at
-        elif text.startswith(f"{name}: ") and _STOP_KILL_LINE.search(text):
+        elif (event.kind, event.unit) == ("stop-timeout", name):
             if began is not None and abs(line.at - began - limit) <= _STOP_SLACK:
                 lost = cut_off_requests(case, endpoint, line.at - _LOSS_SECONDS, line.at + _LOSS_SECONDS)
                 found += [StopKill(line, lost)] if lost else []

@@ -8,7 +8,7 @@ from fixer.analysis.case import Case, FailingAddress, PortOwner
 from fixer.analysis.evidence import clock_of, log_evidence
 from fixer.analysis.exits.exec_step import StepExplanation, setting_evidence, setting_of, setting_source_text
 from fixer.analysis.exits.failed_run import FailedRun, has_known_exit_reason, has_listening_socket
-from fixer.analysis.run_log import last_run_lines, lines_of, message_of, program_lines
+from fixer.analysis.run_log import event_of, has_kind, last_run_lines, lines_of, message_of, program_lines
 from fixer.analysis.service_state import state_evidence
 from fixer.formats.application_servers import server_of
 from fixer.formats.exec_status import failed_pre_command, is_pre_command_retried
@@ -19,15 +19,12 @@ from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Need
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import LogLine, PreCommand, Service, Unit, UnitValue
+from fixer.model.unit_event import UnitEventKind
 
 with lazy_imports():  # only for what is found
     from fixer.causes.unit_misconfigured.start_steps import is_detaching, judge_pid_file
     from fixer.repairs.unit_edits import RepairWording, complete_value_edit, edit_and_start_repair, manual_repairs
 
-_START_TIMEOUT_LINE = regex(r"[Ss]tart operation timed out\. Terminating")
-_WATCHDOG_LINE = regex(r"Watchdog timeout \(limit (?P<limit>[^)]{1,80})\)")
-_RUNTIME_LIMIT_LINE = regex(r"Service reached runtime time limit")
-_PROCESS_EXIT = regex(r"(?P<which>Control|Main) process exited, code=(?P<code>\w+), status=(?P<status>\d+)")
 _SECONDS = regex(r"^(\d{1,4}) ?(?:s|sec|second|seconds)?$")
 _WAITING_TYPES = ("notify", "notify-reload", "forking")
 _DEFAULT_START_SECONDS = 90  # seconds: systemd's own default
@@ -49,13 +46,11 @@ class SystemdStop:
 
 
 
-def find_systemd_stop(case: Case, service: Service, pattern: str) -> SystemdStop | None:
+def find_systemd_stop(case: Case, service: Service, kind: UnitEventKind) -> SystemdStop | None:
     """Return recent log lines in which systemd ends the service for that reason."""
-    wanted = {"notify": _START_TIMEOUT_LINE, "watchdog": _WATCHDOG_LINE, "runtime": _RUNTIME_LIMIT_LINE}[pattern]
     since = clock_of(case.snapshot, service.node) - _RECENT_SECONDS
-    said = f"{service.name}: "      # systemd's lines, not the program's
     lines = tuple(x for x in reversed(lines_of(service)) if (x.at or 0.0) >= since
-                  and message_of(x).startswith(said) and wanted.search(message_of(x)))
+                  and (event := event_of(x)) is not None and (event.kind, event.unit) == (kind, service.name))
     return SystemdStop(service, lines) if lines else None
 
 
@@ -67,7 +62,7 @@ def judge_systemd_stop(case: Case, crash: FailedRun) -> StepExplanation | None:
 def _stop_explanations(case: Case, crash: FailedRun) -> Iterator[StepExplanation]:
     service = crash.service
     kind = setting_of(service, "Type")
-    ended = find_systemd_stop(case, service, "notify")
+    ended = find_systemd_stop(case, service, "start-timeout")
     unwritten = judge_pid_file(case, crash, kind) if ended is not None and kind is not None else None
     if unwritten is not None:
         yield unwritten
@@ -83,7 +78,7 @@ def _stop_explanations(case: Case, crash: FailedRun) -> Iterator[StepExplanation
     is_silent = not server_of(service.runtime).notifies_systemd
     if is_silent and ended is not None and limit is not None and not _is_unlimited(limit):
         yield _explain_no_pings(case, crash, ended)
-    ended = find_systemd_stop(case, service, "runtime")
+    ended = find_systemd_stop(case, service, "runtime-limit")
     limit = setting_of(service, "RuntimeMaxSec")
     if ended is not None and limit is not None and not _is_unlimited(limit):
         yield _explain_runtime_limit(case, crash, ended)
@@ -214,19 +209,18 @@ def _lines_since_run(service: Service) -> tuple[LogLine, ...]:
     """Return the log lines after the last one about the program itself: its start or its end."""
     lines = lines_of(service)
     over = (at + 1 for at in range(len(lines) - 1, -1, -1)
-            if message_of(lines[at]).startswith(("Started ", "Stopped ")))
+            if has_kind(lines[at], "started", "stopped"))
     return lines[next(over, 0):]
 
 
 def _last_failed_command(service: Service, unit: Unit) -> PreCommand | None:
     """Return the only ExecStartPre= command with its last exit status from the log, if systemd has forgotten it."""
-    said = f"{service.name}: "
-    ends = (found for line in reversed(lines_of(service)) if message_of(line).startswith(said)
-            and (found := _PROCESS_EXIT.search(message_of(line))) is not None)
+    ends = (event for line in reversed(lines_of(service)) if (event := event_of(line)) is not None
+            and event.unit == service.name and event.kind in ("main-exited", "control-exited"))
     last = next(ends, None)
-    if last is None or last["which"] != "Control" or (last["code"] == "exited" and last["status"] == "0"):
+    if last is None or last.kind == "main-exited" or (last.code, last.status) == ("exited", 0):
         return None
-    return PreCommand(unit.pre[0].argv, last["code"], int(last["status"]))
+    return PreCommand(unit.pre[0].argv, last.code, last.status)
 
 
 def restarted_unit_runs(case: Case) -> Iterator[FailedRun]:

@@ -16,10 +16,9 @@ from fixer.analysis.exits.exec_step import StepExplanation
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
-from fixer.analysis.run_log import lines_of, message_of
+from fixer.analysis.run_log import event_of, lines_of
 from fixer.analysis.service_state import start_time_of
 from fixer.lazy.lazy_imports import lazy_imports
-from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Binding, Service
@@ -86,8 +85,6 @@ def _changed_file_evidence(case: Case, service: Service, told: Binding) -> Evide
 
 # Units that systemd refused to load: a line is invalid or the command is missing. The journal names it.
 _REFUSED_STATES = frozenset({"bad-setting", "error"})
-_FILE_ERROR_LINE = regex(r"^(?P<file>/[^\s:]+):(?P<line>\d+): (?P<what>.+)$")
-_UNIT_ERROR_LINE = regex(r"^\S+: (?P<what>Service has .+Refusing\.|Service .+ Refusing\.)$")
 _TAIL_LINES = 12
 
 
@@ -100,11 +97,9 @@ def explain_unloaded(case: Case, trouble: FailingAddress) -> tuple[FailedRun, St
     service, said, place = owner.service, "", unit.fragment_path
     shown: tuple[Evidence, ...] = (Evidence("unit", unit.name, f"LoadState={unit.load_state} {unit.load_error}"[:200]),)
     for line in reversed(lines_of(service)[-_TAIL_LINES:]):
-        text = message_of(line)
-        match = _FILE_ERROR_LINE.match(text) or _UNIT_ERROR_LINE.match(text)
-        if match is not None:
-            named = match.groupdict()
-            said, place = match["what"], f"{named['file']}:{named['line']}" if named.get("file") else place
+        event = event_of(line)
+        if event is not None and event.kind == "bad-unit-file":
+            said, place = event.detail, event.subject or place
             shown = (log_evidence(line.text, line.where), *shown)
             break
     why = f": {said[:160]} ({place})" if said else ""

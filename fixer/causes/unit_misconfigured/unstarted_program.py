@@ -17,10 +17,10 @@ from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.run_log import message_of
 from fixer.analysis.service_state import run_state_of
 from fixer.causes.unit_misconfigured.exec_program import judge_program
-from fixer.formats.exec_status import EXEC, NOT_STARTED_STATUSES, SpawnReason
+from fixer.formats.exec_status import EXEC, NOT_STARTED_STATUSES
 from fixer.formats.launchers import START_ERROR, START_ERROR_STATUSES, launched_index
 from fixer.lazy.regex import regex
-from fixer.model.snapshot import CommandArgument, LogLine, Service, Snapshot
+from fixer.model.snapshot import CommandArgument, LogLine, Service, Snapshot, SpawnReason
 from fixer.repairs.unit_edits import manual_repairs
 
 _SOURCED_FILE = regex(r"(?:^|[\s;&|('\"])(?:source|\.)[ \t]+['\"]?(?P<path>[^\s;&|()'\"$]+)", re.MULTILINE)
