@@ -230,7 +230,7 @@ HTTP: dict[bytes, tuple[int, ...]] = {
     b"index": (0xE000800,),
     b"internal": (0x8000001,),
     b"ip_hash": (0x10000001,),
-    b"keepalive": (0x10000002,),
+    b"keepalive": (0x10000006,),
     b"keepalive_disable": (0xE000006,),
     b"keepalive_requests": (0xE000002, 0x10000002,),
     b"keepalive_time": (0xE000002, 0x10000002,),

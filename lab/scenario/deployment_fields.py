@@ -157,6 +157,7 @@ class Networks:
     stranger_program: str = "neighbour"
     stranger_alias: bool = False  # the neighbour program has a name
     log_volume: bool = False  # nginx's container has a small volume for logs, of 64 KiB
+    nginx: Literal["", "1.30"] = ""  # nginx's version, if it is not Debian 13's own
     main_mounted: bool = False  # nginx's main file belongs to the deployment: in containers it is mounted
     app_certificate: bool = False  # a certificate is mounted into the application's container, for its server
 

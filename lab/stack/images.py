@@ -20,6 +20,9 @@ PACKAGES = "packages"     # the layer that BUILT_ON_PACKAGES share; no container
 IMAGE_NAMES = ("web", "app", "machine", "database")
 TOOLS = "tools"           # for `lab shell --tools`; no stack runs it
 BUILT_ON_PACKAGES = ("app", "machine")
+NEWER_NGINX = "newer-nginx"     # the layer with another version of nginx, on an image that RUNS_NGINX
+RUNS_NGINX = ("web", "machine")
+SUITE_WITH_NGINX = {"1.30": "forky"}     # the Debian whose packages bring it
 ProgressCallback = Callable[[str], None]
 
 
@@ -35,33 +38,56 @@ def _all_tags() -> dict[str, str]:
     return {name: f"badgateway/{name}:{digest}" for name, digest in digests.items()}
 
 
-def ensure(say: ProgressCallback, names: Iterable[str] = IMAGE_NAMES) -> Mapping[str, str]:
-    """Build those that are missing, side by side; return the tags of all images, built or not."""
+def ensure(say: ProgressCallback, names: Iterable[str] = IMAGE_NAMES, nginx: str = "") -> Mapping[str, str]:
+    """Build those that are missing, side by side; return the tags of all images, built or not.
+    `nginx` is a version of SUITE_WITH_NGINX: the images that run nginx then have that one."""
     require_docker()
-    wanted = _all_tags()
-    there = image_names()
+    names = tuple(names)
+    wanted, there = _all_tags(), image_names()
+    _build_missing(say, names, wanted, there)
+    newer = _newer_tags(wanted, nginx) if nginx else {}
+    for name, tag in newer.items():
+        if name in names and tag not in there:
+            arguments = {"BELOW": wanted[name], "SUITE": SUITE_WITH_NGINX[nginx], "VERSION": nginx}
+            _build_and_say(name, NEWER_NGINX, tag, arguments, say)
+    return {name: tag for name, tag in {**wanted, **newer}.items() if name != PACKAGES}
+
+
+def _newer_tags(below: Mapping[str, str], nginx: str) -> dict[str, str]:
+    """Return the tags of the images with that version of nginx, each by the name of the image that it replaces."""
+    own = folder_digest(compose_root() / "images" / NEWER_NGINX)
+    return {name: f"badgateway/{name}:{hashlib.sha256(f'{below[name]} {own} {nginx}'.encode()).hexdigest()[:12]}"
+            for name in RUNS_NGINX}
+
+
+def _build_missing(say: ProgressCallback, names: tuple[str, ...], wanted: Mapping[str, str],
+                   there: frozenset[str]) -> None:
     missing = [name for name in names if wanted[name] not in there]
     if missing and BASE_IMAGE not in there:
         make_base(say)
+    on_packages = {"PACKAGES": wanted[PACKAGES]}
+
+    def build(name: str) -> None:
+        _build_and_say(name, name, wanted[name], on_packages if name in BUILT_ON_PACKAGES else {}, say)
+
     with ThreadPoolExecutor(len(IMAGE_NAMES)) as pool:
         packages = None
         if wanted[PACKAGES] not in there and not set(missing).isdisjoint(BUILT_ON_PACKAGES):
-            packages = pool.submit(_build_and_say, PACKAGES, wanted, say)
-        others = [pool.submit(_build_and_say, name, wanted, say) for name in missing if name not in BUILT_ON_PACKAGES]
+            packages = pool.submit(build, PACKAGES)
+        others = [pool.submit(build, name) for name in missing if name not in BUILT_ON_PACKAGES]
         if packages is not None:
             packages.result()
-        others += [pool.submit(_build_and_say, name, wanted, say) for name in missing if name in BUILT_ON_PACKAGES]
+        others += [pool.submit(build, name) for name in missing if name in BUILT_ON_PACKAGES]
         for built in others:
             built.result()
-    return {name: tag for name, tag in wanted.items() if name != PACKAGES}
 
 
-def _build_and_say(name: str, wanted: Mapping[str, str], say: ProgressCallback) -> None:
+def _build_and_say(name: str, folder: str, tag: str, arguments: Mapping[str, str], say: ProgressCallback) -> None:
     start = time.monotonic()
-    say(f"image {name}: building")
-    arguments = {"PACKAGES": wanted[PACKAGES]} if name in BUILT_ON_PACKAGES else {}
-    build_image(compose_root() / "images" / name, wanted[name], {"badgateway.image": name}, arguments)
-    say(f"image {name}: built in {time.monotonic() - start:.0f} s")
+    shown = f"{name} with nginx {arguments['VERSION']}" if "VERSION" in arguments else name
+    say(f"image {shown}: building")
+    build_image(compose_root() / "images" / folder, tag, {"badgateway.image": name}, arguments)
+    say(f"image {shown}: built in {time.monotonic() - start:.0f} s")
 
 
 def make_base(say: ProgressCallback, image: str = BASE_IMAGE) -> None:

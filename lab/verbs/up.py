@@ -80,7 +80,7 @@ def draw_record(word: str, choice: Choice, seed: int, noise: int, say: ProgressC
                 lab_id: str = "") -> LabRecord:
     """Draw, build the images that are missing for it, and return the record of the draw; start nothing yet."""
     drawn = with_own_ports(draw(choice.scenario, choice.variant, choice.stack, seed, noise))
-    tags = images.ensure(say, needed_images(choice.variant, choice.stack, drawn))
+    tags = images.ensure(say, needed_images(choice.variant, choice.stack, drawn), drawn.nginx)
     drawn = with_certificate(drawn, tags["machine"])
     known = lab_id or lab_records.new_id(drawn.word)
     return LabRecord(

@@ -57,6 +57,7 @@ def complaint(text: str, context: Context):
     ("location /;", IN_SERVER, ("unexpected", 'directive "location" has no opening "{"', True)),
     ("http;", MAIN, ("unexpected", 'directive "http" has no opening "{"', True)),
     ("access_by_lua_block x;", IN_SERVER, None),
+    ("keepalive 32 local;", IN_UPSTREAM, None),        # since nginx 1.29.7
 ])
 def test_what_is_wrong_with_a_directive(text: str, context: Context, expected: tuple[str, str, bool] | None) -> None:
     assert complaint(text, context) == expected
