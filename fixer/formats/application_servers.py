@@ -67,6 +67,16 @@ _UWSGI = ServerLog((r"\*\*\* Starting uWSGI ",), (r"^WSGI app \d+ \(.*\) ready i
 
 
 @dataclass(frozen=True, slots=True)
+class IdleLimit:
+    """How long a server keeps a connection without requests: its option, `seconds` without it, and the name of the
+    setting in the server's own file in Python, empty if it has none."""
+
+    option: str
+    seconds: float
+    setting: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ApplicationServer:
     """One server. `modules` are what `python -m` runs beyond its own name."""
 
@@ -81,6 +91,7 @@ class ApplicationServer:
     detach_option: str = ""            # the short options for running in the background and for the pid file
     pid_option: str = ""
     log: ServerLog = ServerLog()
+    idle: IdleLimit | None = None      # None: unknown
 
     def reads_workers_variable(self, name: str) -> bool:
         """Return whether the server itself takes its number of workers from this environment variable."""
@@ -91,16 +102,19 @@ APPLICATION_SERVERS: Mapping[str, ApplicationServer] = {
     "uvicorn": ApplicationServer(
         Dialect(("--host",), ("--port",), (), ("--uds",), ("--workers",), ("UVICORN_HOST", "UVICORN_PORT"),
                 ("UVICORN_WORKERS", "WEB_CONCURRENCY"), _LOOPBACK), ("uvicorn.__main__",),
-        package="uvicorn", appends_host=True, is_ipv6_only=True, notifies_systemd=False, log=_UVICORN),
+        package="uvicorn", appends_host=True, is_ipv6_only=True, notifies_systemd=False, log=_UVICORN,
+        idle=IdleLimit("--timeout-keep-alive", 5.0)),
     "fastapi": ApplicationServer(
         Dialect(("--host",), ("--port",), (), (), ("--workers",), ("", "PORT"), ("WEB_CONCURRENCY",), (ANY_IPV4, 8000)),
-        appends_host=True, is_ipv6_only=True, notifies_systemd=False, log=_UVICORN),
+        appends_host=True, is_ipv6_only=True, notifies_systemd=False, log=_UVICORN, idle=IdleLimit("", 5.0)),
     "gunicorn": ApplicationServer(
         Dialect((), (), ("-b", "--bind"), (), ("-w", "--workers"), ("", ""), ("WEB_CONCURRENCY",), _LOOPBACK),
-        ("gunicorn.app.wsgiapp",), package="gunicorn", detach_option="-D", pid_option="-p", log=_GUNICORN),
+        ("gunicorn.app.wsgiapp",), package="gunicorn", detach_option="-D", pid_option="-p", log=_GUNICORN,
+        idle=IdleLimit("--keep-alive", 2.0, "keepalive")),
     "hypercorn": ApplicationServer(
         Dialect((), (), ("-b", "--bind"), (), ("-w", "--workers"), default=_LOOPBACK),
-        ("hypercorn.__main__",), package="hypercorn", is_ipv6_only=True, notifies_systemd=False, log=_RUNNING),
+        ("hypercorn.__main__",), package="hypercorn", is_ipv6_only=True, notifies_systemd=False, log=_RUNNING,
+        idle=IdleLimit("--keep-alive", 5.0)),
     "daphne": ApplicationServer(
         Dialect(("-b", "--bind"), ("-p", "--port"), (), ("-u", "--unix-socket"), default=_LOOPBACK),
         package="daphne", is_ipv6_only=True, notifies_systemd=False, log=_LISTENING),
@@ -110,7 +124,8 @@ APPLICATION_SERVERS: Mapping[str, ApplicationServer] = {
         package="granian", appends_host=True, is_ipv6_only=True, log=_LISTENING),
     "waitress-serve": ApplicationServer(
         Dialect(("--host",), ("--port",), ("--listen",), ("--unix-socket",), ("--threads",), default=(ANY_IPV4, 8080)),
-        ("waitress",), package="waitress", notifies_systemd=False, log=_SERVING),
+        ("waitress",), package="waitress", notifies_systemd=False, log=_SERVING,
+        idle=IdleLimit("--channel-timeout", 120.0)),
     "flask": ApplicationServer(
         Dialect(("-h", "--host"), ("-p", "--port"), variables=("FLASK_RUN_HOST", "FLASK_RUN_PORT"),
                 default=("127.0.0.1", 5000)),
