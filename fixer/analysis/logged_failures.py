@@ -15,7 +15,7 @@ from fixer.analysis.case import Case, is_answering, is_dropping
 from fixer.analysis.evidence import clock_of, find_node, processes_of
 from fixer.analysis.hidden_failures import LOCAL_CLIENTS, is_about_endpoint
 from fixer.analysis.line_routes import LineRoutes
-from fixer.analysis.nginx_errors import is_from_current_worker
+from fixer.analysis.nginx_errors import is_from_current_worker, reuses_connections
 from fixer.analysis.route_verdict import LOGGED_SECONDS, RouteVerdict, is_answered_by_config, is_closed
 from fixer.analysis.service_state import start_time_of
 from fixer.lazy.dataclass import dataclass
@@ -237,6 +237,9 @@ def _answered_since(
     if not ends or not (independent or own_paths or any(
             _method_of(event) in _SAFE_METHODS and _path_of(event) in asked for event in lines)):
         return ""       # nobody has made such a request again
+    if not independent and any(map(reuses_connections, routes)) and any(
+            _method_of(event) not in _SAFE_METHODS for event in lines):
+        return ""       # on a connection that was kept, nginx repeats a GET: its answer says nothing of a POST
     seconds = sorted({math.floor(event.at) for event in lines})
     span = seconds[-1] - seconds[0] + 1
     pause = max((later - earlier for earlier, later in pairwise(seconds)), default=0)

@@ -219,3 +219,20 @@ def service_of_route(case: Case, judged: RouteVerdict) -> Service | None:
 
 def _request_path(event: ErrorEvent) -> str:
     return "".join(event.request.split(" ")[1:2]).partition("?")[0]
+
+
+# Connections to the backend that nginx keeps open and uses again.
+_KEEPS_BY_DEFAULT = (1, 29, 7)
+_VERSION = regex(r"^nginx/(\d{1,4})\.(\d{1,4})\.(\d{1,4})\b")
+
+
+def reuses_connections(judged: RouteVerdict) -> bool | None:
+    """Return whether requests of the route use idle connections again; None if nginx's version decides that and is
+    unknown: each answer of nginx names it, unless its configuration hides it."""
+    kept = judged.facts.route.kept
+    if kept is None or kept.number == 0 or kept.allowed is False:
+        return False
+    if kept.number is not None and kept.allowed:
+        return True
+    versions = [match.groups() for probe in judged.facts.probes.or_else(()) if (match := _VERSION.match(probe.server))]
+    return tuple(map(int, versions[0])) >= _KEEPS_BY_DEFAULT if versions else None

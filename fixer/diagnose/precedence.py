@@ -37,12 +37,12 @@ STAGES: tuple[Stage, ...] = (
     Stage("limits", ("cpu-throttled", "memory-pressure", "fd-exhausted")),
     Stage("down", ("backend-down",)),
     Stage("no-answer", ("backend-hung", "backlog-full", "overload-saturated", "timeout-too-short")),
-    Stage("routing", ("wrong-server-block", "dns-stale", "unix-socket-missing", "wrong-bind-address",
-        "wrong-host", "wrong-port")),
+    Stage("routing", ("wrong-server-block", "dns-stale", "unix-socket-missing", "localhost-ipv6",
+        "wrong-bind-address", "wrong-host", "wrong-port")),
     Stage("protocol", ("header-too-big", "invalid-upstream-headers", "tls-mismatch", "tls-verify-failed",
         "upstream-expects-tls", "upstream-speaks-http-not-tls", "wrong-protocol")),
     Stage("reload", ("nginx-not-reloaded",)),
-    Stage("last", ("unix-socket-permission", "disk-full", "slow-start")),
+    Stage("last", ("unix-socket-permission", "disk-full", "slow-start", "keepalive-race")),
 )
 _RANKS: Mapping[str, int] = {
     cause: rank for rank, cause in enumerate(cause for stage in STAGES for cause in stage.causes)}
@@ -52,13 +52,13 @@ _FIRST_BEHIND_NGINX = _RANKS[STAGES[1].causes[-1]]      # right after nginx's ow
 # What an effect looks like. In a chain (below) the order counts.
 EFFECTS: Mapping[Effect, tuple[str, ...]] = {
     "nginx-stops": ("dns-unresolved", "nginx-config-invalid", "nginx-down"),
-    "run-ends": ("crash-killed", "crash-loop-gave-up", "backend-down", "slow-start"),
+    "run-ends": ("crash-killed", "crash-loop-gave-up", "backend-down", "slow-start", "keepalive-race"),
     "dependents-end": ("crash-killed", "crash-loop-gave-up", "backend-down", "slow-start"),     # runs of other services
     "last-words": ("crash-code-error",),                    # the program ends with an exception
     "nothing-listens": ("wrong-port", "backend-down", "slow-start"),
     "no-answer": ("backend-hung", "backlog-full", "overload-saturated", "timeout-too-short", "slow-start"),
     "looks-busy": ("backend-hung", "overload-saturated"),   # nginx or the address is at fault, the backend seems silent
-    "looks-killed": ("crash-killed", "worker-recycled"),    # a closed connection, read as a dying worker
+    "looks-killed": ("crash-killed", "worker-recycled", "keepalive-race"),  # a closed connection, misread
     "address-lost": ("dns-stale", "backend-down"),
     "wrong-name": ("network-detached",),                    # /etc/hosts leads elsewhere, the network itself is well
     "wrong-place": ("dns-stale", "wrong-host", "wrong-bind-address", "wrong-port", "backend-down"),
@@ -100,6 +100,7 @@ EFFECTS_OF: Mapping[str, tuple[Effect, ...]] = {
     "wrong-server-block": ("nothing-listens",),
     "dns-stale": ("looks-busy", "stale-config"),
     "unix-socket-missing": ("nothing-listens",),
+    "localhost-ipv6": ("stale-config",),
     "wrong-bind-address": ("nothing-listens",),
     "wrong-host": ("nothing-listens",),
     "header-too-big": ("stale-config",),

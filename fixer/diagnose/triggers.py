@@ -14,7 +14,7 @@ from fixer.analysis.route_verdict import is_confirmed_closed
 from fixer.model.diagnosis import RuledOut
 from fixer.model.facts import Known
 from fixer.model.nginx_config import ErrorKind
-from fixer.nginx.error_kinds import CONNECTING, CUT_IN_BODY, CUT_OFF, KINDS, READ_TIMEOUT
+from fixer.nginx.error_kinds import CONNECT_FAILED, CONNECTING, CUT_IN_BODY, CUT_OFF, KINDS, READ_TIMEOUT
 
 Trigger: TypeAlias = Literal["address-fails", "address-closed", "nginx-stopped", "container-unhealthy"] | ErrorKind
 
@@ -38,6 +38,8 @@ TRIGGERS: Mapping[str, frozenset[Trigger]] = {
     "fd-exhausted": _ADDRESS | {"files-exhausted", "connect-files-exhausted"},
     "header-too-big": CUT_OFF | {"header-too-big"},
     "invalid-upstream-headers": frozenset({"header-malformed", "header-forbidden"}),
+    "localhost-ipv6": CONNECT_FAILED,
+    "keepalive-race": frozenset({"closed-before-answer", "reset-before-answer", "reset-while-sending"}),
     "slow-start": _ADDRESS | {"container-unhealthy"},
     "timeout-too-short": _ADDRESS_OR_LATE | {"timeout-send"},
     "tls-mismatch": frozenset({"tls-version"}),

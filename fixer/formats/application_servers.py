@@ -67,6 +67,16 @@ _UWSGI = ServerLog((r"\*\*\* Starting uWSGI ",), (r"^WSGI app \d+ \(.*\) ready i
 
 
 @dataclass(frozen=True, slots=True)
+class IdleLimit:
+    """How long a server keeps a connection without requests: its option, `seconds` without it, and the name of the
+    setting in the server's own file in Python, empty if it has none."""
+
+    option: str
+    seconds: float
+    setting: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ApplicationServer:
     """One server. `modules` are what `python -m` runs beyond its own name."""
 
@@ -82,6 +92,7 @@ class ApplicationServer:
     pid_option: str = ""
     tls_options: tuple[str, ...] = ()  # any of them makes it speak TLS; empty if other things can, or nothing is known
     log: ServerLog = ServerLog()
+    idle: IdleLimit | None = None      # None: unknown
 
     def reads_workers_variable(self, name: str) -> bool:
         """Return whether the server itself takes its number of workers from this environment variable."""
@@ -93,18 +104,18 @@ APPLICATION_SERVERS: Mapping[str, ApplicationServer] = {
         Dialect(("--host",), ("--port",), (), ("--uds",), ("--workers",), ("UVICORN_HOST", "UVICORN_PORT"),
                 ("UVICORN_WORKERS", "WEB_CONCURRENCY"), _LOOPBACK), ("uvicorn.__main__",),
         package="uvicorn", appends_host=True, is_ipv6_only=True, notifies_systemd=False,
-        tls_options=("--ssl-certfile", "--ssl-keyfile"), log=_UVICORN),
+        tls_options=("--ssl-certfile", "--ssl-keyfile"), log=_UVICORN, idle=IdleLimit("--timeout-keep-alive", 5.0)),
     "fastapi": ApplicationServer(
         Dialect(("--host",), ("--port",), (), (), ("--workers",), ("", "PORT"), ("WEB_CONCURRENCY",), (ANY_IPV4, 8000)),
-        appends_host=True, is_ipv6_only=True, notifies_systemd=False, log=_UVICORN),
+        appends_host=True, is_ipv6_only=True, notifies_systemd=False, log=_UVICORN, idle=IdleLimit("", 5.0)),
     "gunicorn": ApplicationServer(
         Dialect((), (), ("-b", "--bind"), (), ("-w", "--workers"), ("", ""), ("WEB_CONCURRENCY",), _LOOPBACK),
         ("gunicorn.app.wsgiapp",), package="gunicorn", detach_option="-D", pid_option="-p",
-        tls_options=("--certfile", "--keyfile"), log=_GUNICORN),
+        tls_options=("--certfile", "--keyfile"), log=_GUNICORN, idle=IdleLimit("--keep-alive", 2.0, "keepalive")),
     "hypercorn": ApplicationServer(
         Dialect((), (), ("-b", "--bind"), (), ("-w", "--workers"), default=_LOOPBACK),
         ("hypercorn.__main__",), package="hypercorn", is_ipv6_only=True, notifies_systemd=False,
-        tls_options=("--certfile", "--keyfile"), log=_RUNNING),
+        tls_options=("--certfile", "--keyfile"), log=_RUNNING, idle=IdleLimit("--keep-alive", 5.0)),
     "daphne": ApplicationServer(
         Dialect(("-b", "--bind"), ("-p", "--port"), (), ("-u", "--unix-socket"), default=_LOOPBACK),
         package="daphne", is_ipv6_only=True, notifies_systemd=False, log=_LISTENING),
@@ -114,7 +125,8 @@ APPLICATION_SERVERS: Mapping[str, ApplicationServer] = {
         package="granian", appends_host=True, is_ipv6_only=True, log=_LISTENING),
     "waitress-serve": ApplicationServer(
         Dialect(("--host",), ("--port",), ("--listen",), ("--unix-socket",), ("--threads",), default=(ANY_IPV4, 8080)),
-        ("waitress",), package="waitress", notifies_systemd=False, log=_SERVING),
+        ("waitress",), package="waitress", notifies_systemd=False, log=_SERVING,
+        idle=IdleLimit("--channel-timeout", 120.0)),
     "flask": ApplicationServer(
         Dialect(("-h", "--host"), ("-p", "--port"), variables=("FLASK_RUN_HOST", "FLASK_RUN_PORT"),
                 default=("127.0.0.1", 5000)),

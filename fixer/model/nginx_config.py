@@ -65,6 +65,18 @@ class UpstreamServer:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptConnections:
+    """Idle connections that nginx keeps to the servers of an upstream block: how many for each worker, for how many
+    seconds. `allowed`: requests of the route leave them open. What is None depends on nginx's version. A time limit can
+    be written after the directive at `source`."""
+
+    number: int | None
+    seconds: float
+    source: Span
+    allowed: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     r"""A location that hands requests upstream. `id` is r1, r2 … in configuration order.
     `location` is the pattern as written (`/api`, `= /x`, `~ \\.php$`, `@name`). `path` is a request path that matches
@@ -98,6 +110,7 @@ class Route:
     buffers: tuple[int, int] = (8, 4096)  # number and size in bytes of the other buffers
     busy_buffers: int = 0  # bytes that may be in transit to the client, 0 if not configured
     masked_by: str = ""  # the error_page that changes the status of a 502 or 504, and its location
+    kept: KeptConnections | None = None  # None without an upstream block
 
     @property
     def listen_text(self) -> str:

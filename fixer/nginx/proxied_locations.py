@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, cast
 
-from fixer.model.nginx_config import Listen, PassKind, Route, ServerBlock, Span, StaticLocation
+from fixer.lazy.dataclass import replace
+from fixer.model.nginx_config import KeptConnections, Listen, PassKind, Route, ServerBlock, Span, StaticLocation
 from fixer.nginx.address import parse_duration, parse_size, text_of
 from fixer.nginx.effective_config import Effective, Node, word_span
+from fixer.nginx.kept_connections import Reuse
 from fixer.nginx.listen import Listens, server_names
 from fixer.nginx.pass_targets import Scheme, Targets
 from fixer.nginx.request_path import Location, Locations
@@ -49,6 +51,7 @@ class _Level(NamedTuple):
     conditional: bool = False
     internal: bool = False
     upgrades: bool = False
+    reuse: Reuse = Reuse()
     retries: Mapping[bytes, Node] = {}
     pages: tuple[Node, ...] = ()
     auth: str = ""
@@ -207,8 +210,8 @@ class Routes:
                 if made is not None:
                     maps[made[0]] = made[1]
         top = _Level("", None, self._timeouts(block, {}), Variables(maps, {}), upgrades=_upgrades(block, above=False),
-                     retries=_retries(block, {}), pages=_pages(block, ()), auth=_auth(block, ""),
-                     access=_access(block, ()), any_will_do=_any_will_do(block, above=False),
+                     reuse=Reuse().within(block), retries=_retries(block, {}), pages=_pages(block, ()),
+                     auth=_auth(block, ""), access=_access(block, ()), any_will_do=_any_will_do(block, above=False),
                      assembles=_assembles(block))
         self._listens.learn(node for node in block if node.name == b"server")
         for node in block:
@@ -233,7 +236,7 @@ class Routes:
         variables = top.variables._replace(hosts=self._only_hosts(names, listens)).within(block)
         level = top._replace(
             timeouts=self._timeouts(block, top.timeouts), variables=variables,
-            place=server.locations.root, upgrades=_upgrades(block, above=top.upgrades),
+            place=server.locations.root, upgrades=_upgrades(block, above=top.upgrades), reuse=top.reuse.within(block),
             retries=_retries(block, top.retries), pages=_pages(block, top.pages),
             auth=_auth(block, top.auth), access=_access(block, top.access),
             any_will_do=_any_will_do(block, above=top.any_will_do),
@@ -285,8 +288,9 @@ class Routes:
             self._effective.refuse(node, "duplicate-location", f'duplicate location "{place.text}"')
         inner = _Level(
             label, place, timeouts, level.variables.within(block), level.conditional, b"internal" in names,
-            _upgrades(block, above=level.upgrades), _retries(block, level.retries), _pages(block, level.pages),
-            _auth(block, level.auth), _access(block, level.access), _any_will_do(block, above=level.any_will_do),
+            _upgrades(block, above=level.upgrades), level.reuse.within(block), _retries(block, level.retries),
+            _pages(block, level.pages), _auth(block, level.auth), _access(block, level.access),
+            _any_will_do(block, above=level.any_will_do),
         )
         self._note_inside(block, server, inner)
         _note_fallback(block, server, place)
@@ -373,7 +377,13 @@ class Routes:
             included=level.internal and server.number in self._assembling and (
                 (server.number, level.label) not in self._mirrored),
             denies_all=not asked_first and _denies_all(level),
+            kept=self._kept(target.upstream, level.reuse) if node.name == b"proxy_pass" else None,
         )
+
+    def _kept(self, group: str, reuse: Reuse) -> KeptConnections | None:
+        """Return the idle connections that nginx keeps for requests of this location."""
+        found = self._upstreams.find(group.encode("utf-8", "surrogateescape")) if group else None
+        return replace(found.kept, allowed=reuse.allowed) if found is not None and found.kept is not None else None
 
     def _path(self, draft: _Draft) -> str | None:
         level, server = draft.level, draft.server

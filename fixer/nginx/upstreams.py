@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from fixer.model.nginx_config import Span, UpstreamServer
+from fixer.model.nginx_config import KeptConnections, Span, UpstreamServer
 from fixer.nginx.address import Authority, parse_authority, parse_duration, text_of
 from fixer.nginx.directive_checks import IN_UPSTREAM, swallowed_word
 from fixer.nginx.effective_config import Effective, Node, part_span
+from fixer.nginx.kept_connections import kept_connections
 
 
 class Upstream(NamedTuple):
@@ -15,6 +16,7 @@ class Upstream(NamedTuple):
 
     name: str
     servers: tuple[UpstreamServer, ...]
+    kept: KeptConnections | None = None
 
 
 class Upstreams:
@@ -38,7 +40,7 @@ class Upstreams:
         servers = tuple(self._server(child, name) for child in inner)
         if not servers and node.closed and node.tree.problem is None and not _looks_up(node):
             self._effective.refuse(node, "empty-upstream", "no servers are inside upstream")
-        self._blocks[key] = Upstream(name, servers)
+        self._blocks[key] = Upstream(name, servers, kept_connections(node))
 
     def find(self, host: bytes) -> Upstream | None:
         """Return the block of that name."""

@@ -19,10 +19,9 @@ from lab.stack.command_result import CommandResult
 from lab.stack.docker_command import labelled_ids
 from lab.stack.fixer_command import Fixer, fixer_inside, fixer_outside, input_options
 from lab.stack.running_lab import Lab
-from lab.stack.symptoms import has_symptom_again
 from lab.trial.kept_failure import evidence_problems, save_failure
 from lab.trial.manifest import Manifest, differences, folder_manifest, machine_manifest
-from lab.trial.reference_solvers import restart_cure_problems
+from lab.trial.reference_solvers import remaining_faults, restart_cure_problems
 from lab.verbs.check import ask_oracle, check_restarted
 from lab.verbs.down import lab_down
 from lab.verbs.solve import REPAIR_OPTIONS
@@ -321,7 +320,7 @@ def _try_repair(trial: Trial, before: Manifest) -> None:
         _check_rounds(trial, step, told)
     if expect.exit == 0:
         with trial.step("well") as step:
-            step.problems += ask_oracle(trial.lab).failing
+            step.problems += remaining_faults(trial.lab, trial.variant)
 
 
 def _try_by_hand(trial: Trial) -> None:
@@ -338,9 +337,7 @@ def _try_by_hand(trial: Trial) -> None:
     with trial.step("after it", vital=True) as step:
         told = trial.ask("repair", *REPAIR_OPTIONS, *input_options(trial.lab), "--json")
         _expect_exit(step, told, 0)
-        step.problems += ask_oracle(trial.lab).failing
-        if has_symptom_again(trial.lab, trial.variant):
-            step.problems.append("nginx still logs the same error")
+        step.problems += remaining_faults(trial.lab, trial.variant)
     _try_restart_and_repeat(trial)
 
 
@@ -381,10 +378,10 @@ def _try_undo(trial: Trial, before: Manifest) -> bool:
         _expect_unchanged(step, before, trial.files(), "not as before")
     with trial.step("broken again") as step:
         until = time.monotonic() + UNDO_SETTLE_SECONDS
-        well = ask_oracle(trial.lab).is_well
+        well = not remaining_faults(trial.lab, trial.variant)
         while well and not told.document.get("irreversible") and time.monotonic() < until:
             time.sleep(0.5)
-            well = ask_oracle(trial.lab).is_well
+            well = not remaining_faults(trial.lab, trial.variant)
         if well and not told.document.get("irreversible"):
             step.problems.append("the lab is still well after the undo")
     return not well and not told.document.get("irreversible")

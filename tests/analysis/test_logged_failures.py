@@ -11,11 +11,13 @@ from fixer.analysis.case import open_case
 from fixer.analysis.logged_failures import logged_failures
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.facts import Known
+from fixer.model.nginx_config import KeptConnections, Span
 from fixer.model.snapshot import Endpoint, Snapshot
 from tests.causes.snapshot_builders import (
     GOOD,
     NOW,
     REFUSED,
+    SITE,
     Scene,
     at_level,
     healthy_scene,
@@ -57,6 +59,14 @@ def test_answers_in_a_row_end_what_they_ask_for() -> None:
     assert reasons(posted.snapshot()) == [""], "a GET says nothing of a POST"
     refused = healthy_scene().answers(GOOD).logs(*REFUSAL, ago=40, path="/report")
     assert reasons(refused.snapshot())[0], "a connection is asked for by every request"
+
+
+def test_on_kept_connections_answers_say_nothing_of_a_post() -> None:
+    scene = healthy_scene().answers(*[GOOD] * 8).logs(*CLOSED, ago=40, count=2)
+    scene.events[1] = replace(scene.events[1], request="POST / HTTP/1.1")
+    assert reasons(scene.snapshot())[0]
+    scene.route[0] = {"upstream": "shop", "kept": KeptConnections(16, 60.0, Span(SITE, 2, 0, 0), allowed=True)}
+    assert reasons(scene.snapshot()) == [""]
 
 
 def test_a_rare_failure_demands_more_answers() -> None:

@@ -63,13 +63,14 @@ def test_a_healthy_host_triggers_nothing() -> None:
 
 def test_an_address_that_fails_triggers_all_that_look_at_addresses() -> None:
     assert untriggered(silent_scene()) == {
-        "backlog-full", "header-too-big", "invalid-upstream-headers", "tls-mismatch", "tls-verify-failed"}
+        "backlog-full", "header-too-big", "invalid-upstream-headers", "keepalive-race", "localhost-ipv6",
+        "tls-mismatch", "tls-verify-failed"}
 
 
 def test_a_line_triggers_those_that_look_at_its_kind() -> None:
     everyone = untriggered(healthy_scene())
     assert everyone - untriggered(logged_scene("tls-version")) == {"tls-mismatch"}
-    assert everyone - untriggered(logged_scene("refused")) == {"crash-loop-gave-up"}
+    assert everyone - untriggered(logged_scene("refused")) == {"crash-loop-gave-up", "localhost-ipv6"}
     assert everyone == untriggered(logged_scene("limit-requests"))
 
 
