@@ -89,7 +89,7 @@ MEANINGS: tuple[Meaning, ...] = (
             "nginx speaks another protocol than its backend.", ("wrong-protocol",)),
     Meaning(("tls-handshake", "tls-version", "tls-peer-closed"), "SSL_do_handshake() failed",
             "nginx and the backend cannot agree on TLS.",
-            ("upstream-speaks-http-not-tls", "tls-mismatch", "wrong-port", "wrong-protocol")),
+            ("upstream-speaks-http-not-tls", "tls-sni-missing", "tls-mismatch", "wrong-port", "wrong-protocol")),
     Meaning(("tls-verify", "tls-name"), "upstream SSL certificate verify error",
             "nginx does not trust the certificate of the backend.", ("tls-verify-failed",)),
     Meaning(("no-live-upstreams",), "no live upstreams",

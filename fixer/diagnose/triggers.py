@@ -24,8 +24,8 @@ _ADDRESS_OR_LATE: frozenset[Trigger] = _ADDRESS | READ_TIMEOUT
 TRIGGERS: Mapping[str, frozenset[Trigger]] = {
     **dict.fromkeys((
         "crash-dependency-down", "crash-file-access", "firewall-drop", "firewall-reject", "mac-denied", "no-resolver",
-        "sandbox-denied", "unix-socket-missing", "unix-socket-permission", "upstream-expects-tls",
-        "upstream-speaks-http-not-tls", "wrong-bind-address", "wrong-port", "wrong-protocol",
+        "sandbox-denied", "unix-socket-missing", "unix-socket-permission",
+        "upstream-expects-tls", "upstream-speaks-http-not-tls", "wrong-bind-address", "wrong-port", "wrong-protocol",
     ), _ADDRESS),
     **dict.fromkeys(("crash-missing-env", "network-detached", "wrong-host"), _ADDRESS_OR_STOPPED),
     **dict.fromkeys(("cpu-throttled", "memory-pressure", "route-broken"), _ADDRESS_OR_LATE),
@@ -41,6 +41,7 @@ TRIGGERS: Mapping[str, frozenset[Trigger]] = {
     "slow-start": _ADDRESS | {"container-unhealthy"},
     "timeout-too-short": _ADDRESS_OR_LATE | {"timeout-send"},
     "tls-mismatch": frozenset({"tls-version"}),
+    "tls-sni-missing": frozenset({"tls-handshake", "tls-peer-closed"}),
     "tls-verify-failed": frozenset({"tls-verify", "tls-name"}),
 }
 _MAX_SHOWN = 3
