@@ -72,7 +72,7 @@ MEANINGS: tuple[Meaning, ...] = (
             "upstream prematurely closed connection while reading response header from upstream",
             "The backend ended the connection before it answered: it died, restarted, or speaks another protocol.",
             ("crash-killed", "crash-oom", "worker-recycled", "upstream-expects-tls", "wrong-port", "wrong-protocol",
-             "unit-misconfigured", "crash-port-in-use", "fd-exhausted", "header-too-big")),
+             "proxy-protocol-mismatch", "unit-misconfigured", "crash-port-in-use", "fd-exhausted", "header-too-big")),
     Meaning(("closed-in-body", "reset-in-body", "reset-in-tunnel", "chunked-invalid"),
             "upstream prematurely closed connection while reading upstream",
             "The backend ended the connection in the middle of its answer.",
@@ -129,7 +129,9 @@ MEANINGS: tuple[Meaning, ...] = (
     Meaning(("limit-requests", "limit-connections"), "limiting requests",
             "nginx rejects visitors by its own limits. This is no gateway error."),
     Meaning(("backend-stderr",), "FastCGI sent in stderr", "The backend wrote this text. Read its own log."),
-    Meaning(("redirection-cycle", "cache-missing", "auth-request-failed", "proxy-protocol-broken"),
+    Meaning(("proxy-protocol-broken",), "broken header: \"GET / HTTP/1.0\" while reading PROXY protocol",
+            "A listener requires the PROXY protocol, and a connection came without it.", ("proxy-protocol-mismatch",)),
+    Meaning(("redirection-cycle", "cache-missing", "auth-request-failed"),
             "rewrite or internal redirection cycle", "nginx itself ended the request. The backend was not asked."),
 )
 
