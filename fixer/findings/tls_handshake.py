@@ -24,13 +24,19 @@ HandshakeProblem: TypeAlias = Literal["untrusted", "no-version"]
 
 def handshake_verdict(case: Case, kinds: Kinds, kind: HandshakeProblem) -> Verdict:
     """Return the verdict about every TLS route that fails our probe and has such a line in nginx's recent log."""
+    return conclude(*handshake_findings(case, kinds, kind))
+
+
+def handshake_findings(case: Case, kinds: Kinds,
+                       kind: HandshakeProblem) -> tuple[list[Finding], list[str], list[Evidence]]:
+    """Return these findings, what could not be read, and the evidence that rules them out."""
     def found(nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEvent, ...], asked: bool) -> Finding | None:
         if not is_failing(judged) or judged.facts.route.scheme != "https":
             return None
 
         return FINDING_MAKERS[kind](case, (nginx, judged, events), "certain" if asked else "likely")
 
-    return conclude(*for_each_logged_route(case, kinds, found))
+    return for_each_logged_route(case, kinds, found)
 
 
 # What nginx and a TLS backend disagree about (trust, name, version), and the directives that settle it.
