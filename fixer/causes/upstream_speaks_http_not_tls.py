@@ -82,7 +82,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     other = answer_in_other_scheme(case, trouble, "without")
     if not isinstance(other, ProbeResult):
         return other
-    if (silent or hung_up) and needs_tls(other):
+    if needs_tls(other):
         return shown      # it accepts TLS, and is slow, or refused ours
     said = "no answer to the handshake" if silent else heard.body[:100] or (
         "it hung up in the handshake" if hung_up else "refused")

@@ -3,7 +3,7 @@ nginx logs `upstream prematurely closed connection` (502). Use the directive tha
 
 By hand
   grep -n socket /path/to/app.ini              # socket, or http-socket?
-  grep -RnE '(proxy|uwsgi|fastcgi)_pass' /etc/nginx/
+  grep -RnE '(proxy|uwsgi|fastcgi|grpc)_pass' /etc/nginx/
   uwsgi_pass ADDRESS; include uwsgi_params;    # in that location, to uWSGI's socket =
   proxy_pass http://ADDRESS;                   # in that location, to http-socket =, gunicorn or uvicorn
   nginx -t && nginx -s reload
@@ -11,11 +11,12 @@ By hand
 What it is
   uWSGI has two kinds of sockets: `socket =` takes its own binary protocol (nginx: `uwsgi_pass`), `http-socket =` takes
   HTTP (nginx: `proxy_pass`). One end was changed, or copied from another project, and the other was not. The same with
-  `fastcgi_pass` or `uwsgi_pass` to a server that takes HTTP only (gunicorn, uvicorn).
+  `fastcgi_pass`, `uwsgi_pass` or `grpc_pass` to a server that takes HTTP/1 only (gunicorn, uvicorn).
 
 Why nginx says 502
   The backend takes nginx's first bytes for something else and hangs up: `upstream prematurely closed connection while
-  reading response header from upstream`. `fastcgi_pass` to HTTP: `upstream sent unsupported FastCGI protocol version`.
+  reading response header from upstream`. `fastcgi_pass` to HTTP: `upstream sent unsupported FastCGI protocol version`;
+  `grpc_pass` to HTTP/1: `upstream sent too large http2 frame: 4740180`, which are the letters HTT read as a length.
 
 How it is told apart
   The service runs, holds the very socket that nginx asks for, and its command or ini file says what it speaks there.
@@ -31,6 +32,7 @@ Variants
   backend-is-uwsgi      the backend speaks uwsgi, and the pass is proxy_pass
   uwsgi-pass-to-http    the backend speaks HTTP, and the pass is uwsgi_pass
   fastcgi-pass-to-http  the backend speaks HTTP, and the pass is fastcgi_pass
+  grpc-pass-to-http     the backend speaks HTTP/1, and the pass is grpc_pass
 """
 
 from __future__ import annotations
@@ -41,7 +43,7 @@ from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.cause import Cause, conclude, for_each_failing_address
 from fixer.analysis.evidence import bindings_of, config_evidence, endpoint_text, listener_at, pids_of
 from fixer.analysis.load.server_protocol import PASS_DIRECTIVES, http_on_uwsgi_evidence, protocol_of
-from fixer.analysis.nginx_errors import Kinds, routes_text, symptom_evidence
+from fixer.analysis.nginx_errors import Kinds, events_for, routes_text, symptom_evidence
 from fixer.analysis.ownership.configured import is_unmanaged_user_process
 from fixer.analysis.service_state import start_time_of, state_evidence
 from fixer.lazy.regex import regex
@@ -58,8 +60,9 @@ from fixer.repairs.nginx_directives import edit_passes_repair
 _PROTOCOL_NAMES = {"http": "HTTP", "uwsgi": "uWSGI's own protocol"}
 _PROTOCOL_ERRORS: Kinds = (TIMED_OUT - {"connect-timeout-kernel"}) | {
     "closed-before-answer", "closed-in-body", "closed-elsewhere", "reset-before-answer", "reset-in-body",
-    "reset-in-tunnel", "read-failed", "wrong-protocol", "header-malformed", "not-http",
+    "reset-in-tunnel", "read-failed", "wrong-protocol", "header-malformed", "not-http", "answer-unexpected",
 }
+_HTTP_AS_FRAME = "upstream sent too large http2 frame: 4740180"     # the letters HTT of HTTP/1
 
 
 def judge(case: Case) -> Verdict:
@@ -71,11 +74,13 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     endpoint, kind = trouble.endpoint, trouble.routes[0].route.kind
     holder = _holding_service(case, endpoint)
     shown = config_evidence(case.snapshot, trouble.nginx, endpoint)
-    if holder is None or kind in ("grpc_pass", "scgi_pass"):
+    if holder is None or kind == "scgi_pass" or (kind == "grpc_pass" and not _has_answered_http(case, trouble)):
         return shown
     if isinstance(endpoint.http, Known) and endpoint.http.value.status is not None:
         return Evidence("probe", endpoint_text(endpoint), f"answers {endpoint.http.value.status}")
     spoken, why = _spoken_protocol(holder)
+    if kind == "grpc_pass":
+        spoken = "http"
     if not spoken or kind == PASS_DIRECTIVES[spoken] or (spoken == "uwsgi" and kind != "proxy_pass"):
         return shown
     return Finding(
@@ -89,6 +94,11 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
             case, trouble, _PROTOCOL_ERRORS)))),
         repairs=(_repair(case, trouble, holder, spoken),),
     )
+
+
+def _has_answered_http(case: Case, trouble: FailingAddress) -> bool:
+    """Return whether nginx took the beginning of an HTTP/1 answer for a frame of HTTP/2."""
+    return any(event.message.startswith(_HTTP_AS_FRAME) for event in events_for(case, trouble, {"answer-unexpected"}))
 
 
 def _holding_service(case: Case, endpoint: Endpoint) -> Service | None:
@@ -125,14 +135,14 @@ CAUSE = Cause(
     id="wrong-protocol",
     title="nginx speaks another protocol than its backend takes",
     family="beyond the guide",
-    variants=("backend-is-uwsgi", "uwsgi-pass-to-http", "fastcgi-pass-to-http"),
+    variants=("backend-is-uwsgi", "uwsgi-pass-to-http", "fastcgi-pass-to-http", "grpc-pass-to-http"),
     verdict=judge,
     page=__doc__,
 )
 
 # Repairs of a pass with the wrong protocol.
 REPAIR_ID = "speak-its-protocol"
-_TARGET = regex(r"^(?:http://)?(?P<to>unix:(?://)?/[^\s:$]+|[\w.\[\]:-]+)(?P<page>:?/?)$")
+_TARGET = regex(r"^(?:(?:http|grpc)://)?(?P<to>unix:(?://)?/[^\s:$]+|[\w.\[\]:-]+)(?P<page>:?/?)$")
 # A variable behind the scheme, or that another pass takes as it is: its values are addresses.
 _VARIABLE = regex(r"^(?P<to>\$(?:\w+|\{\w+\}))(?P<page>)$")
 _PLAIN_ADDRESS = regex(r"^(?:unix:/[^\s:$]+|[\w.\[\]:-]+)$")

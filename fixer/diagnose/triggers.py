@@ -24,8 +24,8 @@ _ADDRESS_OR_LATE: frozenset[Trigger] = _ADDRESS | READ_TIMEOUT
 TRIGGERS: Mapping[str, frozenset[Trigger]] = {
     **dict.fromkeys((
         "crash-dependency-down", "crash-file-access", "firewall-drop", "firewall-reject", "mac-denied", "no-resolver",
-        "sandbox-denied", "unix-socket-missing", "unix-socket-permission", "upstream-expects-tls",
-        "upstream-speaks-http-not-tls", "wrong-bind-address", "wrong-port", "wrong-protocol",
+        "proxy-protocol-mismatch", "sandbox-denied", "unix-socket-missing", "unix-socket-permission",
+        "upstream-expects-tls", "upstream-speaks-http-not-tls", "wrong-bind-address", "wrong-port", "wrong-protocol",
     ), _ADDRESS),
     **dict.fromkeys(("crash-missing-env", "network-detached", "wrong-host"), _ADDRESS_OR_STOPPED),
     **dict.fromkeys(("cpu-throttled", "memory-pressure", "route-broken"), _ADDRESS_OR_LATE),
@@ -42,7 +42,8 @@ TRIGGERS: Mapping[str, frozenset[Trigger]] = {
     "keepalive-race": frozenset({"closed-before-answer", "reset-before-answer", "reset-while-sending"}),
     "slow-start": _ADDRESS | {"container-unhealthy"},
     "timeout-too-short": _ADDRESS_OR_LATE | {"timeout-send"},
-    "tls-mismatch": frozenset({"tls-version"}),
+    "tls-mismatch": frozenset({"tls-version", "tls-certificate-file"}),
+    "tls-sni-missing": frozenset({"tls-handshake", "tls-peer-closed"}),
     "tls-verify-failed": frozenset({"tls-verify", "tls-name"}),
 }
 

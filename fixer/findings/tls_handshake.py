@@ -9,9 +9,11 @@ from fixer.analysis.case import Case
 from fixer.analysis.cause import conclude
 from fixer.analysis.nginx_errors import Kinds, for_each_logged_route, is_failing, logged_evidence, service_of_route
 from fixer.analysis.route_verdict import RouteVerdict
+from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Confidence, Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
+from fixer.model.nginx_config import Route
 from fixer.model.snapshot import ErrorEvent, Nginx, Service
 from fixer.repairs.command_options import TLS_OPTIONS, option_value
 from fixer.repairs.file_edits import NotEditable, check_and_reload_steps, edit_risk, overwriters_text
@@ -22,13 +24,19 @@ HandshakeProblem: TypeAlias = Literal["untrusted", "no-version"]
 
 def handshake_verdict(case: Case, kinds: Kinds, kind: HandshakeProblem) -> Verdict:
     """Return the verdict about every TLS route that fails our probe and has such a line in nginx's recent log."""
+    return conclude(*handshake_findings(case, kinds, kind))
+
+
+def handshake_findings(case: Case, kinds: Kinds,
+                       kind: HandshakeProblem) -> tuple[list[Finding], list[str], list[Evidence]]:
+    """Return these findings, what could not be read, and the evidence that rules them out."""
     def found(nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEvent, ...], asked: bool) -> Finding | None:
         if not is_failing(judged) or judged.facts.route.scheme != "https":
             return None
 
         return FINDING_MAKERS[kind](case, (nginx, judged, events), "certain" if asked else "likely")
 
-    return conclude(*for_each_logged_route(case, kinds, found))
+    return for_each_logged_route(case, kinds, found)
 
 
 # What nginx and a TLS backend disagree about (trust, name, version), and the directives that settle it.
@@ -41,8 +49,8 @@ _NAME_MISMATCH = regex(r'upstream SSL certificate does not match "(?P<name>[^"]*
 _DATE_ERRORS = frozenset({9, 10})                                 # X509_V_ERR_CERT_NOT_YET_VALID, …_HAS_EXPIRED
 # no issuer, self-signed, not trusted
 _UNTRUSTED_ERRORS = frozenset({2, 18, 19, 20, 21, 27})
-_PATH = r"/[^\s;'\"{}$\\]+"
-_NAME = r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9])?"
+FILE_PATH = r"/[^\s;'\"{}$\\]+"
+HOST_NAME = r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9])?"
 _PROTOCOLS = regex(rb"^[^#\n]*\bproxy_ssl_protocols\s+([^;#{}]+);")
 _DEFAULT_PROTOCOLS = "TLSv1.2 TLSv1.3"
 
@@ -61,14 +69,14 @@ def _untrusted_finding(case: Case, where: LoggedRoute, confidence: Confidence) -
         variant, what = "tls-verify-name", f"it does not contain the name {named['name'][:100]}"
         need = Need(NAME_KEY, "value",
                     f"a name in the certificate of {_backend_text(service)}{beside}; nginx expects "
-                    f"{named['name'][:100]}", pattern=_NAME)
-        repair = _directive_repair(case, where, "name-certificate", need, (("proxy_ssl_name", "{}"),))
+                    f"{named['name'][:100]}", pattern=HOST_NAME)
+        repair = _directive_repair(case, where, "name-certificate", need, (("proxy_ssl_name", "{tls_name}"),))
     elif code in _UNTRUSTED_ERRORS:
         variant, what = "tls-verify-unknown-ca", f"no CA that nginx trusts has signed it ({why})"
         itself = f"; it is self-signed, so trust its own file{beside}" if code == 18 and own else ""
         need = Need(CA_KEY, "value", f"the CA file that nginx should trust for {_backend_text(service)}{itself}",
-                    pattern=_PATH)
-        repair = _directive_repair(case, where, "trust-certificate", need, (("proxy_ssl_trusted_certificate", "{}"),))
+                    pattern=FILE_PATH)
+        repair = _directive_repair(case, where, "trust-certificate", need, (("proxy_ssl_trusted_certificate", "{ca}"),))
     else:
         times = code in _DATE_ERRORS
         variant, what = "tls-verify-expired" if times else "tls-verify-unknown-ca", why or "it is not valid"
@@ -121,23 +129,31 @@ def _certificate_file_of(service: Service | None) -> str:
 
 def _directive_repair(case: Case, where: LoggedRoute, name: str, need: Need | None,
                       wishes: Sequence[tuple[str, str]]) -> Repair:
-    """Return a repair that sets directives of the location; `{}` in them stands for the chosen value."""
-    nginx, route = where[0], where[1].facts.route
-    chosen = case.inputs.get(need.key, need.default) if need is not None else ""
-    settings = "; ".join(f"{key} {value.format(chosen or 'VALUE')}" for key, value in wishes)
-    needs = (need,) if need is not None else ()
-    summary = f"set {settings} for {route.location}"
-    if chosen is None:
-        return Repair(name, "safe", summary, (), needs)
-    sets = [DirectiveValue(route, key, value.format(chosen)) for key, value in wishes]
-    edit = set_directives(case.snapshot, nginx, sets, summary)
+    """Return `location_directives_repair` for the one location."""
+    return location_directives_repair(case, where[0], (where[1].facts.route,), Repair(
+        name, "safe", f"for {where[1].facts.route.location}", (), (need,) if need is not None else ()), wishes)
+
+
+def location_directives_repair(case: Case, nginx: Nginx, routes: Sequence[Route], draft: Repair,
+                               wishes: Sequence[tuple[str, str]]) -> Repair:
+    """Return a repair that sets directives of locations; `{KEY}` in them stands for the value of that need. `draft` has
+    its id, the end of its summary, and what it needs."""
+    given = {need.key: case.inputs.get(need.key, need.default) for need in draft.needs}
+    chosen = {key: value or "VALUE" for key, value in given.items()}
+    settings = "; ".join(f"{key} {value.format(**chosen)}" for key, value in wishes)
+    made = replace(draft, summary=f"set {settings} {draft.summary}")
+    if None in given.values():
+        return made
+    sets = [DirectiveValue(route, key, value.format(**chosen)) for route in routes for key, value in wishes]
+    edit = set_directives(case.snapshot, nginx, sets, made.summary)
     if isinstance(edit, NotEditable):
-        manual = (f"set {settings} in the location at {route.source.file}:{route.source.line}; fixer cannot do this: "
-                  f"{edit.reason}")
-        return Repair(name, "manual", summary, (), needs, manual)
-    summary = f"set {settings} at {edit.where[0]}{overwriters_text((edit.file,))}"
-    return Repair(name, edit_risk((edit.file,), "safe"), summary,
-                  (edit.step, *check_and_reload_steps(case.snapshot, nginx)), needs)
+        spots = ", ".join(dict.fromkeys(f"{route.source.file}:{route.source.line}" for route in routes[:3]))
+        return replace(made, risk="manual", manual=(
+            f"set {settings} in the location at {spots}; fixer cannot do this: {edit.reason}"))
+    return replace(
+        made, risk=edit_risk((edit.file,), "safe"),
+        summary=f"set {settings} at {', '.join(edit.where[:3])}{overwriters_text((edit.file,))}",
+        steps=(edit.step, *check_and_reload_steps(case.snapshot, nginx)))
 
 
 def _finding(case: Case, where: LoggedRoute, *, names: tuple[str, str], summary: str, repair: Repair,

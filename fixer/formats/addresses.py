@@ -13,6 +13,13 @@ DOCKER_RESOLVER = "127.0.0.11"
 _ANY = frozenset({"", ANY_IPV4, ANY_IPV6, "*"})
 _LOOPBACK = regex(r"^(?:127\.\d+\.\d+\.\d+|::1|::ffff:127\.\d+\.\d+\.\d+)$")
 
+_HOST_NAME = regex(r"^(?![\d.]+$)[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?$")
+
+
+def is_host_name(text: str) -> bool:
+    """Return whether it is a name as a TLS handshake sends it: no address, no variable, no pattern."""
+    return bool(_HOST_NAME.match(text))
+
 
 def is_loopback(address: str) -> bool:
     """Return True for an address that never leaves the node."""

@@ -77,6 +77,18 @@ class KeptConnections:
 
 
 @dataclass(frozen=True, slots=True)
+class BackendTls:
+    """What nginx says of itself in a handshake with the backend, as written: `sends_name` the name of the server, that
+    of the pass unless `name` is set. `host` is the header Host, empty for nginx's own."""
+
+    sends_name: bool = False
+    name: str = ""
+    host: str = ""
+    certificate: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     r"""A location that hands requests upstream. `id` is r1, r2 … in configuration order.
     `location` is the pattern as written (`/api`, `= /x`, `~ \\.php$`, `@name`). `path` is a request path that matches
@@ -111,6 +123,7 @@ class Route:
     busy_buffers: int = 0  # bytes that may be in transit to the client, 0 if not configured
     masked_by: str = ""  # the error_page that changes the status of a 502 or 504, and its location
     kept: KeptConnections | None = None  # None without an upstream block
+    tls: BackendTls = BackendTls()
 
     @property
     def listen_text(self) -> str:

@@ -206,6 +206,10 @@ class Endpoint:
     single_address: str = ""
     # the answer to TLS after plain HTTP was closed, or the reverse
     other_scheme_probe: Fact[ProbeResult] = Unknown("not asked")
+    # the answer to the same request behind a PROXY header, after it was hung up on with and without TLS
+    proxy_header_probe: Fact[ProbeResult] = Unknown("not asked")
+    # (name, result) of each TLS handshake of ours; the name is empty if none was sent
+    tls_names: tuple[tuple[str, ProbeResult], ...] = ()
 
     @property
     def port_on_node(self) -> int:

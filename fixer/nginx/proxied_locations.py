@@ -8,6 +8,7 @@ from typing import NamedTuple, cast
 from fixer.lazy.dataclass import replace
 from fixer.model.nginx_config import KeptConnections, Listen, PassKind, Route, ServerBlock, Span, StaticLocation
 from fixer.nginx.address import parse_duration, parse_size, text_of
+from fixer.nginx.backend_tls import backend_tls, tls_directives
 from fixer.nginx.effective_config import Effective, Node, word_span
 from fixer.nginx.kept_connections import Reuse
 from fixer.nginx.listen import Listens, server_names
@@ -58,6 +59,7 @@ class _Level(NamedTuple):
     access: tuple[Node, ...] = ()
     any_will_do: bool = False
     assembles: bool = False  # anywhere in the `http` block
+    tls: Mapping[bytes, str] = {}
 
 
 class _Draft(NamedTuple):
@@ -212,7 +214,7 @@ class Routes:
         top = _Level("", None, self._timeouts(block, {}), Variables(maps, {}), upgrades=_upgrades(block, above=False),
                      reuse=Reuse().within(block), retries=_retries(block, {}), pages=_pages(block, ()),
                      auth=_auth(block, ""), access=_access(block, ()), any_will_do=_any_will_do(block, above=False),
-                     assembles=_assembles(block))
+                     assembles=_assembles(block), tls=tls_directives(block, {}))
         self._listens.learn(node for node in block if node.name == b"server")
         for node in block:
             if node.name == b"server" and node.block is not None:
@@ -239,7 +241,7 @@ class Routes:
             place=server.locations.root, upgrades=_upgrades(block, above=top.upgrades), reuse=top.reuse.within(block),
             retries=_retries(block, top.retries), pages=_pages(block, top.pages),
             auth=_auth(block, top.auth), access=_access(block, top.access),
-            any_will_do=_any_will_do(block, above=top.any_will_do),
+            any_will_do=_any_will_do(block, above=top.any_will_do), tls=tls_directives(block, top.tls),
         )
         self._note_inside(block, server, level)
         if top.assembles:
@@ -290,7 +292,7 @@ class Routes:
             label, place, timeouts, level.variables.within(block), level.conditional, b"internal" in names,
             _upgrades(block, above=level.upgrades), level.reuse.within(block), _retries(block, level.retries),
             _pages(block, level.pages), _auth(block, level.auth), _access(block, level.access),
-            _any_will_do(block, above=level.any_will_do),
+            _any_will_do(block, above=level.any_will_do), tls=tls_directives(block, level.tls),
         )
         self._note_inside(block, server, inner)
         _note_fallback(block, server, place)
@@ -378,6 +380,7 @@ class Routes:
                 (server.number, level.label) not in self._mirrored),
             denies_all=not asked_first and _denies_all(level),
             kept=self._kept(target.upstream, level.reuse) if node.name == b"proxy_pass" else None,
+            tls=backend_tls(level.tls, family),
         )
 
     def _kept(self, group: str, reuse: Reuse) -> KeptConnections | None:

@@ -22,7 +22,7 @@ from fixer.observe.nginx.endpoints import (
     probe_result,
     with_services,
 )
-from fixer.observe.nginx.probe_follow_ups import swapped_tls_result
+from fixer.observe.nginx.probe_follow_ups import proxy_header_result, swapped_tls_result, tls_name_results
 from fixer.observe.nginx.probes import ProbePlan
 from fixer.observe.nginx.sites import Address, Site
 from fixer.observe.view.node_view import ENGINE, View, container_of, node_of
@@ -45,6 +45,7 @@ def build_endpoints(site: Site, plan: ProbePlan, look: Look) -> Iterator[Endpoin
         yield replace(
             same[key], id=address.id, file=server.span.file, line=server.span.line, start=server.span.start,
             end=server.span.end, down=server.down, backup=server.backup,
+            tls_names=tls_name_results(address, site, plan),
         )
 
 
@@ -85,6 +86,7 @@ def _build_endpoint(address: Address, probe: Probe | None, site: Site, look: Loo
         http=answered if is_get else Unknown("the upstream protocol is not HTTP" if probe is not None else "not asked"),
         down=server.down, backup=server.backup, path=probe.path if probe is not None and probe.path else "/",
         other_scheme_probe=swapped_tls_result(probe, site.view),
+        proxy_header_probe=proxy_header_result(probe, site.view),
     )
     return with_services(made, services, container)
 

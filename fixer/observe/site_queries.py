@@ -23,7 +23,12 @@ from fixer.observe.nginx.nginx_masters import (
     parsed_config,
 )
 from fixer.observe.nginx.nginx_place import build_option_queries, remaining_config_queries, was_listed
-from fixer.observe.nginx.probe_follow_ups import later_log_queries, swapped_tls_probes
+from fixer.observe.nginx.probe_follow_ups import (
+    later_log_queries,
+    other_tls_name_probes,
+    proxy_header_probes,
+    swapped_tls_probes,
+)
 from fixer.observe.nginx.sites import Site
 
 with lazy_imports():
@@ -70,6 +75,8 @@ def _queries_of_site(site: Site, look: Look) -> Iterator[Query]:
     plan = look.plan(site)
     yield from plan.by_address.values()
     yield from swapped_tls_probes(plan, site.view)
+    yield from proxy_header_probes(plan, site.view)
     for probes in plan.by_route.values():
         yield from probes
+    yield from other_tls_name_probes(site, plan)
     yield from later_log_queries(site, plan, look.views, look.containers)

@@ -7,8 +7,9 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Unknown
+from fixer.model.nginx_config import BackendTls
 from fixer.model.plan import WriteFile
-from tests.causes.snapshot_builders import BAD_GATEWAY, Scene, finding_of, healthy_scene, roots, verdict_of
+from tests.causes.snapshot_builders import BAD_GATEWAY, Scene, finding_of, healthy_scene, probe, roots, verdict_of
 from tests.causes.tls_mismatch_builders import ALERT, told
 
 CAUSE = "tls-mismatch"
@@ -55,3 +56,44 @@ def test_unknown_without_the_log() -> None:
     scene = healthy_scene().answers(BAD_GATEWAY)
     scene.nginx["errors"] = Unknown("denied")
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Undetermined)
+
+
+# The certificate that nginx shows its backend.
+FILE = "/etc/nginx/tls/ours.pem"
+GONE = (f'cannot load certificate "{FILE}": BIO_new_file() failed (SSL: error:80000002:system library::No such file or '
+        f'directory:calling fopen({FILE}, r) error:10000080:BIO routines::no such file)')
+BY_VARIABLE = BackendTls(certificate="$papers.pem", key="$papers.key")
+
+
+def lost(message: str = GONE, *, path: str = "/", **route: object) -> Scene:
+    scene = healthy_scene().answers(probe(500, body="<hr><center>nginx/1.26.3</center>"))
+    scene.route[0] = {"scheme": "https", "tls": BY_VARIABLE, **route}
+    return scene.logs(message, None, "connecting to upstream", path=path)
+
+
+@pytest.mark.parametrize(("message", "said", "step"), [
+    (GONE, "it is not there", "put the file"),
+    (GONE.replace("certificate ", "certificate key ", 1), "it is not there", "put the file"),
+    (GONE.replace("No such file or directory", "Permission denied"), "its workers may not read it", "let nginx's workers read"),
+])
+def test_hit_a_file_that_a_variable_names_cannot_be_read(message: str, said: str, step: str) -> None:
+    diagnosis = diagnose(lost(message).snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    first = finding_of(diagnosis, CAUSE)
+    assert (first.variant, first.confidence) == ("tls-client-cert-file-missing", "certain")
+    assert FILE in first.summary and said in first.summary
+    assert any(e.text == "proxy_ssl_certificate $papers.pem" for e in first.evidence)
+    (repair,) = first.repairs
+    assert (repair.risk, repair.steps) == ("manual", ()) and step in repair.manual and FILE in repair.manual
+
+
+def test_a_file_of_another_page_is_likely() -> None:
+    assert found(lost(path="/login")).confidence == "likely"
+
+
+@pytest.mark.parametrize("scene", [
+    lost().answers(probe(200)), lost(scheme="http"), lost(tls=BackendTls(certificate=FILE, key=FILE)),
+    lost('cannot load certificate "data:$cert": PEM_read_bio_X509_AUX() failed'),
+])
+def test_miss_no_file_is_missing_now(scene: Scene) -> None:
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)

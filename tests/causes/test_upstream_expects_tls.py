@@ -10,7 +10,7 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Diagnosis, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
-from fixer.model.nginx_config import Span
+from fixer.model.nginx_config import BackendTls, Span
 from fixer.model.plan import CheckNginx, ReloadNginx, WriteFile
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
@@ -144,3 +144,69 @@ def test_servers_of_one_group_are_one_finding() -> None:
     diagnosis = diagnose(replace(snapshot, routes=(both,)))
     assert roots(diagnosis) == [CAUSE]
     assert [e.where for e in diagnosis.findings[0].evidence].count("https://127.0.0.1:8001") == 1
+
+
+# The backend demands a certificate of its clients.
+DEMANDS = ("/usr/bin/uvicorn", "app.main:app", "--port", "8000", "--ssl-cert-reqs", "2")
+SHOWN = {"client_certificate": "/etc/nginx/tls/ours.pem", "client_key": "/etc/nginx/tls/ours.key"}
+ALERT = "SSL_read() failed (SSL: error:0A00045C:SSL routines::tlsv13 alert certificate required:SSL alert number 116)"
+CLOSED_LINE = "upstream prematurely closed connection"
+
+
+def uncertified(heard: Any = CLOSED, argv: tuple[str, ...] = DEMANDS, line: str = CLOSED_LINE, **route: Any) -> Scene:
+    made = Scene().with_service(service(argv=argv), listener(8000, 200)).answers(BAD_GATEWAY)
+    page = made.files[0]
+    data = page.data.replace(b"http://", b"https://")
+    made.files = [replace(page, data=data)]
+    made.route[0] = {"scheme": "https", "source": Span(SITE, 3, data.index(b"proxy_pass"), 0), **route}
+    made.logs(line, None, "reading response header from upstream")
+    return made.endpoint(http=heard if isinstance(heard, Unknown) else Known(heard), tcp=Known(probe()))
+
+
+@pytest.mark.parametrize(("error", "phase"), [("closed", "head"), ("reset", "head"), ("permission", "head"), ("tls", "tls")])
+def test_hit_its_command_demands_a_certificate_and_nginx_shows_none(error: str, phase: str) -> None:
+    diagnosis = diagnose(uncertified(probe(error=error, phase=phase)).snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    found = finding_of(diagnosis, CAUSE)
+    assert (found.variant, found.confidence) == ("tls-client-cert-required", "certain")
+    assert any(e.text == "--ssl-cert-reqs 2" for e in found.evidence)
+    (repair,) = found.repairs
+    assert [need.key for need in repair.needs] == ["client_certificate", "client_key"] and not repair.steps
+
+
+def test_both_files_are_written_into_the_location() -> None:
+    write, check, reload = finding_of(diagnose(uncertified().snapshot(), SHOWN), CAUSE).repairs[0].steps
+    assert isinstance(write, WriteFile) and isinstance(check, CheckNginx) and isinstance(reload, ReloadNginx)
+    assert b"proxy_ssl_certificate /etc/nginx/tls/ours.pem;" in (write.after or b"")
+    assert b"proxy_ssl_certificate_key /etc/nginx/tls/ours.key;" in (write.after or b"")
+
+
+def test_one_of_the_two_files_is_not_enough() -> None:
+    only = {"client_certificate": "/etc/nginx/tls/ours.pem"}
+    assert not finding_of(diagnose(uncertified().snapshot(), only), CAUSE).repairs[0].steps
+
+
+@pytest.mark.parametrize("argv", [("uvicorn", "app:app", "--ssl-cert-reqs=2"), ("gunicorn", "--cert-reqs", "2", "app:app")])
+def test_hit_whatever_the_form_of_the_option(argv: tuple[str, ...]) -> None:
+    assert roots(diagnose(uncertified(argv=argv).snapshot())) == [CAUSE]
+
+
+def test_hit_by_the_alert_in_nginxs_log() -> None:
+    found = finding_of(diagnose(uncertified(argv=("/usr/bin/uvicorn", "a:b"), line=ALERT).snapshot()), CAUSE)
+    assert (found.variant, found.confidence) == ("tls-client-cert-required", "certain")
+
+
+def test_without_a_handshake_of_ours_it_is_likely() -> None:
+    assert finding_of(diagnose(uncertified(Unknown("not asked")).snapshot()), CAUSE).confidence == "likely"
+
+
+@pytest.mark.parametrize("made", [
+    uncertified(tls=BackendTls(certificate="/c.pem", key="/c.key")),            # it shows one: another fault
+    uncertified(argv=("/usr/bin/uvicorn", "a:b", "--ssl-cert-reqs", "1")),      # it only asks for one
+    uncertified(argv=("/usr/bin/uvicorn", "a:b")), uncertified(GOOD), uncertified(scheme="http"),
+    uncertified(probe(error="slow", phase="head")), uncertified(probe(error="refused")),
+])
+def test_miss_nothing_demands_a_certificate(made: Scene) -> None:
+    snapshot = made.snapshot()
+    verdict = verdict_of(diagnose(snapshot), CAUSE)
+    assert isinstance(verdict, RuledOut | Undetermined)

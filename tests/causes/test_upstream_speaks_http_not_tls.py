@@ -62,6 +62,12 @@ def test_miss_a_handshake_that_fails_for_another_reason() -> None:
     assert isinstance(verdict_of(judged(other=Known(replace(NO_TLS, error="closed"))), CAUSE), RuledOut)
 
 
+def test_miss_a_port_that_says_that_it_takes_tls_refuses_this_handshake_alone() -> None:
+    """A server without a certificate for whoever names nobody answers plain requests by that 400."""
+    said = probe(400, body="<center>The plain HTTP request was sent to HTTPS port</center>")
+    assert isinstance(verdict_of(judged(other=Known(said)), CAUSE), RuledOut)
+
+
 def test_unknown_where_it_could_not_be_asked_plainly() -> None:
     assert isinstance(verdict_of(judged(other=Unknown("not asked")), CAUSE), Undetermined)
 

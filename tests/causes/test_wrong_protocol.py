@@ -112,6 +112,30 @@ def test_hit_fastcgi_is_spoken_to_http_and_headers_that_are_there_stay_alone(run
     assert written(diagnosis) == "location / { proxy_set_header Host $host; proxy_pass http://127.0.0.1:8000; }\n"
 
 
+FRAME = ("upstream sent too large http2 frame: 4740180", None)
+HTTP_SERVER: dict[str, Any] = {"key": "", "runtime": "uvicorn", "argv": ("uvicorn", "a:b"), "http": Unknown("not asked")}
+
+
+@pytest.mark.parametrize("page", ["127.0.0.1:8000", "grpc://127.0.0.1:8000"])
+def test_hit_http2_is_spoken_to_http1(page: str) -> None:
+    diagnosis = judged("grpc_pass", page=page, line=FRAME, **HTTP_SERVER)
+    found = finding_of(diagnosis, CAUSE)
+    assert (found.variant, found.confidence, found.repairs[0].risk) == ("grpc-pass-to-http", "certain", "safe")
+    assert "proxy_pass http://127.0.0.1:8000;" in written(diagnosis)
+    assert any(FRAME[0] in e.text for e in found.evidence)
+
+
+@pytest.mark.parametrize("line", [("upstream sent too large http2 frame: 4740181", None),
+                                  ("upstream prematurely closed connection", None)])
+def test_miss_a_server_of_grpc_that_fails_otherwise(line: tuple[str, int | None]) -> None:
+    assert isinstance(verdict_of(judged("grpc_pass", page="127.0.0.1:8000", line=line, **HTTP_SERVER), CAUSE), RuledOut)
+
+
+def test_a_pass_of_grpc_over_tls_is_a_persons_to_edit() -> None:
+    (repair,) = finding_of(judged("grpc_pass", page="grpcs://127.0.0.1:8000", line=FRAME, **HTTP_SERVER), CAUSE).repairs
+    assert (repair.risk, repair.steps) == ("manual", ())
+
+
 @pytest.mark.parametrize("page", ["http://127.0.0.1:8000/api/", "http://127.0.0.1:8000$request_uri"])
 def test_hit_a_pass_that_says_more_is_a_persons_to_edit(page: str) -> None:
     first = finding_of(judged(page=page), CAUSE).repairs[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.formats.addresses import is_loopback, is_own_host, is_wildcard, reached_at
+from fixer.formats.addresses import is_host_name, is_loopback, is_own_host, is_wildcard, reached_at
 
 
 @pytest.mark.parametrize(("address", "loopback", "own", "wildcard", "reached"), [
@@ -19,3 +19,12 @@ from fixer.formats.addresses import is_loopback, is_own_host, is_wildcard, reach
 def test_what_an_address_stands_for(address: str, loopback: bool, own: bool, wildcard: bool, reached: str) -> None:
     assert (is_loopback(address), is_own_host(address), is_wildcard(address)) == (loopback, own, wildcard)
     assert reached_at(address) == reached
+
+
+@pytest.mark.parametrize(("text", "is_name"), [
+    ("shop.internal", True), ("api", True), ("3scale.net", True), ("a_b.example", True), ("127.0.0.1", False),
+    ("::1", False), ("[::1]", False), ("_", False), ("", False), ("*.example.com", False), ("$host", False),
+    ("~^a$", False), ("a b", False), ("a" * 300, False),
+])
+def test_what_a_handshake_sends_as_a_name(text: str, is_name: bool) -> None:
+    assert is_host_name(text) is is_name

@@ -1,9 +1,11 @@
-"""Queries after the probes: nginx's log with the errors of our own requests, and probes with TLS swapped."""
+"""Queries after the probes: nginx's log with the errors of our own requests, probes with TLS swapped or behind a PROXY
+header, and handshakes with other names."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from fixer.formats.addresses import is_host_name
 from fixer.lazy.dataclass import replace
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.nginx_config import Route
@@ -14,7 +16,7 @@ from fixer.observe.nginx.endpoints import probe_result
 from fixer.observe.nginx.nginx_masters import LOG_TAIL, error_log_paths, journal_log_query, later_log_query
 from fixer.observe.nginx.nginx_place import deleted_log_queries
 from fixer.observe.nginx.probes import ProbePlan, is_good_answer, recently_failing_routes
-from fixer.observe.nginx.sites import Site
+from fixer.observe.nginx.sites import Address, Site
 from fixer.observe.view.node_view import ENGINE, View, container_of
 
 _GATEWAY_STATUSES = frozenset({500, 502, 504})       # statuses that nginx itself answers if the upstream fails
@@ -97,3 +99,77 @@ def swapped_tls_result(probe: Probe | None, view: View) -> Fact[ProbeResult]:
     """Return the result of the swapped probe; Unknown if it was not made."""
     made = swap_tls(probe, view) if probe is not None else None
     return probe_result(view.node.answers.get(made)) if made is not None else Unknown("not asked")
+
+
+def proxy_header_probe(probe: Probe | None, view: View) -> Probe | None:
+    """Return the same request behind a PROXY header, if the address hung up on it with and without TLS; else None."""
+    heard = probe_result(view.node.answers.get(probe)) if probe is not None else None
+    if probe is None or not isinstance(heard, Known) or probe.path is None or probe.proxy_protocol or (
+            heard.value.error not in ("closed", "reset", "tls") or heard.value.phase == "connect"):
+        return None
+    swapped = swap_tls(probe, view)
+    other = probe_result(view.node.answers.get(swapped)) if swapped is not None else None
+    if other is not None and (isinstance(other, Unknown) or other.value.status is not None):
+        return None
+    return replace(probe, proxy_protocol=True)
+
+
+def proxy_header_probes(plan: ProbePlan, view: View) -> Iterator[Probe]:
+    """Yield each such probe once, up to the limit."""
+    found = dict.fromkeys(made for probe in plan.by_address.values() if (
+        made := proxy_header_probe(probe, view)) is not None)
+    yield from list(found)[:MOST_SWAPPED]
+
+
+def proxy_header_result(probe: Probe | None, view: View) -> Fact[ProbeResult]:
+    """Return the result of the request behind a PROXY header; Unknown if it was not made."""
+    made = proxy_header_probe(probe, view)
+    return probe_result(view.node.answers.get(made)) if made is not None else Unknown("not asked")
+
+
+# Handshakes with other names: with those that the configuration has for the backend where the first one failed, and
+# without a name where nginx fails.
+MOST_NAMES = 3      # for one address
+_HANDSHAKE_ENDED = _CLOSED_ERRORS | {"tls"}
+
+
+def other_tls_names(address: Address, site: Site, plan: ProbePlan) -> tuple[Probe, ...]:
+    """Return the handshakes with an address that follow its first one, the most likely name first, none last."""
+    first = plan.by_address.get(address.id)
+    heard = _result(first, site) if first is not None and first.tls else None
+    if first is None or heard is None:
+        return ()
+    names: tuple[str, ...] = ()
+    if heard.phase == "tls" and heard.error in _HANDSHAKE_ENDED:
+        route = address.route
+        wanted = (route.tls.host.partition(":")[0], address.server.host, *route.server_names)
+        names = tuple(dict.fromkeys(name for name in wanted if is_host_name(name) and name != first.sni))[:MOST_NAMES]
+    elif heard.status is None or not _is_failing(address.route, site, plan):
+        return ()
+    return tuple(replace(first, sni=name) for name in (*names, *(("",) if is_host_name(first.sni) else ())))
+
+
+def other_tls_name_probes(site: Site, plan: ProbePlan) -> Iterator[Probe]:
+    """Yield them for all addresses, each once, up to the limit."""
+    found = dict.fromkeys(probe for address in site.addresses for probe in other_tls_names(address, site, plan))
+    yield from list(found)[:MOST_SWAPPED]
+
+
+def tls_name_results(address: Address, site: Site, plan: ProbePlan) -> tuple[tuple[str, ProbeResult], ...]:
+    """Return the results of all handshakes with an address by the name that they sent, empty for none."""
+    first = plan.by_address.get(address.id)
+    if first is None or not first.tls:
+        return ()
+    heard = ((probe, _result(probe, site)) for probe in (first, *other_tls_names(address, site, plan)))
+    return tuple((probe.sni if is_host_name(probe.sni) else "", found) for probe, found in heard if found is not None)
+
+
+def _is_failing(route: Route, site: Site, plan: ProbePlan) -> bool:
+    """Return whether nginx answered a request of ours to the route with a gateway error."""
+    results = (_result(probe, site) for probe in plan.by_route.get(route.id, ()))
+    return any(found is not None and found.status in _GATEWAY_STATUSES for found in results)
+
+
+def _result(probe: Probe, site: Site) -> ProbeResult | None:
+    found = probe_result(site.view.node.answers.get(probe))
+    return found.value if isinstance(found, Known) else None

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from fixer.model.facts import Known
+from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, Command, Probe, Query
 from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.next_queries import follow_up_queries
 from fixer.observe.nginx.nginx_masters import later_log_query, log_query
-from fixer.observe.nginx.probe_follow_ups import swap_tls
+from fixer.observe.nginx.probe_follow_ups import proxy_header_probe, proxy_header_result, swap_tls
 from fixer.observe.view.node_view import View, view_of
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.observe.capture_builders import NOW, capture, file, link, node, probe_answer, sockets, tcp_row
@@ -123,3 +123,81 @@ def test_nothing_else_is_asked_again(probe: Probe, outcome: dict[str, Any]) -> N
 
 def test_what_was_not_answered_is_left_alone() -> None:
     assert swap_tls(PLAIN, view_of(node())) is None
+
+
+# The same request behind a PROXY header, where it was hung up on in both ways of speaking.
+def heard_both(first: dict[str, Any], other: dict[str, Any] | None, probe: Probe = PLAIN) -> View:
+    made = node()
+    swapped = replace(PLAIN, sni="") if probe.tls else TLS
+    said = {probe: first, **({} if other is None else {swapped: other})}
+    answers = {key: Answer("ok", json.dumps({"phase": "head", "ms": 1.0, **value}).encode()) for key, value in said.items()}
+    return view_of(replace(made, answers={**made.answers, **answers}))
+
+
+CLOSED: dict[str, Any] = {"error": "closed"}
+NO_TLS: dict[str, Any] = {"error": "tls", "phase": "tls"}
+
+
+@pytest.mark.parametrize(("probe", "first", "other"), [
+    (PLAIN, CLOSED, NO_TLS), (PLAIN, {"error": "reset"}, {"error": "closed", "phase": "tls"}), (TLS, NO_TLS, CLOSED),
+    (TLS, {"error": "closed", "phase": "tls"}, CLOSED), (TLS, CLOSED, None),
+])
+def test_what_hangs_up_in_both_ways_is_asked_behind_a_proxy_header(
+    probe: Probe, first: dict[str, Any], other: dict[str, Any] | None,
+) -> None:
+    view = heard_both(first, other, probe)
+    asked = replace(probe, proxy_protocol=True)
+    assert proxy_header_probe(probe, view) == asked and isinstance(proxy_header_result(probe, view), Unknown)
+    answered = replace(view, node=replace(view.node, answers={**view.node.answers, asked: probe_answer(200)}))
+    result = proxy_header_result(probe, answered)
+    assert isinstance(result, Known) and result.value.status == 200
+
+
+@pytest.mark.parametrize(("first", "other"), [
+    (CLOSED, {"status": 200}), (CLOSED, None), ({"status": 200}, None), ({"status": 400, "body": HTTPS_PORT}, NO_TLS),
+    ({"error": "refused", "phase": "connect"}, None), ({"error": "timeout"}, None), ({"error": "not-http"}, NO_TLS),
+])
+def test_nobody_else_is_sent_such_a_header(first: dict[str, Any], other: dict[str, Any] | None) -> None:
+    assert proxy_header_probe(PLAIN, heard_both(first, other)) is None
+
+
+def test_no_socket_is_asked_twice_with_a_header() -> None:
+    view = heard_both(CLOSED, NO_TLS)
+    assert proxy_header_probe(None, view) is None
+    assert proxy_header_probe(replace(PLAIN, proxy_protocol=True), view) is None
+
+
+# Handshakes with other names.
+SECURE = ("server { listen 80; server_name a.example; location / { HOST proxy_pass https://127.0.0.1:8000; } }")
+FIRST_NAME = Probe("127.0.0.1", 8000, "/", host_header="a.example", tls=True, sni="a.example")
+
+
+def handshakes(said: dict[Probe, Answer], host: str = "") -> list[str]:
+    """The names that are sent after these answers, empty for none."""
+    made = capture(node(said, site=SECURE.replace("HOST", host), listening=LISTENS))
+    asked = follow_up_queries(made, ObserveOptions()).get("local", [])
+    return [q.sni for q in asked if isinstance(q, Probe) and q.tls and not q.proxy_protocol and q != FIRST_NAME]
+
+
+NO_NAME = probe_answer(None, "tls", phase="tls")
+
+
+def test_a_refused_handshake_is_tried_with_the_other_names_and_without_one() -> None:
+    said = {ROUTE: probe_answer(502), FIRST_NAME: NO_NAME}
+    assert handshakes(said) == [""]
+    assert handshakes(said, "proxy_set_header Host shop.internal:8443;") == ["shop.internal", ""]
+    assert handshakes(said, "proxy_set_header Host $host;") == [""]
+
+
+def test_an_accepted_one_is_tried_without_a_name_only_where_nginx_fails() -> None:
+    assert handshakes({ROUTE: probe_answer(502), FIRST_NAME: probe_answer(200)}) == [""]
+    assert handshakes({ROUTE: probe_answer(200), FIRST_NAME: probe_answer(200)}) == []
+    assert handshakes({ROUTE: probe_answer(502), FIRST_NAME: probe_answer(None, "refused", phase="connect")}) == []
+
+
+def test_the_endpoint_holds_every_name_and_its_result() -> None:
+    said = {ROUTE: probe_answer(502), FIRST_NAME: probe_answer(200), replace(FIRST_NAME, sni=""): NO_NAME}
+    (end,) = build_snapshot(capture(node(said, site=SECURE.replace("HOST", ""), listening=LISTENS))).endpoints
+    assert [(name, heard.status) for name, heard in end.tls_names] == [("a.example", 200), ("", None)]
+    (plain,) = build_snapshot(capture(node({BACK: probe_answer(200)}, site=SITE, listening=LISTENS))).endpoints
+    assert plain.tls_names == ()
