@@ -41,6 +41,7 @@ TRIGGERS: Mapping[str, frozenset[Trigger]] = {
     "slow-start": _ADDRESS | {"container-unhealthy"},
     "timeout-too-short": _ADDRESS_OR_LATE | {"timeout-send"},
     "tls-mismatch": frozenset({"tls-version"}),
+    "worker-connections-exhausted": frozenset({"connections-exhausted"}),
     "tls-verify-failed": frozenset({"tls-verify", "tls-name"}),
 }
 _MAX_SHOWN = 3
