@@ -34,7 +34,8 @@ STAGES: tuple[Stage, ...] = (
     Stage("isolation", ("mac-denied", "sandbox-denied", "network-detached", "firewall-drop", "firewall-reject",
         "route-broken")),
     Stage("exit", ("worker-recycled", "crash-oom", "crash-killed", "crash-loop-gave-up")),
-    Stage("limits", ("cpu-throttled", "memory-pressure", "fd-exhausted")),
+    Stage("limits", ("cpu-throttled", "memory-pressure", "fd-exhausted",
+        "worker-connections-exhausted")),
     Stage("down", ("backend-down",)),
     Stage("no-answer", ("backend-hung", "backlog-full", "overload-saturated", "timeout-too-short")),
     Stage("routing", ("wrong-server-block", "dns-stale", "unix-socket-missing", "localhost-ipv6",
@@ -93,6 +94,7 @@ EFFECTS_OF: Mapping[str, tuple[Effect, ...]] = {
     "cpu-throttled": ("no-answer", "stale-config"),
     "memory-pressure": ("no-answer", "stale-config"),
     "fd-exhausted": ("run-ends", "nothing-listens", "no-answer", "stale-config"),
+    "worker-connections-exhausted": ("stale-config",),
     "backend-down": ("stale-config",),
     "backend-hung": ("no-answer", "stale-config"),
     "backlog-full": ("no-answer", "packets-blocked", "stale-config"),
@@ -116,6 +118,8 @@ EFFECTS_OF: Mapping[str, tuple[Effect, ...]] = {
 
 # Pairs beyond the effects: a cause (or one variant, as cause/variant), what it also explains, and why.
 ALSO: Mapping[str, Mapping[str, str]] = {
+    "backend-hung": {"worker-connections-exhausted": "visitors that wait for an answer hold nginx's connections"},
+    "overload-saturated": {"worker-connections-exhausted": "visitors that wait hold nginx's connections"},
     "mac-denied": {"dns-stale": "a connect that is denied looks like one to an address that nobody has"},
     "sandbox-denied": {"unit-misconfigured": "the sandbox is in the unit file: one fault, two readings"},
     "network-detached/shared-network-gone": {

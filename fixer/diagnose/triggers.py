@@ -44,6 +44,7 @@ TRIGGERS: Mapping[str, frozenset[Trigger]] = {
     "timeout-too-short": _ADDRESS_OR_LATE | {"timeout-send"},
     "tls-mismatch": frozenset({"tls-version", "tls-certificate-file"}),
     "tls-sni-missing": frozenset({"tls-handshake", "tls-peer-closed"}),
+    "worker-connections-exhausted": frozenset({"connections-exhausted"}),
     "tls-verify-failed": frozenset({"tls-verify", "tls-name"}),
 }
 

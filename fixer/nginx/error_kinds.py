@@ -152,8 +152,8 @@ def _said(first: str, message: str, phase: str) -> ErrorKind | None:
             return next((kind for begin, kind in _SENT if message.startswith(begin, 14)), "answer-unexpected")
     if first == "worker" and message.startswith("worker process "):
         return _worker(message)
-    if "worker_connections are not enough" in message[:60]:
-        return "connections-exhausted"
+    if "worker_connections are not enough" in message[:60] and not message.endswith("reusing connections"):
+        return "connections-exhausted"      # else it only closed idle connections, and refused nobody
     return next((kind for begin, kind in _BEGINNINGS if message.startswith(begin)), None)
 
 

@@ -53,9 +53,9 @@ def test_a_failing_route_without_a_cause_says_what_nginx_logs_and_where_it_leads
 
 
 def test_what_nginx_says_of_itself_is_told_where_it_says_nothing_of_an_upstream() -> None:
-    scene = healthy_scene().answers(CLOSED).logs("768 worker_connections are not enough", None, "")
+    scene = healthy_scene().answers(CLOSED).logs('could not allocate node in zone "one"', None, "")
     scene.events = [at_level(event, "alert") for event in scene.events]
-    assert diagnose(scene.snapshot()).notes[0].endswith("nginx logs: 768 worker_connections are not enough")
+    assert diagnose(scene.snapshot()).notes[0].endswith("nginx logs: could not allocate node in zone \"one\"")
 
 
 def test_a_server_that_answers_and_is_marked_down_is_said_to_be() -> None:

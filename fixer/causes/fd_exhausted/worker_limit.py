@@ -5,14 +5,10 @@ from __future__ import annotations
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import file_line_text
 from fixer.analysis.nginx_process import route_ids_of
-from fixer.errors import StepFailed
 from fixer.model.diagnosis import Finding, Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import WriteFile
 from fixer.model.snapshot import ErrorEvent, Nginx, Service
-from fixer.nginx.effective_config import word_span
-from fixer.nginx.span_edit import insert_after, replace_span
-from fixer.nginx.tree import parse
 from fixer.repairs.file_edits import (
     NotEditable,
     check_and_reload_steps,
@@ -22,6 +18,7 @@ from fixer.repairs.file_edits import (
 )
 from fixer.repairs.resource_limits import ResourceLimit, raise_limit_repair
 from fixer.repairs.start_nginx import wait_for_nginx_steps
+from fixer.repairs.worker_limits import open_files_limit, set_open_files
 
 DEFAULT_LIMIT = "65536"
 CONTAINER_LIMIT = 8192     # a container's limit cannot exceed the engine's own
@@ -52,14 +49,8 @@ def _container_limit(case: Case, nginx: Nginx) -> int:
     if service is None or service.container is None or service.container.is_machine:
         return 0
     main = case.snapshot.file(nginx.node, nginx.conf_path)
-    own = _configured_limit(main.data) if main is not None else 0
+    own = open_files_limit(main.data) if main is not None else 0
     return service.container.nofile_limit if not own or own >= service.container.nofile_limit else 0
-
-
-def _configured_limit(data: bytes) -> int:
-    directive = next((d for d in parse(data).directives
-                      if d.name == b"worker_rlimit_nofile" and len(d.args) == 1), None)
-    return int(directive.args[0]) if directive is not None and directive.args[0].isdigit() else 0
 
 
 def _raise_container_repair(case: Case, nginx: Nginx, service: Service, limit: int) -> Repair:
@@ -81,7 +72,7 @@ def _raise_worker_repair(case: Case, nginx: Nginx) -> Repair:
     summary = f"worker_rlimit_nofile {chosen}"
     where = file_line_text(case.snapshot, nginx.node, nginx.conf_path)
     here = locate_editable_file(case.snapshot, nginx.node, nginx.conf_path)
-    made: bytes | NotEditable = here if isinstance(here, NotEditable) else _write_limit(here.data, chosen)
+    made: bytes | NotEditable = here if isinstance(here, NotEditable) else set_open_files(here.data, chosen)
     if isinstance(here, NotEditable) or isinstance(made, NotEditable):
         why = made.reason if isinstance(made, NotEditable) else ""
         return Repair("raise-worker-files", "manual", summary, (), (need,),
@@ -89,19 +80,3 @@ def _raise_worker_repair(case: Case, nginx: Nginx) -> Repair:
     step = WriteFile(here.node, here.path, here.data, made, summary, in_place=here.in_place)
     return Repair("raise-worker-files", edit_risk((here,), "safe"), f"{summary} in {where}{overwriters_text((here,))}",
                   (step, *check_and_reload_steps(case.snapshot, nginx)), (need,))
-
-
-def _write_limit(data: bytes, value: str) -> bytes | NotEditable:
-    """Return the main file with the new limit: in its line, else after the first suitable directive."""
-    top = parse(data).directives
-    old = next((d for d in top if d.name == b"worker_rlimit_nofile" and len(d.args) == 1), None)
-    first = next((d for d in top if d.name in (b"worker_processes", b"user", b"pid")), None)
-    try:
-        if old is not None:
-            span = word_span(old, 1)
-            return replace_span(data, span.start, span.end, value.encode())
-        if first is not None:
-            return insert_after(data, first.stop + 1, f"worker_rlimit_nofile {value};".encode())
-    except StepFailed as error:
-        return NotEditable(error.message)
-    return NotEditable("it has no worker_processes, user or pid line after which the limit could be inserted")
