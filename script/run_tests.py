@@ -21,7 +21,7 @@ PYTHON = sys.executable
 END_SECONDS = 13.5 * 60     # the matrix starts no case that would end later; a fifteenth minute is for second tries
 BEAT = 60.0                 # seconds between lines without a terminal
 BUILD, LINT, FAST = "fixer.pyz, wheel and Debian package", "lint, types, imports, shape", "tests without Docker"
-RECORD = "BADGATEWAY_RECORD"        # where the tests without Docker write their diagnoses, for script/same
+RECORD, LATE_RECORDER = "BADGATEWAY_RECORD", "tests.frozen.late_recorder"    # diagnoses of the fast tests
 LOAD = "overloads of the matrix"
 TAIL = 300                  # lines of a failed stage
 
@@ -105,7 +105,7 @@ def plan_stages(*, nightly: bool, records: Path = Path("records")) -> list[Stage
             [PYTHON, "script/shape"],
         ], 30.0),
         Stage(FAST, [
-            pytest_command("-m", "not docker", "-n", "2", "--dist", "worksteal", "-p", "tests.frozen.recorder", *cov),
+            pytest_command("-m", "not docker", "-n", "2", "--dist", "worksteal", "-p", LATE_RECORDER, *cov),
             *gate,
         ], 180.0, needs=[BUILD], nice=15, environment={RECORD: str(records)}),
         Stage("captures diagnosed as frozen", [["script/same", "--captures"]], 30.0, needs=[LINT], nice=15),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import runpy
 import signal
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
@@ -35,12 +36,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of the tests on real stacks a file's share one machine and one worker; those that bring up their own come first."""
-    for item in items:
-        if item.get_closest_marker("docker") and not item.get_closest_marker("apart"):
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+    """Of the tests on real stacks a file's share one machine and one worker; those that bring up their own come first,
+    then the files with the most tests: in the end no worker has a long file alone."""
+    shared = [item for item in items if item.get_closest_marker("docker") and not item.get_closest_marker("apart")]
+    for item in shared:
+        item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
     hold_that_stages_see_all(items)
-    items.sort(key=lambda item: item.get_closest_marker("apart") is None)
+    count = Counter(item.path for item in shared)
+    items.sort(key=lambda item: (item.get_closest_marker("apart") is None, -count[item.path]))
 
 
 def hold_that_stages_see_all(items: list[pytest.Item]) -> None:

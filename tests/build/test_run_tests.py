@@ -40,7 +40,7 @@ def test_each_stage_waits_for_earlier_ones_only_and_all_take_no_more_than_a_quar
 @pytest.mark.parametrize("nightly", [False, True])
 def test_what_the_fast_tests_diagnose_is_recorded_and_then_compared(nightly: bool, tmp_path: Path) -> None:
     stages = {stage.name: stage for stage in SCRIPT["plan_stages"](nightly=nightly, records=tmp_path)}
-    (fast,) = [stage for stage in stages.values() if "tests.frozen.recorder" in stage.commands[0]]
+    (fast,) = [stage for stage in stages.values() if SCRIPT["LATE_RECORDER"] in stage.commands[0]]
     assert fast.name == SCRIPT["FAST"] and fast.environment == {SCRIPT["RECORD"]: str(tmp_path)} and SCRIPT["RECORD"] == recorder.FOLDER
     (after,) = [stage for stage in stages.values() if "--recorded" in stage.commands[0]]
     assert fast.name in after.needs and str(tmp_path) in after.commands[0]

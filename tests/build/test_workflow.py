@@ -7,10 +7,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import runpy
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,8 @@ def filled(text: object, known: Mapping[str, str]) -> str:
     return re.sub(r"\$\{\{ (.+?) \}\}", lambda found: known[found[1]], str(text))
 
 
-def run_job(name: str, job: str, known: Mapping[str, str], place: Path, **more: str) -> None:
-    """Every step with a command that is due where nothing failed and no cache was found."""
+def run_job(name: str, job: str, known: Mapping[str, str], place: Path, done: Container[str] = (), **more: str) -> None:
+    """Every step with a command that is due where nothing failed and no cache was found; `done` ran already."""
     whole = workflow(name)
     spec = whole["jobs"][job]
     told = {word: place / word for word in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY")}
@@ -50,7 +51,8 @@ def run_job(name: str, job: str, known: Mapping[str, str], place: Path, **more: 
     for level in (whole, spec):
         env |= {key: filled(value, known) for key, value in level.get("env", {}).items()}
     for step in spec["steps"]:
-        if "run" in step and not step["run"].startswith("python -m pip install") and step.get("if") != "failure()":
+        if "run" in step and not step["run"].startswith("python -m pip install") and step.get("if") != "failure()" \
+                and step["run"] not in done:
             own = {key: filled(value, known) for key, value in step.get("env", {}).items()}
             done = subprocess.run(["bash", "-e", "-o", "pipefail", "-c", filled(step["run"], known)], cwd=place,
                                   env={**env, **own, **more}, capture_output=True, text=True, check=False)
@@ -83,15 +85,28 @@ def test_a_workflow_may_only_read_and_every_job_has_an_end(name: str) -> None:
     assert writing == ({"release"} if name == "release" else set())
 
 
+def lint_of_stages() -> set[str]:
+    """What the stage of script/test runs, as the workflow writes it."""
+    script = runpy.run_path(str(ROOT / "script/run_tests.py"))
+    (stage,) = [stage for stage in script["plan_stages"](nightly=False) if stage.name == script["LINT"]]
+    return {" ".join(["python" if words[0] == sys.executable else Path(words[0]).name, *words[1:]]) for words in stage.commands}
+
+
+def test_the_workflow_has_every_check_of_script_test() -> None:
+    assert lint_of_stages() <= {step.get("run") for step in workflow("ci")["jobs"]["lint"]["steps"]}
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(("job", "known"), [("lint", {}), ("fast", {"matrix.python": "3.13"})])
 def test_lint_and_fast_tests(job: str, known: Mapping[str, str]) -> None:
-    """The fast tests are only collected: this is one of the slow ones beside them."""
+    """Of the fast tests one folder is collected: this is one of the slow ones beside them all. Within script/test the
+    same checks have a stage of their own."""
+    done = lint_of_stages() if "BADGATEWAY_STAGE" in os.environ else ()
     for word in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"):
         assert not (ROOT / word).exists()
     try:
-        run_job("ci", job, known, ROOT, PYTEST_ADDOPTS="--collect-only")
+        run_job("ci", job, known, ROOT, done, PYTEST_ADDOPTS="--collect-only tests/meta")
     finally:
         for word in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"):
             (ROOT / word).unlink(missing_ok=True)
@@ -133,7 +148,7 @@ def test_the_three_files_are_built(checkout: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_wheel_and_the_single_file_on_a_fresh_python(checkout: Path) -> None:
-    run_job("ci", "wheel", {"matrix.python": "3.13"}, checkout)
+    run_job("ci", "wheel", {"matrix.python": "3.13"}, checkout, PIP_NO_COMPILE="1")     # most of it is never imported
 
 
 @pytest.mark.docker

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
+from lab.matrix.select_cases import needs_to_run_alone
 from lab.stack import images
 from lab.trial.trial import Case
 from tests.scenarios.background_matrix import BackgroundMatrix
@@ -19,8 +20,14 @@ def case_of(item: pytest.Item) -> Case | None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The matrix comes last: nothing else runs beside it."""
-    items.sort(key=lambda item: case_of(item) is not None)
+    """The matrix comes last: nothing else runs beside it. Its tests are in the order in which its cases run, those under
+    load first: at night they take an hour, and no test waits so long for its own."""
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    case = case_of(item)
+    return 0 if case is None else 1 if needs_to_run_alone(case) else 2
 
 
 def pytest_report_collectionfinish(items: Sequence[pytest.Item]) -> str:
