@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from fixer.formats.addresses import DOCKER_RESOLVER
 from fixer.formats.docker_conventions import environment_paths
@@ -13,25 +13,24 @@ from fixer.formats.folders import is_within
 from fixer.formats.shell_words import Piece, Word
 from fixer.formats.template_text import TemplateRun, align_template
 from fixer.lazy.dataclass import dataclass, replace
-from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.facts import Known
 from fixer.model.nginx_config import GeneratedFile, SourceRun
 from fixer.model.query import FileAnswer, Query, ReadFile, ReadGlob
-from fixer.model.snapshot import Container, FileContent, ProbeResult
-from fixer.observe.docker.compose_files import ComposeFile, compose_files_of, defined_services, interpolation_env
+from fixer.model.snapshot import Container, FileContent
+from fixer.observe.docker.compose_files import (
+    ComposeFile,
+    compose_files_of,
+    defined_services,
+    interpolation_env,
+    paths_to_read,
+)
 from fixer.observe.docker.compose_service import compose_service
 from fixer.observe.docker.container_service import container_environment
 from fixer.observe.editable_files import file_content, host_path_of
-from fixer.observe.nginx.endpoints import probe_result
-from fixer.observe.nginx.probes import plan_probes
 from fixer.observe.nginx.sites import Site
 from fixer.observe.view.node_view import ENGINE, View, container_of, is_readable
-from fixer.observe.view.observe_options import ObserveOptions
 from fixer.redaction.secrets import is_secret_name
-
-with lazy_imports():
-    from fixer.observe.docker.compose_files import paths_to_read  # the files of a project that were read
 
 TEMPLATE_ENDINGS = (".template", ".tmpl", ".tpl")
 _SUFFIX, _FOLDER = "NGINX_ENVSUBST_TEMPLATE_SUFFIX", "NGINX_ENVSUBST_TEMPLATE_DIR"
@@ -75,12 +74,11 @@ def template_contents(made: Sequence[GeneratedFile], views: Mapping[str, View],
         yield file_content(node, views[node].files[path], containers)
 
 
-def template_queries(site: Site, options: ObserveOptions, views: Mapping[str, View],
+def template_queries(site: Site, failing: Collection[str], views: Mapping[str, View],
                      containers: tuple[Container, ...]) -> Iterator[tuple[str, Query]]:
-    """Yield queries for the templates of files that name a failing address: their bytes if they are mounted outside
+    """Yield queries for the templates of the files that name a failing address: their bytes if they are mounted outside
     /etc/nginx, and their paths on the Docker host."""
-    failing = _files_with_failures(site, options, views, containers)
-    place = _place_of(site, views, containers, templates=False) if failing else None
+    place = _place_of(site, views, containers, templates=False)
     if place is None:
         return
     for query in _outside_queries(place):
@@ -89,23 +87,6 @@ def template_queries(site: Site, options: ObserveOptions, views: Mapping[str, Vi
         mount = host_path_of(site.view.name, site.view.files[name], containers)
         if mount is not None:
             yield ENGINE, ReadFile(mount[0])
-
-
-def _files_with_failures(site: Site, options: ObserveOptions, views: Mapping[str, View],
-                         containers: tuple[Container, ...]) -> tuple[str, ...]:
-    """Return the files of addresses that have failed: by their probe, or because their name does not resolve."""
-    plan = plan_probes(site, options, views, containers)
-    found: dict[str, None] = {}
-    for address in site.addresses:
-        probe, is_nameless = plan.by_address.get(address.id), site.view.resolved.get(address.server.host) == ()
-        result = probe_result(site.view.node.answers.get(probe)) if probe is not None else None
-        if is_nameless or (isinstance(result, Known) and not _is_good(result.value)):
-            found[address.server.span.file] = None
-    return tuple(found)
-
-
-def _is_good(result: ProbeResult) -> bool:
-    return result.error is None and (result.status is None or result.status < 500)
 
 
 def _outside_queries(place: _Place) -> Iterator[Query]:

@@ -6,22 +6,20 @@ import posixpath
 from collections.abc import Iterator
 
 from fixer.managers import manager_of
-from fixer.model.facts import Known, Unknown
+from fixer.model.facts import Unknown
 from fixer.model.query import Query, ReadFile
 from fixer.model.snapshot import Service
 from fixer.observe.boot.boot_entries import boot_entry_queries
 from fixer.observe.commands.startup_waits import wait_queries
 from fixer.observe.compose_project import config_hash_query, project_of
-from fixer.observe.docker.container_service import engine_log
 from fixer.observe.files.application_code import change_queries, release_queries, source_queries
 from fixer.observe.files.env_file_copies import env_copy_queries
 from fixer.observe.files.error_paths import closed_path_queries
 from fixer.observe.kernel.cgroup_stats import refault_paths, throttling_paths
 from fixer.observe.log_queries import kernel_log_queries, log_queries
 from fixer.observe.look import Look
-from fixer.observe.nginx.endpoints import probe_result
 from fixer.observe.nginx.other_proxies import is_stopped_gateway
-from fixer.observe.nginx.probes import recent_failures
+from fixer.observe.nginx.probe_follow_ups import has_failures
 from fixer.observe.nginx.sites import Site
 from fixer.observe.nginx.unloaded_sites import is_stopped_backend, ports_without_listener
 from fixer.observe.systemd.socket_activation import socket_queries
@@ -80,24 +78,12 @@ def _has_concurrency_limit(service: Service) -> bool:
 
 
 def _has_failures(site: Site, look: Look) -> bool:
-    """Return whether a probe failed, nothing listens, the log has recent failures, or nginx is down or unclear."""
+    """Return whether its log or a probe shows failures, nothing listens, or nginx or a container is down or unclear."""
     if site.nginx.master is None or isinstance(site.config, Unknown) or not look.options.probe:
         return True
-    if recent_failures(site, engine_log(site.view.name, look.views, look.containers)):
+    if any(c.status != "running" for c in look.containers if c.project and c.service) or ports_without_listener(site):
         return True
-    if ports_without_listener(site):
-        return True
-    if any(c.status != "running" for c in look.containers if c.project and c.service):
-        return True
-    plan = look.plan(site)
-    probes = [*plan.by_address.values(), *(p for some in plan.by_route.values() for p in some)]
-    results = [probe_result(site.view.node.answers.get(p)) for p in probes if p in site.view.node.answers]
-    return any(not isinstance(r, Known) or (r.value.error is not None or not _is_good_status(r.value.status))
-               for r in results)
-
-
-def _is_good_status(status: int | None) -> bool:
-    return status is None or status < 500
+    return has_failures(site, look.plan(site), look.views, look.containers)
 
 
 def _is_service_of_nginx(service: Service, site: Site) -> bool:

@@ -24,6 +24,7 @@ from fixer.observe.nginx.nginx_masters import (
 )
 from fixer.observe.nginx.nginx_place import build_option_queries, remaining_config_queries, was_listed
 from fixer.observe.nginx.probe_follow_ups import (
+    files_with_failures,
     later_log_queries,
     other_tls_name_probes,
     proxy_header_probes,
@@ -45,7 +46,8 @@ def site_queries(look: Look) -> Iterator[tuple[str, Query]]:
         if look.containers:
             yield from ((site.view.name, query) for query in unlisted_container_probes(
                 site, look.options, look.views, look.containers))
-            yield from template_queries(site, look.options, look.views, look.containers)
+            failing = files_with_failures(site, look.plan(site))
+            yield from template_queries(site, failing, look.views, look.containers) if failing else ()
         yield from backup_queries(site, look.views, look.containers)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fixer.formats.process_table import descendants, is_fully_started, working_directory
-from fixer.formats.server_bindings import bindings_of, workers_of
+from fixer.formats.server_bindings import bindings_of
 from fixer.formats.server_names import SERVERS, is_app_server, runtime_of
 from fixer.formats.unit_file import path_on_machine
 from fixer.lazy.dataclass import replace
@@ -15,15 +15,9 @@ from fixer.model.snapshot import Binding, Process, Service, Unit
 from fixer.observe.commands.dependencies import dependencies_of
 from fixer.observe.commands.python_programs import is_no_web_program, ports_in_code
 from fixer.observe.commands.resolved_command import ServiceCommand, command_of_process, command_of_unit, ulimits_of
-from fixer.observe.commands.server_settings import configured_bindings, has_no_vassals, workers_in_settings
+from fixer.observe.commands.server_settings import configured_bindings, configured_workers, has_no_vassals
 from fixer.observe.commands.startup_waits import waits_of
-from fixer.observe.commands.written_values import (
-    env_assignments,
-    quoted_bindings,
-    quoted_count,
-    slots_of_unit,
-    unit_values_of,
-)
+from fixer.observe.commands.written_values import env_assignments, quoted_bindings, slots_of_unit, unit_values_of
 from fixer.observe.nginx.other_proxies import gateway_bindings, gateway_of, proxy_socket_unit
 from fixer.observe.systemd.socket_activation import all_socket_bindings, socket_of
 from fixer.observe.systemd.unit_journal import unit_log, with_journal
@@ -77,12 +71,11 @@ def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
     socket, handed = socket_of(unit, view, front) if is_app or front else (None, ())
     if handed or (socket is not None and socket.listen):
         bindings = Known(all_socket_bindings(handed, socket), (handed[0].source if handed else told.evidence,))
-    workers = workers_in_settings(told, view) or workers_of(told.command, told.env, told.evidence)
     return Service(
         id=f"{view.name}/{unit.name}", name=unit.name, node=view.name, manager="systemd", unit=unit, container=None,
         pids=pids, argv=argv, bindings=quoted_bindings(bindings, view),
         env=env_assignments(told.env, unit.name), env_files=_env_file_paths(told, view),
-        workers=quoted_count(workers, view),
+        workers=configured_workers(told, view),
         log=unit_log(unit, told, view), is_app_server=is_app, gateway="" if is_app else gateway_of(unit.exec_start),
         runtime=runtime, command=tuple(word.to_argument() for word in told.command), command_style=told.style,
         env_slots=slots_of_unit(told, view), files_node=view.name,

@@ -13,7 +13,7 @@ from lab.stack.docker_engine import execute
 from lab.stack.running_lab import Lab
 from lab.stack.symptoms import has_symptom_again
 from lab.verbs.check import ask_oracle, check_restarted
-from lab.verbs.up import sites_of
+from lab.verbs.start_lab import sites_of
 
 START_SECONDS = 10.0  # seconds for a restarted service to come up, in addition to its known start time
 RESTART_TIMEOUT = "45"  # seconds: a queued start never ends, and a person gives up

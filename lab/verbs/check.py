@@ -9,7 +9,7 @@ from lab.oracle import Verdict, ask, baseline_from_json
 from lab.stack.running_lab import Lab
 from lab.stack.visitors import load_of
 from lab.verbs.debrief import debrief_of, debrief_text
-from lab.verbs.up import sites_of
+from lab.verbs.start_lab import sites_of
 
 CROWD_SECONDS = 40.0  # seconds: several of the drawn time limits
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from lab.scenario.catalog import Choice, scenario_named
 from lab.stack.running_lab import Lab
 from lab.verbs.down import lab_down
-from lab.verbs.up import ProgressCallback, StartedLab, draw_record, start_and_break
+from lab.verbs.start_lab import StartedLab, start_and_break
+from lab.verbs.up import ProgressCallback, draw_record
 
 
 def reset(lab: Lab, say: ProgressCallback) -> StartedLab:

@@ -6,7 +6,6 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Sequence
 
-from fixer.formats.server_bindings import workers_of
 from fixer.formats.server_names import runtime_of
 from fixer.lazy.dataclass import replace
 from fixer.model.facts import Fact, Known, Unknown
@@ -15,8 +14,8 @@ from fixer.model.snapshot import Binding, LogLine, Service
 from fixer.observe.boot.boot_entries import ACCOUNTS, BootCommand, boot_commands_of
 from fixer.observe.commands.dependencies import dependencies_of
 from fixer.observe.commands.resolved_command import ServiceCommand
-from fixer.observe.commands.server_settings import configured_bindings, workers_in_settings
-from fixer.observe.commands.written_values import env_assignments, quoted_bindings, quoted_count, slots_of_unit
+from fixer.observe.commands.server_settings import configured_bindings, configured_workers
+from fixer.observe.commands.written_values import env_assignments, quoted_bindings, slots_of_unit
 from fixer.observe.files.log_files import log_file_paths, log_file_query, output_lines
 from fixer.observe.view.node_view import View
 
@@ -79,11 +78,10 @@ def boot_log_queries(view: View) -> Iterator[Query]:
 def _boot_service(found: BootCommand, bindings: Sequence[Binding], view: View) -> Service:
     told, entry = found.command, found.entry
     name = entry.name or posixpath.basename(told.script) or runtime_of(told.argv)
-    workers = workers_in_settings(told, view) or workers_of(told.command, told.env, told.evidence)
     return Service(
         id=f"{view.name}/{name}", name=name, node=view.name, manager="none", unit=None, container=None, pids=(),
         argv=told.argv, bindings=quoted_bindings(Known(tuple(bindings), (told.evidence,)), view),
-        env=env_assignments(told.env, entry.file), env_files=told.env_files, workers=quoted_count(workers, view),
+        env=env_assignments(told.env, entry.file), env_files=told.env_files, workers=configured_workers(told, view),
         log=_log_of(told, view), is_app_server=True, runtime=runtime_of(told.argv),
         command=tuple(word.to_argument() for word in told.command), command_style=told.style,
         env_slots=slots_of_unit(told, view), files_node=view.name, boot_entry=entry,

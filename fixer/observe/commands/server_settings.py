@@ -16,15 +16,17 @@ from fixer.formats.server_bindings import (
     last_option_value,
     parse_address,
     parse_relative_socket,
+    workers_of,
 )
 from fixer.formats.server_names import runtime_of, script_of
 from fixer.formats.shell_words import Piece, Word
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
-from fixer.model.facts import Evidence, Known
+from fixer.model.facts import Evidence, Fact, Known
 from fixer.model.query import Query, ReadGlob
 from fixer.model.snapshot import Binding, Unit
 from fixer.observe.commands.resolved_command import ServiceCommand
+from fixer.observe.commands.written_values import quoted_count
 from fixer.observe.view.node_view import View, is_readable
 
 _BIND = regex(rb"^[ \t]*bind[ \t]*=[ \t]*(\[[^\]]{0,2000}\]|\([^()]{0,2000}\)|[^\n]*)", re.MULTILINE)
@@ -118,7 +120,14 @@ def _socket_path_binding(word: Word, said: Evidence, folder: str) -> Binding | N
     return made if made is None else replace(made, source=said)
 
 
-def workers_in_settings(told: ServiceCommand, view: View) -> Known[int] | None:
+def configured_workers(told: ServiceCommand, view: View) -> Fact[int]:
+    """Return how many workers the server's file, its command or its environment asks for, with quoted lines as
+    evidence."""
+    found = _workers_in_settings(told, view) or workers_of(told.command, told.env, told.evidence)
+    return quoted_count(found, view)
+
+
+def _workers_in_settings(told: ServiceCommand, view: View) -> Known[int] | None:
     """Return `workers = N` of gunicorn's file, unless the command line sets it."""
     path = settings_path(told) if runtime_of(told.argv) == "gunicorn" else None
     data = view.data(path) if path else None

@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping
 
 from fixer.formats.numbers import is_number
 from fixer.formats.process_table import descendants, is_fully_started
-from fixer.formats.server_bindings import workers_of
 from fixer.formats.server_names import is_app_server, runtime_of
 from fixer.formats.shell_words import Word, literal_word
 from fixer.formats.wrapper_scripts import ShellRun, read_script
@@ -25,9 +24,9 @@ from fixer.model.service import Binding, EnvSlot, LogLine, Service
 from fixer.observe.commands.dependencies import dependencies_of
 from fixer.observe.commands.python_programs import is_no_web_program, program_paths
 from fixer.observe.commands.resolved_command import CommandTrace, ServiceCommand, trace_command
-from fixer.observe.commands.server_settings import configured_bindings, settings_path, workers_in_settings
+from fixer.observe.commands.server_settings import configured_bindings, configured_workers, settings_path
 from fixer.observe.commands.startup_waits import waits_of
-from fixer.observe.commands.written_values import env_assignments, quoted_bindings, quoted_count, slots_of_unit
+from fixer.observe.commands.written_values import env_assignments, quoted_bindings, slots_of_unit
 from fixer.observe.files.log_files import log_file_paths, log_file_query, output_lines
 from fixer.observe.view.node_view import MOST_PROGRAM_FILES, View
 
@@ -164,13 +163,12 @@ def _service_of(script: InitScript, view: View) -> Service:
     argv = main.argv if main is not None and is_fully_started(main) else told.argv
     runtime = runtime_of(told.argv) or runtime_of(argv)
     is_app = is_app_server(told.argv, runtime, "", "") and not is_no_web_program(told.argv, told.directory, view)
-    workers = workers_in_settings(told, view) or workers_of(told.command, told.env, told.evidence)
     slots = _env_slots(script, view)
     return Service(
         id=f"{view.name}/{script.name}", name=script.name, node=view.name, manager="openrc", unit=None, container=None,
         pids=pids, argv=argv, bindings=quoted_bindings(_bindings_of(told, view), view),
         env=env_assignments(told.env, script.path), env_files=tuple(dict.fromkeys(slot.file for slot in slots)),
-        workers=quoted_count(workers, view), log=_log_of(told, view), is_app_server=is_app, runtime=runtime,
+        workers=configured_workers(told, view), log=_log_of(told, view), is_app_server=is_app, runtime=runtime,
         command=tuple(word.to_argument() for word in told.command), command_style="shell", env_slots=slots,
         files_node=view.name, entry=told.entry.to_argument() if told.entry is not None else None,
         managed=_managed(script, mark, bool(root), view),

@@ -1,5 +1,5 @@
-"""Queries after the probes: nginx's log with the errors of our own requests, probes with TLS swapped or behind a PROXY
-header, and handshakes with other names."""
+"""What follows from probes: whether any failed, nginx's log with the errors of our own, probes with TLS swapped or behind
+a PROXY header, and handshakes with other names."""
 
 from __future__ import annotations
 
@@ -15,11 +15,35 @@ from fixer.observe.docker.container_service import engine_log, later_logs_query,
 from fixer.observe.nginx.endpoints import probe_result
 from fixer.observe.nginx.nginx_masters import LOG_TAIL, error_log_paths, journal_log_query, later_log_query
 from fixer.observe.nginx.nginx_place import deleted_log_queries
-from fixer.observe.nginx.probes import ProbePlan, is_good_answer, recently_failing_routes
+from fixer.observe.nginx.probes import ProbePlan, is_good_answer, recent_failures, recently_failing_routes
 from fixer.observe.nginx.sites import Address, Site
 from fixer.observe.view.node_view import ENGINE, View, container_of
 
 _GATEWAY_STATUSES = frozenset({500, 502, 504})       # statuses that nginx itself answers if the upstream fails
+
+
+def has_failures(site: Site, plan: ProbePlan, views: Mapping[str, View], containers: tuple[Container, ...]) -> bool:
+    """Return whether nginx's log has recent failures, or a probe got an error or a status of 500 or more."""
+    if recent_failures(site, engine_log(site.view.name, views, containers)):
+        return True
+    probes = (*plan.by_address.values(), *(p for some in plan.by_route.values() for p in some))
+    results = (probe_result(site.view.node.answers.get(p)) for p in probes if p in site.view.node.answers)
+    return any(not isinstance(found, Known) or _is_failure(found.value) for found in results)
+
+
+def _is_failure(found: ProbeResult) -> bool:
+    return found.error is not None or (found.status or 0) >= 500
+
+
+def files_with_failures(site: Site, plan: ProbePlan) -> tuple[str, ...]:
+    """Return the files that name an address that has failed: by its probe, or because its name does not resolve."""
+    found: dict[str, None] = {}
+    for address in site.addresses:
+        probe, is_nameless = plan.by_address.get(address.id), site.view.resolved.get(address.server.host) == ()
+        result = probe_result(site.view.node.answers.get(probe)) if probe is not None else None
+        if is_nameless or (isinstance(result, Known) and _is_failure(result.value)):
+            found[address.server.span.file] = None
+    return tuple(found)
 
 
 def later_log_queries(site: Site, plan: ProbePlan, views: Mapping[str, View], containers: tuple[Container, ...],

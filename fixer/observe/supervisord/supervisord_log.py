@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 
 from fixer.formats.application_servers import MASTER_FINISHED, SERVER_FINISHED, SERVER_STARTED, STARTUP_COMPLETE
 from fixer.formats.ini_file import IniSection
 from fixer.formats.server_names import is_nginx
 from fixer.formats.service_log import days_from_epoch, parse_docker_logs
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.parse_cache import parse_once
 from fixer.lazy.regex import regex
 from fixer.model.facts import Known
 from fixer.model.query import Command
 from fixer.model.service import ProgramState
 from fixer.model.snapshot import Container, LogLine
+from fixer.observe.supervisord.supervisord_config import Supervisord, main_sections, supervisord_log_query
 from fixer.observe.view.node_view import ENGINE, View, container_of
 
 _LINE = regex(rb"^(\d{4})-(\d\d)-(\d\d) (\d\d):(\d\d):(\d\d),(\d{3}) [A-Z]+ (.*)$")
@@ -61,6 +64,15 @@ class ProgramHistory:
     restarts: int
     events: tuple[ProgramEvent, ...]
     last_run_started_at: float = 0.0       # start of the run that ended last
+
+
+def log_events(place: Supervisord, view: View, stream: Stream = ()) -> tuple[ProgramEvent, ...]:
+    """Return the events of its log, or of the container's log if it is the first process there."""
+    answer = view.node.answers.get(supervisord_log_query(main_sections(place, view), posixpath.dirname(place.conf)))
+    file = answer.files[0] if answer is not None and answer.files else None
+    data = (file.data if file is not None else b"") or _stream_bytes(stream)
+    return parse_once(partial(parse_supervisord_log, data, view.node.utc_offset), "supervisor", data,
+                      view.node.utc_offset)
 
 
 def parse_supervisord_log(data: bytes, utc_offset: float) -> tuple[ProgramEvent, ...]:
@@ -174,7 +186,7 @@ def stream_of(view: View, views: Mapping[str, View], containers: tuple[Container
     return read.value if isinstance(read, Known) else ()
 
 
-def stream_bytes(stream: Stream) -> bytes:
+def _stream_bytes(stream: Stream) -> bytes:
     """Return the lines as supervisord's log file would contain them."""
     return "\n".join(line.text for line in stream).encode()
 

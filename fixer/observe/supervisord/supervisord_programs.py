@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping
-from functools import partial
 
 from fixer.formats.exec_status import NOT_STARTED_STATUSES, spawn_error
 from fixer.formats.ini_file import IniSection
 from fixer.formats.process_table import descendants, is_fully_started
-from fixer.formats.server_bindings import workers_of
 from fixer.formats.server_names import is_app_server, runtime_of
 from fixer.lazy.dataclass import replace
-from fixer.lazy.parse_cache import parse_once
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Query, ReadFile
 from fixer.model.snapshot import Program, Service
 from fixer.observe.commands.dependencies import dependencies_of
 from fixer.observe.commands.python_programs import is_no_web_program, program_paths
 from fixer.observe.commands.resolved_command import ServiceCommand, ulimits_of
-from fixer.observe.commands.server_settings import settings_path, workers_in_settings
+from fixer.observe.commands.server_settings import configured_workers, settings_path
 from fixer.observe.commands.startup_waits import waits_of
-from fixer.observe.commands.written_values import env_assignments, quoted_bindings, quoted_count
+from fixer.observe.commands.written_values import env_assignments, quoted_bindings
 from fixer.observe.supervisord.supervised_command import environment_slots, program_command, section_values
 from fixer.observe.supervisord.supervised_log import process_names, program_log, stream_log
 from fixer.observe.supervisord.supervisord_config import (
@@ -38,14 +35,7 @@ from fixer.observe.supervisord.supervisord_config import (
     program_sections,
     supervisord_log_query,
 )
-from fixer.observe.supervisord.supervisord_log import (
-    ProgramEvent,
-    ProgramHistory,
-    Stream,
-    history_of,
-    parse_supervisord_log,
-    stream_bytes,
-)
+from fixer.observe.supervisord.supervisord_log import ProgramHistory, Stream, history_of, log_events
 from fixer.observe.systemd.failed_units import directory_queries, program_queries
 from fixer.observe.view.node_view import View
 
@@ -77,7 +67,7 @@ def supervisord_queries(view: View) -> Iterator[Query]:
 
 def _failed_start_queries(section: IniSection, told: ServiceCommand, place: Supervisord, view: View) -> Iterator[Query]:
     """Yield queries for files of a program that supervisord could not start."""
-    course = history_of(process_names(section), _log_events(place, view), view.node.now)
+    course = history_of(process_names(section), log_events(place, view), view.node.now)
     if course is None or course.state == "RUNNING" or not (
             course.state == "STOPPED" or spawn_error(course.exit_detail) or course.exit_detail in NOT_STARTED_STATUSES):
         return
@@ -89,21 +79,12 @@ def _failed_start_queries(section: IniSection, told: ServiceCommand, place: Supe
         yield from directory_queries(section.text("directory"), told, view)
 
 
-def _log_events(place: Supervisord, view: View, stream: Stream = ()) -> tuple[ProgramEvent, ...]:
-    """Return the events of its log, or of the container's log if it is the first process there."""
-    answer = view.node.answers.get(supervisord_log_query(main_sections(place, view), posixpath.dirname(place.conf)))
-    file = answer.files[0] if answer is not None and answer.files else None
-    data = (file.data if file is not None else b"") or stream_bytes(stream)
-    return parse_once(partial(parse_supervisord_log, data, view.node.utc_offset), "supervisor", data,
-                      view.node.utc_offset)
-
-
 def program_services(view: View, stream: Stream = ()) -> list[Service]:
     """Return one service for each program; `stream` is the log of the node's container."""
     found: list[Service] = []
     for place in find_supervisords(view):
         main = main_sections(place, view)
-        events = _log_events(place, view, stream)
+        events = log_events(place, view, stream)
         groups = groups_of(place, view)
         taken: set[int] = set()
         programs = program_sections(place, view)
@@ -123,7 +104,7 @@ def _group_processes(names: tuple[str, ...], section: IniSection, place: Supervi
     Usually one group; if each process has its own address and some ended, the running ones and each ended one."""
     if len(names) == 1 or place.process is None or not has_numbered_processes(section):
         return [names]
-    events = _log_events(place, view)
+    events = log_events(place, view)
     alive = {p.pid for p in view.by_pid.values() if p.ppid == place.process.pid}
     courses = {name: history_of((name,), events, view.node.now) for name in names}
     ended = [name for name, course in courses.items() if course is not None and course.pid not in alive]
@@ -141,7 +122,7 @@ def _program_service(section: IniSection, place: Supervisord, view: View, seen: 
     one = names[0] if len(names) == 1 < len(every) else ""        # stopped, while others of the program run
     roots = () if one else _root_pids(told, place, view, course if len(every) == 1 else None, taken)
     if not roots and len(names) > 1:       # its file changed since: their command differs
-        events = _log_events(place, view)
+        events = log_events(place, view)
         logged = {c.pid for name in names if (c := history_of((name,), events, view.node.now)) is not None}
         roots = _child_pids(place, view, logged - {0} - taken)
     name = one or section.name.partition(":")[2]
@@ -152,7 +133,6 @@ def _program_service(section: IniSection, place: Supervisord, view: View, seen: 
     argv = view.by_pid[roots[0]].argv if roots and is_fully_started(view.by_pid[roots[0]]) else told.argv
     runtime = runtime_of(told.argv) or runtime_of(argv)
     is_app = is_app_server(told.argv, runtime, "", "") and not is_no_web_program(told.argv, told.directory, view)
-    workers = workers_in_settings(told, view) or workers_of(told.command, told.env, told.evidence)
     slots = tuple(environment_slots(section, told, view))
     pids = descendants(list(roots), view.by_pid) if roots else ()
     return Service(
@@ -160,7 +140,7 @@ def _program_service(section: IniSection, place: Supervisord, view: View, seen: 
         pids=pids, argv=argv,
         bindings=quoted_bindings(Known(program_bindings(section, told, view, numbers), (told.evidence,)), view),
         env=env_assignments(told.env, section.file), env_files=tuple(dict.fromkeys(slot.file for slot in slots)),
-        workers=quoted_count(workers, view), log=program_log(section, main, view, course), is_app_server=is_app,
+        workers=configured_workers(told, view), log=program_log(section, main, view, course), is_app_server=is_app,
         runtime=runtime, command=tuple(word.to_argument() for word in told.command), command_style=told.style,
         env_slots=slots, files_node=view.name, program=program, unit_values=tuple(section_values(section)),
         entry=told.entry.to_argument() if told.entry is not None else None,
