@@ -20,6 +20,13 @@ def is_docker_host(host: str, addresses: Sequence[str], containers: Iterable[Con
 
 
 LABEL_PREFIX = "com.docker.compose."
+DEPENDS_ON_LABEL = f"{LABEL_PREFIX}depends_on"      # service:condition:restart, separated by commas
+
+
+def depends_on_conditions(container: Container) -> list[tuple[str, str]]:
+    """Return (service, condition) of all services that Compose starts before this one."""
+    words = [part.split(":") for part in (container.label(DEPENDS_ON_LABEL) or "").split(",")]
+    return [(word[0], word[1]) for word in words if len(word) > 1]
 
 
 def compose_paths(container: Container) -> tuple[str, ...]:

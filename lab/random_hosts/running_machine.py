@@ -57,9 +57,11 @@ class RunningMachine(RunningHost):
         docker_engine.execute(self.container, ["tar", "-xpf", "-", "-C", "/"], user="0", stdin=archive)
 
     def reboot(self) -> None:
-        """Restart the machine: only its disk survives."""
+        """Restart the machine: only its disk survives. Its operator then starts what nothing starts at boot."""
         docker_engine.restart(self.container, timeout=20)
         wait_until_booted(self.container)
+        if self.spec.values["after_boot"]:
+            self.shell("{{after_boot}}")
 
     def manifest(self) -> Manifest:
         """Return every file that a repair may change, with mode, owner and digest."""

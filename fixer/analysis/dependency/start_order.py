@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import clock_of
+from fixer.formats.docker_conventions import depends_on_conditions
 from fixer.lazy.dataclass import dataclass
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Container, Service
-
-DEPENDS_ON_LABEL = "com.docker.compose.depends_on"      # service:condition:restart, separated by commas
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +52,6 @@ def first_awaited(case: Case, box: Container) -> AwaitedService | None:
     """Return the first dependency of a container that does not meet the condition for which Compose waits."""
     return next((one for name,
                  wanted in depends_on_conditions(box) if (one := _unmet_condition(case, box, name, wanted))), None)
-
-
-def depends_on_conditions(box: Container) -> list[tuple[str, str]]:
-    """Return (service, condition) of all services that Compose starts before this one."""
-    words = [part.split(":") for part in dict(box.labels).get(DEPENDS_ON_LABEL, "").split(",")]
-    return [(word[0], word[1]) for word in words if len(word) > 1]
 
 
 def _unmet_condition(case: Case, box: Container, name: str, wanted: str) -> AwaitedService | None:

@@ -16,6 +16,7 @@ from fixer.analysis.ownership.container_network import (
 )
 from fixer.analysis.ownership.tie_break import best_by_name
 from fixer.analysis.route_verdict import is_closed
+from fixer.formats.docker_conventions import depends_on_conditions
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known
@@ -144,11 +145,30 @@ def services_with_same_port(case: Case, trouble: FailingAddress, named: Service)
 
 def misnamed_container(case: Case, trouble: FailingAddress) -> PortOwner | None:
     """Return the container that is meant instead of the named one: the only one that has the port and that no route
-    uses, while the named one serves another route and is not configured for the port. None if there is no such one."""
+    uses, while the named one is not configured for the port. None if there is no such one, or if nothing else speaks
+    against the named one: it serves another route, or nginx's compose service depends on the other and not on it."""
     endpoint = trouble.endpoint
     named = configured_owner(case, endpoint)
-    if named is None or named.service.container is None or named.service.id not in case.services_in_use or (
+    if named is None or named.service.container is None or (
             is_closed(endpoint) is not True or endpoint.port in [b.port for b in bindings_of(named.service)]):
         return None
     found = services_with_same_port(case, trouble, named.service)
-    return PortOwner(found[0][0], "elsewhere", named.evidence) if len(found) == 1 else None
+    if len(found) != 1:
+        return None
+    depends = _depends_on_other_evidence(case, trouble, named.service, found[0][0])
+    if not depends and named.service.id not in case.services_in_use:
+        return None
+    return PortOwner(found[0][0], "elsewhere", (*depends, *named.evidence))
+
+
+def _depends_on_other_evidence(case: Case, trouble: FailingAddress, named: Service,
+                               other: Service) -> tuple[Evidence, ...]:
+    """Return the evidence that nginx's compose service starts after the other one and not after the named one."""
+    box, boxes = container_of(case.snapshot, trouble.nginx.node), (named.container, other.container)
+    if box is None or any(one is None or one.project != box.project for one in boxes):
+        return ()
+    wanted = {name for name, _ in depends_on_conditions(box)}
+    names = [one.service for one in boxes if one is not None]
+    if names[0] in wanted or names[1] not in wanted:
+        return ()
+    return (Evidence("container", box.name, f"depends_on: {', '.join(sorted(wanted))}"),)

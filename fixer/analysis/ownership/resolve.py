@@ -74,7 +74,7 @@ def _owner_of_occupied_port(case: Case, trouble: FailingAddress) -> tuple[PortOw
 
 
 def _misnamed_owner(case: Case, trouble: FailingAddress, placed: PortOwner | None) -> tuple[PortOwner, ...]:
-    if placed is None or placed.service.container is None or placed.service.id not in case.services_in_use:
+    if placed is None or placed.service.container is None:
         return ()
     other = misnamed_container(case, trouble)
     return () if other is None else (other,)

@@ -86,6 +86,12 @@ def _has_no_tasks(runner: Runner, unit: str) -> bool:
     return not said.isdigit() or int(said) in (0, _UNSET)
 
 
+def _is_forgotten(runner: Runner, unit: str) -> bool:
+    """Return whether systemd has no such unit: what lies below /run is gone after a boot, and what it ran as well."""
+    words = ["systemctl", "show", "--no-pager", "--property=LoadState", "--value", "--", unit]
+    return runner.run(words).stdout.strip() == b"not-found"
+
+
 def _read_properties(runner: Runner, unit: str) -> dict[str, str]:
     names = "ActiveState,SubState,Result,ExecMainStatus"
     result = runner.run(["systemctl", "show", "--no-pager", f"--property={names}", "--", unit])
@@ -98,7 +104,12 @@ def undo_unit(step: UnitAction, runner: Runner, started: StepStart) -> str:
     match step.verb:
         case "start" | "restart" if _needs_stop(step):
             start_marks.require_own_unit_start(step.unit, runner, started)
-            _run_systemctl(runner, "stop", step.unit)
+            try:
+                _run_systemctl(runner, "stop", step.unit)
+            except StepFailed:
+                if not _is_forgotten(runner, step.unit):
+                    raise
+                return f"{step.unit} had ended, and systemd has no such unit since a boot"
             if step.was_enabled == "generated":  # an init script signals its program and does not wait
                 wait_until(lambda: _has_no_tasks(runner, step.unit), _SETTLE_SECONDS)
             return f"stopped {step.unit}{_LOST_STATE_NOTES.get(step.was_active, '')}"

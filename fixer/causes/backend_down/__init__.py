@@ -32,9 +32,11 @@ The repair and its safety
   with success, which Restart=on-failure does not start again.
   start-as-unit (disruptive): a reboot ends what was started by hand (nohup, a shell). If `fixer learn`
   remembered it while it was well, it starts again as a systemd unit: the same command, folder and user, with variables
-  from the same files (a secret that no file holds is yours to give). Undo stops and removes the unit. Otherwise fixer
-  names the line that starts it, and its command: of cron, of rc.local, of a unit of a user's own systemd, of a run
-  script of runit, s6 or daemontools.
+  from the same files (a secret that no file holds is yours to give). Undo stops and removes the unit.
+  start-as-at-boot (disruptive): a line of cron that is nothing but a program is done again: as its user, as a unit that
+  the next boot forgets; then cron starts it as before. Undo stops and removes the unit.
+  Otherwise fixer names the line that starts it, and its command: of cron, of rc.local, of a unit of a user's own
+  systemd, of a run script of runit, s6 or daemontools.
   An init script's unit counts as active whatever becomes of its program: start-service (safe) restarts it where nothing
   of it runs. restart-service (disruptive): a container whose own script puts the server into the background and then
   becomes nginx runs that script again, where its log shows that the server had served and did not fail.

@@ -19,6 +19,7 @@ from fixer.analysis.exits.last_output import find_exit_line, is_clean_shutdown, 
 from fixer.analysis.nginx_errors import connect_symptoms, routes_text
 from fixer.analysis.ownership.configured import boot_entries_at
 from fixer.analysis.run_log import has_log, last_run_lines, message_of, program_lines
+from fixer.causes.backend_down.boot_line_start import start_as_at_boot_repair
 from fixer.formats.run_output import says_ready
 from fixer.model.deployment import BootEntry
 from fixer.model.diagnosis import Finding, Repair
@@ -56,13 +57,13 @@ def restarting_program_finding(case: Case, trouble: FailingAddress, service: Ser
 
 
 def boot_entry_finding(case: Case, trouble: FailingAddress, state: str = _NOT_RUNNING_TEXT) -> Finding | None:
-    """Return the finding with the line that starts the program. The repair is manual: nothing would supervise it."""
+    """Return the finding with the line that starts the program. Nothing would supervise it: an operator may do better
+    than to start it again."""
     found = boot_entries_at(case, trouble)
     if not found:
         return None
 
     first, endpoint = found[0], trouble.endpoint
-    where = file_line_text(case.snapshot, first.node, first.file, first.line)
     who = _STARTER_TEXTS[first.kind].format(user=first.user or "a user", name=first.name)
     why = f"; {first.not_run_reason}" if first.not_run_reason else ""
     box = entrypoint_container(case, first)
@@ -80,10 +81,19 @@ def boot_entry_finding(case: Case, trouble: FailingAddress, state: str = _NOT_RU
         evidence=(*shown, *idle, config_evidence(case.snapshot, trouble.nginx, endpoint),
                   *no_listener_evidence(endpoint),
                   *heard, *connect_symptoms(case, trouble)),
-        repairs=(restart_container_repair(case, trouble, box, said) if box is not None else Repair(
-            "start-service", "manual", "start the backend", (),
-            manual=_manual_text(first, where, why, state != _NOT_RUNNING_TEXT)),),
+        repairs=_repairs(case, trouble, first, state) if box is None else (
+            restart_container_repair(case, trouble, box, said),),
     )
+
+
+def _repairs(case: Case, trouble: FailingAddress, starter: BootEntry, state: str) -> tuple[Repair, ...]:
+    """Return the start that the line itself would do, if that is possible, and what an operator does."""
+    where = file_line_text(case.snapshot, starter.node, starter.file, starter.line)
+    why = f"; {starter.not_run_reason}" if starter.not_run_reason else ""
+    begun = start_as_at_boot_repair(case, trouble, starter) if state == _NOT_RUNNING_TEXT else None
+    by_hand = Repair("start-service", "manual", "start the backend", (),
+                     manual=_manual_text(starter, where, why, state != _NOT_RUNNING_TEXT))
+    return (*((begun,) if begun is not None else ()), by_hand)
 
 
 def _manual_text(starter: BootEntry, where: str, why: str, again: bool) -> str:

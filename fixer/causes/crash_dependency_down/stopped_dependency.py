@@ -13,7 +13,6 @@ from fixer.analysis.dependency.complaint import (
     system_kind_at_port,
 )
 from fixer.analysis.dependency.locate import LocatedDependency, umbrella_of
-from fixer.analysis.dependency.start_order import depends_on_conditions
 from fixer.analysis.dependency.startup_script import find_waiting_script, locate_script_dependency
 from fixer.analysis.evidence import age_text, clock_of, log_evidence
 from fixer.analysis.exits.code_error import find_code_fault
@@ -28,6 +27,7 @@ from fixer.analysis.run_log import last_run_lines, message_of, program_lines, re
 from fixer.analysis.service_names import system_kind_of
 from fixer.analysis.service_state import is_start_queued, requirements_of, run_state_of, start_time_of, state_evidence
 from fixer.causes.crash_dependency_down.unanswered_dependency import CAUSE_ID
+from fixer.formats.docker_conventions import depends_on_conditions
 from fixer.formats.run_output import PROGRESS_LINE, ends_run
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex

@@ -10,11 +10,12 @@ from fixer.analysis.dependency.blocked_start import (
     is_suspended,
     starting_time_text,
 )
-from fixer.analysis.dependency.start_order import DEPENDS_ON_LABEL, AwaitedService, first_awaited
+from fixer.analysis.dependency.start_order import AwaitedService, first_awaited
 from fixer.analysis.evidence import address_text, config_evidence, log_evidence, no_listener_evidence
 from fixer.analysis.nginx_errors import refused_evidence
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.service_state import state_evidence
+from fixer.formats.docker_conventions import DEPENDS_ON_LABEL
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import LogLine, Service

@@ -25,7 +25,7 @@ How it is told apart
   intended one.
 
   Where nginx names the container of another route, which does not have that port, and one that no route uses has it,
-  that one is meant.
+  that one is meant. The same if nginx's own compose service depends on that one (`depends_on`) and not on the named.
 
   A name that a line of /etc/hosts leads to such an address: the line is wrong, not nginx's file, and is named.
 
@@ -150,11 +150,17 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
 
 
 def _misnamed_finding(case: Case, trouble: FailingAddress, box: Container, meant: PortOwner) -> Finding | None:
-    """Return the finding if nginx names the container of another route, while one that nobody asks has that port."""
-    options = _container_candidates(case, trouble, meant.service, box)
-    words = f"{endpoint_text(trouble.endpoint)}, where nothing listens: {trouble.endpoint.host} serves another route"
+    """Return the finding if nginx names the wrong container, while one that nobody asks has that port."""
+    options, host = _container_candidates(case, trouble, meant.service, box), trouble.endpoint.host
+    named = configured_owner(case, trouble.endpoint)
+    used = named is not None and named.service.id in case.services_in_use
+    why = f"{host} serves another route" if used else f"{box.service} depends on {meant.service.name}, not on {host}"
+    words = f"{endpoint_text(trouble.endpoint)}, where nothing listens: {why}"
     found = _wrong_host_finding(case, trouble, ("", words), options, proven=True) if options else None
-    return None if found is None else replace(found, confidence="likely")
+    if found is None:
+        return None
+    shown = () if used else meant.evidence[:1]
+    return replace(found, confidence="likely", evidence=tuple(dict.fromkeys((*found.evidence, *shown))))
 
 
 def _judge_containers(case: Case, trouble: FailingAddress, box: Container, words: tuple[str, str]) -> Finding | str:

@@ -37,6 +37,9 @@ BOOT_ENTRY_FILES = ReadGlob((
 ACCOUNTS = ReadFile("/etc/passwd", 256 << 10)       # whose process it is that an entry starts
 
 _REBOOT = regex(r"^[ \t]*@reboot[ \t]+(.*\S)", 0)
+_CRON_VARIABLE = regex(r"^[ \t]*[\"']?(?P<name>[A-Za-z_]\w*)[\"']?[ \t]*=")
+_HARMLESS_VARIABLES = frozenset({"SHELL", "MAILTO"})
+_PROGRAM = regex(r"/[\w./@+-]+\Z")
 _USER_COLUMN_FILES = ("/etc/crontab", "/etc/cron.d/")
 _LINGER_FOLDER = "/var/lib/systemd/linger/"
 _RUN_FOLDER_ENDS = tuple(pattern.rpartition("*")[2] for pattern in RUN_FOLDERS[:2])
@@ -104,7 +107,7 @@ def _find_commands(view: View, reads: list[str], own: Container | None) -> Itera
         elif path.endswith(".service"):
             yield from _entries_of_user_unit(view, reads, file, files)
         else:
-            yield from _entries_in_crontab(view, reads, path, text)
+            yield from _entries_in_crontab(view, reads, file, text)
     for told in entrypoint_commands(view, own, reads):
         script, _, line = told.evidence.where.rpartition(":")
         about: _EntrySource = ("entrypoint", script or told.evidence.where, "", "")
@@ -125,8 +128,8 @@ def _run_folder_queries(view: View) -> tuple[ReadGlob, ...]:
 _EntrySource = tuple[StarterKind, str, str, str]      # kind, file, user, idle reason
 
 
-def _entries_in_crontab(view: View, reads: list[str], path: str, text: str) -> Iterator[BootCommand]:
-    idle = "" if any(p.comm in CRON_DAEMONS for p in view.by_pid.values()) else "cron is not running"
+def _entries_in_crontab(view: View, reads: list[str], file: FileAnswer, text: str) -> Iterator[BootCommand]:
+    path, idle = file.path, "" if any(p.comm in CRON_DAEMONS for p in view.by_pid.values()) else "cron is not running"
     for number, line in enumerate(text.split("\n"), 1):
         match = _REBOOT.match(line)
         if match is None:
@@ -134,7 +137,19 @@ def _entries_in_crontab(view: View, reads: list[str], path: str, text: str) -> I
         user, command = posixpath.basename(path), match[1]
         if path.startswith(_USER_COLUMN_FILES):
             user, _, command = command.partition(" ")
-        yield from _entries_of_command(view, reads, ("cron", path, user, idle), (command, number))
+        alone = _only_program(command, text, file, user)
+        for found in _entries_of_command(view, reads, ("cron", path, user, idle), (command, number)):
+            yield replace(found, entry=replace(found.entry, program=alone))
+
+
+def _only_program(command: str, crontab: str, file: FileAnswer, user: str) -> str:
+    """Return the program if a line is nothing else, and cron gives it no variables. Whoever else may write the file
+    must not choose what runs as `user`."""
+    stat = file.stat.end if file.stat is not None else None
+    closed = stat is not None and not stat.mode & 0o022 and (
+        stat.uid == 0 or (posixpath.basename(file.path) == user and not file.path.startswith(_USER_COLUMN_FILES)))
+    names = {match["name"] for line in crontab.split("\n") if (match := _CRON_VARIABLE.match(line)) is not None}
+    return command if closed and _PROGRAM.match(command) and names <= _HARMLESS_VARIABLES else ""
 
 
 def _entries_in_monit_file(view: View, reads: list[str], path: str, text: str) -> Iterator[BootCommand]:

@@ -8,7 +8,7 @@ import pytest
 
 from fixer.apply.steps import unit_step
 from fixer.apply.steps.start_marks import StepStart
-from fixer.apply.steps.unit_step import apply_unit
+from fixer.apply.steps.unit_step import apply_unit, undo_unit
 from fixer.errors import StepFailed
 from fixer.model.host import CommandResult
 from fixer.model.plan import UnitAction
@@ -135,3 +135,25 @@ def test_what_is_restarted_along_ends_no_round() -> None:
     machine = Machine()
     apply_unit(UnitAction("local", "app@1.service", "restart", "failed", "enabled", along=True), machine)
     assert machine.asked[-1] == ("systemctl", "--no-ask-password", "--no-block", "restart", "--", "app@1.service")
+
+
+class AfterBoot(Systemd):
+    """It refuses to stop the unit; `load` is what it knows of it."""
+
+    def __init__(self, load: str) -> None:
+        super().__init__("inactive", "dead")
+        self.load = load
+
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
+        if "stop" in argv:
+            return CommandResult(tuple(argv), 5, b"", b"Failed to stop shop.service: Unit shop.service not loaded.\n")
+        if "--property=LoadState" in argv:
+            return CommandResult(tuple(argv), 0, f"{self.load}\n".encode(), b"")
+        return super().run(argv, stdin=stdin, timeout=timeout)
+
+
+def test_what_a_boot_has_forgotten_need_not_be_stopped() -> None:
+    step = UnitAction("web", "shop.service", "start", "inactive", "")
+    assert "had ended" in undo_unit(step, AfterBoot("not-found"), StepStart("", 0.0, lambda: 0.0))
+    with pytest.raises(StepFailed, match="could not stop"):
+        undo_unit(step, AfterBoot("loaded"), StepStart("", 0.0, lambda: 0.0))

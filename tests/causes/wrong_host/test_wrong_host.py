@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -248,6 +249,32 @@ def test_the_name_of_another_route_is_wrong_where_one_that_nobody_asks_has_the_p
 
 @pytest.mark.parametrize("scene", [misnamed(used=False), misnamed(alone=True), misnamed(configured=9000)])
 def test_a_name_that_no_other_route_proves_right_is_not_called_wrong(scene: Scene) -> None:
+    assert CAUSE not in roots(diagnose(scene.snapshot()))
+
+
+def behind(depends_on: str, **about: Any) -> Scene:
+    """The same, where no other route uses the named container; nginx's own compose service depends on these."""
+    scene = misnamed(used=False, **about)
+    page = next(s for s in scene.services if s.node == "web")
+    assert page.container is not None
+    box = replace(page.container, labels=(*page.container.labels, ("com.docker.compose.depends_on", depends_on)))
+    scene.services = [replace(s, container=box) if s is page else s for s in scene.services]
+    return scene
+
+
+def test_the_name_is_wrong_where_nginxs_own_service_depends_on_the_one_with_the_port() -> None:
+    finding = found(behind("shop:service_started:false"))
+    assert finding.confidence == "likely" and "depends on" in finding.summary and "not on admin" in finding.summary
+    assert finding.repairs[0].risk == "safe" and b"http://shop:9000;" in text_of(finding)
+    assert any(e.text == "depends_on: shop" for e in finding.evidence)
+
+
+@pytest.mark.parametrize("scene", [
+    behind("admin:service_started:false"), behind("shop:service_started:false,admin:service_started:false"),
+    behind("cache:service_started:false"), behind(""), behind("shop:service_started:false", alone=True),
+    behind("shop:service_started:false", configured=9000),
+])
+def test_what_does_not_tell_the_two_apart_leaves_the_doubt(scene: Scene) -> None:
     assert CAUSE not in roots(diagnose(scene.snapshot()))
 
 

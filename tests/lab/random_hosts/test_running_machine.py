@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -27,3 +28,23 @@ def test_a_script_is_not_on_the_command_line_where_its_own_pkill_would_find_it(m
     argv, stdin = asked[0]
     assert host.spec.values["module"][1:] not in " ".join(argv)
     assert stdin.decode() == f"set -e\npkill -f '{host.spec.values['module_pattern']}'\n"
+
+
+@pytest.mark.parametrize(("by_hand", "scripts"), [("", 0), ("start {{word}}", 1)])
+def test_after_a_boot_an_operator_starts_what_nothing_starts(
+    by_hand: str, scripts: int, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    done: list[str] = []
+
+    def execute(container: str, argv: Sequence[str], *, user: str, stdin: bytes, check: bool) -> FinishedCommand:
+        done.append(stdin.decode())
+        return FinishedCommand(tuple(argv), 0, b"", b"")
+
+    monkeypatch.setattr(running_machine.docker_engine, "execute", execute)
+    monkeypatch.setattr(running_machine.docker_engine, "restart", lambda *_, **__: done.append("restart"))
+    monkeypatch.setattr(running_machine, "wait_until_booted", lambda _: done.append("booted"))
+    spec = host_of_kind("machine")
+    host = RunningMachine(replace(spec, values={**spec.values, "after_boot": by_hand}), "depot-1")
+    host.reboot()
+    assert done[:2] == ["restart", "booted"] and len(done) == 2 + scripts
+    assert not scripts or done[2] == f"set -e\nstart {spec.values['word']}\n"

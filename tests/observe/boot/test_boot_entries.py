@@ -139,3 +139,20 @@ def test_what_starts_at_boot_is_traced_once_for_a_view() -> None:
     asked = seen(file("/var/spool/cron/crontabs/shop", "@reboot uvicorn a --port 8000\n"))
     first = boot_commands_of(asked)
     assert first and boot_commands_of(asked) is first
+
+
+@pytest.mark.parametrize(("text", "mode", "uid", "expected"), [
+    ("@reboot shop /opt/shop/start.sh", 0o100644, 0, "/opt/shop/start.sh"),
+    ("SHELL=/bin/sh\nMAILTO=root\n@reboot shop /opt/shop/start.sh", 0o100644, 0, "/opt/shop/start.sh"),
+    ("@reboot shop /opt/shop/start.sh --fast", 0o100644, 0, ""), ("@reboot shop /opt/shop/start.sh >/tmp/log 2>&1 &", 0o100644, 0, ""),
+    ("@reboot shop cd /opt/shop && ./start.sh", 0o100644, 0, ""), ("PATH=/opt/bin\n@reboot shop /opt/shop/start.sh", 0o100644, 0, ""),
+    ('"LEVEL" = 3\n@reboot shop /opt/shop/start.sh', 0o100644, 0, ""),
+    ("@reboot shop /opt/shop/start.sh", 0o100664, 0, ""), ("@reboot shop /opt/shop/start.sh", 0o100644, 1000, ""),
+])
+def test_a_line_that_is_nothing_but_a_program(text: str, mode: int, uid: int, expected: str) -> None:
+    crontab = replace(file("/etc/cron.d/shop", f"{text}\n"), stat=replace(stat(), mode=mode, uid=uid))
+    script = file("/opt/shop/start.sh", f"#!/bin/sh\nexec {UVICORN}\n")
+    made = view(script)
+    both = replace(made, node=replace(made.node, answers={**made.node.answers, BOOT_ENTRY_FILES: Answer("ok", files=(crontab,))}))
+    assert [one.program for one in boot_entries_of(both)] in ([expected], [])
+    assert not expected or boot_entries_of(both)
