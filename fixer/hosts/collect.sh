@@ -29,7 +29,8 @@ journals() {
   [ -d /run/systemd/system ] && have journalctl || return 0
   for u in $(units | sort -u | head -n 12); do
     n=$(systemctl show -p LogNamespace --value "$u" 2>/dev/null)
-    item "journal out $u"; journalctl --quiet --no-pager -o short-unix -n @LINES@ ${n:+"--namespace=+$n"} -u "$u"
+    set -- -n @LINES@ ${n:+"--namespace=+$n"} -u "$u"
+    item "journal out $u"; journalctl --quiet --no-pager @AS_JSON@ "$@" || journalctl --quiet --no-pager @AS_TEXT@ "$@"
   done
 }
 told_files() {

@@ -7,6 +7,7 @@ import pkgutil
 import shlex
 from collections.abc import Sequence
 
+from fixer.hosts.machine import query_commands
 from fixer.hosts.sh import round_script
 from fixer.hosts.sh.round_script import build_round_script
 from fixer.model.query import Command, Query
@@ -33,7 +34,8 @@ def build_collect_script(queries: Sequence[Query], described: Sequence[object], 
                             units=" ".join(shown))
     assert "'" not in redact
     parts = {
-        "LINES": str(JOURNAL_LINES), "FILE": str(FILE_LIMIT), "LOG": str(LOG_LIMIT),
+        "LINES": str(JOURNAL_LINES), "AS_JSON": shlex.join(query_commands.JOURNAL_AS_JSON),
+        "AS_TEXT": shlex.join(query_commands.JOURNAL_AS_TEXT), "FILE": str(FILE_LIMIT), "LOG": str(LOG_LIMIT),
         "PROBES": str(MOST_PROBES), "AGENT": agent, "ROUND": text,
         "REDACT": redact, "MAGIC": COLLECT_HEADER, "HEADER": shlex.quote(json.dumps(described_round)),
         "PLAIN": round_script.PLAIN_PROBES,

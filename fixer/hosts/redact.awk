@@ -180,7 +180,7 @@ BEGIN {
     print; next
   }
   if (kind == "raw") { print; next }
-  if (kind == "kills") { if ($0 ~ /oom-kill:|Killed process/) print general($0); next }
+  if (kind == "kills") { if ($0 ~ R["KERNEL_LINE"]) print general($0); next }
   if (kind == "json") { line = $0; gsub(/"key":/, "\002", line); line = general(line); gsub(/\002/, "\"key\":", line); print line; next }
   if (kind == "rules") { at = index($0, "#"); print at ? substr($0, 1, at - 1) comment(substr($0, at), "#") : $0; next }
   if (kind == "argv") { print argv_line($0); next }

@@ -17,7 +17,8 @@ CommandName: TypeAlias = Literal[
     "systemctl-units",      # ()                       loaded services and sockets; OTHER_UNITS on disk
     "systemctl-show",       # (unit, …)                systemctl show UNIT…: the properties of units; () = OTHER_UNITS
     "systemctl-jobs",       # ()                       jobs of systemd, and which of them each waits for
-    "journal",              # (unit, lines[, namespace])  last lines of one unit, also of its namespace, -o short-unix
+    "journal",              # (unit, lines[, namespace])  last entries of one unit, also of its namespace: -o json, a
+                            # line each; -o short-unix of an old systemd, and in captures of earlier versions
     "nginx-test",           # (binary, conf, prefix)   nginx -t; asked only when the running configuration is in doubt
     "nginx-version",        # (binary,)                nginx -V
     "ip-addresses",         # ()                       the node's own addresses (/proc/net/fib_trie, if_inet6)

@@ -33,15 +33,18 @@ from fixer.redaction.all_files import (
     redact_rules,
     redact_unit,
 )
+from fixer.redaction.allowed import row
 from fixer.redaction.known_names import words_of_capture
 from fixer.redaction.masks import Masks
 from fixer.redaction.nginx_words import redact_nginx, server_names
 from fixer.redaction.secrets import redact_text
 
+_KERNEL_LINE = row("KERNEL_LINE")
+
 
 def _redact_kernel_log(data: bytes) -> bytes:
     """Return the lines of the kernel log that a diagnosis reads; drop the rest."""
-    kept = [line for line in data.splitlines(keepends=True) if b"oom-kill:" in line or b"Killed process" in line]
+    kept = [line for line in data.splitlines(keepends=True) if _KERNEL_LINE.search(line.decode("latin-1"))]
     return redact_bytes(b"".join(kept))
 
 

@@ -11,6 +11,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from fixer.formats.journal_entries import MESSAGE_IDS
+from fixer.formats.kernel_messages import KEPT
 from fixer.lazy.regex import regex
 
 _ROWS: Mapping[str, str] = {
@@ -218,6 +219,8 @@ _ROWS: Mapping[str, str] = {
         r"|[0-9][0-9][0-9][0-9][-/][0-9][0-9][-/][0-9][0-9][ T][0-9:.,]+Z? ?"
         r"|[A-Z][a-z][a-z] [ 0-9][0-9] [0-9:]+ [^ ]+ [^ ]+: )?(\[?(INFO|DEBUG|NOTICE|TRACE|info|debug)\]?:?[ \t]+)?"
     ),
+    # Lines of the kernel's log that a diagnosis reads.
+    "KERNEL_LINE": "|".join(KEPT),
     "NGINX_FORMAT": r"([^$A-Za-z0-9_]|[a-z_]+[=:]|@VARIABLE@)*",
     # The journal in JSON: the fields that are shown beside the message, and what they may hold. systemd's own words
     # only: a program may give any field to its entries, too.

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
-from fixer.formats.unit_events import event_in, is_manager_text
+import fixer
+from fixer.formats.unit_events import ROWS, event_in, is_manager_text
 from fixer.model.unit_event import UnitEvent
 
 SAID = {
@@ -73,3 +77,12 @@ def test_words_of_a_program_mean_nothing(text: str) -> None:
 def test_what_looks_like_the_managers() -> None:
     assert is_manager_text("api.service: Consumed 1.2s CPU time.") and is_manager_text("Starting The API...")
     assert is_manager_text("1764000000.5 host systemd[1]: anything")
+
+
+def test_no_other_module_knows_these_sentences() -> None:
+    root = Path(fixer.__file__).parent
+    needles = [words.strip() for words, *_ in ROWS if len(words.strip()) > 10]
+    patterns = [re.compile(rf"(regex\(|startswith\(\(?f?\")(?=.*{re.escape(words)})") for words in (*needles, "Started \\S", "Stopping ", "Stopped ")]
+    knowing = {str(path.relative_to(root)): line.strip() for path in root.rglob("*.py") for line in path.read_text().splitlines()
+               if any(one.search(line) for one in patterns) and not line.lstrip().startswith(("#", '"""'))}
+    assert set(knowing) <= {"formats/unit_events.py"}, knowing

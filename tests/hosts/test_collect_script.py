@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import resource
+import shlex
 import shutil
 import subprocess
 
 import pytest
 
-from fixer.hosts.collect_script import redact_program
+from fixer.hosts.collect_script import build_collect_script, redact_program
+from fixer.hosts.machine.query_commands import JOURNAL_AS_JSON, JOURNAL_AS_TEXT
 from fixer.redaction.masks import Masks
 from fixer.redaction.secrets import MASKED_NAME_PARTS
 from tests.trust.drawn_secrets import draw
@@ -144,3 +146,11 @@ def test_a_page_that_was_asked_is_masked_as_the_location_that_names_it() -> None
     data = f"==> /./etc/nginx/nginx.conf <==\nlocation /hook/{secret}/ {{\nnonce spec 1 80 /hook/{secret}/ localhost\n"
     done = subprocess.run(["awk", "-v", "N=nonce", "-v", "P=/.", PROGRAM], input=data.encode(), capture_output=True, check=True)
     assert done.stdout.decode().splitlines()[1:] == ['location "/hook/[masked 1]/" {', "nonce spec 1 80 /hook/%5Bmasked%201%5D/ localhost"]
+
+
+def test_the_script_asks_for_the_journal_as_fixer_does() -> None:
+    script = build_collect_script([], [], secret_words="x", agent="a")
+    (line,) = [line.strip() for line in script.splitlines() if "journal out" in line and "json" in line]
+    asked, older = line.partition("; ")[2].split(" || ")
+    assert asked == f"journalctl --quiet --no-pager {shlex.join(JOURNAL_AS_JSON)} \"$@\""
+    assert older == f"journalctl --quiet --no-pager {shlex.join(JOURNAL_AS_TEXT)} \"$@\""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from fixer.formats.journal_entries import FIELDS
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
@@ -15,6 +16,7 @@ with lazy_imports():
 
 MOST_OUTPUT = 4 << 20  # bytes that one command may print: a line takes far more memory once it is a string
 MISSING_CODE = 127  # sh's exit code for a missing command
+REFUSED_OPTION = 1  # exit code of systemd's tools for an option that they do not know
 
 _UNIT = regex(r"[A-Za-z0-9:_.\\@][A-Za-z0-9:_.\\@*-]*\Z")
 _NAMESPACE = regex(r"[A-Za-z0-9:_.@-]+\Z")
@@ -26,13 +28,19 @@ _UNITS = ("--all", "--no-legend", "--plain", "--no-pager", "--full", "--type=ser
 
 @dataclass(frozen=True, slots=True)
 class QueryCommand:
-    """One command to run for a query. `trusted` is a program that must belong to root before root runs it."""
+    """One command to run for a query. `trusted` is a program that must belong to root before root runs it. `older` asks
+    a version that refuses an option of `argv`; it is run where that exits with REFUSED_OPTION."""
 
     argv: tuple[str, ...]
     timeout: float = 4.0
     trusted: str = ""
+    older: tuple[str, ...] = ()
 
 
+_JOURNAL = ("journalctl", "--quiet", "--no-pager")
+# --all: else the long messages are null. --output-fields is known since systemd 236.
+JOURNAL_AS_JSON = ("-o", "json", "--all", "--output-fields=" + ",".join(FIELDS))
+JOURNAL_AS_TEXT = ("-o", "short-unix")
 _FIXED_COMMANDS: Mapping[str, QueryCommand] = {
     "systemctl-jobs": QueryCommand(("systemctl", "list-jobs", "--before", "--full", "--no-legend", "--no-pager")),
     "kernel-log": QueryCommand(("dmesg",), 3.0),
@@ -57,8 +65,8 @@ def commands_for(command: Command) -> tuple[QueryCommand, ...] | None:
             return (QueryCommand((*show, *(args or OTHER_UNITS))),)
         case "journal" if len(args) in (2, 3) and _UNIT.match(args[0]) and _NUMBER.match(args[1]) \
                 and all(map(_NAMESPACE.match, args[2:])):
-            of = (*(f"--namespace=+{name}" for name in args[2:]), "-u", args[0])
-            return (QueryCommand(("journalctl", "--quiet", "--no-pager", "-o", "short-unix", "-n", args[1], *of)),)
+            of = ("-n", args[1], *(f"--namespace=+{name}" for name in args[2:]), "-u", args[0])
+            return (QueryCommand((*_JOURNAL, *JOURNAL_AS_JSON, *of), older=(*_JOURNAL, *JOURNAL_AS_TEXT, *of)),)
         case "audit-denials" if not args:
             # with a pipe for stdin it would read that instead of the logs
             return (QueryCommand(("ausearch", "--input-logs", "-m", "avc", "-ts", "recent", "-c", "nginx", "--raw"),

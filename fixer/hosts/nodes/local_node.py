@@ -123,7 +123,10 @@ def answer_command(command: Command) -> Answer:
 
 
 def _run_query_command(run: query_commands.QueryCommand) -> CommandResult:
-    return run_process.run(run.argv, timeout=run.timeout, max_output=query_commands.MOST_OUTPUT)
+    result = run_process.run(run.argv, timeout=run.timeout, max_output=query_commands.MOST_OUTPUT)
+    if run.older and result.returncode == query_commands.REFUSED_OPTION:
+        return run_process.run(run.older, timeout=run.timeout, max_output=query_commands.MOST_OUTPUT)
+    return result
 
 
 class LocalWriter:

@@ -120,10 +120,11 @@ def _command_text(index: int, command: Command, seconds: float) -> str:
         return ""
     lines = []
     for number, run in enumerate(runs):
-        words = " ".join(map(shlex.quote, run.argv))
         limit = max(1, ceil(min(run.timeout, seconds)))
+        asked, older = _run_text(run.argv, limit), _run_text(run.older, limit) if run.older else ""
+        again = f"if [ $r = {query_commands.REFUSED_OPTION} ]; then {older}; fi\n" if older else ""
         ask = (
-            f'item "{index} out {number}"; e=$($T ${{T:+{limit}}} {words} 2>&1 >&3 3>&- </dev/null); r=$?\n'
+            f'item "{index} out {number}"; {asked}\n{again}'
             f'item "{index} end {number} $r"; printf %s "$e"'
         )
         if run.trusted:
@@ -134,6 +135,12 @@ def _command_text(index: int, command: Command, seconds: float) -> str:
     if query_commands.needs_systemd(command):
         text = f'if ! [ -d /run/systemd/system ]; then item "{index} no-systemd"; else\n{text}\nfi'
     return f"{{ {text}\n}} 3>&1"
+
+
+def _run_text(argv: Sequence[str], limit: int) -> str:
+    """Return the command, its errors in `e` and its exit code in `r`."""
+    words = " ".join(map(shlex.quote, argv))
+    return f"e=$($T ${{T:+{limit}}} {words} 2>&1 >&3 3>&- </dev/null); r=$?"
 
 
 def _probe_lane(probes: Sequence[Probe]) -> str:

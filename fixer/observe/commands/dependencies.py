@@ -9,13 +9,14 @@ from collections.abc import Iterator, Mapping
 
 from fixer.formats.numbers import is_number
 from fixer.formats.shell_words import Word
+from fixer.formats.unit_events import event_in
 from fixer.formats.unit_file import unit_lines
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
 from fixer.model.deployment import DEPENDENCY_NAME_PATTERN, Dependency
 from fixer.model.facts import Evidence, Known
 from fixer.model.query import Command, FileAnswer, Query, ReadGlob
-from fixer.model.service import Service
+from fixer.model.service import LogLine, Service
 from fixer.observe.view.node_view import View
 
 MOST_DEPENDENCIES = 8
@@ -112,7 +113,6 @@ POSTGRES_CONFIGS = ReadGlob(("/etc/postgresql/*/*/postgresql.conf",), 64 << 10, 
 
 _CONNECT_ERROR = regex(r"[Cc]onnection refused|Connect call failed|ECONNREFUSED|Error \d+ connecting|Errno 111|"
                    r"connection to server (?:at|on socket)|Can't connect to|is (?:starting up|shutting down)")
-_DEPENDENCY_FAILED = regex(r"Dependency failed for |failed with result 'dependency'")
 _ENGINE_UNITS = (
     (regex(r"psycopg|asyncpg|PGSQL|postgres|connection to server|\b5432\b", re.I), regex(r"^postgresql\S*\.service$")),
     (regex(r"mysql|mariadb|\b3306\b", re.I), regex(r"^(?:mysqld?|mariadb)(?:@\S+)?\.service$")),
@@ -156,7 +156,7 @@ def _required_unit_queries(view: View, services: tuple[Service, ...]) -> Iterato
         unit, log = service.unit, service.log
         if unit is None or not service.is_app_server or service.node != view.name or not isinstance(log, Known):
             continue
-        if any(_DEPENDENCY_FAILED.search(line.text) for line in log.value[-LAST_LINES:]):
+        if any(map(_says_dependency_failed, log.value[-LAST_LINES:])):
             for path in (unit.fragment_path, *unit.drop_in_paths):
                 for line in unit_lines(path, view.data(path) or b""):
                     if line.section == "Unit" and line.key in ("Requires", "BindsTo", "Requisite"):
@@ -166,6 +166,11 @@ def _required_unit_queries(view: View, services: tuple[Service, ...]) -> Iterato
         yield Command("systemctl-show", unknown[:MOST_LOOKED_UP])
     yield from (Command("journal", (n, "200")) for n in names if n in view.units
                 and view.units[n].active_state not in ("active", "activating"))
+
+
+def _says_dependency_failed(line: LogLine) -> bool:
+    event = event_in(line.text) if line.writer == "unknown" else line.event
+    return event is not None and event.kind == "dependency-failed"
 
 
 def _logs_connect_error(service: Service, engine: re.Pattern[str], node: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fixer.formats.kernel_messages import OomChoice, parse_kernel_line, read_oom
 from fixer.lazy.regex import regex
 from fixer.managers import manager_of
 from fixer.model.facts import Fact, Known, Unknown
@@ -15,10 +16,7 @@ from fixer.observe.view.node_view import ENGINE, View
 KERNEL_LOG = Command("kernel-log")
 UPTIME = ReadFile("/proc/uptime")
 MOST_KILLS = 200
-_STAMP = regex(r"^(?:<\d+>)?\[\s*(\d+\.\d+)\] (.*)$")
-_OOM_CONSTRAINT = regex(
-    r"^oom-kill:constraint=(\w+),(?>.*?(?:oom_memcg=([^,]*),)?task_memcg=([^,]*),task=).*?,pid=(\d+),")
-_KILLED = regex(r"^(?:Memory cgroup out of memory|Out of memory): Killed process (\d+) \((.*?)\)")
+# what a server says of its workers
 _WORKER_KILLED = regex(r"[Cc]hild process \[\d+\] died|was sent SIGKILL|[Oo]ut of memory|OOM")
 
 
@@ -55,15 +53,10 @@ def _parse_kills(answer: Answer, boot: float) -> Iterator[OomKill]:
     """Yield each kill, with the cgroup and limit of the `oom-kill:` line before it."""
     groups: dict[int, tuple[str, str]] = {}
     for raw in answer.data.decode("utf-8", "replace").splitlines():
-        stamped = _STAMP.match(raw)
-        if stamped is None:
-            continue
-        where = _OOM_CONSTRAINT.match(stamped[2])
-        if where is not None:
-            groups[int(where[4])] = (where[3], (where[2] or "") if where[1] == "CONSTRAINT_MEMCG" else "")
-            continue
-        killed = _KILLED.match(stamped[2])
-        if killed is not None:
-            pid = int(killed[1])
-            cgroup, limit = groups.pop(pid, ("", ""))
-            yield OomKill(boot + float(stamped[1]), cgroup, limit, pid, killed[2], stamped[2][:200])
+        line = parse_kernel_line(raw)
+        said = read_oom(line.text) if line is not None else None
+        if isinstance(said, OomChoice):
+            groups[said.pid] = (said.cgroup, said.limit)
+        elif line is not None and said is not None:
+            cgroup, limit = groups.pop(said.pid, ("", ""))
+            yield OomKill(boot + line.seconds, cgroup, limit, said.pid, said.name, line.text[:200])

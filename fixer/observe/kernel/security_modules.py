@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from fixer.lazy.regex import regex
+from fixer.formats.kernel_messages import read_denial
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.query import Command, Query, ReadFile
 from fixer.model.snapshot import SecurityPolicy, SelinuxDenial
@@ -15,8 +15,6 @@ BOOLEANS = ("httpd_can_network_connect", "httpd_can_network_relay", "httpd_can_c
 DENIALS = Command("audit-denials")
 MOST_DENIALS = 100
 _SMALL_FILE_LIMIT = 256
-_AVC = regex(r"^(?:node=\S+ )?type=AVC msg=audit\((\d+\.\d+):\d+\): avc: +denied +\{ ([a-z_ ]+) \} for +(.*)$")
-_FIELD = regex(r"(?<!\w)(\w++)=(\"[^\"]*\"|\S+)")
 
 
 def policy_queries(workers: Iterable[int]) -> tuple[Query, ...]:
@@ -47,13 +45,11 @@ def policy_of(view: View) -> Fact[SecurityPolicy]:
 def _parse_denials(data: bytes) -> Iterator[SelinuxDenial]:
     """Yield denials, without those that a permissive domain allowed (kernels before 3.18 do not log which)."""
     for line in data.decode("utf-8", "replace").splitlines():
-        said = _AVC.match(line)
-        if said is None:
+        said = read_denial(line)
+        if said is None or said.fields.get("permissive") == "1":
             continue
-        fields = {key: value.strip('"') for key, value in _FIELD.findall(said[3])}
-        if fields.get("permissive") == "1":
-            continue
+        fields = said.fields
         port = fields.get("dest", "")
-        yield SelinuxDenial(float(said[1]), said[2].strip(), int(port) if port.isdecimal() and len(port) < 6 else 0,
+        yield SelinuxDenial(said.at, said.permission, int(port) if port.isdecimal() and len(port) < 6 else 0,
                      fields.get("path") or fields.get("name", ""), fields.get("scontext", ""),
-                     fields.get("tcontext", ""), f"avc: denied {{ {said[2].strip()} }} for {said[3]}")
+                     fields.get("tcontext", ""), f"avc: denied {{ {said.permission} }} for {said.text}")

@@ -1,5 +1,5 @@
-"""What follows from probes: whether any failed, nginx's log with the errors of our own, probes with TLS swapped or behind
-a PROXY header, and handshakes with other names."""
+"""What follows from probes: whether any failed, nginx's log with the errors of our own, probes with TLS swapped or
+behind a PROXY header, and handshakes with other names."""
 
 from __future__ import annotations
 

@@ -62,3 +62,11 @@ def test_every_command_has_a_constant_argv() -> None:
     for refused in (("journal", ("a", "x")), ("journal", ("-n",)), ("resolve", ("a b",)), ("nginx-version", ("x",)),
                     ("docker-top", ("c",)), ("systemctl-show", ("a.service", "--host=x")), ("systemctl-jobs", ("x",))):
         assert query_commands.commands_for(Command(*refused)) is None
+
+
+def test_the_journal_is_asked_for_fields_and_an_old_journalctl_for_text() -> None:
+    (run,) = query_commands.commands_for(Command("journal", ("a.service", "200", "shop"))) or ()
+    assert run.argv[:6] == ("journalctl", "--quiet", "--no-pager", "-o", "json", "--all")
+    assert run.argv[6].startswith("--output-fields=MESSAGE,MESSAGE_ID,")
+    assert run.older == ("journalctl", "--quiet", "--no-pager", "-o", "short-unix", *run.argv[7:])
+    assert run.argv[7:] == ("-n", "200", "--namespace=+shop", "-u", "a.service")

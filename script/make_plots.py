@@ -1,0 +1,142 @@
+"""docs/plots/*.svg from the ledger of random hosts: accuracy, calibration, seconds. Each mark names its figures.
+
+`--check` exits 1 if a plot is out of date."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from lab.random_hosts.ledger import SeedRange, ledger_path, read_ledger  # noqa: E402  a script beside the package
+
+FOLDER = ROOT / "docs" / "plots"
+MOST_RUNS = 6       # the last ones
+LEFT, WIDTH, RIGHT, TOP, ROW, STEP = 150, 420, 30, 44, 20, 12      # pixels
+ACCURACY = {
+    "cause_right": "cause right", "outcome_right": "outcome right", "lasting": "lasting", "undo_exact": "undo exact",
+    "steady": "steady", "falsely_healthy": "falsely healthy", "false_alarms": "false alarms", "harm": "harm",
+}
+CALIBRATION = {"certain": "right if certain", "likely": "right if likely", "possible": "right if possible"}
+SECONDS = {"look": "a look", "repair": "a repair"}
+# Readable on light and dark pages: an image follows the reader's own scheme.
+_LIGHT = ("#0969da", "#bc4c00", "#1a7f37", "#8250df", "#bf3989", "#6e7781")      # one for each run
+_DARK = ("#58a6ff", "#f0883e", "#3fb950", "#bc8cff", "#f778ba", "#b1bac4")
+
+
+def _style() -> str:
+    """Return colours for light and dark pages: an image follows its reader's own scheme."""
+    def colours(text: str, runs: Sequence[str]) -> str:
+        return f"text {{ fill: {text} }}\n" + "\n".join(
+            f".run{number} {{ fill: {colour}; stroke: {colour} }}" for number, colour in enumerate(runs))
+
+    return "\n".join((
+        "text { font: 12px system-ui, sans-serif }", ".title { font-weight: 600 }",
+        ".axis { stroke: #8c959f; opacity: .5 }", ".range { stroke-width: 2; opacity: .55 }",
+        colours("#24292f", _LIGHT),
+        "@media (prefers-color-scheme: dark) {", colours("#e6edf3", _DARK), "}"))
+
+
+def _runs() -> Sequence[Mapping[str, Any]]:
+    return [run for run in read_ledger(ledger_path()) if run["solver"] == "fixer"][-MOST_RUNS:]
+
+
+def _name(run: Mapping[str, Any]) -> str:
+    return f"seeds {SeedRange(run['seeds']['first'], run['seeds']['count']).text}, commit {run['commit'][:8]}"
+
+
+def _rows(names: Mapping[str, str], runs: int) -> Iterator[tuple[str, str, int]]:
+    """Yield each figure with its name and the height of its first mark."""
+    for number, (key, text) in enumerate(names.items()):
+        yield key, text, TOP + number * (runs * STEP + ROW - STEP) + STEP
+
+
+def _text(x: float, y: float, text: str, more: str = "") -> str:
+    return f'<text x="{x:.1f}" y="{y:.1f}"{more}>{escape(text)}</text>'
+
+
+def _frame(title: str, names: Mapping[str, str], runs: Sequence[Mapping[str, Any]], ticks: Mapping[float, str],
+           marks: Sequence[str]) -> str:
+    bottom = TOP + len(names) * (len(runs) * STEP + ROW - STEP) + 4
+    size = f"{LEFT + WIDTH + RIGHT} {bottom + 26 + 16 * len(runs)}"
+    lines = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size}" role="img">',
+             f"<title>{escape(title)}</title>", f"<style>\n{_style()}\n</style>", _text(8, 18, title, ' class="title"')]
+    for share, text in ticks.items():
+        x = LEFT + share * WIDTH
+        lines += [f'<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 8}" y2="{bottom}"/>',
+                  _text(x, bottom + 14, text, ' text-anchor="middle"')]
+    middle = (len(runs) - 1) * STEP / 2 + 4
+    lines += [_text(LEFT - 8, y + middle, text, ' text-anchor="end"') for _, text, y in _rows(names, len(runs))]
+    lines += marks
+    for number, run in enumerate(runs):
+        y = bottom + 34 + 16 * number
+        lines += [f'<circle class="run{number}" cx="{LEFT}" cy="{y - 4}" r="4"/>', _text(LEFT + 12, y, _name(run))]
+    return "\n".join([*lines, "</svg>"]) + "\n"
+
+
+def _mark(number: int, run: Mapping[str, Any], told: str, shapes: str, **figures: object) -> str:
+    named = {"run": run["commit"][:8], **figures}
+    data = "".join(f' data-{name}="{value}"' for name, value in named.items())
+    return f'<g class="run{number}"{data}><title>{escape(f"{told}, {_name(run)}")}</title>{shapes}</g>'
+
+
+def share_plot(title: str, part: str, names: Mapping[str, str]) -> str:
+    """Return a plot of shares with their 95 % intervals: a row for each figure, a mark for each run."""
+    runs, marks = _runs(), []
+    for key, text, first in _rows(names, len(runs)):
+        for number, run in enumerate(runs):
+            share, y = run[part].get(key), first + STEP * number
+            if not share or not share["of"]:
+                continue
+            good, of, (low, high) = share["good"], share["of"], share["interval"]
+            at, x1, x2 = (LEFT + WIDTH * one for one in (good / of, low, high))
+            told = f"{text}: {good} of {of} ({low:.0%} to {high:.0%})".replace("%", " %")
+            shapes = (f'<line class="range" x1="{x1:.1f}" x2="{x2:.1f}" y1="{y}" y2="{y}"/>'
+                      f'<circle cx="{at:.1f}" cy="{y}" r="4"/>')
+            marks.append(_mark(number, run, told, shapes, figure=key, good=good, of=of))
+    return _frame(title, names, runs, {one / 4: f"{25 * one} %" for one in range(5)}, marks)
+
+
+def seconds_plot(title: str) -> str:
+    """Return a plot of the medians in seconds."""
+    runs, marks = _runs(), []
+    values = {(run["commit"], key): run["seconds"][key] for run in runs for key in SECONDS if run["seconds"].get(key)}
+    top = max([1.0, *values.values()])
+    for key, text, first in _rows(SECONDS, len(runs)):
+        for number, run in enumerate(runs):
+            value, y = values.get((run["commit"], key)), first + STEP * number
+            if value:
+                shapes = f'<rect x="{LEFT}" y="{y - 4}" width="{WIDTH * value / top:.1f}" height="8"/>'
+                marks.append(_mark(number, run, f"{text}: {value} s", shapes, figure=key, seconds=value))
+    return _frame(title, SECONDS, runs, {one / 4: f"{top * one / 4:.1f} s" for one in range(5)}, marks)
+
+
+def plots() -> Mapping[str, str]:
+    """Return each file with its content."""
+    accuracy = "fixer on random hosts: how many of the hosts (95 % interval)"
+    calibration = "How often a first cause of each confidence is right (95 % interval)"
+    return {
+        "accuracy.svg": share_plot(accuracy, "shares", ACCURACY),
+        "calibration.svg": share_plot(calibration, "calibration", CALIBRATION),
+        "seconds.svg": seconds_plot("Median seconds on random hosts"),
+    }
+
+
+def main() -> int:
+    """Write or check the plots."""
+    is_current = True
+    for name, text in plots().items():
+        path = FOLDER / name
+        is_current = is_current and path.is_file() and path.read_text(encoding="utf-8") == text
+        if "--check" not in sys.argv:
+            path.write_text(text, encoding="utf-8")
+    return 0 if is_current or "--check" not in sys.argv else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""The plots of docs/plots hold the figures of the ledger, at the right places, and can be read on light and dark pages."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PLOTS = ROOT / "docs" / "plots"
+RUNS = {run["commit"][:8]: run for line in (ROOT / "benchmarks" / "random.jsonl").read_text("utf-8").splitlines()
+        if (run := json.loads(line))["solver"] == "fixer"}
+SVG = "{http://www.w3.org/2000/svg}"
+LEFT, WIDTH = 150.0, 420.0
+
+
+def marks(name: str) -> list[ElementTree.Element]:
+    """The marks of a plot."""
+    return [one for one in ElementTree.parse(PLOTS / name).iter(f"{SVG}g") if one.get("data-figure")]
+
+
+def test_the_plots_are_current() -> None:
+    done = subprocess.run([sys.executable, str(ROOT / "script" / "make_plots.py"), "--check"], check=False)
+    assert done.returncode == 0, "run script/make_plots.py"
+
+
+@pytest.mark.parametrize(("name", "part"), [("accuracy.svg", "shares"), ("calibration.svg", "calibration")])
+def test_each_share_is_that_of_the_ledger(name: str, part: str) -> None:
+    for mark in marks(name):
+        share = RUNS[mark.attrib["data-run"]][part][mark.attrib["data-figure"]]
+        assert (int(mark.attrib["data-good"]), int(mark.attrib["data-of"])) == (share["good"], share["of"])
+        dot, line = mark.find(f"{SVG}circle"), mark.find(f"{SVG}line")
+        assert dot is not None and line is not None
+        assert float(dot.attrib["cx"]) == pytest.approx(LEFT + WIDTH * share["good"] / share["of"], abs=0.06)
+        assert [float(line.attrib[x]) for x in ("x1", "x2")] == [pytest.approx(LEFT + WIDTH * one, abs=0.06) for one in share["interval"]]
+    last = list(RUNS)[-6:]
+    shown = {(mark.attrib["data-run"], mark.attrib["data-figure"]) for mark in marks(name)}
+    assert {(run, key) for run in last for key, share in RUNS[run][part].items() if share["of"] and key in {two for _, two in shown}} == shown
+
+
+def test_the_seconds_are_those_of_the_ledger() -> None:
+    shown = {(mark.attrib["data-run"], mark.attrib["data-figure"]): float(mark.attrib["data-seconds"]) for mark in marks("seconds.svg")}
+    assert shown == {(run, key): RUNS[run]["seconds"][key] for run in list(RUNS)[-6:] for key in ("look", "repair") if RUNS[run]["seconds"].get(key)}
+    widths = {float(bar.attrib["width"]) / shown[mark.attrib["data-run"], mark.attrib["data-figure"]]
+              for mark in marks("seconds.svg") if (bar := mark.find(f"{SVG}rect")) is not None}
+    assert max(widths) - min(widths) < 1.0, "one scale for all bars"
+
+
+@pytest.mark.parametrize("path", sorted(PLOTS.glob("*.svg")), ids=lambda path: path.name)
+def test_a_plot_follows_its_readers_colours_and_says_what_it_shows(path: Path) -> None:
+    text = path.read_text("utf-8")
+    assert "prefers-color-scheme: dark" in text and "http" not in text.replace("http://www.w3.org/2000/svg", "")
+    assert f"plots/{path.name})" in (ROOT / "docs/random-hosts.md").read_text("utf-8")
