@@ -1,13 +1,15 @@
 """Checks of single directives: what nginx refuses about name, context, number of arguments and terminator.
 
-A missed error is better than a false alarm: what a module, an older or a newer nginx may accept is not fatal."""
+A missed error is better than a false alarm. What some version of nginx or a fork accepts is accepted. A name that none
+of their sources has is unknown, not wrong: a module, or a newer version, may bring it."""
 
 from __future__ import annotations
 
 from itertools import pairwise
 from typing import NamedTuple
 
-from fixer.nginx.directives import CORE, ELSEWHERE, EVENTS, HTTP, OTHER_VERSIONS, THIRD_PARTY_PREFIXES
+from fixer.lazy.regex import regex
+from fixer.nginx.directives import CORE, ELSEWHERE, EVENTS, HTTP
 from fixer.nginx.lexer import Token
 from fixer.nginx.tree import Directive
 
@@ -16,8 +18,17 @@ _FLAG = 0x200
 _ANY = 0x400
 _ONE_OR_MORE = 0x800
 _TWO_OR_MORE = 0x1000
+_MAYBE_BLOCK = 0x2000
 _MOST_WORDS = 8
 _COUNTED = 32
+
+# The commercial nginx has these too, in blocks that the sources of nginx do not know.
+_COMMERCIAL = frozenset(
+    b"api auth_jwt auth_oidc health_check keyval keyval_zone least_time match mgmt ntlm queue resolver "
+    b"resolver_timeout session_log state status status_format status_zone sticky sticky_cookie_insert upstream_conf "
+    b"zone_sync".split())
+
+_NAME = regex(rb"[A-Za-z_]\w*")
 
 # Directive names that are also parameters of `listen`, so that they may start one of its lines.
 _PARAMETERS = frozenset((b"http2", b"ssl", b"quic", b"proxy_protocol"))
@@ -96,7 +107,7 @@ def complain(directive: Directive, context: Context) -> Complaint | None:
     for mask in masks:
         if mask & context.bit:
             return _shape_complaint(directive, mask, context)
-    if directive.name in OTHER_VERSIONS:
+    if directive.name in _COMMERCIAL:
         return None
     return Complaint("not-allowed", f'"{_shown(directive)}" directive is not allowed here')
 
@@ -104,7 +115,7 @@ def complain(directive: Directive, context: Context) -> Complaint | None:
 def _shape_complaint(directive: Directive, mask: int, context: Context) -> Complaint | None:
     has_block = directive.block is not None
     wants_block = bool(mask & _BLOCK)
-    if has_block != wants_block:
+    if has_block != wants_block and not mask & _MAYBE_BLOCK:
         ending = 'has no opening "{"' if wants_block else 'is not terminated by ";"'
         return _swallowed(directive, context, f'directive "{_shown(directive)}" {ending}')
     if arity_fits(mask, len(directive.args)):
@@ -115,14 +126,10 @@ def _shape_complaint(directive: Directive, mask: int, context: Context) -> Compl
 
 def arity_fits(mask: int, count: int) -> bool:
     """Return whether a directive of that type takes `count` arguments."""
-    if mask & _ANY:
+    if mask & _ANY or (mask & _FLAG and count == 1):
         return True
-    if mask & _FLAG:
-        return count == 1
-    if mask & _ONE_OR_MORE:
-        return count >= 1
-    if mask & _TWO_OR_MORE:
-        return count >= 2
+    if (mask & _ONE_OR_MORE and count >= 1) or (mask & _TWO_OR_MORE and count >= 2):
+        return True
     return count < _MOST_WORDS and bool(mask >> count & 1)
 
 
@@ -148,12 +155,12 @@ def _swallowed(directive: Directive, context: Context, message: str) -> Complain
 
 def _unknown(directive: Directive, context: Context) -> Complaint | None:
     name = directive.name
-    if name in OTHER_VERSIONS or is_raw(name):
+    if name in _COMMERCIAL or is_raw(name):
         return None
     if name in HTTP or name in CORE or name in EVENTS or name in ELSEWHERE:
         sure = context.name != "main" or name in HTTP
         return Complaint("not-allowed", f'"{_shown(directive)}" directive is not allowed here', sure)
-    sure = not name.startswith(THIRD_PARTY_PREFIXES)
+    sure = _NAME.fullmatch(name) is None      # no module has such a name
     return Complaint("unknown-directive", f'unknown directive "{_shown(directive)}"', sure, directive.start)
 
 

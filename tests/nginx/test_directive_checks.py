@@ -6,6 +6,7 @@ import pytest
 
 from fixer.nginx.directive_checks import (
     IN_HTTP,
+    IN_LOCATION,
     IN_SERVER,
     IN_UPSTREAM,
     MAIN,
@@ -50,13 +51,17 @@ def complaint(text: str, context: Context):
     ("include a b;", IN_SERVER, None),
     ("listen 80;", IN_HTTP, ("not-allowed", '"listen" directive is not allowed here', True)),
     ("worker_processes 2;", IN_HTTP, ("not-allowed", '"worker_processes" directive is not allowed here', True)),
-    ("frobnicate on;", IN_SERVER, ("unknown-directive", 'unknown directive "frobnicate"', True)),
+    ("frobnicate on;", IN_SERVER, ("unknown-directive", 'unknown directive "frobnicate"', False)),
+    ("server-name a;", IN_SERVER, ("unknown-directive", 'unknown directive "server-name"', True)),
+    ("tunnel_pass;", IN_LOCATION, None),                     # nginx 1.31
+    ("acme_client main https://acme.example;", IN_HTTP, None),      # Angie
+    ("http2_push /style.css;", IN_LOCATION, None),           # until nginx 1.25
     ("server_name;", IN_SERVER, ("arguments", 'invalid number of arguments in "server_name" directive', True)),
     ("tcp_nopush on off;", IN_SERVER, ("arguments", 'invalid number of arguments in "tcp_nopush" directive', True)),
     ("listen 80 { }", IN_SERVER, ("unexpected", 'directive "listen" is not terminated by ";"', True)),
     ("location /;", IN_SERVER, ("unexpected", 'directive "location" has no opening "{"', True)),
     ("http;", MAIN, ("unexpected", 'directive "http" has no opening "{"', True)),
-    ("access_by_lua_block x;", IN_SERVER, None),
+    ("access_by_lua_block x;", IN_SERVER, ("unexpected", 'directive "access_by_lua_block" has no opening "{"', True)),
     ("keepalive 32 local;", IN_UPSTREAM, None),        # since nginx 1.29.7
 ])
 def test_what_is_wrong_with_a_directive(text: str, context: Context, expected: tuple[str, str, bool] | None) -> None:

@@ -99,6 +99,8 @@ def judge(case: Case) -> Verdict:
         elif isinstance(nginx.test, Known) and nginx.test.value[0] == 0:
             ruled.append(Evidence("nginx-test", file_line_text(case.snapshot, nginx.node, nginx.conf_path),
                                   "nginx -t passes"))
+        elif (unknown := _unknown_to_us(nginx)) is not None:
+            missing.append(f"whether nginx on {nginx.node} accepts {unknown.message} in {unknown.file}:{unknown.line}")
         elif isinstance(nginx.config, Known) and not any(p.fatal for p in nginx.config.value.problems):
             files = f"{len(nginx.config.value.files)} files parsed without an error"
             ruled.append(Evidence("nginx-config", file_line_text(case.snapshot, nginx.node, nginx.conf_path), files))
@@ -125,6 +127,13 @@ def config_problem(nginx: Nginx) -> ConfigProblem | None:
     if nginx.master_pid is not None:
         return None
     return last_logged_problem(nginx)
+
+
+def _unknown_to_us(nginx: Nginx) -> ConfigProblem | None:
+    """Return the first directive that no source of nginx has, if it may be why an nginx that was not tested is down."""
+    if nginx.master_pid is not None or not isinstance(nginx.config, Known):
+        return None
+    return next((p for p in nginx.config.value.problems if p.kind == "unknown-directive"), None)
 
 
 def _fatal_problems(text: str) -> list[ConfigProblem]:

@@ -222,3 +222,14 @@ def test_a_variable_that_was_left_in_a_template_is_told_with_its_line_and_where_
     found = diagnose(scene.snapshot()).findings[0]
     assert f"{name}:{line}: " in found.summary
     assert f"from /etc/nginx/templates/{name}.template and its variables" in found.repairs[0].manual
+
+
+def test_a_directive_that_no_source_has_is_unknown_and_not_wrong() -> None:
+    """A module or a newer nginx may have it: only nginx can tell."""
+    scene = no_nginx()
+    scene.nginx["test"] = Unknown("the container is stopped")
+    scene.problems = (ConfigProblem("unknown-directive", 'unknown directive "frob"', SITE, 4, fatal=False),)
+    verdict = verdict_of(diagnose(scene.snapshot()), INVALID)
+    assert isinstance(verdict, Undetermined) and f'unknown directive "frob" in {SITE}:4' in " ".join(verdict.missing)
+    scene.nginx["test"] = Known((0, "ok"))
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), INVALID), RuledOut)
