@@ -44,7 +44,8 @@ STAGES: tuple[Stage, ...] = (
         "tls-sni-missing", "tls-verify-failed", "upstream-expects-tls", "upstream-speaks-http-not-tls",
         "wrong-protocol")),
     Stage("reload", ("nginx-not-reloaded",)),
-    Stage("last", ("unix-socket-permission", "disk-full", "slow-start", "keepalive-race")),
+    Stage("last", ("unix-socket-permission", "disk-full", "slow-start", "keepalive-race",
+        "connection-reset")),
 )
 _RANKS: Mapping[str, int] = {
     cause: rank for rank, cause in enumerate(cause for stage in STAGES for cause in stage.causes)}
@@ -54,13 +55,14 @@ _FIRST_BEHIND_NGINX = _RANKS[STAGES[1].causes[-1]]      # right after nginx's ow
 # What an effect looks like. In a chain (below) the order counts.
 EFFECTS: Mapping[Effect, tuple[str, ...]] = {
     "nginx-stops": ("dns-unresolved", "nginx-config-invalid", "nginx-down"),
-    "run-ends": ("crash-killed", "crash-loop-gave-up", "backend-down", "slow-start", "keepalive-race"),
+    "run-ends": ("crash-killed", "crash-loop-gave-up", "backend-down", "slow-start", "keepalive-race",
+                 "connection-reset"),
     "dependents-end": ("crash-killed", "crash-loop-gave-up", "backend-down", "slow-start"),     # runs of other services
     "last-words": ("crash-code-error",),                    # the program ends with an exception
     "nothing-listens": ("wrong-port", "backend-down", "slow-start"),
     "no-answer": ("backend-hung", "backlog-full", "overload-saturated", "timeout-too-short", "slow-start"),
     "looks-busy": ("backend-hung", "overload-saturated"),   # nginx or the address is at fault, the backend seems silent
-    "looks-killed": ("crash-killed", "worker-recycled", "keepalive-race"),  # a closed connection, misread
+    "looks-killed": ("crash-killed", "worker-recycled", "keepalive-race", "connection-reset"),  # closed connections
     "address-lost": ("dns-stale", "backend-down"),
     "wrong-name": ("network-detached",),                    # /etc/hosts leads elsewhere, the network itself is well
     "wrong-place": ("dns-stale", "wrong-host", "wrong-bind-address", "wrong-port", "backend-down"),
@@ -120,6 +122,7 @@ EFFECTS_OF: Mapping[str, tuple[Effect, ...]] = {
 ALSO: Mapping[str, Mapping[str, str]] = {
     "backend-hung": {"worker-connections-exhausted": "visitors that wait for an answer hold nginx's connections"},
     "overload-saturated": {"worker-connections-exhausted": "visitors that wait hold nginx's connections"},
+    "keepalive-race": {"connection-reset": "a kept connection that ends during a request looks like one that is reset"},
     "mac-denied": {"dns-stale": "a connect that is denied looks like one to an address that nobody has"},
     "sandbox-denied": {"unit-misconfigured": "the sandbox is in the unit file: one fault, two readings"},
     "network-detached/shared-network-gone": {

@@ -38,6 +38,7 @@ TRIGGERS: Mapping[str, frozenset[Trigger]] = {
     "fd-exhausted": _ADDRESS | {"files-exhausted", "connect-files-exhausted"},
     "header-too-big": CUT_OFF | {"header-too-big"},
     "invalid-upstream-headers": frozenset({"header-malformed", "header-forbidden"}),
+    "connection-reset": _ADDRESS | {"reset-while-sending"},
     "localhost-ipv6": CONNECT_FAILED,
     "keepalive-race": frozenset({"closed-before-answer", "reset-before-answer", "reset-while-sending"}),
     "slow-start": _ADDRESS | {"container-unhealthy"},

@@ -148,7 +148,8 @@ def test_every_exception_has_a_reason_and_changes_something() -> None:
 
 def test_an_effect_explains_what_it_looks_like() -> None:
     explained = explained_causes(finding("crash-code-error"))
-    assert explained == {"crash-killed", "crash-loop-gave-up", "backend-down", "slow-start", "keepalive-race"}
+    assert explained == {"crash-killed", "crash-loop-gave-up", "backend-down", "slow-start", "keepalive-race",
+                         "connection-reset"}
     assert roles(finding("crash-code-error"), finding("backend-down")) == ["root", "consequence"]
 
 

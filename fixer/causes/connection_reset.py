@@ -1,0 +1,197 @@
+"""The backend takes a connection and closes it without an answer, or answers an upload before it has read it.
+nginx logs `104: Connection reset by peer`, or `prematurely closed connection` (502). Its log or its code says why.
+
+By hand
+  curl -iv http://127.0.0.1:PORT/health        # asked directly: "Empty reply", "Connection reset by peer"?
+  journalctl -u UNIT -n 50                     # or: docker logs CONTAINER; does it log the request, or a 413?
+  client_max_body_size 10m;                    # uploads only: in the location, the most that the backend takes
+  nginx -t && nginx -s reload
+
+What it is
+  A program accepts a connection and ends it: a list of addresses that it does not know nginx by, a limit, an error
+  before its server has read the request. Or it answers a long upload at once (413, 401, 403) and closes, while nginx is
+  still sending the rest.
+
+Why nginx says 502
+  A connection that is closed with unread data is reset: `recv() failed (104: Connection reset by peer) while reading
+  response header from upstream`; closed after the request was read, it is `upstream prematurely closed connection`.
+  While nginx sends an upload: `writev() failed (104: Connection reset by peer) while sending request to upstream`, also
+  `sendfile()` and `32: Broken pipe`. The answer that the backend had sent is lost with the connection.
+
+How it is told apart
+  The same process has run all along, and asked directly, without nginx, it hangs up as well. For uploads, pages are
+  well, nginx was sending, and the backend's own log shows its answer to them.
+  crash-killed, worker-recycled: a process ended. wrong-protocol, upstream-expects-tls: it answers in another protocol.
+  timeout-too-short: the upload was not read in time. keepalive-race: only on a connection that was kept.
+
+The repair and its safety
+  mend-backend (manual): the message names the log and what it says; why it hangs up is known there only.
+  limit-uploads (disruptive, since only uploads show it): `--set max_body=10m` writes the most that the backend takes as
+  `client_max_body_size` of the location. nginx then answers 413 itself, which visitors see. Uploads that the backend
+  should take are for its code: it must read the body before it answers.
+
+Variants
+  connection-reset-before-reply  each connection is closed without an answer
+  early-response-upload          an upload is answered before it was read
+"""
+
+from __future__ import annotations
+
+from fixer.analysis.case import Case, FailingAddress, is_dropping
+from fixer.analysis.cause import Cause, conclude, for_each_failing_address
+from fixer.analysis.evidence import config_evidence, endpoint_text, listener_at, listener_evidence, log_evidence
+from fixer.analysis.exits.kills import worker_deaths
+from fixer.analysis.logged_failures import LoggedFailure, logged_failures, started_at
+from fixer.analysis.nginx_errors import logged_evidence, routes_text, service_of_route, symptom_evidence
+from fixer.analysis.route_verdict import LOGGED_SECONDS, RouteVerdict
+from fixer.analysis.run_log import is_restarting, lines_of, message_of, program_lines
+from fixer.analysis.service_state import state_evidence
+from fixer.formats.run_output import is_request_line
+from fixer.lazy.lazy_imports import lazy_imports
+from fixer.lazy.regex import regex
+from fixer.model.diagnosis import Finding, Need, Repair, Verdict
+from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.nginx_config import ErrorKind
+from fixer.model.snapshot import ErrorEvent, LogLine, Service
+from fixer.repairs.file_edits import NotEditable, check_and_reload_steps, edit_risk, overwriters_text
+
+with lazy_imports():  # only for what is found
+    from fixer.repairs.nginx_directives import DirectiveValue, set_directives
+
+CLOSED_KINDS: frozenset[ErrorKind] = frozenset({
+    "closed-before-answer", "reset-before-answer", "closed-elsewhere", "reset-while-sending"})
+UPLOAD_KINDS: frozenset[ErrorKind] = frozenset({"reset-while-sending"})
+INPUT_KEY = "max_body"
+_UPLOADS = ("POST", "PUT", "PATCH")
+_ANSWER = regex(r'"(?:POST|PUT|PATCH) [^"]*" (?P<status>4\d\d)\b')
+_SAME_MOMENT = 3.0      # seconds between nginx's line and the server's: a large upload takes its time
+_MAX_TEXT = 200
+
+
+def judge(case: Case) -> Verdict:
+    """Judge each address that hangs up on our own connection, and each route whose uploads were reset."""
+    findings, missing, ruled = for_each_failing_address(case, _judge_address)
+    found = {route for finding in findings for route in finding.routes}
+    for failure in logged_failures(case):
+        events = tuple(e for e in failure.events if e.kind in UPLOAD_KINDS and e.request.startswith(_UPLOADS))
+        for judged in failure.routes if events and not failure.over else ():
+            if judged.facts.route.id in found:
+                continue
+            match _judge_uploads(case, failure, judged, events):
+                case Finding() as finding:
+                    findings.append(finding)
+                case str() as lacking:
+                    missing.append(lacking)
+                case shown:
+                    ruled.append(shown)
+    return conclude(findings, missing, ruled)
+
+
+def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
+    """Return a finding if a running program hangs up on us as on nginx."""
+    endpoint = trouble.endpoint
+    held, holder = listener_at(endpoint), case.service(endpoint.listening_service)
+    shown = config_evidence(case.snapshot, trouble.nginx, endpoint)
+    if trouble.routes[0].route.kind != "proxy_pass" or held is None or not is_dropping(endpoint):
+        return shown
+    if isinstance(endpoint.other_scheme_probe, Known) and endpoint.other_scheme_probe.value.status is not None:
+        return shown        # it answers in TLS, or without
+    if holder is None:
+        return f"which program hangs up at {endpoint_text(endpoint)}"
+    if holder.gateway or not holder.running or is_restarting(holder) or any(
+            died.service.id == holder.id for died in worker_deaths(case)):
+        return state_evidence(holder)       # it only forwards, or a process that ends takes its connections with it
+    error = endpoint.http.value.error if isinstance(endpoint.http, Known) else ""
+    direct = Evidence("probe", f"http://{endpoint_text(endpoint)}{endpoint.path}",
+                      f"accepts the connection, then: {error}, asked directly, without nginx")
+    symptoms = symptom_evidence(case, trouble, CLOSED_KINDS)
+    logged = any(shown.source == "nginx-log" for shown in symptoms)
+    return Finding(
+        cause=CAUSE.id, variant="connection-reset-before-reply", role="root",
+        confidence="certain" if logged and all(j.state == "failing" for j in trouble.verdicts) else "likely",
+        summary=(f"{holder.name} accepts connections at {endpoint_text(endpoint)} and closes them without an answer, "
+                 f"also without nginx: {routes_text(trouble)} gets 502"),
+        detail=(), routes=trouble.route_ids, service=holder.name, node=holder.node,
+        evidence=(direct, listener_evidence(case.snapshot, held, holder), *symptoms, state_evidence(holder)),
+        repairs=(_mend_repair(holder),),
+    )
+
+
+def _mend_repair(service: Service) -> Repair:
+    """Return the manual step, with the last thing that the program itself said."""
+    own = [line for line in program_lines(lines_of(service)) if not is_request_line(line.text)]
+    said = (f"; its last line is: {message_of(own[-1]).strip()[:_MAX_TEXT]} ({own[-1].where})" if own else
+            f"; its log could not be read: {service.log.reason}" if isinstance(service.log, Unknown) else "")
+    manual = (f"find out why {service.name} closes connections before it answers: its log, then what its code or its "
+              f"settings do with a new connection (a list of allowed addresses, a limit){said}. Then restart it")
+    return Repair("mend-backend", "manual", f"let {service.name} answer", (), manual=manual)
+
+
+def _judge_uploads(case: Case, failure: LoggedFailure, judged: RouteVerdict,
+                   events: tuple[ErrorEvent, ...]) -> Finding | str | Evidence:
+    """Return a finding if the backend ran all along and logged its own answer to such an upload."""
+    shown = Evidence("nginx-log", events[-1].where, events[-1].raw[:300])
+    service = service_of_route(case, judged)
+    if service is None or judged.has_failures:
+        return shown
+    events = tuple(event for event in events if event.at > started_at(case, service))
+    if not events or not service.running or is_restarting(service):
+        return shown
+    if isinstance(service.log, Unknown):
+        return f"whether {service.name} answered the uploads of {judged.facts.route.location}: {service.log.reason}"
+    answered = _answer_line(service, events)
+    if answered is None:
+        return f"why {service.name} closed the connection during uploads of {judged.facts.route.location}: its log " \
+               "shows no answer to them"
+    line, status = answered
+    route = judged.facts.route
+    times = "an upload" if len(events) == 1 else f"{len(events)} uploads"
+    return Finding(
+        cause=CAUSE.id, variant="early-response-upload", role="root", confidence="certain",
+        summary=(f"{service.name} answers {status} to {times} of {route.location} without reading them, and closes: "
+                 f"nginx is still sending, and visitors get 502 (within {LOGGED_SECONDS / 60:.0f} minutes)"),
+        detail=(), routes=(route.id,), service=service.name, node=service.node,
+        evidence=(*logged_evidence(case, failure.nginx, judged, events), log_evidence(line.text, line.where),
+                  state_evidence(service)),
+        repairs=(_limit_repair(case, failure, judged, service, status),), effects=("looks-killed",),
+    )
+
+
+def _answer_line(service: Service, events: tuple[ErrorEvent, ...]) -> tuple[LogLine, str] | None:
+    """Return the server's newest line about a rejected upload at the time of one of these lines, and its status."""
+    for line in reversed(lines_of(service)):
+        match = _ANSWER.search(message_of(line))
+        if match is None or line.at is None:
+            continue
+        if any(abs(event.at - line.at) <= _SAME_MOMENT for event in events):
+            return line, match["status"]
+    return None
+
+
+def _limit_repair(case: Case, failure: LoggedFailure, judged: RouteVerdict, service: Service, status: str) -> Repair:
+    route = judged.facts.route
+    need = Need(INPUT_KEY, "value", f"the largest upload of {route.location} that {service.name} takes, such as 10m",
+                pattern="[1-9][0-9]{0,8}[kmg]?")
+    title = f"let nginx answer 413 to larger uploads of {route.location}"
+    chosen = case.inputs.get(INPUT_KEY)
+    if chosen is None:
+        return Repair("limit-uploads", "safe", title, (), (need,))
+    edit = set_directives(case.snapshot, failure.nginx, [DirectiveValue(route, "client_max_body_size", chosen)], title)
+    if isinstance(edit, NotEditable):
+        manual = (f"set client_max_body_size {chosen} in the location at {route.source.file}:{route.source.line}; "
+                  f"fixer cannot do this: {edit.reason}")
+        return Repair("limit-uploads", "manual", title, (), (need,), manual)
+    summary = f"client_max_body_size {chosen} at {edit.where[0]}: {title}{overwriters_text((edit.file,))}"
+    return Repair("limit-uploads", edit_risk((edit.file,), "safe"), summary,
+                  (edit.step, *check_and_reload_steps(case.snapshot, failure.nginx)), (need,),
+                  doubt=f"whether {service.name} answers {status} to smaller uploads, too")
+
+
+CAUSE = Cause(
+    id="connection-reset",
+    title="the backend closes connections without an answer",
+    family="beyond the guide",
+    variants=("connection-reset-before-reply", "early-response-upload"),
+    verdict=judge,
+    page=__doc__,
+)
