@@ -37,7 +37,7 @@ TRIGGERS: Mapping[str, frozenset[Trigger]] = {
     "crash-loop-gave-up": _ADDRESS | CONNECTING,
     "fd-exhausted": _ADDRESS | {"files-exhausted", "connect-files-exhausted"},
     "header-too-big": CUT_OFF | {"header-too-big"},
-    "invalid-upstream-headers": frozenset({"header-malformed", "header-forbidden"}),
+    "invalid-upstream-headers": frozenset({"header-malformed", "header-forbidden", "chunked-invalid"}),
     "slow-start": _ADDRESS | {"container-unhealthy"},
     "timeout-too-short": _ADDRESS_OR_LATE | {"timeout-send"},
     "tls-mismatch": frozenset({"tls-version", "tls-certificate-file"}),
