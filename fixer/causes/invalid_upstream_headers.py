@@ -1,41 +1,50 @@
-"""The backend answers, and nginx does not take its headers: they are malformed or contradict each other.
-nginx logs `upstream sent duplicate header line` or `upstream sent invalid header` (502). Correct what sends the header.
+"""The backend answers, and nginx rejects its headers, or the chunks of its body: they are malformed, or contradict.
+nginx logs `upstream sent invalid header` (502), or `invalid chunked response` (a page that ends early). Correct it.
 
 By hand
   grep 'upstream sent' /var/log/nginx/error.log        # which header, on which page?
   curl -sD- -o /dev/null http://127.0.0.1:8000/PAGE    # which header stands there twice?
-  systemctl restart UNIT                               # after the header is corrected in the application or its proxy
+  curl --raw -s http://127.0.0.1:8000/PAGE | head      # is each chunk's first line its length, in hexadecimal?
+  systemctl restart UNIT                               # after the application or its proxy is corrected
 
 What it is
   The application, or a proxy between it and nginx, sends `Content-Length` twice, or together with
   `Transfer-Encoding`, a name with a space in it, a value with a zero byte. Many programs take that; nginx does not, and
   its newer versions (1.23 and later) take less than the older ones: a page may fail since the upgrade of nginx alone.
+  Or the body is announced in chunks (`Transfer-Encoding: chunked`), and what stands before a chunk is no length of it.
 
 Why nginx says 502
   `upstream sent duplicate header line: …`, `upstream sent invalid header: …`, `upstream sent "Content-Length" and
   "Transfer-Encoding" headers at the same time`, `upstream sent unknown "Transfer-Encoding"`: at once, on those pages.
+  For chunks it says no 502: the status 200 is sent before the body. The page ends early, and only the error log says
+  why: `upstream sent invalid chunked response while reading upstream`.
 
 How it is told apart
   nginx names the header itself, and what it says is of the present: no restart changes an answer. Asked directly the
   backend answers, and its own log says 200. A head that is only too long is header-too-big; what is no HTTP at all is
-  another message. Where the page that we ask for is well, such lines are a note and no outage.
+  another message. Where the page that we ask for is well, such lines are a note and no outage. A connection that ends
+  within a body (a process that dies) has other words: `upstream prematurely closed connection while reading upstream`.
 
 The repair and its safety
-  mend-headers (manual): what sends the header is changed. Nothing in nginx makes it take such an answer.
+  mend-headers, mend-chunks (manual): what sends the header, or the body, is changed. Nothing in nginx makes it take
+  such an answer.
 
 Variants
-  header-invalid  a header of the answer breaks the rules of HTTP
+  header-invalid        a header of the answer breaks the rules of HTTP
+  invalid-chunked-body  the body of the answer is not divided into chunks as it announces
 """
 
 from __future__ import annotations
 
 import posixpath
 from functools import partial
+from itertools import chain
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.exits.exec_step import working_directory_of
 from fixer.analysis.nginx_errors import (
+    MIN_SYMPTOM_LINES,
     for_each_logged_route,
     has_direct_answer,
     is_failing,
@@ -43,6 +52,7 @@ from fixer.analysis.nginx_errors import (
     service_of_route,
 )
 from fixer.analysis.route_verdict import RouteVerdict
+from fixer.analysis.service_state import start_time_of
 from fixer.formats.start_files import app_file
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
@@ -53,8 +63,11 @@ _HEADER_NAME = regex(r'(?:line|header): "(?P<line>[\w-]+):|"(?P<name>Content-Len
 
 
 def judge(case: Case) -> Verdict:
-    """Judge each route with recent log lines of this error: is it the page that fixer probed?"""
-    return conclude(*for_each_logged_route(case, {"header-malformed", "header-forbidden"}, partial(_found, case)))
+    """Judge each route with recent log lines of these errors: is it the page that fixer probed?"""
+    parts = (for_each_logged_route(case, {"header-malformed", "header-forbidden"}, partial(_found, case)),
+             for_each_logged_route(case, {"chunked-invalid"}, partial(_broken_body, case)))
+    return conclude(chain(*(found for found, _, _ in parts)), chain(*(lacking for _, lacking, _ in parts)),
+                    chain(*(ruled for _, _, ruled in parts)))
 
 
 def _found(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEvent, ...],
@@ -79,6 +92,32 @@ def _found(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEv
     )
 
 
+def _broken_body(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEvent, ...],
+                 asked: bool) -> Finding | None:
+    """Return the finding about an answer that nginx cut off where it was no chunk. Its status was sent before: no probe
+    fails. `asked` is false then."""
+    route, service = judged.facts.route, service_of_route(case, judged)
+    if service is not None and service.running:
+        events = tuple(event for event in events if event.at >= start_time_of(service))
+    if not events:
+        return None     # the program that sent it runs no more
+    who = service.name if service is not None else "the backend"
+    manual = ("nginx cuts such an answer off where a chunk's length should stand. Correct what divides the body into "
+              f"chunks in {who}{_program_text(service)}, or in a proxy between it and nginx: best leave that to the "
+              "server of HTTP, or send a Content-Length")
+    many = len(events) >= MIN_SYMPTOM_LINES
+    return Finding(
+        cause=CAUSE.id, variant="invalid-chunked-body", role="root",
+        confidence="certain" if asked or many else "likely",
+        summary=f"{who} answers {route.location} with a body whose chunks nginx rejects: {len(events)} times within a "
+                "minute",
+        detail=("nginx has sent status 200 before: visitors get pages that end early.",), routes=(route.id,),
+        service=service.name if service is not None else None, node=nginx.node,
+        evidence=logged_evidence(case, nginx, judged, events),
+        repairs=(Repair("mend-chunks", "manual", f"correct the chunks of {who}", (), manual=manual),),
+    )
+
+
 def _program_text(service: Service | None) -> str:
     """Return the application's file as its command names it."""
     if service is None or service.container is not None:
@@ -90,9 +129,9 @@ def _program_text(service: Service | None) -> str:
 
 CAUSE = Cause(
     id="invalid-upstream-headers",
-    title="the backend answers with headers that nginx rejects",
+    title="the backend answers with headers, or a chunked body, that nginx rejects",
     family="beyond the guide",
-    variants=("header-invalid",),
+    variants=("header-invalid", "invalid-chunked-body"),
     verdict=judge,
     page=__doc__,
 )

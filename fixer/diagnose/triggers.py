@@ -37,7 +37,7 @@ TRIGGERS: Mapping[str, frozenset[Trigger]] = {
     "crash-loop-gave-up": _ADDRESS | CONNECTING,
     "fd-exhausted": _ADDRESS | {"files-exhausted", "connect-files-exhausted"},
     "header-too-big": CUT_OFF | {"header-too-big"},
-    "invalid-upstream-headers": frozenset({"header-malformed", "header-forbidden"}),
+    "invalid-upstream-headers": frozenset({"header-malformed", "header-forbidden", "chunked-invalid"}),
     "connection-reset": _ADDRESS | {"reset-while-sending"},
     "localhost-ipv6": CONNECT_FAILED,
     "keepalive-race": frozenset({"closed-before-answer", "reset-before-answer", "reset-while-sending"}),

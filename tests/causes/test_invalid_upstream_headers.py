@@ -10,10 +10,12 @@ from fixer.model.facts import Unknown
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,
+    NOW,
     Scene,
     causes_of,
     finding_of,
     healthy_scene,
+    listener,
     roots,
     service,
     verdict_of,
@@ -87,3 +89,31 @@ def test_unknown() -> None:
     scene.nginx["errors"] = Unknown("permission denied")
     verdict = verdict_of(of(scene), CAUSE)
     assert isinstance(verdict, Undetermined) and "permission denied" in " ".join(verdict.missing)
+
+
+# The chunks of a body: nginx has sent the status before.
+CHUNKS, BODY = "upstream sent invalid chunked response", "reading upstream"
+
+
+def cut(message: str = CHUNKS, *, count: int = 3, ago: float = 5.0, started: float = 3600.0) -> Scene:
+    made = Scene().with_service(service(unit_changes={"active_enter": NOW - started}), listener(8000, 200),
+                                started_at=NOW - started)
+    return made.answers(GOOD).logs(message, None, BODY, count=count, ago=ago, path="/login")
+
+
+@pytest.mark.parametrize(("count", "confidence"), [(1, "likely"), (3, "certain"), (8, "certain")])
+def test_hit_a_body_whose_chunks_are_none(count: int, confidence: str) -> None:
+    diagnosis = of(cut(count=count))
+    assert roots(diagnosis) == [CAUSE] and diagnosis.verdict != "healthy"
+    found = finding_of(diagnosis, CAUSE)
+    assert (found.variant, found.confidence) == ("invalid-chunked-body", confidence)
+    (repair,) = found.repairs
+    assert repair.risk == "manual" and "chunks in backend.service" in repair.manual
+
+
+@pytest.mark.parametrize("scene", [
+    cut(started=2.0),                                                   # the program that sent it runs no more
+    cut(ago=120.0), cut("upstream prematurely closed connection"),      # a process that dies, or an exception
+])
+def test_miss_no_chunk_is_rejected_now(scene: Scene) -> None:
+    assert CAUSE not in causes_of(of(scene))

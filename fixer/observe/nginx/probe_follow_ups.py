@@ -68,7 +68,7 @@ def later_engine_log_queries(site: Site, plan: ProbePlan, views: Mapping[str, Vi
 
 
 def _needs_later_log(site: Site, plan: ProbePlan, views: Mapping[str, View], containers: tuple[Container, ...]) -> bool:
-    """Return whether a good answer may be a masked error, or nginx answered an unexplained gateway error.
+    """Return whether a good answer may be a masked error, or nginx answered an unexplained gateway error, or hung up.
     Unexplained: an address of the route accepts connections, and the earlier log has no failure of it.
     A refused connection in the log is older than that and does not count."""
     unsaid: set[str] = set()
@@ -77,11 +77,17 @@ def _needs_later_log(site: Site, plan: ProbePlan, views: Mapping[str, View], con
         seen = [found.value for found in results if isinstance(found, Known)]
         if route.masked_by and any(is_good_answer(found) for found in seen):
             return True
-        if any(found.status in _GATEWAY_STATUSES for found in seen) and _accepts_connections(route, site, plan):
+        failed = any(found.status in _GATEWAY_STATUSES or _is_cut_off(found) for found in seen)
+        if failed and _accepts_connections(route, site, plan):
             unsaid.add(route.id)
     if not unsaid:
         return False
     return not unsaid <= recently_failing_routes(site, engine_log(site.view.name, views, containers), refused=False)
+
+
+def _is_cut_off(found: ProbeResult) -> bool:
+    """Return whether nginx took our request and closed the connection without a complete head of an answer."""
+    return found.status is None and found.error == "closed" and found.phase == "head"
 
 
 def _accepts_connections(route: Route, site: Site, plan: ProbePlan) -> bool:

@@ -61,6 +61,14 @@ def test_the_log_is_read_again_where_only_it_tells(status: int, back: Answer, lo
     assert (later_log_query(PATH) in wanted(status, back, log=log)) is again
 
 
+@pytest.mark.parametrize(("error", "phase", "again"), [("closed", "head", True), ("closed", "connect", False),
+                                                       ("timeout", "head", False)])
+def test_the_log_is_read_again_where_nginx_hung_up_on_us(error: str, phase: str, again: bool) -> None:
+    answers = {ROUTE: probe_answer(None, error, phase=phase), BACK: probe_answer(200)}
+    asked = follow_up_queries(capture(node(answers, site=SITE, listening=LISTENS)), ObserveOptions()).get("local", [])
+    assert (later_log_query(PATH) in asked) is again
+
+
 def test_what_it_tells_then_counts() -> None:
     later = Answer("ok", files=(file(PATH, denied(0)),))
     answers = {ROUTE: probe_answer(502), BACK: probe_answer(200), later_log_query(PATH): later}
