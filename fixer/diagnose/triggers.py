@@ -37,6 +37,7 @@ TRIGGERS: Mapping[str, frozenset[Trigger]] = {
     "crash-loop-gave-up": _ADDRESS | CONNECTING,
     "fd-exhausted": _ADDRESS | {"files-exhausted", "connect-files-exhausted"},
     "header-too-big": CUT_OFF | {"header-too-big"},
+    "invalid-proxy-target": _ADDRESS | {"invalid-target", "proxy-bind-failed", "redirection-cycle", "cache-missing"},
     "invalid-upstream-headers": frozenset({"header-malformed", "header-forbidden"}),
     "slow-start": _ADDRESS | {"container-unhealthy"},
     "timeout-too-short": _ADDRESS_OR_LATE | {"timeout-send"},
