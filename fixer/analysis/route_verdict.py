@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Literal, TypeAlias
 
 from fixer.formats.numbers import share_text
@@ -11,7 +11,7 @@ from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import Route
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, ProbeResult, RouteFacts, Snapshot, needs_tls
-from fixer.nginx.error_kinds import is_about_upstream
+from fixer.nginx.error_kinds import is_about_route, is_about_upstream
 
 RouteState: TypeAlias = Literal["ok", "failing", "degraded", "slow", "unknown"]
 _ProbeVerdict: TypeAlias = Literal["good", "bad", "slow", "unknown"]
@@ -85,7 +85,7 @@ def route_verdict(
     if not probes:
         return RouteVerdict(facts, "unknown", "not probed", ())
     doubtful = nginx is not None and any((probe.status or 0) >= 500 for probe in probes)
-    fresh = doubtful and nginx is not None and bool(recent_events(nginx, (facts,), snapshot))
+    fresh = doubtful and nginx is not None and bool(recent_events(nginx, (facts,), snapshot, is_about_route))
     speaking = tuple(e for e in reached if not (doubtful and _is_own_listener(e, facts, nginx)))
     others = {status for e in reached if doubtful and (status := _other_gateway_status(e, snapshot)) is not None}
     words: list[_ProbeVerdict] = [
@@ -308,7 +308,8 @@ def _is_return_444(probe: ProbeResult, facts: RouteFacts, nginx: Nginx | None) -
     return not any(event.kind == "worker-killed" for event in events)
 
 
-def recent_events(nginx: Nginx, routes: Sequence[RouteFacts], snapshot: Snapshot) -> tuple[ErrorEvent, ...]:
+def recent_events(nginx: Nginx, routes: Sequence[RouteFacts], snapshot: Snapshot,
+                  is_wanted: Callable[[ErrorEvent], bool] = is_about_upstream) -> tuple[ErrorEvent, ...]:
     """Return the recent lines about upstreams of these routes that are newer than the loaded configuration."""
     if isinstance(nginx.errors, Unknown):
         return ()
@@ -316,16 +317,17 @@ def recent_events(nginx: Nginx, routes: Sequence[RouteFacts], snapshot: Snapshot
     since = now - RECENT_ERROR
     if isinstance(nginx.loaded_at, Known):
         since = max(since, nginx.loaded_at.value - 1.0)
-    return events_since(nginx, routes, since, now + _CLOCK_AHEAD)
+    return events_since(nginx, routes, since, now + _CLOCK_AHEAD, is_wanted)
 
 
 def events_since(
     nginx: Nginx, routes: Sequence[RouteFacts], since: float, until: float = float("inf"),
+    is_wanted: Callable[[ErrorEvent], bool] = is_about_upstream,
 ) -> tuple[ErrorEvent, ...]:
     """Return the lines about upstreams of that time that can belong to these routes."""
     if isinstance(nginx.errors, Unknown):
         return ()
-    fresh = [event for event in nginx.errors.value if since <= event.at <= until and is_about_upstream(event)]
+    fresh = [event for event in nginx.errors.value if since <= event.at <= until and is_wanted(event)]
     if not fresh:
         return ()
     about = _RouteIndex(routes)

@@ -28,6 +28,7 @@ class Stage:
 STAGES: tuple[Stage, ...] = (
     Stage("nginx-start", ("nginx-config-invalid", "nginx-down")),
     Stage("names", ("dns-unresolved", "no-resolver")),
+    Stage("target", ("invalid-proxy-target",)),
     Stage("unit", ("unit-misconfigured",), reveals_next=True),
     Stage("exit-reason", ("crash-missing-env", "crash-dependency-down", "crash-code-error", "crash-port-in-use",
         "crash-file-access")),
@@ -67,6 +68,7 @@ EFFECTS: Mapping[Effect, tuple[str, ...]] = {
     "wrong-name": ("network-detached",),                    # /etc/hosts leads elsewhere, the network itself is well
     "wrong-place": ("dns-stale", "wrong-host", "wrong-bind-address", "wrong-port", "backend-down"),
     "packets-blocked": ("firewall-drop", "firewall-reject"),
+    "loops": ("worker-connections-exhausted", "fd-exhausted", "overload-saturated"),    # a request comes back for ever
     "stale-config": ("nginx-not-reloaded",),                # the last resort: what else explains the page, explains it
 }
 # A cause that is itself in one of these explains only what follows it.
@@ -97,6 +99,7 @@ EFFECTS_OF: Mapping[str, tuple[Effect, ...]] = {
     "memory-pressure": ("no-answer", "stale-config"),
     "fd-exhausted": ("run-ends", "nothing-listens", "no-answer", "stale-config"),
     "worker-connections-exhausted": ("stale-config",),
+    "invalid-proxy-target": ("stale-config",),
     "backend-down": ("stale-config",),
     "backend-hung": ("no-answer", "stale-config"),
     "backlog-full": ("no-answer", "packets-blocked", "stale-config"),

@@ -41,6 +41,7 @@ TRIGGERS: Mapping[str, frozenset[Trigger]] = {
     "connection-reset": _ADDRESS | {"reset-while-sending"},
     "localhost-ipv6": CONNECT_FAILED,
     "keepalive-race": frozenset({"closed-before-answer", "reset-before-answer", "reset-while-sending"}),
+    "invalid-proxy-target": _ADDRESS | {"invalid-target", "proxy-bind-failed", "redirection-cycle", "cache-missing"},
     "slow-start": _ADDRESS | {"container-unhealthy"},
     "timeout-too-short": _ADDRESS_OR_LATE | {"timeout-send"},
     "tls-mismatch": frozenset({"tls-version", "tls-certificate-file"}),

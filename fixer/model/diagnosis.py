@@ -16,7 +16,8 @@ Confidence: TypeAlias = Literal["certain", "likely", "possible"]
 HealthVerdict: TypeAlias = Literal["healthy", "degraded", "broken", "unknown"]
 Effect: TypeAlias = Literal[
     "nginx-stops", "run-ends", "dependents-end", "last-words", "nothing-listens", "no-answer", "looks-busy",
-    "looks-killed", "address-lost", "wrong-name", "wrong-place", "packets-blocked", "stale-config"]
+    "looks-killed", "address-lost", "wrong-name", "wrong-place", "packets-blocked", "stale-config",
+    "loops"]
 """How a fault shows elsewhere; `fixer/diagnose/precedence.py` says which causes each looks like."""
 
 

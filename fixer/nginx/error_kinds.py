@@ -235,6 +235,11 @@ def ends_request(event: ErrorEvent) -> bool:
     return event.kind in _WITHOUT_UPSTREAM or is_about_upstream(event)
 
 
+def is_about_route(event: ErrorEvent) -> bool:
+    """Return whether the line is about an upstream, or says why nginx itself answers a request of a route with 500."""
+    return is_about_upstream(event) or (event.kind in _WITHOUT_UPSTREAM and bool(event.client))
+
+
 Side: TypeAlias = Literal["client", "nginx", "backend"]
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 from fixer.analysis.case import Case, FailingAddress
+from fixer.analysis.directives_in_effect import enclosing_directives
 from fixer.analysis.evidence import endpoint_text, listener_at, listener_evidence
 from fixer.analysis.nginx_errors import routes_text
 from fixer.analysis.ownership.configured import is_unmanaged_user_process
@@ -20,7 +21,7 @@ from fixer.model.snapshot import Nginx, ProbeResult, RouteFacts, Snapshot
 from fixer.nginx.effective_config import word_span
 from fixer.nginx.lexer import tokenize
 from fixer.nginx.span_edit import EditRefused, insert_after, replace_span, replace_words
-from fixer.nginx.tree import Directive, parse
+from fixer.nginx.tree import parse
 from fixer.repairs.file_edits import (
     EditableFile,
     NotEditable,
@@ -106,7 +107,7 @@ def set_directives(snapshot: Snapshot, nginx: Nginx, wishes: Sequence[DirectiveV
 
 def _set_directive(data: bytes, wish: DirectiveValue, at: int) -> tuple[bytes, int] | NotEditable:
     """Return the file with the directive, and by how many bytes the pass at `at` has moved."""
-    chain = list(_enclosing_directives(parse(data).directives, at))
+    chain = list(enclosing_directives(parse(data).directives, at))
     if not chain or (len(chain) > 1 and chain[-2].name in (b"if", b"limit_except")):
         return NotEditable(f"{wish.name} is not allowed at {wish.route.source.file}:{wish.route.source.line}")
     beside = chain[-2].block if len(chain) > 1 else parse(data).directives
@@ -126,19 +127,6 @@ def _set_directive(data: bytes, wish: DirectiveValue, at: int) -> tuple[bytes, i
     except StepFailed as error:
         return NotEditable(error.message)
     return made, len(made) - len(data) if old.start < at else 0
-
-
-def _enclosing_directives(block: Sequence[Directive], at: int) -> Iterator[Directive]:
-    """Yield the directives around an offset, outermost first; the last one starts there."""
-    best: Directive | None = None
-    for directive in block:
-        if directive.start <= at:
-            best = directive
-    if best is None:
-        return
-    yield best
-    if best.start != at and best.block:
-        yield from _enclosing_directives(best.block, at)
 
 
 # Only one end speaks TLS: the edit that makes nginx speak as its backend does.

@@ -1,0 +1,61 @@
+"""The directives that hold for a route: the nearest first, of its own file, its server and `http`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from fixer.analysis.directives_in_effect import all_directives, directives_for, enclosing_directives
+from fixer.model.facts import Known, Unknown
+from fixer.model.nginx_config import Listen, ServerBlock, Span
+from fixer.nginx.tree import parse
+from tests.causes.snapshot_builders import SITE, Scene, file, healthy_scene
+
+CONF, SNIPPET = "/etc/nginx/nginx.conf", "/etc/nginx/snippets/app.conf"
+
+
+def scene() -> Scene:
+    """A main file, a site, and a snippet with the route."""
+    made = healthy_scene()
+    made.files = [
+        file(CONF, "user x;\nhttp {\n    proxy_bind 10.0.0.3;\n    include sites-enabled/*;\n}\n"),
+        file(SITE, "server {\n    proxy_bind 10.0.0.2;\n    include snippets/app.conf;\n}\n"),
+        file(SNIPPET, "gzip on;\nlocation / {\n    proxy_bind 10.0.0.1;\n    proxy_pass http://127.0.0.1:8000;\n}\n"),
+    ]
+    start = made.files[2].data.index(b"proxy_pass")
+    made.route[0] = {"source": Span(SNIPPET, 4, start, start + 10)}
+    span = Span(SITE, 1, 0, 6)
+    config = made.snapshot().nginxes[0].config
+    assert isinstance(config, Known)
+    server = ServerBlock((Listen("0.0.0.0", 80, False, False, False, span),), (), span, None)
+    made.nginx["config"] = Known(replace(config.value, servers=(server,), files=(CONF, SITE, SNIPPET)))
+    return made
+
+
+def test_the_nearest_comes_first() -> None:
+    snapshot = scene().snapshot()
+    found = list(directives_for(snapshot, snapshot.nginxes[0], snapshot.routes[0].route))
+    assert [(d.path, d.line) for d in found if d.words[0] == "proxy_bind"] == [(SNIPPET, 3), (SITE, 2), (CONF, 3)]
+    assert [d.text for d in found][:3] == ["proxy_bind 10.0.0.1;", "proxy_pass http://127.0.0.1:8000;", "gzip on;"]
+
+
+def test_files_that_were_not_read_say_nothing() -> None:
+    made = scene()
+    made.files = []
+    snapshot = made.snapshot()
+    assert list(directives_for(snapshot, snapshot.nginxes[0], snapshot.routes[0].route)) == []
+    made.nginx["config"] = Unknown("not root")
+    snapshot = made.snapshot()
+    assert list(all_directives(snapshot, snapshot.nginxes[0])) == []
+
+
+def test_every_directive_of_every_file() -> None:
+    snapshot = scene().snapshot()
+    names = [d.words[0] for d in all_directives(snapshot, snapshot.nginxes[0])]
+    assert names.count("proxy_bind") == 3 and names[0] == "user"
+
+
+def test_what_encloses_an_offset() -> None:
+    data = b"a { b { c; } } d;"
+    tree = parse(data)
+    assert [d.name for d in enclosing_directives(tree.directives, data.index(b"c"))] == [b"a", b"b", b"c"]
+    assert list(enclosing_directives(tree.directives, -1)) == []
