@@ -37,6 +37,15 @@ def test_each_stage_waits_for_earlier_ones_only_and_all_take_no_more_than_a_quar
     assert nightly or 0 < SCRIPT["seconds_left"](stages) < 15 * 60
 
 
+def test_the_matrix_runs_beside_the_tests_with_docker_unless_both_are_measured() -> None:
+    """At night both would write one file of coverage, and the matrix has cases under load."""
+    for nightly in (False, True):
+        *before, matrix = [stage for stage in SCRIPT["plan_stages"](nightly=nightly) if not stage.name.startswith("coverage")]
+        beside = {stage.name for stage in before} - {*matrix.needs}
+        assert matrix.name == "matrix" and beside == (set() if nightly else {SCRIPT["DOCKER"]})
+        assert nightly or ("not load" in " ".join(matrix.commands[0]) and matrix.environment == {"BADGATEWAY_JOBS": "2"})
+
+
 @pytest.mark.parametrize("nightly", [False, True])
 def test_what_the_fast_tests_diagnose_is_recorded_and_then_compared(nightly: bool, tmp_path: Path) -> None:
     stages = {stage.name: stage for stage in SCRIPT["plan_stages"](nightly=nightly, records=tmp_path)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import subprocess
 from collections.abc import Iterator
@@ -17,7 +18,9 @@ from fixer.hosts.machine.look_budget import one_look
 from fixer.hosts.nodes.container_node import ContainerAsker, ContainerWriter, docker_exec_prefix
 from fixer.hosts.sh.sh_asker import ShAsker
 from fixer.hosts.sh.sh_files import ShFiles
+from fixer.model.host import CommandResult
 from tests.contract import transports
+from tests.contract.container_shell import run_inside, shell_in
 from tests.contract.transports import Transport
 
 IMAGE = "debian:trixie-slim"
@@ -34,7 +37,9 @@ def debian() -> Iterator[str]:
         pytest.skip(f"no image {IMAGE}; script/test makes it")
     container = DockerContainer(IMAGE).with_command("sleep 3600").with_kwargs(labels={LABEL: "contract"})
     with container as running:
-        yield running.get_wrapped_container().name
+        name = running.get_wrapped_container().name
+        yield name
+        _files_in(name).close()
 
 
 @pytest.fixture(params=["local", "sh", "bash", "busybox", "lasting", pytest.param("docker", marks=pytest.mark.docker),
@@ -52,17 +57,27 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Transport]
         if look is not None:
             look.extend(3600.0)
         yield found
-    if isinstance(found.files, ShFiles):
+    if isinstance(found.files, ShFiles) and not kind.startswith("docker"):
         found.files.close()
 
 
 def _container_transport(name: str, kind: str) -> Transport:
-    item = docker_cli.inspect_one(name)
-    sh = transports.script_runner(docker_exec_prefix(name))
-    root = sh("mktemp -d").stdout.decode().strip()
-    node = ContainerAsker(name, item)
+    root = run_inside(name, "mktemp -d")
+    node = ContainerAsker(name, docker_cli.inspect_one(name))
     asker = node if kind == "docker" else ShAsker(name, "container", node._shell)
-    return Transport(asker, ShFiles(lambda words: (*docker_exec_prefix(name), *words)), root, sh)
+
+    def sh(script: str, *args: str, timeout: float = 20.0) -> CommandResult:
+        done = shell_in(name).run(script, *args)
+        assert done.returncode == 0, done
+        return CommandResult(tuple(done.args), done.returncode, done.stdout, done.stderr)
+
+    return Transport(asker, _files_in(name), root, sh)
+
+
+@functools.cache
+def _files_in(name: str) -> ShFiles:
+    """One shell for all tests, as a repair has one for all its steps."""
+    return ShFiles(lambda words: (*docker_exec_prefix(name), *words))
 
 
 @pytest.fixture

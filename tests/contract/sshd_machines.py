@@ -9,6 +9,7 @@ import uuid
 from pathlib import Path
 
 from lab.stack import images
+from tests.contract.container_shell import run_inside, succeeds_inside
 
 LABEL = "badgateway.test=contract"
 FOLDER = Path(__file__).parent / "sshd"
@@ -44,7 +45,7 @@ class SshdMachine:
         for user in ("root", "oncall", "strange", "visitor"):
             home = "/root" if user == "root" else f"/home/{user}"
             script = f"mkdir -p {home}/.ssh && cat > {home}/.ssh/authorized_keys && chown -R {user}: {home}/.ssh && chmod 700 {home}/.ssh"
-            docker("exec", "-i", name, "sh", "-ec", script, data=(folder / "key.pub").read_bytes())
+            run_inside(name, script, data=(folder / "key.pub").read_bytes())
         self.wait("systemctl is-active ssh")
 
     @property
@@ -55,16 +56,16 @@ class SshdMachine:
     @property
     def host_key(self) -> str:
         """Its key, as known_hosts has it behind a name."""
-        return " ".join(docker("exec", self.name, "cat", "/etc/ssh/ssh_host_ed25519_key.pub").split()[:2])
+        return " ".join(self.sh("cat /etc/ssh/ssh_host_ed25519_key.pub").split()[:2])
 
     def sh(self, script: str) -> str:
         """Run a script in it as root."""
-        return docker("exec", self.name, "bash", "-ec", script)
+        return run_inside(self.name, script, shell="bash -ec")
 
     def wait(self, script: str, seconds: float = 60.0) -> None:
         """Until the script succeeds."""
         deadline = time.monotonic() + seconds
-        while subprocess.run(["docker", "exec", self.name, "bash", "-ec", script], capture_output=True, check=False).returncode:
+        while not succeeds_inside(self.name, script, shell="bash -ec"):
             assert time.monotonic() < deadline, script
             time.sleep(0.2)
 
