@@ -30,7 +30,6 @@ _TOKEN = regex(
     rb"|([\"'\\]))",
     re.DOTALL,
 )
-_TAIL = regex(_REST + rb"\\?", re.DOTALL)
 _ESCAPE = regex(rb"\\([\"'\\trn])")
 _ESCAPED = {b"t": b"\t", b"r": b"\r", b"n": b"\n"}
 
