@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
+from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 
 TokenKind: TypeAlias = Literal["word", "open", "close", "end", "raw"]
@@ -51,7 +52,8 @@ class Token(NamedTuple):
     quote: bytes = b""
 
 
-class LexProblem(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class LexProblem:
     """Something nginx would refuse at `at`; `started` is its start (an opening quote)."""
 
     kind: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, cast
 
+from fixer.lazy.dataclass import dataclass
 from fixer.model.nginx_config import Listen, PassKind, Route, ServerBlock, Span, StaticLocation
 from fixer.nginx.address import parse_duration, parse_size, text_of
 from fixer.nginx.effective_config import Effective, Node, word_span
@@ -28,7 +29,8 @@ _ADDITIONS = frozenset({b"add_before_body", b"add_after_body"})
 _INNER = frozenset((b"location", b"if", b"limit_except"))
 
 
-class _Server(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Server:
     """What all locations of one `server` block share."""
 
     number: int
