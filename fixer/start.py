@@ -26,7 +26,7 @@ _FLAG_OPTIONS = frozenset({"--json", "--verbose", "-v", "--no-probe"})
 def main(argv: Sequence[str] | None = None, *, instead: Callable[[], object] | None = None) -> int:
     """Run one command line and return its exit code; `instead` replaces its work, within the same error boundary."""
     words = list(sys.argv[1:] if argv is None else argv)
-    code = error_boundary.run(instead or plain_diagnose(words) or (lambda: _run_parsed(words)), words)
+    code = error_boundary.run(instead or plain_diagnose(words) or (lambda: run_command_line(words)), words)
     if argv is None:
         gc.freeze()  # process exit frees everything: Python would first visit every object for 20 ms
     return code
@@ -44,7 +44,3 @@ def plain_diagnose(words: Sequence[str]) -> Callable[[], int] | None:
     verbose = not {"--verbose", "-v"}.isdisjoint(options)
     return lambda: run_diagnose(targets[0] if targets else "local", form, verbose=verbose,
                                 no_probe="--no-probe" in options)
-
-
-def _run_parsed(words: list[str]) -> object:
-    return run_command_line(words)

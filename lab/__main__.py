@@ -7,14 +7,15 @@ import sys
 from importlib.util import find_spec
 from typing import NoReturn
 
-from lab.stdio import protect_streams
+from fixer.stdio import protect_streams
+from lab.errors import LabError
 
 EXTRA_PACKAGES = ("docker", "httpx", "jsonschema")     # what the extra `lab` of pyproject.toml installs
 
 
 def main() -> NoReturn:
     """Run the command line and exit with its code. A Ctrl-C during the imports ends as one line too."""
-    protect_streams()
+    protect_streams(LabError)
     missing = [name for name in EXTRA_PACKAGES if find_spec(name) is None]
     if missing:
         sys.stderr.write(f"lab: {', '.join(missing)} not installed: the wheel was installed without its extra 'lab'\n"

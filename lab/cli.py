@@ -30,7 +30,6 @@ with lazy_imports():  # each command imports what it uses; help imports nothing
     from lab.stack.docker_command import require_docker
     from lab.stack.find_lab import find_lab
     from lab.stack.lab_records import record_ids  # asks no Docker: completion answers at once
-    from lab.stack.running_lab import Lab
     from lab.verbs.check import check_lab
     from lab.verbs.down import take_down
     from lab.verbs.hint import next_hint
@@ -130,10 +129,6 @@ def _print_progress(line: str) -> None:
     print(line, file=sys.stderr, flush=True)  # noqa: T201
 
 
-def _find_lab(word: str) -> Lab:
-    return find_lab(word)
-
-
 def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"lab {__version__} (badgateway)")
@@ -219,13 +214,13 @@ def shell(
 @app.command(epilog=EXAMPLES["hint"])
 def hint(lab: LabArgument = "") -> None:
     """Show the next hint, from vague to exact."""
-    typer.echo(next_hint(_find_lab(lab)))
+    typer.echo(next_hint(find_lab(lab)))
 
 
 @app.command(epilog=EXAMPLES["reset"])
 def reset(lab: LabArgument = "") -> None:
     """Break a lab again from scratch."""
-    typer.echo(started_text(reset_lab(_find_lab(lab), _print_progress)))
+    typer.echo(started_text(reset_lab(find_lab(lab), _print_progress)))
 
 
 @app.command(epilog=EXAMPLES["down"])
@@ -261,7 +256,7 @@ def check(
     after_restart: Annotated[bool, typer.Option("--after-restart", help="Restart the lab, then check again.")] = False,
 ) -> int:
     """Check a lab: exit code 0 if it is well, 1 if it is broken, with what still fails. Change nothing else."""
-    text, code = check_lab(_find_lab(lab), after_restart=after_restart, as_json=as_json)
+    text, code = check_lab(find_lab(lab), after_restart=after_restart, as_json=as_json)
     typer.echo(text)
     return code
 
@@ -272,7 +267,7 @@ def solve(
     inside: Annotated[bool, typer.Option("--inside", help="Copy fixer.pyz into the machine and run it there.")] = False,
 ) -> int:
     """Run fixer's repair on a lab step by step, then check the lab."""
-    return 0 if solve_lab(_find_lab(lab), _print_progress, within=inside) else 1
+    return 0 if solve_lab(find_lab(lab), _print_progress, within=inside) else 1
 
 
 @app.command(epilog=EXAMPLES["matrix"])

@@ -1,4 +1,4 @@
-"""What the tests of fixer/stdio.py and lab/stdio.py are built of."""
+"""What the tests of fixer/stdio.py and of the lab's output are built of."""
 
 from __future__ import annotations
 

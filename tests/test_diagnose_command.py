@@ -20,6 +20,14 @@ def test_a_whole_plain_look_does_without_the_parser() -> None:
     assert done.stdout.endswith("\n1 False\n")
 
 
+def test_what_reads_containers_and_programs_is_not_loaded_for_a_machine_without_any() -> None:
+    spared = ("observe.generated_files", "observe.docker.compose_service", "observe.supervisord.supervisord_programs", "nginx.lexer")
+    code = (f"import sys; from fixer.start import main; main(['diagnose', {BROKEN!r}]); "
+            f"print([name for name in {spared!r} if f'fixer.{{name}}' in sys.modules])")
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.endswith("\n['nginx.lexer']\n")       # what is needed shows that the names are right
+
+
 def test_its_mistakes_end_like_any_other(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["diagnose", "nowhere://x", "--json"]) == 2
     said = capsys.readouterr()

@@ -63,7 +63,7 @@ def _local_policy() -> Rules | None:
         raise _unreadable_error(POLICY, error) from error
     _require_trusted(POLICY, found, {0, os.geteuid()})
     try:
-        return _parse_policy(read_own_file(POLICY), POLICY)
+        return parse_rules(read_own_file(POLICY), POLICY)
     except OSError as error:
         raise _unreadable_error(POLICY, error) from error
 
@@ -88,7 +88,7 @@ def _remote_policy(target: Target) -> Rules | None:
         if found.kind == "absent":
             return None
         _require_trusted(where, [writer.files.state(posixpath.dirname(POLICY)), found], {0})
-        return _parse_policy(writer.files.read(POLICY), where)
+        return parse_rules(writer.files.read(POLICY), where)
     except OSError as error:
         raise _unreadable_error(where, error) from error
 
@@ -106,7 +106,3 @@ def _require_trusted(where: str, found: Sequence[FileState], owners: Collection[
 
 def _unreadable_error(where: str, error: OSError) -> NeedsPerson:
     return NeedsPerson(f"{where} cannot be read: {error.strerror or error}", _NO_REPAIR_HINT)
-
-
-def _parse_policy(data: bytes, where: str) -> Rules:
-    return parse_rules(data, where)

@@ -45,8 +45,6 @@ from __future__ import annotations
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import config_evidence, log_evidence
-from fixer.analysis.exits.changed_since import ended_at
-from fixer.analysis.exits.exec_step import stat_of
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.exits.kills import OomKilling, missing_kernel_log, oom_killings
 from fixer.analysis.nginx_errors import symptom_evidence
@@ -61,6 +59,8 @@ from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Service
 from fixer.nginx.error_kinds import CONNECT_FAILED, CUT_OFF
 
 with lazy_imports():  # only for what is found
+    from fixer.analysis.exits.changed_since import ended_at
+    from fixer.analysis.exits.exec_step import stat_of
     from fixer.repairs.resource_limits import raise_memory_repair, size_text
     from fixer.repairs.start_service import start_again_repairs, start_steps
 

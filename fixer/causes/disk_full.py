@@ -47,7 +47,6 @@ from fixer.analysis.evidence import (
     no_listener_evidence,
     processes_of,
 )
-from fixer.analysis.exits.exec_step import is_missing
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.nginx_errors import is_from_current_worker
 from fixer.analysis.nginx_process import route_ids_of
@@ -64,6 +63,7 @@ from fixer.model.snapshot import ComposeSetting, ErrorEvent, LogLine, Nginx, Ser
 from fixer.nginx.error_kinds import unwritable_folder
 
 with lazy_imports():  # only for what is found
+    from fixer.analysis.exits.exec_step import is_missing
     from fixer.repairs.file_edits import check_and_reload_steps
 
 RECENT_SECONDS = 600.0       # maximum age of a log line, if the folder is still unwritable

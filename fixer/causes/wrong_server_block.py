@@ -52,9 +52,9 @@ from fixer.analysis.evidence import (
 )
 from fixer.analysis.nginx_errors import connect_symptoms, routes_text
 from fixer.analysis.ownership.configured import configured_owner
-from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed, recent_events
 from fixer.errors import StepFailed
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known
@@ -71,6 +71,9 @@ from fixer.repairs.file_edits import (
     locate_editable_file,
     overwriters_text,
 )
+
+with lazy_imports():
+    from fixer.analysis.ownership.resolve import only_owner
 
 _HOST_IN_LOG = regex(r", host: \"([A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9-]+)+)(?::\d+)?\"")
 _ADDRESS = regex(r"^[\d.]+$")

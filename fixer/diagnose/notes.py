@@ -9,10 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import address_text, container_of, endpoint_text, file_line_text, find_node
 from fixer.analysis.hidden_failures import accepts_nothing
-from fixer.analysis.ownership.resolve import unloaded_site_text
 from fixer.analysis.route_verdict import RECENT_ERROR, recent_events
 from fixer.formats.addresses import ANY_IPV4
-from fixer.formats.backup_names import is_unused_name
 from fixer.formats.folders import is_within
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.lazy_imports import lazy_imports
@@ -26,7 +24,9 @@ from fixer.redaction.secrets import redact_text
 from fixer.repairs.boot_enablement import boot_notes
 
 with lazy_imports():
+    from fixer.analysis.ownership.resolve import unloaded_site_text
     from fixer.diagnose.unexplained import unexplained_notes  # only for unexplained routes
+    from fixer.formats.backup_names import is_unused_name
 
 _MAX_REDIRECTS = 3
 _REDIRECT_TARGET = regex(r"(?:(https?)://([A-Za-z0-9.-]+)(?::\d+)?)?(/(?:[A-Za-z0-9_.~-][A-Za-z0-9/_.~-]{0,80})?)(?:[?#].*)?")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal
 
+from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 
 _SCHEME = regex(rb"(https?|grpcs?|s?uwsgi)://", re.IGNORECASE)
@@ -21,7 +22,8 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-class Authority(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Authority:
     """Host and port inside a longer text. `start`/`end` cover exactly host:port, or the path of a unix socket.
     `port` is None if missing, -1 if invalid; `port_start` is the offset of its digits."""
 
@@ -34,7 +36,8 @@ class Authority(NamedTuple):
     tail: bytes = b""
 
 
-class Url(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Url:
     """The target of a pass: its scheme (None without one) and its authority."""
 
     scheme: Literal["http", "https"] | None

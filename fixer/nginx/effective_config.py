@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
-from fixer.lazy.dataclass import replace
+from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.nginx_config import PIPE, ConfigProblem, Span
 from fixer.nginx.address import text_of
 from fixer.nginx.directive_checks import INNER, MAIN, VALUE_BLOCKS, Complaint, Context, complain
@@ -24,7 +24,8 @@ MOST_NOTED = 200  # nginx stops at the first
 Node: TypeAlias = Directive
 
 
-class _ReaderPosition(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _ReaderPosition:
     """The reader's position: the context, the files that include this one, the depth of the block."""
 
     context: Context | None
@@ -32,7 +33,8 @@ class _ReaderPosition(NamedTuple):
     depth: int
 
 
-class _Noted(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Noted:
     """A problem, its position in nginx's reading order, and the number of earlier notes."""
 
     place: tuple[int, ...]

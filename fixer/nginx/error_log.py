@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 
+from fixer.lazy.regex import regex
 from fixer.model.nginx_config import ConfigProblem
 from fixer.model.snapshot import ErrorEvent
 from fixer.nginx.error_kinds import error_kind
@@ -18,23 +19,23 @@ _MOST_EVENTS = 20_000
 _LONGEST_LINE = 16_384
 _LONGEST_RAW = 2_048
 
-_LINE = re.compile(
+_LINE = regex(
     rb"(\d{4})/(\d\d)/(\d\d) (\d\d):(\d\d):(\d\d) \[(emerg|alert|crit|error|warn|notice|info)\] "
     rb"\d+#\d+: (?:\*\d+ )?(.*)",
     re.DOTALL,
 )
-_CLIENT = re.compile(r", client: ((?:[0-9a-fA-F.:]+|unix:)), server: ([^,\"]*)(?:, |$)")
-_REQUEST = re.compile(r"request: \"(\S+ \S+ HTTP/\d(?:\.\d)?)\"(?:, subrequest: \"[^\s\"]*\")?(?:, |$)")
-_UPSTREAM = re.compile(r"upstream: \"([^\s\"]*)\"(?:, |$)")
-_PHASE = re.compile(     # the first one of a run of letters and spaces
+_CLIENT = regex(r", client: ((?:[0-9a-fA-F.:]+|unix:)), server: ([^,\"]*)(?:, |$)")
+_REQUEST = regex(r"request: \"(\S+ \S+ HTTP/\d(?:\.\d)?)\"(?:, subrequest: \"[^\s\"]*\")?(?:, |$)")
+_UPSTREAM = regex(r"upstream: \"([^\s\"]*)\"(?:, |$)")
+_PHASE = regex(     # the first one of a run of letters and spaces
     r"(?<![A-Za-z ])(?>[A-Za-z ]*? while (?=(?:SSL )?[a-z]))((?:SSL )?[a-z][A-Za-z ]*+)(?:, |$)")
-_ERRNO = re.compile(r"\((\d{1,4}): [^()]*\)$")
-_REDIRECTING = re.compile(r"(?>(.*?) while (internally redirecting to) \").*\"$")
-_TEST_LINE = re.compile(
+_ERRNO = regex(r"\((\d{1,4}): [^()]*\)$")
+_REDIRECTING = regex(r"(?>(.*?) while (internally redirecting to) \").*\"$")
+_TEST_LINE = regex(
     r"(?:nginx: |\d{4}/\d\d/\d\d \d\d:\d\d:\d\d )\[(emerg|alert|crit)\] (?:\d+#\d+: )?"
     r"(.*)"
 )
-_IN_FILE = re.compile(r"(?>(.*?) in (?=/))(.*):(\d{1,9})\Z")
+_IN_FILE = regex(r"(?>(.*?) in (?=/))(.*):(\d{1,9})\Z")
 
 
 def parse_error_log(data: bytes, *, where: str, utc_offset: float, cut: bool = False) -> tuple[ErrorEvent, ...]:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Literal, NamedTuple, TypeAlias
 
+from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 
 TokenKind: TypeAlias = Literal["word", "open", "close", "end", "raw"]
@@ -30,7 +31,6 @@ _TOKEN = regex(
     rb"|([\"'\\]))",
     re.DOTALL,
 )
-_TAIL = regex(_REST + rb"\\?", re.DOTALL)
 _ESCAPE = regex(rb"\\([\"'\\trn])")
 _ESCAPED = {b"t": b"\t", b"r": b"\r", b"n": b"\n"}
 
@@ -52,7 +52,8 @@ class Token(NamedTuple):
     quote: bytes = b""
 
 
-class LexProblem(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class LexProblem:
     """Something nginx would refuse at `at`; `started` is its start (an opening quote)."""
 
     kind: str

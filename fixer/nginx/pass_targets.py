@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from itertools import islice, product
-from typing import Literal, NamedTuple
+from typing import Literal
 
-from fixer.lazy.dataclass import replace
+from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.nginx_config import Chooser, Span, UpstreamServer
 from fixer.nginx.address import DEFAULT_PORTS, Authority, Url, parse_authority, parse_url, text_of
 from fixer.nginx.effective_config import Effective, Node, part_span
@@ -20,7 +20,8 @@ _MOST_COMBINATIONS = 16
 _NEEDS_SCHEME = b"proxy_pass"
 
 
-class Target(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Target:
     """The servers that one pass leads to."""
 
     scheme: Scheme

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, cast
 
-from fixer.lazy.dataclass import replace
+from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.nginx_config import KeptConnections, Listen, PassKind, Route, ServerBlock, Span, StaticLocation
 from fixer.nginx.address import parse_duration, parse_size, text_of
 from fixer.nginx.backend_tls import backend_tls, tls_directives
@@ -31,7 +31,8 @@ _ADDITIONS = frozenset({b"add_before_body", b"add_after_body"})
 _INNER = frozenset((b"location", b"if", b"limit_except"))
 
 
-class _Server(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Server:
     """What all locations of one `server` block share."""
 
     number: int

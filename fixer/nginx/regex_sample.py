@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
+from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 
 _DEEPEST = 6
@@ -20,7 +20,8 @@ _SET_OPERATION = regex(rb"--|&&|~~|\|\|")  # Python may interpret these differen
 _CANDIDATES = b"axz019-_.AZ/~+%"
 
 
-class Sample(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Sample:
     """A text that the expression matches, and the expression itself."""
 
     text: bytes

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
-from fixer.lazy.dataclass import replace
+from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.nginx_config import Listen, Route, UpstreamServer
 from fixer.nginx.address import parse_authority, text_of
 from fixer.nginx.effective_config import Effective, Node, word_span
@@ -27,7 +26,8 @@ _LOOPBACK = {"127.0.0.1": ("127.0.0.1", "0.0.0.0"), "::1": ("::1", "::"),  # noq
 _DOORS = (80, 443)
 
 
-class _Server(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Server:
     """One plain server of a `stream` block."""
 
     node: Node

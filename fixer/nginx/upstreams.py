@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
+from fixer.lazy.dataclass import dataclass
 from fixer.model.nginx_config import KeptConnections, Span, UpstreamServer
 from fixer.nginx.address import Authority, parse_authority, parse_duration, text_of
 from fixer.nginx.directive_checks import IN_UPSTREAM, swallowed_word
@@ -11,7 +10,8 @@ from fixer.nginx.effective_config import Effective, Node, part_span
 from fixer.nginx.kept_connections import kept_connections
 
 
-class Upstream(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Upstream:
     """One `upstream` block."""
 
     name: str

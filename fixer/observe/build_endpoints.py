@@ -10,7 +10,6 @@ from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.nginx_config import UpstreamServer
 from fixer.model.query import Probe
 from fixer.model.snapshot import AddressCandidate, Container, Endpoint, Listener, Service
-from fixer.observe.docker.shared_resources import container_sharing_network
 from fixer.observe.look import Look
 from fixer.observe.nginx.endpoints import (
     connect_result,
@@ -29,7 +28,7 @@ from fixer.observe.view.node_view import ENGINE, View, container_of, node_of
 
 with lazy_imports():
     from fixer.observe.docker.published_ports import PublishedPort, find_published_port  # only needed with containers
-    from fixer.observe.docker.shared_resources import service_of_shared_socket, with_callers
+    from fixer.observe.docker.shared_resources import container_sharing_network, service_of_shared_socket, with_callers
     from fixer.observe.nginx.unlisted_containers import unlisted_containers_of  # only needed with containers
 
 

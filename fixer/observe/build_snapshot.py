@@ -33,8 +33,9 @@ def build_snapshot(capture: Capture) -> Snapshot:
     options = look.options
     plans = {id(site): look.plan(site) for site in sites}
     endpoints = [e for site in sites for e in build_endpoints(site, plans[id(site)], look)]
-    generated = generated_files_of(sites, views, containers) if containers else ()
-    templates = tuple(template_contents(generated, views, containers)) if containers else ()
+    boxed = any(not box.is_machine for box in containers)      # a machine's files are made of no templates
+    generated = generated_files_of(sites, views, containers) if boxed else ()
+    templates = tuple(template_contents(generated, views, containers)) if generated else ()
     return Snapshot(
         target=capture.target, taken_at=max((n.now for n in capture.nodes), default=0.0),
         nodes=tuple(_build_node(view) for view in views.values() if view.name != ENGINE),

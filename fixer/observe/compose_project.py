@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from fixer.formats.docker_conventions import LABEL_PREFIX, ProjectFiles, label_paths, widest_project_files
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.query import Command
 from fixer.model.snapshot import Compose, Container, MissingEnvFile
-from fixer.observe.docker.compose_files import (
-    defined_services,
-    interpolation_env,
-)
-from fixer.observe.docker.compose_missing import missing_env_files
-from fixer.observe.docker.uncreated_services import uncreated_services
 from fixer.observe.nginx.sites import Site
 from fixer.observe.view.node_view import ENGINE, View, container_of, is_readable
+
+with lazy_imports():
+    from fixer.observe.docker.compose_files import defined_services, interpolation_env
+    from fixer.observe.docker.compose_missing import missing_env_files
+    from fixer.observe.docker.uncreated_services import uncreated_services
 
 _FILE_LABELS = ("config_files", "working_dir", "environment_file")
 

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fixer.formats.docker_conventions import environment_paths
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.facts import Known
 from fixer.model.query import Query, ReadFile
 from fixer.observe.boot.boot_entries import entrypoint_commands
 from fixer.observe.compose_project import project_of
-from fixer.observe.docker.compose_files import paths_to_read
-from fixer.observe.docker.compose_missing import missing_file_queries
-from fixer.observe.docker.compose_service import compose_service
 from fixer.observe.docker.container_service import logs_query
-from fixer.observe.docker.shared_resources import dangling_link_queries
 from fixer.observe.editable_files import host_path_of
 from fixer.observe.look import Look
 from fixer.observe.nginx.nginx_masters import error_log_paths, log_query
 from fixer.observe.nginx.probe_follow_ups import later_engine_log_queries
 from fixer.observe.nginx.sites import Site
 from fixer.observe.view.node_view import ENGINE, View, container_of
+
+with lazy_imports():
+    from fixer.observe.docker.compose_files import paths_to_read
+    from fixer.observe.docker.compose_missing import missing_file_queries
+    from fixer.observe.docker.compose_service import compose_service
+    from fixer.observe.docker.shared_resources import dangling_link_queries
 
 MOST_HOST_FILES = 60
 

@@ -14,12 +14,12 @@ from fixer.observe.docker.container_service import logs_query
 from fixer.observe.files.log_files import log_file_paths, log_file_query
 from fixer.observe.kernel.oom_log import KERNEL_LOG, UPTIME, can_be_oom_kill
 from fixer.observe.managed import managed_log_queries
-from fixer.observe.supervisord.supervised_log import program_log_queries
-from fixer.observe.supervisord.supervisord_log import stream_container, stream_query
 from fixer.observe.systemd.unit_journal import journal_queries, journal_query
 from fixer.observe.view.node_view import ENGINE, View
 
 with lazy_imports():
+    from fixer.observe.supervisord.supervised_log import program_log_queries
+    from fixer.observe.supervisord.supervisord_log import stream_container, stream_query
     from fixer.observe.systemd.queued_jobs import job_queries  # only needed if systemd has a job for it
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from fixer.formats.server_names import is_nginx
 from fixer.lazy.dataclass import replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.managers import manager_of
 from fixer.model.snapshot import Container, Service
 from fixer.nginx.command_line import starts_server
@@ -16,10 +17,13 @@ from fixer.observe.docker.container_service import container_service
 from fixer.observe.files.env_file_copies import with_env_copies
 from fixer.observe.kernel.cgroup_stats import refaults_of, throttling_of
 from fixer.observe.managed import managed_services
-from fixer.observe.supervisord.supervisord_log import stream_of
-from fixer.observe.supervisord.supervisord_programs import program_services
+from fixer.observe.supervisord.supervisord_config import find_supervisords
 from fixer.observe.unit_services import unit_services
 from fixer.observe.view.node_view import ENGINE, View, node_of
+
+with lazy_imports():
+    from fixer.observe.supervisord.supervisord_log import stream_of
+    from fixer.observe.supervisord.supervisord_programs import program_services
 
 
 def services_of(views: Mapping[str, View], containers: tuple[Container, ...]) -> tuple[Service, ...]:
@@ -27,7 +31,8 @@ def services_of(views: Mapping[str, View], containers: tuple[Container, ...]) ->
     found: list[Service] = []
     for view in views.values():
         if view.name != ENGINE:
-            programs = [*program_services(view, stream_of(view, views, containers)), *managed_services(view)]
+            told = program_services(view, stream_of(view, views, containers)) if find_supervisords(view) else ()
+            programs = [*told, *managed_services(view)]
             theirs = {pid for s in programs for pid in s.pids}
             units = [_without_pids(service, theirs | hosted_server_pids(service, view))
                      for service in unit_services(view)]

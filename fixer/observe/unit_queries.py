@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fixer.formats.process_table import working_directory
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.query import Command, Query, ReadFile
 from fixer.model.snapshot import Service
 from fixer.observe.boot.learned_services import learned_queries
@@ -14,12 +15,15 @@ from fixer.observe.commands.resolved_command import command_of_unit
 from fixer.observe.commands.server_settings import is_unmodified_packaged_unit, settings_path, vassal_queries
 from fixer.observe.look import Look
 from fixer.observe.managed import managed_queries
-from fixer.observe.supervisord.supervisord_programs import supervisord_queries
+from fixer.observe.supervisord.supervisord_config import find_supervisords
 from fixer.observe.systemd.failed_units import failed_unit_queries
 from fixer.observe.systemd.socket_activation import socket_unit_queries
 from fixer.observe.systemd.unit_journal import with_journal
 from fixer.observe.systemd.unit_settings import paths_to_check
 from fixer.observe.view.node_view import ENGINE, View
+
+with lazy_imports():
+    from fixer.observe.supervisord.supervisord_programs import supervisord_queries
 
 SERVICE_FILE_LIMIT = 64 << 10
 MOST_UNLOADED = 100
@@ -32,8 +36,9 @@ def node_queries(look: Look) -> Iterator[tuple[str, Query]]:
         if view.name == ENGINE:
             continue
         learned = look.options.learned if view.node.kind == "machine" else ()
+        supervised = supervisord_queries(view) if find_supervisords(view) else ()
         yield from ((view.name, query) for query in (
-            *_unit_file_queries(view), *_program_source_queries(view, look.services), *supervisord_queries(view),
+            *_unit_file_queries(view), *_program_source_queries(view, look.services), *supervised,
             *socket_unit_queries(view), *managed_queries(view), *(learned_queries(view, learned) if learned else ()),
             *dependency_queries(view, look.services)))
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.redaction.allowed import row
-from fixer.redaction.code_words import mask_code
 from fixer.redaction.masks import Masks, count_unwritten, is_plain
 from fixer.redaction.secrets import redact_text
+
+with lazy_imports():
+    from fixer.redaction.code_words import mask_code
 
 _TELLING = row("TELLING", re.IGNORECASE)
 _TIME = row("TIME")

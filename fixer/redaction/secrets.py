@@ -6,15 +6,7 @@ import re
 import unicodedata
 
 from fixer.lazy.regex import regex
-from fixer.redaction.patterns import (
-    MASKS,
-    TOKEN_SHAPE,
-    TOKEN_STARTS,
-    mask_blocks,
-    mask_in_lines,
-    mask_prose,
-    mask_shapes,
-)
+from fixer.redaction.patterns import MASKS, mask_blocks, mask_prose, mask_shapes
 
 MASKED_NAME_PARTS = (
     r"SECRET|TOKEN|PASS(?:WORD|WD|PHRASE)?|PWD|API_?-?KEY|ACCESS_?KEY|PRIVATE_?KEY|SIGNING_?KEY|ENCRYPTION_?KEY|CREDENTIALS?"
@@ -104,12 +96,6 @@ def _mask_key_tail(text: str) -> str:
 
 def _mask_key(match: re.Match[str]) -> str:
     return match[1] + re.sub(r"[^\r\n]+", "[redacted: private key]", match[2]) + match[3]
-
-
-def redact_shapes(text: str) -> str:
-    """Mask only keys recognisable by their form, with a mark without blanks."""
-    hide = "[redacted]"
-    return mask_in_lines(mask_in_lines(text, _SHAPE, _SHAPE_STARTS, hide), TOKEN_SHAPE, TOKEN_STARTS, hide)
 
 
 def _redact_line(line: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import AT_FAULT
 from fixer.model.facts import Evidence
 from fixer.model.report import (
@@ -13,7 +14,6 @@ from fixer.model.report import (
     RouteReport,
     causes_by_missing_fact,
 )
-from fixer.render.plan_text import repair_lines
 from fixer.render.terminal_text import (
     PLAIN,
     SHORTEST_COLUMN,
@@ -28,6 +28,9 @@ from fixer.render.terminal_text import (
     plain_text,
     wrap,
 )
+
+with lazy_imports():
+    from fixer.render.plan_text import repair_lines
 
 SHOWN_ROUTES = 5
 SHOWN_EVIDENCE = 8

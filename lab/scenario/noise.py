@@ -20,7 +20,6 @@ NOISE_KINDS: Mapping[Stack, Sequence[str]] = {
     "host": ("old_log", "noise_site", "noise_listener", "noise_job", "noise_scan"),
     "containers": ("noise_site", "noise_listener", "noise_job", "noise_scan"),
 }
-MAX_NOISE_LEVEL = max(map(len, NOISE_KINDS.values()))
 _TEMPTING = ("old_port", "neighbour", "stranger")  # a scenario that uses these needs them itself
 
 

@@ -16,11 +16,8 @@ from fixer.analysis.evidence import (
     processes_of,
     supervisor_name_of,
 )
-from fixer.analysis.exits.code_error import find_code_fault
-from fixer.analysis.exits.exit_reason import has_repeated_exception, missing_variables
 from fixer.analysis.nginx_errors import refused_evidence
 from fixer.analysis.ownership.configured import is_configured_at
-from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import (
     NO_OUTPUT,
@@ -40,11 +37,17 @@ from fixer.analysis.service_state import is_unwatched, run_state_of, start_time_
 from fixer.formats.addresses import is_wildcard
 from fixer.formats.run_output import ends_run, is_traceback_start, says_ready, says_start_failed
 from fixer.lazy.dataclass import dataclass, replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import Binding, Listener, LogLine, Process, Service, Snapshot
 from fixer.model.unit_event import UnitEventKind
+
+with lazy_imports():
+    from fixer.analysis.exits.code_error import find_code_fault
+    from fixer.analysis.exits.exit_reason import has_repeated_exception, missing_variables
+    from fixer.analysis.ownership.resolve import only_owner
 
 
 @dataclass(frozen=True, slots=True)

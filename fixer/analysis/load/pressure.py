@@ -8,16 +8,19 @@ from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import address_text, clock_of, listener_at, no_listener_evidence, processes_of
 from fixer.analysis.exits.failed_run import parent_without_workers
 from fixer.analysis.nginx_errors import events_for
-from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import lines_of, message_of
 from fixer.analysis.service_state import start_time_of
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.managers import manager_of
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import Endpoint, ErrorEvent, Process, Service
 from fixer.nginx.error_kinds import READ_TIMEOUT
+
+with lazy_imports():
+    from fixer.analysis.ownership.resolve import only_owner
 
 _ANSWERED_LINE = regex(r"HTTP/\d(?:\.\d)?\"?,? +[1-5]\d\d\b|\"? [1-5]\d\d [A-Z][A-Za-z ]+$")
 RECENT_REQUEST = 15.0       # seconds; a request that finished within them shows progress

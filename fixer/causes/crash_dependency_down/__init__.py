@@ -56,12 +56,12 @@ from fixer.analysis.evidence import log_evidence
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs, has_listening_socket
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.service_state import state_evidence
+from fixer.causes.crash_dependency_down.dependency_finding import stopped_dependency_findings
 from fixer.causes.crash_dependency_down.reported_dependency import (
     complaint_of,
     judge_complaint,
     unnamed_dependency_finding,
 )
-from fixer.causes.crash_dependency_down.stopped_dependency import stopped_dependency_findings
 from fixer.causes.crash_dependency_down.unanswered_dependency import (
     CAUSE_ID,
     awaited_findings,

@@ -17,8 +17,8 @@ from fixer.analysis.exits.exit_reason import has_variable_or_port_reason
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.run_log import is_restarting
 from fixer.analysis.service_state import run_state_of, state_evidence
-from fixer.causes.crash_dependency_down.stopped_dependency import unnamed_complaint
 from fixer.causes.crash_dependency_down.unanswered_dependency import CAUSE_ID
+from fixer.causes.crash_dependency_down.unnamed_dependency import unnamed_complaint
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Confidence, Finding, Repair
 from fixer.model.facts import Evidence

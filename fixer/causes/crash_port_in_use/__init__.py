@@ -42,11 +42,8 @@ from __future__ import annotations
 from fixer.analysis.case import Case, FailingAddress, PortOwner
 from fixer.analysis.cause import Cause, Outcome, conclude, first_of_each, sort_outcomes
 from fixer.analysis.evidence import bindings_of, endpoint_text, listener_at, listener_evidence, pids_of, processes_of
-from fixer.analysis.exits.exit_reason import port_in_use_line
 from fixer.analysis.exits.failed_run import failed_runs, has_listening_socket
-from fixer.analysis.exits.last_output import is_stale_socket
 from fixer.analysis.ownership.configured import configured_owner, is_configured_at
-from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import last_run_lines, read_run_end
 from fixer.analysis.service_state import restart_count_of, run_state_of, state_evidence
@@ -56,6 +53,9 @@ from fixer.model.facts import Unknown
 from fixer.model.snapshot import Endpoint, LogLine, Service
 
 with lazy_imports():  # only for what is found
+    from fixer.analysis.exits.exit_reason import port_in_use_line
+    from fixer.analysis.exits.last_output import is_stale_socket
+    from fixer.analysis.ownership.resolve import only_owner
     from fixer.causes.crash_port_in_use.port_conflict import PortConflict, other_port_finding, port_conflict_finding
     from fixer.causes.crash_port_in_use.stale_socket import stale_socket_finding
 

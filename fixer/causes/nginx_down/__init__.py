@@ -51,12 +51,6 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.dependency.start_order import (
-    depends_on_note,
-    explain_never_started,
-    queue_evidence,
-    queued_start_text,
-)
 from fixer.analysis.evidence import address_text, find_node, listener_evidence, listeners_on, log_evidence
 from fixer.analysis.nginx_process import listen_addresses_of, route_ids_of
 from fixer.analysis.run_log import is_restarting, lines_of, message_of
@@ -75,6 +69,12 @@ from fixer.model.plan import ContainerAction, Step
 from fixer.model.snapshot import Container, Listener, Nginx
 
 with lazy_imports():  # only for what is found
+    from fixer.analysis.dependency.start_order import (
+        depends_on_note,
+        explain_never_started,
+        queue_evidence,
+        queued_start_text,
+    )
     from fixer.causes.nginx_down.lost_workers import (
         ended_workers_finding,
         judge_refused_memory,

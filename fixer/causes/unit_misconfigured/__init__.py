@@ -79,7 +79,6 @@ from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import log_evidence
 from fixer.analysis.exits.exec_step import CAUSE_ID, StepExplanation, StepFailure, step_failure
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
-from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.service_state import state_evidence
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Verdict
@@ -87,6 +86,7 @@ from fixer.model.facts import Evidence
 from fixer.model.snapshot import Service
 
 with lazy_imports():  # only for what is found
+    from fixer.analysis.ownership.resolve import only_owner
     from fixer.causes.unit_misconfigured.exec_program import judge_program
     from fixer.causes.unit_misconfigured.missing_place import judge_account, judge_folder, judge_sandbox
     from fixer.causes.unit_misconfigured.older_unit_file import add_older_file
@@ -130,7 +130,8 @@ def judge(case: Case) -> Verdict:
             missing.append(f"why {crash.service.name} failed with status {failure.status}")
         else:
             findings.append(unit_finding(case, crash, failure, add_older_file(case, crash, told)))
-    findings += [unit_finding(case, crash, None, told) for crash, told in refused_programs(case)]
+    refused = refused_programs(case) if case.failing_addresses else ()
+    findings += [unit_finding(case, crash, None, told) for crash, told in refused]
     findings += _running_unit_findings(case, {(f.node, f.service) for f in findings})
     known = {(f.node, f.service) for f in findings}
     for outcome in judge_stop_kills(case):

@@ -12,6 +12,7 @@ from fixer.formats.shell_words import Word, literal_word, shell_words, systemd_w
 from fixer.formats.unit_file import RC_LOCAL_UNIT, effective_lines, unit_lines
 from fixer.formats.wrapper_scripts import read_script, simple_commands
 from fixer.lazy.dataclass import dataclass, replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.parse_cache import parse_once
 from fixer.lazy.regex import regex
 from fixer.model.deployment import BootEntry, StarterKind
@@ -23,7 +24,9 @@ from fixer.observe.commands.resolved_command import CommandStyle, CommandTrace, 
 from fixer.observe.commands.server_settings import configured_bindings
 from fixer.observe.commands.startup_waits import shell_queries
 from fixer.observe.view.node_view import MOST_BOOT_FILES, View, is_readable
-from fixer.redaction.commands import redact_argv
+
+with lazy_imports():
+    from fixer.redaction.commands import redact_argv
 
 ENTRY_FILE_LIMIT = 16 << 10
 MONIT_FILES = ("/etc/monit/conf.d/*", "/etc/monit/conf-enabled/*", "/etc/monit.d/*")

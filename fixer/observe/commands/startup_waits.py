@@ -11,6 +11,7 @@ from fixer.formats.server_names import runtime_of, script_of
 from fixer.formats.shell_words import Word, expand_words, literal_word, shell_words, split_assignment
 from fixer.formats.wrapper_scripts import simple_commands
 from fixer.lazy.dataclass import dataclass, replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.deployment import Dependency
 from fixer.model.facts import Evidence
@@ -18,7 +19,9 @@ from fixer.model.query import Query, ReadFile
 from fixer.model.snapshot import Process, Service
 from fixer.observe.commands.resolved_command import CommandTrace, ServiceCommand, trace_command
 from fixer.observe.view.node_view import View
-from fixer.redaction.commands import redact_argv
+
+with lazy_imports():
+    from fixer.redaction.commands import redact_argv
 
 SCRIPT_LIMIT = 64 << 10
 MOST = 12

@@ -8,15 +8,18 @@ from fixer.formats.server_bindings import bindings_of, workers_of
 from fixer.formats.server_names import DAEMONS, runtime_of, server_at
 from fixer.formats.service_log import parse_docker_logs
 from fixer.formats.shell_words import Word, literal_word
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.query import Answer, Command
 from fixer.model.snapshot import Binding, Container, LogLine, Process, Service
 from fixer.observe.commands.python_programs import is_no_web_program
 from fixer.observe.commands.resolved_command import CommandTrace, trace_command
 from fixer.observe.commands.written_values import env_assignments, quoted_bindings, quoted_count
-from fixer.observe.docker.compose_service import ComposeService, compose_service
 from fixer.observe.view.docker_inspect import inspect_environment, inspect_objects
 from fixer.observe.view.node_view import ENGINE, INSPECT_COMMANDS, View, container_of
+
+with lazy_imports():
+    from fixer.observe.docker.compose_service import ComposeService, compose_service
 
 LOG_LINES, LOG_LINES_LATER = "200", "199"
 

@@ -38,7 +38,6 @@ _SCRIPTS = ReadGlob(("/etc/init.d/*", "/etc/conf.d/*"), 64 << 10, MOST_PROGRAM_F
 _PIDFILE_LIMIT, _FILE_LIMIT = 64, 64 << 10
 _MARK = regex(r"^/run/openrc/(?P<mark>[a-z]+)/(?P<name>[^/]+)$")
 _RUNLEVEL = regex(r"^/etc/runlevels/(?P<level>[^/]+)/(?P<name>[^/]+)$")
-_DAEMON_LINE = regex(r"^(?P<key>exec|pidfile|argv_\d+)=(?P<value>.*)$")
 _EXPORT = regex(rb"^[ \t]*export[ \t]+(?P<name>[A-Za-z_]\w*)")
 _SUPERVISOR = "supervise-daemon"
 _MASK = "[masked"       # in a bundle: it shows no value of a script's variable

@@ -130,16 +130,10 @@ def _replicas(server: UpstreamServer, resolved: Fact[tuple[str, ...]], view: Vie
     """Return (address, container id) for each replica of a name; a stopped replica has only the container id.
     One empty address if it leads to one address."""
     found = replica_addresses(server, resolved, view, containers)
-    gone = _missing_replicas(server, resolved, view, containers) if containers else ()
+    gone = missing_replicas(server, resolved, view, containers) if containers else ()
     if gone and found == ("",) and isinstance(resolved, Known):      # the address found is one of several replicas
         found = resolved.value[:1]
     return [*((at, "") for at in found), *(("", copy) for copy in gone)]
-
-
-def _missing_replicas(server: UpstreamServer, resolved: Fact[tuple[str, ...]], view: View,
-            containers: tuple[Container, ...]) -> tuple[str, ...]:
-
-    return missing_replicas(server, resolved, view, containers)
 
 
 # Replicas that restart repeatedly: Docker's DNS omits them while they are down, but nginx keeps the old address.
