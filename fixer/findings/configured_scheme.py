@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import bindings_of, config_evidence, endpoint_text, no_listener_evidence
+from fixer.analysis.exits.run_end import read_run_end
 from fixer.analysis.load.server_protocol import configured_tls, tls_option_of
 from fixer.analysis.nginx_errors import connect_symptoms, routes_text
 from fixer.analysis.ownership.resolve import only_owner
+from fixer.analysis.run_log import last_run_lines
 from fixer.analysis.service_names import has_unrelated_name
 from fixer.analysis.service_state import state_evidence
 from fixer.findings.configured_address import differing_part, is_unconnectable
+from fixer.formats.file_errors import loads_tls
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence
 from fixer.repairs.nginx_directives import SCHEME_ID
@@ -29,8 +32,9 @@ def configured_scheme_finding(case: Case, trouble: FailingAddress, kind: tuple[s
         return None
     service = owner.service
     binding = next((b for b in bindings_of(service) if not differing_part(b, endpoint)), None)
-    if binding is None or configured_tls(case.snapshot, service) is not tls:
-        return None
+    if binding is None or configured_tls(case.snapshot, service) is not tls or (
+            tls and loads_tls(read_run_end(last_run_lines(case.snapshot, service)).texts)):
+        return None      # it ended over its certificate: whether that stays in its command is open
     (cause, variant), unsure = kind, owner.rule in ("alone", "bare") and has_unrelated_name(trouble, service)
     word, wanted = tls_option_of(service), "https" if tls else "http"
     told = Evidence("file", f"{word.file}:{word.line}", word.text) if word is not None and word.file else binding.source

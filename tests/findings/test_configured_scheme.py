@@ -34,7 +34,8 @@ def behind(scheme: str, *command: str, port: int = 8000, made: Any = failed_serv
     """nginx passes to port 8000 with that scheme, and the service that is configured for `port` is down."""
     runtime = changes.pop("runtime", command[0].rpartition("/")[2])
     words = tuple(CommandArgument(word, "/etc/systemd/system/backend.service", 6) for word in command)
-    scene = Scene().with_service(made(port=port, argv=command, command=words, runtime=runtime, log=BROKEN, **changes)).refused()
+    about = {"log": BROKEN, **changes}
+    scene = Scene().with_service(made(port=port, argv=command, command=words, runtime=runtime, **about)).refused()
     scene.files += [file(path, "") for path in files]
     scene.route[0] = {"scheme": scheme, "pass_text": f"{scheme}://127.0.0.1:8000"}
     return diagnose(scene.snapshot())
@@ -67,6 +68,14 @@ def test_it_is_the_second_fault(scheme: str, more: tuple[str, ...], cause: str, 
 ])
 def test_nothing_is_said_where_another_thing_may_decide(scheme: str, command: tuple[str, ...], changes: dict[str, Any]) -> None:
     assert not {PLAIN, TLS} & set(roots(behind(scheme, *command, **changes)))
+
+
+def test_a_certificate_over_which_it_ended_may_not_stay() -> None:
+    """Somebody has begun to encrypt the way: a person ends that, or takes the options out again."""
+    frame = '  File "/usr/lib/python3/dist-packages/hypercorn/config.py", line 110, in create_ssl_context'
+    ended = log_lines("Traceback (most recent call last):", frame, "    context.load_cert_chain(certfile, keyfile)",
+                      "ssl.SSLError: [X509: KEY_VALUES_MISMATCH] key values mismatch (_ssl.c:3895)")
+    assert roots(behind("http", *COMMAND, *CERTIFICATE, log=ended)) == ["crash-code-error"]
 
 
 def test_a_server_that_runs_is_judged_by_its_answers() -> None:
