@@ -16,9 +16,11 @@ with lazy_imports():
     import json
 
 _NAME = row("JOURNAL_NAME")
-_SHAPES = tuple((row(f"JOURNAL_{names}"), row(f"JOURNAL_{shape}")) for names, shape in (
-    ("TIME", "NUMBER"), ("COUNT", "SHORT_NUMBER"), ("WORD", "WORD_VALUE")))
 _ID = row("JOURNAL_ID")
+_SHAPES = (      # names of fields, and what they may hold
+    (row("JOURNAL_TIME"), row("JOURNAL_NUMBER")), (row("JOURNAL_COUNT"), row("JOURNAL_SHORT_NUMBER")),
+    (row("JOURNAL_WORD"), row("JOURNAL_WORD_VALUE")),
+)
 # Before each line of a message while it is masked: what begins it like a time of a log is no time.
 _HEAD = "0.0 - -: "
 

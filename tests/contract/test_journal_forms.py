@@ -42,7 +42,7 @@ class Machine:
     def __init__(self, name: str) -> None:
         self.name = name
         docker("run", "-d", "--label", LABEL, "--name", self.name, *SYSTEMD_OPTIONS, images.ensure(lambda line: None)["machine"])
-        self.sh("systemctl is-system-running --wait || true")
+        self.sh("until systemctl is-system-running 2>/dev/null | grep -qE 'running|degraded'; do sleep 0.2; done")
         item = docker_cli.inspect_one(self.name)
         assert item is not None
         self.asker = ContainerAsker("local", item)
