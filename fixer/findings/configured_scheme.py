@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import bindings_of, config_evidence, endpoint_text, no_listener_evidence
-from fixer.analysis.exits.run_end import read_run_end
 from fixer.analysis.load.server_protocol import configured_tls, tls_option_of
 from fixer.analysis.nginx_errors import connect_symptoms, routes_text
 from fixer.analysis.ownership.resolve import only_owner
-from fixer.analysis.run_log import last_run_lines
+from fixer.analysis.run_log import last_run_lines, read_run_end
 from fixer.analysis.service_names import has_unrelated_name
 from fixer.analysis.service_state import state_evidence
 from fixer.findings.configured_address import differing_part, is_unconnectable

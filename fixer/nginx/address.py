@@ -12,11 +12,14 @@ from fixer.lazy.regex import regex
 _SCHEME = regex(rb"(https?|grpcs?|s?uwsgi)://", re.IGNORECASE)
 _TLS_SCHEMES = frozenset((b"https", b"grpcs", b"suwsgi"))
 _UNIX = regex(rb"unix:([^:]*)", re.IGNORECASE)
-_AUTHORITY = regex(rb"(?:[^/?$]++|\$(?!\{?(?:request_uri|uri|document_uri|is_args)\b))*")
+_AUTHORITY = regex(rb"(?:[^/?$]++|\$(?!\{?(?:request_uri|uri|document_uri|is_args|args|query_string)\b))*")
 _HOST_PORT = regex(rb"(\[[^\]]*\]|[^:]*)(?::(.*))?", re.DOTALL)
 _DURATION = regex(r"(\d+)(ms|[yMwdhms]?)")
 _SECONDS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0,
             "M": 2592000.0, "y": 31536000.0}
+
+# The schemes that a pass may write; where it may write none, all is the address.
+SCHEMES = {b"proxy_pass": (b"http", b"https"), b"grpc_pass": (b"grpc", b"grpcs"), b"uwsgi_pass": (b"uwsgi", b"suwsgi")}
 
 # Default port of each scheme; 0 where nginx requires one.
 DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -45,10 +48,10 @@ class Url:
 
 
 @lru_cache(maxsize=4096)
-def parse_url(text: bytes) -> Url:
+def parse_url(text: bytes, directive: bytes) -> Url:
     """Parse the argument of a pass directive. Variables stay as written."""
     match = _SCHEME.match(text)
-    if match is None:
+    if match is None or match[1].lower() not in SCHEMES.get(directive, ()):
         return Url(None, parse_authority(text, 0))
     scheme: Literal["http", "https"] = "https" if match[1].lower() in _TLS_SCHEMES else "http"
     return Url(scheme, parse_authority(text, match.end()))

@@ -17,6 +17,7 @@ DEEPEST_INCLUDE = 20
 MOST_INCLUDES = 40_000
 MOST_DIRECTIVES = 2_000_000
 _LONGEST_LINE = 4096
+_LATE = 1 << 62     # behind every position of a file
 MOST_NOTED = 200  # nginx stops at the first
 
 
@@ -89,15 +90,16 @@ class Effective:
             for entry in noted
         )
 
-    def refuse(self, node: Node, kind: str, message: str) -> None:
-        """Note something that nginx would refuse, at the end of the directive."""
-        self._note(node.tree, Complaint(kind, message, True, node.start), node.stop)
+    def refuse(self, node: Node, kind: str, message: str, *, at: int | None = None, late: bool = False) -> None:
+        """Note something that nginx would refuse, at the end of the directive or at an offset.
+        `late`: nginx only says so once it has read everything."""
+        self._note(node.tree, Complaint(kind, message, True, node.start), node.stop if at is None else at, late=late)
 
-    def _note(self, tree: Tree, complaint: Complaint, at: int) -> None:
+    def _note(self, tree: Tree, complaint: Complaint, at: int, *, late: bool = False) -> None:
         """Note a complaint. nginx stops at the first syntax error: later ones in that file are not noted."""
         if tree.problem is not None and at > tree.problem.at:
             return
-        place, (kind, message, sure, near) = (*tree.order, at), complaint
+        place, (kind, message, sure, near) = (*([_LATE] if late else []), *tree.order, at), complaint
         doubtful = kind in ("unknown-directive", "not-allowed")
         notes = self._noted[doubtful or not sure]
         if notes.beyond is not None and place >= notes.beyond:

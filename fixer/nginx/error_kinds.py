@@ -168,10 +168,11 @@ def _worker(message: str) -> ErrorKind | None:
 
 CONNECT_FAILED: frozenset[ErrorKind] = frozenset({
     "refused", "host-unreachable", "net-unreachable", "connect-denied", "connect-not-permitted", "connect-invalid",
-    "local-address-exhausted", "connect-timeout-kernel", "socket-missing", "backlog-full", "connect-reset",
+    "connect-timeout-kernel", "socket-missing", "backlog-full", "connect-reset",
     "connect-failed", "timeout-connect",
 })
 CONNECTING: frozenset[ErrorKind] = CONNECT_FAILED | {
+    "local-address-exhausted",     # nginx's own side: it says nothing about who accepts there
     "no-live-upstreams", "socket-failed", "socket-family-denied", "proxy-bind-failed", "tls-certificate-file",
     "connect-files-exhausted", "connecting-other",
 }

@@ -7,6 +7,7 @@ stays empty."""
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from fixer.lazy.regex import regex
@@ -19,6 +20,16 @@ _MOST_EVENTS = 20_000
 _LONGEST_LINE = 16_384
 _LONGEST_RAW = 2_048
 
+# What a supervisor (forego, honcho, Compose), syslog or a container's runtime writes before a line.
+_STAMP = rb"\d{4}-\d\d-\d\dT[\d:.]{8,20}(?:Z|[+-]\d\d:?\d\d)"
+_SENDER = rb"[\w.-]{1,255} [\w./-]{1,64}(?:\[\d{1,9}\])?: "
+_PREFIX = regex(
+    rb"(?:\x1b\[[\d;]{0,16}m)?(?:"
+    rb"(?:\d\d:\d\d:\d\d )?[\w.-]{1,64} {0,64}\| "
+    rb"|[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d " + _SENDER +
+    rb"|" + _STAMP + rb" (?:std(?:out|err) [FP] |" + _SENDER + rb")"
+    rb")(?:\x1b\[[\d;]{0,16}m)?(?! )"
+)
 _LINE = regex(
     rb"(\d{4})/(\d\d)/(\d\d) (\d\d):(\d\d):(\d\d) \[(emerg|alert|crit|error|warn|notice|info)\] "
     rb"\d+#\d+: (?:\*\d+ )?(.*)",
@@ -35,7 +46,10 @@ _TEST_LINE = regex(
     r"(?:nginx: |\d{4}/\d\d/\d\d \d\d:\d\d:\d\d )\[(emerg|alert|crit)\] (?:\d+#\d+: )?"
     r"(.*)"
 )
-_IN_FILE = regex(r"(?>(.*?) in (?=/))(.*):(\d{1,9})\Z")
+_IN_FILE = regex(r"(?>(.*?) in (?=/))(.*):(\d{1,9})\Z", re.DOTALL)
+_STDERR = b'FastCGI sent in stderr: "'
+_AFTER_STDERR = b'" while '
+_MOST_LINES = 100      # of one message
 
 
 def parse_error_log(data: bytes, *, where: str, utc_offset: float, cut: bool = False) -> tuple[ErrorEvent, ...]:
@@ -48,10 +62,7 @@ def parse_error_log(data: bytes, *, where: str, utc_offset: float, cut: bool = F
         data = data.partition(b"\n")[2]
     events: list[ErrorEvent] = []
     times: dict[tuple[bytes, ...], float | None] = {}
-    for line in data.split(b"\n")[-_MOST_EVENTS:]:
-        match = _LINE.match(line[:_LONGEST_LINE].rstrip(b"\r"))
-        if match is None:
-            continue
+    for line, match in _entries(data.split(b"\n")[-_MOST_EVENTS:]):
         stamp = match.groups()[:6]
         if stamp not in times:
             times[stamp] = _epoch(stamp, utc_offset)
@@ -63,17 +74,55 @@ def parse_error_log(data: bytes, *, where: str, utc_offset: float, cut: bool = F
     return tuple(events)
 
 
+def _entries(lines: list[bytes]) -> Iterator[tuple[bytes, re.Match[bytes]]]:
+    """Yield the lines that nginx wrote, whole, and their parts. What an application wrote to stderr may hold newlines:
+    then nginx's own words stand on the last of several lines."""
+    for number, line in enumerate(lines):
+        match = _match(line)
+        if match is None:
+            continue
+        if match[8].startswith(_STDERR) and _AFTER_STDERR not in match[8]:
+            end = next((at for at, more in enumerate(lines[number + 1 : number + 1 + _MOST_LINES], number + 1)
+                        if _AFTER_STDERR in more or _match(more) is not None), None)
+            if end is not None and _match(lines[end]) is None:
+                rest = [_without_prefix(more).rstrip(b"\r") for more in lines[number + 1 : end + 1]]
+                match = _match(b"\n".join((line, *rest))) or match
+        yield line, match
+
+
+def _match(line: bytes) -> re.Match[bytes] | None:
+    return _LINE.match(_without_prefix(line[:_LONGEST_LINE]).rstrip(b"\r"))
+
+
+def _without_prefix(line: bytes) -> bytes:
+    prefix = _PREFIX.match(line)
+    return line[prefix.end() :] if prefix is not None else line
+
+
 def parse_test_output(text: str) -> tuple[ConfigProblem, ...]:
     """Return the problems that `nginx -t` (or a failed start) reports, with file and line if named."""
     problems: list[ConfigProblem] = []
-    for line in text.splitlines()[:1000]:
+    lines = text.splitlines()[:1000]
+    for at, line in enumerate(lines):
         match = _TEST_LINE.match(line[:_LONGEST_LINE])
         if match is not None:
             message = match[2].rstrip()
-            named = _IN_FILE.match(message)
+            named = _IN_FILE.match(message) or _named_later(message, lines[at + 1 : at + 1 + _MOST_LINES])
             said, file, number = (named[1], named[2], int(named[3])) if named is not None else (message, "", 0)
             problems.append(ConfigProblem("nginx-test", said, file, number, match[1] == "emerg"))
     return tuple(problems)
+
+
+def _named_later(message: str, lines: list[str]) -> re.Match[str] | None:
+    """Return the message with its file, if it holds newlines: a word that nginx quotes may."""
+    for line in lines:
+        if line.startswith("nginx: ") or _TEST_LINE.match(line[:_LONGEST_LINE]) is not None:
+            return None
+        message = f"{message}\n{line[:_LONGEST_LINE]}"[:_LONGEST_LINE]
+        named = _IN_FILE.match(message)
+        if named is not None:
+            return named
+    return None
 
 
 def _epoch(stamp: tuple[bytes, ...], utc_offset: float) -> float | None:

@@ -31,6 +31,7 @@ _TOKEN = regex(
     rb"|([\"'\\]))",
     re.DOTALL,
 )
+_LONG_COMMENT = regex(rb"#[^\n]{4095}")
 _ESCAPE = regex(rb"\\([\"'\\trn])")
 _ESCAPED = {b"t": b"\t", b"r": b"\r", b"n": b"\n"}
 
@@ -40,6 +41,9 @@ _LUA = regex(
     rb"|\"(?:[^\"\\\n]|\\.)*\"?|'(?:[^'\\\n]|\\.)*'?|([{}])",
     re.DOTALL,
 )
+
+
+_BRACE = regex(rb"[{}]")
 
 
 class Token(NamedTuple):
@@ -72,8 +76,15 @@ class Scanned(NamedTuple):
 def scan(data: bytes, position: int) -> Scanned:
     """Read the token that starts at or after `position`."""
     match = _TOKEN.match(data, position)
-    if match is None:
-        return Scanned(None, None)
+    gap_end = match.start(match.lastindex or 0) if match is not None else len(data)
+    if gap_end - position >= LONGEST_WORD and (comment := _LONG_COMMENT.search(data, position, gap_end)) is not None:
+        found = _scanned(data, match) if match is not None else Scanned(None, None)
+        # nginx reads more only if there is more: the last bytes of a file may be as long as that
+        return found._replace(problem=_too_long(comment[0], comment.start())) if comment.end() < len(data) else found
+    return _scanned(data, match) if match is not None else Scanned(None, None)
+
+
+def _scanned(data: bytes, match: re.Match[bytes]) -> Scanned:
     group = match.lastindex or 0
     start, end = match.span(group)
     text = match[group]
@@ -127,12 +138,17 @@ def raw_end(data: bytes, position: int) -> int:
     """Return the offset of the closing brace of a Lua block, or the end of the file."""
     depth = 1
     for match in _LUA.finditer(data, position):
-        if match[3] is None:
-            continue
-        depth += 1 if match[3] == b"{" else -1
-        if depth == 0:
-            return match.start()
+        for brace in _BRACE.finditer(match[0]) if _is_open_string(match) else (match,) if match[3] else ():
+            depth += 1 if brace[0] == b"{" else -1
+            if depth == 0:
+                return match.start() + brace.start() * (brace is not match)
     return len(data)
+
+
+def _is_open_string(match: re.Match[bytes]) -> bool:
+    """Return whether a quote does not close on its line: it is no string for nginx, which counts the braces behind."""
+    text = match[0]
+    return text[:1] in (b'"', b"'") and (len(text) == 1 or text[-1:] != text[:1])
 
 
 def unescape(text: bytes) -> bytes:
@@ -145,7 +161,7 @@ def unescape(text: bytes) -> bytes:
 def _quoted(data: bytes, start: int, end: int, text: bytes) -> Scanned:
     token = Token("word", start, end, unescape(text), data[start : start + 1])
     after = data[end : end + 1]
-    if len(text) >= LONGEST_WORD:
+    if len(text) >= LONGEST_WORD - 1:      # nginx's buffer holds the closing quote too
         return Scanned(token, _too_long(text, start))
     if after in (b"", b" ", b"\t", b"\r", b"\n", b";", b"{", b")"):
         return Scanned(token, None)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import islice, product
 from typing import Literal
 
 from fixer.lazy.dataclass import dataclass, replace
-from fixer.model.nginx_config import Chooser, Span, UpstreamServer
+from fixer.model.nginx_config import UpstreamServer
 from fixer.nginx.address import DEFAULT_PORTS, Authority, Url, parse_authority, parse_url, text_of
 from fixer.nginx.effective_config import Effective, Node, part_span
-from fixer.nginx.upstreams import Upstreams, host_text, port_or, port_span, unix_text
-from fixer.nginx.variables import CHOOSERS, VARIABLE, Value, Variables, variable_name
+from fixer.nginx.expansions import Expansion, expansions
+from fixer.nginx.upstreams import Upstreams, host_text, port_or, port_span, refuse_path, unix_text
+from fixer.nginx.variables import VARIABLE, Variables, variable_name
 
 Scheme = Literal["http", "https"]
-
-_MOST_COMBINATIONS = 16
 
 # Only proxy_pass has a default port per scheme; the others require one (uwsgi_pass, grpc_pass too).
 _NEEDS_SCHEME = b"proxy_pass"
@@ -47,9 +45,12 @@ class Targets:
         value = node.args[0]
         if b"$" in value:
             return self._with_variables(node, value, variables, fallback)
-        url = parse_url(value)
+        url = parse_url(value, node.name)
         if url.scheme is None and node.name == _NEEDS_SCHEME:
             self._effective.refuse(node, "invalid-url", "invalid URL prefix")
+            return Target("http", (), "")
+        is_host = url.authority.unix is None and node.name != _NEEDS_SCHEME
+        if is_host and refuse_path(self._effective, node, value[url.authority.start :]):
             return Target("http", (), "")
         self._check_literal(node, url)
         return self._literal(node, 1, url.authority, url.scheme or "http")
@@ -59,7 +60,7 @@ class Targets:
         if block is not None:
             return Target(scheme, block.servers, block.name)
         value = node.args[index - 1]
-        default = DEFAULT_PORTS[scheme] if node.name not in _PORTLESS else 0
+        default = self._default_port(node, scheme)
         server = literal_server(value[authority.start : authority.end], authority, default, node, index)
         return Target(scheme, (server,), "")
 
@@ -78,96 +79,56 @@ class Targets:
             message = f'upstream "{name}" may not have port {authority.port}'
             self._effective.refuse(node, "upstream-port", message)
         elif authority.port is None and node.name in _PORTLESS and self._upstreams.find(authority.host) is None:
-            self._effective.refuse(node, "invalid-port", f'no port in upstream "{shown}"')
+            self._effective.refuse(node, "invalid-port", f'no port in upstream "{shown}"', late=True)
 
     def _with_variables(self, node: Node, value: bytes, variables: Variables, fallback: Scheme) -> Target:
-        scheme, start = _scheme_of(value, variables, fallback)
-        if start < 0:
-            return self._whole(node, value, variables, fallback)
-        authority = parse_authority(value, start)
-        text = value[authority.start : authority.end]
-        if authority.unix is not None or b"$" not in text:
-            return self._literal(node, 1, authority, scheme)
-        only = VARIABLE.fullmatch(text)
-        if only is not None:
-            return self._from_values(node, authority, variable_name(only), variables, scheme)
-        return self._mixed(node, authority, text, variables, scheme)
+        """Return all servers that the values of variables lead to, and one that is unknown if some value is."""
+        scheme, start = _scheme_of(node, variables, fallback)
+        raw = parse_authority(value, max(start, 0))
+        text = value[raw.start : raw.end]
+        if start >= 0 and b"$" not in text:
+            return self._literal(node, 1, raw, scheme)
+        servers: dict[UpstreamServer, None] = {}
+        unknown: bytes | None = None
+        for made in expansions(node, 1, max(start, 0), variables):
+            url = Url(scheme, parse_authority(made.text, 0)) if start >= 0 else parse_url(made.text, node.name)
+            authority = url.authority
+            address = made.text[authority.start : authority.end]
+            if b"$" in address:
+                unknown = unknown or made.open_name(authority.start, authority.end) or text
+            elif url.scheme is not None or node.name != _NEEDS_SCHEME:
+                scheme = url.scheme or "http"
+                servers.update(dict.fromkeys(self._servers_at(node, made, authority, scheme)))
+        if not servers or unknown is not None:
+            named = VARIABLE.search(text)
+            name = unknown or (variable_name(named) if named is not None else text)
+            servers[_unknown(node, raw, name, self._default_port(node, scheme) if start >= 0 else 0)] = None
+        return Target(scheme, tuple(servers), _one_group(list(servers)))
 
-    def _whole(self, node: Node, value: bytes, variables: Variables, fallback: Scheme) -> Target:
-        """Resolve a pass that starts with a variable that holds the URL (`proxy_pass $target;`)."""
-        first = VARIABLE.match(value)
-        name = variable_name(first) if first is not None else b""
-        servers: list[UpstreamServer] = []
-        scheme = fallback
-        for found in variables.values(name):
-            url = parse_url(found.text)
-            if url.scheme is None and node.name == _NEEDS_SCHEME:
-                continue
-            scheme = url.scheme or "http"
-            target = self._value_target(node, found, url.authority, scheme)
-            servers.extend(target.servers)
-        if not servers or not variables.is_complete(name):
-            servers.append(_unknown(node, parse_authority(value, 0), name or value, 0))
-        return Target(scheme, tuple(servers), _one_group(servers))
-
-    def _from_values(
-        self, node: Node, authority: Authority, name: bytes, variables: Variables, scheme: Scheme
-    ) -> Target:
-        """Resolve `http://$backend`: the variable's value is the address, or names an upstream block."""
-        servers: list[UpstreamServer] = []
-        for found in variables.values(name):
-            target = self._value_target(node, found, parse_authority(found.text, 0), scheme)
-            servers.extend(target.servers)
-        if not servers:
-            block = self._upstreams.find(authority.host)
+    def _servers_at(
+        self, node: Node, made: Expansion, authority: Authority, scheme: Scheme
+    ) -> tuple[UpstreamServer, ...]:
+        """Return the servers at an address that variables gave: those of an upstream block, or the one."""
+        start, end = authority.start, authority.end
+        chooser = made.chosen_by(start, end)
+        if authority.unix is None:
+            block = self._upstreams.find(authority.host) if authority.port is None else None
             if block is not None:
-                return Target(scheme, block.servers, block.name)
-            servers.append(_unknown(node, authority, name, DEFAULT_PORTS[scheme]))
-        elif not variables.is_complete(name):
-            servers.append(_unknown(node, authority, name, DEFAULT_PORTS[scheme]))
-        return Target(scheme, tuple(servers), _one_group(servers))
+                return tuple(replace(server, chosen_by=chooser) for server in block.servers)
+            if not authority.host:
+                return ()      # nginx answers 500: no host in upstream
+        span, written = made.place(start, end)
+        digits = None
+        if authority.unix is None and authority.port is not None and authority.port > 0:
+            digits, text = made.place(authority.port_start, end)
+            digits = digits if text == made.text[authority.port_start : end] else None
+        port = port_or(authority, self._default_port(node, scheme))
+        return (UpstreamServer(text_of(written), host_text(authority), port, unix_text(authority), span,
+                               port_span=digits, chosen_by=chooser),)
 
-    def _value_target(self, node: Node, found: Value, authority: Authority, scheme: Scheme) -> Target:
-        block = self._upstreams.find(authority.host) if authority.unix is None else None
-        chooser = self._chooser_of((found,))
-        if block is not None:
-            servers = tuple(replace(server, chosen_by=chooser) for server in block.servers)
-            return Target(scheme, servers, block.name)
-        default = DEFAULT_PORTS[scheme] if node.name not in _PORTLESS else 0
-        server = literal_server(found.text[authority.start : authority.end], authority, default, found.node, found.word)
-        return Target(scheme, (replace(server, chosen_by=chooser),), "")
-
-    def _chooser_of(self, values: tuple[Value, ...]) -> Chooser:
-        """Return what makes a request lead to the address of these values."""
-        return max((value.chosen_by for value in values), key=CHOOSERS.index)
-
-    def _mixed(
-        self, node: Node, authority: Authority, text: bytes, variables: Variables, scheme: Scheme
-    ) -> Target:
-        """Resolve `http://$backend:8000`: host and port have different origins; the span is that of the pass."""
-        names = [variable_name(match) for match in VARIABLE.finditer(text)]
-        choices = [variables.values(name) for name in names]
-        default = DEFAULT_PORTS[scheme] if node.name not in _PORTLESS else 0
-        if not names or not all(choices) or not all(map(variables.is_complete, names)):
-            unknown = next((name for name, values in zip(names, choices, strict=True) if not values), text)
-            return Target(scheme, (_unknown(node, authority, unknown, default),), "")
-        span = part_span(node, 1, authority.start, authority.end)
-        servers: list[UpstreamServer] = []
-        for combination in islice(product(*choices), _MOST_COMBINATIONS):
-            replaced = iter(combination)
-            made = parse_authority(VARIABLE.sub(lambda _, it=replaced: next(it).text, text), 0)  # type: ignore[misc]
-            block = self._upstreams.find(made.host) if made.unix is None and made.port is None else None
-            chooser = self._chooser_of(combination)
-            if block is not None:  # the name of an upstream, assembled
-                servers.extend(replace(server, chosen_by=chooser) for server in block.servers)
-                continue
-            servers.append(
-                UpstreamServer(
-                    text_of(text), host_text(made), port_or(made, default), unix_text(made), span,
-                    port_span=_find_port_span(node, authority, text, combination), chosen_by=chooser,
-                )
-            )
-        return Target(scheme, tuple(servers), _one_group(servers))
+    def _default_port(self, node: Node, scheme: Scheme) -> int:
+        """Return the port of an address without one; 0 where nginx requires it."""
+        return DEFAULT_PORTS[scheme] if node.name == _NEEDS_SCHEME else 0
 
 
 _PORTLESS = frozenset((b"grpc_pass", b"fastcgi_pass", b"uwsgi_pass", b"scgi_pass"))
@@ -182,26 +143,18 @@ def literal_server(written: bytes, authority: Authority, default: int, node: Nod
     )
 
 
-def _scheme_of(value: bytes, variables: Variables, fallback: Scheme) -> tuple[Scheme, int]:
-    """Return the scheme and the offset of the authority; -1 if a variable holds the complete URL."""
-    url = parse_url(value)
+def _scheme_of(node: Node, variables: Variables, fallback: Scheme) -> tuple[Scheme, int]:
+    """Return the scheme and the offset of the authority; -1 if a variable may hold the complete URL."""
+    value = node.args[0]
+    url = parse_url(value, node.name)
     if url.scheme is not None:
-        return url.scheme, url.authority.start
+        return url.scheme, url.authority.start - (len(b"unix:") if url.authority.unix is not None else 0)
     first = VARIABLE.match(value)
     if first is None or not value.startswith(b"://", first.end()):
         return fallback, -1
-    words = [found.text.lower() for found in variables.values(variable_name(first))]
+    words = [found.text.lower() for found in variables.candidates(variable_name(first))]
     scheme: Scheme = "https" if words[:1] in ([b"https"], [b"grpcs"]) else "http" if words else fallback
     return scheme, first.end() + len(b"://")
-
-
-def _find_port_span(node: Node, authority: Authority, text: bytes, values: tuple[Value, ...]) -> Span | None:
-    if authority.port is not None and authority.port > 0:
-        return port_span(part_span(node, 1, authority.start, authority.end), authority)
-    last = values[-1]
-    if last.text.isdigit() and text.rpartition(b":")[2].startswith(b"$"):
-        return part_span(last.node, last.word, 0, len(last.text))
-    return None
 
 
 def _unknown(node: Node, authority: Authority, name: bytes, default: int) -> UpstreamServer:

@@ -18,6 +18,7 @@ from fixer.nginx.upstreams import Upstreams
 from fixer.nginx.variables import MAPS, Value, Variables, read_map
 
 _PASSES = frozenset((b"proxy_pass", b"grpc_pass", b"fastcgi_pass", b"uwsgi_pass", b"scgi_pass"))
+_HANDLERS = _PASSES | {b"memcached_pass"}     # of several in one block, nginx uses the last
 _FAMILIES = (b"proxy", b"grpc", b"fastcgi", b"uwsgi", b"scgi")
 _TIMEOUTS = frozenset(
     family + b"_" + phase + b"_timeout" for family in _FAMILIES for phase in (b"connect", b"send", b"read")
@@ -262,8 +263,9 @@ class Routes:
         return frozenset(name.lower().encode("utf-8", "surrogateescape") for name in names)
 
     def _read_block(self, block: list[Node], server: _Server, level: _Level, depth: int) -> None:
+        handler = next((node.name for node in reversed(block) if node.name in _HANDLERS and node.args), b"")
         for node in block:
-            passes = node.name in _PASSES and len(node.args) >= 1
+            passes = node.name == handler and handler in _PASSES and len(node.args) >= 1
             inner = node.name in _INNER and node.block is not None and depth < 50
             self._places += passes or inner
             if self.cut:
@@ -289,8 +291,9 @@ class Routes:
         place, duplicate = server.locations.add(level.place or server.locations.root, node.args)
         if duplicate:
             self._effective.refuse(node, "duplicate-location", f'duplicate location "{place.text}"')
+        variables = level.variables.in_location(node).within(block)
         inner = _Level(
-            label, place, timeouts, level.variables.within(block), level.conditional, b"internal" in names,
+            label, place, timeouts, variables, level.conditional, b"internal" in names,
             _upgrades(block, above=level.upgrades), level.reuse.within(block), _retries(block, level.retries),
             _pages(block, level.pages), _auth(block, level.auth), _access(block, level.access),
             _any_will_do(block, above=level.any_will_do), tls=tls_directives(block, level.tls),
@@ -299,7 +302,7 @@ class Routes:
         _note_fallback(block, server, place)
         if b"return" in names:
             self._note_return(block, server, inner)
-        elif _PASSES.isdisjoint(names):
+        elif _HANDLERS.isdisjoint(names):
             self.statics.append(StaticLocation(server.number, label, None, word_span(node, 0)))
         self._read_block(block, server, inner, depth + 1)
 

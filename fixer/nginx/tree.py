@@ -47,6 +47,19 @@ class Directive(NamedTuple):
             position = token.end
         return words
 
+    def block_end(self) -> int:
+        """Return the offset of the brace that closes its block, or the end of the file; `stop` without a block."""
+        depth, position = 0, self.stop
+        while self.block is not None:
+            token = scan(self.tree.data, position).token
+            if token is None:
+                return len(self.tree.data)
+            depth += {"open": 1, "close": -1}.get(token.kind, 0)
+            if depth == 0:
+                return token.start
+            position = token.end
+        return self.stop
+
 
 class Tree:
     """The directives of one file. `problem` is the first thing nginx would refuse: reading stops there.

@@ -36,21 +36,24 @@ class Upstreams:
             self._effective.refuse(node, "duplicate-upstream", message)
             return
         name = text_of(node.args[0])
-        inner = (child for child in node.block or () if child.name == b"server" and child.args)
-        servers = tuple(self._server(child, name) for child in inner)
-        if not servers and node.closed and node.tree.problem is None and not _looks_up(node):
-            self._effective.refuse(node, "empty-upstream", "no servers are inside upstream")
+        inner = [child for child in node.block or () if child.name == b"server" and child.args]
+        made = [self._server(child, name) for child in inner]
+        servers = tuple(server for server in made if server is not None)
+        if not inner and node.closed and node.tree.problem is None and not _looks_up(node):
+            self._effective.refuse(node, "empty-upstream", "no servers are inside upstream", at=node.block_end())
         self._blocks[key] = Upstream(name, servers, kept_connections(node))
 
     def find(self, host: bytes) -> Upstream | None:
         """Return the block of that name."""
         return self._blocks.get(host.lower())
 
-    def _server(self, node: Node, group: str) -> UpstreamServer:
+    def _server(self, node: Node, group: str) -> UpstreamServer | None:
         found = swallowed_word(node, IN_UPSTREAM)
         if found is not None:
             self._effective.refuse(node, "missing-semicolon", f'invalid parameter "{text_of(found[1].value)}"')
         authority = parse_authority(node.args[0], 0)
+        if refuse_path(self._effective, node, node.args[0]):
+            return None
         if authority.port == -1:
             message = f'invalid port in upstream "{text_of(node.args[0])}"'
             self._effective.refuse(node, "invalid-port", message)
@@ -64,6 +67,15 @@ class Upstreams:
             port_span=port_span(span, authority), weight=_number(flags, b"weight=", 1),
             fail_timeout=_seconds(flags, b"fail_timeout=", 10.0), group=group,
         )
+
+
+def refuse_path(effective: Effective, node: Node, address: bytes) -> bool:
+    """Note an address with a path, or a scheme that the directive does not know, where nginx takes host and port only;
+    return whether it has one."""
+    refused = not address.lower().startswith(b"unix:") and (b"/" in address or b"?" in address)
+    if refused:
+        effective.refuse(node, "invalid-host", f'invalid host in upstream "{text_of(address)}"')
+    return refused
 
 
 def host_text(authority: Authority) -> str:

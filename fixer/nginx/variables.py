@@ -10,8 +10,6 @@ from fixer.model.nginx_config import Chooser
 from fixer.nginx.effective_config import Node
 
 VARIABLE = regex(rb"\$(?:\{(\w+)\}|(\w+))")
-_NESTING = 4
-_MOST_VALUES = 64
 _SETTERS = frozenset((b"set", b"if"))
 
 
@@ -49,32 +47,43 @@ class Variables(NamedTuple):
                         sets[name] = (*sets.get(name, ()), value)
         return Variables(self.maps, sets, self.hosts)
 
-    def values(self, name: bytes, depth: int = 0) -> tuple[Value, ...]:
-        """Return the constant values of a variable, without those that are unknown."""
-        candidates = self.sets.get(name) or self.maps.get(name) or ()
-        found: list[Value] = []
-        for candidate in candidates:
-            inner = VARIABLE.search(candidate.text)
-            if inner is None:
-                if candidate.text:
-                    never = self.hosts and candidate.host and candidate.host not in self.hosts
-                    found.append(candidate._replace(chosen_by="never") if never else candidate)
-                continue
-            whole = inner.span() == (0, len(candidate.text))
-            deeper = self.values(variable_name(inner), depth + 1) if whole and depth < _NESTING else ()
-            found.extend(value._replace(chosen_by=_weaker(candidate.chosen_by, value.chosen_by),
-                                        host=candidate.host or value.host) for value in deeper)
-        return tuple(found[:_MOST_VALUES])
+    def in_location(self, node: Node) -> Variables:
+        """Return the variables of a location: its regular expression may capture the rest of a path."""
+        pattern = node.args[-1] if node.args else b""
+        regular = (len(node.args) == 2 and node.args[0] in (b"~", b"~*")) or pattern.startswith(b"~")
+        inside = node.block or ()
+        if not regular or any(child.name == b"rewrite" for child in inside):     # which has groups of its own
+            return self
+        held = {name: (Value(_REST_OF_PATH, node, len(node.args)),) for name in path_captures(pattern)}
+        return self._replace(sets={**self.sets, **held}) if held else self
 
-    def is_complete(self, name: bytes, depth: int = 0) -> bool:
-        """Return whether the files say every value of a variable."""
-        candidates = self.sets.get(name) or self.maps.get(name) or ()
-        for candidate in candidates:
-            inner = VARIABLE.search(candidate.text)
-            if inner is not None and not (inner.span() == (0, len(candidate.text)) and depth < _NESTING
-                                          and self.is_complete(variable_name(inner), depth + 1)):
-                return False
-        return bool(candidates)
+    def candidates(self, name: bytes) -> tuple[Value, ...]:
+        """Return the values that the files give a variable, with the variables inside them as written."""
+        found = self.sets.get(name) or self.maps.get(name) or ()
+        return tuple(one._replace(chosen_by="never") if self._is_of_others(one) else one for one in found)
+
+    def _is_of_others(self, value: Value) -> bool:
+        """Return whether only a Host that never reaches this location gives the value."""
+        return bool(self.hosts and value.host and value.host not in self.hosts)
+
+
+_GROUP = regex(rb"\\.|\[\^?\]?(?:\\.?|[^\]\\])*+(?:\]|\Z)|\((?:\?P?<(\w{1,64})>|\?'(\w{1,64})'|(?!\?))|\(", re.DOTALL)
+_REST_OF_PATH = b"/$"    # a path whose end no file says
+
+
+def path_captures(pattern: bytes) -> frozenset[bytes]:
+    """Return the variables of a regular expression's groups that hold a path, or nothing: `(/.*)`, `(?<rest>/.+)?`."""
+    found: list[bytes] = []
+    number = 0
+    for match in _GROUP.finditer(pattern):
+        if not match[0].startswith(b"(") or (match[0] == b"(" and pattern.startswith(b"?", match.end())):
+            continue
+        number += 1
+        name = match[1] or match[2]
+        end = pattern.find(b")", match.end())
+        if pattern.startswith((b"/", b"\\/"), match.end()) and b"|" not in pattern[match.end() : end]:
+            found += [str(number).encode(), *([name] if name else [])]
+    return frozenset(found)
 
 
 _REQUEST_ONLY = (b"arg_", b"cookie_", b"http_", b"args", b"query_string")
@@ -86,11 +95,6 @@ def _chooser(source: bytes) -> Chooser:
     """Return what chooses between values by this source: one with a header, a cookie or an argument needs it."""
     names = [variable_name(match) for match in VARIABLE.finditer(source)]
     return "request" if any(name.startswith(_REQUEST_ONLY) and name != b"http_host" for name in names) else "config"
-
-
-def _weaker(one: Chooser, other: Chooser) -> Chooser:
-    """Return the choice that fewer requests make."""
-    return max(one, other, key=CHOOSERS.index)
 
 
 def variable_name(match: re.Match[bytes]) -> bytes:

@@ -21,7 +21,7 @@ def test_host_and_port(text: bytes, host: bytes, port: int | None, tail: bytes) 
 
 @pytest.mark.parametrize("text", [b"http://app:8000/x", b"https://[::1]:9/"])
 def test_the_digits_of_the_port_are_found(text: bytes) -> None:
-    found = parse_url(text).authority
+    found = parse_url(text, b"proxy_pass").authority
     assert text[found.port_start : found.end] == str(found.port).encode()
 
 
@@ -33,12 +33,14 @@ def test_a_unix_socket_ends_at_the_colon(text: bytes, path: bytes, tail: bytes) 
     assert (found.unix, text[found.start : found.end], found.tail, found.port) == (path, path, tail, 0)
 
 
-@pytest.mark.parametrize(("text", "scheme"), [
-    (b"http://a", "http"), (b"HTTPS://a", "https"), (b"grpc://a", "http"), (b"grpcs://a", "https"), (b"suwsgi://a", "https"),
-    (b"uwsgi://a", "http"), (b"a:80", None), (b"ftp://a", None), (b"$scheme://a", None),
+@pytest.mark.parametrize(("text", "directive", "scheme"), [
+    (b"http://a", b"proxy_pass", "http"), (b"HTTPS://a", b"proxy_pass", "https"), (b"grpc://a", b"grpc_pass", "http"),
+    (b"grpcs://a", b"grpc_pass", "https"), (b"suwsgi://a", b"uwsgi_pass", "https"), (b"uwsgi://a", b"uwsgi_pass", "http"),
+    (b"a:80", b"proxy_pass", None), (b"ftp://a", b"proxy_pass", None), (b"$scheme://a", b"proxy_pass", None),
+    (b"grpc://a", b"proxy_pass", None), (b"http://a", b"uwsgi_pass", None), (b"http://a", b"fastcgi_pass", None),
 ])
-def test_the_scheme_of_a_url(text: bytes, scheme: str | None) -> None:
-    assert parse_url(text).scheme == scheme
+def test_the_scheme_of_a_url(text: bytes, directive: bytes, scheme: str | None) -> None:
+    assert parse_url(text, directive).scheme == scheme
 
 
 @pytest.mark.parametrize(("text", "port"), [

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.nginx.error_kinds import KINDS, ends_request, side_of
+from fixer.nginx.error_kinds import CONNECT_FAILED, CONNECTING, KINDS, ends_request, side_of
 from fixer.nginx.error_log import parse_error_log
 
 UP = " while connecting to upstream"
@@ -140,3 +140,7 @@ def test_only_some_lines_end_a_request(level: str, text: str, ends: bool, side: 
     [event] = parse_error_log(f"{line}\n".encode(), where="log", utc_offset=0.0)
     assert (ends_request(event), side_of(event)) == (ends, side)
     assert not ends_request(replace(event, client=""))
+
+
+def test_ports_that_nginx_itself_has_run_out_of_say_nothing_of_who_accepts() -> None:
+    assert "local-address-exhausted" in CONNECTING and "local-address-exhausted" not in CONNECT_FAILED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -122,3 +123,55 @@ def test_output_of_nginx_t():
     assert [(p.file, p.line, p.fatal) for p in found] == [
         ("/etc/nginx/sites-enabled/x", 12, True), ("/etc/nginx/conf.d/a.conf", 3, True), ("", 0, False)]
     assert found[0].message == 'unexpected "}"'
+
+
+LOGGED = b'2022/03/05 08:40:22 [error] 31#31: *7 connect() failed (111: Connection refused) while connecting to upstream, ' \
+         b'client: 192.0.2.7, server: shop.example, request: "GET / HTTP/1.1", upstream: "http://172.18.0.3:80/", host: "shop.example"'
+
+
+@pytest.mark.parametrize("prefix", [
+    b"nginx.1     | ", b"\x1b[0;33;1mnginx.1    | \x1b[0m", b"08:40:22 web.1  | ", b"web-1  | ",                  # forego, honcho, Compose
+    b"Mar  5 08:40:22 web nginx: ", b"Mar 15 08:40:22 web.example nginx[31]: ", b"2022-03-05T08:40:22.123456+01:00 web nginx: ",
+    b"2022-03-05T08:40:22.123456789Z stderr F ",                                                                   # CRI
+])
+def test_what_a_supervisor_or_a_runtime_writes_before_a_line(prefix: bytes) -> None:
+    plain, = parse_error_log(LOGGED, where="x", utc_offset=0.0)
+    event, = parse_error_log(prefix + LOGGED, where="x", utc_offset=0.0)
+    assert event.raw.encode() == prefix + LOGGED
+    assert replace(event, raw="") == replace(plain, raw="") and event.kind == "refused"
+
+
+@pytest.mark.parametrize("line", [
+    b"203.0.113.9 - - [05/Mar/2022:08:40:22 +0000] " + LOGGED, b'nginx.1 | x "GET /?' + LOGGED, b"a b | " + LOGGED, b"| " + LOGGED,
+    b"2022/03/05 08:40:21 nginx.1 | " + LOGGED,
+])
+def test_no_other_text_is_a_prefix(line: bytes) -> None:
+    assert parse_error_log(line, where="x", utc_offset=0.0) == ()
+
+
+STACK = (b'2022/03/05 08:40:22 [error] 31#31: *7 FastCGI sent in stderr: "PHP message: PHP Fatal error:  Uncaught Error in /srv/a.php:3\n'
+         b"Stack trace:\n#0 {main}\n"
+         b'  thrown in /srv/a.php on line 3" while reading response header from upstream, client: 192.0.2.7, server: shop.example, '
+         b'request: "GET / HTTP/1.1", upstream: "fastcgi://unix:/run/php.sock:", host: "shop.example"')
+
+
+@pytest.mark.parametrize("prefix", [b"", b"nginx.1     | "])
+def test_a_message_of_an_application_over_several_lines(prefix: bytes) -> None:
+    data = b"\n".join(prefix + line for line in (*STACK.split(b"\n"), LOGGED))
+    event, after = parse_error_log(data, where="x", utc_offset=0.0)
+    assert (event.kind, event.phase, event.client, event.upstream) == (
+        "backend-stderr", "reading response header from upstream", "192.0.2.7", "fastcgi://unix:/run/php.sock:")
+    assert after.kind == "refused"
+
+
+def test_a_message_over_several_lines_that_never_ends() -> None:
+    first, second = parse_error_log(STACK.split(b"\n")[0] + b"\nStack trace:\n" + LOGGED, where="x", utc_offset=0.0)
+    assert (first.phase, first.upstream, second.kind) == ("", "", "refused")
+
+
+def test_a_name_with_a_newline_in_the_output_of_nginx_t() -> None:
+    text = 'nginx: [emerg] unknown directive "foo\nbar" in /etc/nginx/nginx.conf:4\nnginx: configuration file /etc/nginx/nginx.conf test failed\n'
+    problem, = parse_test_output(text)
+    assert (problem.message, problem.file, problem.line) == ('unknown directive "foo\nbar"', "/etc/nginx/nginx.conf", 4)
+    unnamed, = parse_test_output('nginx: [emerg] bind() to 0.0.0.0:80 failed\nnginx: x in /etc/nginx/nginx.conf:4\n')
+    assert (unnamed.file, unnamed.line) == ("", 0)

@@ -72,3 +72,25 @@ def test_lua_may_hold_any_brace():
     assert [t.kind for t in tokens] == ["word", "open", "raw", "close", "word", "end"]
     assert not problems
     assert [d.name for d in parse(data).directives] == [b"content_by_lua_block", b"next"]
+
+
+@pytest.mark.parametrize(("text", "refused"), [
+    (b"#" + b"x" * 4094 + b"\na b;", False), (b"#" + b"x" * 4095 + b"\na b;", True), (b"a b; #" + b"#" * 5000 + b"\nc d;", True),
+    (b"a b; #" + b"x" * 4095, False), (b"a b; #" + b"x" * 4096, True),                     # the end of the file
+    (b"a '" + b"x" * 4094 + b"';", False), (b"a '" + b"x" * 4095 + b"';", True),
+])
+def test_what_fills_the_read_buffer_of_nginx(text: bytes, refused: bool) -> None:
+    problem = parse(text).problem
+    assert (problem is not None) == refused
+    if problem is not None:
+        began = text[text.index(b"#") :] if b"#" in text else text.partition(b"'")[2]
+        assert (problem.kind, problem.message) == ("too-long", f'too long parameter "{began[:10].decode()}..." started')
+
+
+@pytest.mark.parametrize(("text", "ends"), [
+    (b'local s = " { \n}', False), (b'local s = " } \n', True), (b"local s = ' {{ \n}}", False), (b"it's {\n} }", True),
+    (b'local s = "{"\n}', True), (b'local s = "\\"{" }', True), (b'-- don\'t {\n}', True),
+])
+def test_a_quote_in_lua_that_does_not_close_on_its_line_hides_no_brace(text: bytes, ends: bool) -> None:
+    tree = parse(b"content_by_lua_block {" + text)
+    assert (tree.problem is None) == ends

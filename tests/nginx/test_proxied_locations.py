@@ -159,3 +159,13 @@ def test_a_new_name_fits_before_the_semicolon_of_the_last_server_name() -> None:
     assert first.names_span is not None and second.names_span is None
     place = first.names_span.start
     assert data[:place].endswith(b"server_name b.ex") and data[place:].startswith(b"  ;")
+
+
+@pytest.mark.parametrize(("inner", "kinds", "statics"), [
+    ("proxy_pass http://a:1; fastcgi_pass b:2;", ["fastcgi_pass"], 0), ("fastcgi_pass b:2; proxy_pass http://a:1;", ["proxy_pass"], 0),
+    ("proxy_pass http://a:1; memcached_pass b:2;", [], 0), ("memcached_pass b:2; set $memcached_key x;", [], 0),
+    ("proxy_pass http://a:1; if ($x) { uwsgi_pass b:2; }", ["proxy_pass", "uwsgi_pass"], 0), ("root /srv;", [], 1),
+])
+def test_of_several_handlers_nginx_uses_the_last(inner: str, kinds: list[str], statics: int) -> None:
+    config = read(f"server {{ location / {{ {inner} }} }}".encode())
+    assert ([route.kind for route in config.routes], len(config.statics)) == (kinds, statics)

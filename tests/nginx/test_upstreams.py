@@ -67,3 +67,15 @@ def test_what_nginx_refuses_about_a_group(text: bytes, kind: str, message: str) 
 def test_the_first_of_two_groups_of_one_name_stays() -> None:
     config = read(b"upstream u { server a:1; } upstream u { server b:2; } server { location / { proxy_pass http://U; } }")
     assert [(server.host, server.port) for server in config.routes[0].servers] == [("a", 1)]
+
+
+@pytest.mark.parametrize("address", ["http://flask:5000", "app:8000/", "app?x"])
+def test_a_server_with_a_scheme_or_a_path_is_refused_and_no_address(address: str) -> None:
+    config = read(f"upstream u {{ server {address}; server b:1; }} server {{ location / {{ proxy_pass http://u; }} }}".encode())
+    assert [(p.kind, p.message) for p in config.problems] == [("invalid-host", f'invalid host in upstream "{address}"')]
+    assert [server.host for server in config.routes[0].servers] == ["b"]
+
+
+def test_an_empty_upstream_is_refused_at_its_closing_brace() -> None:
+    config = read(b"upstream u {\n  keepalive 8;   # }\n}\nserver { }")
+    assert [(p.message, p.line) for p in config.problems] == [("no servers are inside upstream", 5)]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from fixer.nginx.expansions import Expansion, expansions
 from fixer.nginx.tree import parse
-from fixer.nginx.variables import Variables, read_map
+from fixer.nginx.variables import Variables, path_captures, read_map
 from tests.nginx.config_builders import read
 
 
@@ -31,8 +32,18 @@ def test_what_visitors_are_shared_out_to_is_read_like_a_map(block: bytes):
     assert [(server.host, server.port) for server in config.routes[0].servers] == [("127.0.0.1", 8001), ("127.0.0.1", 8000)]
 
 
+def known(variables: Variables, name: bytes) -> list[Expansion]:
+    """What a variable stands for, without what the files do not say."""
+    node = parse(b"x $" + name + b";").directives[0]
+    return [made for made in expansions(node, 1, 0, variables) if b"$" not in made.text]
+
+
 def texts(variables: Variables, name: bytes) -> list[bytes]:
-    return [value.text for value in variables.values(name)]
+    return [made.text for made in known(variables, name)]
+
+
+def chosen(made: list[Expansion]) -> list[str]:
+    return [one.chosen_by(0, len(one.text)) for one in made]
 
 
 def within(text: bytes, outer: Variables | None = None) -> Variables:
@@ -62,7 +73,7 @@ def test_a_block_without_set_changes_nothing() -> None:
 
 @pytest.mark.parametrize(("text", "expected"), [
     (b"set $a $b; set $b x;", [b"x"]), (b"set $a ${b}; set $b x;", [b"x"]),
-    (b"set $a $b;", []), (b"set $a http://$b; set $b x;", []), (b"set $a '';", []),
+    (b"set $a $b;", []), (b"set $a http://$b; set $b x;", [b"http://x"]), (b"set $a '';", [b""]),
     (b"set $a $b; set $b $a;", []),                                   # a circle ends
 ])
 def test_what_leads_on_to_other_variables(text: bytes, expected: list[bytes]) -> None:
@@ -89,7 +100,7 @@ def test_what_a_map_can_give(text: bytes, expected: tuple[bytes, list[bytes]] | 
 def choosers(text: bytes, name: bytes = b"a", outer: Variables | None = None) -> list[str]:
     made = read_map(parse(text).directives[0])
     assert made is not None
-    return [value.chosen_by for value in (outer or Variables({}, {}))._replace(maps={made[0]: made[1]}).values(name)]
+    return chosen(known((outer or Variables({}, {}))._replace(maps={made[0]: made[1]}), name))
 
 
 @pytest.mark.parametrize(("text", "expected"), [
@@ -109,11 +120,19 @@ def test_a_host_that_never_gets_there_chooses_nothing() -> None:
 
 
 def test_a_set_inside_an_if_is_chosen_by_its_condition() -> None:
-    made = within(b'set $a one; if ($http_beta) { set $a two; } if ($uri ~ ^/x) { set $a three; }').values(b"a")
-    assert [value.chosen_by for value in made] == ["config", "request", "config"]
+    made = within(b'set $a one; if ($http_beta) { set $a two; } if ($uri ~ ^/x) { set $a three; }')
+    assert chosen(known(made, b"a")) == ["config", "request", "config"]
 
 
 def test_known_values_stay_known_beside_an_unknown_one() -> None:
     made = within(b"set $a one; if ($host) { set $a $arg_to; }")
-    assert (texts(made, b"a"), made.is_complete(b"a")) == ([b"one"], False)
-    assert within(b"set $a $b; set $b x;").is_complete(b"a") and not made.is_complete(b"none")
+    node = parse(b"x $a;").directives[0]
+    assert [(one.text, one.open_name(0, 9)) for one in expansions(node, 1, 0, made)] == [(b"one", b""), (b"$arg_to", b"a")]
+
+
+@pytest.mark.parametrize(("pattern", "names"), [
+    (b"^/api(/.*)$", {b"1"}), (b"^/(a)(?:/x)(/.+)?$", {b"2"}), (b"^(?<rest>/.*)", {b"1", b"rest"}), (b"^(?P<r>/)", {b"1", b"r"}),
+    (b"^[(](/x)", {b"1"}), (b"\\((/x)", {b"1"}), (b"^/(.*)$", set()), (b"(/a|b)", set()), (b"(\\/.*)", {b"1"}), (b"(", set()),
+])
+def test_groups_that_hold_the_rest_of_a_path(pattern: bytes, names: set[bytes]) -> None:
+    assert path_captures(pattern) == names
