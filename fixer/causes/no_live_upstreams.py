@@ -45,6 +45,7 @@ from fixer.analysis.evidence import endpoint_text, file_line_text, line_text
 from fixer.analysis.hidden_failures import accepts_nothing
 from fixer.analysis.nginx_errors import is_failing, logged_evidence, recent_lines_by_route
 from fixer.analysis.route_verdict import RouteVerdict, is_closed
+from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
@@ -214,9 +215,10 @@ def _dead_finding(case: Case, nginx: Nginx, judged: RouteVerdict, live: Sequence
     manual = (f"find out why {names} do not answer, and start what belongs there. nginx asks them again some seconds "
               "later (fail_timeout), or at once after a reload")
     closed = (Evidence("probe", endpoint_text(end), "accepts no connection") for end in live)
-    return _finding(nginx, judged, (_failed_variant(route), summary),
-                    (*logged_evidence(case, nginx, judged, tuple(events)), *closed),
-                    Repair("start-servers", "manual", "let a server of the group answer", (), manual=manual))
+    found = _finding(nginx, judged, (_failed_variant(route), summary),
+                     (*logged_evidence(case, nginx, judged, tuple(events)), *closed),
+                     Repair("start-servers", "manual", "let a server of the group answer", (), manual=manual))
+    return replace(found, confidence="likely")      # what keeps them from answering may be known as possible only
 
 
 def _partial_finding(case: Case, nginx: Nginx, judged: RouteVerdict, dead: Sequence[Endpoint], size: int) -> Finding:

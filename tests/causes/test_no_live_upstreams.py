@@ -16,6 +16,7 @@ from fixer.model.snapshot import Snapshot
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,
+    NOW,
     REFUSED,
     SITE,
     Scene,
@@ -130,6 +131,10 @@ def test_what_keeps_the_servers_from_answering_explains_it() -> None:
     snapshot = group(SECOND, "192.0.2.8:8001", dead=(0, 1))
     alone = found(snapshot)
     assert (alone.variant, alone.role, alone.repairs[0].risk) == ("fail-timeout-window", "root", "manual")
+    starting = service(pid=300, unit_changes={"active_enter": NOW - 4})
+    begun = tuple(replace(end, configured_service=starting.id) for end in snapshot.endpoints)
+    early = judged(replace(snapshot, endpoints=begun, services=(starting,)))
+    assert roots(early) == ["slow-start"] and finding_of(early, CAUSE).role == "consequence"
     ends = tuple(replace(end, configured_service="local/backend.service") for end in snapshot.endpoints)
     down = replace(snapshot, endpoints=ends, services=(stopped_service(),))
     diagnosis = judged(down)
