@@ -55,8 +55,8 @@ from fixer.model.nginx_config import ErrorKind
 from fixer.model.snapshot import ErrorEvent, LogLine, Service
 from fixer.repairs.file_edits import NotEditable, check_and_reload_steps, edit_risk, overwriters_text
 
-with lazy_imports():  # only for what is found
-    from fixer.repairs.nginx_directives import DirectiveValue, set_directives
+with lazy_imports():  # only for what hangs up
+    from fixer.repairs.nginx_directives import DirectiveValue, is_held_by_stranger, set_directives
 
 CLOSED_KINDS: frozenset[ErrorKind] = frozenset({
     "closed-before-answer", "reset-before-answer", "closed-elsewhere", "reset-while-sending"})
@@ -98,6 +98,8 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         return shown        # it answers in TLS, or without
     if holder is None:
         return f"which program hangs up at {endpoint_text(endpoint)}"
+    if endpoint.configured_service not in (None, holder.id) or is_held_by_stranger(case, trouble):
+        return state_evidence(holder)       # not the program that belongs there
     if holder.gateway or not holder.running or is_restarting(holder) or any(
             died.service.id == holder.id for died in worker_deaths(case)):
         return state_evidence(holder)       # it only forwards, or a process that ends takes its connections with it

@@ -45,6 +45,7 @@ STAGES: tuple[Stage, ...] = (
         "tls-sni-missing", "tls-verify-failed", "upstream-expects-tls", "upstream-speaks-http-not-tls",
         "wrong-protocol")),
     Stage("reload", ("nginx-not-reloaded",)),
+    Stage("group", ("no-live-upstreams",)),
     Stage("last", ("unix-socket-permission", "disk-full", "slow-start", "keepalive-race",
         "connection-reset")),
 )
@@ -57,10 +58,10 @@ _FIRST_BEHIND_NGINX = _RANKS[STAGES[1].causes[-1]]      # right after nginx's ow
 EFFECTS: Mapping[Effect, tuple[str, ...]] = {
     "nginx-stops": ("dns-unresolved", "nginx-config-invalid", "nginx-down"),
     "run-ends": ("crash-killed", "crash-loop-gave-up", "backend-down", "slow-start", "keepalive-race",
-                 "connection-reset"),
+                 "connection-reset", "no-live-upstreams"),
     "dependents-end": ("crash-killed", "crash-loop-gave-up", "backend-down", "slow-start"),     # runs of other services
     "last-words": ("crash-code-error",),                    # the program ends with an exception
-    "nothing-listens": ("wrong-port", "backend-down", "slow-start"),
+    "nothing-listens": ("wrong-port", "backend-down", "slow-start", "no-live-upstreams"),
     "no-answer": ("backend-hung", "backlog-full", "overload-saturated", "timeout-too-short", "slow-start"),
     "looks-busy": ("backend-hung", "overload-saturated"),   # nginx or the address is at fault, the backend seems silent
     "looks-killed": ("crash-killed", "worker-recycled", "keepalive-race", "connection-reset"),  # closed connections
@@ -69,7 +70,8 @@ EFFECTS: Mapping[Effect, tuple[str, ...]] = {
     "wrong-place": ("dns-stale", "wrong-host", "wrong-bind-address", "wrong-port", "backend-down"),
     "packets-blocked": ("firewall-drop", "firewall-reject"),
     "loops": ("worker-connections-exhausted", "fd-exhausted", "overload-saturated"),    # a request comes back for ever
-    "stale-config": ("nginx-not-reloaded",),                # the last resort: what else explains the page, explains it
+    # the last resort: what else explains the page, explains it
+    "stale-config": ("nginx-not-reloaded", "no-live-upstreams"),
 }
 # A cause that is itself in one of these explains only what follows it.
 CHAINS: frozenset[Effect] = frozenset(("nginx-stops", "no-answer"))
@@ -130,6 +132,9 @@ ALSO: Mapping[str, Mapping[str, str]] = {
     "sandbox-denied": {"unit-misconfigured": "the sandbox is in the unit file: one fault, two readings"},
     "network-detached/shared-network-gone": {
         "unit-misconfigured": "the wait unit of a guest fails, since its network was replaced"},
+    "wrong-port": {"no-live-upstreams": "a group is exhausted because its addresses are wrong"},
+    "unix-socket-permission": {"no-live-upstreams": "a group is exhausted because its sockets refuse nginx"},
+    "slow-start": {"no-live-upstreams": "a group is exhausted until its servers have started"},
     "route-broken": {"wrong-host": "a route leads elsewhere, the address itself is right"},
 }
 

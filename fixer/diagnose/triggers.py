@@ -40,6 +40,7 @@ TRIGGERS: Mapping[str, frozenset[Trigger]] = {
     "invalid-upstream-headers": frozenset({"header-malformed", "header-forbidden", "chunked-invalid"}),
     "connection-reset": _ADDRESS | {"reset-while-sending"},
     "localhost-ipv6": CONNECT_FAILED,
+    "no-live-upstreams": _ADDRESS | {"no-live-upstreams"},
     "keepalive-race": frozenset({"closed-before-answer", "reset-before-answer", "reset-while-sending"}),
     "invalid-proxy-target": _ADDRESS | {"invalid-target", "proxy-bind-failed", "redirection-cycle", "cache-missing"},
     "slow-start": _ADDRESS | {"container-unhealthy"},

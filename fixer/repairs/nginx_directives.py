@@ -129,6 +129,17 @@ def _set_directive(data: bytes, wish: DirectiveValue, at: int) -> tuple[bytes, i
     return made, len(made) - len(data) if old.start < at else 0
 
 
+def remove_argument(data: bytes, at: int, argument: bytes) -> bytes | NotEditable:
+    """Return the file without one argument of the directive around the offset `at`; all else stays."""
+    for directive in reversed(list(enclosing_directives(parse(data).directives, at))):
+        for token in directive.words()[1:]:
+            if token.value == argument and not token.quote and directive.start <= at < directive.stop:
+                start = len(data[: token.start].rstrip(b" \t"))
+                if tokenize(data[:start] + data[token.end :])[1] == tokenize(data)[1]:
+                    return data[:start] + data[token.end :]
+    return NotEditable(f"{argument.decode()} is not written there")
+
+
 # Only one end speaks TLS: the edit that makes nginx speak as its backend does.
 SCHEME_ID = "speak-as-backend"
 

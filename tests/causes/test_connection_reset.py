@@ -118,6 +118,8 @@ def test_a_connection_that_was_kept_explains_it_unless_the_server_logged_its_ans
 @pytest.mark.parametrize("scene", [
     healthy_scene(), wrong_port_scene(),
     hung_up(gateway="haproxy", is_app_server=False, runtime=""),                             # it only forwards
+    hung_up(is_app_server=False, runtime="binary"),                                          # a stranger on that port
+    hung_up().endpoint(configured_service="local/other.service"),
     hung_up("slow"),                                                                         # it does not hang up
     hung_up().endpoint(other_scheme_probe=Known(GOOD)),                                      # it answers in TLS
     uploads(REFUSAL, method="GET"),

@@ -149,7 +149,7 @@ def test_every_exception_has_a_reason_and_changes_something() -> None:
 def test_an_effect_explains_what_it_looks_like() -> None:
     explained = explained_causes(finding("crash-code-error"))
     assert explained == {"crash-killed", "crash-loop-gave-up", "backend-down", "slow-start", "keepalive-race",
-                         "connection-reset"}
+                         "connection-reset", "no-live-upstreams"}
     assert roles(finding("crash-code-error"), finding("backend-down")) == ["root", "consequence"]
 
 
@@ -184,4 +184,4 @@ def test_what_is_not_at_fault_explains_nothing(role: Role) -> None:
 
 def test_a_cause_of_another_package_explains_what_its_finding_states() -> None:
     assert explained_causes(finding("moon-phase")) == frozenset()
-    assert explained_causes(finding("moon-phase", effects=("stale-config",))) == {"nginx-not-reloaded"}
+    assert explained_causes(finding("moon-phase", effects=("stale-config",))) == {"nginx-not-reloaded", "no-live-upstreams"}

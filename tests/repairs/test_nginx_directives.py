@@ -8,7 +8,7 @@ import pytest
 
 from fixer.model.nginx_config import Span
 from fixer.repairs.file_edits import NotEditable
-from fixer.repairs.nginx_directives import DirectiveEdit, DirectiveValue, set_directives
+from fixer.repairs.nginx_directives import DirectiveEdit, DirectiveValue, remove_argument, set_directives
 from tests.causes.snapshot_builders import SITE, file, healthy_scene
 from tests.causes.timeout_too_short_builders import found, late
 from tests.causes.tls_mismatch_builders import told
@@ -30,6 +30,17 @@ def test_values_of_one_location_are_set_together_wherever_they_stand(before: boo
     assert not isinstance(made, NotEditable)
     after = made.step.after or b""
     assert b"proxy_buffers 8 16k; proxy_buffer_size 16k;" in after and b"proxy_busy_buffers_size 32k;" in after
+
+
+@pytest.mark.parametrize(("line", "after"), [
+    (b"server a:1 down;", b"server a:1;"), (b"server a:1  down max_fails=2;", b"server a:1 max_fails=2;"),
+    (b"server a:1\n\t\tdown\n;", b"server a:1\n\n;"), (b"server 'a:1' down;", b"server 'a:1';"),
+    (b"server a:1; # down", None), (b'server a:1 "down";', None), (b"server a:1 down=1;", None),
+])
+def test_one_argument_is_removed_and_nothing_else(line: bytes, after: bytes | None) -> None:
+    data = b"upstream u {\n    server b:1 down;\n    " + line + b"\n}\n"
+    made = remove_argument(data, data.index(b"a:1"), b"down")
+    assert isinstance(made, NotEditable) if after is None else made == data.replace(line, after)
 
 
 TEXT = "server {{\n    location / {{\n        {0}proxy_pass http://127.0.0.1:8000;\n    }}\n}}\n"
