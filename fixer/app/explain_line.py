@@ -66,7 +66,7 @@ MEANINGS: tuple[Meaning, ...] = (
             "upstream timed out (110: Connection timed out) while SSL handshaking to upstream",
             "The backend is silent within a handshake or an open connection.",
             ("upstream-speaks-http-not-tls", "backend-hung", "timeout-too-short", "wrong-protocol",
-             "overload-saturated")),
+             "overload-saturated", "tls-mismatch")),
     Meaning(("closed-before-answer", "closed-elsewhere", "reset-before-answer", "read-failed", "reset-while-sending",
              "connect-reset"),
             "upstream prematurely closed connection while reading response header from upstream",

@@ -40,7 +40,7 @@ TRIGGERS: Mapping[str, frozenset[Trigger]] = {
     "invalid-upstream-headers": frozenset({"header-malformed", "header-forbidden", "chunked-invalid"}),
     "slow-start": _ADDRESS | {"container-unhealthy"},
     "timeout-too-short": _ADDRESS_OR_LATE | {"timeout-send"},
-    "tls-mismatch": frozenset({"tls-version", "tls-certificate-file"}),
+    "tls-mismatch": frozenset({"tls-version", "tls-certificate-file", "tls-peer-closed", "timeout-tls"}),
     "tls-sni-missing": frozenset({"tls-handshake", "tls-peer-closed"}),
     "tls-verify-failed": frozenset({"tls-verify", "tls-name"}),
 }
