@@ -88,6 +88,8 @@ MEANINGS: tuple[Meaning, ...] = (
     Meaning(("not-http", "answer-invalid", "answer-unexpected"), "upstream sent no valid HTTP/1.0 header",
             "The answer is not HTTP: nginx asks a port with another protocol.",
             ("upstream-expects-tls", "wrong-protocol", "wrong-port")),
+    Meaning(("not-http2",), "upstream sent too large http2 frame: 4740180",
+            "nginx speaks HTTP/2 to a backend that answers with HTTP/1.", ("wrong-protocol",)),
     Meaning(("wrong-protocol",), "upstream sent unsupported FastCGI protocol version: 72",
             "nginx speaks another protocol than its backend.", ("wrong-protocol",)),
     Meaning(("tls-handshake", "tls-version", "tls-peer-closed"), "SSL_do_handshake() failed",
