@@ -250,12 +250,18 @@ def _judge_probe(
     if probe.status is None:
         if probe.error == "slow":
             return "slow"
-        return "bad" if probe.error in _NGINX_UNREACHABLE else "unknown"
+        return "bad" if probe.error in _NGINX_UNREACHABLE or _hands_on_other_protocol(probe, reached) else "unknown"
     if needs_tls(probe) and _has_same_status(probe, reached):
         return "bad"
     if probe.status < 500 or _is_configured_return(probe.status, facts, nginx):
         return "good"
     return "bad" if _is_from_nginx(probe, reached, fresh) else "good"
+
+
+def _hands_on_other_protocol(probe: ProbeResult, reached: tuple[Endpoint, ...]) -> bool:
+    """Return whether visitors get what their backend says, and that is not HTTP: nginx hands its bytes on."""
+    return probe.error == "not-http" and any(
+        isinstance(e.http, Known) and e.http.value.error == "not-http" for e in reached)
 
 
 def _is_from_nginx(probe: ProbeResult, reached: tuple[Endpoint, ...], fresh: bool) -> bool:

@@ -11,12 +11,15 @@ By hand
 What it is
   uWSGI has two kinds of sockets: `socket =` takes its own binary protocol (nginx: `uwsgi_pass`), `http-socket =` takes
   HTTP (nginx: `proxy_pass`). One end was changed, or copied from another project, and the other was not. The same with
-  `fastcgi_pass`, `uwsgi_pass` or `grpc_pass` to a server that takes HTTP/1 only (gunicorn, uvicorn).
+  `fastcgi_pass`, `uwsgi_pass` or `grpc_pass` to a server that takes HTTP/1 only (gunicorn, uvicorn), and
+  with `proxy_pass` to one that takes FastCGI (php-fpm).
 
 Why nginx says 502
   The backend takes nginx's first bytes for something else and hangs up: `upstream prematurely closed connection while
   reading response header from upstream`. `fastcgi_pass` to HTTP: `upstream sent unsupported FastCGI protocol version`;
   `grpc_pass` to HTTP/1: `upstream sent too large http2 frame: 4740180`, which are the letters HTT read as a length.
+  A server that takes HTTP/2 alone, without TLS, is no 502: nginx hands its frames on (`upstream sent no valid HTTP/1.0
+  header`), browsers show an error of the protocol, and access logs have the status 009.
 
 How it is told apart
   The service runs, holds the very socket that nginx asks for, and its command or ini file says what it speaks there.
@@ -26,13 +29,17 @@ How it is told apart
 The repair and its safety
   speak-its-protocol (safe): the pass becomes the one that the backend takes, with `include uwsgi_params` or the usual
   headers where the file has none, then nginx -t and a reload. Where the pass says more than an address (a page, a
-  variable), or not every server of the group is known to speak alike, a person edits it.
+  variable), or not every server of the group is known to speak alike, a person edits it. A person also decides whether
+  a server of HTTP/2 is to take HTTP/1, or nginx to ask it with `grpc_pass grpc://…`, which is HTTP/2; and which script
+  `fastcgi_pass` is to run.
 
 Variants
-  backend-is-uwsgi      the backend speaks uwsgi, and the pass is proxy_pass
-  uwsgi-pass-to-http    the backend speaks HTTP, and the pass is uwsgi_pass
-  fastcgi-pass-to-http  the backend speaks HTTP, and the pass is fastcgi_pass
-  grpc-pass-to-http     the backend speaks HTTP/1, and the pass is grpc_pass
+  backend-is-uwsgi       the backend speaks uwsgi, and the pass is proxy_pass
+  uwsgi-pass-to-http     the backend speaks HTTP, and the pass is uwsgi_pass
+  fastcgi-pass-to-http   the backend speaks HTTP, and the pass is fastcgi_pass
+  grpc-pass-to-http      the backend speaks HTTP/1, and the pass is grpc_pass
+  backend-is-http2-only  the backend speaks HTTP/2 alone, and the pass is proxy_pass
+  backend-is-fastcgi     the backend speaks FastCGI (php-fpm), and the pass is proxy_pass
 """
 
 from __future__ import annotations
@@ -46,6 +53,8 @@ from fixer.analysis.load.server_protocol import PASS_DIRECTIVES, http_on_uwsgi_e
 from fixer.analysis.nginx_errors import Kinds, events_for, routes_text, symptom_evidence
 from fixer.analysis.ownership.configured import is_unmanaged_user_process
 from fixer.analysis.service_state import start_time_of, state_evidence
+from fixer.formats.application_servers import server_of
+from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
@@ -60,9 +69,10 @@ from fixer.repairs.nginx_directives import edit_passes_repair
 _PROTOCOL_NAMES = {"http": "HTTP", "uwsgi": "uWSGI's own protocol"}
 _PROTOCOL_ERRORS: Kinds = (TIMED_OUT - {"connect-timeout-kernel"}) | {
     "closed-before-answer", "closed-in-body", "closed-elsewhere", "reset-before-answer", "reset-in-body",
-    "reset-in-tunnel", "read-failed", "wrong-protocol", "header-malformed", "not-http", "answer-unexpected",
+    "reset-in-tunnel", "read-failed", "wrong-protocol", "header-malformed", "not-http", "not-http2",
 }
-_HTTP_AS_FRAME = "upstream sent too large http2 frame: 4740180"     # the letters HTT of HTTP/1
+# Length (at most a few settings), type 4, no flags, stream 0: what each server of HTTP/2 begins with.
+_SETTINGS_FRAME = regex(r"\x00\x00[\x00-\xff]\x04\x00\x00\x00\x00\x00")
 
 
 def judge(case: Case) -> Verdict:
@@ -74,10 +84,15 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     endpoint, kind = trouble.endpoint, trouble.routes[0].route.kind
     holder = _holding_service(case, endpoint)
     shown = config_evidence(case.snapshot, trouble.nginx, endpoint)
+    if kind == "proxy_pass" and isinstance(endpoint.http, Known) and _SETTINGS_FRAME.match(
+            endpoint.http.value.first_bytes):
+        return _http2_finding(case, trouble, holder)
     if holder is None or kind == "scgi_pass" or (kind == "grpc_pass" and not _has_answered_http(case, trouble)):
         return shown
     if isinstance(endpoint.http, Known) and endpoint.http.value.status is not None:
         return Evidence("probe", endpoint_text(endpoint), f"answers {endpoint.http.value.status}")
+    if kind == "proxy_pass" and _speaks_fastcgi(holder, endpoint):
+        return _fastcgi_finding(case, trouble, holder)
     spoken, why = _spoken_protocol(holder)
     if kind == "grpc_pass":
         spoken = "http"
@@ -96,9 +111,59 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     )
 
 
+def _http2_finding(case: Case, trouble: FailingAddress, holder: Service | None) -> Finding:
+    """Return the finding about a server that answers HTTP/1 with the first frame of HTTP/2."""
+    text = endpoint_text(trouble.endpoint)
+    who = holder.name if holder is not None else "the listener there"
+    manual = (f"let {who} take HTTP/1.1, or write grpc_pass grpc://{text} at {_spots(trouble)} instead of proxy_pass, "
+              "then run nginx -t and reload nginx: that asks with HTTP/2, whatever the application is")
+    shown = Evidence("probe", f"http://{text}", "answers HTTP/1 with a SETTINGS frame of HTTP/2")
+    found = _persons_finding(case, trouble, holder, ("HTTP/2 only", shown, manual))
+    return replace(found, variant="backend-is-http2-only",
+                   detail=("nginx hands its frames on to visitors: no status, and 009 in access logs.",))
+
+
+def _fastcgi_finding(case: Case, trouble: FailingAddress, holder: Service) -> Finding:
+    """Return the finding about a server that speaks FastCGI alone."""
+    manual = (f"write include fastcgi_params, fastcgi_param SCRIPT_FILENAME (the script that {holder.name} is to run) "
+              f"and fastcgi_pass {trouble.endpoint.written} at {_spots(trouble)} instead of proxy_pass, then run "
+              "nginx -t and reload nginx")
+    found = _persons_finding(case, trouble, holder, ("FastCGI", state_evidence(holder), manual))
+    return replace(found, variant="backend-is-fastcgi")
+
+
+def _persons_finding(case: Case, trouble: FailingAddress, holder: Service | None,
+                     told: tuple[str, Evidence, str]) -> Finding:
+    """Return a finding whose repair a person decides: more than the pass would change. `told` is what the backend
+    takes, the evidence, and what to do."""
+    endpoint, (spoken, shown, manual) = trouble.endpoint, told
+    who = holder.name if holder is not None else "the listener there"
+    return Finding(
+        cause=CAUSE.id, variant=None, role="root", confidence="certain",
+        summary=(f"nginx hands {routes_text(trouble)} to {endpoint_text(endpoint)} with proxy_pass, but {who} takes "
+                 f"{spoken} there"),
+        detail=(), routes=trouble.route_ids, service=holder.name if holder is not None else None,
+        node=trouble.nginx.node,
+        evidence=tuple(dict.fromkeys((config_evidence(case.snapshot, trouble.nginx, endpoint), shown,
+                                      *symptom_evidence(case, trouble, _PROTOCOL_ERRORS)))),
+        repairs=(Repair(REPAIR_ID, "manual", f"make nginx and {who} use the same protocol", (), manual=manual),),
+    )
+
+
+def _speaks_fastcgi(holder: Service, endpoint: Endpoint) -> bool:
+    """Return whether its server speaks nothing else, and hung up on our request."""
+    return server_of(holder.runtime).protocols == {"fastcgi"} and isinstance(endpoint.http, Known) and (
+        endpoint.http.value.error in ("closed", "reset"))
+
+
+def _spots(trouble: FailingAddress) -> str:
+    return ", ".join(dict.fromkeys(
+        f"{facts.route.source.file}:{facts.route.source.line}" for facts in trouble.routes[:3]))
+
+
 def _has_answered_http(case: Case, trouble: FailingAddress) -> bool:
     """Return whether nginx took the beginning of an HTTP/1 answer for a frame of HTTP/2."""
-    return any(event.message.startswith(_HTTP_AS_FRAME) for event in events_for(case, trouble, {"answer-unexpected"}))
+    return bool(events_for(case, trouble, {"not-http2"}))
 
 
 def _holding_service(case: Case, endpoint: Endpoint) -> Service | None:
@@ -135,7 +200,8 @@ CAUSE = Cause(
     id="wrong-protocol",
     title="nginx speaks another protocol than its backend takes",
     family="beyond the guide",
-    variants=("backend-is-uwsgi", "uwsgi-pass-to-http", "fastcgi-pass-to-http", "grpc-pass-to-http"),
+    variants=("backend-is-uwsgi", "uwsgi-pass-to-http", "fastcgi-pass-to-http", "grpc-pass-to-http",
+              "backend-is-http2-only", "backend-is-fastcgi"),
     verdict=judge,
     page=__doc__,
 )
@@ -205,9 +271,7 @@ def _edit_pass(data: bytes, start: int, facts: RouteFacts, directive: str, befor
 
 
 def _manual_repair(trouble: FailingAddress, kind: str, summary: str, why: str) -> Repair:
-    spots = ", ".join(dict.fromkeys(
-        f"{facts.route.source.file}:{facts.route.source.line}" for facts in trouble.routes[:3]))
     extra = " with include uwsgi_params" if kind == "uwsgi_pass" else ""
-    manual = (f"write {kind}{extra} at {spots} instead of {trouble.routes[0].route.kind}, then run nginx -t and reload "
-              "nginx")
+    manual = (f"write {kind}{extra} at {_spots(trouble)} instead of {trouble.routes[0].route.kind}, then run nginx -t "
+              "and reload nginx")
     return Repair(REPAIR_ID, "manual", summary, (), manual=f"{manual} ({why})")

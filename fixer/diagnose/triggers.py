@@ -45,7 +45,7 @@ TRIGGERS: Mapping[str, frozenset[Trigger]] = {
     "invalid-proxy-target": _ADDRESS | {"invalid-target", "proxy-bind-failed", "redirection-cycle", "cache-missing"},
     "slow-start": _ADDRESS | {"container-unhealthy"},
     "timeout-too-short": _ADDRESS_OR_LATE | {"timeout-send"},
-    "tls-mismatch": frozenset({"tls-version", "tls-certificate-file"}),
+    "tls-mismatch": frozenset({"tls-version", "tls-certificate-file", "tls-peer-closed", "timeout-tls"}),
     "tls-sni-missing": frozenset({"tls-handshake", "tls-peer-closed"}),
     "worker-connections-exhausted": frozenset({"connections-exhausted"}),
     "tls-verify-failed": frozenset({"tls-verify", "tls-name"}),

@@ -159,7 +159,7 @@ ErrorKind: TypeAlias = Literal[
     "closed-before-answer", "closed-in-body", "closed-elsewhere",
     "reset-before-answer", "reset-in-body", "reset-in-tunnel", "read-failed", "reset-while-sending",
     "header-too-big", "header-malformed", "header-forbidden", "status-invalid", "not-http", "chunked-invalid",
-    "answer-invalid", "answer-unexpected", "wrong-protocol", "backend-stderr",
+    "answer-invalid", "answer-unexpected", "wrong-protocol", "not-http2", "backend-stderr",
     "tls-handshake", "tls-version", "tls-verify", "tls-name", "tls-peer-closed", "tls-certificate-file",
     "no-live-upstreams", "name-not-resolved", "no-resolver", "resolver-failed", "host-not-found",
     "socket-failed", "socket-family-denied", "proxy-bind-failed", "connections-exhausted", "files-exhausted",

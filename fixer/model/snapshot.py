@@ -160,6 +160,7 @@ class ProbeResult:
     arrived: int = 0  # bytes of an incomplete head at the timeout
     growing: float | None = None  # milliseconds between the first and the last of them; None if not measured
     location: str = ""  # Location header of a 301, 302, 303, 307 or 308, as sent
+    first_bytes: str = ""  # of an answer that is not HTTP (latin-1), if the tool shows them
 
 
 _NEEDS_TLS_TEXTS = ("plain HTTP request was sent to HTTPS port", "HTTP request to an HTTPS server")

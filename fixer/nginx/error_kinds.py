@@ -31,6 +31,7 @@ _SENT: tuple[tuple[str, ErrorKind], ...] = (
     ("no valid HTTP", "not-http"),
     ("invalid chunked response", "chunked-invalid"),
     ("unsupported FastCGI", "wrong-protocol"),
+    ("too large http2 frame: 4740180", "not-http2"),     # the letters HTT of HTTP/1, read as a length
     ("invalid header", "header-malformed"),
     ('invalid "', "header-malformed"),
     ("invalid status", "status-invalid"),
@@ -211,7 +212,8 @@ def unwritable_folder(event: ErrorEvent) -> tuple[str, int] | None:
 # 503 on purpose; the application's own words; ends of workers, which are judged by themselves.
 _ENDED_BY_BACKEND: frozenset[ErrorKind] = CUT_OFF | CONNECTING | (TIMED_OUT - {"timeout-tunnel"}) | {
     "closed-elsewhere", "read-failed", "reset-while-sending", "header-too-big", "header-forbidden",
-    "answer-unexpected", "wrong-protocol", "tls-handshake", "tls-version", "tls-verify", "tls-name", "tls-peer-closed",
+    "answer-unexpected", "wrong-protocol", "not-http2", "tls-handshake", "tls-version", "tls-verify", "tls-name",
+    "tls-peer-closed",
 }
 _ENDED_BY_NGINX: frozenset[ErrorKind] = frozenset({
     "connect-denied", "connect-not-permitted", "connect-invalid", "local-address-exhausted", "socket-failed",

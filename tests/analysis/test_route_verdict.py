@@ -52,6 +52,15 @@ def test_what_was_asked_is_named_as_it_was_asked(tls: bool, where: str) -> None:
     assert where in [one.where for one in told.findings[0].evidence]
 
 
+@pytest.mark.parametrize(("direct", "verdict"), [("not-http", "broken"), ("", "unknown")])
+def test_visitors_who_get_what_is_no_http_have_no_page(direct: str, verdict: str) -> None:
+    """nginx hands such bytes on; whether they come from the backend, only a request to it shows."""
+    scene = healthy_scene().answers(probe(error="not-http", phase="head"))
+    if direct:
+        scene.endpoint(http=Known(probe(error=direct, phase="head")), tcp=Known(probe()))
+    assert diagnose(scene.snapshot()).verdict == verdict
+
+
 def test_what_nginx_refuses_to_take_says_nothing_of_what_is_behind_it() -> None:
     """Without the certificate that it asks visitors for; where what is there was heard to answer, that counts."""
     refused = probe(400, body="<center>No required SSL certificate was sent</center><hr><center>nginx/1.26</center>")

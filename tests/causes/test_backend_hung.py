@@ -24,6 +24,7 @@ from tests.causes.snapshot_builders import (
     listener,
     log_lines,
     roots,
+    service,
     verdict_of,
     wrong_port_scene,
 )
@@ -48,6 +49,18 @@ def test_hung_hit_what_an_earlier_run_of_the_unit_left_standing() -> None:
     assert roots(diagnosis) == [HUNG] and diagnosis.findings[0].repairs[0].id == "continue-process"
     assert HUNG not in roots(diagnose(late(unit_changes=left).snapshot()))      # to restart the unit would not end it
     assert HUNG not in roots(diagnose(late(state="T", unit_changes=left).endpoint(listening_service="local/other").snapshot()))
+
+
+@pytest.mark.parametrize(("state", "variant"), [("T", "backend-sigstop"), ("S", "event-loop-blocked")])
+def test_hung_hit_behind_tls_no_handshake_is_answered(state: str, variant: str) -> None:
+    """Whether a request or a handshake stays without an answer, the process is the same."""
+    scene = Scene().with_service(service(), listener(8000, 200, queued=2, established=2), state=state).answers(TIMED_OUT)
+    scene.route[0] = {"scheme": "https", "pass_text": "https://127.0.0.1:8000"}
+    silent = replace(SLOW, phase="tls")
+    scene.endpoint(http=Known(silent), other_scheme_probe=Known(silent), tls_names=(("shop.example", silent), ("", silent)))
+    scene.logs("upstream timed out (110: Connection timed out)", 110, "SSL handshaking to upstream", count=4)
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == [HUNG] and diagnosis.findings[0].variant == variant
 
 
 def test_hung_hit_stuck_in_one_call() -> None:

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
-from fixer.model.facts import Unknown
+from fixer.model.facts import Known, Unknown
 from fixer.model.nginx_config import BackendTls
 from fixer.model.plan import WriteFile
-from tests.causes.snapshot_builders import BAD_GATEWAY, Scene, finding_of, healthy_scene, probe, roots, verdict_of
+from tests.causes.snapshot_builders import (
+    BAD_GATEWAY,
+    NOW,
+    Scene,
+    finding_of,
+    healthy_scene,
+    listener,
+    probe,
+    roots,
+    service,
+    verdict_of,
+)
 from tests.causes.tls_mismatch_builders import ALERT, told
 
 CAUSE = "tls-mismatch"
@@ -96,4 +109,52 @@ def test_a_file_of_another_page_is_likely() -> None:
     lost('cannot load certificate "data:$cert": PEM_read_bio_X509_AUX() failed'),
 ])
 def test_miss_no_file_is_missing_now(scene: Scene) -> None:
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
+
+
+# A backend that ends every handshake, or answers none.
+PEER = "peer closed connection in SSL handshake"
+LATE = "upstream timed out (110: Connection timed out)"
+HUNG_UP, NO_ANSWER = probe(error="closed", phase="tls"), probe(error="slow", phase="tls")
+CLOSED_PLAIN = Known(probe(error="closed", phase="head"))
+
+
+def shaken(message: str = PEER, heard: Any = HUNG_UP, names: tuple[str, ...] = ("shop.example", ""), *,
+           other: Any = CLOSED_PLAIN, header: Any = CLOSED_PLAIN, path: str = "/", started: float = 3600.0,
+           **end: Any) -> Scene:
+    scene = Scene().with_service(service(unit_changes={"active_enter": NOW - started}), listener(8000, 200),
+                                 started_at=NOW - started).answers(BAD_GATEWAY)
+    scene.route[0] = {"scheme": "https", "pass_text": "https://127.0.0.1:8000"}
+    scene.endpoint(http=Known(heard), tcp=Known(probe()), other_scheme_probe=other, proxy_header_probe=header,
+                   tls_names=tuple((name, heard) for name in names), **end)
+    return scene.logs(message, None, SHAKING, path=path)
+
+
+@pytest.mark.parametrize("error", ["closed", "reset", "tls"])
+def test_hit_it_ends_every_handshake_whoever_asks(error: str) -> None:
+    diagnosis = diagnose(shaken(heard=probe(error=error, phase="tls")).snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    first = finding_of(diagnosis, CAUSE)
+    assert (first.variant, first.confidence, first.service) == ("tls-peer-closed", "likely", "backend.service")
+    assert first.repairs[0].risk == "manual" and "Read its own log" in first.repairs[0].manual
+
+
+def test_hit_whoever_asked() -> None:
+    assert found(shaken(path="/login")).variant == "tls-peer-closed"
+
+
+def test_hit_a_backend_elsewhere_that_answers_no_handshake() -> None:
+    scene = shaken(LATE, NO_ANSWER, other=Known(NO_ANSWER), header=Unknown("not asked"), node=None,
+                   configured_service=None, listening_service=None)
+    first = found(scene)
+    assert (first.variant, first.service) == ("tls-handshake-timeout", None) and "127.0.0.1:8000" in first.summary
+
+
+@pytest.mark.parametrize("scene", [
+    shaken().answers(probe(200)), shaken(names=()), shaken(other=Known(probe(200))),
+    shaken(other=Unknown("not asked")), shaken(header=Known(probe(200))), shaken(started=2.0),
+    shaken(heard=probe(200)), shaken(heard=probe(error="closed", phase="head")),
+    shaken(LATE, NO_ANSWER, other=Known(NO_ANSWER), header=Unknown("not asked")),   # a service here: it hangs
+])
+def test_miss_where_another_way_is_answered_or_more_is_known(scene: Scene) -> None:
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)

@@ -34,12 +34,12 @@ CLOSED = Known(probe(error="closed"))
 
 
 def judged(kind: str = "proxy_pass", key: str = "socket", page: str = "http://127.0.0.1:8000", http: Any = CLOSED,
-           text: str = "location / { PASS; }\n",
+           text: str = "location / { PASS; }\n", answer: Any = BAD_GATEWAY,
            line: tuple[str, int | None] = ("upstream prematurely closed connection", None), written: str = "",
            **changes: Any) -> Diagnosis:
     said = (replace(binding(8000), source=Evidence("file", "/srv/shop/app.ini:4", f"{key} = :8000")),) if key else ()
     changes = {"runtime": "uwsgi", "argv": ("/usr/bin/uwsgi", "--ini", "app.ini"), "bindings": Known(said), **changes}
-    made = Scene().with_service(service(**changes), listener(8000, 200)).answers(BAD_GATEWAY)
+    made = Scene().with_service(service(**changes), listener(8000, 200)).answers(answer)
     whole = text.replace("PASS", f"{kind} {page}")
     made.files = [file(SITE, whole, real_path="/etc/nginx/sites-available/shop")]
     made.route[0] = {"kind": kind, "pass_text": page, "source": Span(SITE, 1, whole.index(kind), 0)}
@@ -110,6 +110,49 @@ def test_hit_fastcgi_is_spoken_to_http_and_headers_that_are_there_stay_alone(run
                        "location / { proxy_set_header Host $host; PASS; }\n", runtime=runtime, argv=(runtime, "a:b"))
     assert finding_of(diagnosis, CAUSE).variant == "fastcgi-pass-to-http"
     assert written(diagnosis) == "location / { proxy_set_header Host $host; proxy_pass http://127.0.0.1:8000; }\n"
+
+
+@pytest.mark.parametrize("error", ["closed", "reset"])
+def test_hit_http_is_spoken_to_fastcgi(error: str) -> None:
+    diagnosis = judged(key="", runtime="php-fpm", argv=("php-fpm: master process",), http=Known(probe(error=error, phase="head")),
+                       line=("recv() failed (104: Connection reset by peer)", 104))
+    assert roots(diagnosis) == [CAUSE]
+    found = finding_of(diagnosis, CAUSE)
+    assert (found.variant, found.confidence) == ("backend-is-fastcgi", "certain")
+    (repair,) = found.repairs
+    assert repair.risk == "manual" and "fastcgi_pass 127.0.0.1:8000" in repair.manual and "SCRIPT_FILENAME" in repair.manual
+
+
+@pytest.mark.parametrize(("kind", "heard"), [
+    ("fastcgi_pass", CLOSED), ("proxy_pass", Known(GOOD)), ("proxy_pass", Unknown("not asked")),
+])
+def test_miss_a_server_of_fastcgi_that_is_asked_so_or_was_not_asked(kind: str, heard: Any) -> None:
+    page = "http://127.0.0.1:8000" if kind == "proxy_pass" else "127.0.0.1:8000"
+    diagnosis = judged(kind, "", page, runtime="php-fpm", argv=("php-fpm: master process",), http=heard)
+    assert isinstance(verdict_of(diagnosis, CAUSE), RuledOut)
+
+
+NO_HTTP = ("upstream sent no valid HTTP/1.0 header", None)
+SETTINGS = "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+
+
+@pytest.mark.parametrize("frame", [SETTINGS, "\x00\x00\x12" + SETTINGS[3:] + "\x00\x03\x00\x00\x00\x64"])
+def test_hit_a_server_that_answers_with_a_frame_of_http2(frame: str) -> None:
+    diagnosis = judged(page="http://127.0.0.1:8000", line=NO_HTTP, key="", runtime="node", argv=("node", "server.js"),
+                       http=Known(probe(error="not-http", phase="head", first_bytes=frame)),
+                       answer=probe(error="not-http", phase="head", first_bytes=frame))
+    assert roots(diagnosis) == [CAUSE]
+    found = finding_of(diagnosis, CAUSE)
+    assert (found.variant, found.confidence, found.service) == ("backend-is-http2-only", "certain", "backend.service")
+    (repair,) = found.repairs
+    assert (repair.risk, repair.steps) == ("manual", ()) and "grpc_pass grpc://127.0.0.1:8000" in repair.manual
+
+
+@pytest.mark.parametrize("first", ["", "SSH-2.0-OpenSSH", "\x00\x00\x00\x07\x00\x00\x00\x00\x00", "220 mail ESMTP"])
+def test_miss_what_else_is_no_http(first: str) -> None:
+    heard = Known(probe(error="not-http", phase="head", first_bytes=first))
+    diagnosis = judged(line=NO_HTTP, key="", runtime="node", argv=("node", "server.js"), http=heard)
+    assert isinstance(verdict_of(diagnosis, CAUSE), RuledOut)
 
 
 FRAME = ("upstream sent too large http2 frame: 4740180", None)

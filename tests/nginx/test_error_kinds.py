@@ -91,6 +91,8 @@ CASES = [
     ("error", f"upstream sent invalid FastCGI record{HEAD}", "answer-invalid"),
     ("error", f'memcached sent invalid response: "x"{HEAD}', "answer-invalid"),
     ("error", f"upstream sent unexpected FastCGI record: 3{HEAD}", "answer-unexpected"),
+    ("error", f"upstream sent too large http2 frame: 4740180{HEAD}", "not-http2"),
+    ("error", f"upstream sent too large http2 frame: 4740181{HEAD}", "answer-unexpected"),
     ("error", f'FastCGI sent in stderr: "PHP Fatal error: invalid argument"{HEAD}', "backend-stderr"),
     ("crit", f"SSL_do_handshake() failed (SSL: error:0A00042E:SSL routines::tlsv1 alert protocol version){TLS}", "tls-version"),
     ("alert", f"socket() failed (13: Permission denied){UP}", "socket-failed"),

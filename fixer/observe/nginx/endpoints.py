@@ -29,6 +29,7 @@ _ERROR_NAMES = {"timeout": "slow"}
 _REDIRECT_STATUSES = (301, 302, 303, 307, 308)
 _LOCATION_HEADER = regex(r"(?im)^location:[ \t]*(.*?)\r?$")
 _NOT_ASKED = Unknown("not asked")
+_FIRST_BYTES = 24
 MOST_REPLICAS = 8       # addresses of one name that are each probed
 
 
@@ -273,7 +274,7 @@ def _parse_outcome(answer: Answer) -> Fact[ProbeResult]:
         status if isinstance(status, int) else None, word, number if isinstance(number, int) else None,
         str(data.get("phase") or ""), float(ms) if isinstance(ms, int | float) else 0.0,
         server[1] if server else "", str(data.get("body") or ""), *_partial_head(data),
-        goes[1] if goes else "",
+        goes[1] if goes else "", head[:_FIRST_BYTES] if word == "not-http" else "",
     ))
 
 

@@ -377,3 +377,12 @@ def test_only_an_answer_that_sends_on_has_a_place_it_leads_to() -> None:
         head = f"HTTP/1.1 {status} X\r\nServer: nginx\r\nLocation: /login"
         told = probe_result(Answer("ok", json.dumps({"status": status, "head": head, "phase": "done"}).encode()))
         assert isinstance(told, Known) and told.value.location == expected
+
+
+@pytest.mark.parametrize(("error", "head", "kept"), [
+    ("not-http", "\x00\x00\x00\x04\x00\x00\x00\x00\x00" + "x" * 40, "\x00\x00\x00\x04\x00\x00\x00\x00\x00" + "x" * 15),
+    ("closed", "HTTP/1.1", ""), (None, "HTTP/1.1 200 OK", ""),
+])
+def test_the_first_bytes_of_what_is_no_http_are_kept(error: str | None, head: str, kept: str) -> None:
+    result = probe_result(probe_answer(None if error else 200, error, phase="head", head=head))
+    assert isinstance(result, Known) and result.value.first_bytes == kept
