@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.nginx.error_kinds import KINDS, ends_request, side_of
+from fixer.nginx.error_kinds import KINDS, concern_of, ends_request, side_of
 from fixer.nginx.error_log import parse_error_log
 
 UP = " while connecting to upstream"
@@ -140,3 +140,7 @@ def test_only_some_lines_end_a_request(level: str, text: str, ends: bool, side: 
     [event] = parse_error_log(f"{line}\n".encode(), where="log", utc_offset=0.0)
     assert (ends_request(event), side_of(event)) == (ends, side)
     assert not ends_request(replace(event, client=""))
+
+
+def test_the_side_that_lines_of_a_kind_concern() -> None:
+    assert (concern_of("refused"), concern_of("invalid-target"), concern_of("limit-requests")) == ("backend", "nginx", None)
