@@ -145,8 +145,9 @@ def _on_purpose(case: Case, nginx: Nginx, judged: RouteVerdict) -> Iterator[Find
     route, probes = judged.facts.route, judged.facts.probes.or_else(())
     ends = [case.endpoints[name] for name in judged.facts.endpoints]
     statuses = {probe.status or 0 for probe in probes}
+    sleeps = all(is_closed(end) for end in ends)        # then backend-down says both
     if len(statuses) == 1 and min(statuses) >= _BAD_STATUS and isinstance(nginx.config, Known) and (
-            judged.state == "ok" and is_answered_by_config(judged, ends, nginx)):
+            judged.state == "ok" and not sleeps and is_answered_by_config(judged, ends, nginx)):
         for static in nginx.config.value.statics:
             if static.returns in statuses and static.server_index == route.server_index:
                 source = static.source
