@@ -85,7 +85,7 @@ def _found(case: Case, nginx: Nginx, judged: RouteVerdict, found: CachedError) -
     text = f"`{found.valid.text}` at {_where(case, nginx, found.valid)}"
     return Finding(
         cause=CAUSE.id, variant="cached-gateway-error" if found.is_own else "cached-app-5xx", role="root",
-        confidence="certain" if found.is_own else "likely",
+        confidence="certain" if found.is_own and _are_applications(case, judged) else "likely",
         summary=f"nginx answers {route.location} with {found.status} from its cache ({found.cache.text[:-1]}); the "
                 "backend is well",
         detail=(f"{text} keeps such errors.",),
@@ -95,6 +95,14 @@ def _found(case: Case, nginx: Nginx, judged: RouteVerdict, found: CachedError) -
                   *direct, *judged.evidence[:1], Evidence("nginx-config", *pass_line(case, nginx, route))),
         repairs=(_restart(nginx, text) if found.is_own else _by_hand(case, nginx, found, text),),
     )
+
+
+def _are_applications(case: Case, judged: RouteVerdict) -> bool:
+    """Return whether an application server answers at each address: another nginx there could send such a page, and
+    choose its backend by a name that only visitors ask for."""
+    ends = [case.endpoints[name] for name in judged.facts.endpoints]
+    found = [case.service(end.listening_service or end.configured_service) for end in ends if not end.down]
+    return bool(found) and all(service is not None and service.is_app_server for service in found)
 
 
 def _where(case: Case, nginx: Nginx, placed: PlacedDirective) -> str:

@@ -77,6 +77,12 @@ def test_the_command_is_that_of_what_runs_nginx() -> None:
     assert "docker restart p-web-1" in diagnosed(scene).findings[0].repairs[0].manual
 
 
+def test_another_nginx_behind_it_may_send_that_page_itself() -> None:
+    scene = keeping()
+    scene.services = [replace(scene.services[0], is_app_server=False, gateway="nginx")]
+    assert [f.confidence for f in diagnosed(scene).findings if f.cause == CAUSE] == ["likely"]
+
+
 @pytest.mark.parametrize("valid", [VALID, "proxy_cache_valid 500 503 1h;"])
 def test_hit_an_error_of_the_application(valid: str) -> None:
     diagnosis = diagnosed(keeping(valid, page=APP))
