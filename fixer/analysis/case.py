@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Literal, TypeAlias
 
+from fixer.analysis.cached_errors import reveal_cached_error
 from fixer.analysis.hidden_failures import mark_skipped_members, reveal_error_page
 from fixer.analysis.route_verdict import RouteVerdict, is_closed, recent_events, route_verdict
 from fixer.analysis.run_log import is_looping
@@ -110,6 +111,7 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
             continue
         verdict = reveal_error_page(route_verdict(facts, reached, nginx, snapshot), reached, nginx, snapshot)
         verdict = mark_skipped_members(verdict, reached, nginx, snapshot)
+        verdict = reveal_cached_error(verdict, reached, nginx, snapshot) if verdict.from_application else verdict
         judged[unique_route_id(facts)] = verdict
         if nginx is None:
             continue

@@ -116,7 +116,7 @@ MEANINGS: tuple[Meaning, ...] = (
             "A process has reached its limit of open files.", ("fd-exhausted",)),
     Meaning(("log-full", "temp-file-failed"),
             "open() \"/var/lib/nginx/body/0000000012\" failed (13: Permission denied)",
-            "nginx cannot write to its own files.", ("disk-full",)),
+            "nginx cannot use its own files.", ("disk-full", "error-from-config")),
     Meaning(("emerg-bind",), "bind() to 0.0.0.0:80 failed (98: Address already in use)",
             "nginx cannot listen: another process has the port.", ("nginx-down", "nginx-not-reloaded")),
     Meaning(("emerg-open",), "[emerg] open() \"/etc/nginx/snippets/tls.conf\" failed (2: No such file or directory)",
@@ -141,14 +141,14 @@ MEANINGS: tuple[Meaning, ...] = (
     Meaning(("invalid-target",), "invalid port in upstream", "A variable gave nginx an invalid address.",
             ("invalid-proxy-target",)),
     Meaning(("limit-requests", "limit-connections"), "limiting requests",
-            "nginx rejects visitors by its own limits. This is no gateway error."),
+            "nginx rejects visitors by its own limits. This is no gateway error.", ("error-from-config",)),
     Meaning(("backend-stderr",), "FastCGI sent in stderr", "The backend wrote this text. Read its own log."),
     Meaning(("proxy-protocol-broken",), "broken header: \"GET / HTTP/1.0\" while reading PROXY protocol",
             "A listener requires the PROXY protocol, and a connection came without it.", ("proxy-protocol-mismatch",)),
     Meaning(("redirection-cycle", "cache-missing"), "rewrite or internal redirection cycle",
             "nginx cannot do what its configuration says.", ("invalid-proxy-target",)),
     Meaning(("auth-request-failed",), "auth request unexpected status: 502",
-            "nginx itself ended the request. The backend was not asked."),
+            "nginx itself ended the request. The backend was not asked.", ("error-from-config",)),
 )
 
 _STATUS = regex(r"(?:(?:http(?:/[\d.]+)?|error|status)[ :]*+)?(502|504)?[ :]*(bad gateway|gateway time-?out)?\Z")

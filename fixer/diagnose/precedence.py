@@ -28,7 +28,7 @@ class Stage:
 STAGES: tuple[Stage, ...] = (
     Stage("nginx-start", ("nginx-config-invalid", "nginx-down")),
     Stage("names", ("dns-unresolved", "no-resolver")),
-    Stage("target", ("invalid-proxy-target",)),
+    Stage("target", ("invalid-proxy-target", "error-from-config", "cached-error")),
     Stage("unit", ("unit-misconfigured",), reveals_next=True),
     Stage("exit-reason", ("crash-missing-env", "crash-dependency-down", "crash-code-error", "crash-port-in-use",
         "crash-file-access")),
@@ -102,6 +102,8 @@ EFFECTS_OF: Mapping[str, tuple[Effect, ...]] = {
     "fd-exhausted": ("run-ends", "nothing-listens", "no-answer", "stale-config"),
     "worker-connections-exhausted": ("stale-config",),
     "invalid-proxy-target": ("stale-config",),
+    "cached-error": ("looks-busy", "stale-config"),
+    "error-from-config": ("stale-config",),
     "backend-down": ("stale-config",),
     "backend-hung": ("no-answer", "stale-config"),
     "backlog-full": ("no-answer", "packets-blocked", "stale-config"),

@@ -252,3 +252,10 @@ def side_of(event: ErrorEvent) -> Side:
     if event.kind == "proxy-protocol-broken":
         return "client"
     return "nginx" if event.kind in _ENDED_BY_NGINX else "backend"
+
+
+def concern_of(kind: ErrorKind) -> Side | None:
+    """Return the side that lines of that kind concern; None for those that end no request of a route."""
+    if kind in _ENDED_BY_NGINX:
+        return "nginx"
+    return "backend" if kind in _ENDED_BY_BACKEND else None

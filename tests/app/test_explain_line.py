@@ -130,7 +130,9 @@ def test_a_line_leads_to_its_causes_most_likely_first() -> None:
     assert page.index("backend-down ") < page.index("wrong-port ") < page.index("sandbox-denied ")
     assert "fixer diagnose" in page and "no longer" in page
     page = explain_page("limiting requests, excess: 1.2 by zone \"one\"")
-    assert "no gateway error" in page and "most likely" not in page
+    assert "no gateway error" in page and "error-from-config" in page
+    page = explain_page("FastCGI sent in stderr: \"PHP message\" while reading response header from upstream")
+    assert "most likely" not in page
 
 
 def test_what_means_nothing_is_refused_with_the_nearest_name() -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.nginx.error_kinds import CONNECT_FAILED, CONNECTING, KINDS, ends_request, side_of
+from fixer.nginx.error_kinds import CONNECT_FAILED, CONNECTING, KINDS, concern_of, ends_request, side_of
 from fixer.nginx.error_log import parse_error_log
 
 UP = " while connecting to upstream"
@@ -146,3 +146,7 @@ def test_only_some_lines_end_a_request(level: str, text: str, ends: bool, side: 
 
 def test_ports_that_nginx_itself_has_run_out_of_say_nothing_of_who_accepts() -> None:
     assert "local-address-exhausted" in CONNECTING and "local-address-exhausted" not in CONNECT_FAILED
+
+
+def test_the_side_that_lines_of_a_kind_concern() -> None:
+    assert (concern_of("refused"), concern_of("invalid-target"), concern_of("limit-requests")) == ("backend", "nginx", None)

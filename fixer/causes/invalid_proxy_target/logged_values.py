@@ -31,7 +31,6 @@ from fixer.repairs.file_edits import (
 KINDS: frozenset[ErrorKind] = frozenset({
     "invalid-target", "proxy-bind-failed", "redirection-cycle", "cache-missing"})
 CAUSE_ID = "invalid-proxy-target"
-_NO_ADDRESS = 99
 _MOST_SHOWN = 3
 _STAYS = frozenset({"break", "redirect", "permanent"})     # flags of a rewrite that start no new search
 _REPAIR, _SCHEME_KEY = "correct-directive", "scheme"
@@ -77,19 +76,19 @@ def _by_hand(case: Case, nginx: Nginx, fault: _Fault) -> Repair:
 
 def _fault(case: Case, nginx: Nginx, route: Route, event: ErrorEvent) -> _Fault | None:
     if event.kind == "proxy-bind-failed":
-        return _bind(case, nginx, route, event)
+        return _bind(case, nginx, route)
     near = tuple(directives_for(case.snapshot, nginx, route))
     if event.kind == "redirection-cycle":
         return _cycle(near)
     return _cache(case, nginx, near) if event.kind == "cache-missing" else _target(case, nginx, route, near)
 
 
-def _bind(case: Case, nginx: Nginx, route: Route, event: ErrorEvent) -> _Fault | None:
+def _bind(case: Case, nginx: Nginx, route: Route) -> _Fault | None:
     """Judge the source address of the route: does the machine lack it now?"""
     name = f"{route.kind.removesuffix('_pass')}_bind"
     found = next((d for d in directives_for(case.snapshot, nginx, route) if d.words[0] == name), None)
     node = find_node(case.snapshot, nginx.node)
-    if found is None or len(found.words) < 2 or event.errno != _NO_ADDRESS or node is None:
+    if found is None or len(found.words) < 2 or "$" in found.words[1] or node is None:
         return None
     address = _host_of(found.words[1])
     if address in node.addresses:

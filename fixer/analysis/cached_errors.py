@@ -1,0 +1,80 @@
+"""Errors that nginx answers from its cache, although the backend is well again.
+
+nginx logs why it answers 502 or 504 each time that it does so itself, but not when it answers from the cache. Its own
+errors are kept in the memory of the cache zone, those of the application as files."""
+
+from __future__ import annotations
+
+import math
+
+from fixer.analysis.directives_in_effect import PlacedDirective, directives_for
+from fixer.analysis.evidence import find_node
+from fixer.analysis.hidden_failures import LOCAL_CLIENTS
+from fixer.analysis.route_verdict import RouteVerdict, has_unloaded_config
+from fixer.lazy.dataclass import dataclass, replace
+from fixer.model.facts import Known
+from fixer.model.snapshot import Endpoint, Nginx, RouteFacts, Snapshot
+from fixer.nginx.error_kinds import is_about_route
+
+_NGINX_PAGE = "<center>nginx"
+_OWN_STATUSES = frozenset({502, 504})
+_USUAL = ("200", "301", "302")      # what a `*_cache_valid` without a status keeps
+
+
+@dataclass(frozen=True, slots=True)
+class CachedError:
+    """A status that the cache of a route gives: the directives that put it there. `is_own`: nginx's own page."""
+
+    status: int
+    cache: PlacedDirective
+    valid: PlacedDirective
+    is_own: bool
+
+
+def cached_error(facts: RouteFacts, reached: tuple[Endpoint, ...], nginx: Nginx,
+                 snapshot: Snapshot) -> CachedError | None:
+    """Return the error that only the cache can have given: each request got it, each backend answers better directly,
+    nginx logged no failure of ours, and the configuration keeps that status. None if one of these is not so."""
+    probes = facts.probes.or_else(())
+    statuses = {probe.status or 0 for probe in probes}
+    status = max(statuses, default=0)
+    if len(statuses) != 1 or status < 500 or has_unloaded_config(nginx) or not isinstance(nginx.errors, Known):
+        return None
+    answers = [end.http.value.status if isinstance(end.http, Known) else None for end in reached if not end.down]
+    if not answers or any(answer is None or answer >= 500 for answer in answers) or _has_asked(facts, nginx, snapshot):
+        return None
+    family = facts.route.kind.removesuffix("_pass")
+    near = tuple(directives_for(snapshot, nginx, facts.route))
+    cache = next((d for d in near if d.words[0] == f"{family}_cache"), None)
+    valid = next((d for d in near if d.words[0] == f"{family}_cache_valid" and keeps(d, status)), None)
+    if cache is None or valid is None or cache.words[1:] == ("off",):
+        return None
+    return CachedError(status, cache, valid, status in _OWN_STATUSES and _NGINX_PAGE in probes[0].body)
+
+
+def reveal_cached_error(verdict: RouteVerdict, reached: tuple[Endpoint, ...], nginx: Nginx | None,
+                        snapshot: Snapshot) -> RouteVerdict:
+    """Mark a route as failing if the application's error comes from the cache: the application itself is well."""
+    if verdict.state != "ok" or not verdict.from_application or nginx is None:
+        return verdict
+    found = cached_error(verdict.facts, reached, nginx, snapshot)
+    if found is None:
+        return verdict
+    return replace(verdict, state="failing", failed=verdict.total, succeeded=0, from_application=False,
+                   reason=f"{verdict.reason} from nginx's cache: the application itself answers otherwise")
+
+
+def keeps(directive: PlacedDirective, status: int) -> bool:
+    """Return whether a `*_cache_valid` keeps answers with that status."""
+    statuses = directive.words[1:-1] or _USUAL
+    return directive.words[-1] != "0" and ("any" in statuses or str(status) in statuses)
+
+
+def _has_asked(facts: RouteFacts, nginx: Nginx, snapshot: Snapshot) -> bool:
+    """Return whether nginx logged a failure of a request like ours, from this machine, since the look began."""
+    node = find_node(snapshot, nginx.node)
+    if node is None:
+        return True
+    since, clients = math.floor(node.now), LOCAL_CLIENTS | set(node.addresses)
+    return any(event.at >= since and event.client in clients and is_about_route(event)
+               and event.request.split(" ")[:2] == ["GET", facts.route.path] for event in nginx.errors.or_else(()))

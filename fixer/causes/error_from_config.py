@@ -1,0 +1,181 @@
+"""nginx's configuration itself gives the error: on purpose (`return 503`, a limit), or by a check that cannot work.
+A status on purpose is advice only. A password file that nginx cannot read, or a broken `auth_request`, is a fault.
+
+By hand
+  nginx -T 2>/dev/null | grep -nE 'return 5|limit_(req|conn) |auth_request |auth_basic_user_file|error_page'
+  grep -E 'limiting|auth request unexpected|Permission denied' /var/log/nginx/error.log
+  ls -l /etc/nginx/htpasswd    # may nginx's workers (www-data) read it, and enter its folder?
+  chgrp www-data /etc/nginx/htpasswd; chmod 640 /etc/nginx/htpasswd    # no reload is needed
+  curl -si http://127.0.0.1:8000/auth | head -n 1    # auth_request wants 2xx, 401 or 403
+  nginx -t && nginx -s reload    # after a line was changed
+
+What it is
+  Not every 5xx is an accident. `return 503` closes a site for maintenance, limit_req and limit_conn turn visitors away,
+  and error_page shows another status than the one that happened. These stay as they are: an operator wrote them.
+  Two checks break by themselves: nginx reads the password file of auth_basic at each request, and auth_request asks
+  another location first, which has to answer 2xx, 401 or 403.
+
+Why nginx says 500 or 503
+  `return` and limits give their status without a word of the backend. A password file that the workers cannot read, or
+  an auth_request that is answered by any other status, is 500 for everybody.
+
+How it is told apart
+  The configuration names the status, the limit or the file; nginx's log names the file, or `auth request unexpected
+  status`. Where the backend of auth_request is down, its own cause is named instead.
+
+The repair and its safety
+  There is none for what is on purpose: the line is shown as advice, and the host stays healthy.
+  let-workers-read (manual): which file, which account, and the commands; who else may read it is for a person.
+  correct-auth-request (manual): which location is asked, and what it has to answer.
+
+Variants
+  gateway-error-from-config  `return` gives the error, such as in a maintenance page
+  error-page-masks-status    error_page shows another status than the one that happened
+  rate-limit-503             limit_req or limit_conn turns visitors away
+  auth-subrequest-broken     the location of auth_request answers what it must not
+  auth-basic-file-unreadable  nginx's workers cannot read the password file
+"""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+from functools import partial
+
+from fixer.analysis.case import Case
+from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.directives_in_effect import PlacedDirective, directives_for
+from fixer.analysis.evidence import file_line_text, line_text
+from fixer.analysis.nginx_errors import for_each_logged_route, logged_evidence, recent_lines_by_route
+from fixer.analysis.route_verdict import RouteVerdict, is_answered_by_config, is_closed
+from fixer.model.diagnosis import Finding, Repair, Verdict
+from fixer.model.facts import Evidence, Known
+from fixer.model.nginx_config import ErrorKind
+from fixer.model.snapshot import ErrorEvent, Nginx
+
+_FILE: frozenset[ErrorKind] = frozenset({"temp-file-failed"})       # `open()` of any file at the level crit
+_AUTH: frozenset[ErrorKind] = frozenset({"auth-request-failed"})
+_LIMITS: frozenset[ErrorKind] = frozenset({"limit-requests", "limit-connections"})
+_MISSING = 2        # errno: a missing password file is a 403, which is an answer
+_BAD_STATUS = 500
+
+
+def judge(case: Case) -> Verdict:
+    """Judge each route: does a check of its configuration fail, or does the configuration give the error on purpose?"""
+    findings, missing, ruled = for_each_logged_route(case, _FILE, partial(_password_file, case))
+    broken, _, seen = for_each_logged_route(case, _AUTH, partial(_auth_request, case))
+    return conclude([*findings, *broken, *_advice(case)], missing, [*ruled, *seen])
+
+
+def _nearest(case: Case, nginx: Nginx, judged: RouteVerdict, *names: str) -> PlacedDirective | None:
+    near = directives_for(case.snapshot, nginx, judged.facts.route)
+    return next((d for d in near if d.words[0] in names and len(d.words) > 1), None)
+
+
+def _place(case: Case, nginx: Nginx, placed: PlacedDirective) -> Evidence:
+    return Evidence("nginx-config", file_line_text(case.snapshot, nginx.node, placed.path, placed.line), placed.text)
+
+
+def _password_file(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEvent, ...],
+                   asked: bool) -> Finding | None:
+    """Return the finding that the workers cannot read the file of auth_basic; our own request has just shown it."""
+    placed = _nearest(case, nginx, judged, "auth_basic_user_file")
+    if placed is None or not asked or not isinstance(nginx.config, Known) or events[-1].errno in (None, _MISSING):
+        return None
+    path = posixpath.join(posixpath.dirname(nginx.conf_path), placed.words[1])
+    if f'"{path}"' not in events[-1].message:
+        return None
+    user = nginx.config.value.user or "nobody"
+    manual = (f"let {user}, the account of nginx's workers, read {path} and enter its folders: chgrp {user} {path}; "
+              f"chmod 640 {path}. No reload is needed")
+    summary = f"nginx's workers ({user}) cannot read the password file {path} of {judged.facts.route.location}"
+    return _fault(nginx, judged, ("auth-basic-file-unreadable", summary),
+                  (_place(case, nginx, placed), *logged_evidence(case, nginx, judged, events)),
+                  Repair("let-workers-read", "manual", f"let nginx read {path}", (), manual=manual))
+
+
+def _auth_request(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEvent, ...],
+                  asked: bool) -> Finding | None:
+    """Return the finding that auth_request gets an answer that it cannot use; None if its backend is at fault."""
+    placed, status = _nearest(case, nginx, judged, "auth_request"), events[-1].message.rpartition(" ")[2]
+    if placed is None or not asked or status >= str(_BAD_STATUS) or placed.words[1] == "off":
+        return None
+    guards = [other for other in case.verdicts.values() if nginx.serves(other.facts) and other.facts.route.asked_first
+              and other.facts.route.server_index == judged.facts.route.server_index
+              and other.facts.route.location.endswith(placed.words[1])]
+    if any(is_closed(case.endpoints[name]) for guard in guards for name in guard.facts.endpoints):
+        return None
+    lines = tuple(Evidence("nginx-config", file_line_text(case.snapshot, nginx.node, g.facts.route.source.file,
+                                                          g.facts.route.source.line), g.facts.route.pass_text)
+                  for g in guards[:1])
+    where = _place(case, nginx, placed).where
+    asks = f", which asks {lines[0].text} ({lines[0].where})" if lines else ""
+    manual = (f"let {placed.words[1]}{asks} answer 2xx to let visitors in, 401 or 403 to keep them out, or correct "
+              f"`{placed.text}` at {where}. Then run nginx -t and reload nginx")
+    summary = (f"nginx asks {placed.words[1]} before {judged.facts.route.location}, and gets {status}: it lets nobody "
+               "in and answers 500")
+    return _fault(nginx, judged, ("auth-subrequest-broken", summary),
+                  (_place(case, nginx, placed), *lines, *logged_evidence(case, nginx, judged, events)),
+                  Repair("correct-auth-request", "manual", f"correct {placed.words[1]}", (), manual=manual))
+
+
+def _fault(nginx: Nginx, judged: RouteVerdict, names: tuple[str, str], shown: tuple[Evidence, ...],
+           repair: Repair) -> Finding:
+    variant, summary = names
+    return Finding(cause=CAUSE.id, variant=variant, role="root", confidence="certain", summary=summary, detail=(),
+                   routes=(judged.facts.route.id,), service=None, node=nginx.node,
+                   evidence=tuple(dict.fromkeys(shown)), repairs=(repair,))
+
+
+def _advice(case: Case) -> Iterator[Finding]:
+    """Yield what the configuration does on purpose. Its evidence quotes no line of the log: it explains no failure."""
+    for nginx in case.snapshot.nginxes:
+        for judged in case.verdicts.values():
+            if nginx.serves(judged.facts):
+                yield from _on_purpose(case, nginx, judged)
+        for judged, events in recent_lines_by_route(case, nginx, _LIMITS).values():
+            placed = _nearest(case, nginx, judged, "limit_req", "limit_conn")
+            if placed is not None:
+                yield _told(nginx, judged, "rate-limit-503", _place(case, nginx, placed),
+                            f"`{placed.text}` turned {len(events)} requests for {judged.facts.route.location} away "
+                            "within a minute, on purpose")
+
+
+def _on_purpose(case: Case, nginx: Nginx, judged: RouteVerdict) -> Iterator[Finding]:
+    route, probes = judged.facts.route, judged.facts.probes.or_else(())
+    ends = [case.endpoints[name] for name in judged.facts.endpoints]
+    statuses = {probe.status or 0 for probe in probes}
+    sleeps = all(is_closed(end) for end in ends)        # then backend-down says both
+    if len(statuses) == 1 and min(statuses) >= _BAD_STATUS and isinstance(nginx.config, Known) and (
+            judged.state == "ok" and not sleeps and is_answered_by_config(judged, ends, nginx)):
+        for static in nginx.config.value.statics:
+            if static.returns in statuses and static.server_index == route.server_index:
+                source = static.source
+                text = line_text(case.snapshot, nginx.node, source.file, source.line) or f"return {static.returns};"
+                where = file_line_text(case.snapshot, nginx.node, source.file, source.line)
+                yield _told(nginx, judged, "gateway-error-from-config", Evidence("nginx-config", where, text),
+                            f"the configuration answers {route.location} with {static.returns} on purpose")
+                return
+    if judged.state == "degraded" and route.masked_by and statuses and max(statuses) < _BAD_STATUS and (
+            not judged.skipped_members):
+        placed = _nearest(case, nginx, judged, "error_page")
+        if placed is not None:
+            yield _told(nginx, judged, "error-page-masks-status", _place(case, nginx, placed),
+                        f"`{placed.text}` shows visitors of {route.location} another status than nginx got")
+
+
+def _told(nginx: Nginx, judged: RouteVerdict, variant: str, shown: Evidence, summary: str) -> Finding:
+    return Finding(cause=CAUSE.id, variant=variant, role="advice", confidence="certain", summary=summary, detail=(),
+                   routes=(judged.facts.route.id,), service=None, node=nginx.node,
+                   evidence=(shown, *judged.evidence[:1]))
+
+
+CAUSE = Cause(
+    id="error-from-config",
+    title="nginx's configuration gives the error: on purpose, or by a check that fails",
+    family="beyond the guide",
+    variants=("gateway-error-from-config", "error-page-masks-status", "rate-limit-503", "auth-subrequest-broken",
+              "auth-basic-file-unreadable"),
+    verdict=judge,
+    page=__doc__,
+)

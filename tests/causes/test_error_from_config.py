@@ -1,0 +1,173 @@
+"""error-from-config: errors that the configuration gives on purpose are advice, a check that cannot work is a fault."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fixer.diagnose.run_causes import diagnose
+from fixer.model.diagnosis import UNEXPLAINED, Diagnosis, Finding, RuledOut, Undetermined
+from fixer.model.facts import Known, Unknown
+from fixer.model.nginx_config import Span, StaticLocation
+from tests.causes.snapshot_builders import (
+    GOOD,
+    REFUSED,
+    SITE,
+    Scene,
+    at_level,
+    causes_of,
+    file,
+    finding_of,
+    healthy_scene,
+    listener,
+    probe,
+    roots,
+    service,
+    verdict_of,
+)
+
+CAUSE = "error-from-config"
+PAGE = probe(500, body="<center><h1>500 Internal Server Error</h1></center><hr><center>nginx</center>")
+CLOSED = probe(503, body="<center><h1>503 Service Temporarily Unavailable</h1></center><hr><center>nginx</center>")
+DENIED = 'open() "/etc/nginx/staff" failed (13: Permission denied)'
+UNEXPECTED = "auth request unexpected status: 404"
+
+
+def site(*lines: str, page: object = PAGE) -> Scene:
+    """A site whose location has these lines, and its page."""
+    scene = healthy_scene().answers(page)      # type: ignore[arg-type]
+    text = "server {\n    listen 80;\n    location / {\n" + "".join(f"        {line}\n" for line in lines)
+    start = len(text) + 8
+    scene.files = [file(SITE, f"{text}        proxy_pass http://127.0.0.1:8000;\n    }}\n}}\n",
+                        real_path="/etc/nginx/sites-available/shop")]
+    scene.route[0] = {"source": Span(SITE, text.count("\n") + 1, start, start + 10)}
+    return scene
+
+
+def logging(scene: Scene, message: str, errno: int | None = None, *, level: str = "error", count: int = 1) -> Scene:
+    scene.logs(message, errno, "", count=count)
+    scene.events = [at_level(event, level) for event in scene.events]
+    return scene
+
+
+def locked(message: str = DENIED, errno: int = 13, page: object = PAGE) -> Scene:
+    return logging(site("auth_basic staff;", "auth_basic_user_file staff;", page=page), message, errno, level="crit")
+
+
+def guarded(message: str = UNEXPECTED, page: object = PAGE) -> Scene:
+    return logging(site("auth_request /door;", page=page), message)
+
+
+def found(scene: Scene) -> Finding:
+    return finding_of(diagnose(scene.snapshot()), CAUSE)
+
+
+def is_healthy(diagnosis: Diagnosis) -> bool:
+    return diagnosis.verdict == "healthy" and not any(f.is_at_fault for f in diagnosis.findings)
+
+
+def test_hit_a_password_file_that_the_workers_cannot_read() -> None:
+    diagnosis = diagnose(locked().snapshot())
+    assert (roots(diagnosis), diagnosis.verdict) == ([CAUSE], "broken")
+    first = diagnosis.findings[0]
+    assert (first.variant, first.confidence) == ("auth-basic-file-unreadable", "certain")
+    assert first.evidence[0].where == f"{SITE}:5"
+    repair = first.repairs[0]
+    assert repair.risk == "manual" and "chgrp www-data /etc/nginx/staff; chmod 640 /etc/nginx/staff" in repair.manual
+
+
+@pytest.mark.parametrize("scene", [
+    locked(DENIED.replace("staff", "other")),                    # a file of a site
+    locked(page=GOOD),                                           # nginx can read it by now
+    locked('open() "/etc/nginx/staff" failed (2: No such file or directory)', 2),     # 403, which is an answer
+    logging(site("allow all;"), DENIED, 13, level="crit"),
+])
+def test_miss_other_files(scene: Scene) -> None:
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
+
+
+def test_hit_an_auth_request_that_gets_what_it_cannot_use() -> None:
+    diagnosis = diagnose(guarded().snapshot())
+    assert (roots(diagnosis), diagnosis.verdict) == ([CAUSE], "broken")
+    first = diagnosis.findings[0]
+    assert (first.variant, first.confidence, first.repairs[0].risk) == ("auth-subrequest-broken", "certain", "manual")
+    assert "gets 404" in first.summary and f"{SITE}:4" in first.repairs[0].manual
+
+
+def test_the_location_that_is_asked_is_named() -> None:
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:8000").with_service(service(), listener(8000, 200)).answers(PAGE)
+    one = guarded()
+    scene.files, scene.events = one.files, one.events
+    scene.route = {0: {**one.route[0], "auth": "/door"},
+                   1: {"location": "= /door", "asked_first": True, "internal": True, "pass_text": "http://127.0.0.1:8000/x"}}
+    scene.probes[1] = Unknown("internal")
+    assert "which asks http://127.0.0.1:8000/x" in found(scene).repairs[0].manual
+    scene.endpoint(1, listener=Known(None), tcp=Known(REFUSED), http=Known(REFUSED), listening_service=None)
+    assert CAUSE not in causes_of(diagnose(scene.snapshot()))         # its backend is down: that is the cause
+
+
+@pytest.mark.parametrize("scene", [
+    guarded("auth request unexpected status: 502"),              # the check's own backend fails
+    guarded(page=GOOD), logging(site(), UNEXPECTED), logging(site("auth_request off;"), UNEXPECTED),
+])
+def test_miss_an_auth_request(scene: Scene) -> None:
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
+
+
+def test_a_page_that_is_closed_on_purpose_is_advice() -> None:
+    scene = site(page=CLOSED)
+    scene.statics = (StaticLocation(0, "server", 503, Span(SITE, 2, 0, 6)),)
+    diagnosis = diagnose(scene.snapshot())
+    assert is_healthy(diagnosis)
+    first = finding_of(diagnosis, CAUSE)
+    assert (first.role, first.variant, first.repairs) == ("advice", "gateway-error-from-config", ())
+    assert first.evidence[0].where == f"{SITE}:2"
+
+
+@pytest.mark.parametrize(("line", "said"), [
+    ("limit_req zone=z;", 'limiting requests, excess: 0.988 by zone "z"'),
+    ("limit_conn lc 1;", 'limiting connections by zone "lc"'),
+])
+def test_a_limit_is_advice(line: str, said: str) -> None:
+    diagnosis = diagnose(logging(site(line, page=GOOD), said, count=3).snapshot())
+    assert is_healthy(diagnosis)
+    first = finding_of(diagnosis, CAUSE)
+    assert (first.role, first.variant) == ("advice", "rate-limit-503") and f"`{line}` turned 3 requests" in first.summary
+
+
+def test_a_limit_hides_no_other_failure() -> None:
+    scene = logging(site("limit_req zone=z;", page=GOOD), 'limiting requests, excess: 0.988 by zone "z"')
+    scene.logs("upstream prematurely closed connection", None, "reading response header from upstream", ago=300.0)
+    assert UNEXPLAINED in [f.cause for f in diagnose(scene.snapshot()).findings]
+
+
+def test_an_error_page_that_hides_the_failure_is_advice_beside_its_cause() -> None:
+    scene = site("error_page 502 =200 /sorry.html;", page=GOOD).endpoint(
+        listener=Known(None), tcp=Known(REFUSED), http=Known(REFUSED), listening_service=None)
+    scene.route[0]["masked_by"] = "error_page 502 =200"
+    scene.logs("connect() failed (111: Connection refused)", 111, "connecting to upstream")
+    scene.nginx["config_mtime"] = Known(0.0)
+    diagnosis = diagnose(scene.snapshot())
+    assert diagnosis.verdict == "degraded" or diagnosis.verdict == "broken"
+    shown = [f for f in diagnosis.findings if f.cause == CAUSE]
+    assert [(f.role, f.variant) for f in shown] == [("advice", "error-page-masks-status")]
+
+
+def test_miss_a_healthy_site() -> None:
+    for scene in (healthy_scene(), site("limit_req zone=z;", "auth_request /door;", "error_page 502 /x;", page=GOOD)):
+        diagnosis = diagnose(scene.snapshot())
+        assert is_healthy(diagnosis) and isinstance(verdict_of(diagnosis, CAUSE), RuledOut)
+
+
+def test_unknown_where_nginx_s_log_could_not_be_read() -> None:
+    scene = locked()
+    scene.nginx["errors"] = Unknown("not root")
+    verdict = verdict_of(diagnose(scene.snapshot()), CAUSE)
+    assert isinstance(verdict, Undetermined) and "not root" in verdict.missing[0]
+
+
+def test_a_configuration_that_was_not_read_says_nothing() -> None:
+    made = locked().snapshot()
+    unread = replace(made, nginxes=(replace(made.nginxes[0], config=Unknown("not root")),))
+    assert isinstance(verdict_of(diagnose(unread), CAUSE), RuledOut)
