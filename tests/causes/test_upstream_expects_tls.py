@@ -154,7 +154,7 @@ CLOSED_LINE = "upstream prematurely closed connection"
 
 
 def uncertified(heard: Any = CLOSED, argv: tuple[str, ...] = DEMANDS, line: str = CLOSED_LINE, **route: Any) -> Scene:
-    made = Scene().with_service(service(argv=argv), listener(8000, 200)).answers(BAD_GATEWAY)
+    made = Scene().with_service(service(argv=argv, runtime=argv[0].rpartition("/")[2]), listener(8000, 200)).answers(BAD_GATEWAY)
     page = made.files[0]
     data = page.data.replace(b"http://", b"https://")
     made.files = [replace(page, data=data)]
