@@ -48,6 +48,7 @@ from fixer.analysis.evidence import config_evidence, endpoint_text
 from fixer.analysis.nginx_errors import Kinds, events_for, routes_text, symptom_evidence
 from fixer.findings.configured_scheme import configured_scheme_finding
 from fixer.findings.tls_handshake import FILE_PATH, location_directives_repair
+from fixer.formats.application_servers import server_of
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import ProbeResult, Service, needs_tls
@@ -105,7 +106,6 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
 
 
 # The backend demands a certificate of its clients.
-_DEMANDED = {"--ssl-cert-reqs": "2", "--cert-reqs": "2"}        # of uvicorn, of gunicorn: ssl.CERT_REQUIRED
 _ALERTS = ("alert certificate required", "alert bad certificate")
 _ALERTED: Kinds = CUT_OFF | {"tls-handshake", "read-failed", "reset-while-sending"}
 _REFUSING_ERRORS = frozenset({"closed", "reset", "tls", "permission"})      # the last: an alert after the handshake
@@ -142,10 +142,11 @@ def _uncertified_finding(case: Case, trouble: FailingAddress) -> Finding | None:
 
 def _demand_of(service: Service | None) -> Evidence | None:
     """Return the option of its command that demands a certificate."""
-    words = () if service is None else service.argv
-    given = {*words, *(f"{option}={value}" for option, value in pairwise(words))}
-    return next((Evidence("process", service.name, f"{option} {value}") for option, value in _DEMANDED.items()
-                 if service is not None and f"{option}={value}" in given), None)
+    if service is None:
+        return None
+    option, value = server_of(service.runtime).client_certificate
+    given = {*service.argv, *(f"{word}={following}" for word, following in pairwise(service.argv))}
+    return Evidence("process", service.name, f"{option} {value}") if option and f"{option}={value}" in given else None
 
 
 def _certificate_repair(case: Case, trouble: FailingAddress, family: str, who: str) -> Repair:

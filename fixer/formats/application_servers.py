@@ -91,6 +91,7 @@ class ApplicationServer:
     detach_option: str = ""            # the short options for running in the background and for the pid file
     pid_option: str = ""
     tls_options: tuple[str, ...] = ()  # any of them makes it speak TLS; empty if other things can, or nothing is known
+    client_certificate: tuple[str, str] = ("", "")     # the option, and its value, that demands one of each client
     log: ServerLog = ServerLog()
     idle: IdleLimit | None = None      # None: unknown
 
@@ -104,18 +105,21 @@ APPLICATION_SERVERS: Mapping[str, ApplicationServer] = {
         Dialect(("--host",), ("--port",), (), ("--uds",), ("--workers",), ("UVICORN_HOST", "UVICORN_PORT"),
                 ("UVICORN_WORKERS", "WEB_CONCURRENCY"), _LOOPBACK), ("uvicorn.__main__",),
         package="uvicorn", appends_host=True, is_ipv6_only=True, notifies_systemd=False,
-        tls_options=("--ssl-certfile", "--ssl-keyfile"), log=_UVICORN, idle=IdleLimit("--timeout-keep-alive", 5.0)),
+        tls_options=("--ssl-certfile", "--ssl-keyfile"), client_certificate=("--ssl-cert-reqs", "2"),
+        log=_UVICORN, idle=IdleLimit("--timeout-keep-alive", 5.0)),
     "fastapi": ApplicationServer(
         Dialect(("--host",), ("--port",), (), (), ("--workers",), ("", "PORT"), ("WEB_CONCURRENCY",), (ANY_IPV4, 8000)),
         appends_host=True, is_ipv6_only=True, notifies_systemd=False, log=_UVICORN, idle=IdleLimit("", 5.0)),
     "gunicorn": ApplicationServer(
         Dialect((), (), ("-b", "--bind"), (), ("-w", "--workers"), ("", ""), ("WEB_CONCURRENCY",), _LOOPBACK),
         ("gunicorn.app.wsgiapp",), package="gunicorn", detach_option="-D", pid_option="-p",
-        tls_options=("--certfile", "--keyfile"), log=_GUNICORN, idle=IdleLimit("--keep-alive", 2.0, "keepalive")),
+        tls_options=("--certfile", "--keyfile"), client_certificate=("--cert-reqs", "2"),
+        log=_GUNICORN, idle=IdleLimit("--keep-alive", 2.0, "keepalive")),
     "hypercorn": ApplicationServer(
         Dialect((), (), ("-b", "--bind"), (), ("-w", "--workers"), default=_LOOPBACK),
         ("hypercorn.__main__",), package="hypercorn", is_ipv6_only=True, notifies_systemd=False,
-        tls_options=("--certfile", "--keyfile"), log=_RUNNING, idle=IdleLimit("--keep-alive", 5.0)),
+        tls_options=("--certfile", "--keyfile"), client_certificate=("--verify-mode", "CERT_REQUIRED"),
+        log=_RUNNING, idle=IdleLimit("--keep-alive", 5.0)),
     "daphne": ApplicationServer(
         Dialect(("-b", "--bind"), ("-p", "--port"), (), ("-u", "--unix-socket"), default=_LOOPBACK),
         package="daphne", is_ipv6_only=True, notifies_systemd=False, log=_LISTENING),

@@ -186,7 +186,8 @@ def test_one_of_the_two_files_is_not_enough() -> None:
     assert not finding_of(diagnose(uncertified().snapshot(), only), CAUSE).repairs[0].steps
 
 
-@pytest.mark.parametrize("argv", [("uvicorn", "app:app", "--ssl-cert-reqs=2"), ("gunicorn", "--cert-reqs", "2", "app:app")])
+@pytest.mark.parametrize("argv", [("uvicorn", "app:app", "--ssl-cert-reqs=2"), ("gunicorn", "--cert-reqs", "2", "app:app"),
+                                  ("hypercorn", "--verify-mode", "CERT_REQUIRED", "app:app")])
 def test_hit_whatever_the_form_of_the_option(argv: tuple[str, ...]) -> None:
     assert roots(diagnose(uncertified(argv=argv).snapshot())) == [CAUSE]
 
