@@ -54,9 +54,9 @@ def run_job(name: str, job: str, known: Mapping[str, str], place: Path, done: Co
         if "run" in step and not step["run"].startswith("python -m pip install") and step.get("if") != "failure()" \
                 and step["run"] not in done:
             own = {key: filled(value, known) for key, value in step.get("env", {}).items()}
-            done = subprocess.run(["bash", "-e", "-o", "pipefail", "-c", filled(step["run"], known)], cwd=place,
-                                  env={**env, **own, **more}, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, f"{step['run']}\n{done.stdout}{done.stderr}"
+            ended = subprocess.run(["bash", "-e", "-o", "pipefail", "-c", filled(step["run"], known)], cwd=place,
+                                   env={**env, **own, **more}, capture_output=True, text=True, check=False)
+            assert ended.returncode == 0, f"{step['run']}\n{ended.stdout}{ended.stderr}"
 
 
 @pytest.mark.parametrize("name", NAMES)
