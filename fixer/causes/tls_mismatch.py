@@ -7,7 +7,6 @@ By hand
   proxy_ssl_protocols TLSv1.2 TLSv1.3;                           # in that location
   nginx -t && nginx -s reload
   ls -l FILE                                                     # `cannot load certificate "FILE"`: is it there?
-
   openssl s_client -connect 127.0.0.1:8443 </dev/null            # does it hang up on everybody? then read its own log
 
 What it is

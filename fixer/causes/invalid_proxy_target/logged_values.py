@@ -161,7 +161,7 @@ def _complete_url(case: Case, nginx: Nginx, route: Route, set_by: tuple[PlacedDi
     if one is None or one.words[0] != "set" or route.kind != "proxy_pass" or len(one.words) != 3 or (
             not route.pass_text.startswith("$") or "$" in one.words[2]):
         return None
-    url = parse_url(one.directive.args[1])
+    url = parse_url(one.directive.args[1], b"proxy_pass")
     if url.scheme is not None or not url.authority.host or (url.authority.port or 0) < 0 or "/" in one.words[2][:1]:
         return None
     need = Need(_SCHEME_KEY, "choice", f"how {one.words[2]} is to be asked", choices=("http", "https"), default="http")
