@@ -192,7 +192,7 @@ def sshd_lab(word: str, stack: Stack, seed: int, noise: int = 0) -> Iterator[Lab
     if stack == "host":
         tag = sshd_machines.build_image() + "-python"       # that image hides its python3; the lab's machine needs it
         docker("build", "-q", "-t", tag, "-", data=f"FROM {sshd_machines.build_image()}\nRUN ln -s python3.13 /usr/bin/python3\n".encode())
-        images.ensure = lambda say, names=images.IMAGE_NAMES: {**kept(say, names), "machine": tag}
+        images.ensure = lambda say, names=images.IMAGE_NAMES, nginx="": {**kept(say, names, nginx), "machine": tag}
     try:
         lab = lab_up(word, stack, seed, lambda _: None, noise=noise).lab
     finally:
