@@ -10,6 +10,8 @@ from fixer.model.service import Service
 
 _PATH_ERRORS = (
     regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*Error: \[Errno (?P<errno>1|2|13|20|21|30)\] [^:]{1,60}: '(?P<path>/[^']+)'"),
+    # Python itself, of the script that its command names
+    regex(r"^\S{1,200}: can't open file '(?P<path>/[^']+)': \[Errno (?P<errno>1|2|13|20|21)\] "),
     regex(r"^(?:Error: )+'(?P<path>/[^']+)' isn't writable \[(?P<name>FileNotFoundError|PermissionError)\("),
     regex(r"^(?:Uncaught )?Error: (?P<name>EACCES|EISDIR|ENOENT|EPERM|EROFS): [^,]{1,60}, \w+ '(?P<path>/[^']+)'"),
 )

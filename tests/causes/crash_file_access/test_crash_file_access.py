@@ -50,6 +50,8 @@ READONLY = "sqlite3.OperationalError: attempt to write a readonly database"
     (("Error: Error: '/var/log/shop/e.log' isn't writable [FileNotFoundError(2, 'No such file or directory')]",),
      "start-file-missing", "/var/log/shop/e.log is not there"),
     (("Error: EACCES: permission denied, open '/srv/shop/data.json'",), "start-file-denied", "/srv/shop/data.json"),
+    (("python3: can't open file '/srv/shop/main.py': [Errno 2] No such file or directory",), "start-file-missing",
+     "/srv/shop/main.py is not there"),
     ((*HEAD[:2], '    DB = sqlite3.connect("/srv/shop/a.db")', "         ~~~~~^^^^", SQLITE), "start-file-missing",
      "/srv/shop/a.db is not there"),
     ((*HEAD[:2], "    DB = connect('file:/srv/shop/a.db?mode=rw', uri=True)", READONLY), "start-file-denied",
