@@ -76,13 +76,13 @@ def start_arguments(service: Service) -> tuple[str, ...]:
 
 # Missing modules: the name in the last log line, and the files that could define it. Pure.
 _MODULE_NOT_FOUND = regex(r"Could not import module \"(?P<asgi>[\w.]+)\"|No module named '(?P<name>[\w.]+)'"
-                 r"|Cannot load application from '(?P<target>[\w.]+):")
+                 r"|Cannot load application from '(?P<target>[\w.]+):|Cannot find module '(?P<file>/[^'\s]+)'")
 
 _FOLDER_OPTIONS = ("--app-dir", "--chdir", "--pythonpath")  # of uvicorn, of gunicorn
 
 
 def find_missing_module(text: str) -> str:
-    """Return the dotted name of the module that a line reports as missing; empty for none."""
+    """Return the dotted name of the module that a line reports as missing, or the path of Node; empty for none."""
     match = _MODULE_NOT_FOUND.search(text)
     return next((name for name in match.groups() if name), "") if match is not None else ""
 
@@ -95,6 +95,8 @@ def module_parent_folders(directory: str, module: str) -> tuple[str, ...]:
 
 def module_files(directory: str, module: str) -> tuple[str, ...]:
     """Return the possible files of a module: a file, or a package folder."""
+    if module.startswith("/"):
+        return (module,)
     place = posixpath.join(directory, *module.split("."))
     return f"{place}.py", f"{place}/__init__.py"
 

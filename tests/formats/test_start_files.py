@@ -78,6 +78,7 @@ def test_the_words_of_a_start_hold_each_once_with_the_values_of_options() -> Non
 @pytest.mark.parametrize(("text", "module"), [
     ('ERROR:    Error loading ASGI app. Could not import module "app.main".', "app.main"),
     ("ModuleNotFoundError: No module named 'shop.core'", "shop.core"),
+    ("Error: Cannot find module '/srv/shop/office.js'", "/srv/shop/office.js"), ("Error: Cannot find module 'express'", ""),
     ("Error: Cannot load application from 'shop.wsgi:app'", "shop.wsgi"), ("ImportError: cannot import name 'x'", ""), ("", ""),
 ])
 def test_the_module_that_was_not_found(text: str, module: str) -> None:
@@ -88,6 +89,7 @@ def test_where_a_module_is_looked_for() -> None:
     assert module_parent_folders("/srv", "a.b.c") == ("/srv", "/srv/a", "/srv/a/b")
     assert module_parent_folders("/srv", "a") == ("/srv",)
     assert module_files("/srv", "a.b") == ("/srv/a/b.py", "/srv/a/b/__init__.py")
+    assert module_files("/srv", "/opt/a.js") == ("/opt/a.js",)
 
 
 @pytest.mark.parametrize(("command", "start", "expected"), [

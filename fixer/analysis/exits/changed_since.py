@@ -112,11 +112,13 @@ def present_module_evidence(snapshot: Snapshot, crash: FailedRun, text: str) -> 
     A file that was moved away and back keeps its time of change."""
     service, module = crash.service, find_missing_module(text)
     node = find_node(snapshot, service.node)
-    if not module or node is None or service.container is not None or service.runtime not in APPLICATION_SERVERS or \
-            not service.start_folder.startswith("/"):
+    if not module or node is None or service.container is not None:
+        return None
+    if not module.startswith("/") and (service.runtime not in APPLICATION_SERVERS
+                                       or not service.start_folder.startswith("/")):
         return None
     stats = dict(node.files)
-    for path in (path for folder in module_folders(service.argv, service.start_folder)
+    for path in (path for folder in module_folders(service.argv, service.start_folder or "/")
                  for path in module_files(folder, module)):
         if path in stats and stats[path].end.kind == "file":
             return Evidence("file", path, "exists now")

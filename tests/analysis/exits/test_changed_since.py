@@ -126,6 +126,16 @@ def test_a_script_searches_its_own_folder_and_not_where_it_starts() -> None:
     assert "is there now" not in found(looked(scene, **{"/srv/shop/nowhere.py": 9000.0})).summary
 
 
+@pytest.mark.parametrize(("path", "there"), [("/srv/shop/office.js", True), ("/srv/shop/office.mjs", False)])
+def test_a_file_of_node_that_was_moved_away_and_back_needs_a_start(path: str, there: bool) -> None:
+    lines = (STARTED, "Error: Cannot find module '/srv/shop/office.js'", "    at node:internal/modules/cjs/loader:1143:15")
+    scene = crashed(*lines, argv=("/usr/bin/node", "/srv/shop/office.js"), runtime="node",
+                    unit_changes={"working_directory": "/srv/shop"})
+    first = found(looked(scene, **{path: 9000.0}))
+    assert (f"{path} is there now, but the service was not started again" in first.summary) is there
+    assert (first.confidence, first.repairs[0].id == "start-service") == (("likely", True) if there else ("certain", False))
+
+
 LIMIT = ("backend.service: Start request repeated too quickly.", "backend.service: Failed with result 'start-limit-hit'.")
 LOST = 'ERROR:    Error loading ASGI app. Could not import module "app.nowhere".'
 
