@@ -112,8 +112,8 @@ def _auth_request(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[
     asks = f", which asks {lines[0].text} ({lines[0].where})" if lines else ""
     manual = (f"let {placed.words[1]}{asks} answer 2xx to let visitors in, 401 or 403 to keep them out, or correct "
               f"`{placed.text}` at {where}. Then run nginx -t and reload nginx")
-    summary = (f"nginx asks {placed.words[1]} before {judged.facts.route.location}, and gets {status}: it lets nobody "
-               "in and answers 500")
+    summary = (f"nginx asks {placed.words[1]} before {judged.facts.route.location}, and gets {status}: it rejects "
+               "every visitor with 500")
     return _fault(nginx, judged, ("auth-subrequest-broken", summary),
                   (_place(case, nginx, placed), *lines, *logged_evidence(case, nginx, judged, events)),
                   Repair("correct-auth-request", "manual", f"correct {placed.words[1]}", (), manual=manual))

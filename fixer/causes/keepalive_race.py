@@ -16,7 +16,8 @@ What it is
 Why nginx says 502
   The backend has closed the connection and never reads the request: `upstream prematurely closed connection while
   reading response header from upstream`, or `recv() failed (104: Connection reset by peer)`. nginx tries a GET again on
-  another connection, and nobody notices. It does not repeat a POST, which may have been carried out: 502 after 0 s.
+  another connection, and visitors notice nothing. It does not repeat a POST, which may have been carried out: 502 after
+  0 s.
 
 How it is told apart
   Few requests fail, nearly all of them POST, at once, while the backend runs, was not restarted and answers. Its time
@@ -257,7 +258,7 @@ def _repair(case: Case, nginx: Nginx, judged: RouteVerdict, kept: KeptConnection
     raised = f"{option.option} {max(75, int(kept.seconds) + 15)}" if option is not None and option.option else ""
     by_hand = f"write `keepalive_timeout {value};` into the upstream block at {kept.source.file}:{kept.source.line}"
     other = f", or start {idle.service.name} with {raised}" if raised else ""
-    edit = NotEditable("nobody may have noticed") if not is_seen else NotEditable(
+    edit = NotEditable("visitors may not have noticed it") if not is_seen else NotEditable(
         f"{idle.seconds:g} s are too short") if idle.seconds < _MIN_SECONDS else set_directives(
         case.snapshot, nginx, [DirectiveValue(replace(judged.facts.route, source=kept.source), "keepalive_timeout",
                                               value)], title)

@@ -10,8 +10,8 @@ By hand
 
 What it is
   A load balancer can write the visitor's address before a connection's first byte (the PROXY protocol). The port that
-  it leads to is told so: `listen … proxy_protocol` in nginx, `accept-proxy` in HAProxy. From then on that port takes
-  nobody else. `proxy_pass` never writes such a header; only servers of `stream` do (`proxy_protocol on`).
+  it leads to is configured for that: `listen … proxy_protocol` in nginx, `accept-proxy` in HAProxy. That port then
+  takes no other connection. `proxy_pass` never writes such a header; only servers of `stream` do (`proxy_protocol on`).
 
 Why nginx says 502
   The backend misses the header and closes the connection: `upstream prematurely closed connection while reading

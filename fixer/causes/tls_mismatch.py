@@ -14,7 +14,7 @@ What it is
   takes only old ones that nginx does not offer by itself. Or nginx shows its backend a certificate whose file a
   variable names (`proxy_ssl_certificate $file`), and that file is gone, or its workers may not read it: it is read at
   each request, so nginx -t does not see it. Or the backend takes the connection and ends it, or keeps silent, before
-  the handshake is done: an allow list, a limit, a balancer that has nobody behind it.
+  the handshake is done: an allow list, a limit, a balancer without members.
 
 Why nginx says 502
   `SSL_do_handshake() failed (SSL: error:…:tlsv1 alert protocol version:SSL alert number 70) while SSL handshaking to
@@ -91,7 +91,7 @@ def _lost_file_finding(case: Case, nginx: Nginx, judged: RouteVerdict, events: t
     service = service_of_route(case, judged)
     denied = _DENIED in message
     why = "its workers may not read it" if denied else "it is not there"
-    manual = (f"let nginx's workers read {file}, and nobody else" if denied else
+    manual = (f"let nginx's workers read {file}, and no other account" if denied else
               f"put the file {file} back, readable for nginx's workers, or correct the variable that names it "
               f"({', '.join(f'{name} {value}' for name, value in variables.items())})")
     return Finding(
@@ -123,7 +123,7 @@ def _no_handshake_finding(case: Case, nginx: Nginx, judged: RouteVerdict, events
     who = service.name if service is not None else f"the backend at {', '.join(end.written for end in ends[:3])}"
     what = "ends" if closes else "does not answer"
     manual = (f"{who} takes the connection and {what} the handshake, with every server name and with none. Read its "
-              "own log, and what it was told of its clients (an allow list, a limit, a balancer without members). This "
+              "own log, and its settings for clients (an allow list, a limit, a balancer without members). This "
               f"must succeed on nginx's machine: openssl s_client -connect {ends[0].written}")
     return Finding(
         cause=CAUSE.id, variant="tls-peer-closed" if closes else "tls-handshake-timeout", role="root",

@@ -12,7 +12,7 @@ By hand
 What it is
   One address can serve many names over TLS. The client says in its first message which one it means (SNI); browsers and
   curl always do. nginx does not, unless `proxy_ssl_server_name on` says so. CDNs, ingresses, Caddy, and another nginx
-  with `ssl_reject_handshake on` have no certificate for a client that names nobody.
+  with `ssl_reject_handshake on` have no certificate for a client that sends no name.
 
 Why nginx says 502
   The backend ends the handshake: `SSL_do_handshake() failed (SSL: error:…:tlsv1 unrecognized name:SSL alert number 112)

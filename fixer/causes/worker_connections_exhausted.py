@@ -2,7 +2,7 @@
 nginx logs `N worker_connections are not enough` at the level alert. Raise the number, within the limit of open files.
 
 By hand
-  grep 'worker_connections are not enough' /var/log/nginx/error.log    # not `reusing connections`: that refuses nobody
+  grep 'worker_connections are not enough' /var/log/nginx/error.log  # `reusing connections` refuses no visitor
   ss -tnp | grep -c nginx    # how many connections are open now?
   nginx -T 2>/dev/null | grep -n 'worker_connections\\|worker_rlimit_nofile'
   grep 'open files' /proc/$(pgrep -f 'nginx: worker' | head -n 1)/limits    # each connection needs a file
