@@ -40,6 +40,7 @@ Variants
   firewall-drops-data      the connection opens, and a rule drops what follows
   kernel-syn-timeout       a rule drops the connection, and the kernel gives up before nginx does
   docker-user-chain-block  a rule in the Docker host's chain DOCKER-USER
+  docker-host-input-block  a rule of the Docker host for what reaches the host itself, from nginx's container
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ def _variant(block: FilterMatch) -> str | None:
     if block.hit.rejects or block.is_length or block.is_icc:
         return None
     if block.node == ENGINE:
-        return "docker-user-chain-block"
+        return "docker-host-input-block" if block.is_to_docker_host else "docker-user-chain-block"
     if block.hit.packet.stage == "data":
         return "firewall-drops-data"
     return "kernel-syn-timeout" if block.symptom == "kernel-silent" else "firewall-drop"
@@ -71,7 +72,8 @@ CAUSE = Cause(
     id="firewall-drop",
     title="a packet filter drops what nginx sends to the backend",
     family="network, firewall, SELinux",
-    variants=("firewall-drop", "firewall-drops-data", "kernel-syn-timeout", "docker-user-chain-block"),
+    variants=("firewall-drop", "firewall-drops-data", "kernel-syn-timeout", "docker-user-chain-block",
+              "docker-host-input-block"),
     verdict=judge,
     page=__doc__,
 )

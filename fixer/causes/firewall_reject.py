@@ -29,6 +29,7 @@ Variants
   firewall-reject          a rule rejects the connection: connection refused
   firewall-reject-113      a rule rejects the connection: no route to host
   docker-user-chain-block  a rule in the Docker host's chain DOCKER-USER
+  docker-host-input-block  a rule of the Docker host for what reaches the host itself, from nginx's container
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def _variant(block: FilterMatch) -> str | None:
     if not block.hit.rejects or block.is_length or block.is_icc:
         return None
     if block.node == ENGINE:
-        return "docker-user-chain-block"
+        return "docker-host-input-block" if block.is_to_docker_host else "docker-user-chain-block"
     return "firewall-reject" if block.symptom == "refused" else "firewall-reject-113"
 
 
@@ -58,7 +59,8 @@ CAUSE = Cause(
     id="firewall-reject",
     title="a packet filter rejects nginx's connections to the backend",
     family="network, firewall, SELinux",
-    variants=("firewall-reject", "firewall-reject-113", "docker-user-chain-block"),
+    variants=("firewall-reject", "firewall-reject-113", "docker-user-chain-block",
+              "docker-host-input-block"),
     verdict=judge,
     page=__doc__,
 )

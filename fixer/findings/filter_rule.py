@@ -15,9 +15,13 @@ from fixer.analysis.packet_filter.matching_rules import (
     filter_match_text,
     uncertain_filter_matches,
 )
-from fixer.model.diagnosis import Finding, Verdict
+from fixer.model.diagnosis import Effect, Finding, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.repairs.packet_filter_rules import filter_repairs
+
+_EFFECTS: tuple[Effect, ...] = ("nothing-listens", "no-answer", "stale-config")
+# a rejected connection to the Docker host looks like one to a port at which no program of it listens
+_HOST_EFFECTS: tuple[Effect, ...] = (*_EFFECTS, "wrong-place")
 
 
 def judge_filters(case: Case, cause: str, variant: Callable[[FilterMatch], str | None]) -> Verdict:
@@ -70,5 +74,5 @@ def filter_finding(case: Case, cause: str, variant: str, block: FilterMatch) -> 
         cause=cause, variant=variant, role="root", confidence="certain", summary=filter_match_text(block),
         detail=(f"needed by {routes_text(trouble)}",), routes=trouble.route_ids, service=None, node=block.node,
         evidence=tuple(dict.fromkeys(evidence)), repairs=filter_repairs(case, block),
-        effects=("nothing-listens", "no-answer", "stale-config"),
+        effects=_HOST_EFFECTS if block.is_to_docker_host else _EFFECTS,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fixer.formats.docker_conventions import is_docker_host
 from fixer.model.facts import Known
 from fixer.model.query import Query
 from fixer.nginx.error_kinds import CONNECT_FAILED, READ_TIMEOUT
@@ -37,13 +38,15 @@ def packet_queries(look: Look) -> Iterator[tuple[str, Query]]:
 
 
 def _is_blocked(site: Site, look: Look) -> bool:
-    """Return whether packets to an address may be blocked: it fails, and not because nothing listens."""
+    """Return whether packets to an address may be blocked: it fails, and not because nothing listens. Which programs of
+    the Docker host listen is unknown if nginx is in a container: there a refusal may come from a filter, too."""
     plan = look.plan(site)
     addresses = {a.id: a for a in site.addresses if a.server.unix is None and a.ips}
     for key, address in addresses.items():
         result = probe_result(site.view.node.answers.get(plan.by_address[key])) if key in plan.by_address else None
         if isinstance(result, Known) and result.value.error in _BLOCKED_ERRORS and (
-                result.value.error != "refused" or _has_listener(address, site, look)):
+                result.value.error != "refused" or _has_listener(address, site, look)
+                or (ENGINE in look.views and is_docker_host(address.server.host, address.ips, look.containers))):
             return True
     logged = any(event.kind in _BLOCKED_KINDS for event in recent_failures(site)[-20:])
     return logged and bool(addresses) and all(_has_listener(a, site, look) for a in addresses.values())

@@ -23,6 +23,12 @@ _TOOLS = (
     ("f2b-", "fail2ban", "fail2ban-client status; fail2ban-client unban ADDRESS"),
     ("firewalld", "firewalld", "firewall-cmd --list-all; firewall-cmd --permanent --add-rich-rule=…"),
 )
+# The one rule of such a tool that lets packets of one bridge and its subnet in at one port, before all other rules.
+_TOOL_RULES = {
+    "ufw": "ufw prepend allow in on {bridge} to any port {port} proto tcp",
+    "firewalld": "firewall-cmd --permanent --add-rich-rule='rule priority=-1 family={family} source address={subnet} "
+                 "port port={port} protocol=tcp accept' && firewall-cmd --reload",
+}
 
 
 def filter_repairs(case: Case, block: FilterMatch) -> tuple[Repair, ...]:
@@ -36,7 +42,8 @@ def filter_repairs(case: Case, block: FilterMatch) -> tuple[Repair, ...]:
         return (Repair("change-firewall", "manual", f"allow the connection in {filling.name}", (), manual=text),)
     owner = _owning_tool(case, block)
     if owner is not None:
-        text = f"{owner[0]} created this rule and would add it again: {owner[1]}"
+        text = _own_tool_rule(case, block, owner[0]) or (
+            f"{owner[0]} created this rule and would add it again: {owner[1]}")
         return (Repair("change-firewall", "manual", f"allow the connection in {owner[0]}", (), manual=text),)
     accept = _allow_connection_repair(case, block)
     if rule is not None and rule.is_complete and _is_only_about_nginx(block, rule):
@@ -53,6 +60,21 @@ def _owning_tool(case: Case, block: FilterMatch) -> tuple[str, str] | None:
     if block.hit.rule is None and isinstance(filters, Known):
         names += [other.name for other in filters.value.chains if other.tool == chain.tool]
     return next(((tool, how) for mark, tool, how in _TOOLS if any(name.startswith(mark) for name in names)), None)
+
+
+def _own_tool_rule(case: Case, block: FilterMatch, tool: str) -> str:
+    """Return the command that lets nginx's container in at that port of the Docker host, and nobody else; or empty."""
+    box, fields = container_of(case.snapshot, block.failing_address.nginx.node), block.hit.packet.fields
+    bridge, port = fields.get("iif", ""), block.failing_address.endpoint.port
+    subnets = dict(box.subnets) if box is not None else {}
+    names = [name for name, device in (box.bridges if box is not None else ()) if device == bridge]
+    subnet = next((subnets[name] for name in names if name in subnets), "")
+    command = _TOOL_RULES.get(tool, "") if block.is_to_docker_host and bridge else ""
+    if not command or ("{subnet}" in command and not subnet):
+        return ""
+    family = "ipv6" if ":" in subnet else "ipv4"
+    return (f"{tool} created this rule and would add it again. On the Docker host, add one rule for this network and "
+            f"port: {command.format(bridge=bridge, port=port, subnet=subnet, family=family)}")
 
 
 def _filter_container(snapshot: Snapshot, block: FilterMatch) -> Container | None:
@@ -163,7 +185,7 @@ def _accept_rule_text(case: Case, block: FilterMatch) -> str:
     sport = "sport" in fields
     port, address = fields["sport" if sport else "dport"], fields["saddr" if sport else "daddr"]
     other = fields.get("daddr" if sport else "saddr", "")
-    if block.node == ENGINE and "iif" in fields:
+    if block.node == ENGINE and ("iif" in fields or "oif" in fields):
         # a recreated container may get another address: name only one that the rule itself uses
         named = {m.key for m in block.hit.rule.matches} if block.hit.rule is not None else set()
         address = address if ("saddr" if sport else "daddr") in named else ""

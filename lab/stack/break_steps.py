@@ -17,7 +17,7 @@ from lab.scenario.templates import Value, fill_deep
 from lab.stack import docker_engine, lab_files, service_control
 from lab.stack.disk import write_folder, write_machine
 from lab.stack.docker_command import docker
-from lab.stack.docker_user_rules import insert_rule
+from lab.stack.docker_host_rules import insert_rule
 from lab.stack.fixer_command import fixer_outside
 from lab.stack.lab_records import save_record
 from lab.stack.running_lab import Lab, reload_nginx, wait_for, wait_until_booted

@@ -10,7 +10,7 @@ from lab.paths import extra_scenarios_root, state_label, use_extra_scenarios
 from lab.scenario.catalog import is_scenario_or_alias, scenario_folders
 from lab.stack import lab_records
 from lab.stack.docker_command import existing_lab_ids, require_docker, state_folders_of_labs
-from lab.stack.docker_user_rules import lab_ids_in, read_rules
+from lab.stack.docker_host_rules import lab_ids_in, read_all_rules
 from lab.stack.lab_records import LabRecord
 from lab.stack.running_lab import Lab
 
@@ -70,7 +70,7 @@ def _match_lab(word: str) -> Lab:
 def find_id(word: str) -> str:
     """Return the id for `down`, which also removes labs without a record."""
     require_docker()
-    if word in existing_lab_ids() or (lab_records.load_record(word) is None and word in lab_ids_in(read_rules())):
+    if word in existing_lab_ids() or (lab_records.load_record(word) is None and word in lab_ids_in(read_all_rules())):
         return word
     return find_lab(word).id
 
@@ -88,7 +88,7 @@ def all_lab_ids() -> tuple[str, ...]:
 def labs_with_only_rules() -> tuple[str, ...]:
     """Return the labs of which only a rule in the Docker host's packet filter is left."""
     known = {*state_folders_of_labs(), *lab_records.record_ids()}
-    return tuple(sorted(lab_ids_in(read_rules()) - known))
+    return tuple(sorted(lab_ids_in(read_all_rules()) - known))
 
 
 def _is_unrecorded(lab_id: str, state: str) -> bool:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from lab.errors import UsageError
 from lab.stack import lab_records
 from lab.stack.docker_engine import remove_labelled, remove_repeatedly
-from lab.stack.docker_user_rules import remove_rules
+from lab.stack.docker_host_rules import remove_rules
 from lab.stack.find_lab import all_lab_ids, find_id, labs_with_only_rules
 from lab.stack.fixer_command import journal_folders
 

@@ -195,6 +195,70 @@ def test_what_lets_two_containers_talk_outlives_their_addresses(rule_text: str, 
     assert offered in (first.id, step.rule)
 
 
+def to_the_docker_host(*rules: str, policy: str = "ACCEPT", host: str = "host.docker.internal", **box: Any) -> Scene:
+    """nginx's container asks a program of the machine that it runs on, and gets no answer."""
+    own = {"networks": (("p_default", "172.18.0.3", ("web",)),), "bridges": (("p_default", "br-0123456789ab"),),
+           "subnets": (("p_default", "172.18.0.0/16"),), "gateways": ("172.18.0.1",), **box}
+    scene = Scene(f"{host}:8000", node="web", back="web")
+    scene.endpoint(tcp=Known(SLOW), http=Known(SLOW), addresses=Known(("172.17.0.1",)), node=None,
+                   listener=Unknown("the Docker host's sockets were not asked")).answers(SLOW)
+    scene.nginx["service"] = container_service("web", 80, box=own)
+    scene.node_changes["web"] = {"firewall": saved_firewall()}
+    scene.extra["engine_firewall"] = saved_firewall(*rules, policy=policy)
+    return scene
+
+
+@pytest.mark.parametrize("rules", [
+    ("INPUT -i br-0123456789ab -p tcp -m tcp --dport 8000 -j DROP",),
+    ("INPUT -i br-+ -p tcp -j DROP",),
+    ("INPUT -s 172.16.0.0/12 -p tcp -m tcp --dport 8000 -j DROP",),
+    ("INPUT -i lo -j ACCEPT", "INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT", "INPUT -j DROP"),
+])
+def test_the_docker_hosts_own_filter_drops_what_comes_from_a_bridge(rules: tuple[str, ...]) -> None:
+    shown = found(to_the_docker_host(*rules))
+    (step,) = shown.repairs[0].steps
+    assert (shown.variant, shown.confidence, shown.node) == ("docker-host-input-block", "certain", "engine")
+    assert isinstance(step, ChangeRule) and (step.action, step.node, step.chain) == ("add", "engine", "INPUT")
+    assert "-i br-0123456789ab" in step.rule and "--dport 8000 -j ACCEPT" in step.rule and step.index == len(rules) - 1
+
+
+def test_a_policy_of_the_docker_host_is_met_by_one_rule_for_that_bridge_and_port() -> None:
+    shown = found(to_the_docker_host("INPUT -i lo -j ACCEPT", policy="DROP"))
+    (step,) = shown.repairs[0].steps
+    assert isinstance(step, ChangeRule)
+    assert step.rule == "-i br-0123456789ab -p tcp -m tcp --dport 8000 -j ACCEPT"
+
+
+@pytest.mark.parametrize(("chain", "command"), [
+    ("ufw-user-input", "ufw prepend allow in on br-0123456789ab to any port 8000 proto tcp"),
+    ("IN_public_deny", "firewall-cmd --permanent"),
+])
+def test_a_firewall_tool_is_told_the_one_rule(chain: str, command: str) -> None:
+    name = "firewalld" if chain.startswith("IN_") else chain
+    shown = found(to_the_docker_host(f"INPUT -j {name}", f"{name} -p tcp -m tcp --dport 8000 -j DROP"))
+    (repair,) = shown.repairs
+    assert (repair.risk, repair.steps) == ("manual", ()) and command in repair.manual
+
+
+@pytest.mark.parametrize("rules", [
+    (), ("INPUT -i br-0123456789ab -p tcp -m tcp --dport 8001 -j DROP",),
+    ("INPUT -i br-fedcba987654 -p tcp -m tcp --dport 8000 -j DROP",),
+    ("INPUT -s 172.19.0.0/16 -p tcp -m tcp --dport 8000 -j DROP",),
+    ("INPUT -i br-+ -j ACCEPT", "INPUT -p tcp -m tcp --dport 8000 -j DROP"),
+    ("FORWARD -j DOCKER-USER", "DOCKER-USER -p tcp -m tcp --dport 8000 -j DROP"),    # other packets pass there
+])
+def test_rules_about_other_packets_of_the_docker_host(rules: tuple[str, ...]) -> None:
+    assert not isinstance(verdict_of(diagnose(to_the_docker_host(*rules).snapshot()), DROP), Found)
+
+
+def test_of_several_bridges_the_gateways_own_is_taken() -> None:
+    rule_text = "INPUT -i br-aaaaaaaaaaaa -p tcp -m tcp --dport 8000 -j DROP"
+    both = {"networks": (("p_default", "172.18.0.3", ("web",)), ("p_b", "172.20.0.3", ("web",))),
+            "bridges": (("p_default", "br-0123456789ab"), ("p_b", "br-aaaaaaaaaaaa"))}
+    unknown = to_the_docker_host(rule_text, **both)
+    assert not isinstance(verdict_of(diagnose(unknown.snapshot()), DROP), Found)
+
+
 @pytest.mark.parametrize("scene", [
     healthy_scene(), wrong_port_scene(), dropping_scene(saved_firewall()), dropping_scene(saved_firewall("INPUT -p tcp --dport 8001 -j DROP")),
     dropping_scene(saved_firewall("INPUT -i eth0 -p tcp --dport 8000 -j DROP")),

@@ -7,13 +7,14 @@ from typing import Literal, TypeAlias
 
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import ENGINE, container_of, endpoint_text, find_node, listener_at, processes_of
-from fixer.analysis.packet_filter.packet_path import Hit, hits_of, request_packets
+from fixer.analysis.packet_filter.packet_path import Hit, hits_of, is_in_network, request_packets
 from fixer.analysis.route_verdict import recent_events
+from fixer.formats.docker_conventions import is_docker_host
 from fixer.lazy.dataclass import dataclass
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.firewall import Chain, Firewall, Rule
 from fixer.model.nginx_config import ErrorKind
-from fixer.model.snapshot import Endpoint, Snapshot
+from fixer.model.snapshot import Container, Endpoint, Snapshot
 from fixer.nginx.error_kinds import CONNECTING
 
 Symptom: TypeAlias = Literal["silent", "kernel-silent", "refused", "prohibited", "mute"]
@@ -33,6 +34,7 @@ class FilterMatch:
     node: str
     hit: Hit
     symptom: Symptom
+    is_to_docker_host: bool = False     # a container's packets to its own machine: its filter of input decides
 
     @property
     def is_icc(self) -> bool:
@@ -106,7 +108,8 @@ def _filter_matches(case: Case, trouble: FailingAddress) -> tuple[list[FilterMat
         for hit in hits:
             symptom = _explained_symptom(hit, seen)
             if symptom is not None and not _is_docker_chain(hit.chain):
-                found.append(FilterMatch(trouble, node, hit, symptom))
+                to_host = node == ENGINE and leads_to_docker_host(case.snapshot, trouble)
+                found.append(FilterMatch(trouble, node, hit, symptom, to_host))
     return found, "" if any(_is_certain(block.hit) for block in found) else missing
 
 
@@ -157,10 +160,37 @@ def _filters_on_path(case: Case, trouble: FailingAddress) -> Iterator[tuple[str,
             yield there.name, there.firewall, hits(there.firewall, ("in", "out"), address,
                                                    device=_outgoing_device(snapshot, there.name))
         box = container_of(snapshot, nginx.node)
-        if not loop and box is not None and not box.is_machine and endpoint.node is not None:
-            engine = snapshot.engine_firewall
+        engine = snapshot.engine_firewall
+        if leads_to_docker_host(snapshot, trouble) and box is not None:
+            source, device = _way_to_docker_host(box, address)
+            yield ENGINE, engine, hits(engine, ("in", "out"), address, device=device)
+        elif not loop and box is not None and not box.is_machine and endpoint.node is not None:
             bridge = _shared_bridge(snapshot, nginx.node, endpoint)
             yield ENGINE, engine, hits(engine, ("through", "through"), address, bridge)
+
+
+def leads_to_docker_host(snapshot: Snapshot, trouble: FailingAddress) -> bool:
+    """Return whether nginx is in a container with a network of its own and asks a program of the Docker host itself.
+    A port that Docker publishes is passed on to its container before the host's own input filter."""
+    endpoint, box = trouble.endpoint, container_of(snapshot, trouble.nginx.node)
+    if box is None or box.is_machine or box.has_shared_network or endpoint.container_port:
+        return False
+    boxes = (service.container for service in snapshot.services if service.container is not None)
+    addresses = endpoint.addresses.or_else(())
+    return bool(addresses) and is_docker_host(endpoint.host, addresses, (box, *boxes))
+
+
+def _way_to_docker_host(box: Container, address: str) -> tuple[str, str]:
+    """Return the address and the bridge by which a container reaches the Docker host: of the network whose gateway the
+    address is, or of its only one; empty for what is unknown."""
+    own = [(name, ip) for name, ip, _ in box.networks if ip]
+    if len(own) > 1:
+        nets = dict(box.subnets)
+        own = [(name, ip) for name, ip in own if name in nets and is_in_network(nets[name], address)]
+    if len(own) != 1:
+        return "", ""
+    (name, ip), = own
+    return ip, dict(box.bridges).get(name, "")
 
 
 def _source_address(snapshot: Snapshot, node: str, endpoint: Endpoint) -> str:

@@ -206,7 +206,7 @@ def _match_value(key: MatchKey, wanted: str, value: str) -> _MatchResult:
         return True
     match key:
         case "saddr" | "daddr":
-            return _match_network(wanted, value)
+            return is_in_network(wanted, value)
         case "dport" | "sport" | "length" | "skuid":
             low, dash, high = wanted.partition("-")
             if not is_number(low):
@@ -233,7 +233,8 @@ def _match_ephemeral_port(low: int, high: int) -> _MatchResult:
     return True if low <= _FIRST_EPHEMERAL and high >= _LAST_PORT else None
 
 
-def _match_network(wanted: str, value: str) -> _MatchResult:
+def is_in_network(wanted: str, value: str) -> bool | None:
+    """Return whether the address is in a network or range; None if one of them is not written as an address."""
     try:
         if "-" in wanted:
             low, high = (ipaddress.ip_address(part) for part in wanted.split("-", 1))

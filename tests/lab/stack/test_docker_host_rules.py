@@ -15,12 +15,13 @@ import pytest
 
 from lab.errors import UnexpectedState
 from lab.stack.docker_command import docker
-from lab.stack.docker_user_rules import (
+from lab.stack.docker_host_rules import (
     CHAIN,
     LabNetworks,
     lab_ids_in,
     mark_of,
     pair_addresses,
+    read_all_rules,
     read_rules,
     rules_of_lab,
 )
@@ -77,6 +78,20 @@ def strangers() -> Iterator[str]:
     docker(*helper, "-A", CHAIN, *words)
     yield " ".join(words)
     docker(*helper, "-D", CHAIN, *words)
+
+
+@pytest.mark.docker
+@pytest.mark.timeout(200)
+def test_a_rule_in_the_hosts_input_goes_with_its_lab(tmp_path: Path) -> None:
+    env = {**os.environ, "BADGATEWAY_LAB_STATE": str(tmp_path)}
+    up = subprocess.run([LAB, "up", "firewall-reject/docker-host-input-block", "--seed", "2"], env=env,
+                        capture_output=True, text=True, check=False)
+    made = {path.stem for path in tmp_path.glob("records/*.json")}
+    there = lab_ids_in(read_rules(chain="INPUT"))
+    down = subprocess.run([LAB, "down", "--all"], env=env, capture_output=True, text=True, check=False)
+    assert (up.returncode, down.returncode) == (0, 0), (up, down)
+    assert len(made) == 1 and made <= there
+    assert not made & lab_ids_in(read_all_rules())
 
 
 @pytest.mark.docker

@@ -1,4 +1,6 @@
-"""Rules of a lab in DOCKER-USER, the Docker host's own chain for containers.
+"""Rules of a lab in the Docker host's packet filter.
+
+The chain DOCKER-USER decides on what goes to a container, INPUT on what reaches the host itself.
 
 Each rule matches only one lab's bridge or addresses. Its comment has the lab's id: so it is found and removed, whatever
 else is left of the lab. A container of the lab with the host's network and CAP_NET_ADMIN writes them:
@@ -10,6 +12,7 @@ import ipaddress
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from lab.errors import UnexpectedState
 from lab.paths import state_label
@@ -20,7 +23,9 @@ from lab.stack.lab_records import LabRecord, save_record
 from lab.stack.running_lab import Lab
 
 CHAIN = "DOCKER-USER"
-RULES_BEFORE_KEY = "engine_rules"  # in a record: the chain's rules before the lab's first one
+_HOST_CHAIN = "INPUT"
+_CHAINS = (CHAIN, _HOST_CHAIN)
+RULES_BEFORE_KEY = "engine_rules"  # in a record: the rules of each chain before the lab's first one there
 BRIDGE_FILTER_FILE = "/proc/sys/net/bridge/bridge-nf-call-iptables"
 _REPOSITORY = "badgateway/machine"
 
@@ -75,47 +80,58 @@ def _option_value(words: list[str], option: str) -> str:
 
 
 def insert_rule(lab: Lab, verdict: str, port: str, limit: str) -> None:
-    """Insert a rule before the others: for both parts' addresses, the backend's, or the bridge."""
-    if _run_in_host_network(lab.id, "cat", BRIDGE_FILTER_FILE).strip() == "0":
+    """Insert a rule before the others: for both parts' addresses, the backend's, or the bridge; or in INPUT for what
+    comes from the bridge (`host`)."""
+    to_host = limit == "host"
+    chain = _HOST_CHAIN if to_host else CHAIN
+    if not to_host and _run_in_host_network(lab.id, "cat", BRIDGE_FILTER_FILE).strip() == "0":
         raise UnexpectedState(f"{lab.id}: the host of this engine does not filter packets between containers "
                               f"({BRIDGE_FILTER_FILE} is 0)")
-    present = _read_chain(lab.id)
+    present = _read_chain(lab.id, chain)
     if present is None:
-        raise UnexpectedState(f"{lab.id}: iptables shows no chain {CHAIN} of this engine")
-    lab.record.extra.setdefault(RULES_BEFORE_KEY, present)
+        raise UnexpectedState(f"{lab.id}: iptables shows no chain {chain} of this engine")
+    lab.record.extra.setdefault(RULES_BEFORE_KEY, {}).setdefault(chain, present)
     save_record(lab.record)
-    source, target, bridge = _lab_addresses(lab)
-    about = {"pair": ["-s", source, "-d", target], "target": ["-d", target], "bridge": ["-i", bridge, "-o", bridge]}
+    if to_host:
+        about = {"host": ["-i", _bridge_name(_only_network(lab)[1])]}
+    else:
+        source, target, bridge = _lab_addresses(lab)
+        about = {"pair": ["-s", source, "-d", target], "target": ["-d", target], "bridge": ["-i", bridge, "-o", bridge]}
     words = [*about[limit], "-p", "tcp", "-m", "tcp", "--dport", port,
              "-m", "comment", "--comment", mark_of(lab.id), "-j", verdict]
-    _run_in_host_network(lab.id, "iptables", "-w", "5", "-I", CHAIN, *words)
+    _run_in_host_network(lab.id, "iptables", "-w", "5", "-I", chain, *words)
 
 
 def remove_rules(lab_id: str, record: LabRecord | None) -> None:
     """Remove every rule of a lab; do nothing if its record says that it made none."""
     if record is not None and RULES_BEFORE_KEY not in record.extra:
         return
-    if record is not None:
-        before, own = record.extra[RULES_BEFORE_KEY], _read_lab_networks(lab_id)
-    else:
-        before, own = (), LabNetworks(mark_of(lab_id))
-    for rule in rules_of_lab(read_rules(lab_id), own, before):
-        _run_in_host_network(lab_id, "iptables", "-w", "5", "-D", CHAIN, *shlex.split(rule), check=False)
-    left = rules_of_lab(read_rules(lab_id), own, before) if record is not None else []
-    if left:
-        raise UnexpectedState(f"{lab_id}: these rules of {CHAIN} could not be removed: {'; '.join(left)}")
+    own = LabNetworks(mark_of(lab_id)) if record is None else _read_lab_networks(lab_id)
+    for chain in _CHAINS if record is None else record.extra[RULES_BEFORE_KEY]:
+        before = () if record is None else record.extra[RULES_BEFORE_KEY][chain]
+        for rule in rules_of_lab(read_rules(lab_id, chain), own, before):
+            _run_in_host_network(lab_id, "iptables", "-w", "5", "-D", chain, *shlex.split(rule), check=False)
+        left = rules_of_lab(read_rules(lab_id, chain), own, before) if record is not None else []
+        if left:
+            raise UnexpectedState(f"{lab_id}: these rules of {chain} could not be removed: {'; '.join(left)}")
 
 
-def read_rules(lab_id: str = "") -> list[str]:
-    """Return the chain's rules; empty if the chain, or an image that could have created it, does not exist."""
-    return (_read_chain(lab_id) or []) if _find_image() else []
+def read_all_rules() -> list[str]:
+    """Return the rules of all chains that a lab may write to."""
+    return [rule for chain in _CHAINS for rule in read_rules(chain=chain)]
 
 
-def _read_chain(lab_id: str) -> list[str] | None:
-    text = _run_in_host_network(lab_id, "iptables", "-w", "5", "-S", CHAIN, check=False)
-    start = f"-A {CHAIN} "
+def read_rules(lab_id: str = "", chain: str = CHAIN) -> list[str]:
+    """Return a chain's rules; empty if the chain, or an image that could have created it, does not exist."""
+    return (_read_chain(lab_id, chain) or []) if _find_image() else []
+
+
+def _read_chain(lab_id: str, chain: str) -> list[str] | None:
+    text = _run_in_host_network(lab_id, "iptables", "-w", "5", "-S", chain, check=False)
+    start = f"-A {chain} "
     lines = text.splitlines()
-    return [line[len(start):] for line in lines if line.startswith(start)] if f"-N {CHAIN}" in lines else None
+    exists = any(line.split()[:2] in (["-N", chain], ["-P", chain]) for line in lines)
+    return [line[len(start):] for line in lines if line.startswith(start)] if exists else None
 
 
 def _run_in_host_network(lab_id: str, *argv: str, check: bool = True) -> str:
@@ -134,10 +150,20 @@ def _find_image() -> str:
 
 def _lab_addresses(lab: Lab) -> tuple[str, str, str]:
     """Return the addresses of nginx's and the backend's containers on their network, and its bridge."""
-    web, backend = (
-        [(str(joined["IPAddress"]), str(joined["NetworkID"])) for joined in networks_of(lab.container(role)).values()
-         if joined["IPAddress"]] for role in ("web", "backend"))
-    return pair_addresses(web, backend, lab.id)
+    return pair_addresses(_addresses_of(lab, "web"), _addresses_of(lab, "backend"), lab.id)
+
+
+def _addresses_of(lab: Lab, role: Literal["web", "backend"]) -> list[tuple[str, str]]:
+    """Return (address, network id) of a part's container on each of its networks."""
+    return [(str(joined["IPAddress"]), str(joined["NetworkID"])) for joined in networks_of(lab.container(role)).values()
+            if joined["IPAddress"]]
+
+
+def _only_network(lab: Lab) -> tuple[str, str]:
+    web = _addresses_of(lab, "web")
+    if len(web) != 1:
+        raise UnexpectedState(f"{lab.id}: such a rule needs one network of nginx's container, which has {len(web)}")
+    return web[0]
 
 
 def pair_addresses(
