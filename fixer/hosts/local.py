@@ -10,10 +10,11 @@ from fixer.hosts.machine import state_root
 from fixer.hosts.nodes.local_node import LocalAsker, LocalWriter
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.host import Asker, Writer
+from fixer.model.query import Command
 from fixer.model.target import TargetRef
 
 with lazy_imports():
-    from fixer.hosts.nodes.nearby_containers import published_container_askers
+    from fixer.hosts.nodes.nearby_containers import nginx_container_askers, published_container_askers
 
 _DOCKER_SOCKETS = ("/run/docker.sock", "/var/run/docker.sock")
 
@@ -37,6 +38,10 @@ class LocalTarget:
     def beside(self, places: Sequence[str]) -> tuple[Asker, ...]:
         """Return the containers that may serve these ports and sockets, and the engine; empty if there are none."""
         return published_container_askers(places)
+
+    def with_nginx(self, ids: Sequence[str]) -> tuple[tuple[Asker, ...], tuple[Command, ...]]:
+        """Return the containers with nginx and those of their projects, and the engine with its answers."""
+        return nginx_container_askers(ids)
 
     def writer(self, node: str) -> Writer:
         """Return this machine, which is the Docker host too."""

@@ -20,11 +20,15 @@ from fixer.lazy.dataclass import dataclass
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.host import Asker, CommandResult, Files, Writer
+from fixer.model.query import Command
 from fixer.model.target import TargetRef
 
 with lazy_imports():
     from fixer.hosts.docker_engine.docker_cli import Docker, docker_argv
-    from fixer.hosts.nodes.nearby_containers import published_container_askers  # most hosts have no containers
+    from fixer.hosts.nodes.nearby_containers import (  # most hosts have no containers
+        nginx_container_askers,
+        published_container_askers,
+    )
 
 ENGINE = "engine"
 _LOGIN_SECONDS = 40.0  # seconds until login: jump hosts, slow name servers, a busy machine
@@ -176,6 +180,13 @@ class SshTarget:
             return ()
         docker = Docker(self._connection.run, self._name)
         return published_container_askers(places, ShAsker(ENGINE, "machine", self._shell), docker)
+
+    def with_nginx(self, ids: Sequence[str]) -> tuple[tuple[Asker, ...], tuple[Command, ...]]:
+        """Return its containers with nginx and those of their projects, and its engine with its answers."""
+        if self._connection.run(docker_argv("--version"), timeout=10.0).missing:
+            return (), ()
+        docker = Docker(self._connection.run, self._name)
+        return nginx_container_askers(ids, ShAsker(ENGINE, "machine", self._shell), docker)
 
     def _shell(self, script: bytes, timeout: float) -> CommandResult:
         argv = self._connection.argv(("sh", "-s"))

@@ -191,6 +191,11 @@ class DockerHost(Protocol):
         """Return the containers that may serve ports of that machine, and `engine`; empty if there are none."""
         ...
 
+    def with_nginx(self, ids: Sequence[str]) -> tuple[tuple[Asker, ...], tuple[Command, ...]]:
+        """Return the containers of these ids with all of their projects or networks, and `engine`; and the queries for
+        which it has their inspections. No ids: of every container that starts nginx, running or not."""
+        ...
+
 
 # isinstance of a protocol imports inspect, which takes as long as a command
 def is_project(target: object) -> TypeGuard[Project]:

@@ -51,8 +51,10 @@ def _collect(target: Target, asked: AskedNodes) -> Capture:
     if all(node.unreachable for node in asked.nodes.values()):
         _require_answers(asked.nodes.values())
         raise Unreachable(next(iter(asked.nodes.values())).unreachable if asked.nodes else "the target has no nodes")
-    _require_nginx(_make_capture(target, asked), asked.askers)
     here = _docker_host(target)
+    if here is not None:
+        _add_containers_with_nginx(here, asked, _make_capture(target, asked))
+    _require_nginx(_make_capture(target, asked), asked.askers)
     project = target if is_project(target) else None
     called: list[Command | None] = []
     for _ in range(MOST_ROUNDS - 1):
@@ -70,6 +72,23 @@ def _collect(target: Target, asked: AskedNodes) -> Capture:
 def _docker_host(target: Target) -> DockerHost | None:
     """Return the target if it is a machine that may have a Docker engine."""
     return target if is_docker_host(target) and target.has_docker() else None
+
+
+def _add_containers_with_nginx(target: DockerHost, asked: AskedNodes, capture: Capture) -> None:
+    """Add the machine's containers in which nginx runs, with their projects; stopped ones if nothing else is nginx."""
+    views = views_of(capture)
+    home = target_machine(views)
+    ids = () if home is None else containers_with_nginx(home)
+    if home is None or (not ids and sites_of(views, ())):
+        return
+    try:
+        more, queries = target.with_nginx(ids)
+    except Unreachable:               # without Docker's answers only the hint can name them
+        return
+    if more:
+        asked.add(more)
+        first = {asker.name: first_queries(asker.name, asker.kind, capture.target) for asker in more}
+        asked.ask({**first, ENGINE: queries})
 
 
 def _add_published_containers(target: DockerHost, asked: AskedNodes, capture: Capture) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 
@@ -209,3 +210,86 @@ def test_that_no_nginx_is_there_is_known_only_to_who_saw_what_runs() -> None:
     seen, unseen = (views_of(capture(node(answers, kind="container", nginx=False))) for answers in ({}, {ListProcesses(): UNSEEN}))
     assert _no_nginx_hint((), seen).startswith("no running process is nginx")
     assert _no_nginx_hint((), unseen) == "the processes there were not observed: the container has no shell, and only root sees it"
+
+
+# A machine whose nginx runs in containers: the machine itself is the target, and each of them is judged.
+
+def inner(name: str, project: str, program: str, address: str) -> dict[str, object]:
+    labels = {"com.docker.compose.project": project, "com.docker.compose.service": name.split("-")[1]}
+    return {"Id": hashlib.sha256(name.encode()).hexdigest(), "Name": f"/{name}", "Path": program, "State": {"Status": "running"},
+            "Config": {"Labels": labels}, "HostConfig": {"NetworkMode": project},
+            "NetworkSettings": {"Networks": {project: {"IPAddress": address, "Gateway": "10.0.0.5", "Aliases": [name]}}}}
+
+
+SHOP = [inner("shop-web-1", "shop", "nginx", "10.9.0.2"), inner("shop-api-1", "shop", "uvicorn", "10.9.0.3")]
+BLOG = [inner("blog-web-1", "blog", "nginx", "10.8.0.2")]
+
+
+class DockerMachine:
+    """A machine with Docker; `with_nginx` answers as the real target does."""
+
+    notes: tuple[str, ...] = ()
+    ref = TargetRef("local", "")
+
+    def __init__(self, *own: NodeCapture, groups: Mapping[str, Sequence[Mapping[str, object]]], host: str = "app") -> None:
+        self.own, self.groups, self.host, self.asked = own, groups, host, list[tuple[str, ...]]()
+
+    def askers(self) -> tuple[Answering, ...]:
+        return tuple(map(Answering, self.own))
+
+    def has_docker(self) -> bool:
+        return True
+
+    def beside(self, places: Sequence[str]) -> tuple[Answering, ...]:
+        return ()
+
+    def with_nginx(self, ids: Sequence[str]) -> tuple[tuple[Answering, ...], tuple[Command, ...]]:
+        self.asked.append(tuple(ids))
+        told = {Command("docker-project", (name,)): Answer("ok", json.dumps(items).encode()) for name, items in self.groups.items()}
+        boxes = [node(site=UNLISTED_CONTAINERS_SITE.format(f"http://{self.host}:8000") if "web" in str(item["Name"]) else "",
+                      name=str(item["Name"])[1:], kind="container", nginx="web" in str(item["Name"]))
+                 for items in self.groups.values() for item in items]
+        return (*map(Answering, boxes), Answering(node(told, name="engine", nginx=False))), tuple(told)
+
+
+def machine_with(*inside: Sequence[Mapping[str, object]], **more: object) -> NodeCapture:
+    own = [process(100 + n, MASTER, comm="nginx", cgroup=f"/docker/{items[0]['Id']}") for n, items in enumerate(inside)]
+    answers = {ListProcesses(): processes(process(1, ["init"]), *own), Command("ip-addresses"): Answer("ok", b"127.0.0.1\n172.17.0.1\n")}
+    return node(answers, nginx=False, **more)  # type: ignore[arg-type]
+
+
+def test_a_machine_whose_nginx_runs_in_containers_is_the_target_itself() -> None:
+    target = DockerMachine(machine_with(SHOP, BLOG), groups={"shop": SHOP, "blog": BLOG})
+    seen = build_snapshot(collect(target, ObserveOptions()))     # type: ignore[arg-type]
+    assert target.asked == [tuple(str(items[0]["Id"]) for items in (SHOP, BLOG))]
+    assert [n.node for n in seen.nginxes] == ["shop-web-1", "blog-web-1"] and len(seen.routes) == 2
+
+
+def test_the_machine_is_the_node_of_its_own_addresses() -> None:
+    """nginx in a container asks a program of the machine: its sockets are known, as the machine is a node."""
+    target = DockerMachine(machine_with(BLOG), groups={"blog": BLOG}, host="172.17.0.1")
+    (endpoint,) = build_snapshot(collect(target, ObserveOptions())).endpoints     # type: ignore[arg-type]
+    assert (endpoint.node, endpoint.port) == ("local", 8000)
+
+
+def test_an_idle_nginx_of_the_machine_hides_none_in_a_container() -> None:
+    idle = machine_with(BLOG, site="server { listen 80; root /var/www; }")
+    seen = build_snapshot(collect(DockerMachine(idle, groups={"blog": BLOG}), ObserveOptions()))     # type: ignore[arg-type]
+    assert [n.node for n in seen.nginxes] == ["blog-web-1"]
+
+
+def test_an_nginx_of_the_machine_that_should_run_is_judged_beside_those_in_containers() -> None:
+    unit = ("Id=nginx.service\nLoadState=loaded\nActiveState=failed\nSubState=failed\nUnitFileState=enabled\n"
+            "ExecStart={ path=/usr/sbin/nginx ; argv[]=/usr/sbin/nginx -g x ; ignore_errors=no }\n")
+    down = machine_with(BLOG, site=UNLISTED_CONTAINERS_SITE.format("http://127.0.0.1:8000"), show=unit)
+    seen = build_snapshot(collect(DockerMachine(down, groups={"blog": BLOG}), ObserveOptions()))     # type: ignore[arg-type]
+    assert [n.node for n in seen.nginxes] == ["local", "blog-web-1"]
+
+
+def test_stopped_containers_are_asked_for_only_if_nothing_else_is_nginx() -> None:
+    target = DockerMachine(node(nginx=False), groups={"blog": BLOG})
+    assert [n.node for n in build_snapshot(collect(target, ObserveOptions())).nginxes] == ["blog-web-1"]     # type: ignore[arg-type]
+    assert target.asked == [()]
+    own = DockerMachine(node(site=SITE), groups={"blog": BLOG})
+    collect(own, ObserveOptions())     # type: ignore[arg-type]
+    assert own.asked == []

@@ -6,7 +6,8 @@ from collections.abc import Container, Sequence
 
 from fixer.hosts.docker_engine import docker_cli
 from fixer.hosts.docker_engine.container_selection import Listing, candidate_containers, containers_at, select_named
-from fixer.hosts.docker_engine.docker_cli import Docker
+from fixer.hosts.docker_engine.docker_cli import PROJECT_LABEL, Docker, Inspected
+from fixer.hosts.docker_engine.engine_answers import project_containers, with_peers
 from fixer.hosts.nodes.container_node import ContainerAsker
 from fixer.hosts.nodes.engine_node import EngineAsker
 from fixer.model.host import Asker
@@ -24,6 +25,29 @@ def published_container_askers(places: Sequence[str], here: Asker | None = None,
     return (*nodes, EngineAsker({Command("docker-published", tuple(places)): found}, here, docker))
 
 
+_MOST_GROUPS = 12        # projects and single containers with nginx that one look of a machine takes
+
+
+def nginx_container_askers(ids: Sequence[str], here: Asker | None = None, docker: Docker = docker_cli.docker,
+                           ) -> tuple[tuple[Asker, ...], tuple[Command, ...]]:
+    """Return a node for each container of the projects (or networks) that contain one of these, named by the container,
+    and `engine`; and the queries that `engine` can answer without asking again. Empty if there is none.
+    No ids: of every container that starts nginx. A machine in a container is another target."""
+    listing = Listing(docker)
+    found = listing.inspected(ids) if ids else [i for i in listing.every if docker_cli.runs_nginx(i)]
+    answered: dict[Command, Sequence[Inspected]] = {}
+    nodes: dict[str, Inspected] = {}
+    for item in sorted(found, key=docker_cli.name_of):
+        name, project = docker_cli.name_of(item), docker_cli.labels_of(item).get(PROJECT_LABEL, "")
+        if docker_cli.is_machine(item) or name in nodes or len(answered) == _MOST_GROUPS:
+            continue
+        group = project_containers(project, docker) if project else with_peers(item, docker)
+        query = Command("docker-project", (project,)) if project else Command("docker-container", (name,))
+        answered[query] = group
+        nodes |= {docker_cli.name_of(one): one for one in group if not docker_cli.is_machine(one)}
+    reserved = {docker.host, "engine"}
+    askers = [ContainerAsker(name, item, docker) for name, item in sorted(nodes.items()) if name not in reserved]
+    return ((*askers, EngineAsker(answered, here, docker)), tuple(answered)) if askers else ((), ())
 
 
 def named_container_askers(query: Command, known: Container[str], project: str | None = None) -> tuple[Asker, ...]:

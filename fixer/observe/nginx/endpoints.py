@@ -22,7 +22,7 @@ from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.nginx_config import Route, UpstreamServer
 from fixer.model.query import Answer, Command, Probe
 from fixer.model.snapshot import Binding, Container, Endpoint, Listener, ProbeResult, Service
-from fixer.observe.view.node_view import View, container_of, known_pids, node_of
+from fixer.observe.view.node_view import View, container_of, known_pids, node_of, target_machine
 
 _IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F.]*:[0-9a-fA-F:.]*)$")
 _ERROR_NAMES = {"timeout": "slow"}
@@ -97,13 +97,17 @@ def _alias_addresses(host: str, view: View, containers: tuple[Container, ...]) -
 
 def node_at_addresses(addresses: Sequence[str], view: View, views: Mapping[str, View],
              containers: tuple[Container, ...]) -> str | None:
-    """Return the node that has the address: nginx's own, or the container that has it on a shared network."""
+    """Return the node that has the address: nginx's own, the container that has it on a shared network, or the machine
+    on which nginx's container runs."""
+    home = target_machine(views) if view.is_inside_target else None
     for address in addresses:
         if is_loopback(address) or address in view.addresses:
             return view.name
         for container in containers:
             if address in container.addresses:
                 return node_of(container, views)
+        if home is not None and address in home.addresses:
+            return home.name
     return None
 
 

@@ -163,6 +163,14 @@ def is_disabled(unit: Unit) -> bool:
     return unit.unit_file_state in ("disabled", "masked") and unit.active_state != "failed"
 
 
+def is_idle(place: NginxInstance, view: View) -> bool:
+    """Return whether an nginx that does not run serves nobody: nothing starts it, or it has no route."""
+    if place.master is not None:
+        return False
+    units = [u for u in dict.fromkeys(view.units.values()) if u.exec_start and is_nginx(u.exec_start[0])]
+    return all(map(is_disabled, units)) or _has_no_routes(place, view)
+
+
 def _has_no_routes(place: NginxInstance, view: View) -> bool:
     return has_no_routes(parsed_config(with_build_options(place, view), view))
 

@@ -11,7 +11,7 @@ from fixer.model.facts import Fact, Known
 from fixer.model.nginx_config import NginxConfig, Route, UpstreamServer
 from fixer.model.snapshot import Container
 from fixer.observe.nginx.endpoints import replica_addresses, resolve
-from fixer.observe.nginx.nginx_masters import config_of, find_nginxes
+from fixer.observe.nginx.nginx_masters import config_of, find_nginxes, is_idle
 from fixer.observe.nginx.nginx_place import NginxInstance
 from fixer.observe.view.node_view import ENGINE, View, container_of, is_outside_target
 
@@ -66,10 +66,13 @@ def sites_of(views: Mapping[str, View], containers: tuple[Container, ...]) -> tu
 
 def _intended_nginxes(views: Mapping[str, View], containers: tuple[Container, ...]) -> list[tuple[View, NginxInstance]]:
     """Return every nginx that should run.
+    Leave out an idle one of a machine while another one runs in a container of that machine.
     Leave out one in the image of an application's container, unless that container is the target.
     Leave out one in another program's container if another nginx runs or has a container created for it."""
     every = [(view, place) for view in views.values() if not is_outside_target(view, views)
              for place in find_nginxes(view)]
+    if any(view.is_inside_target and place.master is not None for view, place in every):
+        every = [(view, place) for view, place in every if not (view.is_target_machine and is_idle(place, view))]
     if sum(view.name != ENGINE for view in views.values()) <= 1:
         return every
     meant = [(view, place) for view, place in every if place.master is not None or not _runs_application(view)]

@@ -63,6 +63,7 @@ class View:
     is_other_project: bool = False    # another project's container that nginx's names lead to
     # the target machine itself, not a container that its nginx may lead to
     is_target_machine: bool = False
+    is_inside_target: bool = False    # a container of the target machine that belongs to an nginx in a container
 
     @property
     def name(self) -> str:
@@ -111,7 +112,7 @@ def is_readable(file: FileAnswer) -> bool:
     return end.kind in ("file", "link")
 
 
-def view_of(node: NodeCapture, *, home: bool = False, beside: bool = False) -> View:
+def view_of(node: NodeCapture, *, home: bool = False, beside: bool = False, inside: bool = False) -> View:
     """Return the view of a node's answers so far."""
     asked = node.answers.get(ListProcesses())
     table = parse_once(partial(parse_processes, asked, node.now), "processes", asked, node.now)
@@ -133,7 +134,7 @@ def view_of(node: NodeCapture, *, home: bool = False, beside: bool = False) -> V
         addresses=addresses,
         hosts=parse_hosts(files["/etc/hosts"].data if "/etc/hosts" in files else b"", six=_has_ipv6(addresses)),
         resolved=_resolved_names(node), init=by_pid[1].comm if 1 in by_pid else "", is_target_machine=home,
-        is_other_project=beside,
+        is_other_project=beside, is_inside_target=inside,
     )
 
 
@@ -142,8 +143,16 @@ def views_of(capture: Capture) -> dict[str, View]:
     first = capture.nodes[0].name if capture.nodes and capture.target.kind in _MACHINE_TARGETS else ""
     engine = next((node for node in capture.nodes if node.name == ENGINE), None)
     called = {container.name for container in _named_containers(engine)} if engine is not None else set()
-    return {node.name: view_of(node, home=node.name == first, beside=node.name in called)
+    inside = set(_names_inside(engine)) if engine is not None and first else set()
+    return {node.name: view_of(node, home=node.name == first, beside=node.name in called, inside=node.name in inside)
             for node in capture.nodes if not node.unreachable}
+
+
+def _names_inside(engine: NodeCapture) -> Iterator[str]:
+    """Yield the containers whose project, or own name, the engine of a target machine was asked for."""
+    for query, answer in engine.answers.items():
+        if isinstance(query, Command) and query.name in ("docker-project", "docker-container"):
+            yield from (c.name for c in parse_once(partial(parse_inspect, answer), "inspect", answer))
 
 
 def _named_containers(engine: NodeCapture) -> list[Container]:
@@ -182,8 +191,8 @@ def target_machine(views: Mapping[str, View]) -> View | None:
 def is_outside_target(view: View, views: Mapping[str, View]) -> bool:
     """Return whether it is the engine, or a container observed only because the target's nginx may lead to it.
     An nginx in such a container belongs to another target."""
-    return view.name == ENGINE or view.is_other_project or (not view.is_target_machine
-                                                            and target_machine(views) is not None)
+    beside = not (view.is_target_machine or view.is_inside_target) and target_machine(views) is not None
+    return view.name == ENGINE or view.is_other_project or beside
 
 
 def containers_of(views: Mapping[str, View]) -> tuple[Container, ...]:

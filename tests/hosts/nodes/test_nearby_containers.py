@@ -39,3 +39,11 @@ def test_one_question_lists_once_and_inspects_nothing_twice(monkeypatch: pytest.
     nodes = nearby_containers.named_container_askers(Command("docker-called", ("host,front", ":9000", "web")), (), "shop")
     assert {"web", "tunnel"} < {one.name for one in nodes}
     assert [words[1] for words in asked] == ["ps", "inspect"]
+
+
+def test_each_nginx_of_a_machine_comes_with_those_that_it_shares_a_network_with() -> None:
+    nodes, queries = nearby_containers.nginx_container_askers(("web", "stranger"), docker=Docker(run))
+    assert [one.name for one in nodes] == ["desk", "ledger", "stranger", "theirs", "tunnel", "web", "engine"]
+    assert queries == (Command("docker-container", ("stranger",)), Command("docker-container", ("web",)))
+    assert nearby_containers.nginx_container_askers(("gone",), docker=Docker(run)) == ((), ())
+    assert nearby_containers.nginx_container_askers((), docker=Docker(run)) == ((), ())      # none of them starts nginx
