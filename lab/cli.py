@@ -194,7 +194,7 @@ def status(
 @app.command(epilog=EXAMPLES["logs"])
 def logs(
     lab: LabArgument = "", part: PartArgument = "",
-    follow: Annotated[bool, typer.Option(help="Follow the logs until Ctrl-C.")] = True,
+    follow: Annotated[bool | None, typer.Option(help="Follow the logs until Ctrl-C. Default: on a terminal.")] = None,
 ) -> None:
     """Show the logs of a lab."""
     show_logs(lab, part, follow=follow)

@@ -52,6 +52,7 @@ class ComposeTarget:
         self.ref = ref
         self._opened: list[Inspected] | None = found
         self._nodes = name_nodes(found)
+        self._writers: dict[str, ContainerWriter] = {}
 
     def askers(self) -> tuple[Asker, ...]:
         """Return one node per container, stopped ones too, and `engine`."""
@@ -71,11 +72,14 @@ class ComposeTarget:
             return LocalWriter("engine")
         if node not in self._nodes:
             raise NeedsPerson(f"{node} is not a container of {self.ref}")
-        return ContainerWriter(node, self._nodes[node])
+        item = self._nodes[node]
+        return self._writers.setdefault(str(item.get("Id")), ContainerWriter(node, item))
 
     def journal_location(self) -> tuple[Writer, str]:
         """Return this machine and the target's folder."""
         return LocalWriter("engine"), state_root.target_folder(state_root.private_root(), self.ref)
 
     def close(self) -> None:
-        """Do nothing: nothing is open."""
+        """End the shells that run commands."""
+        for writer in self._writers.values():
+            writer.close()

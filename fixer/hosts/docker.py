@@ -71,7 +71,7 @@ class DockerTarget:
         return LocalWriter("engine"), state_root.target_folder(state_root.private_root(), owner)
 
     def close(self) -> None:
-        """End the shells that change files."""
+        """End the shells that change files and run commands."""
         for writer in self._writers.values():
             writer.close()
 

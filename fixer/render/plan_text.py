@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from fixer.model.report import FindingReport, NeedReport, RepairReport
 from fixer.render.terminal_text import (
@@ -22,11 +23,19 @@ SHOWN_DIFF = 14  # changed lines below a diagnosis; a plan shows all
 MECHANISM_TEXT = "Proof: mechanism. Too few requests fail to measure this repair. fixer checks that its cause is gone."
 
 
-def repair_lines(finding: FindingReport, target: str, style: Style, *, verbose: bool) -> list[str]:
+def offer_lines(findings: Sequence[FindingReport], target: str, style: Style, *, verbose: bool) -> list[str]:
+    """Return the repairs of all findings, and once for which of them there is none."""
+    lines = [line for one in findings if one.repairs for line in _repair_lines(one, target, style, verbose=verbose)]
+    without = [clean(one.cause) for one in findings if not one.repairs]
+    if without:
+        what = ", ".join(dict.fromkeys(without)) if lines else "this"
+        said = f"fixer knows no repair for {what}. Use the evidence above to repair it by hand."
+        lines += ["", *hang(said, style.text_width, 2)]
+    return lines
+
+
+def _repair_lines(finding: FindingReport, target: str, style: Style, *, verbose: bool) -> list[str]:
     """Return the first repair of a finding with its change, the others by name."""
-    if not finding.repairs:
-        said = "fixer knows no repair for this. Use the evidence above to repair it by hand."
-        return ["", *hang(said, style.text_width, 2)]
     first, *others = finding.repairs
     lines = ["", *_offer_lines(first, target, style), *_proof_lines(first, style)]
     lines += _change_lines(first.diff, style, limit=None if verbose else SHOWN_DIFF)

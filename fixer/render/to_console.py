@@ -30,7 +30,7 @@ from fixer.render.terminal_text import (
 )
 
 with lazy_imports():
-    from fixer.render.plan_text import repair_lines
+    from fixer.render.plan_text import offer_lines
 
 SHOWN_ROUTES = 5
 SHOWN_EVIDENCE = 8
@@ -62,8 +62,7 @@ def render(report: Report, style: Style = PLAIN, *, verbose: bool = False, as_ro
         lines += _check_lines(report.checks, style)
     elif main or report.verdict != "healthy":
         lines += _ruled_out_lines(report.checks, style)
-    for finding in main:
-        lines += repair_lines(finding, report.target, style, verbose=verbose)
+    lines += offer_lines(main, report.target, style, verbose=verbose)
     notes = tuple(note for note in report.notes if not (root_lines and note.endswith(WITHOUT_ROOT_TEXT)))
     lines += _note_lines(notes, style)
     return "\n".join(lines) + "\n"

@@ -4,6 +4,7 @@ docker_engine does everything else that the lab does with the engine."""
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -60,6 +61,15 @@ def docker(*words: str, check: bool = True, stdin: bytes = b"", timeout: float =
     return run(["docker", *words], check=check, stdin=stdin, timeout=timeout)
 
 
+def no_engine() -> NoDocker:
+    """Return the error that no engine answers, with what to do: a variable may name another one than this machine's."""
+    for name in ("DOCKER_HOST", "DOCKER_CONTEXT"):
+        if named := os.environ.get(name):
+            return NoDocker(f"no Docker engine answers at {named}, which {name} names",
+                            f"unset {name} to use this machine's engine")
+    return NoDocker("no Docker engine answers", "start it (systemctl start docker), or run script/demo")
+
+
 @cache
 def require_docker() -> None:
     """Raise NoDocker unless an engine and compose answer."""
@@ -69,7 +79,7 @@ def require_docker() -> None:
     if asked.code != 0 and b"permission denied" in asked.err:
         raise NoDocker("this user may not use Docker", "run it as root, or as a member of the group docker")
     if asked.code != 0:
-        raise NoDocker("no Docker engine answers", "start it (systemctl start docker), or run script/demo")
+        raise no_engine()
     if compose.result().code != 0:
         raise NoDocker("Docker has no compose plugin", "install docker-compose (Debian) or docker-compose-plugin")
 

@@ -17,9 +17,9 @@ from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lab.errors import LabError, NoDocker
+from lab.errors import LabError
 from lab.lazy_module import lazy_module
-from lab.stack.docker_command import LABEL, FinishedCommand
+from lab.stack.docker_command import LABEL, FinishedCommand, no_engine
 
 if TYPE_CHECKING:
     import docker
@@ -46,8 +46,7 @@ def _client() -> docker.DockerClient:
     try:
         return docker.from_env(timeout=_SECONDS)
     except docker.errors.DockerException as error:
-        raise NoDocker("no Docker engine answers",
-                       "start it (systemctl start docker), or let script/demo do it") from error
+        raise no_engine() from error
 
 
 def reason(error: Exception) -> str:

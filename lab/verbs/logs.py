@@ -20,10 +20,11 @@ _LOG_FILES: Mapping[Role, tuple[str, ...]] = {
 }
 
 
-def show_logs(lab_word: str, part_word: str, *, follow: bool) -> NoReturn:
-    """Become the command that shows the logs of what the words name."""
+def show_logs(lab_word: str, part_word: str, *, follow: bool | None) -> NoReturn:
+    """Become the command that shows the logs of what the words name. By default it follows them on a terminal: behind a
+    pipe that closes, what follows would stay in the machine."""
     lab, part = find_lab_and_part(lab_word, part_word)
-    argv = logs_argv(lab, part, listed_parts(lab), follow=follow)
+    argv = logs_argv(lab, part, listed_parts(lab), follow=sys.stdout.isatty() if follow is None else follow)
     os.execvp(argv[0], argv)  # noqa: S606
 
 

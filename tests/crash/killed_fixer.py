@@ -139,16 +139,30 @@ def add_shell_points(points: Points) -> None:
 def add_command_points(points: Points) -> None:
     """A point in the middle of every command of a writer, of those that repeat (waiting for something) only once."""
     writing: list[tuple[str, ...]] = []
-    start = run_process._start
+    start, ask = run_process._start, run_process.RoundProcess.ask
+
+    def is_reached() -> bool:
+        if not writing or writing[-1] in points.commands:
+            return False
+        points.commands.add(writing[-1])
+        return points.is_reached(f"command {' '.join(writing[-1])[:120]}")
 
     def started(argv: Any, env: Any, cwd: Any) -> subprocess.Popen[bytes]:
         child = start(argv, env, cwd)
-        if writing and writing[-1] not in points.commands:
-            points.commands.add(writing[-1])
-            if points.is_reached(f"command {' '.join(writing[-1])[:120]}"):
-                time.sleep(COMMAND_SECONDS)
-                kill_or_disturb()
+        if tuple(argv[-2:]) != ("sh", "-s") and is_reached():   # that one waits for the command
+            time.sleep(COMMAND_SECONDS)
+            kill_or_disturb()
         return child
+
+    def asked(self: run_process.RoundProcess, stdin: bytes, mark: bytes, **more: Any) -> Any:
+        if more.get("both") and is_reached():      # a command, not the question whether the shell answers
+            assert self._child.stdin
+            os.set_blocking(self._child.stdin.fileno(), True)
+            os.write(self._child.stdin.fileno(), stdin)
+            time.sleep(COMMAND_SECONDS)
+            kill_or_disturb()
+            stdin = b""
+        return ask(self, stdin, mark, **more)
 
     def within(run: Callable[..., Any]) -> Callable[..., Any]:
         def told(self: Any, argv: Any, **more: Any) -> Any:
@@ -161,6 +175,7 @@ def add_command_points(points: Points) -> None:
         return told
 
     run_process._start = started
+    run_process.RoundProcess.ask = asked  # type: ignore[method-assign]
     for writer in (LocalWriter, ContainerWriter, SshWriter):
         writer.run = within(writer.run)  # type: ignore[method-assign]
 

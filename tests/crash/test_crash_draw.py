@@ -9,10 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from fixer.hosts.machine import run_process
+from fixer.hosts.nodes import container_node
+from fixer.hosts.nodes.container_node import ContainerWriter
+from fixer.hosts.nodes.local_node import LocalWriter
 from fixer.hosts.sh.sh_files import ShFiles
+from fixer.hosts.ssh import SshWriter
 from fixer.model.plan import FileMeta
 from tests.crash import crash_draw, killed_fixer
 from tests.crash.killed_fixer import distinct_points
+from tests.hosts.machine.test_run_process import wait_until
+
+WRITERS = (LocalWriter, ContainerWriter, SshWriter)
 
 
 @dataclass(frozen=True)
@@ -90,6 +98,26 @@ def test_each_change_of_a_file_through_a_shell_is_a_point(tmp_path: Path, monkey
         change()
         files.read(f"{root}/b") if (tmp_path / "b").exists() else None
     assert (tmp_path / "points").read_text().split() == [word for name in killed_fixer.SHELL_FUNCTIONS for word in ("shell", name)]
+
+
+def test_each_command_in_a_container_is_a_point_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shell that waits for commands is none; a command that was sent has begun before the kill."""
+    for owner, name in ((run_process, "_start"), (run_process.RoundProcess, "ask"), *((kind, "run") for kind in WRITERS)):
+        monkeypatch.setattr(owner, name, getattr(owner, name))
+    monkeypatch.setattr(container_node, "docker_exec_prefix", lambda container: ("env",))
+    begun: list[bool] = []
+
+    def disturb() -> None:
+        begun.append(wait_until((tmp_path / f"begun{len(begun)}").exists))
+
+    monkeypatch.setattr(killed_fixer, "kill_or_disturb", disturb)
+    killed_fixer.add_command_points(killed_fixer.Points("command", str(tmp_path)))
+    writer = ContainerWriter("web", {"Name": "/web"})
+    words = [("sh", "-c", f": >{tmp_path}/begun{number}; printf {number}") for number in range(2)]
+    assert [writer.run(each).stdout for each in (*words, *words)] == [b"0", b"1", b"0", b"1"]
+    writer.close()
+    assert begun == [True, True]
+    assert (tmp_path / "points").read_text().splitlines() == [f"command {' '.join(each)[:120]}" for each in words]
 
 
 def test_each_test_on_a_real_place_says_what_it_costs() -> None:

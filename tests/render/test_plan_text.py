@@ -57,3 +57,14 @@ def test_a_plan_says_how_it_will_be_proven_before_its_steps() -> None:
     lines = plan_lines("header-too-big", BY_MECHANISM)
     assert lines[1] == "  for header-too-big, disruptive" and lines[2].startswith("    Proof: mechanism.")
     assert not any("Proof" in line for line in plan_lines("header-too-big", s.MOVE))
+
+
+def test_what_has_no_repair_is_said_once() -> None:
+    """Two failures without a cause, as whoever is not root sees them, and one beside a repair."""
+    without, other = replace(s.WRONG_PORT, repairs=()), replace(s.WRONG_PORT, cause="slow-start", repairs=())
+    for findings, said in (((without, without), "fixer knows no repair for this."),
+                           ((without, other), "fixer knows no repair for this."),
+                           ((s.WRONG_PORT, other, other), "fixer knows no repair for slow-start.")):
+        text = to_console.render(replace(s.BROKEN, findings=findings), PLAIN)
+        assert text.count("knows no repair") == text.count(said) == 1
+    assert "knows no repair" not in to_console.render(replace(s.BROKEN, findings=(s.WRONG_PORT,)), PLAIN)

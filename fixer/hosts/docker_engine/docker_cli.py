@@ -5,6 +5,7 @@ It runs on this machine, or on another one through a given CommandRunner."""
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
@@ -86,12 +87,18 @@ class Docker:
                               "docker info shows why")
         said = result.stderr.decode(errors="replace").strip()
         if result.returncode != 0 and _NO_DAEMON.search(said):
-            denied = "permission denied" in said
-            hint = "run fixer as root, or as a user of the group docker" if denied else \
-                "start it (systemctl start docker), or set DOCKER_HOST to its address"
             raise Unreachable(f"the Docker daemon cannot be reached: {without_api_url(said).splitlines()[-1][:200]}",
-                              hint)
+                              self._daemon_hint(said))
         return result
+
+    def _daemon_hint(self, said: str) -> str:
+        if "permission denied" in said:
+            return "run fixer as root, or as a user of the group docker"
+        if self.remote_runner is None:      # a variable may name another engine than this machine's
+            for name in ("DOCKER_HOST", "DOCKER_CONTEXT"):
+                if os.environ.get(name):
+                    return f"unset {name} to use this machine's engine, or correct it"
+        return "start it (systemctl start docker), or set DOCKER_HOST to its address"
 
 
 docker = Docker()

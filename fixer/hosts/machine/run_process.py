@@ -52,8 +52,9 @@ def run(
         return CommandResult(tuple(argv), None, b"", str(error).encode(), missing=True)
     except (OSError, ValueError) as error:  # not executable; a NUL in an argument
         return CommandResult(tuple(argv), None, b"", str(error).encode())
+    found = _Outputs(child, max_output, b"", both=False)
     try:
-        out, err, timed_out, cut = _pump(child, stdin, time.monotonic() + limit, max_output)
+        timed_out, cut = _pump(child, stdin, time.monotonic() + limit, found)
     except BaseException:
         _kill_group(child)
         raise
@@ -62,7 +63,8 @@ def run(
     timed_out = timed_out or (cut and is_under_way())
     if timed_out:
         _kill_group(child)
-    return CommandResult(tuple(argv), None if timed_out else child.wait(), out, err, timed_out=timed_out, truncated=cut)
+    return CommandResult(tuple(argv), None if timed_out else child.wait(), *found.joined(), timed_out=timed_out,
+                         truncated=cut)
 
 
 def _start(argv: Sequence[str], env: Mapping[str, str] | None, cwd: str | None) -> subprocess.Popen[bytes]:
@@ -72,40 +74,84 @@ def _start(argv: Sequence[str], env: Mapping[str, str] | None, cwd: str | None) 
     )
 
 
-def _pump(child: subprocess.Popen[bytes], stdin: bytes, deadline: float, limit: int,
-          mark: bytes = b"") -> tuple[bytes, bytes, bool, bool]:
-    """Feed stdin and collect both outputs until the command ends: (stdout, stderr, timed out, truncated).
-    With a mark stdin stays open, and an output that ends with it is whole: the command goes on."""
-    assert child.stdin and child.stdout and child.stderr
-    chunks: dict[int, list[bytes]] = {child.stdout.fileno(): [], child.stderr.fileno(): []}
-    left = [limit]
+class _Output:
+    """What came from one pipe, as far as it is kept, and whether the mark was in it."""
+
+    def __init__(self, mark: bytes) -> None:
+        self.kept: list[bytes] = []
+        self._mark = mark
+        self._tail = b""
+        self.is_whole = not mark
+        self.is_cut = False
+
+    def add(self, data: bytes, kept: int) -> None:
+        """Keep the first bytes; the mark is seen in what is dropped, too."""
+        if kept > 0:
+            self.kept.append(data[:kept])
+        self.is_cut = self.is_cut or kept < len(data)
+        if not self.is_whole:
+            self.is_whole = self._mark in (seen := self._tail + data)
+            self._tail = seen[-len(self._mark):]
+
+
+class _Outputs:
+    """Both outputs of a command that is under way, and the bytes that may still be kept of them."""
+
+    def __init__(self, child: subprocess.Popen[bytes], limit: int, mark: bytes, *, both: bool) -> None:
+        assert child.stdout and child.stderr
+        self.left = limit
+        self.of = {child.stdout.fileno(): _Output(mark), child.stderr.fileno(): _Output(mark if both else b"")}
+        self._has_mark = bool(mark)
+
+    @property
+    def is_cut(self) -> bool:
+        """Return whether bytes were dropped."""
+        return any(output.is_cut for output in self.of.values())
+
+    @property
+    def are_whole(self) -> bool:
+        """Return whether each mark came. A look ends what prints too much: nobody reads on."""
+        return self._has_mark and all(output.is_whole for output in self.of.values()) and not (
+            self.is_cut and is_under_way())
+
+    def joined(self) -> tuple[bytes, bytes]:
+        """Return (stdout, stderr) as far as they are kept."""
+        out, err = (b"".join(output.kept) for output in self.of.values())
+        return out, err
+
+
+def _pump(child: subprocess.Popen[bytes], stdin: bytes, deadline: float, found: _Outputs, *,
+          close: bool = True) -> tuple[bool, bool]:
+    """Feed stdin and collect both outputs until the command ends, or their marks came: (timed out, truncated).
+    Stdin stays open unless `close`."""
+    assert child.stdin
     pending = memoryview(stdin)
     ended = 0.0
     with selectors.DefaultSelector() as selector:
-        _register_pipes(selector, child, pending, close=not mark)
-        while any(fd in selector.get_map() for fd in chunks):
-            if mark and _ends_with(chunks[child.stdout.fileno()], mark):
-                return *_join_outputs(chunks), False, False
+        _register_pipes(selector, child, pending, close=close)
+        while any(fd in selector.get_map() for fd in found.of):
+            if found.are_whole:
+                return False, found.is_cut
             now = time.monotonic()
             if now >= deadline:
-                return *_join_outputs(chunks), True, left[0] <= 0
-            if left[0] <= 0 and is_under_way():
+                return True, found.left <= 0
+            if found.left <= 0 and is_under_way():
                 break
             if not ended and child.poll() is not None:
                 ended = now
             if ended and now - ended > _DRAIN_SECONDS:
                 break
             for key, _ in selector.select(min(deadline - now, 0.05 if ended else 0.25)):
-                if key.fd in chunks:
-                    _read_output(selector, key.fd, chunks, left)
+                if key.fd in found.of:
+                    _read_output(selector, key.fd, found)
                 else:
-                    pending = _write_input(selector, child, pending, close=not mark)
-    cut = left[0] <= 0
+                    pending = _write_input(selector, child, pending, close=close)
+    cut = found.left <= 0
     try:
         child.wait(0.0 if cut and is_under_way() else max(0.0, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
-        return *_join_outputs(chunks), True, cut
-    return *_join_outputs(chunks), False, cut
+        return True, cut
+    return False, cut
 
 
 def _register_pipes(selector: selectors.BaseSelector, child: subprocess.Popen[bytes], pending: memoryview, *,
@@ -121,22 +167,7 @@ def _register_pipes(selector: selectors.BaseSelector, child: subprocess.Popen[by
         child.stdin.close()
 
 
-def _ends_with(parts: Sequence[bytes], mark: bytes) -> bool:
-    """Return whether the joined parts end with the mark; it may be spread over several of them."""
-    tail, at = b"", len(parts)
-    while at and len(tail) < len(mark):
-        at -= 1
-        tail = parts[at] + tail
-    return tail.endswith(mark)
-
-
-def _join_outputs(chunks: dict[int, list[bytes]]) -> tuple[bytes, bytes]:
-    out, err = (b"".join(parts) for parts in chunks.values())
-    return out, err
-
-
-def _read_output(selector: selectors.BaseSelector, fd: int, chunks: dict[int, list[bytes]],
-                 left: list[int]) -> None:
+def _read_output(selector: selectors.BaseSelector, fd: int, found: _Outputs) -> None:
     try:
         data = os.read(fd, _CHUNK)
     except BlockingIOError:
@@ -144,10 +175,10 @@ def _read_output(selector: selectors.BaseSelector, fd: int, chunks: dict[int, li
     if not data:
         selector.unregister(fd)
         return
-    if (kept := bytes_within(min(len(data), max(0, left[0])))) > 0:
-        chunks[fd].append(data[:kept])
+    kept = bytes_within(min(len(data), max(0, found.left)))
+    found.of[fd].add(data, kept)
     # what exceeds the limit is read and dropped, so that a command outside of a look can end
-    left[0] = left[0] - len(data) if kept == len(data) else 0
+    found.left = found.left - len(data) if kept == len(data) else 0
 
 
 def _write_input(selector: selectors.BaseSelector, child: subprocess.Popen[bytes], pending: memoryview, *,
@@ -200,20 +231,23 @@ class RoundProcess:
         """Return False once the process has ended or was closed."""
         return self._child.poll() is None
 
-    def ask(self, stdin: bytes, mark: bytes, *, timeout: float, max_output: int) -> CommandResult:
-        """Send an input, and return the answer without its mark, with code 0; the process goes on.
-        In all other cases it is ended, and the result is that of `run`."""
+    def ask(self, stdin: bytes, mark: bytes, *, timeout: float, max_output: int, both: bool = False) -> CommandResult:
+        """Send an input, and return the answer up to its mark, with code 0; the process goes on.
+        With `both`, stderr has a mark, too. In all other cases it is ended, and the result is that of `run`."""
         if (limit := seconds_within(timeout)) <= 0:
             return CommandResult(self._argv, None, b"", b"", timed_out=True)
         with self._asked:
+            found = _Outputs(self._child, max_output, mark, both=both)
             try:
-                out, err, timed_out, cut = _pump(self._child, stdin, time.monotonic() + limit, max_output, mark)
+                timed_out, cut = _pump(self._child, stdin, time.monotonic() + limit, found, close=False)
             except BaseException:
                 _kill_group(self._child)
                 _close_pipes(self._child)
                 raise
-            if out.endswith(mark):
-                return CommandResult(self._argv, 0, out.removesuffix(mark), err)
+            out, err = found.joined()
+            if found.are_whole:
+                return CommandResult(self._argv, 0, out.partition(mark)[0], err.partition(mark)[0] if both else err,
+                                     truncated=found.is_cut)
             timed_out = timed_out or (cut and is_under_way())
             if timed_out:
                 _kill_group(self._child)

@@ -14,8 +14,9 @@ from fixer.hosts.docker_engine.docker_cli import CommandRunner, Docker, Inspecte
 from fixer.hosts.machine import run_process
 from fixer.hosts.machine.look_budget import cleanup
 from fixer.hosts.machine.probe_protocol import probe_inside
+from fixer.hosts.sh.command_shell import CommandShell
 from fixer.hosts.sh.lasting_shell import LastingShell
-from fixer.hosts.sh.run_command import CLOCK_FRAME, RUN_SCRIPT, unwrap_result
+from fixer.hosts.sh.run_command import CLOCK_FRAME, unwrap_result
 from fixer.hosts.sh.sh_asker import MAX_ROUND_BYTES, ShAsker
 from fixer.hosts.sh.sh_files import ShFiles
 from fixer.lazy.regex import regex, up_to_first
@@ -187,6 +188,7 @@ class ContainerWriter:
         self._container = docker_cli.name_of(item)
         self._machine = docker_cli.is_machine(item)
         self._files: ShFiles | None = None
+        self._commands = CommandShell(docker_exec_prefix(self._container))
         self._shellless = False
 
     @property
@@ -205,8 +207,7 @@ class ContainerWriter:
         """Run a command inside; separate its exit code from docker's."""
         if not self._shellless:
             nonce = os.urandom(16).hex()
-            words = (*docker_exec_prefix(self._container), "sh", "-c", RUN_SCRIPT, "sh", nonce, *argv)
-            result = run_process.run(words, stdin=stdin, timeout=timeout)
+            result = self._commands.run(argv, nonce, stdin=stdin, timeout=timeout)
             kill = partial(kill_group, self._container)
             try:
                 return unwrap_result(self._container, nonce.encode(), result, argv=tuple(argv), kill=kill)
@@ -233,6 +234,7 @@ class ContainerWriter:
         return result
 
     def close(self) -> None:
-        """End the shell that changes files."""
+        """End the shells that change files and run commands."""
+        self._commands.close()
         if self._files is not None:
             self._files.close()

@@ -28,6 +28,18 @@ def test_an_engine_out_of_reach_names_what_to_do(said: str, hint: str) -> None:
     assert hint in failed.value.hint and "running?" not in failed.value.hint
 
 
+@pytest.mark.parametrize("name", ["DOCKER_HOST", "DOCKER_CONTEXT"])
+def test_a_variable_that_names_another_engine_is_named(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command on another machine does not see it."""
+    monkeypatch.delenv("DOCKER_HOST", raising=False)
+    monkeypatch.setenv(name, "tcp://nowhere:1")
+    result = CommandResult(("docker",), 1, b"", b"Cannot connect to the Docker daemon at tcp://nowhere:1.")
+    for there, hint in ((Docker(), f"unset {name}"), (Docker(lambda argv, **_: result), "systemctl start docker")):
+        with pytest.raises(Unreachable) as failed:
+            there._require_daemon(result)
+        assert hint in failed.value.hint
+
+
 def test_who_may_not_use_docker_is_told_so_and_not_which_request_failed() -> None:
     said = ("permission denied while trying to connect to the Docker daemon socket at unix:///var/run/docker.sock: "
             'Get "http://%2Fvar%2Frun%2Fdocker.sock/v1.45/containers/json?all=1": dial unix: connect: permission denied')

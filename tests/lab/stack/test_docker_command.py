@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lab.stack.docker_command import ListedContainer
+from lab.stack.docker_command import ListedContainer, no_engine
 
 
 @pytest.mark.parametrize(("ports", "published"), [
@@ -17,3 +17,19 @@ from lab.stack.docker_command import ListedContainer
 ])
 def test_the_published_port_of_a_listed_container(ports: str, published: int | None) -> None:
     assert ListedContainer("desk-1a2b", "desk-1a2b-web-1", "running", ports).published_port(80) == published
+
+
+@pytest.mark.parametrize(("variable", "message", "hint"), [
+    ({"DOCKER_HOST": "tcp://nowhere:1"}, "no Docker engine answers at tcp://nowhere:1, which DOCKER_HOST names", "unset DOCKER_HOST"),
+    ({"DOCKER_CONTEXT": "other"}, "no Docker engine answers at other, which DOCKER_CONTEXT names", "unset DOCKER_CONTEXT"),
+    ({}, "no Docker engine answers", "systemctl start docker"),
+])
+def test_a_variable_that_names_another_engine_is_named(
+    variable: dict[str, str], message: str, hint: str, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("DOCKER_HOST", "DOCKER_CONTEXT"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in variable.items():
+        monkeypatch.setenv(name, value)
+    error = no_engine()
+    assert error.message == message and hint in error.hint

@@ -9,7 +9,8 @@ import pytest
 from lab.errors import UsageError
 from lab.stack.lab_records import LabRecord
 from lab.stack.running_lab import Lab
-from lab.verbs.logs import logs_argv
+from lab.verbs import logs
+from lab.verbs.logs import logs_argv, show_logs
 from tests.lab.stack.test_lab_parts import STACK
 
 
@@ -28,3 +29,18 @@ def test_logs_of_a_machine_are_those_of_the_part_that_is_named(record: LabRecord
     assert "-u till" in backend and "nginx" not in backend
     with pytest.raises(UsageError, match="no part called 'db'"):
         logs_argv(machine, "db", [], follow=True)
+
+
+@pytest.mark.parametrize(("terminal", "asked", "follows"), [
+    (True, None, True), (False, None, False), (False, True, True), (True, False, False)])
+def test_logs_are_followed_on_a_terminal_only(
+    terminal: bool, asked: bool | None, follows: bool, record: LabRecord, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What follows behind a pipe that closes would stay in the machine, for all who look at its processes."""
+    begun: list[list[str]] = []
+    monkeypatch.setattr(logs, "find_lab_and_part", lambda lab, part: (Lab(record), part))
+    monkeypatch.setattr(logs, "listed_parts", lambda lab: STACK)
+    monkeypatch.setattr(logs.os, "execvp", lambda program, argv: begun.append(argv))
+    monkeypatch.setattr(logs.sys.stdout, "isatty", lambda: terminal)
+    show_logs("", "", follow=asked)
+    assert ("-f" in begun[0]) is follows
