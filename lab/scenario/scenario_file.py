@@ -79,6 +79,7 @@ class Variant:
     by_hand: tuple[Table, ...] = ()  # what a person does once fixer has named it
     again: tuple[Table, ...] = ()  # after a restart of everything, until the fault shows again
     why_not: Mapping[str, str] = field(default_factory=dict)  # reasons for excluded stacks, if given
+    source: str = ""  # the public thread in which users met the fault
 
     def steps_on(self, stack: Stack) -> tuple[Table, ...]:
         """Return the break steps of a stack."""
@@ -263,6 +264,7 @@ def _parse_variant(name: str, table: Table, data: Table) -> Variant:
         by_hand=tuple(table.get("by_hand", ())),
         again=tuple(table.get("again", ())),
         why_not={stack: reasons[stack] for stack in STACKS if stack not in stacks and stack in reasons},
+        source=table.get("source", data.get("source", "")),
     )
 
 

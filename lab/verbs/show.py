@@ -43,5 +43,7 @@ def show_text(found: Scenario, variant: Variant | None = None) -> str:
     lines += [f"not on {stack}: {reason}" for stack, reason in shown.why_not.items() if stack not in shown.stacks]
     if variant is None:
         lines += [f"variants: {', '.join(f'{found.name}/{one.name}' for one in found.variants)}"]
+    sources = dict.fromkeys(one.source for one in ((variant,) if variant else found.variants) if one.source)
+    lines += [f"met by users in: {source}" for source in sources]
     lines += [f"start it: lab up {name} --stack {shown.stacks[0]}"]
     return "\n".join(lines)

@@ -50,3 +50,13 @@ def test_show_of_a_variant_is_about_that_one() -> None:
     assert "variants:" not in done.stdout
     done = lab("show", "wrong-port/wrongport")
     assert done.returncode == 2 and "has no variant 'wrongport'" in done.stderr
+
+
+def test_show_names_the_thread_in_which_users_met_the_fault() -> None:
+    upload = "met by users in: https://github.com/mopemope/meinheld/issues/129"
+    scenario = catalog.scenario_named("connection-reset")
+    assert upload in show_text(scenario, scenario.variant("early-response-upload"))
+    assert upload not in show_text(scenario, scenario.variant("connection-reset-before-reply"))
+    both = show_text(scenario)
+    assert upload in both and both.count("met by users in") == 2
+    assert "met by users" not in show_text(catalog.scenario_named("wrong-port"))
