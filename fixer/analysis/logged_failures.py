@@ -134,9 +134,14 @@ def _is_own(case: Case, nginx: Nginx, event: ErrorEvent, paths: set[str | None])
     node = find_node(case.snapshot, nginx.node)
     if node is None or event.client not in LOCAL_CLIENTS | set(node.addresses):
         return False
-    marked = event.raw.rpartition(', referrer: "')[2]
-    return (marked.startswith("http") and marked.rstrip('"').endswith(PROBE_REFERRER)) or (
+    return is_marked_as_probe(event) or (
         event.at >= math.floor(node.now) and _method_of(event) == "GET" and _path_of(event) in paths)
+
+
+def is_marked_as_probe(event: ErrorEvent) -> bool:
+    """Return whether the line names the referrer that only our probes send."""
+    marked = event.raw.rpartition(', referrer: "')[2]
+    return marked.startswith("http") and marked.rstrip('"').endswith(PROBE_REFERRER)
 
 
 def _sorted_out(

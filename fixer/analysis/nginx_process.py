@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
 from fixer.analysis.case import Case, FailingAddress, unique_route_id
-from fixer.analysis.evidence import container_of, listener_evidence, listeners_on, pids_of, replaced_mount_file
-from fixer.analysis.route_verdict import is_closed
+from fixer.analysis.evidence import listener_evidence, listeners_on, pids_of, replaced_mount_file
 from fixer.analysis.run_log import lines_of, message_of
-from fixer.formats.addresses import is_loopback
-from fixer.formats.docker_conventions import is_place, path_on_engine
 from fixer.formats.numbers import is_number
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known
 from fixer.model.nginx_config import Listen
 from fixer.model.snapshot import (
-    Compose,
     Container,
     Endpoint,
     ErrorEvent,
@@ -25,7 +21,6 @@ from fixer.model.snapshot import (
     Nginx,
     RouteFacts,
     Snapshot,
-    UncreatedService,
 )
 from fixer.nginx.error_kinds import HOST_NOT_FOUND
 
@@ -114,33 +109,6 @@ def holder_evidence(snapshot: Snapshot, line: Listener) -> Evidence:
     box, seen = found
     shown = listener_evidence(snapshot, seen)
     return replace(shown, text=f"{shown.text}, in container {box.name}")
-
-
-# Backends that the files of a compose project define and that have no container: removed, or never created.
-
-
-def uncreated_backends(case: Case) -> Iterator[tuple[Compose, FailingAddress, UncreatedService]]:
-    """Yield each failing address that leads to such a service, with the project and the service."""
-    compose = case.snapshot.compose
-    if compose is None or not compose.uncreated:
-        return
-    down = [t for nginx in case.snapshot.nginxes for t in addresses_of_stopped_nginx(case, nginx)]
-    for trouble in (*case.failing_addresses, *down):
-        endpoint = trouble.endpoint
-        service = next((u for u in compose.uncreated if _leads_to(case, trouble, u)), None)
-        if service is not None and endpoint.configured_service is None and is_closed(endpoint) is not False:
-            yield compose, trouble, service
-
-
-def _leads_to(case: Case, trouble: FailingAddress, service: UncreatedService) -> bool:
-    """Return whether nginx names the service, a port of it in the network that both would share, or a socket in a
-    folder that both have from the Docker host."""
-    path, box = trouble.endpoint.unix, container_of(case.snapshot, trouble.nginx.node)
-    if path is None:
-        own = box is not None and box.service == service.guest_of and is_loopback(trouble.endpoint.host)
-        return trouble.endpoint.host in service.names or (own and trouble.endpoint.port in service.ports)
-    place = path_on_engine(box, path) if box is not None else None
-    return place is not None and any(is_place(socket, place) for socket in service.sockets)
 
 
 # Replicas that stopped after nginx resolved their name: nginx still connects to them.

@@ -99,7 +99,7 @@ def last_run_lines(snapshot: Snapshot, service: Service) -> tuple[LogLine, ...]:
     lines = lines_of(service)
     if is_unwatched(service):
         own = [line for line in lines if not line.where.startswith(JOURNAL_MARK)]
-        return _unmanaged_run_lines(own, max(snapshot.node(service.node).boot_at.or_else(0.0), start_time_of(service)))
+        return unmanaged_run_lines(own, max(snapshot.node(service.node).boot_at.or_else(0.0), start_time_of(service)))
     now = clock_of(snapshot, service.node)
     if is_restarting(service):
         recent = tuple(line for line in lines if line.at is None or line.at >= now - LOOPING_SPAN)
@@ -111,7 +111,7 @@ def last_run_lines(snapshot: Snapshot, service: Service) -> tuple[LogLine, ...]:
     return _lines_after_last(lines, is_start_line)
 
 
-def _unmanaged_run_lines(lines: Sequence[LogLine], booted_at: float) -> tuple[LogLine, ...]:
+def unmanaged_run_lines(lines: Sequence[LogLine], booted_at: float) -> tuple[LogLine, ...]:
     """Return the lines of the last run since the boot, which no manager marks. It begins behind an orderly shutdown if
     an exception follows that, else at the server's own first line, and at the last exception that nothing introduces:
     what a server catches while it serves, it introduces."""

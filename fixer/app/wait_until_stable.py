@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import TypeAlias
 
 from fixer.analysis.evidence import clock_of
+from fixer.analysis.logged_failures import is_marked_as_probe
 from fixer.analysis.service_state import restart_count_of, run_state_of, start_time_of
 from fixer.app.inspect_target import StateNotes, observe_and_diagnose
 from fixer.app.request import RepairRequest
@@ -22,6 +24,9 @@ SKIPPED_SECONDS = 12.0  # nginx skips a failed member for fail_timeout (default 
 PAUSE_SECONDS = 0.4
 STABLE_OBSERVATIONS = 3  # this many observations in a row must agree
 STABLE_SECONDS = 2.0  # and over this many seconds
+WATCH_LIMIT = 12.0  # seconds to watch at most for a page that is asked only now
+RECENT_PAUSES = 3  # between the last failures that visitors saw
+RECENT_SECONDS = 60.0  # older failures tell nothing of the visitors of now
 
 ObserveAgain: TypeAlias = Callable[[], Observation]
 
@@ -39,13 +44,14 @@ def observe_until_stable(look_again: ObserveAgain, before: Observation, addresse
     """Observe until the result is good and stable, or until `limit` seconds have passed."""
     deadline = time.monotonic() + limit
     held_off = time.monotonic() + SKIPPED_SECONDS
-    streak = _Streak()
+    streak, watched = _Streak(), watch_seconds(before, addressed)
     while True:
         look = look_again()
         verification = compare(before, look, addressed)
         now = time.monotonic()
         streak.add(_state(look) if verification.is_better else None, now)
-        if streak.holds(now) and not _is_starting(look) and (now >= held_off or not has_skipped_server(look)):
+        stable = streak.holds(now, watched if look.is_healthy else STABLE_SECONDS)
+        if stable and not _is_starting(look) and (now >= held_off or not has_skipped_server(look)):
             return StableState(look, verification)
         if now >= deadline:
             # a single good observation among bad ones is chance
@@ -53,6 +59,28 @@ def observe_until_stable(look_again: ObserveAgain, before: Observation, addresse
                 verification = Verification(False, verification.is_fixed, ("the result is not stable",))
             return StableState(look, verification)
         time.sleep(PAUSE_SECONDS)
+
+
+def watch_seconds(before: Observation, addressed: Finding) -> float:
+    """Return how long the pages must stay well after a repair, in seconds.
+
+    A fault of all pages hides that one of them is slow: nobody has come to it since, and nginx logs the end of its time
+    limit only then. Visitors come as often as their failures were logged: two of their pauses (they log in first) and
+    the limit pass. A limit that is longer than one may wait for is not waited for.
+    """
+    snapshot, longest = before.snapshot, STABLE_SECONDS
+    for facts in snapshot.routes:
+        nginx = snapshot.nginx_of(facts)
+        if facts.route.id not in addressed.routes or nginx is None:
+            continue
+        now = clock_of(snapshot, nginx.node)
+        seen = {int(event.at) for event in nginx.errors.or_else(())
+                if now - event.at < RECENT_SECONDS and not is_marked_as_probe(event)}
+        pauses = [later - earlier for earlier, later in pairwise(sorted(seen))][-RECENT_PAUSES:]
+        wanted = 2 * max(pauses, default=0) + facts.route.read_timeout
+        if pauses and wanted + 1.0 <= WATCH_LIMIT:
+            longest = max(longest, wanted + 1.0)     # times of the log are whole seconds
+    return longest
 
 
 def wait_until_healthy(look_again: ObserveAgain, first: Observation, *, limit: float = HEAL_LIMIT) -> Observation:
@@ -64,7 +92,7 @@ def wait_until_healthy(look_again: ObserveAgain, first: Observation, *, limit: f
         look = look_again()
         now = time.monotonic()
         streak.add(_state(look), now)
-        if streak.holds(now) and not _is_starting(look):
+        if streak.holds(now, STABLE_SECONDS) and not _is_starting(look):
             return look
     return look
 
@@ -97,8 +125,8 @@ class _Streak:
             self.length, self._since = 1, now
         self._state = state
 
-    def holds(self, now: float) -> bool:
-        return self.length >= STABLE_OBSERVATIONS and now - self._since >= STABLE_SECONDS
+    def holds(self, now: float, seconds: float) -> bool:
+        return self.length >= STABLE_OBSERVATIONS and now - self._since >= seconds
 
 
 def _state(look: Observation) -> object:

@@ -64,7 +64,7 @@ from fixer.nginx.lexer import tokenize
 from fixer.nginx.span_edit import EditRefused
 from fixer.nginx.tree import parse
 from fixer.repairs.file_edits import NotEditable
-from fixer.repairs.nginx_directives import edit_passes_repair
+from fixer.repairs.nginx_directives import edit_passes_repair, hands_over_anyway
 
 _PROTOCOL_NAMES = {"http": "HTTP", "uwsgi": "uWSGI's own protocol"}
 _PROTOCOL_ERRORS: Kinds = (TIMED_OUT - {"connect-timeout-kernel"}) | {
@@ -189,8 +189,10 @@ def _repair(case: Case, trouble: FailingAddress, holder: Service, spoken: str) -
     ends = {name for facts in trouble.routes for name in facts.endpoints}
     holders = [_holding_service(case, case.snapshot.endpoint(name)) for name in sorted(ends)]
     alike = all(one is not None and _spoken_protocol(one)[0] == spoken for one in holders)
-    if alike and not is_unmanaged_user_process(case.snapshot, holder):
-        return change_pass_repair(case, trouble, kind)
+    unmanaged = is_unmanaged_user_process(case.snapshot, holder)
+    if alike and (not unmanaged or hands_over_anyway(case, trouble)):
+        repair = change_pass_repair(case, trouble, kind)
+        return replace(repair, risk="disruptive") if unmanaged and repair.steps else repair
     why = "not every server of the group is known to take that" if not alike else "any user may have started it"
     manual = f"use {kind} in nginx, or let {holder.name} listen in the other protocol; fixer cannot do this: {why}"
     return Repair(REPAIR_ID, "manual", f"make nginx and {holder.name} use the same protocol", (), manual=manual)

@@ -1,7 +1,8 @@
 """A service that cannot be connected to now, and that its configuration puts at another address than nginx asks for.
 
 These are two faults: the address is still wrong when the service is back. No socket of the service proves where it
-listens, so the finding is likely at most, and its repair waits for the other one.
+listens, so the finding is likely at most, and its repair waits for the other one. A service of a compose project that
+has no container is configured by the project's files alone.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from fixer.analysis.evidence import address_text, bindings_of, config_evidence, 
 from fixer.analysis.exits.failed_run import has_listening_socket
 from fixer.analysis.nginx_errors import connect_symptoms, routes_text
 from fixer.analysis.ownership.shared_folder import socket_path_for_nginx
+from fixer.analysis.ownership.uncreated_backend import UncreatedBackend, uncreated_backends
 from fixer.analysis.run_log import is_looping
 from fixer.analysis.service_names import has_unrelated_name
 from fixer.analysis.service_state import is_socket_activated, run_state_of, state_evidence
@@ -76,3 +78,31 @@ def configured_elsewhere_finding(
         is_met_first=trouble.nginx.master_pid is not None and (
             endpoint.unix is not None or run_state_of(service) == "paused"),
     )
+
+
+def uncreated_elsewhere_findings(case: Case, part: AddressPart, kind: tuple[str, str]) -> list[Finding]:
+    """Return one finding for each service without a container that the compose files put at another address than nginx
+    asks for, if that differs in this part. `kind` is its cause and variant."""
+    return [_uncreated_elsewhere_finding(case, backend, kind) for backend in uncreated_backends(case)
+            if backend.is_elsewhere and part == ("path" if backend.socket else "port")]
+
+
+def _uncreated_elsewhere_finding(case: Case, backend: UncreatedBackend, kind: tuple[str, str]) -> Finding:
+    (cause, variant), trouble, name = kind, backend.trouble, backend.service.service
+    where = address_of_uncreated(backend)
+    return Finding(
+        cause=cause, variant=variant, role="root", confidence="likely",
+        summary=(f"nginx hands {routes_text(trouble)} to {endpoint_text(trouble.endpoint)}, but the files of project "
+                 f"{backend.compose.project} have service {name} listen on {where}"),
+        detail=(), routes=trouble.route_ids, service=name, node=trouble.nginx.node,
+        evidence=tuple(dict.fromkeys((
+            config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), backend.service.source,
+            *no_listener_evidence(trouble.endpoint), *connect_symptoms(case, trouble)))),
+        repairs=(point_after_start_repair(trouble, name, where),), effects=(),
+        is_met_first=trouble.nginx.master_pid is not None,
+    )
+
+
+def address_of_uncreated(backend: UncreatedBackend) -> str:
+    """Return where the service would listen, as nginx's files would name it, if nginx asks for another address."""
+    return f"unix:{backend.socket}" if backend.socket else address_text(backend.trouble.endpoint.host, backend.port)

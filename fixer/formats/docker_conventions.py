@@ -96,6 +96,16 @@ def is_place(told: str, place: str) -> bool:
     return place == told or (told.startswith(NAMED_VOLUMES) and place.endswith(told))
 
 
+def place_in_mount(container: Container, told: str) -> str | None:
+    """Return the whole path on the engine's machine of a place, of which only the end is known in a named volume. None
+    if the container mounts no such volume."""
+    if not told.startswith(NAMED_VOLUMES):
+        return told
+    folder = told[:told.index("/_data") + len("/_data")] if "/_data" in told else told
+    found = (source.rstrip("/") for source, _ in container.shares)
+    return next((source + told[len(folder):] for source in found if source.endswith(folder)), None)
+
+
 def path_in_container(container: Container, place: str) -> str | None:
     """Return the container's path for a path of its engine's machine; None if it is not mounted."""
     for source, destination in container.shares:

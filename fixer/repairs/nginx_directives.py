@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from fixer.analysis.case import Case, FailingAddress
-from fixer.analysis.directives_in_effect import enclosing_directives
+from fixer.analysis.directives_in_effect import all_directives, enclosing_directives
 from fixer.analysis.evidence import endpoint_text, listener_at, listener_evidence
 from fixer.analysis.nginx_errors import routes_text
 from fixer.analysis.ownership.configured import is_unmanaged_user_process
@@ -153,6 +153,18 @@ def is_held_by_stranger(case: Case, trouble: FailingAddress) -> bool:
     return not (holder.is_app_server or holder.gateway) or is_unmanaged_user_process(case.snapshot, holder)
 
 
+def hands_over_anyway(case: Case, trouble: FailingAddress) -> bool:
+    """Return whether the listener is an application that is told to listen there, no other one may be meant, and nginx
+    checks no certificate: whoever holds the address may have these requests already. To speak otherwise there then
+    gives nobody a request that he could not have had, though any user could have started the application."""
+    endpoint, holder = trouble.endpoint, case.service(trouble.endpoint.listening_service)
+    if holder is None or not holder.is_app_server or endpoint.configured_service != holder.id:
+        return False
+    checks = any(found.words[0].endswith("_ssl_verify") and found.words[1:] == ("on",)
+                 for found in all_directives(case.snapshot, trouble.nginx))
+    return not checks and not unclaimed_candidates(case, trouble)
+
+
 def _stranger_evidence(case: Case, trouble: FailingAddress) -> Evidence | None:
     """Return a foreign program's socket, if an unused application may be intended: not a problem of the scheme."""
     holder = case.service(trouble.endpoint.listening_service)
@@ -180,7 +192,8 @@ def change_scheme_repair(case: Case, trouble: FailingAddress, scheme: str) -> Re
     if isinstance(broken, Known) and broken.value[0] != 0:
         return _manual_repair(trouble, scheme, summary,
                               "nginx -t rejects the present configuration: repair that first")
-    if is_held_by_stranger(case, trouble):
+    stranger = is_held_by_stranger(case, trouble)
+    if stranger and not (scheme == "http" and hands_over_anyway(case, trouble)):
         return _manual_repair(trouble, scheme, summary,
                               "only if the program that listens there should answer; fixer cannot know that")
     if not _can_all_change_scheme(case, trouble):
@@ -188,6 +201,8 @@ def change_scheme_repair(case: Case, trouble: FailingAddress, scheme: str) -> Re
                               "fixer does not know that all servers of the upstream block accept it")
     repair = edit_passes_repair(case, trouble, Repair(SCHEME_ID, "safe", summary, ()), f"the pass uses {scheme}",
                          lambda data, routes: _replace_schemes(data, routes, scheme))
+    if stranger and isinstance(repair, Repair):
+        repair = replace(repair, risk="disruptive")     # the application may be one of a user
     return _manual_repair(trouble, scheme, summary, repair.reason) if isinstance(repair, NotEditable) else repair
 
 

@@ -72,6 +72,37 @@ def test_a_round_is_judged_by_what_holds(looks: tuple[Observation, ...], better:
     assert settled.observation is looks[-1]
 
 
+def visited(limit: float, *ago: float, referrer: str = "") -> Observation:
+    """A broken route with a time limit, and visitors whose failures were logged so long ago."""
+    scene = wrong_port_scene()
+    scene.events.clear()
+    for seconds in ago:
+        scene.logs("upstream timed out (110: Connection timed out)", 110, "reading response header", ago=seconds)
+    seen = scene.snapshot()
+    marked = tuple(replace(e, raw=e.raw + referrer) for e in seen.nginxes[0].errors.or_else(()))
+    routes = tuple(replace(r, route=replace(r.route, read_timeout=limit)) for r in seen.routes)
+    nginxes = tuple(replace(nginx, errors=Known(marked)) for nginx in seen.nginxes)
+    return Observation(replace(seen, routes=routes, nginxes=nginxes), BROKEN.diagnosis)
+
+
+@pytest.mark.parametrize(("before", "seconds"), [
+    (visited(1.0, 9, 6, 3), 8.0), (visited(2.0, 50, 40, 8, 6, 5, 4), 7.0),   # the last pauses count
+    (visited(60.0, 9, 6, 3), 0.03),     # nobody can wait for that limit
+    (visited(1.0, 3), 0.03), (visited(1.0), 0.03), (visited(1.0, 300, 290), 0.03),      # how often anybody comes is unknown
+    (visited(1.0, 9, 6, 3, referrer=', referrer: "http://a/badgateway"'), 0.03),    # fixer's own requests
+])
+def test_pages_with_a_short_limit_are_watched_until_visitors_come_again(before: Observation, seconds: float) -> None:
+    assert wait_until_stable.watch_seconds(before, FAULT) == seconds
+    assert wait_until_stable.watch_seconds(before, replace(FAULT, routes=("r99",))) == 0.03
+
+
+def test_a_limit_that_a_hidden_page_needs_shows_while_it_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Well at once, and somebody asks the slow page only later."""
+    monkeypatch.setattr(wait_until_stable, "watch_seconds", lambda *_: 0.3)
+    later = [WELL] * 12
+    assert observe_until_stable(showing(*later, OTHER), BROKEN, FAULT, limit=5.0).observation is OTHER
+
+
 def test_good_and_bad_in_turn_is_not_better() -> None:
     turn = [WELL, BROKEN] * 500
     settled = observe_until_stable(turn.pop, BROKEN, FAULT, limit=0.3)

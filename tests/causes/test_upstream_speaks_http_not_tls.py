@@ -22,6 +22,7 @@ from tests.causes.snapshot_builders import (
     probe,
     roots,
     service,
+    stopped_service,
     verdict_of,
 )
 
@@ -51,6 +52,45 @@ def test_hit_it_refuses_tls_and_answers_plainly() -> None:
     write = found.repairs[0].steps[0]
     assert isinstance(write, WriteFile) and b"proxy_pass http://127.0.0.1:8000;" in (write.after or b"")
     assert found.repairs[0].risk == "safe"
+
+
+def by_hand(uid: int = 1000, check: bytes = b"", *others: Any, told: bool = True, **changes: Any) -> Diagnosis:
+    """An application that some user started, without a manager, at the address that nginx asks with TLS."""
+    bare = service("node[200]", 8000, 200, unit=None, manager="none", runtime="node", **changes)
+    made = Scene().with_service(bare, listener(8000, 200)).answers(BAD_GATEWAY)
+    for other in others:
+        made.with_service(other)
+    made.processes = [replace(p, uid=uid) for p in made.processes]
+    page = next(f for f in made.files if f.path == SITE)
+    data = page.data.replace(b"http://", b"https://")
+    made.files = [file(SITE, data + check, real_path=page.real_path)]
+    made.route[0] = {"scheme": "https", "pass_text": "https://127.0.0.1:8000", "source": Span(SITE, 3, data.index(b"proxy_pass"), 0)}
+    made.endpoint(http=Known(NO_TLS), tcp=Known(probe()), other_scheme_probe=ANSWERED, **({} if told else {"configured_service": None}))
+    return diagnose(made.snapshot())
+
+
+@pytest.mark.parametrize(("uid", "check", "risk"), [
+    (1000, b"", "disruptive"), (0, b"", "safe"),    # what root started, nobody else chose
+    (1000, b"proxy_ssl_verify off;", "disruptive"),
+    (1000, b"proxy_ssl_verify on;", "manual"),      # a certificate keeps a user's program from the requests: it stays so
+])
+def test_an_application_that_a_user_started_is_spoken_to_if_it_could_have_the_requests_anyway(
+    uid: int, check: bytes, risk: str,
+) -> None:
+    (found,) = [f for f in by_hand(uid, check).findings if f.cause == CAUSE]
+    assert found.repairs[0].risk == risk and bool(found.repairs[0].steps) is (risk != "manual")
+    assert found.confidence == ("certain" if uid == 0 else "likely")
+
+
+def test_a_users_application_is_not_spoken_to_while_another_may_be_meant() -> None:
+    seen = by_hand(1000, b"", stopped_service("shop.service", 9102))
+    assert not [r for f in seen.findings for r in f.repairs if f.cause == CAUSE and r.steps]
+
+
+@pytest.mark.parametrize("changes", [{"is_app_server": False}, {"told": False}])
+def test_a_users_program_that_is_no_application_told_to_listen_there_is_not_spoken_to(changes: dict[str, Any]) -> None:
+    seen = by_hand(1000, b"", **changes)
+    assert not [r for f in seen.findings for r in f.repairs if f.cause == CAUSE and r.steps]
 
 
 def test_hit_the_way_to_another_machine_is_not_stripped_of_its_tls() -> None:

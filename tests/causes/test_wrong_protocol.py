@@ -36,16 +36,29 @@ CLOSED = Known(probe(error="closed"))
 def judged(kind: str = "proxy_pass", key: str = "socket", page: str = "http://127.0.0.1:8000", http: Any = CLOSED,
            text: str = "location / { PASS; }\n", answer: Any = BAD_GATEWAY,
            line: tuple[str, int | None] = ("upstream prematurely closed connection", None), written: str = "",
-           **changes: Any) -> Diagnosis:
+           uid: int | None = None, **changes: Any) -> Diagnosis:
     said = (replace(binding(8000), source=Evidence("file", "/srv/shop/app.ini:4", f"{key} = :8000")),) if key else ()
     changes = {"runtime": "uwsgi", "argv": ("/usr/bin/uwsgi", "--ini", "app.ini"), "bindings": Known(said), **changes}
     made = Scene().with_service(service(**changes), listener(8000, 200)).answers(answer)
+    made.processes = [p if uid is None else replace(p, uid=uid) for p in made.processes]
     whole = text.replace("PASS", f"{kind} {page}")
     made.files = [file(SITE, whole, real_path="/etc/nginx/sites-available/shop")]
     made.route[0] = {"kind": kind, "pass_text": page, "source": Span(SITE, 1, whole.index(kind), 0)}
     made.endpoint(tcp=Known(probe()), http=http, **({"written": written} if written else {}))
     made.logs(*line, "reading response header from upstream")
     return diagnose(made.snapshot())
+
+
+@pytest.mark.parametrize(("uid", "text", "risk"), [
+    (1000, "location / { PASS; }\n", "disruptive"), (0, "location / { PASS; }\n", "safe"),
+    (1000, "location / { PASS; }\nproxy_ssl_verify on;\n", "manual"),
+])
+def test_a_server_that_a_user_started_gets_the_requests_in_its_protocol_if_it_could_have_them_anyway(
+    uid: int, text: str, risk: str,
+) -> None:
+    found = finding_of(judged(uid=uid, text=text, unit=None, manager="none"), CAUSE)
+    assert found.repairs[0].risk == risk and bool(found.repairs[0].steps) is (risk != "manual")
+    assert found.confidence == ("likely" if uid else "certain")
 
 
 def written(diagnosis: Diagnosis) -> str:

@@ -12,6 +12,7 @@ from fixer.formats.docker_conventions import (
     environment_paths,
     path_in_container,
     path_on_engine,
+    place_in_mount,
     widest_project_files,
 )
 from fixer.model.query import Answer, Command
@@ -29,6 +30,8 @@ def test_where_paths_lie() -> None:
     assert path_on_engine(box, "/run/g/a.sock") == f"{VOLUME}/a.sock" and path_on_engine(box, "/run/gx") is None
     assert path_in_container(box, f"{VOLUME}/a.sock") == "/run/g/a.sock"
     assert path_in_container(box, f"{VOLUME}/in/a.sock") is None and path_in_container(box, "/srv/other/a") == "/run/g/in/a"
+    assert place_in_mount(box, "/volumes/socks/_data/in/a.sock") == f"{VOLUME}/in/a.sock"
+    assert place_in_mount(box, "/volumes/other/_data/a.sock") is None and place_in_mount(box, "/srv/x") == "/srv/x"
 
 
 UVICORN = ["uvicorn", "a:b", "--port", "8000"]

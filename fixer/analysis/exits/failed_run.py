@@ -60,6 +60,8 @@ class FailedRun:
     # its service manager reports it as running: the workers that it starts end repeatedly
     has_running_parent: bool = False
     end: RunEnd = NO_OUTPUT
+    # only a log that any user may have written shows the run: nothing may be changed because of it
+    is_hearsay: bool = False
 
     @property
     def service(self) -> Service:
@@ -264,7 +266,11 @@ def has_failed_unmanaged(snapshot: Snapshot, service: Service) -> bool:
         return False
     if service.boot_entry is not None and service.boot_entry.missing_file:
         return True
-    run = last_run_lines(snapshot, service)
+    return failed_at_start(last_run_lines(snapshot, service), service)
+
+
+def failed_at_start(run: Sequence[LogLine], service: Service) -> bool:
+    """Return whether the lines of a run that nothing watched show that it failed before it served."""
     texts = [message_of(line) for line in program_lines(run)]
     ready_at = next((i for i in range(len(texts) - 1, -1, -1) if says_ready(texts[i])), -1)
     if any(map(says_start_failed, texts[ready_at + 1:])):

@@ -38,11 +38,19 @@ def find_exit_line(lines: Iterable[str]) -> str:
 def last_server_output(case: Case, node: str) -> tuple[str, tuple[Evidence, ...]]:
     """Return the line that shows how it ended, with the evidence. Empty if no application server has a log there, or if
     the log is older than this boot."""
-    found = next((w for w in case.snapshot.hand_started_logs if w.node == node), None)
-    if found is None or not _is_since_boot(case, found) or not any(_SERVER.search(x.text) for x in found.lines):
+    found = hand_started_log(case, node)
+    if found is None:
         return "", ()
     said = find_exit_line(line.text for line in found.lines)
     return said, (log_evidence(said, found.path),) if said else ()
+
+
+def hand_started_log(case: Case, node: str) -> HandStartedLog | None:
+    """Return the newest log of a node, if it was written since its boot and an application server wrote it."""
+    found = next((w for w in case.snapshot.hand_started_logs if w.node == node), None)
+    if found is None or not _is_since_boot(case, found) or not any(_SERVER.search(x.text) for x in found.lines):
+        return None
+    return found
 
 
 def _is_since_boot(case: Case, found: HandStartedLog) -> bool:

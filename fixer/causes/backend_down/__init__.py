@@ -136,7 +136,9 @@ def judge(case: Case) -> Verdict:
     findings, missing, ruled = for_each_failing_address(case, _judge_address)
     told = _joined_by_service(findings)
     if case.snapshot.compose is not None and case.snapshot.compose.uncreated:
-        told += uncreated_findings(case)
+        gone = uncreated_findings(case)
+        named = {route for found in gone for route in found.routes}
+        told = [*(found for found in told if found.service is not None or not named.issuperset(found.routes)), *gone]
     if any(is_confirmed_closed(endpoint) for endpoint in case.snapshot.endpoints):
         told += skipped_endpoint_findings(case)
     return conclude(told, missing, ruled)

@@ -15,8 +15,9 @@ from fixer.analysis.evidence import (
     no_listener_evidence,
 )
 from fixer.analysis.nginx_errors import routes_text, symptom_evidence
-from fixer.analysis.nginx_process import uncreated_backends
+from fixer.analysis.ownership.uncreated_backend import UncreatedBackend, uncreated_backends
 from fixer.analysis.service_state import IDLE_PROGRAMS, is_idle_container, program_name, state_evidence
+from fixer.findings.configured_address import address_of_uncreated
 from fixer.formats.addresses import is_loopback
 from fixer.formats.launchers import REAPERS
 from fixer.lazy.dataclass import replace
@@ -111,23 +112,26 @@ CREATE_REPAIR_ID = "create-service"
 def uncreated_findings(case: Case) -> list[Finding]:
     """Return one finding for each uncreated service that a failing address, or a stopped nginx, names."""
     found: dict[str, Finding] = {}
-    for compose, trouble, service in uncreated_backends(case):
-        new, old = _uncreated_finding(case, compose, trouble, service), found.get(service.service)
-        found[service.service] = new if old is None else old.joined_with(new)
+    for backend in uncreated_backends(case):
+        name = backend.service.service
+        new, old = _uncreated_finding(case, backend), found.get(name)
+        found[name] = new if old is None else old.joined_with(new)
     return list(found.values())
 
 
-def _uncreated_finding(case: Case, compose: Compose, trouble: FailingAddress, service: UncreatedService) -> Finding:
-    name = service.service
+def _uncreated_finding(case: Case, backend: UncreatedBackend) -> Finding:
+    compose, trouble, service = backend.compose, backend.trouble, backend.service
+    name, text = service.service, endpoint_text(trouble.endpoint)
     evidence = (
         service.source, Evidence("container", f"project {compose.project}", f"no container of service {name}"),
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
         *symptom_evidence(case, trouble, CONNECTING | {"name-not-resolved"}),
     )
+    where = f"{address_of_uncreated(backend)}; nginx asks {text}" if backend.is_elsewhere else text
     return Finding(
-        cause="backend-down", variant="container-stopped", role="root", confidence="certain",
-        summary=f"service {name} of project {compose.project} has no container, so nothing listens at "
-                f"{endpoint_text(trouble.endpoint)}",
+        cause="backend-down", variant="container-stopped", role="root",
+        confidence="likely" if backend.is_elsewhere else "certain",
+        summary=f"service {name} of project {compose.project} has no container, so nothing listens at {where}",
         detail=(f"needed by {routes_text(trouble)}", *_compose_refusal(compose)), routes=trouble.route_ids,
         service=name,
         node=trouble.nginx.node,

@@ -64,6 +64,7 @@ from fixer.analysis.evidence import file_line_text, log_evidence
 from fixer.analysis.exits.code_error import CodeFault, find_code_fault
 from fixer.analysis.exits.exit_reason import blank_variables, has_variable_or_port_reason
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
+from fixer.analysis.exits.hand_started_run import for_person, hand_started_runs
 from fixer.analysis.exits.path_access import denied_folder_of
 from fixer.analysis.exits.source_files import line_of, source_file_of
 from fixer.analysis.service_state import state_evidence
@@ -96,13 +97,13 @@ def judge(case: Case) -> Verdict:
     all_of = failed_runs(case)
     findings: list[Finding] = []
     ruled: list[Evidence] = [*all_of.ruled_out]
-    for crash in all_of.found:
+    for crash in (*all_of.found, *hand_started_runs(case)):
         fault = fault_of(crash)
         if fault is None or denied_folder_of(case.snapshot, crash, fault):
             last = [line for line in crash.lines if line.text.strip()][-1:]
             ruled += [log_evidence(line.text, line.where) for line in last] or [state_evidence(crash.service)]
         else:
-            findings.append(_found(case, crash, fault))
+            findings.append(for_person(crash, _found(case, crash, fault)))
     missing = list(all_of.missing)
     if any(event.kind in CUT_IN_BODY for nginx in case.snapshot.nginxes if isinstance(nginx.errors, Known)
            for event in nginx.errors.value):

@@ -57,6 +57,7 @@ from fixer.analysis.exits.code_error import find_code_fault
 from fixer.analysis.exits.exec_step import setting_evidence
 from fixer.analysis.exits.exit_reason import has_variable_or_port_reason
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
+from fixer.analysis.exits.hand_started_run import for_person, hand_started_runs
 from fixer.analysis.exits.path_access import PathState, credential_texts, denied_folder_of, is_credential, path_state
 from fixer.analysis.service_state import state_evidence
 from fixer.causes.crash_file_access.open_path import (
@@ -95,12 +96,12 @@ def judge(case: Case) -> Verdict:
     all_of = failed_runs(case)
     findings: list[Finding] = []
     ruled: list[Evidence] = [*all_of.ruled_out]
-    for crash in all_of.found:
+    for crash in (*all_of.found, *hand_started_runs(case)):
         denied = _find_unusable_path(case, crash)
         if denied is None:
             ruled.append(state_evidence(crash.service))
         else:
-            findings.append(_unusable_path_finding(case, crash, denied))
+            findings.append(for_person(crash, _unusable_path_finding(case, crash, denied)))
     return conclude(findings, all_of.missing, ruled)
 
 
@@ -134,15 +135,15 @@ def _unusable_path_finding(case: Case, crash: FailedRun, denied: UnusablePath) -
     if state.state == "gone" and setting is None and denied.reason != NO_TEMP:
         return _mended_finding(case, crash, denied, state)
     box = service.container
-    user = manager_of(service).account_name()
+    user = "its account" if crash.is_hearsay else manager_of(service).account_name()
     if denied.reason == NO_TEMP:
         variant, (said, todo) = "start-file-denied", temporary_folder_texts(service, denied.path, state, setting)
     elif denied.reason in MISSING_CODES and is_credential(denied.path):
         variant, (said, todo) = "start-file-missing", credential_texts(crash, denied.path)
     elif denied.reason in MISSING_CODES:
         variant, said = "start-file-missing", f"{denied.path} is not there"
-        todo = (f"restore {denied.path} (or its folder) for {user} to use; "
-                f"{_CONTAINER_ADVICE if box is not None else _UNIT_ADVICE}")
+        advice = _CONTAINER_ADVICE if box is not None else _UNIT_ADVICE if service.unit is not None else ""
+        todo = f"restore {denied.path} (or its folder) for {user} to use{f'; {advice}' if advice else ''}"
         if state.state == "holds" and state.text != said:
             said, todo = f"{said}, or not accessible: {state.text}", f"{todo} ({state.text})"
     elif denied.reason in FOLDER_CODES:

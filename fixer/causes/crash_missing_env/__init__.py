@@ -54,6 +54,7 @@ from fixer.analysis.evidence import log_evidence
 from fixer.analysis.exits.exec_step import working_directory_of
 from fixer.analysis.exits.exit_reason import NamedLine, blank_variables, missing_variables
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
+from fixer.analysis.exits.hand_started_run import for_person, hand_started_runs
 from fixer.analysis.service_state import state_evidence
 from fixer.causes.crash_missing_env.lost_env_file import (
     MisreadLine,
@@ -88,23 +89,29 @@ def judge(case: Case) -> Verdict:
     all_of = failed_runs(case)
     findings: list[Finding] = []
     ruled: list[Evidence] = [*all_of.ruled_out]
-    for crash in all_of.found:
-        file = missing_file_finding(case, crash)
-        missing = missing_variables(crash.end)
-        blank = () if missing else blank_variables(crash.end, crash.service) or missing_address_lines(crash)
-        if file is not None:
-            findings.append(file)
-        elif blank:
-            findings.append(_missing_variable_finding(case, limit_to_compose(crash, blank), blank))
-        elif not missing:
+    for crash in (*all_of.found, *hand_started_runs(case)):
+        found = _judge_run(case, crash)
+        if found is None:
             ruled.append(state_evidence(crash.service))
         else:
-            lacking = tuple(s for s in missing if not is_variable_set(crash.service, s.name))
-            findings.append(_missing_variable_finding(case, crash, lacking) if lacking
-                            else _set_since_finding(case, crash, missing))
+            findings.append(for_person(crash, found))
     if case.snapshot.compose is not None and case.snapshot.compose.missing_env_files:
         findings += lost_env_findings(case)
     return conclude(findings, all_of.missing, ruled)
+
+
+def _judge_run(case: Case, crash: FailedRun) -> Finding | None:
+    file = missing_file_finding(case, crash)
+    missing = missing_variables(crash.end)
+    blank = () if missing else blank_variables(crash.end, crash.service) or missing_address_lines(crash)
+    if file is not None:
+        return file
+    if blank:
+        return _missing_variable_finding(case, limit_to_compose(crash, blank), blank)
+    if not missing:
+        return None
+    lacking = tuple(s for s in missing if not is_variable_set(crash.service, s.name))
+    return _missing_variable_finding(case, crash, lacking) if lacking else _set_since_finding(case, crash, missing)
 
 
 def missing_address_lines(crash: FailedRun) -> tuple[NamedLine, ...]:

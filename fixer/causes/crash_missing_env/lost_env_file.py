@@ -9,7 +9,7 @@ from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import ENGINE, config_evidence, find_node, log_evidence
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.nginx_errors import connect_symptoms, routes_text
-from fixer.analysis.nginx_process import uncreated_backends
+from fixer.analysis.ownership.uncreated_backend import uncreated_backends
 from fixer.analysis.service_state import state_evidence
 from fixer.formats.backup_names import has_similar_name, is_backup_name
 from fixer.formats.env_file import EnvLine, env_lines
@@ -34,8 +34,9 @@ RESTORE_REPAIR_ID = "restore-environment-file"
 def lost_env_findings(case: Case) -> list[Finding]:
     """Return one finding for each uncreated backend that lacks an env_file: its own, or another service's."""
     found: dict[str, Finding] = {}
-    for compose, trouble, service in uncreated_backends(case):
-        lacked = sorted(compose.missing_env_files, key=lambda one: one.service != service.service)
+    for backend in uncreated_backends(case):
+        trouble, service = backend.trouble, backend.service
+        lacked = sorted(backend.compose.missing_env_files, key=lambda one: one.service != service.service)
         if not lacked or service.profiles:
             continue
         new, old = _lost_env_finding(case, trouble, service.service, lacked), found.get(service.service)

@@ -23,7 +23,8 @@ How it is told apart
   shows its own socket at another path that no other site names. A socket that belongs to anybody else is no candidate.
   A service that was moved from a port to a socket holds no port at all any more: then the address of the port is what
   changes; and the other way about, to the one port that it is told to open. Of an application in another container the
-  path is the one by which nginx's container sees the same file; where it has no part in that folder, it is said. With
+  path is the one by which nginx's container sees the same file; where it has no part in that folder, it is said. Of a
+  service whose container does not exist the project's files name the socket: backend-down is named besides. With
   PrivateTmp the table shows the very path that nginx asks for, and still nobody can reach it there.
 
 The repair and its safety
@@ -68,7 +69,12 @@ from fixer.analysis.service_names import has_unrelated_name
 from fixer.analysis.service_state import is_socket_activated, state_evidence
 from fixer.causes.unix_socket_missing.hidden_socket import hidden_from_nginx_finding
 from fixer.causes.unix_socket_missing.shared_volume import other_container_finding
-from fixer.findings.configured_address import configured_elsewhere, configured_elsewhere_finding, is_unconnectable
+from fixer.findings.configured_address import (
+    configured_elsewhere,
+    configured_elsewhere_finding,
+    is_unconnectable,
+    uncreated_elsewhere_findings,
+)
 from fixer.formats.addresses import is_loopback, is_wildcard, reached_at
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
@@ -82,7 +88,9 @@ _PRIVATE_FOLDERS = ("/tmp/", "/var/tmp/")  # noqa: S108  the folders that Privat
 
 def judge(case: Case) -> Verdict:
     """Judge each socket path without a listener: does its service run, with a socket at another path?"""
-    return conclude(*for_each_failing_address(case, _judge_address))
+    findings, missing, ruled = for_each_failing_address(case, _judge_address)
+    gone = uncreated_elsewhere_findings(case, "path", (CAUSE.id, "unix-socket-missing"))
+    return conclude([*findings, *gone], missing, ruled)
 
 
 def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:

@@ -81,7 +81,11 @@ from fixer.analysis.service_names import has_unrelated_name, has_unrelated_unit_
 from fixer.analysis.service_state import state_evidence
 from fixer.causes.wrong_port.published_port import judge_published, judge_unpublished
 from fixer.causes.wrong_port.upstream_group import AddressPair, explain_contradiction, pair_addresses, point_each_repair
-from fixer.findings.configured_address import configured_elsewhere, configured_elsewhere_finding
+from fixer.findings.configured_address import (
+    configured_elsewhere,
+    configured_elsewhere_finding,
+    uncreated_elsewhere_findings,
+)
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Confidence, Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
@@ -101,7 +105,9 @@ MAX_SHOWN = 8       # locations of one address shown as evidence; all of them ar
 
 def judge(case: Case) -> Verdict:
     """Judge each address of a failing route: is it closed, and does its service listen elsewhere?"""
-    return conclude(*for_each_failing_address(case, _judge_address))
+    findings, missing, ruled = for_each_failing_address(case, _judge_address)
+    gone = uncreated_elsewhere_findings(case, "port", (CAUSE.id, "container-wrong-port"))
+    return conclude([*findings, *gone], missing, ruled)
 
 
 def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:

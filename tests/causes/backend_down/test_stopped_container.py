@@ -175,10 +175,10 @@ def test_hit_a_service_without_a_container_whose_socket_nginx_asks(shares: tuple
     assert (CAUSE in roots(diagnose(scene.snapshot()))) is hit
 
 
-@pytest.mark.parametrize(("guest", "port", "hit"), [("web", 8000, True), ("web", 9000, False), ("", 8000, False), ("other", 8000, False)])
-def test_hit_a_service_without_a_container_that_would_share_nginxs_network(guest: str, port: int, hit: bool) -> None:
+@pytest.mark.parametrize(("guest", "port", "hit"), [("web", 8000, "certain"), ("web", 9000, "likely"), ("", 8000, ""), ("other", 8000, "")])
+def test_hit_a_service_without_a_container_that_would_share_nginxs_network(guest: str, port: int, hit: str) -> None:
     scene = without_a_container("127.0.0.1", uncreated=(replace(GONE, guest_of=guest, ports=(port,)),))
     scene.with_service(container_service("web", 80, pid=None, is_app_server=False, argv=("nginx",), box={"service": "web"}))
     scene.answers(BAD_GATEWAY).endpoint(tcp=Known(REFUSED), http=Known(REFUSED), addresses=Known(("127.0.0.1",)))
-    told = [f for f in diagnose(scene.snapshot()).findings if "service app of project p has no container" in f.summary]
-    assert bool(told) is hit
+    told = [f.confidence for f in diagnose(scene.snapshot()).findings if "service app of project p has no container" in f.summary]
+    assert told == ([hit] if hit else [])

@@ -1,0 +1,99 @@
+"""Backends that the files of a compose project define and that have no container: removed, or never created.
+
+No process or container shows where such a service would listen. The compose files do: its names, its ports if it uses
+nginx's network, and its sockets in folders that nginx has, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fixer.analysis.case import Case, FailingAddress
+from fixer.analysis.evidence import container_of
+from fixer.analysis.nginx_process import addresses_of_stopped_nginx
+from fixer.analysis.ownership.resolve import candidate_owners
+from fixer.analysis.route_verdict import is_closed
+from fixer.formats.addresses import is_loopback
+from fixer.formats.docker_conventions import is_place, path_in_container, path_on_engine, place_in_mount
+from fixer.formats.folders import is_within
+from fixer.lazy.dataclass import dataclass
+from fixer.model.deployment import Compose, UncreatedService
+from fixer.model.service import Container
+
+
+@dataclass(frozen=True, slots=True)
+class UncreatedBackend:
+    """A failing address and the service without a container that belongs there. If the compose files put the service
+    at another address than nginx asks for, `socket` is its path in nginx's container, or `port` its port there."""
+
+    compose: Compose
+    trouble: FailingAddress
+    service: UncreatedService
+    socket: str = ""
+    port: int = 0
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Return whether nginx asks for another address than the one at which the service would listen."""
+        return bool(self.socket or self.port)
+
+
+def uncreated_backends(case: Case) -> Iterator[UncreatedBackend]:
+    """Yield each failing address that belongs to such a service, whether nginx names it rightly or not."""
+    compose = case.snapshot.compose
+    if compose is None or not compose.uncreated:
+        return
+    down = [t for nginx in case.snapshot.nginxes for t in addresses_of_stopped_nginx(case, nginx)]
+    asked = [t for t in (*case.failing_addresses, *down)
+             if t.endpoint.configured_service is None and is_closed(t.endpoint) is not False]
+    named = [(t, next((u for u in compose.uncreated if _leads_to(case, t, u)), None)) for t in asked]
+    yield from (UncreatedBackend(compose, t, service) for t, service in named if service is not None)
+    used = {service.service for _, service in named if service is not None}
+    free = [service for service in compose.uncreated if service.service not in used]
+    for trouble in (t for t, service in named if service is None and free):
+        if (found := _elsewhere(case, compose, trouble, free)) is not None:
+            yield found
+
+
+def _leads_to(case: Case, trouble: FailingAddress, service: UncreatedService) -> bool:
+    """Return whether nginx names the service, a port of it in the network that both would share, or a socket in a
+    folder that both have from the Docker host."""
+    path, box = trouble.endpoint.unix, container_of(case.snapshot, trouble.nginx.node)
+    if path is None:
+        return trouble.endpoint.host in service.names or (
+            _shares_network(trouble, service, box) and trouble.endpoint.port in service.ports)
+    place = path_on_engine(box, path) if box is not None else None
+    return place is not None and any(is_place(socket, place) for socket in service.sockets)
+
+
+def _shares_network(trouble: FailingAddress, service: UncreatedService, box: Container | None) -> bool:
+    return box is not None and box.service == service.guest_of and is_loopback(trouble.endpoint.host)
+
+
+def _elsewhere(case: Case, compose: Compose, trouble: FailingAddress,
+               free: list[UncreatedService]) -> UncreatedBackend | None:
+    """Return the only one of the services that would listen beside an address where nothing does, in a mount or network
+    that it would share with nginx. None if a service that exists may belong there."""
+    box = container_of(case.snapshot, trouble.nginx.node)
+    if box is None or box.is_machine or is_closed(trouble.endpoint) is not True:
+        return None
+    found = [UncreatedBackend(compose, trouble, service, socket, port) for service in free
+             for socket, port in _places_beside(trouble, service, box)]
+    return found[0] if len(found) == 1 and not candidate_owners(case, trouble) else None
+
+
+def _places_beside(trouble: FailingAddress, service: UncreatedService, box: Container) -> Iterator[tuple[str, int]]:
+    """Yield the sockets of the service in the mount of the path that nginx asks, or its ports in nginx's network."""
+    path = trouble.endpoint.unix
+    if path is None:
+        yield from (("", port) for port in service.ports if _shares_network(trouble, service, box))
+        return
+    asked = path_on_engine(box, path)
+    if asked is None:
+        return
+    for socket in service.sockets:
+        place = place_in_mount(box, socket)
+        seen = None if place is None else path_in_container(box, place)
+        if place is not None and seen is not None and any(
+                is_within(asked, source) and is_within(place, source) for source, _ in box.shares):
+            yield seen, 0

@@ -1,0 +1,82 @@
+"""Tests of fixer/analysis/exits/hand_started_run.py."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fixer.diagnose.run_causes import diagnose
+from fixer.model.facts import Known
+from fixer.model.snapshot import HandStartedLog, LogLine
+from tests.causes.snapshot_builders import NOW, Scene, causes_of, finding_of, roots, service, stopped_service
+
+GUNICORN = "[2026-01-01 03:00:00 +0000] [88] [INFO] Starting gunicorn 23.0.0"
+SERVED = "INFO:     Application startup complete."
+LOST_FILE = ("Traceback (most recent call last):", '  File "/srv/shop/app.py", line 11, in <module>',
+             "FileNotFoundError: [Errno 2] No such file or directory: '/srv/shop/settings.json'")
+LOST_MODULE = ("Traceback (most recent call last):", '  File "/srv/shop/app.py", line 3, in <module>', "    import orjson",
+               "ModuleNotFoundError: No module named 'orjson'")
+LOST_VARIABLE = ("Traceback (most recent call last):", '  File "/srv/shop/app.py", line 9, in <module>',
+                 '    KEY = os.environ["SIGNING_KEY"]', "KeyError: 'SIGNING_KEY'")
+DENIED = ("Traceback (most recent call last):", '  File "/srv/shop/app.py", line 11, in <module>',
+          "PermissionError: [Errno 13] Permission denied: '/srv/shop/settings.json'")
+
+
+def by_hand(*texts: str, path: str = "/tmp/shop.log", ago: float = 60.0, **place: object) -> Scene:
+    """Nothing listens where nginx asks, nothing is configured there, and a log of an application server lies about."""
+    scene = Scene().refused(configured_service=None, **place)
+    lines = tuple(LogLine(None, text, path) for text in texts)
+    scene.extra["hand_started_logs"] = (HandStartedLog("local", path, NOW - ago, lines),)
+    return scene
+
+
+@pytest.mark.parametrize(("texts", "cause", "said"), [
+    (LOST_FILE, "crash-file-access", "/srv/shop/settings.json is not there"),
+    (DENIED, "crash-file-access", "its account cannot access /srv/shop/settings.json"),
+    (LOST_MODULE, "crash-code-error", "orjson"), (LOST_VARIABLE, "crash-missing-env", "SIGNING_KEY"),
+])
+def test_hit_its_log_alone_says_why_it_ended(texts: tuple[str, ...], cause: str, said: str) -> None:
+    """An earlier run served; the last one did not come so far."""
+    seen = diagnose(by_hand(GUNICORN, SERVED, "[88] [INFO] Shutting down: Master", GUNICORN, *texts).snapshot())
+    assert roots(seen) == [cause]
+    found = finding_of(seen, cause)
+    assert said in found.summary and found.confidence == "likely" and "the server that logs to /tmp/shop.log" in found.summary
+    assert finding_of(seen, "backend-down").role == "consequence"
+    assert [(r.risk, r.steps, r.needs) for r in found.repairs] == [("manual", (), ())], "anybody may have written the log"
+    assert any("any user may write" in line for line in found.detail)
+
+
+def test_hit_a_socket_of_its_own_and_another_place_of_its_log() -> None:
+    seen = diagnose(by_hand(GUNICORN, *LOST_FILE, path="/srv/shop/nohup.out", unix="/srv/shop/s.sock", host="", port=0,
+                            addresses=Known(())).snapshot())
+    assert roots(seen) == ["crash-file-access"]
+
+
+@pytest.mark.parametrize("scene", [
+    by_hand(GUNICORN, *LOST_FILE, SERVED), by_hand(GUNICORN, SERVED, "[88] [INFO] Shutting down: Master"),    # it came up
+    by_hand(*LOST_FILE),        # nothing says that a server wrote it
+    by_hand(GUNICORN, *LOST_FILE, ago=1e9),     # before this boot
+    by_hand(GUNICORN, *LOST_FILE).with_service(service("other.service", 9000, 300)),    # another may be meant
+    by_hand(GUNICORN, *LOST_FILE).with_service(stopped_service(port=8000)),
+])
+def test_miss_a_log_that_need_not_be_about_the_address(scene: Scene) -> None:
+    assert not {"crash-file-access", "crash-code-error", "crash-missing-env"} & set(causes_of(diagnose(scene.snapshot())))
+
+
+def test_miss_one_log_cannot_explain_two_addresses() -> None:
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:8001").refused(configured_service=None).refused(1, configured_service=None)
+    scene.extra["hand_started_logs"] = by_hand(GUNICORN, *LOST_FILE).extra["hand_started_logs"]
+    assert "crash-file-access" not in causes_of(diagnose(scene.snapshot()))
+
+
+def test_miss_what_fixer_did_not_see_as_root_may_be_another_server() -> None:
+    seen = by_hand(GUNICORN, *LOST_FILE).snapshot()
+    limited = replace(seen, nodes=tuple(replace(node, root=False) for node in seen.nodes))
+    assert "crash-file-access" not in causes_of(diagnose(limited))
+
+
+def test_miss_while_the_page_is_well() -> None:
+    scene = Scene().with_service(service())
+    scene.extra["hand_started_logs"] = by_hand(GUNICORN, *LOST_FILE).extra["hand_started_logs"]
+    assert "crash-file-access" not in causes_of(diagnose(scene.snapshot()))

@@ -1,0 +1,94 @@
+"""Tests of fixer/analysis/ownership/uncreated_backend.py."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fixer.diagnose.run_causes import diagnose
+from fixer.model.facts import Evidence, Known
+from fixer.model.snapshot import Compose, MissingEnvFile, UncreatedService
+from fixer.model.target import TargetRef
+from tests.causes.snapshot_builders import (
+    BAD_GATEWAY,
+    REFUSED,
+    Scene,
+    container_service,
+    finding_of,
+    probe,
+    roots,
+)
+
+GONE = UncreatedService("app", ("app",), Evidence("file", "/srv/compose.yaml:7", "service app"))
+BOUND, VOLUME = ("/srv/run", "/run/shop"), ("/var/lib/docker/volumes/p_run/_data", "/run/shop")
+BOUND_SOCKET, VOLUME_SOCKET = "/srv/run/app.sock", "/volumes/p_run/_data/app.sock"
+
+
+def beside(*gone: UncreatedService, unix: str | None = None, share: tuple[str, str] = BOUND, port: int = 8000,
+           lacks: tuple[MissingEnvFile, ...] = ()) -> Scene:
+    """nginx's container asks a socket or a port of its own, where nothing listens; the files define `gone`."""
+    scene = Scene(f"127.0.0.1:{port}", node="web", back="web").answers(BAD_GATEWAY)
+    scene.with_service(container_service("web", 80, pid=None, is_app_server=False, argv=("nginx",),
+                                         box={"service": "web", "shares": (share,)}))
+    place = {"unix": unix, "host": "", "port": 0} if unix else {"addresses": Known(("127.0.0.1",))}
+    scene.endpoint(tcp=Known(REFUSED), http=Known(REFUSED), configured_service=None, listening_service=None, **place)
+    compose = Compose("p", "/srv", ("/srv/compose.yaml",), (), (), Known(True), gone, missing_env_files=lacks)
+    scene.extra = {"compose": compose, "target": TargetRef("compose", "p")}
+    return scene
+
+
+def told(scene: Scene) -> list[str]:
+    return roots(diagnose(scene.snapshot()))
+
+
+@pytest.mark.parametrize(("share", "socket"), [(BOUND, BOUND_SOCKET), (VOLUME, VOLUME_SOCKET)])
+def test_hit_a_wrong_path_beside_the_socket_of_a_service_without_a_container(share: tuple[str, str], socket: str) -> None:
+    """Both faults are named: nginx asks another path, and nothing would listen at the right one either."""
+    seen = diagnose(beside(replace(GONE, sockets=(socket,)), unix="/run/shop/web.sock", share=share).snapshot())
+    assert roots(seen) == ["unix-socket-missing", "backend-down"]
+    path, down = finding_of(seen, "unix-socket-missing"), finding_of(seen, "backend-down")
+    assert "listen on unix:/run/shop/app.sock" in path.summary and path.confidence == down.confidence == "likely"
+    assert [repair.risk for repair in (*path.repairs, *down.repairs)] == ["manual", "disruptive"]
+
+
+def test_hit_a_wrong_port_of_a_service_that_would_share_nginxs_network() -> None:
+    seen = diagnose(beside(replace(GONE, guest_of="web", ports=(9000,))).snapshot())
+    assert sorted(roots(seen)) == ["backend-down", "wrong-port"]
+    assert "listen on 127.0.0.1:9000" in finding_of(seen, "wrong-port").summary
+
+
+def test_hit_the_env_file_that_keeps_such_a_service_from_being_created() -> None:
+    lost = MissingEnvFile("app", Evidence("file", "/srv/compose.yaml:9", "env_file: app.env"), "/srv/app.env")
+    scene = beside(replace(GONE, sockets=(BOUND_SOCKET,)), unix="/run/shop/web.sock", lacks=(lost,))
+    assert told(scene) == ["unix-socket-missing", "crash-missing-env"]
+
+
+@pytest.mark.parametrize(("gone", "unix"), [
+    ((replace(GONE, sockets=(BOUND_SOCKET,)), replace(GONE, service="job", sockets=("/srv/run/job.sock",))),
+     "/run/shop/web.sock"),     # which of two?
+    ((replace(GONE, sockets=("/srv/run/app.sock", "/srv/run/admin.sock")),), "/run/shop/web.sock"),
+    ((replace(GONE, sockets=("/srv/other/app.sock",)),), "/run/shop/web.sock"),     # a folder that nginx does not have
+    ((replace(GONE, sockets=("/volumes/p_other/_data/app.sock",)),), "/run/shop/web.sock"),
+    ((replace(GONE, sockets=(BOUND_SOCKET,)),), "/var/run/web.sock"),       # in nginx's own layer
+    ((replace(GONE, guest_of="web"),), None),      # no port is known
+    ((replace(GONE, guest_of="web", ports=(9000, 9001)),), None),
+    ((replace(GONE, guest_of="other", ports=(9000,)),), None),
+])
+def test_miss_a_service_that_need_not_be_the_one(gone: tuple[UncreatedService, ...], unix: str | None) -> None:
+    seen = diagnose(beside(*gone, unix=unix).snapshot())
+    assert not {"unix-socket-missing", "wrong-port"} & set(roots(seen))
+    assert not [found for found in seen.findings if "has no container" in found.summary]
+
+
+def test_miss_while_the_address_answers() -> None:
+    scene = beside(replace(GONE, guest_of="web", ports=(9000,)))
+    scene.answers(probe(200)).endpoint(tcp=Known(probe(200)), http=Known(probe(200)))
+    assert told(scene) == []
+
+
+def test_a_service_that_nginx_names_rightly_elsewhere_is_not_looked_for_beside() -> None:
+    """Its right address is one failing route's; a second route's wrong one says nothing about it."""
+    scene = beside(replace(GONE, guest_of="web", ports=(8000,)))
+    assert told(scene) == ["backend-down"] and "asks" not in finding_of(
+        diagnose(scene.snapshot()), "backend-down").summary
