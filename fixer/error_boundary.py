@@ -28,7 +28,7 @@ _VALUE_OPTIONS = frozenset({
     "--format", "--url", "--wait", "--requests", "--max-risk", "--only", "--set", "--id", "--forget", "-o", "--output",
     "--where", "--because", "--until",
 })
-_NO_TARGET_COMMANDS = frozenset({"explain", "causes"})
+_NO_TARGET_COMMANDS = frozenset({"explain", "causes", "fleet"})
 
 
 class _ClickError(Protocol):
