@@ -25,7 +25,7 @@ with lazy_imports():  # each command imports what it uses; help imports nothing
     from fixer.app.inspect_target import verify as run_verify
     from fixer.app.learn import learn as run_learn
     from fixer.app.repair import repair as run_repair
-    from fixer.app.request import RepairRequest, parse_inputs
+    from fixer.app.request import RepairRequest, parse_inputs, read_input_lines
     from fixer.app.undo import history as list_runs
     from fixer.app.undo import undo as run_undo
     from fixer.observe.script_bundle import script_text
@@ -147,12 +147,14 @@ def repair(
                                       help="Apply this repair instead of the first one.")] = "",
     values: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", show_default=False,
                                                      help="An input that a repair needs; repeatable.")] = None,
+    values_file: Annotated[str, typer.Option("--set-from", metavar="FILE", show_default=False, help=(
+        "A file of KEY=VALUE lines, for secrets: - is stdin."))] = "",
     as_json: AsJson = False, url: Url = "", wait: Wait = 0.0, no_probe: NoProbe = False,
 ) -> None:
     """Show the plan, ask, apply it, verify it."""
     options = RepairRequest(
         make_request(url, wait, no_probe), dry_run=dry_run, yes=yes, only=only or None,
-        inputs=parse_inputs(values or []),
+        inputs=parse_inputs([*(values or []), *(read_input_lines(values_file) if values_file else [])]),
         max_risk=None if max_risk is None else ("safe" if max_risk is MaxRisk.SAFE else "disruptive"),
     )
     result = run_repair(target, options, Terminal())

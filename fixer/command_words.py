@@ -138,7 +138,8 @@ EXAMPLES = {
     ),
     "repair": examples(
         "fixer repair --dry-run", "fixer repair", "fixer repair --yes", "fixer repair --yes --max-risk disruptive",
-        "fixer repair --set restore-from=/etc/nginx/sites-available/shop.bak", "fixer repair compose://shop",
+        "fixer repair --set restore-from=/etc/nginx/sites-available/shop.bak", "fixer repair --set-from shop.secrets",
+        "fixer repair compose://shop",
     ),
     "verify": examples("fixer verify", "fixer verify --url https://shop.example/api/login --wait 30",
                        "fixer verify compose://shop --json", "fixer verify --requests 100"),
