@@ -109,9 +109,10 @@ def _host_name(value: _Object) -> str:
 
 
 def _without_name(message: str, host: str) -> str:
-    """Return the message without the host's name, so that one reason is one group."""
+    """Return the message without the host's name, so that one reason is one group. A name that may be a plain word
+    ("changed") stays."""
     bare = host.removeprefix("ssh://").rpartition("@")[2]
-    return message.replace(host, "the host").replace(bare, "the host") if len(bare) > 2 else message
+    return message if bare.isalpha() else message.replace(host, "the host").replace(bare, "the host")
 
 
 def _fault(item: _Object) -> HostFault:

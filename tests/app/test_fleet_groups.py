@@ -42,6 +42,7 @@ def test_the_name_of_a_host(value: dict, host: str) -> None:
     ({"verdict": "unknown"}, "no route could be judged"),
     ({"host": "web-7", "verdict": "unknown", "error": {"kind": "unreachable", "message": "web-7 does not answer"}}, "the host does not answer"),
     ({"target": "ssh://root@web-7:22", "verdict": "unknown", "error": {"message": "no route to web-7:22"}}, "no route to the host"),
+    ({"host": "refused", "verdict": "unknown", "error": {"message": "connection refused"}}, "connection refused"),
     ({"verdict": "broken", "error": {"message": 5}}, "this is no report of fixer"),
 ])
 def test_a_host_that_was_not_looked_at_has_one_reason(value: object, why: str) -> None:
