@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from copy import copy
 from enum import StrEnum
 from functools import partial
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
 
 from fixer import __version__, error_boundary
 from fixer.command_words import CONTEXT_SETTINGS, EXAMPLES, CommandError, FixerGroup
-from fixer.diagnose_command import health_code, make_request, prefetch_local, run_diagnose
+from fixer.diagnose_command import health_code, make_request, prefetch_local, print_result, run_diagnose
 from fixer.errors import UsageError
+from fixer.fleet_command import fleet
 from fixer.lazy.lazy_imports import lazy_imports
 
 with lazy_imports():  # each command imports what it uses; help imports nothing
@@ -24,11 +25,10 @@ with lazy_imports():  # each command imports what it uses; help imports nothing
     from fixer.app.inspect_target import verify as run_verify
     from fixer.app.learn import learn as run_learn
     from fixer.app.repair import repair as run_repair
-    from fixer.app.request import RepairRequest, parse_inputs
+    from fixer.app.request import RepairRequest, parse_inputs, read_input_lines
     from fixer.app.undo import history as list_runs
     from fixer.app.undo import undo as run_undo
     from fixer.observe.script_bundle import script_text
-    from fixer.render import to_json
     from fixer.render.outcome_text import (
         catalogue_text,
         history_text,
@@ -39,7 +39,6 @@ with lazy_imports():  # each command imports what it uses; help imports nothing
         verify_text,
     )
     from fixer.render.page_text import page_text
-    from fixer.render.terminal_text import Style
     from fixer.terminal import Terminal, command_as_root, is_root, style_of
 
 app = typer.Typer(
@@ -47,6 +46,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False, epilog=EXAMPLES[""],
     help="Find why nginx answers 502, repair it with proof, undo it to the byte.",
 )
+app.add_typer(fleet, name="fleet", epilog=EXAMPLES["fleet"], help="Reports of many hosts.")
 
 
 class Format(StrEnum):
@@ -88,9 +88,6 @@ Requests = Annotated[int, typer.Option("--requests", min=0, max=200, metavar="N"
 NoProbe = Annotated[bool, typer.Option("--no-probe", help="Send no request and open no connection.")]
 
 
-_Result = TypeVar("_Result", bound="to_json.Document")
-
-
 def run_command_line(words: list[str]) -> object:
     """Run the command that the arguments name; return its exit code."""
     try:
@@ -105,7 +102,7 @@ def _app_with_command(words: Sequence[str]) -> typer.Typer:
     if not called:
         return app
     alone = copy(app)  # typer reads the signature of every command: a millisecond for two
-    alone.registered_commands = called
+    alone.registered_commands, alone.registered_groups = called, []
     return alone
 
 
@@ -113,11 +110,6 @@ def _version(wanted: bool) -> None:
     if wanted:
         error_boundary.emit(f"fixer {__version__} (badgateway)\n")
         raise typer.Exit(0)
-
-
-def _print_result(result: _Result, to_text: Callable[[_Result, Style], str], as_json: bool) -> None:
-    """Print what a command made, as JSON or as text for this terminal."""
-    error_boundary.emit(to_json.render(result) if as_json else to_text(result, style_of(sys.stdout)))
 
 
 @app.callback(invoke_without_command=True)
@@ -155,18 +147,20 @@ def repair(
                                       help="Apply this repair instead of the first one.")] = "",
     values: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", show_default=False,
                                                      help="An input that a repair needs; repeatable.")] = None,
+    values_file: Annotated[str, typer.Option("--set-from", metavar="FILE", show_default=False, help=(
+        "A file of KEY=VALUE lines, for secrets: - is stdin."))] = "",
     as_json: AsJson = False, url: Url = "", wait: Wait = 0.0, no_probe: NoProbe = False,
 ) -> None:
     """Show the plan, ask, apply it, verify it."""
     options = RepairRequest(
         make_request(url, wait, no_probe), dry_run=dry_run, yes=yes, only=only or None,
-        inputs=parse_inputs(values or []),
+        inputs=parse_inputs([*(values or []), *(read_input_lines(values_file) if values_file else [])]),
         max_risk=None if max_risk is None else ("safe" if max_risk is MaxRisk.SAFE else "disruptive"),
     )
     result = run_repair(target, options, Terminal())
     words = ("repair", *(() if target == "local" else (target,)), *(("--dry-run",) if dry_run else ()))
     as_root = command_as_root(target, words) if result.after.without_root and not as_json else ""
-    _print_result(result, partial(repair_text, root=is_root(), as_root=as_root), as_json)
+    print_result(result, partial(repair_text, root=is_root(), as_root=as_root), as_json)
     raise typer.Exit(result.exit_code)
 
 
@@ -178,7 +172,7 @@ def verify(
     """Check whether the target is healthy; look for no cause."""
     prefetch_local(target)
     result = run_verify(target, make_request(url, wait, no_probe, requests))
-    _print_result(result, verify_text, as_json)
+    print_result(result, verify_text, as_json)
     raise typer.Exit(health_code(result.report.verdict))
 
 
@@ -193,7 +187,7 @@ def undo(
     """Undo what a repair changed."""
     del yes  # as in `repair --yes`; undo asks nothing
     result = run_undo(target, run_id or None)
-    _print_result(result, undo_text, as_json)
+    print_result(result, undo_text, as_json)
     raise typer.Exit(1 if result.conflicts else 0)
 
 
@@ -206,7 +200,7 @@ def history(
 ) -> None:
     """List earlier repairs."""
     listed = list_runs(target, forget or None)
-    _print_result(listed, history_text, as_json)
+    print_result(listed, history_text, as_json)
 
 
 @app.command(epilog=EXAMPLES["collect"])
@@ -234,7 +228,7 @@ def collect(
 def learn(target: Target = "local", *, as_json: AsJson = False, wait: Wait = 0.0) -> None:
     """Remember a healthy deployment as last known good."""
     result = run_learn(target, make_request("", wait, no_probe=False))
-    _print_result(result, learned_text, as_json)
+    print_result(result, learned_text, as_json)
 
 
 @app.command(epilog=EXAMPLES["explain"])
@@ -250,7 +244,7 @@ def explain(words: Annotated[list[str], typer.Argument(
 def causes(as_json: AsJson = False) -> None:
     """List every cause that fixer can find."""
     listed = catalogue_report()
-    _print_result(listed, catalogue_text, as_json)
+    print_result(listed, catalogue_text, as_json)
 
 
 @app.command(epilog=EXAMPLES["ignore"])
@@ -277,4 +271,4 @@ def ignore(
         report = ignored.withdraw(target, forget)
     else:
         report = ignored.ignore(target, cause, where, because, until) if cause else ignored.list_ignored(target)
-    _print_result(report, ignored_text, as_json)
+    print_result(report, ignored_text, as_json)

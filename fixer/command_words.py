@@ -50,7 +50,7 @@ class ProposingGroup(TyperGroup):
         if self.get_command(ctx, word) is None and not ctx.resilient_parsing:
             intended = self.intended_line(word, args[1:])
             if intended:
-                raise self.usage_error(f"there is no command {word!r}", f"did you mean: {ctx.info_name} {intended}")
+                raise self.usage_error(f"there is no command {word!r}", f"did you mean: {ctx.command_path} {intended}")
         return super().resolve_command(ctx, args)
 
     def intended_line(self, word: str, rest: Sequence[str]) -> str:
@@ -93,6 +93,7 @@ class FixerGroup(ProposingGroup):
         "collect": "bundle save export report gather dump",
         "learn": "remember baseline record",
         "ignore": "accept mute suppress silence skip allow",
+        "fleet": "hosts group summary aggregate many",
         "--version": "version",
     })
 
@@ -112,6 +113,16 @@ class FixerGroup(ProposingGroup):
         return shlex.join(("explain", word)) if is_page(word) else ""
 
 
+class FleetGroup(ProposingGroup):
+    """The commands of `fixer fleet`."""
+
+    synonyms = by_synonym({"report": "summary group diagnose status list show"})
+
+    def line_without_command(self, word: str, rest: Sequence[str]) -> str:
+        """Return `report` for a file."""
+        return shlex.join(("report", word)) if word == "-" or word.endswith((".json", ".jsonl")) else ""
+
+
 EXAMPLES = {
     "": examples(
         "fixer diagnose                     why does nginx on this host answer 502?",
@@ -127,7 +138,8 @@ EXAMPLES = {
     ),
     "repair": examples(
         "fixer repair --dry-run", "fixer repair", "fixer repair --yes", "fixer repair --yes --max-risk disruptive",
-        "fixer repair --set restore-from=/etc/nginx/sites-available/shop.bak", "fixer repair compose://shop",
+        "fixer repair --set restore-from=/etc/nginx/sites-available/shop.bak", "fixer repair --set-from shop.secrets",
+        "fixer repair compose://shop",
     ),
     "verify": examples("fixer verify", "fixer verify --url https://shop.example/api/login --wait 30",
                        "fixer verify compose://shop --json", "fixer verify --requests 100"),
@@ -143,4 +155,9 @@ EXAMPLES = {
     "ignore": examples("fixer ignore", "fixer ignore disk-full --because 'moves on Monday' --until 2030-01-31",
                        "fixer ignore wrong-port compose://shop --where api --because test --until 2030-01-31",
                        "fixer ignore --forget 3f2a"),
+    "fleet": examples("fixer fleet report fleet.jsonl"),
+    "fleet report": examples(
+        "fixer fleet report fleet.jsonl", "fixer fleet report web-*.json --verbose",
+        "fixer fleet report fleet.jsonl --format html > fleet.html", "fixer fleet report - --json < fleet.jsonl",
+    ),
 }

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from typing import TypeVar
 
 from fixer import error_boundary
 from fixer.errors import UsageError
@@ -13,7 +15,15 @@ with lazy_imports():
     from fixer.app.request import DiagnoseRequest, check_url
     from fixer.hosts.nodes.local_node import start_prefetch
     from fixer.render import to_console, to_html, to_json, to_markdown
+    from fixer.render.terminal_text import Style
     from fixer.terminal import command_as_root, style_of
+
+_Result = TypeVar("_Result", bound="to_json.Document")
+
+
+def print_result(result: _Result, to_text: Callable[[_Result, Style], str], as_json: bool) -> None:
+    """Print what a command made, as JSON or as text for this terminal."""
+    error_boundary.emit(to_json.render(result) if as_json else to_text(result, style_of(sys.stdout)))
 
 
 def run_diagnose(target: str, form: str, *, url: str = "", verbose: bool = False, wait: float = 0.0,

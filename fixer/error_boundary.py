@@ -25,10 +25,10 @@ INTERRUPTED_CODE = 130
 BUG_CODE = 3
 
 _VALUE_OPTIONS = frozenset({
-    "--format", "--url", "--wait", "--requests", "--max-risk", "--only", "--set", "--id", "--forget", "-o", "--output",
-    "--where", "--because", "--until",
+    "--format", "--url", "--wait", "--requests", "--max-risk", "--only", "--set", "--set-from", "--id", "--forget",
+    "-o", "--output", "--where", "--because", "--until",
 })
-_NO_TARGET_COMMANDS = frozenset({"explain", "causes"})
+_NO_TARGET_COMMANDS = frozenset({"explain", "causes", "fleet"})
 
 
 class _ClickError(Protocol):

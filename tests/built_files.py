@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def newest_source() -> float:
-    folders = (ROOT / "fixer", ROOT / "script")
+    folders = (ROOT / "fixer", ROOT / "script", ROOT / "integrations")
     files = [path for folder in folders for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     return max(path.stat().st_mtime for path in [*files, ROOT / "pyproject.toml", ROOT / "CHANGELOG.md"])
 
@@ -22,6 +22,15 @@ def built_pyz(folder: Path) -> Path:
         return made
     make("make_pyz.py", folder / "fixer.pyz")
     return folder / "fixer.pyz"
+
+
+def built_collection(folder: Path) -> Path:
+    """The Ansible collection."""
+    made = sorted((ROOT / "dist").glob("badgateway-fixer-*.tar.gz"))
+    if len(made) == 1 and made[0].stat().st_mtime > newest_source():
+        return made[0]
+    make("make_collection.py", built_pyz(folder), folder)
+    return next(folder.glob("badgateway-fixer-*.tar.gz"))
 
 
 def built_package(folder: Path) -> Path:
@@ -35,8 +44,8 @@ def built_package(folder: Path) -> Path:
 
 
 def copy_built(folder: Path) -> None:
-    """Put the wheel, fixer.pyz and the Debian package into a new folder."""
-    patterns = ("badgateway-*.whl", "fixer.pyz", "badgateway_*_all.deb")
+    """Put the wheel, fixer.pyz, the Debian package and the Ansible collection into a new folder."""
+    patterns = ("badgateway-*.whl", "fixer.pyz", "badgateway_*_all.deb", "badgateway-fixer-*.tar.gz")
     made = [path for pattern in patterns for path in (ROOT / "dist").glob(pattern)]
     folder.mkdir()
     if len(made) == len(patterns) and min(path.stat().st_mtime for path in made) > newest_source():
@@ -47,6 +56,7 @@ def copy_built(folder: Path) -> None:
                    capture_output=True)
     make("make_pyz.py", folder / "fixer.pyz")
     make("make_deb.py", folder / "fixer.pyz", folder)
+    make("make_collection.py", folder / "fixer.pyz", folder)
 
 
 def make(script: str, *words: Path) -> None:

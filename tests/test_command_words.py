@@ -12,6 +12,7 @@ from fixer import cli, command_words
 from fixer.start import main
 from lab import cli as lab_cli
 from lab import command_table
+from tests.command_tree import all_commands
 
 
 @pytest.mark.parametrize(("words", "intended"), [
@@ -21,6 +22,7 @@ from lab import command_table
     (["health"], "verify"), (["logs"], "history"), (["diagnos"], "diagnose"), (["repiar"], "repair"),
     (["Repair"], "repair"), (["rep"], "repair"), (["diag"], "diagnose"), (["docker://web"], "diagnose docker://web"), (["local"], "diagnose local"),
     (["http://shop.example/"], "diagnose --url http://shop.example/"), (["wrong-port"], "explain wrong-port"),
+    (["hosts"], "fleet"), (["fleet", "web.jsonl"], "fleet report web.jsonl"), (["fleet", "list"], "fleet report"),
     (["fix", "--set", "KEY=hunter2"], "repair"), (["https://a:hunter2@shop.example/"], "diagnose --url URL"),
 ])
 def test_a_word_that_is_no_command_gets_a_proposal(
@@ -38,7 +40,8 @@ def test_a_word_like_no_command_gets_the_help(capsys: pytest.CaptureFixture[str]
     assert capsys.readouterr().err == "fixer: No such command 'xyzzy'.\n  see: fixer --help\n"
 
 
-@pytest.mark.parametrize("words", [[], ["diagnose"], ["repair"], ["undo"], ["explain"], ["ignore"]])
+@pytest.mark.parametrize("words", [[], ["diagnose"], ["repair"], ["undo"], ["explain"], ["ignore"], ["fleet"],
+                                   ["fleet", "report"]])
 def test_h_is_help(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*words, "--help"]) == 0
     long = capsys.readouterr().out
@@ -56,9 +59,9 @@ def tree(program: str) -> Any:
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_every_help_has_examples_that_keep_their_lines(program: str) -> None:
     root, examples = tree(program), PROGRAMS[program][1]
-    assert set(examples) == {"", *root.commands}
+    assert set(examples) == {"", *all_commands(root)}
     for name, epilog in examples.items():
-        command = root.commands[name] if name else root
+        command = all_commands(root)[name] if name else root
         context = type(command).context_class(command, info_name=f"{program} {name}".strip(), terminal_width=60)
         lines = [line.strip() for line in command.get_help(context).splitlines()]
         for line in epilog.splitlines()[1:]:
@@ -74,15 +77,21 @@ def test_every_example_is_a_command_line_that_parses(program: str) -> None:
             words = shlex.split(line.split("   ")[0].split(" > ")[0])
             assert words[0] in ("fixer", program)
             options = words[1:3] if words[1] == "--scenarios" else []
-            command = tree(words[0]).commands[words[1 + len(options)]]
-            command.make_context(words[1 + len(options)], words[2 + len(options):], resilient_parsing=False)
-            assert name in ("", "collect") or command is tree(program).commands[name] or command.name == name
+            words[1:2 + len(options)] = [words[1 + len(options)]]
+            known = all_commands(tree(words[0]))
+            name_words = 2 if " ".join(words[1:3]) in known else 1
+            command = known[" ".join(words[1:1 + name_words])]
+            command.make_context(command.name, words[1 + name_words:], resilient_parsing=False)
+            assert name in ("", "collect", "fleet") or command.name == name.rpartition(" ")[2]
             count += 1
     assert count >= 2 * len(root.commands)
 
 
 def test_the_words_of_habit_lead_to_commands() -> None:
-    for program, group in (("fixer", command_words.FixerGroup), ("lab", command_table.LabGroup)):
-        known = {*tree(program).commands, "--version"}
+    groups: list[tuple[Any, Any]] = [
+        (tree("fixer"), command_words.FixerGroup), (tree("fixer").commands["fleet"], command_words.FleetGroup),
+        (tree("lab"), command_table.LabGroup)]
+    for commands, group in groups:
+        known = {*commands.commands, "--version"}
         assert set(group.synonyms.values()) <= known
         assert set(group.synonyms).isdisjoint(known)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -53,6 +54,25 @@ def parse_inputs(words: Sequence[str]) -> Mapping[str, str]:
         if inputs.setdefault(key, value) != value:
             raise UsageError(f"--set {key} has two different values", "use it once")
     return inputs
+
+
+def read_input_lines(name: str) -> list[str]:
+    """Return the KEY=VALUE lines of a file (`-`: stdin), which no list of processes shows. Empty lines are left out."""
+    try:
+        if name == "-":
+            text = sys.stdin.read()
+        else:
+            with open(name, encoding="utf-8") as file:  # noqa: PTH123  importing pathlib is slow
+                text = file.read()
+    except OSError as error:
+        raise UsageError(f"--set-from {name} cannot be read: {error.strerror}", "name a file, or - for stdin") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"--set-from {name}: the file is not UTF-8", "write one KEY=VALUE on each line") from None
+    lines = [line for line in text.split("\n") if line.strip()]
+    for number, line in enumerate(lines, 1):
+        if "=" not in line:
+            raise UsageError(f"--set-from {name}: entry {number} has no =", "write one KEY=VALUE on each line")
+    return lines
 
 
 def check_url(url: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_type_hints
 
+from fixer.model.fleet import FleetReport
 from fixer.model.report import (
     CatalogueReport,
     Failure,
@@ -32,7 +33,7 @@ def command_schemas() -> dict[str, Schema]:
     """Return one schema per command; each also allows the error object."""
     failure = _object_schema(Failure)
     return {
-        name: {"$schema": DIALECT, "title": f"fixer {name} --json", "anyOf": [schema, failure]}
+        name: {"$schema": DIALECT, "title": f"fixer {name.replace('-', ' ')} --json", "anyOf": [schema, failure]}
         for name, schema in {
             "diagnose": _object_schema(Report),
             "verify": _extend_schema(_object_schema(Report), {"proof": _list_schema(_object_schema(Proof))}),
@@ -42,6 +43,7 @@ def command_schemas() -> dict[str, Schema]:
             "ignore": _object_schema(IgnoreReport),
             "causes": _object_schema(CatalogueReport),
             "learn": _object_schema(LearnReport),
+            "fleet-report": _object_schema(FleetReport),
         }.items()
     }
 

@@ -60,22 +60,29 @@ td::before{content:attr(data-title);display:block;color:var(--soft);font-size:.8
 
 def render(report: Report) -> str:
     """Return the complete page."""
-    title = f"{escape_text(report.target)}: {report.verdict}"
     parts = [
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">',
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{title}</title><style>{_STYLE}</style></head><body>",
         f'<h1>{_code(report.target)} <span class="{report.verdict}">{report.verdict}</span></h1>',
         _summary(report),
         _origin(report),
-        _section("Routes", _table(("Route", "Answer", "Where"), [_route(route) for route in report.routes])),
+        _section("Routes", html_table(("Route", "Answer", "Where"), [_route(route) for route in report.routes])),
         *(_finding(finding) for finding in report.findings),
-        _section("Every check", _table(("Check", "Verdict", "Why"), _checks(report.checks))),
+        _section("Every check", html_table(("Check", "Verdict", "Why"), _checks(report.checks))),
         _section("Notes", "".join(f"<p>{breakable(note)}</p>" for note in report.notes)),
+    ]
+    return html_page(f"{report.target}: {report.verdict}", parts)
+
+
+def html_page(title: str, parts: Iterable[str]) -> str:
+    """Return a page with this title, which is escaped here, and these elements."""
+    lines = [
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">',
+        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">",
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>{escape_text(title)}</title><style>{_STYLE}</style></head><body>",
+        *parts,
         "</body></html>",
     ]
-    return "\n".join(part for part in parts if part) + "\n"
+    return "\n".join(line for line in lines if line) + "\n"
 
 
 def escape_text(raw: str) -> str:
@@ -143,7 +150,8 @@ def _route(route: RouteReport) -> tuple[str, str, str]:
     )
 
 
-def _table(titles: tuple[str, ...], rows: Sequence[tuple[str, str, str]]) -> str:
+def html_table(titles: tuple[str, ...], rows: Sequence[tuple[str, str, str]]) -> str:
+    """Return a table of elements, empty without rows; on a narrow screen each cell shows its title."""
     if not rows:
         return ""
     head = "".join(f"<th>{title}</th>" for title in titles)
@@ -155,10 +163,11 @@ def _table(titles: tuple[str, ...], rows: Sequence[tuple[str, str, str]]) -> str
 
 def _finding(finding: FindingReport) -> str:
     said = "".join(f"<p>{breakable(line)}</p>" for line in (finding.summary, *finding.detail))
-    evidence = [(escape_text(item.source), _code(item.where), _code(item.text)) for item in finding.evidence]
+    rows = [(escape_text(item.source), _code(item.where), _code(item.text)) for item in finding.evidence]
+    evidence = html_table(("Source", "Where", "What"), rows)
     repairs = "".join(_repair(repair) for repair in finding.repairs)
     return (f"<section><h2>{breakable(cause_name(finding))}</h2><p>{finding.role}, {finding.confidence}, "
-            f"{breakable(finding.node)}</p>{said}{_table(('Source', 'Where', 'What'), evidence)}{repairs}</section>")
+            f"{breakable(finding.node)}</p>{said}{evidence}{repairs}</section>")
 
 
 def _repair(repair: RepairReport) -> str:

@@ -7,6 +7,7 @@ from dataclasses import fields, is_dataclass
 from math import isfinite
 from typing import TypeAlias
 
+from fixer.model.fleet import FleetReport
 from fixer.model.report import (
     CatalogueReport,
     Failure,
@@ -21,7 +22,7 @@ from fixer.model.report import (
 
 Document: TypeAlias = (
     Report | VerifyResult | RepairResult | UndoResult | HistoryReport | IgnoreReport | CatalogueReport | Failure
-    | LearnReport
+    | LearnReport | FleetReport
 )
 Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+from pathlib import Path
+
 import pytest
 
-from fixer.app.request import DiagnoseRequest, RepairRequest, check_url, parse_inputs
+from fixer.app.request import DiagnoseRequest, RepairRequest, check_url, parse_inputs, read_input_lines
 from fixer.errors import UsageError
 
 
@@ -20,6 +23,22 @@ def test_values_may_hold_anything_but_line_breaks() -> None:
 def test_wrong_inputs_are_told_without_their_value(words: list[str], said: str) -> None:
     with pytest.raises(UsageError, match=said) as caught:
         parse_inputs(words)
+    assert "hunter" not in caught.value.message + caught.value.hint
+
+
+def test_inputs_come_from_a_file_or_stdin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "inputs").write_text("A=1\n\nB=x=y z\n", encoding="utf-8")
+    assert read_input_lines(str(tmp_path / "inputs")) == ["A=1", "B=x=y z"]
+    monkeypatch.setattr("sys.stdin", io.StringIO("A=1\n"))
+    assert parse_inputs(["B=2", *read_input_lines("-")]) == {"A": "1", "B": "2"}
+
+
+@pytest.mark.parametrize(("data", "said"), [(b"A=1\nhunter2\n", "entry 2 has no ="), (b"\xff=hunter2", "not UTF-8"), (None, "cannot be read")])
+def test_a_wrong_file_of_inputs_is_told_without_a_value(tmp_path: Path, data: bytes | None, said: str) -> None:
+    if data is not None:
+        (tmp_path / "inputs").write_bytes(data)
+    with pytest.raises(UsageError, match=said) as caught:
+        read_input_lines(str(tmp_path / "inputs"))
     assert "hunter" not in caught.value.message + caught.value.hint
 
 

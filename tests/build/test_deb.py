@@ -98,10 +98,13 @@ def test_the_package_starts_the_python_that_it_depends_on(package: Path, tmp_pat
 def test_the_manual_pages_name_every_option(package: Path, tmp_path: Path) -> None:
     import gzip
 
+    import typer.main
+
     from fixer.cli import app
+    from tests.command_tree import leaf_commands
 
     assert _run("dpkg-deb", "-x", package, tmp_path).returncode == 0
     pages = {path.name: gzip.decompress(path.read_bytes()).decode() for path in (tmp_path / "usr/share/man/man1").iterdir()}
-    names = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    names = {name.replace(" ", "-") for name in leaf_commands(typer.main.get_command(app))}
     assert {f"fixer-{name}.1.gz" for name in names} | {"fixer.1.gz"} == set(pages)
     assert "\\-\\-max\\-risk" in pages["fixer-repair.1.gz"] and ".SH EXIT STATUS" in pages["fixer-undo.1.gz"]

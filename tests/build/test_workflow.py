@@ -28,7 +28,7 @@ FOLDER = ROOT / ".github" / "workflows"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yml"))
 HERE = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 MINUTES = {"nightly": 350}       # of a job; of the other workflows an hour at most
-RELEASED = ("badgateway-*.whl", "fixer.pyz", "badgateway_*_all.deb")
+RELEASED = ("badgateway-*.whl", "fixer.pyz", "badgateway_*_all.deb", "badgateway-fixer-*.tar.gz")
 
 
 def workflow(name: str) -> dict[str, Any]:
@@ -135,7 +135,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_the_three_files_are_built(checkout: Path) -> None:
+def test_the_files_of_a_release_are_built(checkout: Path) -> None:
     before = (checkout / "dist").rename(checkout / "before")
     try:
         run_job("ci", "build", {}, checkout, SOURCE_DATE_EPOCH="1700000000")
