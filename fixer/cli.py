@@ -153,6 +153,8 @@ def repair(
         "--max-risk", show_default=False, help="With --yes: apply repairs up to this risk (default: safe).")] = None,
     only: Annotated[str, typer.Option("--only", metavar="REPAIR-ID", show_default=False,
                                       help="Apply this repair instead of the first one.")] = "",
+    plan: Annotated[str, typer.Option("--plan", metavar="ID", show_default=False, help=(
+        "Apply only this plan of a dry run, and only if the host is still as it was then."))] = "",
     values: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", show_default=False,
                                                      help="An input that a repair needs; repeatable.")] = None,
     as_json: AsJson = False, url: Url = "", wait: Wait = 0.0, no_probe: NoProbe = False,
@@ -162,6 +164,7 @@ def repair(
         make_request(url, wait, no_probe), dry_run=dry_run, yes=yes, only=only or None,
         inputs=parse_inputs(values or []),
         max_risk=None if max_risk is None else ("safe" if max_risk is MaxRisk.SAFE else "disruptive"),
+        plan=plan or None,
     )
     result = run_repair(target, options, Terminal())
     words = ("repair", *(() if target == "local" else (target,)), *(("--dry-run",) if dry_run else ()))

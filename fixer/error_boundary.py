@@ -25,8 +25,8 @@ INTERRUPTED_CODE = 130
 BUG_CODE = 3
 
 _VALUE_OPTIONS = frozenset({
-    "--format", "--url", "--wait", "--requests", "--max-risk", "--only", "--set", "--id", "--forget", "-o", "--output",
-    "--where", "--because", "--until",
+    "--format", "--url", "--wait", "--requests", "--max-risk", "--only", "--plan", "--set", "--id", "--forget", "-o",
+    "--output", "--where", "--because", "--until",
 })
 _NO_TARGET_COMMANDS = frozenset({"explain", "causes"})
 
