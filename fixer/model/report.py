@@ -283,6 +283,48 @@ class CatalogueReport:
 
 
 @dataclass(frozen=True, slots=True)
+class PageReport:
+    """Result of `explain`: the page of a cause, or the causes of an error line, as text."""
+
+    schema_version: int
+    topic: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CollectedNode:
+    """How much a bundle holds of one node."""
+
+    name: str
+    answers: int
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
+class CollectReport:
+    """Result of `collect`: the file that it wrote, and its size in bytes."""
+
+    schema_version: int
+    target: str
+    file: str
+    size: int
+    nodes: tuple[CollectedNode, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanResult:
+    """Result of the tool `plan`: what would be done, or why nothing can be. `valid_seconds`: how long its id counts."""
+
+    schema_version: int
+    target: str
+    verdict: HealthVerdict
+    plan: PlanReport | None
+    valid_seconds: int
+    withheld: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """What `--json` prints if a command failed."""
 

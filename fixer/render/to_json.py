@@ -9,10 +9,12 @@ from typing import TypeAlias
 
 from fixer.model.report import (
     CatalogueReport,
+    CollectReport,
     Failure,
     HistoryReport,
     IgnoreReport,
     LearnReport,
+    PageReport,
     RepairResult,
     Report,
     UndoResult,
@@ -21,7 +23,7 @@ from fixer.model.report import (
 
 Document: TypeAlias = (
     Report | VerifyResult | RepairResult | UndoResult | HistoryReport | IgnoreReport | CatalogueReport | Failure
-    | LearnReport
+    | LearnReport | PageReport | CollectReport
 )
 Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
 
