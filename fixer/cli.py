@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from copy import copy
 from enum import StrEnum
@@ -20,7 +19,7 @@ from fixer.lazy.lazy_imports import lazy_imports
 
 with lazy_imports():  # each command imports what it uses; help imports nothing
     from fixer.app import ignore as ignored
-    from fixer.app.cause_catalogue import catalogue_report, cause_names, explain_page
+    from fixer.app.cause_catalogue import catalogue_report, cause_names, page_report
     from fixer.app.collect import collect as run_collect
     from fixer.app.inspect_target import verify as run_verify
     from fixer.app.learn import learn as run_learn
@@ -31,6 +30,8 @@ with lazy_imports():  # each command imports what it uses; help imports nothing
     from fixer.observe.script_bundle import script_text
     from fixer.render.outcome_text import (
         catalogue_text,
+        collected_text,
+        explained_text,
         history_text,
         ignored_text,
         learned_text,
@@ -38,8 +39,7 @@ with lazy_imports():  # each command imports what it uses; help imports nothing
         undo_text,
         verify_text,
     )
-    from fixer.render.page_text import page_text
-    from fixer.terminal import Terminal, command_as_root, is_root, style_of
+    from fixer.terminal import Terminal, command_as_root, is_root
 
 app = typer.Typer(
     name="fixer", cls=FixerGroup, context_settings=CONTEXT_SETTINGS, rich_markup_mode=None,
@@ -78,7 +78,8 @@ Target = Annotated[str, typer.Argument(
     metavar="[TARGET]", show_default=False, autocompletion=_complete_target,
     help="local (default), docker://CONTAINER, compose://PROJECT, ssh://[USER@]HOST[:PORT], bundle:FILE.",
 )]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout, everything else on stderr.")]
+AsJson = Annotated[bool, typer.Option("--json", "--agent", help=(
+    "Print one JSON object on stdout, everything else on stderr. With --agent, also exit with 0 once it is printed."))]
 Url = Annotated[str, typer.Option("--url", metavar="URL", show_default=False, help="Check this address first.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Show every check and its evidence.")]
 Wait = Annotated[float, typer.Option("--wait", min=0, max=600, metavar="SECONDS", show_default=False,
@@ -145,6 +146,8 @@ def repair(
         "--max-risk", show_default=False, help="With --yes: apply repairs up to this risk (default: safe).")] = None,
     only: Annotated[str, typer.Option("--only", metavar="REPAIR-ID", show_default=False,
                                       help="Apply this repair instead of the first one.")] = "",
+    plan: Annotated[str, typer.Option("--plan", metavar="ID", show_default=False, help=(
+        "Apply only this plan of a dry run, and only if the host is still as it was then."))] = "",
     values: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", show_default=False,
                                                      help="An input that a repair needs; repeatable.")] = None,
     values_file: Annotated[str, typer.Option("--set-from", metavar="FILE", show_default=False, help=(
@@ -156,6 +159,7 @@ def repair(
         make_request(url, wait, no_probe), dry_run=dry_run, yes=yes, only=only or None,
         inputs=parse_inputs([*(values or []), *(read_input_lines(values_file) if values_file else [])]),
         max_risk=None if max_risk is None else ("safe" if max_risk is MaxRisk.SAFE else "disruptive"),
+        plan=plan or None,
     )
     result = run_repair(target, options, Terminal())
     words = ("repair", *(() if target == "local" else (target,)), *(("--dry-run",) if dry_run else ()))
@@ -210,18 +214,18 @@ def collect(
                                         help="The bundle to write (tar.gz).")] = "",
     script: Annotated[bool, typer.Option(
         "--script", help="Print a POSIX sh script that writes a bundle on a host without fixer.")] = False,
-    url: Url = "", wait: Wait = 0.0, no_probe: NoProbe = False,
+    as_json: AsJson = False, url: Url = "", wait: Wait = 0.0, no_probe: NoProbe = False,
 ) -> None:
     """Save redacted evidence as a bundle."""
     if script:
-        if output or target != "local":
-            raise UsageError("--script takes neither a target nor --output",
+        if output or target != "local" or as_json:
+            raise UsageError("--script takes neither a target nor --output nor --json",
                              "fixer collect --script >collect.sh; there: sh collect.sh incident.bundle")
         error_boundary.emit(script_text())
         return
     if not output:
         raise UsageError("collect needs an output file: --output FILE", "or use --script for a host without fixer")
-    error_boundary.emit(run_collect(target, make_request(url, wait, no_probe), output))
+    print_result(run_collect(target, make_request(url, wait, no_probe), output), collected_text, as_json)
 
 
 @app.command(epilog=EXAMPLES["learn"])
@@ -235,9 +239,9 @@ def learn(target: Target = "local", *, as_json: AsJson = False, wait: Wait = 0.0
 def explain(words: Annotated[list[str], typer.Argument(
     metavar="CAUSE", autocompletion=_complete_cause,
     help="A cause or a variant; 502; or a line of nginx's error.log, in quotes.",
-)]) -> None:
+)], *, as_json: AsJson = False) -> None:
     """Show the page of one cause, or the causes of an error line."""
-    error_boundary.emit(page_text(explain_page(" ".join(words)), style_of(sys.stdout)))
+    print_result(page_report(" ".join(words)), explained_text, as_json)
 
 
 @app.command(epilog=EXAMPLES["causes"])

@@ -21,12 +21,13 @@ with lazy_imports():
     from fixer.render.to_json import render
 
 DEBUG_VARIABLE = "BADGATEWAY_DEBUG"
+AGENT_OPTION = "--agent"
 INTERRUPTED_CODE = 130
 BUG_CODE = 3
 
 _VALUE_OPTIONS = frozenset({
-    "--format", "--url", "--wait", "--requests", "--max-risk", "--only", "--set", "--set-from", "--id", "--forget",
-    "-o", "--output", "--where", "--because", "--until",
+    "--format", "--url", "--wait", "--requests", "--max-risk", "--only", "--plan", "--set", "--set-from", "--id",
+    "--forget", "-o", "--output", "--where", "--because", "--until",
 })
 _NO_TARGET_COMMANDS = frozenset({"explain", "causes", "fleet"})
 
@@ -40,7 +41,13 @@ class _ClickError(Protocol):
 
 
 def run(command: Callable[[], object], argv: Sequence[str]) -> int:
-    """Run a parsed command line. Only an exit code leaves this function."""
+    """Run a parsed command line. Only an exit code leaves this function. With `--agent` it is 0 once the object was
+    printed, also that of an error: whoever runs tools for a program would take any other code for a broken tool."""
+    code = _run(command, argv)
+    return 0 if AGENT_OPTION in argv and code != INTERRUPTED_CODE else code
+
+
+def _run(command: Callable[[], object], argv: Sequence[str]) -> int:
     try:
         code = command()
     except FixerError as error:
@@ -61,7 +68,7 @@ def emit(text: str) -> None:
 
 
 def fail(argv: Sequence[str], code: int, kind: str, message: str, hint: str = "") -> int:
-    """Print one line and a hint on stderr; with --json also the one object on stdout. Return `code`."""
+    """Print one line and a hint on stderr; with --json or --agent also the object on stdout. Return `code`."""
     if wants_json(argv):
         failure = report.ErrorReport(kind, message, hint)
         emit(render(report.Failure(report.SCHEMA_VERSION, target_argument(argv), "unknown", failure)))
@@ -72,7 +79,8 @@ def fail(argv: Sequence[str], code: int, kind: str, message: str, hint: str = ""
 def wants_json(argv: Sequence[str]) -> bool:
     """Return whether this command line, even an invalid one, asks for JSON."""
     words = list(argv)
-    return "--json" in words or "--format=json" in words or ("--format", "json") in pairwise(words)
+    is_named = any(option in words for option in ("--json", AGENT_OPTION, "--format=json"))
+    return is_named or ("--format", "json") in pairwise(words)
 
 
 def target_argument(argv: Sequence[str]) -> str:

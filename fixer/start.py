@@ -20,7 +20,8 @@ with lazy_imports():
     from fixer.diagnose_command import run_diagnose
 
 COMPLETION_VARIABLE = "_FIXER_COMPLETE"  # the shell asks what could follow: the parser answers
-_FLAG_OPTIONS = frozenset({"--json", "--verbose", "-v", "--no-probe"})
+_JSON_OPTIONS = frozenset({"--json", "--agent"})
+_FLAG_OPTIONS = frozenset({*_JSON_OPTIONS, "--verbose", "-v", "--no-probe"})
 
 
 def main(argv: Sequence[str] | None = None, *, instead: Callable[[], object] | None = None) -> int:
@@ -40,7 +41,7 @@ def plain_diagnose(words: Sequence[str]) -> Callable[[], int] | None:
         return None
     if COMPLETION_VARIABLE in os.environ:
         return None
-    form = "json" if "--json" in options else "console"
+    form = "console" if _JSON_OPTIONS.isdisjoint(options) else "json"
     verbose = not {"--verbose", "-v"}.isdisjoint(options)
     return lambda: run_diagnose(targets[0] if targets else "local", form, verbose=verbose,
                                 no_probe="--no-probe" in options)

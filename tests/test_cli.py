@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 import typer
+from jsonschema import Draft202012Validator
 
 from fixer import cli
+from fixer.render.json_schema import command_schemas
 from fixer.start import main
 
 
@@ -112,3 +114,27 @@ def test_undo_accepts_yes_as_scripts_write_it(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv("BADGATEWAY_STATE", str(tmp_path))
     for option in ("--yes", "-y"):
         assert main(["undo", option]) == main(["undo"]) == 0
+
+
+MACHINE = f"bundle:{Path(__file__).parent / 'observe/data/machine.tgz'}"
+
+
+@pytest.mark.parametrize(("words", "code", "keys"), [
+    (["diagnose", MACHINE], 0, {"findings"}), (["verify", MACHINE], 0, {"proof"}),
+    (["repair", MACHINE, "--dry-run"], 0, {"plan", "outcome"}), (["history", "bundle:/nowhere.tgz"], 0, {"error"}),
+    (["explain", "wrong-port"], 0, {"topic", "text"}), (["explain", "wrong-prt"], 0, {"error"}), (["causes"], 0, {"causes"}),
+    (["diagnose", "nonsense://x"], 0, {"error"}), (["diagnose", "--no-such-option"], 0, {"error"}),
+])
+def test_agents_get_one_object_and_0(words: list[str], code: int, keys: set[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words, "--agent"]) == code
+    said = capsys.readouterr()
+    assert keys <= json.loads(said.out).keys(), said
+
+
+def test_collect_says_what_it_wrote(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "incident.tgz"
+    assert main(["collect", MACHINE, "--output", str(file), "--json"]) == 0
+    value = json.loads(capsys.readouterr().out)
+    Draft202012Validator(command_schemas()["collect"]).validate(value)
+    assert value["file"] == str(file) and value["size"] == file.stat().st_size and value["nodes"]
+    assert main(["collect", "--script", "--json"]) == 2

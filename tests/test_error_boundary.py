@@ -80,3 +80,19 @@ def test_a_command_ends_with_its_own_code(code: int | None, expected: int) -> No
 ])
 def test_the_target_of_a_wrong_line_is_named(words: list[str], target: str) -> None:
     assert error_boundary.target_argument(words) == target
+
+
+@pytest.mark.parametrize("error", [UsageError("no", "do"), Unreachable("no", "do"), NeedsPerson("no", "do"), ZeroDivisionError("odd")])
+def test_a_program_gets_0_with_the_object_of_an_error(error: Exception, capsys: pytest.CaptureFixture[str]) -> None:
+    assert error_boundary.run(raising(error), ["repair", "--agent"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["error"]["message"] and err.startswith("fixer: ")
+
+
+def test_a_program_gets_0_for_whatever_was_found() -> None:
+    assert [error_boundary.run(lambda code=code: code, ["diagnose", "--agent"]) for code in (0, 1, 3, 4)] == [0] * 4
+
+
+def test_an_interrupt_is_no_answer_for_a_program(capsys: pytest.CaptureFixture[str]) -> None:
+    assert error_boundary.run(raising(KeyboardInterrupt()), ["diagnose", "--agent"]) == 130
+    assert json.loads(capsys.readouterr().out)["error"]["kind"] == "interrupted"

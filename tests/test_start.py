@@ -60,7 +60,7 @@ LINES = [
     ["diagnose", "http://shop.example/"], ["diagnose", "http://shop.example/", "--json"],
     ["diagnose", "bundle:"], ["diagnose", "bundle:/nowhere.tgz"], ["diagnose", "bundle:/nowhere.tgz", "--json"],
     ["diagnose", "bundle:/etc/hostname", "--json"], ["diagnose", "docker://-rf"], ["diagnose", "ssh://h:0", "-v"],
-    ["diagnose", "--jso"], ["diagnose", "--json=1"], ["diagnose", "--verbos"], ["diagnose", "-x", "--json"],
+    ["diagnose", "--jso"], ["diagnose", "--json=1"], ["diagnose", "bundle:/nowhere.tgz", "--agent"], ["diagnose", "--verbos"], ["diagnose", "-x", "--json"],
     ["diagnose", "--wait", "x"], ["diagnose", "--url"], ["diagnose", "--url", "ftp://x", "--json"],
     ["diagnose", "\udcff\udcfe"], ["diagnose", "a\nb", "--json"], ["diagnose", "@file"], ["diagnose", "~"],
     ["diagnose", "$HOME"], ["diagnose", "*"],

@@ -13,7 +13,7 @@ from fixer.causes import Cause, CauseJudge
 from fixer.errors import UsageError
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import UNEXPLAINED
-from fixer.model.report import SCHEMA_VERSION, CatalogueReport, CauseReport
+from fixer.model.report import SCHEMA_VERSION, CatalogueReport, CauseReport, PageReport
 
 with lazy_imports():
     from difflib import get_close_matches  # 5 ms, for a wrong name only
@@ -29,6 +29,11 @@ def catalogue_report() -> CatalogueReport:
     return CatalogueReport(SCHEMA_VERSION, tuple(
         CauseReport(cause.id, cause.family, cause.variants, cause.title) for cause in all_causes()
     ))
+
+
+def page_report(topic: str) -> PageReport:
+    """Return the page of a topic with its name."""
+    return PageReport(SCHEMA_VERSION, topic, explain_page(topic))
 
 
 def explain_page(text: str) -> str:

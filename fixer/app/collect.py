@@ -10,14 +10,13 @@ from fixer.app.request import DiagnoseRequest
 from fixer.errors import UsageError
 from fixer.hosts.machine.look_budget import one_look
 from fixer.lazy.dataclass import replace
-from fixer.model.capture import Capture
+from fixer.model.report import SCHEMA_VERSION, CollectedNode, CollectReport
 from fixer.observe.collect_capture import collect as observe
 from fixer.observe.evidence_bundle import pack_bundle
-from fixer.render.terminal_text import clean
 
 
-def collect(word: str, looking: DiagnoseRequest, output: str) -> str:
-    """Write the bundle and return a summary of its content. Never overwrite a file."""
+def collect(word: str, looking: DiagnoseRequest, output: str) -> CollectReport:
+    """Write the bundle and return what it holds. Never overwrite a file."""
     path = Path(output)
     if path.exists() or path.is_symlink():
         raise UsageError(f"{output} exists already", "name a new file: fixer never overwrites one")
@@ -30,7 +29,9 @@ def collect(word: str, looking: DiagnoseRequest, output: str) -> str:
             capture = replace(capture, accepted=ignored_on(target.ref), said=state.read())
     data = pack_bundle(capture)
     _write(path, data)
-    return _summary_text(capture, output, len(data))
+    nodes = tuple(CollectedNode(node.name, len(node.answers), sum(len(each.files) for each in node.answers.values()))
+                  for node in capture.nodes)
+    return CollectReport(SCHEMA_VERSION, str(target.ref), output, len(data), nodes)
 
 
 def _write(path: Path, data: bytes) -> None:
@@ -43,11 +44,3 @@ def _write(path: Path, data: bytes) -> None:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from None
     with os.fdopen(descriptor, "wb") as file:
         file.write(data)
-
-
-def _summary_text(capture: Capture, output: str, size: int) -> str:
-    lines = [f"{clean(output)}: {size // 1024 + 1} KiB, secrets redacted"]
-    for node in capture.nodes:
-        files = sum(len(answer.files) for answer in node.answers.values())
-        lines.append(f"  {clean(node.name)}: {len(node.answers)} answers, {files} files")
-    return "\n".join([*lines, f"Read it: fixer diagnose bundle:{clean(output)}"]) + "\n"

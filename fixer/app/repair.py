@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from fixer.app.credit_rounds import CreditRound, settle_credit
 from fixer.app.incomplete_round import abandon_round, is_next_fault, other_fault
 from fixer.app.inspect_target import open_named_target
-from fixer.app.plan_warnings import plan_warnings
+from fixer.app.plan_fingerprint import plan_report
 from fixer.app.policy_files import policy_check, read_policies
 from fixer.app.repair_session import Operator, RepairSession, SessionResult, plan_identity, withheld_text
 from fixer.app.request import RepairRequest
@@ -67,7 +67,7 @@ def repair(word: str, options: RepairRequest, person: Operator) -> RepairResult:
     withheld = tuple(withheld_text(item) for item in course.withheld) if end.exit_code else ()
     return RepairResult(
         SCHEMA_VERSION, str(target.ref), after.verdict, after.duration_ms, end.outcome, applied, withheld,
-        before, after, journal, end.exit_code,
+        before, after, journal, end.exit_code, course.pending,
     )
 
 
@@ -81,6 +81,8 @@ def _recover(target: Target, options: RepairRequest, person: Operator) -> tuple[
     said = f"Repair {cut_off.id} was interrupted"
     if options.dry_run:
         return (f"{said}. The next repair rolls it back first.",)
+    if options.plan is not None:  # a rollback is no part of that plan
+        raise NeedsPerson(f"{said}.", f"Roll it back first: fixer undo{_target_word(target)}")
     if not options.yes and not (person.answers and person.agrees(f"{said}. Roll it back first?")):
         raise NeedsPerson(f"{said}.", "Roll it back first: `fixer undo`, or add `--yes`.")
     with RepairRun.open(target, cause=cut_off.cause, now=time.time()) as run:
@@ -92,6 +94,11 @@ def _recover(target: Target, options: RepairRequest, person: Operator) -> tuple[
     said = f"{said}: {rolled_back_text(target, cut_off.id)}"
     person.tell(said)
     return (said, *(f"left unchanged: {conflict}" for conflict in conflicts))
+
+
+def _target_word(target: Target) -> str:
+    """Return the target as the argument of a command line, with a space in front; empty for `local`."""
+    return "" if target.ref.kind == "local" else f" {target.ref}"
 
 
 class _Rounds:
@@ -238,15 +245,25 @@ class _Rounds:
         self, drawn: Plan, finding: Finding, chosen: Repair, elsewhere: tuple[str, ...] = ()
     ) -> SessionResult | None:
         """Show the plan and ask for consent; return a result if it is refused, else None."""
-        options, first = self._course.options, (*elsewhere, *plan_warnings(drawn.steps))
+        course, options = self._course, self._course.options
+        course.pending = plan_report(drawn, finding, chosen, course.current)
+        first = (*elsewhere, *course.pending.warnings)
         self._person.show(plan_lines(finding.cause, repair_report(chosen), self._person.style, first))
         if options.dry_run:
             return self._stopped("dry run: nothing was changed", *self._flags_for(drawn))
+        if options.plan not in (None, course.pending.id):
+            return self._stopped(self._other_plan_text(), *self._flags_for(drawn))
         if options.yes:
             return None
         if not self._person.answers:
             return self._stopped("Cannot ask: standard input is not a terminal. Add `--yes`.", *self._flags_for(drawn))
         return None if self._person.agrees("Make this change?") else self._stopped("declined: nothing was changed")
+
+    def _other_plan_text(self) -> str:
+        """Return why a plan is not the one that `--plan` names."""
+        if len(self._course.attempted) > 1:
+            return "that plan is done; what is still at fault needs another plan"
+        return "the host, or what fixer finds on it, has changed since that plan was made: nothing was changed"
 
     def _flags_for(self, drawn: Plan) -> tuple[str, ...]:
         """Return how to apply the plan without a prompt; list it as withheld too, since programs read that."""
@@ -254,12 +271,12 @@ class _Rounds:
         flags = "--yes" if drawn.risk == "safe" else f"--yes --max-risk {drawn.risk}"
         why = f"it is {drawn.risk}, and " + ("this is a dry run" if course.options.dry_run else "it is not confirmed")
         course.withheld = (Withheld(drawn.repair_id or "", drawn.cause or "", why, flags), *course.withheld)
-        word = "" if course.target.ref.kind == "local" else f" {course.target.ref}"
-        return (f"to apply it: fixer repair{word} {flags}",)
+        return (f"to apply it: fixer repair{_target_word(course.target)} {flags}",)
 
     def _make(self, drawn: Plan, finding: Finding) -> SessionResult | None:
         """Apply the plan, wait until stable, keep it if better, else roll it back. Return None for another round."""
         course, before = self._course, self._course.current
+        course.pending = None
         run = self._opened(finding.cause)
         try:
             run.round(drawn, self._person.tell)

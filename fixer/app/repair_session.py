@@ -13,7 +13,7 @@ from fixer.lazy.dataclass import dataclass, field
 from fixer.model.diagnosis import Finding, Need, Repair, Undetermined
 from fixer.model.host import Target
 from fixer.model.plan import Plan, Withheld, has_only_starts
-from fixer.model.report import OutcomeKind, causes_by_missing_fact
+from fixer.model.report import OutcomeKind, PlanReport, causes_by_missing_fact
 from fixer.planner import RepairPolicy, plan
 from fixer.render.terminal_text import Style
 from fixer.verify import Observation, route_keys
@@ -47,6 +47,7 @@ class RepairSession:
     abandoned: list[AbandonedRepairs] = field(default_factory=list)
     doubts: list[str] = field(default_factory=list)  # what is unproven about committed repairs
     last_round_end: float = 0.0  # time.monotonic() at the end of the last round, 0 before the first
+    pending: PlanReport | None = None  # the plan that was shown last, until it is agreed to
     requested_keys: set[str] = field(default_factory=set)  # keys that repairs have asked for so far
 
     def observe(self) -> Observation:

@@ -26,7 +26,8 @@ class DiagnoseRequest:
 
 @dataclass(frozen=True, slots=True)
 class RepairRequest:
-    """How to repair. `max_risk` None: prompt for each risk at a terminal, `safe` with `yes`."""
+    """How to repair. `max_risk` None: prompt for each risk at a terminal, `safe` with `yes`. `plan`: apply only the
+    plan with this id, as a dry run showed it."""
 
     diagnose_request: DiagnoseRequest
     dry_run: bool
@@ -34,6 +35,7 @@ class RepairRequest:
     max_risk: Literal["safe", "disruptive"] | None
     only: str | None
     inputs: Mapping[str, str]
+    plan: str | None = None
 
     def allowed_risk(self) -> Literal["safe", "disruptive"]:
         """Return the highest risk allowed. Without `--yes` an operator confirms each plan."""

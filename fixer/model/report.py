@@ -139,8 +139,31 @@ def causes_by_missing_fact(undetermined: Iterable[tuple[str, tuple[str, ...]]]) 
 
 
 @dataclass(frozen=True, slots=True)
+class PlanReport:
+    """A plan that was shown and not applied, secrets masked. `id` stands for it and for the facts that it was made
+    from: `fixer repair --plan ID` applies that plan or nothing. `warnings`: what it stops, what no undo restores.
+    An `undo` takes back the run `run`; it has no repair id, no risk and no diff."""
+
+    id: str
+    action: Literal["repair", "undo"]
+    cause: str
+    variant: str | None
+    service: str | None
+    node: str | None
+    repair: str | None
+    risk: Risk | None
+    proof: ProofKind | None
+    summary: str
+    steps: tuple[str, ...]
+    diff: str
+    warnings: tuple[str, ...]
+    run: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class RepairResult:
-    """Result of `repair`: the last report's fields, and what was done. `applied` are the committed steps as text."""
+    """Result of `repair`: the last report's fields, and what was done. `applied` are the committed steps as text.
+    `plan` is the one that was shown last and not applied: a dry run, no yes, or another plan than `--plan` names."""
 
     schema_version: int
     target: str
@@ -153,6 +176,7 @@ class RepairResult:
     after: Report
     journal: str | None
     exit_code: int
+    plan: PlanReport | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +280,48 @@ class CatalogueReport:
 
     schema_version: int
     causes: tuple[CauseReport, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PageReport:
+    """Result of `explain`: the page of a cause, or the causes of an error line, as text."""
+
+    schema_version: int
+    topic: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class CollectedNode:
+    """How much a bundle holds of one node."""
+
+    name: str
+    answers: int
+    files: int
+
+
+@dataclass(frozen=True, slots=True)
+class CollectReport:
+    """Result of `collect`: the file that it wrote, and its size in bytes."""
+
+    schema_version: int
+    target: str
+    file: str
+    size: int
+    nodes: tuple[CollectedNode, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PlanResult:
+    """Result of the tool `plan`: what would be done, or why nothing can be. `valid_seconds`: how long its id counts."""
+
+    schema_version: int
+    target: str
+    verdict: HealthVerdict
+    plan: PlanReport | None
+    valid_seconds: int
+    withheld: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""JSON Schemas of every `--json` output, generated from the report types so that they never differ."""
+"""JSON Schemas of every `--json` output and of every tool of `fixer mcp`, generated from the report types."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from typing import Any, Literal, TypeAlias, Union, get_args, get_origin, get_typ
 from fixer.model.fleet import FleetReport
 from fixer.model.report import (
     CatalogueReport,
+    CollectReport,
     Failure,
     HistoryReport,
     IgnoreReport,
     LearnReport,
+    PageReport,
+    PlanResult,
     Proof,
     RepairResult,
     Report,
@@ -29,11 +32,15 @@ _PLAIN_SCHEMAS: Mapping[object, Schema] = {
 }
 
 
+def _title(name: str) -> str:
+    return "fixer mcp: plan" if name == "plan" else f"fixer {name.replace('-', ' ')} --json"
+
+
 def command_schemas() -> dict[str, Schema]:
-    """Return one schema per command; each also allows the error object."""
+    """Return one schema per command, and that of the tool `plan`; each also allows the error object."""
     failure = _object_schema(Failure)
     return {
-        name: {"$schema": DIALECT, "title": f"fixer {name.replace('-', ' ')} --json", "anyOf": [schema, failure]}
+        name: {"$schema": DIALECT, "title": _title(name), "type": "object", "anyOf": [schema, failure]}
         for name, schema in {
             "diagnose": _object_schema(Report),
             "verify": _extend_schema(_object_schema(Report), {"proof": _list_schema(_object_schema(Proof))}),
@@ -44,6 +51,9 @@ def command_schemas() -> dict[str, Schema]:
             "causes": _object_schema(CatalogueReport),
             "learn": _object_schema(LearnReport),
             "fleet-report": _object_schema(FleetReport),
+            "explain": _object_schema(PageReport),
+            "collect": _object_schema(CollectReport),
+            "plan": _object_schema(PlanResult),
         }.items()
     }
 

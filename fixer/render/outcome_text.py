@@ -1,4 +1,4 @@
-"""Console text of repair, verify, undo, history, ignore, causes, learn and failures."""
+"""Console text of every command but diagnose, and of failures."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ from fixer.model.report import (
     WITHOUT_ROOT_TEXT,
     CatalogueReport,
     CauseReport,
+    CollectReport,
     HistoryReport,
     IgnoreReport,
     LearnReport,
     OutcomeKind,
+    PageReport,
     Proof,
     RepairResult,
     UndoResult,
     VerifyResult,
 )
+from fixer.render.page_text import page_text
 from fixer.render.terminal_text import (
     PLAIN,
     SHORTEST_COLUMN,
@@ -191,6 +194,19 @@ def learned_text(result: LearnReport, style: Style = PLAIN) -> str:
             lines += _item_lines("its variables could not be read (that needs root, and in a container "
                                  "CAP_SYS_PTRACE), so fixer cannot start it from this record", style)
     return "\n".join(lines) + "\n"
+
+
+def collected_text(result: CollectReport, style: Style = PLAIN) -> str:
+    """Return what a bundle holds, and how to read it. Nothing is wrapped: the last line is a command."""
+    del style
+    lines = [f"{clean(result.file)}: {result.size // 1024 + 1} KiB, secrets redacted"]
+    lines += [f"  {clean(node.name)}: {node.answers} answers, {node.files} files" for node in result.nodes]
+    return "\n".join([*lines, f"Read it: fixer diagnose bundle:{clean(result.file)}"]) + "\n"
+
+
+def explained_text(result: PageReport, style: Style = PLAIN) -> str:
+    """Return the page of a cause, fitted to the output."""
+    return page_text(result.text, style)
 
 
 def failure_text(message: str, hint: str) -> str:

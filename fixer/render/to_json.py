@@ -10,10 +10,12 @@ from typing import TypeAlias
 from fixer.model.fleet import FleetReport
 from fixer.model.report import (
     CatalogueReport,
+    CollectReport,
     Failure,
     HistoryReport,
     IgnoreReport,
     LearnReport,
+    PageReport,
     RepairResult,
     Report,
     UndoResult,
@@ -22,7 +24,7 @@ from fixer.model.report import (
 
 Document: TypeAlias = (
     Report | VerifyResult | RepairResult | UndoResult | HistoryReport | IgnoreReport | CatalogueReport | Failure
-    | LearnReport | FleetReport
+    | LearnReport | FleetReport | PageReport | CollectReport
 )
 Value: TypeAlias = "bool | int | float | str | list[Value] | dict[str, Value] | None"
 

@@ -9,6 +9,7 @@ import pytest
 from fixer.app.collect import collect
 from fixer.app.request import DiagnoseRequest
 from fixer.errors import UsageError
+from fixer.render.outcome_text import collected_text
 
 MACHINE = f"bundle:{Path(__file__).parent.parent / 'observe/data/machine.tgz'}"
 
@@ -20,17 +21,19 @@ def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_file_is_new_private_and_tells_what_it_holds(tmp_path: Path) -> None:
     output = tmp_path / "incident.tgz"
-    said = collect(MACHINE, DiagnoseRequest(), str(output))
+    report = collect(MACHINE, DiagnoseRequest(), str(output))
+    said = collected_text(report)
     assert output.stat().st_mode & 0o777 == 0o600 and output.read_bytes()[:2] == b"\x1f\x8b"
     lines = said.splitlines()
     assert lines[0] == f"{output}: {output.stat().st_size // 1024 + 1} KiB, secrets redacted"
     assert lines[-1] == f"Read it: fixer diagnose bundle:{output}" and " answers, " in lines[1]
+    assert (report.target, report.file, report.size) == (MACHINE, str(output), output.stat().st_size)
 
 
 def test_a_bundle_of_a_bundle_holds_the_same_answers(tmp_path: Path) -> None:
     first, second = tmp_path / "a.tgz", tmp_path / "b.tgz"
-    said = collect(MACHINE, DiagnoseRequest(), str(first)).splitlines()[1:-1]
-    assert collect(f"bundle:{first}", DiagnoseRequest(), str(second)).splitlines()[1:-1] == said
+    nodes = collect(MACHINE, DiagnoseRequest(), str(first)).nodes
+    assert nodes and collect(f"bundle:{first}", DiagnoseRequest(), str(second)).nodes == nodes
 
 
 @pytest.mark.parametrize("kind", ["file", "link to nothing", "folder"])

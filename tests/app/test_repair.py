@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from fixer.app import repair
+from fixer.app.repair_session import RepairSession, SessionResult
+from fixer.app.request import DiagnoseRequest, RepairRequest
 from fixer.errors import Conflict, NeedsPerson, StepFailed
 from fixer.model.plan import Plan
 from fixer.terminal import Terminal
 from fixer.verify import Observation, unmeasured_marks
 from tests.app.abandoned_repairs_builders import Run, ended, sites
+from tests.apply.folder_target import FolderTarget
 
 NAMES = ("a.service", "b.service", "c.service")
 
@@ -71,3 +76,41 @@ def test_a_round_on_credit_is_rolled_back_with_the_repair_that_it_waited_for(tmp
     assert run.tried == list(NAMES) and run.taken_back_rounds == [1]
     assert (end.outcome, end.exit_code) == ("rolled-back", 1)
     assert "rolled back too: the repair for backend-down did not bring the page back" in end.notes
+
+
+def planned(run: Run, named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **more: object) -> tuple[SessionResult, RepairSession]:
+    """The end of `fixer repair --yes --plan` with that id."""
+    request = replace(RepairRequest(DiagnoseRequest(), False, True, None, None, {}, named), **more)
+    monkeypatch.setattr("tests.app.abandoned_repairs_builders.RepairRequest", lambda *words: request)
+    return ended(run, tmp_path, monkeypatch)
+
+
+def test_only_the_plan_that_is_named_is_applied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    end, course = planned(Run({}), "", tmp_path, monkeypatch, plan=None, dry_run=True)
+    assert course.pending is not None and end.exit_code == 4
+    run, first = Run({}), course.pending
+    end, course = planned(run, first.id, tmp_path, monkeypatch)
+    assert run.tried == ["a.service"] and run.kept
+    assert (end.outcome, end.exit_code) == ("needs-input", 4) and "needs another plan" in end.notes[0]
+    assert course.pending is not None and course.pending.id != first.id and course.pending.service == "b.service"
+    assert course.withheld[0].flag == "--yes"
+
+
+def test_another_plan_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = Run({})
+    end, course = planned(run, "0" * 32, tmp_path, monkeypatch)
+    assert run.tried == [] and (end.outcome, end.exit_code) == ("needs-input", 4)
+    assert "has changed since that plan was made" in end.notes[0] and course.pending is not None
+
+
+def test_a_plan_that_was_applied_is_not_pending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, course = ended(Run({}), tmp_path, monkeypatch)
+    assert course.pending is None
+
+
+def test_a_plan_holds_no_rollback_of_an_earlier_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repair, "unfinished_run", lambda target: SimpleNamespace(id="r1", cause="wrong-port"))
+    named = RepairRequest(DiagnoseRequest(), False, True, None, None, {}, "0" * 32)
+    with pytest.raises(NeedsPerson, match="Repair r1 was interrupted") as refused:
+        repair._recover(FolderTarget(tmp_path), named, Terminal())
+    assert refused.value.hint.startswith("Roll it back first: fixer undo")
