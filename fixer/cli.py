@@ -12,7 +12,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from fixer import __version__, error_boundary
-from fixer.command_words import CONTEXT_SETTINGS, EXAMPLES, CommandError, FixerGroup
+from fixer.command_words import CONTEXT_SETTINGS, EXAMPLES, CommandError, FixerGroup, Language
 from fixer.diagnose_command import health_code, make_request, prefetch_local, run_diagnose
 from fixer.errors import UsageError
 from fixer.lazy.lazy_imports import lazy_imports
@@ -125,7 +125,9 @@ def _root(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True,
                                           help="Print the version.")] = False,
+    lang: Language = "",
 ) -> None:
+    del lang  # `take_language` has read it
     if context.invoked_subcommand is None:
         error_boundary.emit(context.get_help() + "\n")
 
@@ -243,7 +245,8 @@ def explain(words: Annotated[list[str], typer.Argument(
     help="A cause or a variant; 502; or a line of nginx's error.log, in quotes.",
 )]) -> None:
     """Show the page of one cause, or the causes of an error line."""
-    error_boundary.emit(page_text(explain_page(" ".join(words)), style_of(sys.stdout)))
+    style = style_of(sys.stdout)
+    error_boundary.emit(page_text(explain_page(" ".join(words), style), style))
 
 
 @app.command(epilog=EXAMPLES["causes"])

@@ -26,7 +26,7 @@ BUG_CODE = 3
 
 _VALUE_OPTIONS = frozenset({
     "--format", "--url", "--wait", "--requests", "--max-risk", "--only", "--set", "--id", "--forget", "-o", "--output",
-    "--where", "--because", "--until",
+    "--where", "--because", "--until", "--lang",
 })
 _NO_TARGET_COMMANDS = frozenset({"explain", "causes"})
 
