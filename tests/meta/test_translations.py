@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fixer.languages.catalogue import parse_entries
+from fixer.languages.catalogue import digest, parse_entries
 from fixer.languages.choose_language import ENGLISH, LANGUAGES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -53,6 +53,19 @@ def test_punctuation_beside_chinese_is_wide(path: Path) -> None:
 def test_no_text_of_a_catalogue_stands_in_code() -> None:
     code = [path for top in ("fixer", "lab") for path in (ROOT / top).rglob("*.py")]
     assert [str(path) for path in code if WIDE.search(path.read_text("utf-8"))] == []
+
+
+def test_the_chinese_readme_was_compared_with_the_commands_of_the_english_one() -> None:
+    english, chinese = ((ROOT / name).read_text("utf-8") for name in ("README.md", "README.zh-TW.md"))
+    commands = "\n".join(line.partition("#")[0] for line in english.splitlines() if line.startswith("    "))
+    assert f"compared with it: {digest(commands)} -->" in chinese, "compare README.zh-TW.md, then write this digest there"
+    (counted,) = re.findall(r"In the last whole run (\d+ of \d+)", english)
+    assert counted in chinese
+
+
+def test_the_chinese_readme_has_the_six_steps() -> None:
+    rows = re.findall(r"(?m)^\| (\d)\. .* \| `.*` \| .* \|$", (ROOT / "README.zh-TW.md").read_text("utf-8"))
+    assert rows == list("123456")
 
 
 def test_a_stale_entry_is_counted() -> None:
