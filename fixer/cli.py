@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from copy import copy
 from enum import StrEnum
@@ -11,7 +12,7 @@ from typing import Annotated
 import typer
 
 from fixer import __version__, error_boundary
-from fixer.command_words import CONTEXT_SETTINGS, EXAMPLES, CommandError, FixerGroup
+from fixer.command_words import CONTEXT_SETTINGS, EXAMPLES, CommandError, FixerGroup, Language
 from fixer.diagnose_command import health_code, make_request, prefetch_local, print_result, run_diagnose
 from fixer.errors import UsageError
 from fixer.fleet_command import fleet
@@ -39,7 +40,8 @@ with lazy_imports():  # each command imports what it uses; help imports nothing
         undo_text,
         verify_text,
     )
-    from fixer.terminal import Terminal, command_as_root, is_root
+    from fixer.render.terminal_text import PLAIN
+    from fixer.terminal import Terminal, command_as_root, is_root, style_of
 
 app = typer.Typer(
     name="fixer", cls=FixerGroup, context_settings=CONTEXT_SETTINGS, rich_markup_mode=None,
@@ -118,7 +120,9 @@ def _root(
     context: typer.Context,
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True,
                                           help="Print the version.")] = False,
+    lang: Language = "",
 ) -> None:
+    del lang  # `take_language` has read it
     if context.invoked_subcommand is None:
         error_boundary.emit(context.get_help() + "\n")
 
@@ -241,7 +245,8 @@ def explain(words: Annotated[list[str], typer.Argument(
     help="A cause or a variant; 502; or a line of nginx's error.log, in quotes.",
 )], *, as_json: AsJson = False) -> None:
     """Show the page of one cause, or the causes of an error line."""
-    print_result(page_report(" ".join(words)), explained_text, as_json)
+    style = PLAIN if as_json else style_of(sys.stdout)
+    print_result(page_report(" ".join(words), style), explained_text, as_json)
 
 
 @app.command(epilog=EXAMPLES["causes"])

@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from functools import partial
+from typing import Annotated, Any, ClassVar
 
+import typer
 from typer.core import TyperGroup
 
 from fixer.errors import UsageError
+from fixer.languages.choose_language import LANGUAGES, OPTION, language_of
 from fixer.lazy.lazy_imports import lazy_imports
 
 with lazy_imports():
     from difflib import get_close_matches  # 5 ms, for a wrong name only
 
     from fixer.app.cause_catalogue import is_page  # loads every cause: for a wrong command only
+    from fixer.translated_help import translated_help  # for a help in another language only
 
+Language = Annotated[str, typer.Option(
+    OPTION, metavar="LANGUAGE", show_default=False, autocompletion=lambda: list(LANGUAGES),
+    help="en or zh-TW, for the console; anywhere on the line. Default: what LANG says, on a terminal.",
+)]
 CONTEXT_SETTINGS = {"help_option_names": ["-h", "--help"]}
 
 
@@ -43,6 +52,19 @@ class ProposingGroup(TyperGroup):
 
     synonyms: ClassVar[Mapping[str, str]] = {}
     usage_error: ClassVar[type[Exception]] = UsageError
+    catalogue_package: ClassVar[str] = "fixer.languages"
+
+    def get_help(self, ctx: Any) -> str:
+        """Return the help, in the language that the reader asks for."""
+        return super().get_help(ctx) if not language_of(sys.stdout) else translated_help(
+            self.catalogue_package, ctx)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command whose help is in the language that the reader asks for."""
+        command: Any = super().get_command(ctx, cmd_name)
+        if command is not None and language_of(sys.stdout):
+            command.get_help = partial(translated_help, self.catalogue_package)
+        return command
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Find the command; raise `usage_error` with the command line that was probably intended."""

@@ -27,7 +27,7 @@ BUG_CODE = 3
 
 _VALUE_OPTIONS = frozenset({
     "--format", "--url", "--wait", "--requests", "--max-risk", "--only", "--plan", "--set", "--set-from", "--id",
-    "--forget", "-o", "--output", "--where", "--because", "--until",
+    "--forget", "-o", "--output", "--where", "--because", "--until", "--lang",
 })
 _NO_TARGET_COMMANDS = frozenset({"explain", "causes", "fleet"})
 

@@ -18,6 +18,7 @@ from fixer.lazy.lazy_imports import lazy_imports  # noqa: E402
 with lazy_imports():
     from fixer.cli import run_command_line
     from fixer.diagnose_command import run_diagnose
+    from fixer.languages.choose_language import take_language
 
 COMPLETION_VARIABLE = "_FIXER_COMPLETE"  # the shell asks what could follow: the parser answers
 _JSON_OPTIONS = frozenset({"--json", "--agent"})
@@ -27,10 +28,17 @@ _FLAG_OPTIONS = frozenset({*_JSON_OPTIONS, "--verbose", "-v", "--no-probe"})
 def main(argv: Sequence[str] | None = None, *, instead: Callable[[], object] | None = None) -> int:
     """Run one command line and return its exit code; `instead` replaces its work, within the same error boundary."""
     words = list(sys.argv[1:] if argv is None else argv)
-    code = error_boundary.run(instead or plain_diagnose(words) or (lambda: run_command_line(words)), words)
+    code = error_boundary.run(instead or (lambda: _run(words)), words)
     if argv is None:
         gc.freeze()  # process exit frees everything: Python would first visit every object for 20 ms
     return code
+
+
+def _run(words: list[str]) -> object:
+    if any(word.startswith("--lang") for word in words):
+        words = take_language(words)
+    plain = plain_diagnose(words)
+    return plain() if plain else run_command_line(words)
 
 
 def plain_diagnose(words: Sequence[str]) -> Callable[[], int] | None:

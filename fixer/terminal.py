@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
+from fixer.languages.choose_language import language_of
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Need
 from fixer.render.terminal_text import Style, clean, plain_text
@@ -15,18 +16,23 @@ with lazy_imports():
     from getpass import getpass
     from shlex import join  # few runs need it
 
+    from fixer.languages.catalogue import Catalogue  # an English run loads no catalogue
+
 _NARROWEST = 40
 _WITHOUT_TERMINAL = 100  # columns in a pipe or a file
 _UNKNOWN_WIDTH = 80  # columns of a terminal that does not say
 
 
 def style_of(stream: TextIO) -> Style:
-    """Return the style of a stream: its width, and colour and symbols only if it is a terminal that supports them."""
+    """Return the style of a stream: its width, its language, and colour and symbols only if it is a terminal that
+    supports them."""
+    language = language_of(stream)
+    catalogue = Catalogue("fixer.languages", language) if language else None
     if not stream.isatty():
-        return Style(width=_columns_of(stream))
+        return Style(width=_columns_of(stream), catalogue=catalogue)
     coloured = "NO_COLOR" not in os.environ and os.environ.get("TERM", "") not in ("", "dumb")
     return Style(colour=coloured, symbols=(stream.encoding or "").lower().replace("-", "") == "utf8",
-                 width=_columns_of(stream))
+                 width=_columns_of(stream), catalogue=catalogue)
 
 
 def _columns_of(stream: TextIO) -> int:

@@ -13,7 +13,8 @@ from typing import Annotated, NoReturn
 import typer
 
 from fixer import __version__  # both programs are one distribution
-from fixer.command_words import CONTEXT_SETTINGS
+from fixer.command_words import CONTEXT_SETTINGS, Language
+from fixer.languages.choose_language import take_language
 from fixer.lazy.lazy_imports import lazy_imports
 from lab.command_table import EXAMPLES, LabGroup
 from lab.errors import LabError, UnexpectedState, UsageError
@@ -88,7 +89,7 @@ def main() -> NoReturn:
     """Run the command line and exit with its code."""
     signal.signal(signal.SIGTERM, _raise_interrupt)
     try:
-        code = app(sys.argv[1:] or ["--help"], prog_name="lab", standalone_mode=False)
+        code = app(take_language(sys.argv[1:], UsageError) or ["--help"], prog_name="lab", standalone_mode=False)
     except LabError as error:
         sys.exit(_print_error(error.message, error.hint, error.exit_code))
     except (KeyboardInterrupt, typer.Abort):
@@ -142,8 +143,10 @@ def options(
     scenarios: Annotated[Path | None, typer.Option(
         metavar="DIR", exists=True, file_okay=False, help="Another folder with scenarios.",
     )] = None,
+    lang: Language = "",
 ) -> None:
     """Reproduce the ways nginx answers 502, on stacks of containers and on a machine in a container."""
+    del lang  # `take_language` has read it
     if scenarios is not None:
         use_extra_scenarios(scenarios)
 

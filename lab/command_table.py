@@ -34,6 +34,7 @@ class LabGroup(ProposingGroup):
         "--version": "version",
     })
     usage_error = UsageError
+    catalogue_package = "lab.languages"
 
     def line_without_command(self, word: str, rest: Sequence[str]) -> str:
         """Return `up` for the name of a scenario."""

@@ -115,7 +115,7 @@ setup_python() {
 }
 install_package() {
     "$VENV/bin/python" -m pip install -q --upgrade 'pip>=25.1' &&
-        "$VENV/bin/python" -m pip install -q -e '.[lab]' --group test --group lint --group build
+        "$VENV/bin/python" -m pip install -q -e '.[lab]' --group test --group lint --group build --group docs
 }
 
 docker_answers() { command -v docker >/dev/null && timeout 20 docker info >/dev/null 2>&1; }

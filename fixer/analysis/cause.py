@@ -28,6 +28,16 @@ class Cause:
     page: str = ""
 
 
+# Title of a page's last section: a row for each variant, its name and what is wrong.
+VARIANTS_TITLE = "\n\nVariants"
+
+
+def variant_meanings(page: str) -> dict[str, str]:
+    """Return the names and texts of the page's last section, *Variants*."""
+    rows = (line.split(maxsplit=1) for line in page.partition(VARIANTS_TITLE)[2].splitlines())
+    return {row[0]: " ".join(row[1:]) for row in rows if row}
+
+
 def conclude(findings: Iterable[Finding], missing: Iterable[str], ruled_out: Iterable[Evidence]) -> Verdict:
     """Return Found if there is a finding, Undetermined if a deciding fact is missing, else RuledOut."""
     found, lacking = tuple(findings), tuple(dict.fromkeys(missing))

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Mapping
 from functools import cache
 
 from fixer import causes
-from fixer.analysis.cause import unique_causes
+from fixer.analysis.cause import VARIANTS_TITLE, unique_causes, variant_meanings
 from fixer.causes import Cause, CauseJudge
 from fixer.errors import UsageError
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import UNEXPLAINED
 from fixer.model.report import SCHEMA_VERSION, CatalogueReport, CauseReport, PageReport
+from fixer.render.terminal_text import PLAIN, Style
 
 with lazy_imports():
     from difflib import get_close_matches  # 5 ms, for a wrong name only
@@ -31,51 +33,59 @@ def catalogue_report() -> CatalogueReport:
     ))
 
 
-def page_report(topic: str) -> PageReport:
-    """Return the page of a topic with its name."""
-    return PageReport(SCHEMA_VERSION, topic, explain_page(topic))
+def page_report(topic: str, style: Style = PLAIN) -> PageReport:
+    """Return the page of a topic with its name, in the language of the style."""
+    return PageReport(SCHEMA_VERSION, topic, explain_page(topic, style))
 
 
-def explain_page(text: str) -> str:
+def explain_page(text: str, style: Style = PLAIN) -> str:
     """Return the page of a cause or variant, of a status, or of a line of nginx's error log."""
     found = _cause_named(text)
     if found is not None:
-        return cause_page(text)
-    titles = {cause.id: cause.title for cause in all_causes()}
+        return cause_page(text, style)
+    titles = {cause.id: style.say(f"causes/{cause.id}", cause.title) for cause in all_causes()}
     status = explain_line.status_of(text)
     if status:
         families: dict[str, list[str]] = {}
         for cause in all_causes():
-            families.setdefault(cause.family, []).append(cause.id)
-        return explain_line.status_page(status, titles, families)
+            families.setdefault(style.say(f"causes/family {cause.family}", cause.family), []).append(cause.id)
+        return explain_line.status_page(status, titles, families, style.say)
     meanings = explain_line.meanings_of(text)
-    return explain_line.line_page(meanings, titles) if meanings else cause_page(text)
+    return explain_line.line_page(meanings, titles, style.say) if meanings else cause_page(text)
 
 
-def cause_page(word: str) -> str:
+def cause_page(word: str, style: Style = PLAIN) -> str:
     """Return the page of the cause with this id or variant name. A variant is explained on top and marked below."""
     cause = known_cause(word)
-    page = _with_all_variants(cleandoc(cause.page), cause.variants)
+    english = _with_all_variants(cleandoc(cause.page), cause.variants)
+    meanings = {name: style.say(f"variants/{cause.id} {name}", text) if text else ""
+                for name, text in variant_meanings(english).items()}
+    page = translated_page(cause.id, english, meanings, style)
     variant = _normal(word)
     top = ""
     if variant in cause.variants and variant != cause.id:
         named = " and ".join(other.id for other in all_causes() if variant in other.variants)
-        top = f"{variant} is a variant of {named}: {variant_meanings(page)[variant]}".rstrip(": ") + ".\n\n"
+        said = style.say("console/page-of-variant", "{variant} is a variant of {causes}", variant=variant, causes=named)
+        top = f"{said}: {meanings[variant]}".rstrip(": ") + ".\n\n"
         page = _mark(page, variant)
-    return f"{top}{cause.id} · {cause.family}\n\n{page}\n"
+    return f"{top}{cause.id} · {style.say(f'causes/family {cause.family}', cause.family)}\n\n{page}\n"
 
 
-def variant_meanings(page: str) -> dict[str, str]:
-    """Return the names and texts of the page's last section, *Variants*."""
-    rows = (line.split(maxsplit=1) for line in page.partition(_VARIANTS)[2].splitlines())
-    return {row[0]: " ".join(row[1:]) for row in rows if row}
+def translated_page(cause: str, english: str, meanings: Mapping[str, str], style: Style) -> str:
+    """Return the page in the language of the output, with the meanings of its variants; else the English page."""
+    head = style.title(f"pages/{cause}/page", english.partition(VARIANTS_TITLE)[0])
+    if not head:
+        return english
+    width = max((len(name) for name in meanings), default=0)
+    rows = [f"  {name:<{width}}  {text}" for name, text in meanings.items()]
+    return "\n".join([head.strip(), "", style.say("console/page-variants", "Variants"), *rows])
 
 
 def _with_all_variants(page: str, variants: tuple[str, ...]) -> str:
     """Return the page with a row for each variant: another package's page may have no such section."""
     listed = variant_meanings(page)
     rows = "".join(f"\n  {name}" for name in variants if name not in listed)
-    return page + ("" if listed or not rows else _VARIANTS) + rows
+    return page + ("" if listed or not rows else VARIANTS_TITLE) + rows
 
 
 def _mark(page: str, variant: str) -> str:
@@ -114,9 +124,7 @@ def cause_names() -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for cause in all_causes() for name in (cause.id, *cause.variants)))
 
 
-# Title of a page's last section: a row for each variant, its name and what is wrong. The mark takes the row's indent.
-_VARIANTS = "\n\nVariants"
-MARK = "> "
+MARK = "> "  # takes the indent of a variant's row
 
 # Entry-point group in which other packages add causes. Without such a package it costs one directory scan.
 ENTRY_POINT_GROUP = "badgateway.causes"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Protocol
 
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
@@ -154,11 +155,21 @@ MEANINGS: tuple[Meaning, ...] = (
 
 _STATUS = regex(r"(?:(?:http(?:/[\d.]+)?|error|status)[ :]*+)?(502|504)?[ :]*(bad gateway|gateway time-?out)?\Z")
 _STATUS_OF = {"bad gateway": "502", "gateway timeout": "504", "gateway time-out": "504"}
-_STATUS_TEXT = {
+STATUS_TEXT = {
     "502": "502 Bad Gateway: nginx reached no backend, or got no valid answer.",
     "504": "504 Gateway Time-out: the backend did not answer in time.",
 }
 _TIMEOUTS = "timeout-"
+
+
+class Say(Protocol):
+    """What gives one of our texts in the language of the output, by its key and its English."""
+
+    def __call__(self, key: str, english: str, /, **values: object) -> str: ...
+
+
+def _in_english(key: str, english: str, /, **values: object) -> str:
+    return english.format(**values) if values else english
 
 
 def status_of(text: str) -> str:
@@ -173,39 +184,41 @@ def meanings_of(text: str) -> tuple[Meaning, ...]:
     return tuple(dict.fromkeys(meaning for kind in kinds for meaning in MEANINGS if kind in meaning.kinds))
 
 
-def line_page(meanings: Iterable[Meaning], titles: dict[str, str]) -> str:
+def line_page(meanings: Iterable[Meaning], titles: dict[str, str], say: Say = _in_english) -> str:
     """Return the causes of a line, most likely first, and how to find the one that applies."""
     lines: list[str] = []
     for meaning in meanings:
         lines += [meaning.example, f"  {meaning.text}", ""]
         if meaning.causes:
-            lines += ["  Causes, most likely first", *_cause_lines(meaning.causes, titles), ""]
-    lines += _next_lines()
+            heading = say("console/page-causes", "Causes, most likely first")
+            lines += [f"  {heading}", *_cause_lines(meaning.causes, titles), ""]
+    lines += _next_lines(say)
     return "\n".join(lines) + "\n"
 
 
-def status_page(status: str, titles: dict[str, str], families: dict[str, list[str]]) -> str:
+def status_page(status: str, titles: dict[str, str], families: dict[str, list[str]], say: Say = _in_english) -> str:
     """Return what to run for a status, what the lines of error.log mean, and the families of causes."""
-    lines = [_STATUS_TEXT[status], "", *_next_lines(), "",
-             "Without fixer: read what nginx logs, then ask `fixer explain 'LINE'`",
+    lines = [say(f"console/status {status}", STATUS_TEXT[status]), "", *_next_lines(say), "",
+             say("console/without-fixer", "Without fixer: read what nginx logs, then ask `fixer explain 'LINE'`"),
              "  tail -n 5 /var/log/nginx/error.log     # in a container: docker logs --tail 5 NGINX", ""]
-    lines += ["The line in error.log, and its most likely causes"]
+    lines += [say("console/page-lines", "The line in error.log, and its most likely causes")]
     for meaning in MEANINGS:
         is_timeout = any(kind.startswith(_TIMEOUTS) for kind in meaning.kinds)
         if meaning.causes and (status == "502" or is_timeout):
             known = [cause for cause in meaning.causes if cause in titles]
             lines += [f"  {meaning.example}", f"      {', '.join(known[:3])}{', …' if len(known) > 3 else ''}"]
-    lines += ["", "Families of causes"]
+    lines += ["", say("console/page-families", "Families of causes")]
     for family, names in families.items():
         lines += [f"  {family}", f"      {', '.join(names)}"]
-    return "\n".join([*lines, "", "To read the page of a cause: fixer explain CAUSE"]) + "\n"
+    hint = say("console/explain-hint", "To read the page of a cause: fixer explain CAUSE")
+    return "\n".join([*lines, "", hint]) + "\n"
 
 
 def _cause_lines(causes: Iterable[str], titles: dict[str, str]) -> list[str]:
     return [f"    {cause:<29} {titles[cause]}" for cause in causes if cause in titles]
 
 
-def _next_lines() -> list[str]:
-    return ["Find the cause", "  sudo fixer diagnose                    # nginx on this host",
+def _next_lines(say: Say) -> list[str]:
+    return [say("console/page-find", "Find the cause"), "  sudo fixer diagnose                    # nginx on this host",
             "  fixer diagnose compose://PROJECT       # or docker://CONTAINER, ssh://HOST"]
 

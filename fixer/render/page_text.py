@@ -8,7 +8,6 @@ from fixer.lazy.dataclass import replace
 from fixer.render.terminal_text import PLAIN, SHORTEST_COLUMN, Style, count_columns, wrap
 
 _SOURCE_WIDTH = 120  # columns to which the pages are written: a shorter line ends a paragraph
-_COMMANDS_TITLE = "By hand"
 _COMMENT = re.compile(r"(?<! ) +(?=# )")
 _ROW = re.compile(r"( +\S+ {2,})([^ #].*)")  # a name and its text, in two columns
 _MARK = "> "  # in place of the indent of a line
@@ -22,10 +21,11 @@ def page_text(page: str, style: Style = PLAIN) -> str:
         return page
     fitted: list[str] = []
     in_commands = False
-    for paragraph in _paragraphs(lines):
+    commands_title = style.say("console/page-by-hand", "By hand")
+    for paragraph in _paragraphs(lines, commands_title):
         line = _without_mark(paragraph)
         if line[:1] not in ("", " "):
-            in_commands = line == _COMMANDS_TITLE
+            in_commands = line == commands_title
         if in_commands or _IS_COMMAND.match(line):
             new = _command_lines(line, style)
         else:
@@ -38,7 +38,7 @@ def _without_mark(line: str) -> str:
     return f"{' ' * len(_MARK)}{line[len(_MARK):]}" if line.startswith(_MARK) else line
 
 
-def _paragraphs(lines: list[str]) -> list[str]:
+def _paragraphs(lines: list[str], commands_title: str) -> list[str]:
     """Return the lines with those joined that the source wrapped for its own width."""
     joined: list[str] = []
     in_commands = False
@@ -53,7 +53,7 @@ def _paragraphs(lines: list[str]) -> list[str]:
             joined[-1] += f" {line.strip()}"
         else:
             joined.append(source)
-        in_commands = line == _COMMANDS_TITLE or (in_commands and line[:1] == " ")
+        in_commands = line == commands_title or (in_commands and line[:1] == " ")
         last = line
     return joined
 

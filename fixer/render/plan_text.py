@@ -18,6 +18,7 @@ from fixer.render.terminal_text import (
     pad,
     wrap,
 )
+from fixer.render.translated_titles import repair_title, word_text
 
 SHOWN_DIFF = 14  # changed lines below a diagnosis; a plan shows all
 MECHANISM_TEXT = "Proof: mechanism. Too few requests fail to measure this repair. fixer checks that its cause is gone."
@@ -28,8 +29,9 @@ def offer_lines(findings: Sequence[FindingReport], target: str, style: Style, *,
     lines = [line for one in findings if one.repairs for line in _repair_lines(one, target, style, verbose=verbose)]
     without = [clean(one.cause) for one in findings if not one.repairs]
     if without:
-        what = ", ".join(dict.fromkeys(without)) if lines else "this"
-        said = f"fixer knows no repair for {what}. Use the evidence above to repair it by hand."
+        what = ", ".join(dict.fromkeys(without)) if lines else style.say("console/this", "this")
+        said = style.say("console/no-repair", "fixer knows no repair for {causes}. Use the evidence above to repair it "
+                         "by hand.", causes=what)
         lines += ["", *hang(said, style.text_width, 2)]
     return lines
 
@@ -40,17 +42,23 @@ def _repair_lines(finding: FindingReport, target: str, style: Style, *, verbose:
     lines = ["", *_offer_lines(first, target, style), *_proof_lines(first, style)]
     lines += _change_lines(first.diff, style, limit=None if verbose else SHOWN_DIFF)
     for other in others:
-        lines += hang(f"Or, {other.risk}: {clean(other.summary)} (--only {clean(other.id)})", style.text_width, 2)
+        lines += hang(style.say("console/other-repair", "Or, {risk}: {summary} (--only {id})",
+                                risk=word_text(other.risk, style), summary=clean(other.summary), id=clean(other.id)),
+                      style.text_width, 2)
     return lines
 
 
 def _offer_lines(repair: RepairReport, target: str, style: Style) -> list[str]:
+    summary = summary_text(repair, style)
     if repair.waits:
-        return hang(f"Repair: {clean(repair.summary)}", style.text_width, 2)
+        return hang(style.say("console/repair", "Repair: {summary}", summary=summary), style.text_width, 2)
     if repair.risk == "manual":
-        lines = hang(f"Repair, by hand: {clean(repair.summary)}", style.text_width, 2)
+        lines = hang(style.say("console/repair-by-hand", "Repair, by hand: {summary}", summary=summary),
+                     style.text_width, 2)
         return [*lines, *(line for step in repair.steps for line in _paragraph_lines(step, style))]
-    label, command = f"  Repair, {repair.risk}: {clean(repair.summary)}", repair_command(repair, target)
+    label = style.say("console/repair-risk", "Repair, {risk}: {summary}", risk=word_text(repair.risk, style),
+                      summary=summary)
+    label, command = f"  {label}", repair_command(repair, target)
     needs = [line for need in repair.needs for line in _need_lines(need, style)]
     if count_columns(label) + 2 + count_columns(command) <= style.text_width:
         return [f"{pad(label, style.text_width - count_columns(command))}{style.paint(command, 'cyan')}", *needs]
@@ -58,9 +66,17 @@ def _offer_lines(repair: RepairReport, target: str, style: Style) -> list[str]:
     return [*lines, *needs, *(style.paint(line, "cyan") for line in command_lines(command, style.text_width, 4))]
 
 
+def summary_text(repair: RepairReport, style: Style) -> str:
+    """Return what a repair does; in another language its title, then the summary with the names of this target."""
+    title, summary = repair_title(repair.id, style), clean(repair.summary)
+    return style.say("console/titled-repair", "{title} ({summary})", title=title, summary=summary) if title else summary
+
+
 def _proof_lines(repair: RepairReport, style: Style) -> list[str]:
     """Return how the repair will be proven, if that is not by answers and fixer makes it."""
-    return hang(MECHANISM_TEXT, style.text_width, 4) if is_proven_by_mechanism(repair) else []
+    if not is_proven_by_mechanism(repair):
+        return []
+    return hang(style.say("console/proof-mechanism", MECHANISM_TEXT), style.text_width, 4)
 
 
 def is_proven_by_mechanism(repair: RepairReport) -> bool:
@@ -79,11 +95,12 @@ def repair_command(repair: RepairReport, target: str) -> str:
 
 def _need_lines(need: NeedReport, style: Style) -> list[str]:
     """Return what an operator has to give, and why."""
-    text = f"needs {clean(need.key)}: {clean(need.why)}"
+    text = style.say("console/needs", "needs {key}: {why}", key=clean(need.key), why=clean(need.why))
     if need.choices:
-        text += f" (one of {', '.join(clean(choice) for choice in need.choices)})"
+        choices = ", ".join(clean(choice) for choice in need.choices)
+        text += style.say("console/choices", " (one of {choices})", choices=choices)
     if need.default is not None:
-        text += f" (default {clean(need.default)})"
+        text += style.say("console/default", " (default {value})", value=clean(need.default))
     return hang(text, style.text_width, 4)
 
 
@@ -95,7 +112,8 @@ def _change_lines(diff: str, style: Style, limit: int | None) -> list[str]:
     shown = kept if limit is None else kept[:limit]
     lines = [part for line in shown for part in _diff_line_parts(line, style)]
     if len(kept) > len(shown):
-        lines.append(f"    and {len(kept) - len(shown)} more lines (--verbose)")
+        more = style.say("console/more-lines", "and {number} more lines (--verbose)", number=len(kept) - len(shown))
+        lines.append(f"    {more}")
     return lines
 
 
@@ -130,9 +148,12 @@ def _diff_colour(line: str) -> Colour | None:
 
 def plan_lines(cause: str, repair: RepairReport, style: Style = PLAIN, warnings: tuple[str, ...] = ()) -> list[str]:
     """Return the plan of one round: purpose and risk, warnings, every step in order, the exact change."""
-    title, *more = wrap(f"Plan: {clean(repair.summary)}", style.text_width - 2)
+    said = style.say("console/plan", "Plan: {summary}", summary=summary_text(repair, style))
+    title, *more = wrap(said, style.text_width - 2)
     lines = [style.paint(title, "bold"), *(f"  {style.paint(line, 'bold')}" for line in more)]
-    lines.append(f"  for {clean(cause)}, {repair.risk}")
+    purpose = style.say("console/plan-for", "for {cause}, {risk}", cause=clean(cause),
+                        risk=word_text(repair.risk, style))
+    lines.append(f"  {purpose}")
     lines += _proof_lines(repair, style)
     for warning in warnings:
         lines += [style.paint(line, "yellow") for line in hang(clean(warning), style.text_width, 2)]

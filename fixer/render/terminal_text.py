@@ -1,11 +1,15 @@
-"""Untrusted text made safe for terminals: escaped, measured and wrapped; width, colours and symbols as data."""
+"""Untrusted text made safe for terminals: escaped, measured, wrapped; width, colours, symbols, language as data."""
 
 from __future__ import annotations
 
 import unicodedata
-from typing import Literal, TypeAlias
+from itertools import pairwise
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from fixer.lazy.dataclass import dataclass
+
+if TYPE_CHECKING:  # an English run loads no catalogue
+    from fixer.languages.catalogue import Catalogue
 
 SHORTEST_COLUMN = 24  # a narrower column of text on the right goes below its name instead
 TEXT_WIDTH = 100  # columns of running text on a wider terminal: longer lines are hard to read
@@ -19,11 +23,23 @@ _ASCII = {"✗": "FAIL", "✔": "OK", "?": "?", "!": "!", "·": "-", "…": "...
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """What the output supports: `colour` by escape codes, `symbols` beyond ASCII, and its columns."""
+    """What the output supports: `colour` by escape codes, `symbols` beyond ASCII, its columns, and its language: a
+    catalogue, None for English."""
 
     colour: bool = False
     symbols: bool = False
     width: int = 80
+    catalogue: Catalogue | None = None
+
+    def say(self, key: str, english: str, /, **values: object) -> str:
+        """Return one of our texts in the language of the output, with `{name}` filled in."""
+        text = english if self.catalogue is None else self.catalogue.text(key, english)
+        return text.format(**values) if values else text
+
+    def title(self, key: str, english: str) -> str:
+        """Return the translation of a title that an English output does not show; empty if there is none."""
+        found = self.catalogue is not None and self.catalogue.has(key, english)
+        return self.say(key, english) if found else ""
 
     def paint(self, text: str, colour: Colour) -> str:
         """Return the text in that colour, or unchanged."""
@@ -80,17 +96,43 @@ def _column_width(char: str) -> int:
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """Return a clean text wrapped at spaces into lines of `width` columns. A longer word has a line of its own."""
+    """Return a clean text wrapped at spaces, and Chinese between characters, into lines of `width` columns. A longer
+    word has a line of its own."""
     lines: list[str] = []
     line = ""
     for word in text.split():
-        if line and count_columns(line) + 1 + count_columns(word) <= width:
-            line = f"{line} {word}"
-            continue
-        if line:
-            lines.append(line)
-        line = word
+        gap = " "
+        for piece in _pieces(word):
+            if line and count_columns(line) + len(gap) + count_columns(piece) <= width:
+                line = f"{line}{gap}{piece}"
+            else:
+                lines += [line] if line else []
+                line = piece
+            gap = ""
     return [*lines, line]
+
+
+def _pieces(word: str) -> list[str]:
+    """Return a word cut where Chinese text may wrap: after its punctuation, and between the characters of a word that
+    holds nothing else. A name or path with ASCII in it is not cut."""
+    if word.isascii():
+        return [word]
+    is_chinese = not any(c.isascii() for c in word)
+    pieces = [word[0]]
+    for before, char in pairwise(word):
+        may_cut = not (_is_wide(char, _CLOSING) or _is_wide(before, _OPENING))
+        if may_cut and (_is_wide(before, _CLOSING) or (is_chinese and _is_wide(before) and _is_wide(char))):
+            pieces.append("")
+        pieces[-1] += char
+    return pieces
+
+
+_OPENING, _CLOSING = ("Ps", "Pi"), ("Pe", "Pf", "Po")  # Unicode's categories of brackets, quotes and other punctuation
+
+
+def _is_wide(char: str, categories: tuple[str, ...] = ()) -> bool:
+    """Return whether a character takes two columns, and is of one of the categories, if any are given."""
+    return _column_width(char) == 2 and (not categories or unicodedata.category(char) in categories)
 
 
 def hang(text: str, width: int, indent: int) -> list[str]:
@@ -107,7 +149,7 @@ def command_lines(text: str, width: int, indent: int) -> list[str]:
 
 def longest_word(text: str) -> int:
     """Return the columns of the longest word of a clean text."""
-    return max((count_columns(word) for word in text.split()), default=0)
+    return max((count_columns(piece) for word in text.split() for piece in _pieces(word)), default=0)
 
 
 def pad(text: str, width: int) -> str:

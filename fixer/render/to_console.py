@@ -28,6 +28,7 @@ from fixer.render.terminal_text import (
     plain_text,
     wrap,
 )
+from fixer.render.translated_titles import finding_title, note_text, word_text
 
 with lazy_imports():
     from fixer.render.plan_text import offer_lines
@@ -73,26 +74,26 @@ def needs_root_lines(report: Report, as_root: str, style: Style) -> list[str]:
     is_open = not report.checks or any(check.verdict == "undetermined" for check in report.checks)
     if not as_root or not report.without_root or report.verdict == "healthy" or not is_open:
         return []
-    why = "Without root some owners of sockets and some files are unknown."
-    run = command_lines(f"Run: {clean(as_root)}", style.text_width, 2)
+    why = style.say("console/without-root", "Without root some owners of sockets and some files are unknown.")
+    run = command_lines(style.say("console/run", "Run: {command}", command=clean(as_root)), style.text_width, 2)
     return [*(style.paint(line, "bold") for line in run), *hang(why, style.text_width, 2)]
 
 
 def headline(report: Report, style: Style) -> list[str]:
     """Return what a visitor sees, one line a route, failing ones first; one line for all if all are healthy."""
-    return [line for title in headline_titles(report) for line in _title_lines(title, style)]
+    return [line for title in headline_titles(report, style) for line in _title_lines(title, style)]
 
 
-def headline_titles(report: Report) -> list[Title]:
+def headline_titles(report: Report, style: Style = PLAIN) -> list[Title]:
     """Return the headline unwrapped."""
     if report.verdict == "healthy":
-        return [Title("✔", _all_healthy_text(report), "green")]
+        return [Title("✔", _all_healthy_text(report, style), "green")]
     bad = [route for route in report.routes if route.state in ("failing", "degraded")]
     if not bad:
-        return [_verdict_title(report)]
-    titles = [Title("✗", _route_text(route), _route_colour(route)) for route in bad[:SHOWN_ROUTES]]
+        return [_verdict_title(report, style)]
+    titles = [Title("✗", _route_text(route, style), _route_colour(route)) for route in bad[:SHOWN_ROUTES]]
     if len(bad) > SHOWN_ROUTES:
-        titles.append(Title("", f"and {_count_text(len(bad) - SHOWN_ROUTES, 'more route')}", None))
+        titles.append(Title("", _more_routes_text(len(bad) - SHOWN_ROUTES, style), None))
     return titles
 
 
@@ -103,38 +104,55 @@ def _title_lines(title: Title, style: Style) -> list[str]:
     return [style.paint(line, title.colour) for line in lines]
 
 
-def _all_healthy_text(report: Report) -> str:
-    answered = sum(route.state == "ok" for route in report.routes)
-    if answered:
-        well = f"{_count_text(answered, 'route')} answer{'s' if answered == 1 else ''} through nginx"
-        late = [route for route in report.routes if route.state == "unknown" and route.probe is not None]
-        how = "could not be judged" if any(r.probe and r.probe.status for r in late) else "gave no answer in time"
-        return f"{well}; {len(late)} {how} (see below)" if late else f"{well}; nothing to repair"
-    return "healthy; nothing to repair"
+def _more_routes_text(number: int, style: Style) -> str:
+    return style.say("console/more-routes", "and {number} more {routes}", number=number,
+                     routes="route" if number == 1 else "routes")
 
 
-def _verdict_title(report: Report) -> Title:
-    match report.verdict:
-        case "unknown":
-            return Title("?", _unknown_text(report), "yellow")
-        case "degraded":
-            return Title("✗", f"{clean(report.target)} fails for some requests", "yellow")
-        case _:
-            return Title("✗", f"{clean(report.target)} is broken", "red")
-
-
-def _unknown_text(report: Report) -> str:
+def _all_healthy_text(report: Report, style: Style) -> str:
     answered = sum(route.state == "ok" for route in report.routes)
     if not answered:
-        return f"no route of {clean(report.target)} could be judged"
+        return style.say("console/healthy", "healthy; nothing to repair")
+    well = _answering_text(answered, style)
+    late = [route for route in report.routes if route.state == "unknown" and route.probe is not None]
+    if not late:
+        return style.say("console/all-answer", "{well}; nothing to repair", well=well)
+    if any(r.probe and r.probe.status for r in late):
+        return style.say("console/some-not-judged", "{well}; {number} could not be judged (see below)", well=well,
+                         number=len(late))
+    return style.say("console/some-late", "{well}; {number} gave no answer in time (see below)", well=well,
+                     number=len(late))
+
+
+def _answering_text(number: int, style: Style) -> str:
+    return style.say("console/answering", "{number} {routes_answer} through nginx", number=number,
+                     routes_answer="route answers" if number == 1 else "routes answer")
+
+
+def _verdict_title(report: Report, style: Style) -> Title:
+    target = clean(report.target)
+    match report.verdict:
+        case "unknown":
+            return Title("?", _unknown_text(report, style), "yellow")
+        case "degraded":
+            said = style.say("console/degraded", "{target} fails for some requests", target=target)
+            return Title("✗", said, "yellow")
+        case _:
+            return Title("✗", style.say("console/broken", "{target} is broken", target=target), "red")
+
+
+def _unknown_text(report: Report, style: Style) -> str:
+    answered = sum(route.state == "ok" for route in report.routes)
+    if not answered:
+        return style.say("console/none-judged", "no route of {target} could be judged", target=clean(report.target))
     late = sum(route.state == "unknown" and route.probe is not None for route in report.routes)
-    well = f"{_count_text(answered, 'route')} answer{'s' if answered == 1 else ''} through nginx"
-    return f"{well}; {late} gave no answer in time and could not be judged"
+    return style.say("console/some-unknown", "{well}; {late} gave no answer in time and could not be judged",
+                     well=_answering_text(answered, style), late=late)
 
 
-def _route_text(route: RouteReport) -> str:
-    name = f"{clean(route.location)} on {clean(address_of(route))}"
-    return f"{name} {clean(route.reason) or _route_state_text(route)}"
+def _route_text(route: RouteReport, style: Style) -> str:
+    return style.say("console/route", "{location} on {address} {state}", location=clean(route.location),
+                     address=clean(address_of(route)), state=clean(route.reason) or _route_state_text(route, style))
 
 
 def address_of(route: RouteReport) -> str:
@@ -147,12 +165,12 @@ def address_of(route: RouteReport) -> str:
     return f"{route.scheme}://{server or '_'}{'' if usual else f':{port}'}"
 
 
-def _route_state_text(route: RouteReport) -> str:
+def _route_state_text(route: RouteReport, style: Style) -> str:
     if route.probe is None:
-        return "fails"
+        return style.say("console/fails", "fails")
     if route.probe.status is None:
-        return f"gives no answer ({clean(route.probe.error or 'no reply')})"
-    return f"answers {route.probe.status}"
+        return style.say("console/no-answer", "gives no answer ({error})", error=clean(route.probe.error or "no reply"))
+    return style.say("console/answers", "answers {status}", status=route.probe.status)
 
 
 def _route_colour(route: RouteReport) -> Colour:
@@ -162,10 +180,11 @@ def _route_colour(route: RouteReport) -> Colour:
 def finding_lines(finding: FindingReport, style: Style, *, verbose: bool) -> list[str]:
     """Return a finding with its evidence."""
     name, dot = cause_name(finding), style.sign("·")
-    first, *rest = hang(f"{name} {dot} {finding.confidence}{_role_text(finding, style)}", style.text_width, 2)
+    sure = word_text(finding.confidence, style)
+    first, *rest = hang(f"{name} {dot} {sure}{_role_text(finding, style)}", style.text_width, 2)
     lines = [first.replace(name, style.paint(name, "bold"), 1), *rest]
-    for text in (finding.summary, *finding.detail):
-        lines += [f"  {line}" for line in wrap(clean(text), style.text_width - 2)]
+    for text in (finding_title(finding, style), finding.summary, *finding.detail):
+        lines += [f"  {line}" for line in wrap(clean(text), style.text_width - 2)] if text else []
     return [*lines, "", *evidence_lines(finding.evidence, style, verbose=verbose)]
 
 
@@ -176,13 +195,17 @@ def cause_name(finding: FindingReport) -> str:
 
 
 def _role_text(finding: FindingReport, style: Style) -> str:
-    return "" if finding.role == "root" else f" {style.sign('·')} {finding.role}"
+    return "" if finding.role == "root" else f" {style.sign('·')} {word_text(finding.role, style)}"
 
 
 def _brief_finding_lines(finding: FindingReport, style: Style, *, verbose: bool) -> list[str]:
     """Return a consequence or advice in a line or two, with its evidence only if `verbose`."""
-    label = "Consequence" if finding.role == "consequence" else "Advice"
-    lines = hang(f"{label}: {cause_name(finding)}. {clean(finding.summary)}", style.text_width, 2)
+    words = {"name": cause_name(finding), "summary": clean(finding.summary)}
+    if finding.role == "consequence":
+        text = style.say("console/consequence", "Consequence: {name}. {summary}", **words)
+    else:
+        text = style.say("console/advice", "Advice: {name}. {summary}", **words)
+    lines = hang(text, style.text_width, 2)
     return [*lines, *evidence_lines(finding.evidence, style, verbose=True)] if verbose else lines
 
 
@@ -194,7 +217,8 @@ def evidence_lines(evidence: tuple[Evidence, ...], style: Style, *, verbose: boo
     column = min(longest, room * 10 // 19)
     lines = [line for item in shown for line in _evidence_item_lines(item, column, room, style, verbose=verbose)]
     if len(evidence) > len(shown):
-        lines.append(f"and {len(evidence) - len(shown)} more: fixer diagnose -v")
+        lines.append(style.say("console/more-evidence", "and {number} more: fixer diagnose -v",
+                               number=len(evidence) - len(shown)))
     return [f"{' ' * indent}{line}".rstrip() for line in lines]
 
 
@@ -202,7 +226,8 @@ def _evidence_item_lines(item: Evidence, column: int, room: int, style: Style, *
     """Return one piece of evidence: its text beside its location, or below it if one of them is too wide for that."""
     where, text = clean(item.where), clean(item.text.strip())
     if not verbose and len(text) > SHOWN_TEXT:
-        left_out = f"({len(text) - SHOWN_TEXT} characters left out: fixer diagnose --verbose)"
+        left_out = style.say("console/left-out", "({number} characters left out: fixer diagnose --verbose)",
+                             number=len(text) - SHOWN_TEXT)
         text = f"{text[:SHOWN_TEXT // 2]} {left_out} {text[-SHOWN_TEXT // 2:]}"
     beside = room - column - 2
     if count_columns(where) > column or beside < max(SHORTEST_COLUMN, longest_word(text)):
@@ -217,8 +242,11 @@ def _ruled_out_lines(checks: tuple[CheckReport, ...], style: Style) -> list[str]
     lines = _waiting_lines(checks, style, limit=SHOWN_FACTS)
     if out:
         shown = ", ".join(out[:SHOWN_NAMES])
-        more = f", {len(out) - SHOWN_NAMES} more" if len(out) > SHOWN_NAMES else ""
-        lines = [*hang(f"Ruled out: {shown}{more} (--verbose)", style.text_width, 2), *lines]
+        text = style.say("console/ruled-out", "Ruled out: {names} (--verbose)", names=shown)
+        if len(out) > SHOWN_NAMES:
+            text = style.say("console/ruled-out-more", "Ruled out: {names}, {number} more (--verbose)", names=shown,
+                             number=len(out) - SHOWN_NAMES)
+        lines = [*hang(text, style.text_width, 2), *lines]
     return ["", *(plain_text(line, style) for line in lines)] if lines else []
 
 
@@ -228,32 +256,33 @@ def _waiting_lines(checks: tuple[CheckReport, ...], style: Style, indent: int = 
     waiting = list(causes_by_missing_fact(undetermined).items())
     lines: list[str] = []
     for fact, causes in waiting[:limit]:
-        why = f"not known: {clean(fact)}" if fact else "no missing fact is named"
-        lines += hang(f"Undetermined, {why}", style.text_width, indent)
+        text = style.say("console/undetermined", "Undetermined, not known: {fact}", fact=clean(fact))
+        if not fact:
+            text = style.say("console/undetermined-unnamed", "Undetermined, no missing fact is named")
+        lines += hang(text, style.text_width, indent)
         names = wrap(clean(", ".join(causes)), style.text_width - indent - 6)
         lines += [f"{' ' * (indent + 4)}{line}" for line in names]
     if len(waiting) > limit:
-        lines.append(f"{' ' * indent}and {_count_text(len(waiting) - limit, 'more missing fact')} (--verbose)")
+        number = len(waiting) - limit
+        text = style.say("console/more-facts", "and {number} more missing {facts} (--verbose)", number=number,
+                         facts="fact" if number == 1 else "facts")
+        lines.append(f"{' ' * indent}{text}")
     return lines
 
 
 def _check_lines(checks: tuple[CheckReport, ...], style: Style) -> list[str]:
-    lines = ["", "  Every check"]
+    lines = ["", f"  {style.say('console/every-check', 'Every check')}"]
     signs = {"found": "✗", "ruled-out": "✔"}
     for check in checks:
         if check.verdict == "undetermined":
             continue
         sign = pad(style.sign(signs[check.verdict]), style.sign_width)
-        lines.append(f"    {sign} {pad(clean(check.cause), 28)} {check.verdict}")
+        lines.append(f"    {sign} {pad(clean(check.cause), 28)} {word_text(check.verdict, style)}")
         if check.verdict == "ruled-out":
             lines += evidence_lines(check.evidence, style, verbose=True, indent=8)
     return [*lines, *_waiting_lines(checks, style, 4)]
 
 
 def _note_lines(notes: tuple[str, ...], style: Style) -> list[str]:
-    lines = [line for note in notes for line in hang(f"note: {clean(note)}", style.text_width, 2)]
+    lines = [line for note in notes for line in hang(note_text(note, style), style.text_width, 2)]
     return ["", *(style.paint(line, "dim") for line in lines)] if lines else []
-
-
-def _count_text(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 
+from lab.languages.translate import say
 from lab.oracle import Verdict, ask, baseline_from_json
 from lab.stack.running_lab import Lab
 from lab.stack.visitors import load_of
@@ -62,13 +63,15 @@ def verdict_text(verdict: Verdict, *, restarted: bool, wanted_restart: bool) -> 
     """Return the verdict for people: well, or what exactly still fails."""
     lines = []
     if verdict.is_well:
-        lines.append("✔ well" + (", also after a restart" if restarted else ""))
+        lines.append(say("console/well-restarted", "✔ well, also after a restart") if restarted else (
+            say("console/well", "✔ well")))
         lines += [f"  {check.name}" for check in verdict.checks]
     else:
-        lines.append("✘ broken" + (" after the restart: the repair did not last" if restarted else ""))
+        lines.append(say("console/broken-again", "✘ broken after the restart: the repair did not last") if restarted
+                     else say("console/broken", "✘ broken"))
         lines += [f"  {line}" for line in verdict.failing]
         if wanted_restart and not restarted:
-            lines.append("  not restarted: the lab must be well first")
+            lines.append(f"  {say('console/not-restarted', 'not restarted: the lab must be well first')}")
     if verdict.load:
         lines.append(f"  {verdict.load.text}")
     return "\n".join(lines)

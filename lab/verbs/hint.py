@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lab.languages.translate import say, scenario_text
 from lab.scenario.catalog import scenario_named
 from lab.scenario.templates import fill
 from lab.stack import lab_records
@@ -14,7 +15,10 @@ def next_hint(lab: Lab) -> str:
     number = min(lab.record.hints_given, len(variant.hints) - 1)
     lab.record.hints_given = number + 1
     lab_records.save_record(lab.record)
-    text = fill(variant.hints[number], lab.params, f"{lab.record.scenario}/scenario.toml: hints[{number}]").strip()
+    hint = scenario_text(lab.record.scenario, f"hints[{number}]", variant.hints[number], variant.name)
+    text = fill(hint, lab.params, f"{lab.record.scenario}/scenario.toml: hints[{number}]").strip()
     last = number == len(variant.hints) - 1
-    ending = f"\nThat was the last hint. To see the repair: lab solve {lab.id}" if last else ""
-    return f"hint {number + 1} of {len(variant.hints)}: {text}{ending}"
+    ending = say("console/last-hint", "That was the last hint. To see the repair: lab solve {lab}", lab=lab.id)
+    said = say("console/hint", "hint {number} of {count}: {text}", number=number + 1, count=len(variant.hints),
+               text=text)
+    return f"{said}\n{ending}" if last else said

@@ -4,16 +4,15 @@ The six steps are those of a first look at any 502: process, port, health page, 
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from fixer.render.terminal_text import pad
+from lab.languages.translate import filled, say
 from lab.scenario.render import UNSUPERVISED_MANAGERS
 from lab.stack.lab_parts import MACHINE, role_names
 from lab.stack.running_lab import ERROR_LOG, Lab
-
-_WIDTH = 78
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,29 +26,36 @@ class Step:
 
 def up_text(lab: Lab, story: str, parts: Sequence[str]) -> str:
     """Return the text of `lab up`; `parts` are the names of all parts of the lab."""
-    head = textwrap.wrap(f'Lab {lab.id}: "{" ".join(story.split())}"', _WIDTH)
-    login = [f"  {lab.url}/login", f"  user {lab.deployment.login}, password {lab.deployment.password}"]
-    rows = [*_orientation(lab, parts), ("stuck", f"lab hint {lab.id}"), ("fixed it?", f"lab check {lab.id}"),
-            ("give up", f"lab solve {lab.id}"), ("finish", f"lab down {lab.id}"),
-            ("diagnose", f"fixer diagnose {lab.target}")]
-    return "\n".join([*head, *login, *(f"  {what:<12} {text}" for what, text in rows), *_steps_text(lab)])
+    head = filled(say("console/story", 'Lab {lab}: "{story}"', lab=lab.id, story=" ".join(story.split())))
+    login = say("console/login", "user {user}, password {password}", user=lab.deployment.login,
+                password=lab.deployment.password)
+    rows = [*_orientation(lab, parts), (say("console/stuck", "stuck"), f"lab hint {lab.id}"),
+            (say("console/fixed-it", "fixed it?"), f"lab check {lab.id}"),
+            (say("console/give-up", "give up"), f"lab solve {lab.id}"),
+            (say("console/finish", "finish"), f"lab down {lab.id}"),
+            (say("console/diagnose", "diagnose"), f"fixer diagnose {lab.target}")]
+    return "\n".join([*head, f"  {lab.url}/login", f"  {login}", *(f"  {pad(what, 12)} {text}" for what, text in rows),
+                      *_steps_text(lab)])
 
 
 def _orientation(lab: Lab, parts: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Yield what there is, where its files are, and how to get in."""
     roles = role_names(lab)
-    serving = {roles["web"]: " (nginx)" if roles["web"] != "nginx" else "", roles["backend"]: " (application)"}
+    application = say("console/application", " (application)")
+    serving = {roles["web"]: " (nginx)" if roles["web"] != "nginx" else "", roles["backend"]: application}
     names = dict.fromkeys([*roles.values(), *(part for part in parts if part != MACHINE)])
-    yield "parts", ", ".join(f"{name}{serving.get(name, '')}" for name in names)
+    yield say("console/parts", "parts"), ", ".join(f"{name}{serving.get(name, '')}" for name in names)
     if lab.stack == "host":
-        yield "files", "on the machine's own disk; it has less, nano and vi"
-        yield "look inside", f"lab shell {lab.id}"
+        yield say("console/files", "files"), say(
+            "console/on-its-disk", "on the machine's own disk; it has less, nano and vi")
+        yield say("console/look-inside", "look inside"), f"lab shell {lab.id}"
     else:
-        yield "files", f"{lab.folder}"
-        yield "", "the parts mount them read-only: change them there"
-        yield "apply", f"docker compose --project-directory {lab.folder} up -d --force-recreate PART"
-        yield "look inside", f"lab shell {lab.id} [PART] [--tools]"
-    yield "logs", f"lab logs {lab.id} [PART]"
+        yield say("console/files", "files"), f"{lab.folder}"
+        yield "", say("console/mounted", "the parts mount them read-only: change them there")
+        yield say("console/apply", "apply"), (
+            f"docker compose --project-directory {lab.folder} up -d --force-recreate PART")
+        yield say("console/look-inside", "look inside"), f"lab shell {lab.id} [PART] [--tools]"
+    yield say("console/logs", "logs"), f"lab logs {lab.id} [PART]"
 
 
 def six_steps(lab: Lab) -> tuple[Step, ...]:
@@ -61,15 +67,18 @@ def six_steps(lab: Lab) -> tuple[Step, ...]:
         port, health = "ss -xlp", "curl -sS --unix-socket PATH http://localhost/health"
     names = role_names(lab)
     return (
-        Step("process", looks, f"ps aux | grep {lab.deployment.server}"),
-        Step("port", looks, port),
-        Step("health page", looks, health),
-        Step("nginx's route", *(("here", f"grep -Rn proxy_pass {lab.folder}/{names['web']}") if slim else
-                                ("shell", "grep -Rn proxy_pass /etc/nginx"))),
-        Step("nginx's log", *(("here", f"lab logs {lab.id} {names['web']} --no-follow") if slim else
-                              ("shell", f"tail -n 50 {ERROR_LOG}"))),
-        Step("its own log", *(("here", f"lab logs {lab.id} {names['backend']} --no-follow") if slim else
-                              ("shell", _log_command(lab)))),
+        Step(say("console/step 1", "process"), looks, f"ps aux | grep {lab.deployment.server}"),
+        Step(say("console/step 2", "port"), looks, port),
+        Step(say("console/step 3", "health page"), looks, health),
+        Step(say("console/step 4", "nginx's route"), *(
+            ("here", f"grep -Rn proxy_pass {lab.folder}/{names['web']}") if slim else
+            ("shell", "grep -Rn proxy_pass /etc/nginx"))),
+        Step(say("console/step 5", "nginx's log"), *(
+            ("here", f"lab logs {lab.id} {names['web']} --no-follow") if slim else
+            ("shell", f"tail -n 50 {ERROR_LOG}"))),
+        Step(say("console/step 6", "its own log"), *(
+            ("here", f"lab logs {lab.id} {names['backend']} --no-follow") if slim else
+            ("shell", _log_command(lab)))),
     )
 
 
@@ -91,21 +100,21 @@ def _steps_text(lab: Lab) -> Iterator[str]:
     names = role_names(lab)
     shells = {"shell": f"lab shell {lab.id}", "here": "",
               "tools": f"lab shell {lab.id}{'' if lab.stack == 'host' else ' ' + names['backend']} --tools"}
-    yield "Six steps by hand (PORT and PATH are what the step before shows):"
+    yield say("console/six-steps", "Six steps by hand (PORT and PATH are what the step before shows):")
     before = ""
     for number, step in enumerate(steps, 1):
         shell = shells[step.typed_in]
         if shell and shell != before:
-            yield f"  in {shell}:"
+            yield f"  {say('console/in-shell', 'in {shell}:', shell=shell)}"
         elif not shell and before:
-            yield "  in your own shell:"
+            yield f"  {say('console/in-your-shell', 'in your own shell:')}"
         before = shell
-        yield f"    {number} {step.title:<13} {step.command}"
+        yield f"    {number} {pad(step.title, 13)} {step.command}"
     if lab.stack == "host" and not lab.deployment.ptrace:
-        yield from textwrap.wrap(
-            "Root of this machine lacks CAP_SYS_PTRACE, as in many containers: lsof stays empty there, and ss and "
-            "netstat name no process of another user. The shell with --tools sees them.", _WIDTH)
+        yield from filled(say(
+            "console/no-ptrace", "Root of this machine lacks CAP_SYS_PTRACE, as in many containers: lsof stays empty "
+            "there, and ss and netstat name no process of another user. The shell with --tools sees them."))
     if lab.stack == "containers":
-        yield from textwrap.wrap(
-            f"The images are slim: no ps, lsof, netstat or curl inside. {ERROR_LOG} is a link to the container's log "
-            "there: tail of it never ends.", _WIDTH)
+        yield from filled(say(
+            "console/slim", "The images are slim: no ps, lsof, netstat or curl inside. {log} is a link to the "
+            "container's log there: tail of it never ends.", log=ERROR_LOG))

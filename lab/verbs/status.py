@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lab.http_get import get_status
+from lab.languages.translate import say
 from lab.stack import lab_records
 from lab.stack.docker_command import listed_containers
 from lab.stack.find_lab import all_lab_ids
@@ -34,14 +35,16 @@ def collect_statuses() -> list[dict[str, Any]]:
 def status_text(entries: list[dict[str, Any]], *, verbose: bool = False) -> str:
     """Return one line per lab, without the scenario: its name is the answer. `verbose` adds it."""
     if not entries:
-        return "no lab is up; `lab list` shows the scenarios"
-    names = {0: "refuses connections", -1: "does not answer in 3 s"}
+        return say("console/no-lab", "no lab is up; `lab list` shows the scenarios")
+    names = {0: say("console/refuses", "refuses connections"), -1: say("console/no-answer", "does not answer in 3 s")}
     lines = []
     for entry in entries:
-        head = f"{entry['id']}  {entry['running']} of {entry['containers']} containers run"
+        running = say("console/running", "{running} of {count} containers run", running=entry["running"],
+                      count=entry["containers"])
+        head = f"{entry['id']}  {running}"
         if "asked" in entry:
             answer = entry["answer"]
-            state = names.get(answer, f"answers {answer}")
+            state = names.get(answer) or say("console/answers", "answers {status}", status=answer)
             asked = f"{entry['scenario']} on {entry['stack']}, seed {entry['seed']}" if verbose else entry["stack"]
             head += f"  {asked}  {entry['url']}/login {state}"
         lines.append(head)

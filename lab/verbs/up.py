@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from lab.errors import UsageError
+from lab.languages.translate import scenario_text
 from lab.scenario.catalog import Choice, Wish, choose, extra_folder_of
 from lab.scenario.complete import complete_parameters
 from lab.scenario.draw import draw
@@ -67,4 +68,5 @@ def draw_record(word: str, choice: Choice, seed: int, noise: int, say: ProgressC
 def started_text(risen: StartedLab) -> str:
     """Return the text for a lab that is up."""
     lab = risen.lab
-    return up_text(lab, risen.variant.story, [part_name(lab, one) for one in listed_parts(lab)])
+    story = scenario_text(lab.record.scenario, "story", risen.variant.story, risen.variant.name)
+    return up_text(lab, story, [part_name(lab, one) for one in listed_parts(lab)])

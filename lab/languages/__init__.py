@@ -1,0 +1,1 @@
+"""Catalogues of what the lab says, in other languages than English."""

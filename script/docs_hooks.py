@@ -1,0 +1,40 @@
+"""Hooks of mkdocs: the generated pages, and the pages that lie outside docs/, with their links led to the site."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "script"))
+
+from mkdocs.structure.files import File  # noqa: E402
+from site_pages import generated_pages  # noqa: E402
+
+OUTSIDE = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "README.zh-TW.md", "examples/README.md",
+           "examples/six_steps.sh", "examples/any_command.sh")
+
+
+def on_files(files: Any, config: Any) -> Any:
+    """Add what is no file of docs/."""
+    for path, text in generated_pages().items():
+        files.append(File.generated(config, path, content=text))
+    for name in OUTSIDE:
+        if (ROOT / name).is_file():
+            files.append(File.generated(config, name, content=site_links((ROOT / name).read_text(encoding="utf-8"))))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
+    """Lead links that leave docs/ to their page of the site, and the home page to the tree that only the site has."""
+    tree = "[From the error line to the command]("
+    return site_links(markdown.replace(f"{tree}nginx-messages.md", f"{tree}decision-tree.md"))
+
+
+def site_links(markdown: str) -> str:
+    """Return a page with links as the site has them: all pages of docs/ and of the project's root in one folder."""
+    led = re.sub(r"\]\((?:\.\./)?docs/", "](../" if "](../docs/" in markdown else "](", markdown)
+    led = re.sub(r"\]\(\.\./(?=(?:CHANGELOG|CONTRIBUTING|SECURITY|README\.zh-TW)\.md|examples/)", "](", led)
+    return re.sub(r"\]\(README\.md", "](index.md", led)

@@ -1,0 +1,96 @@
+"""The documentation site: it builds, its links and anchors lead somewhere, and it loads nothing from another address."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urldefrag
+
+import pytest
+
+from fixer.app.cause_catalogue import all_causes
+from fixer.app.explain_line import MEANINGS
+
+pytest.importorskip("material", reason="the group `docs` is not installed")
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parents[2]
+LOADS = {"script": "src", "img": "src", "iframe": "src", "source": "src", "link": "href", "use": "href", "object": "data"}
+
+
+class Page(HTMLParser):
+    """What a page loads, the links of its text, and its anchors."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.loads: list[str] = []
+        self.links: list[str] = []
+        self.ids: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attrs}
+        self.ids |= {values[name] for name in ("id", "name") if name in values}
+        if values.get(LOADS.get(tag, "")):
+            self.loads.append(values[LOADS[tag]])
+        self.loads += re.findall(r"url\(([^)]*)\)", values.get("style", ""))
+        if tag == "a" and values.get("href"):
+            self.links.append(values["href"])
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    done = subprocess.run([sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(folder)], cwd=ROOT,
+                          env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr        # strict: a broken link or anchor of a page ends it
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pages(site: Path) -> dict[Path, Page]:
+    return {path: Page(path.read_text("utf-8")) for path in site.rglob("*.html")}
+
+
+def test_no_page_loads_anything_from_another_address(site: Path, pages: dict[Path, Page]) -> None:
+    outside = re.compile(r"^(?:[a-z]+:)?//")
+    assert [(path.name, load) for path, page in pages.items() for load in page.loads if outside.match(load)] == []
+    for path in site.rglob("*.css"):
+        loaded = re.findall(r"url\([\"']?([^)\"']*)|@import\s+[\"']([^\"']*)", path.read_text("utf-8"))
+        assert [found for found in loaded if any(map(outside.match, found))] == [], path.name
+    assert not list(site.rglob("*.woff*")), "fonts are the reader's own"
+
+
+def test_every_link_leads_to_a_page_and_every_anchor_to_its_place(site: Path, pages: dict[Path, Page]) -> None:
+    lost = []
+    for path, page in pages.items():
+        for link in page.links:
+            if re.match(r"[a-z]+:", link) or path.name == "404.html":
+                continue
+            file, anchor = urldefrag(link)
+            target = (path.parent / unquote(file)).resolve() if file else path
+            target = target / "index.html" if target.is_dir() else target
+            if not target.exists() or (anchor and target in pages and unquote(anchor) not in pages[target].ids):
+                lost.append(f"{path.relative_to(site)}: {link}")
+    assert lost == []
+
+
+def test_every_cause_has_a_page_and_every_variant_an_anchor(site: Path, pages: dict[Path, Page]) -> None:
+    for cause in all_causes():
+        page = pages[site / "causes" / f"{cause.id}.html"]
+        assert set(cause.variants) | {"by-hand", "what-nginx-logs"} <= page.ids, cause.id
+
+
+def test_the_decision_tree_leads_from_every_line_to_its_causes(site: Path, pages: dict[Path, Page]) -> None:
+    tree = pages[site / "decision-tree.html"]
+    assert {meaning.kinds[0] for meaning in MEANINGS} <= tree.ids
+    assert {f"causes/{cause}.html" for meaning in MEANINGS for cause in meaning.causes} <= set(tree.links)
+
+
+def test_every_page_is_in_the_menu(site: Path, pages: dict[Path, Page]) -> None:
+    home = {urldefrag(link)[0] for link in pages[site / "index.html"].links}
+    written = {f"{path.stem}.html" for path in (ROOT / "docs").glob("*.md")} - {"index.html"}
+    assert written <= home
