@@ -30,14 +30,15 @@ def test_every_command_has_a_page_with_its_options_and_examples(pages: dict[str,
     known = set()
     for program, (app, examples) in PROGRAMS.items():
         for name, epilog in examples.items():
-            page = f"{program}-{name}" if name else program
+            page = "-".join([program, *name.split()])
             known.add(page)
             text = gzip.decompress(pages[page].read_bytes()).decode()
             shown = text[text.index(".SH EXAMPLES\n.nf\n"):].partition(".fi")[0].replace("\\-", "-").replace("\\e", "\\")
             assert [line.strip() for line in shown.splitlines()[2:]] == [line.strip() for line in epilog.splitlines()[2:]]
             assert "\b" not in text
             command = typer.main.get_command(app)
-            command = command.commands[name] if name else command  # type: ignore[attr-defined]
+            for word in name.split():      # `class up` is a command below a command
+                command = command.commands[word]  # type: ignore[attr-defined]
             flags = {flag for one in command.params for flag in one.opts if flag.startswith("--")} | {"-h", "--help"}
             assert {flag for flag in flags if flag.replace("-", "\\-") not in text} == set(), page
     assert known == set(pages)
