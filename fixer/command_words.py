@@ -50,7 +50,7 @@ class ProposingGroup(TyperGroup):
         if self.get_command(ctx, word) is None and not ctx.resilient_parsing:
             intended = self.intended_line(word, args[1:])
             if intended:
-                raise self.usage_error(f"there is no command {word!r}", f"did you mean: {ctx.info_name} {intended}")
+                raise self.usage_error(f"there is no command {word!r}", f"did you mean: {ctx.command_path} {intended}")
         return super().resolve_command(ctx, args)
 
     def intended_line(self, word: str, rest: Sequence[str]) -> str:

@@ -91,7 +91,11 @@ def pages(program: str) -> dict[str, str]:
     children = [(f"{program}-{name}", command.get_short_help_str(200)) for name, command in shown.items()]
     made = {f"{program}.1": page(root, program, fixer.__version__, children)}
     for name, command in shown.items():
-        made[f"{program}-{name}.1"] = page(command, f"{program} {name}", fixer.__version__, [])
+        inner = getattr(command, "commands", {})  # of a command such as `lab class`
+        below = [(f"{program}-{name}-{word}", one.get_short_help_str(200)) for word, one in inner.items()]
+        made[f"{program}-{name}.1"] = page(command, f"{program} {name}", fixer.__version__, below)
+        for word, one in inner.items():
+            made[f"{program}-{name}-{word}.1"] = page(one, f"{program} {name} {word}", fixer.__version__, [])
     return made
 
 
