@@ -18,6 +18,7 @@ from fixer.languages.choose_language import take_language
 from fixer.lazy.lazy_imports import lazy_imports
 from lab.command_table import EXAMPLES, LabGroup
 from lab.errors import LabError, UnexpectedState, UsageError
+from lab.training_cli import register
 
 with lazy_imports():  # each command imports what it uses; help imports nothing
     import json
@@ -51,6 +52,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False, epilog=EXAMPLES[""],
     help="Reproduce the ways nginx answers 502, on stacks of containers and on a machine in a container.",
 )
+
+register(app)
 
 # the parser's own errors: typer versions differ in where they define them
 _ParserError: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")

@@ -17,7 +17,9 @@ class LabGroup(ProposingGroup):
     """The commands of `lab`, with a proposal for a word that is none of them."""
 
     synonyms = by_synonym({
-        "up": "start run begin play create launch",
+        "up": "start run begin create launch",
+        "play": "course train learn lesson",
+        "scores": "score results points",
         "down": "stop rm remove delete destroy kill clean cleanup prune",
         "status": "ps state running labs",
         "list": "ls scenarios catalog catalogue",
@@ -65,6 +67,14 @@ EXAMPLES = {
     "solve": examples("lab solve", "lab solve shop-3f2a", "lab solve --inside"),
     "matrix": examples("lab matrix --only 'wrong-port*' --jobs 2", "lab matrix --all --shard 1/10 --junit report.xml",
                        "lab matrix --only crash-oom --stack host --seeds 1-3", "lab matrix --github"),
+    "class": examples("lab class up wrong-port --names roster.txt --ttl 2h", "lab class status", "lab class down"),
+    "class up": examples("lab class up wrong-port --names roster.txt --ttl 2h",
+                         "lab class up any --difficulty 2 --names roster.txt --bind 192.0.2.10"),
+    "class status": examples("lab class status", "lab class status class-3f2a --json"),
+    "class down": examples("lab class down", "lab class down --all"),
+    "play": examples("lab play", "lab play --difficulty 2 --stack host", "lab play --cause wrong-port",
+                     "lab play --give-up"),
+    "scores": examples("lab scores", "lab scores --person Ada --json"),
     "bench": examples("lab bench --only 'wrong-port*'", "lab bench --solver fixer --solver './mine.sh {target} {url}'",
                       "lab bench --solver nothing --only wrong-port --json scores.json",
                       "lab bench --random 20 --seed 1 --jobs 2"),

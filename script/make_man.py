@@ -80,14 +80,6 @@ def _examples(epilog: str) -> str:
     return epilog.replace("\b\n", "").removeprefix("Examples:\n")
 
 
-def _commands(group: Any, path: str = "") -> dict[str, Any]:
-    """Return every command of the group by its words, those of groups inside it too; a group has no page."""
-    found: dict[str, Any] = {}
-    for name, command in group.commands.items():
-        found |= _commands(command, f"{path}{name} ") if hasattr(command, "commands") else {f"{path}{name}": command}
-    return found
-
-
 def pages(program: str) -> dict[str, str]:
     """Return every man page of a program by its file name."""
     import fixer
@@ -95,12 +87,15 @@ def pages(program: str) -> dict[str, str]:
     from lab.cli import app as lab_app
 
     root: Any = typer.main.get_command({"fixer": fixer_app, "lab": lab_app}[program])
-    shown = {name: command for name, command in sorted(_commands(root).items()) if not command.hidden}
-    children = [(f"{program}-{name}".replace(" ", "-"), command.get_short_help_str(200))
-                for name, command in shown.items()]
+    shown = {name: command for name, command in sorted(root.commands.items()) if not command.hidden}
+    children = [(f"{program}-{name}", command.get_short_help_str(200)) for name, command in shown.items()]
     made = {f"{program}.1": page(root, program, fixer.__version__, children)}
     for name, command in shown.items():
-        made[f"{program}-{name}.1".replace(" ", "-")] = page(command, f"{program} {name}", fixer.__version__, [])
+        inner = getattr(command, "commands", {})  # of a command such as `lab class`
+        below = [(f"{program}-{name}-{word}", one.get_short_help_str(200)) for word, one in inner.items()]
+        made[f"{program}-{name}.1"] = page(command, f"{program} {name}", fixer.__version__, below)
+        for word, one in inner.items():
+            made[f"{program}-{name}-{word}.1"] = page(one, f"{program} {name} {word}", fixer.__version__, [])
     return made
 
 

@@ -216,7 +216,19 @@ class Noise:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deployment(Noise, Ways, Program, Networks, Rights, Database, Sizes, Ports, Names, ContainersStructure,
+class Closed:
+    """A machine of a class: it reaches nothing but its own door, and has limits. The class sets them, no draw."""
+
+    closed: bool = False
+    cgroup_parent: str = ""
+    own_cgroups: str = ""  # the mounts of what it may write, as lines of the compose file
+    memory_cap: int = 0  # bytes
+    pids_cap: int = 0
+    file_cap: int = 0  # bytes of the largest file
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deployment(Closed, Noise, Ways, Program, Networks, Rights, Database, Sizes, Ports, Names, ContainersStructure,
                  HostStructure, Structure):
     """What was drawn. `own` holds the parameters that only this scenario has."""
 

@@ -43,7 +43,8 @@ def _problems(config: Mapping[str, Any], folder: str) -> Iterator[str]:
 def _is_own(source: str, folder: str) -> bool:
     """Return whether the path, with its links resolved as Docker resolves them, is in the folder."""
     real = os.path.realpath(source)
-    return source == _CGROUPS or real == folder or real.startswith(f"{folder}/")
+    is_cgroup = f"{os.path.normpath(source)}/".startswith(f"{_CGROUPS}/")  # the machine's, or in a class its part
+    return is_cgroup or real == folder or real.startswith(f"{folder}/")
 
 
 def creates(words: Sequence[str]) -> bool:

@@ -44,13 +44,13 @@ def with_own_ports(drawn: Deployment) -> Deployment:
                    inside_port=drawn.port, listen=f"127.0.0.1:{front}", route_host="127.0.0.1")
 
 
-def free_ports(count: int) -> list[int]:
-    """Return free ports of 127.0.0.1; another program may still take them first."""
+def free_ports(count: int, address: str = "127.0.0.1") -> list[int]:
+    """Return free ports of an address; another program may still take them first."""
     dice = random.SystemRandom()
     found: list[int] = []
     for _ in range(_TRIES):
         port = dice.randint(*_PORT_RANGE)
-        if port not in found and _is_free(port):
+        if port not in found and _is_free(port, address):
             found.append(port)
         if len(found) == count:
             return found
@@ -65,10 +65,10 @@ def _bridge_address() -> str:
     raise OSError("the engine's default bridge has no address")
 
 
-def _is_free(port: int) -> bool:
+def _is_free(port: int, address: str) -> bool:
     with socket.socket() as tried:
         try:
-            tried.bind(("127.0.0.1", port))
+            tried.bind((address, port))
         except OSError:
             return False
     return True

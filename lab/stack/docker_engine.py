@@ -224,6 +224,20 @@ def start(container: str) -> None:
         raise LabError(f"{container} could not be started: {reason(error)}") from error
 
 
+def stop(container: str) -> None:
+    """Stop a container; after some seconds the engine kills it."""
+    try:
+        engine().api.stop(container, timeout=5)
+    except docker.errors.APIError as error:
+        raise LabError(f"{container} could not be stopped: {reason(error)}") from error
+
+
+def written_bytes(container: str) -> int:
+    """Return how much a container has written to its disk, in bytes; 0 if it does not exist."""
+    found = engine().api.containers(all=True, size=True, filters={"name": f"^/{container}$"})
+    return int(found[0].get("SizeRw") or 0) if found else 0
+
+
 def restart(container: str, *, timeout: int) -> None:
     """Restart a container; after `timeout` seconds the engine kills it."""
     try:

@@ -1,4 +1,4 @@
-"""Labs by name: an id, or the scenario with which a lab was started."""
+"""Labs by name: an id, the scenario with which a lab was started, or the person of a class."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lab.stack import lab_records
 from lab.stack.docker_command import existing_lab_ids, require_docker, state_folders_of_labs
 from lab.stack.docker_host_rules import lab_ids_in, read_all_rules
 from lab.stack.lab_records import LabRecord
-from lab.stack.running_lab import Lab
+from lab.stack.running_lab import SEAT_KEY, Lab
 
 
 def find_lab(word: str = "") -> Lab:
@@ -105,6 +105,8 @@ def _is_unrecorded(lab_id: str, state: str) -> bool:
 
 
 def _matches_record(record: LabRecord, word: str) -> bool:
+    if word == record.extra.get(SEAT_KEY, {}).get("person"):
+        return True
     return word in (record.asked, record.scenario, record.variant, f"{record.scenario}/{record.variant}")
 
 

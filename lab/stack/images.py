@@ -18,6 +18,7 @@ from lab.stack.docker_engine import build_image, image_names, import_image, pull
 BASE_IMAGE = "debian:trixie-slim"
 PACKAGES = "packages"     # the layer that BUILT_ON_PACKAGES share; no container runs it
 IMAGE_NAMES = ("web", "app", "machine", "database")
+SEAT = "seat"             # the layer of a class on the machine: ssh
 TOOLS = "tools"           # for `lab shell --tools`; no stack runs it
 BUILT_ON_PACKAGES = ("app", "machine")
 NEWER_NGINX = "newer-nginx"     # the layer with another version of nginx, on an image that RUNS_NGINX
@@ -51,6 +52,15 @@ def ensure(say: ProgressCallback, names: Iterable[str] = IMAGE_NAMES, nginx: str
             arguments = {"BELOW": wanted[name], "SUITE": SUITE_WITH_NGINX[nginx], "VERSION": nginx}
             _build_and_say(name, NEWER_NGINX, tag, arguments, say)
     return {name: tag for name, tag in {**wanted, **newer}.items() if name != PACKAGES}
+
+
+def ensure_layer(say: ProgressCallback, layer: str, below: str) -> str:
+    """Build the image of a folder on another image if it is missing; return its tag."""
+    digest = hashlib.sha256(f"{below} {folder_digest(compose_root() / 'images' / layer)}".encode()).hexdigest()[:12]
+    tag = f"badgateway/{layer}:{digest}"
+    if tag not in image_names():
+        _build_and_say(layer, layer, tag, {"BELOW": below}, say)
+    return tag
 
 
 def _newer_tags(below: Mapping[str, str], nginx: str) -> dict[str, str]:

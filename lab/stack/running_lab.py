@@ -22,6 +22,7 @@ from lab.stack.lab_records import LabRecord
 # seconds until the page answers on a busy machine, in addition to the scenario's own
 SETTLE_SECONDS = 40.0
 ERROR_LOG = "/var/log/nginx/error.log"
+SEAT_KEY = "seat"  # in a record: the seat of a person in a class
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class Lab:
     @property
     def url(self) -> str:
         """Return the published URL of the page. Docker chooses a new port at every start."""
-        if self.deployment.web_network == "host":
+        if self.deployment.web_network == "host" or SEAT_KEY in self.record.extra:
             return self.url_at(None)
         return self.url_at(docker_engine.published_port(self.container("web"), f"{self.front_port}/tcp"))
 
@@ -81,6 +82,9 @@ class Lab:
         """Return the URL at the port that the Docker host publishes now; None: at the last one."""
         if self.deployment.web_network == "host":
             return f"http://127.0.0.1:{self.deployment.front_port}"
+        seat = self.record.extra.get(SEAT_KEY)
+        if seat is not None:  # through its door, whose ports stay the same
+            return f"{'https' if self.front_port == 443 else 'http'}://{seat['bind']}:{seat['page_port']}"
         if published is not None:
             self.record.port = published
         return f"{'https' if self.front_port == 443 else 'http'}://127.0.0.1:{self.record.port}"

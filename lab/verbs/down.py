@@ -12,6 +12,8 @@ from lab.stack.docker_engine import remove_labelled, remove_repeatedly
 from lab.stack.docker_host_rules import remove_rules
 from lab.stack.find_lab import all_lab_ids, find_id, labs_with_only_rules
 from lab.stack.fixer_command import journal_folders
+from lab.stack.running_lab import SEAT_KEY, Lab
+from lab.stack.seat import remove_cgroups
 
 
 def take_down(word: str, say: Callable[[str], None], *, everything: bool) -> None:
@@ -33,6 +35,8 @@ def lab_down(lab_id: str, *, cut_off: bool = False) -> None:
         remove_rules(lab_id, known)
     else:
         remove_labelled(lab_id)
+    if known is not None and known.extra.get(SEAT_KEY):
+        remove_cgroups(Lab(known))
     lab_records.delete_lab_files(lab_id)
     for folder in journal_folders(lab_id):  # their target is gone: nothing can be undone any more
         shutil.rmtree(folder, ignore_errors=True)

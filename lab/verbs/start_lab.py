@@ -18,6 +18,7 @@ from lab.stack.disk import fill_machine, write_folder
 from lab.stack.docker_engine import start, state_of
 from lab.stack.lab_records import LabRecord
 from lab.stack.running_lab import Lab, wait_for, wait_until_booted
+from lab.stack.seat import open_door, seat_of
 from lab.stack.symptoms import StatusCounts, log_in, symptom_of, wait_for_symptom
 from lab.stack.visitors import start_visitors
 from lab.verbs.down import remove_interrupted_lab
@@ -54,6 +55,8 @@ def start_healthy(lab: Lab) -> None:
         else:
             start(lab.container())
         wait_until_booted(lab)
+        if (seat := seat_of(lab)) is not None:
+            open_door(lab, seat)
         if lab.deployment.manager == "nohup":
             service_control.start(lab, "backend")  # nothing else does
         if lab.deployment.database:

@@ -17,6 +17,8 @@ from lab.stack.compose_overlays import with_certificate, with_own_ports
 from lab.stack.docker_command import existing_lab_ids, require_docker
 from lab.stack.lab_parts import listed_parts, needed_images, part_name
 from lab.stack.lab_records import LabRecord
+from lab.stack.running_lab import SEAT_KEY
+from lab.stack.seat import Seat, seat_values, seated
 from lab.verbs.orientation import up_text
 from lab.verbs.start_lab import StartedLab, start_and_break
 
@@ -51,16 +53,21 @@ def _refuse_duplicate(word: str, choice: Choice, stack: Stack | None, seed: int,
 
 
 def draw_record(word: str, choice: Choice, seed: int, noise: int, say: ProgressCallback, *, chosen_seed: bool,
-                lab_id: str = "") -> LabRecord:
-    """Draw, build the images that are missing for it, and return the record of the draw; start nothing yet."""
+                lab_id: str = "", seat: Seat | None = None) -> LabRecord:
+    """Draw, build the images that are missing for it, and return the record of the draw; start nothing yet.
+    With a seat it is the closed machine of a person in a class."""
     drawn = with_own_ports(draw(choice.scenario, choice.variant, choice.stack, seed, noise))
     tags = images.ensure(say, needed_images(choice.variant, choice.stack, drawn), drawn.nginx)
     drawn = with_certificate(drawn, tags["machine"])
     known = lab_id or lab_records.new_id(drawn.word)
+    if seat is not None:
+        images.ensure(say, ["app"])  # the door's
+        drawn, tags = seated(drawn, tags, known, say)
+    extra = {DRAWN_KEY: drawn.template_values(), **({SEAT_KEY: seat_values(seat)} if seat else {})}
     return LabRecord(
         id=known, asked=word, scenario=choice.scenario.name, variant=choice.variant.name, stack=choice.stack,
         seed=seed, parameters=complete_parameters(drawn, known, tags).template_values(), chosen_seed=chosen_seed,
-        started=time.time(), noise=noise, extra={DRAWN_KEY: drawn.template_values()},
+        started=time.time(), noise=noise, extra=extra,
         beside=extra_folder_of(choice.scenario.name),
     )
 

@@ -101,10 +101,10 @@ def test_the_manual_pages_name_every_option(package: Path, tmp_path: Path) -> No
     import typer.main
 
     from fixer.cli import app
-    from tests.command_tree import leaf_commands
+    from tests.command_tree import all_commands
 
     assert _run("dpkg-deb", "-x", package, tmp_path).returncode == 0
     pages = {path.name: gzip.decompress(path.read_bytes()).decode() for path in (tmp_path / "usr/share/man/man1").iterdir()}
-    names = {name.replace(" ", "-") for name in leaf_commands(typer.main.get_command(app))}
+    names = {name.replace(" ", "-") for name in all_commands(typer.main.get_command(app))}
     assert {f"fixer-{name}.1.gz" for name in names} | {"fixer.1.gz"} == set(pages)
     assert "\\-\\-max\\-risk" in pages["fixer-repair.1.gz"] and ".SH EXIT STATUS" in pages["fixer-undo.1.gz"]

@@ -13,6 +13,7 @@ from lab.scenario import catalog
 from lab.stack import lab_records
 from lab.stack.find_lab import find_lab, find_lab_and_part
 from lab.stack.lab_records import LabRecord
+from lab.stack.running_lab import SEAT_KEY
 from tests.lab.cli_builders import lab
 
 
@@ -55,3 +56,11 @@ def test_the_only_lab_needs_no_name(record: LabRecord) -> None:
         find_lab()
     with pytest.raises(UsageError, match="no lab is called 'api'"):
         find_lab_and_part("api", "")
+
+
+def test_the_person_of_a_class_names_a_lab(record: LabRecord, no_docker_asked: None) -> None:
+    for number, name in enumerate(("Ada", "Ben")):
+        lab_records.save_record(replace(record, id=f"shop-{number}", extra={SEAT_KEY: {"person": name}}))
+    assert find_lab("Ben").id == "shop-1" and find_lab_and_part("Ada", "web")[0].id == "shop-0"
+    with pytest.raises(UsageError, match="2 labs of wrong-port are up"):
+        find_lab("wrong-port")

@@ -1,0 +1,46 @@
+"""What fixer saw on the broken stack before the person began, and what it would have done: part of the debrief."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from lab.stack.fixer_command import fixer_outside
+from lab.stack.running_lab import Lab
+
+VIEW_KEY = "fixer_view"  # in a record
+_WIDTH = 78
+_EVIDENCE = 3  # pieces that are shown
+
+
+def look_with_fixer(lab: Lab) -> dict[str, Any]:
+    """Run `fixer diagnose` on the broken stack, which changes nothing; return its verdict and first finding."""
+    document = fixer_outside(lab).ask("diagnose", "--json").document
+    findings = [one for one in document.get("findings", ()) if one.get("role") != "advice"]
+    return {"verdict": str(document.get("verdict", "unknown")), "finding": findings[0] if findings else None}
+
+
+def view_text(view: Mapping[str, Any]) -> str:
+    """Return what fixer saw and would have done, for a terminal."""
+    return "\n".join(_lines(view))
+
+
+def _lines(view: Mapping[str, Any]) -> Iterator[str]:
+    finding = view.get("finding")
+    yield "What fixer saw on the broken stack, before you began:"
+    if not finding:
+        yield f"  no cause, verdict {view.get('verdict', 'unknown')}"
+        return
+    yield f"  {finding['cause']} · {finding['confidence']}"
+    yield from textwrap.wrap(finding["summary"], _WIDTH, initial_indent="  ", subsequent_indent="  ",
+                             break_long_words=False, break_on_hyphens=False)
+    for piece in finding.get("evidence", ())[:_EVIDENCE]:
+        yield f"    {piece['where']}  {' '.join(str(piece['text']).split())}"[:_WIDTH * 2]
+    repairs = finding.get("repairs") or ()
+    if not repairs:
+        yield "It would have changed nothing."
+        return
+    yield f"What it would have done ({repairs[0]['risk']}): {repairs[0]['summary']}"
+    yield from (f"  {number}. {step}" for number, step in enumerate(repairs[0].get("steps", ()), 1))
+    yield from (f"    {line}" for line in str(repairs[0].get("diff") or "").splitlines())

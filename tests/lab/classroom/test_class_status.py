@@ -1,0 +1,42 @@
+"""Tests of lab/classroom/class_status.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lab.classroom.class_record import ClassRecord, Person
+from lab.classroom.class_status import person_state, started_text, status_text
+from lab.stack.lab_records import LabRecord
+
+UP = {"person": "Ada", "lab": "shop-3f2a", "up": True, "running": True, "answer": 502, "hints": 0, "ready": True,
+      "wrote_too_much": False}
+
+
+@pytest.mark.parametrize(("changed", "said"), [
+    ({}, "page answers 502, no hint"), ({"answer": 0, "hints": 1}, "page refuses connections, 1 hint"),
+    ({"answer": -1, "hints": 2}, "does not answer in 3 s, 2 hints"), ({"running": False}, "is switched off"),
+    ({"wrote_too_much": True}, "wrote more than a class allows"), ({"ready": False}, "is starting"),
+    ({"up": False}, "was removed"),
+])
+def test_one_line_a_person(changed: dict[str, Any], said: str) -> None:
+    state = {"class": "class-1", "until": 0.0, "seconds_left": 61, "kept": True, "people": [{**UP, **changed}]}
+    head, line = status_text(state).splitlines()
+    assert head.endswith("in 1 min 01 s") and line.startswith("  Ada  shop-3f2a  ") and said in line
+
+
+def test_a_class_whose_keeper_has_ended_says_so() -> None:
+    state = {"class": "class-1", "until": 0.0, "seconds_left": 0, "kept": False, "people": []}
+    assert "lab class down class-1" in status_text(state)
+
+
+def test_a_lab_without_a_record_was_removed(record: LabRecord) -> None:
+    assert person_state(Person("Ada", "none-1", "t", 1, 2, 3)) == {"person": "Ada", "lab": "none-1", "up": False}
+
+
+@pytest.mark.parametrize(("bind", "said"), [
+    ("127.0.0.1", "Exposed to this machine only"), ("192.0.2.10", "Exposed to everybody who reaches 192.0.2.10")])
+def test_what_is_exposed_is_said(bind: str, said: str, record: LabRecord) -> None:
+    text = started_text(ClassRecord("class-1", "any", bind, 0.0, 60.0, (Person("Ada", "shop-3f2a", "tok", 1, 21, 22),)))
+    assert said in text and f"ssh -p 21 root@{bind}   tok" in text and "page on port 22" in text
