@@ -158,6 +158,7 @@ class Container:
     sources: tuple[str, ...] = ()  # paths that must exist on the engine's machine at its start; Docker creates others
     missing_sources: tuple[str, ...] = ()  # those of them that were checked and are missing
     created_at: float = 0.0
+    port_variables: tuple[tuple[str, int], ...] = ()  # (name, value) of its variables that are named as ports
 
     def label(self, name: str) -> str | None:
         """Return the value of one label, None if it is not set."""
@@ -173,6 +174,11 @@ class Container:
     def has_shared_network(self) -> bool:
         """Return whether it uses the network of its host or of another container."""
         return self.network_mode == "host" or bool(self.lender)
+
+    @property
+    def follows_docker(self) -> bool:
+        """Return whether it can read Docker's events: it mounts the engine's socket."""
+        return any(source.rpartition("/")[2] == "docker.sock" for source, _, _ in self.mounts)
 
     @property
     def addresses(self) -> frozenset[str]:

@@ -66,6 +66,13 @@ def generated_file(snapshot: Snapshot, node: str, path: str) -> GeneratedFile | 
 
 def locate_mounted_file(snapshot: Snapshot, box: Container, file: FileContent) -> EditableFile | NotEditable:
     """Return where a container's file is on the Docker host, if it is mounted from there."""
+    writer = docker_follower(snapshot, box, file)
+    if writer is not None:
+        return NotEditable(
+            f"{file.real_path} is written by a program of container {writer.name}, which follows Docker's events and "
+            "writes it again when a container starts: change what it is made from, a variable or label of the "
+            "application's container or the program's template"
+        )
     mount = max((m for m in box.mounts if is_within(file.real_path, m[1])), key=lambda m: len(m[1]), default=None)
     shared = (source for source, at in box.shares if is_below(file.real_path, at))
     volume = None if mount is not None else next(shared, None)
@@ -92,6 +99,27 @@ def locate_mounted_file(snapshot: Snapshot, box: Container, file: FileContent) -
     single = file.real_path == destination
     path = host_path if outside is None else outside.real_path
     return EditableFile(ENGINE, path, file.data, single, file.managed_by, host_path)
+
+
+def docker_follower(snapshot: Snapshot, box: Container, file: FileContent) -> Container | None:
+    """Return the container whose program writes nginx's file from Docker's events: it has the engine's socket, and the
+    file is in its own layer, written since it started, or in a folder that it shares with nginx's container."""
+    if box.follows_docker and not _place_on_engine(box, file.real_path) and 0 < int(box.started_at) <= file.stat.mtime:
+        return box
+    place = _place_on_engine(box, file.real_path)
+    others = (s.container for s in snapshot.services if s.container is not None and s.container.id != box.id)
+    return next((other for other in (box, *others) if other.follows_docker and place and any(
+        is_below(place, source) for source, _ in _writable_shares(other))), None)
+
+
+def _place_on_engine(box: Container, path: str) -> str:
+    """Return where a container's file is on the Docker host; empty if it is in the container's own layer."""
+    return next((path_below(source, at, path) for source, at in box.shares if is_below(path, at)), "")
+
+
+def _writable_shares(box: Container) -> tuple[tuple[str, str], ...]:
+    read_only = {(source, at) for source, at, writable in box.mounts if not writable}
+    return tuple(pair for pair in box.shares if pair not in read_only)
 
 
 def check_and_reload_steps(snapshot: Snapshot, nginx: Nginx) -> tuple[Step, ...]:

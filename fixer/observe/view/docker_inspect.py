@@ -84,6 +84,7 @@ def _make_container(item: Mapping[str, Json]) -> Container:
         created_at=parse_time(text_at(item, "Created")), started_at=parse_time(text_at(item, "State", "StartedAt")),
         finished_at=parse_time(text_at(item, "State", "FinishedAt")), argv=argv, user=text_at(item, "Config", "User"),
         env_names=tuple(e.split("=", 1)[0] for e in string_list(value_at(item, "Config", "Env"))),
+        port_variables=tuple(_port_variables(item)),
         networks=tuple(_networks(item)), gateways=tuple(_gateways(item)), fixed_addresses=tuple(_fixed_addresses(item)),
         published=tuple(_published(item)), mounts=tuple(_mounts(item)),
         shares=tuple(_shares(item)), sources=tuple(_sources(item)),
@@ -100,6 +101,13 @@ def _make_container(item: Mapping[str, Json]) -> Container:
         links=tuple(dict.fromkeys(_links(item))),
         extra_hosts=tuple(_HOST_SEPARATOR.split(w)[0] for w in string_list(value_at(item, "HostConfig", "ExtraHosts"))),
     )
+
+
+def _port_variables(item: Json) -> Iterable[tuple[str, int]]:
+    """Yield the variables whose name ends with PORT and whose value is a port; no secret is such a number."""
+    for name, _, value in (word.partition("=") for word in string_list(value_at(item, "Config", "Env"))):
+        if name.upper().endswith("PORT") and is_number(value) and 0 < int(value) < 65536:
+            yield name, int(value)
 
 
 def _links(item: Json) -> Iterable[tuple[str, str]]:
