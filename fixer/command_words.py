@@ -94,6 +94,7 @@ class FixerGroup(ProposingGroup):
         "learn": "remember baseline record",
         "ignore": "accept mute suppress silence skip allow",
         "--version": "version",
+        "--show-completion": "completion completions complete autocomplete",
     })
 
     def invoke(self, ctx: Any) -> Any:

@@ -32,6 +32,7 @@ class LabGroup(ProposingGroup):
         "validate": "lint",
         "bench": "benchmark",
         "--version": "version",
+        "--show-completion": "completion completions complete autocomplete",
     })
     usage_error = UsageError
 

@@ -18,6 +18,7 @@ from lab import command_table
     (["fix"], "repair"), (["fix", "docker://web"], "repair docker://web"), (["status"], "diagnose"),
     (["check"], "diagnose"), (["rollback"], "undo"), (["roll_back"], "undo"), (["list"], "causes"),
     (["help"], "--help"), (["help", "repair"], "repair --help"), (["help", "me"], "--help"), (["version"], "--version"),
+    (["completion", "bash"], "--show-completion"),
     (["health"], "verify"), (["logs"], "history"), (["diagnos"], "diagnose"), (["repiar"], "repair"),
     (["Repair"], "repair"), (["rep"], "repair"), (["diag"], "diagnose"), (["docker://web"], "diagnose docker://web"), (["local"], "diagnose local"),
     (["http://shop.example/"], "diagnose --url http://shop.example/"), (["wrong-port"], "explain wrong-port"),
@@ -83,6 +84,6 @@ def test_every_example_is_a_command_line_that_parses(program: str) -> None:
 
 def test_the_words_of_habit_lead_to_commands() -> None:
     for program, group in (("fixer", command_words.FixerGroup), ("lab", command_table.LabGroup)):
-        known = {*tree(program).commands, "--version"}
+        known = {*tree(program).commands, "--version", "--show-completion"}
         assert set(group.synonyms.values()) <= known
         assert set(group.synonyms).isdisjoint(known)
