@@ -117,6 +117,7 @@ class FixerGroup(ProposingGroup):
         "ignore": "accept mute suppress silence skip allow",
         "fleet": "hosts group summary aggregate many",
         "--version": "version",
+        "--show-completion": "completion completions complete autocomplete",
     })
 
     def invoke(self, ctx: Any) -> Any:

@@ -34,6 +34,7 @@ class LabGroup(ProposingGroup):
         "validate": "lint",
         "bench": "benchmark",
         "--version": "version",
+        "--show-completion": "completion completions complete autocomplete",
     })
     usage_error = UsageError
     catalogue_package = "lab.languages"

@@ -19,6 +19,7 @@ from tests.command_tree import all_commands
     (["fix"], "repair"), (["fix", "docker://web"], "repair docker://web"), (["status"], "diagnose"),
     (["check"], "diagnose"), (["rollback"], "undo"), (["roll_back"], "undo"), (["list"], "causes"),
     (["help"], "--help"), (["help", "repair"], "repair --help"), (["help", "me"], "--help"), (["version"], "--version"),
+    (["completion", "bash"], "--show-completion"),
     (["health"], "verify"), (["logs"], "history"), (["diagnos"], "diagnose"), (["repiar"], "repair"),
     (["Repair"], "repair"), (["rep"], "repair"), (["diag"], "diagnose"), (["docker://web"], "diagnose docker://web"), (["local"], "diagnose local"),
     (["http://shop.example/"], "diagnose --url http://shop.example/"), (["wrong-port"], "explain wrong-port"),
@@ -92,6 +93,6 @@ def test_the_words_of_habit_lead_to_commands() -> None:
         (tree("fixer"), command_words.FixerGroup), (tree("fixer").commands["fleet"], command_words.FleetGroup),
         (tree("lab"), command_table.LabGroup)]
     for commands, group in groups:
-        known = {*commands.commands, "--version"}
+        known = {*commands.commands, "--version", "--show-completion"}
         assert set(group.synonyms.values()) <= known
         assert set(group.synonyms).isdisjoint(known)

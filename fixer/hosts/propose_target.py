@@ -19,6 +19,8 @@ _HERE = frozenset({"localhost", "127.0.0.1", "::1", "here", "self", "host", "thi
 _SCHEME = regex(r"([A-Za-z]{2,12}):/{0,2}([^/].*)\Z")
 _KINDS = ("docker", "compose", "ssh", "bundle")
 _PAGE = regex(r"(?:[A-Za-z0-9-]+\.)+[A-Za-z0-9-]+(?::\d{1,5})?/\S*\Z|localhost(?::\d{1,5})?/\S*\Z")
+_OWN_PORT = regex(r"(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1\]):\d{1,5}\Z")
+_RUN = regex(r"\d{8}-\d{6}-[0-9a-f]{4}\Z")
 _IP = regex(r"\d{1,3}(?:\.\d{1,3}){3}\Z")
 _ASK_SECONDS = 2.0
 
@@ -27,6 +29,10 @@ def target_hint(word: str, is_target: Callable[[str], bool]) -> str:
     """Return what was probably intended instead of `word`; empty if nothing is similar."""
     if word.lower().startswith(("http://", "https://")) or _PAGE.match(word):
         return _page_hint(word if "://" in word else f"http://{word}")
+    if _OWN_PORT.match(word):
+        return _page_hint(f"http://{word}/")
+    if _RUN.match(word):
+        return f"to name a run: fixer undo --id {word}"
     if os.path.isfile(word) or word.endswith((".tgz", ".tar.gz", ".tar", ".bundle")):
         return f"did you mean bundle:{word}?"
     if word.lower() in _HERE:
