@@ -142,8 +142,8 @@ def _mend_repair(service: Service) -> Repair:
     own = [line for line in program_lines(lines_of(service)) if not is_request_line(line.text)]
     said = (f"; its last line is: {message_of(own[-1]).strip()[:_MAX_TEXT]} ({own[-1].where})" if own else
             f"; its log could not be read: {service.log.reason}" if isinstance(service.log, Unknown) else "")
-    manual = (f"find out why {service.name}{program_text(service)} closes connections before its answer is complete: its "
-              f"log, then what its code or its settings do with a connection (a list of allowed addresses, a limit, "
+    manual = (f"find out why {service.name}{program_text(service)} closes connections before its answer is complete: "
+              "its log, then what its code or its settings do with a connection (a list of allowed addresses, a limit, "
               f"a stream){said}. Then restart it")
     return Repair("mend-backend", "manual", f"let {service.name} answer", (), manual=manual)
 
