@@ -88,22 +88,31 @@ def parameter_rows() -> list[tuple[str, ...]]:
     return [(f"`{name}`", *(_value_text(name, values.get(name)) for values in full)) for name in names]
 
 
-def message_rows() -> list[tuple[str, ...]]:
-    """Return one row per kind of nginx's run-time messages: a measured line, its class, its causes, their scenarios."""
+def message_rows(when: str) -> Callable[[], list[tuple[str, ...]]]:
+    """Return what makes one row per message of nginx's source: at `run` time, or about its `config`."""
+    def rows() -> list[tuple[str, ...]]:
+        sys.path.insert(0, str(ROOT))
+        from tests.diagnose.message_table import table_rows
+
+        return table_rows(when)
+    return rows
+
+
+def kind_rows() -> list[tuple[str, ...]]:
+    """Return one row per kind of nginx's lines: a measured line, its class, its causes."""
     sys.path.insert(0, str(ROOT))
     from fixer.app.explain_line import MEANINGS
     from fixer.nginx.error_kinds import concern_of
     from tests.nginx.test_error_kinds import CASES
 
     lines = {kind: f"[{level}] {message}" for level, message, kind in reversed(CASES)}
-    there = {path.parent.name for path in (ROOT / "scenarios").glob("*/scenario.toml")}
     rows = []
     for meaning in MEANINGS:
         for kind in meaning.kinds:
             sort = "cause" if meaning.causes else "note"
             sort = "nginx's own failure" if concern_of(kind) == "nginx" else sort
             sort = "advice" if kind.startswith("limit-") else sort
-            causes = [f"[`{cause}`](scenarios.md)" if cause in there else f"`{cause}`" for cause in meaning.causes]
+            causes = [f"`{cause}`" for cause in meaning.causes]
             line = lines[kind].replace("|", "\\|")
             rows.append((f"`{line}`", f"`{kind}`", sort, ", ".join(causes) or "none"))
     return rows
@@ -135,8 +144,11 @@ def _value_text(name: str, value: object) -> str:
 
 TABLES: Mapping[str, tuple[str, tuple[str, ...], Callable[[], Iterable[tuple[str, ...]]]]] = {
     "scenarios": ("scenarios.md", ("scenario", "family", "variants", "stacks", "difficulty"), scenario_rows),
-    "messages": ("nginx-messages.md", ("nginx's words", "kind", "class", "causes, most likely first"),
-                 message_rows),
+    "messages at run time": ("nginx-messages.md", ("nginx's words", "kind", "class", "causes", "scenarios"),
+                             message_rows("run")),
+    "messages about the configuration": ("nginx-messages.md", ("nginx's words", "kind", "class", "causes", "scenarios"),
+                                         message_rows("config")),
+    "kinds": ("nginx-messages.md", ("a line", "kind", "class", "causes, most likely first"), kind_rows),
     "steps": ("scenario-files.md", ("step", "keys", "what it does"), step_rows),
     "macros": ("scenario-files.md", ("macro", "keys", "what it does", "its steps"), macro_rows),
     "named symptoms": ("scenario-files.md", ("name", "what is seen", "statuses", "nginx's log"), symptom_rows),

@@ -69,6 +69,9 @@ def _failures_of(case: Case, nginx: Nginx) -> Iterator[LoggedFailure]:
     for judged in case.verdicts.values():
         for name in judged.facts.endpoints:
             leading.setdefault(name, []).append(judged)
+    tried: dict[tuple[object, ...], list[ErrorEvent]] = {}
+    for event in events:
+        tried.setdefault(_request_of(event), []).append(event)
     groups: dict[tuple[tuple[str, ...], Side], tuple[tuple[RouteVerdict, ...], list[ErrorEvent]]] = {}
     own: dict[tuple[str, ...], set[str]] = {}
     for event in _final_lines(case, nginx, index, events):
@@ -79,7 +82,7 @@ def _failures_of(case: Case, nginx: Nginx) -> Iterator[LoggedFailure]:
         else:
             groups.setdefault((ids, side_of(event)), (routes, []))[1].append(event)
     for (ids, side), (routes, lines) in sorted(groups.items(), key=lambda group: group[0]):
-        parts = _sorted_out(case, nginx, routes, lines, own_paths=own.get(ids, set()), leading=leading)
+        parts = _sorted_out(case, nginx, routes, lines, tried=tried, own_paths=own.get(ids, set()), leading=leading)
         for lasting, over in parts:
             yield LoggedFailure(nginx, side, routes, lasting, over)
 
@@ -145,14 +148,17 @@ def is_marked_as_probe(event: ErrorEvent) -> bool:
 
 
 def _sorted_out(
-    case: Case, nginx: Nginx, routes: tuple[RouteVerdict, ...], lines: list[ErrorEvent], *, own_paths: set[str],
+    case: Case, nginx: Nginx, routes: tuple[RouteVerdict, ...], lines: list[ErrorEvent], *,
+    tried: Mapping[tuple[object, ...], Sequence[ErrorEvent]], own_paths: set[str],
     leading: Mapping[str, Sequence[RouteVerdict]],
 ) -> Iterator[tuple[tuple[ErrorEvent, ...], str]]:
-    """Yield the lines that are over, with the reason, then those that are not."""
+    """Yield the lines that are over, with the reason, then those that are not. `tried` are all lines of each request:
+    one that failed at several servers is over as soon as one of them has started since."""
     past: dict[str, list[ErrorEvent]] = {}
     left: list[ErrorEvent] = []
     for event in lines:
-        ended = _end_of_state(case, nginx, routes, event)
+        ended = next(filter(None, (_end_of_state(case, nginx, routes, one)
+                                   for one in (event, *reversed(tried.get(_request_of(event), ()))))), "")
         past.setdefault(ended, []).append(event) if ended else left.append(event)
     for why, events in past.items():
         yield tuple(events), why

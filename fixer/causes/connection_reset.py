@@ -10,13 +10,14 @@ By hand
 What it is
   A program accepts a connection and ends it: a list of addresses that it does not know nginx by, a limit, an error
   before its server has read the request. Or it answers a long upload at once (413, 401, 403) and closes, while nginx is
-  still sending the rest.
+  still sending the rest. Or it begins an answer and closes before its end: an error within a stream, a limit.
 
 Why nginx says 502
   A connection that is closed with unread data is reset: `recv() failed (104: Connection reset by peer) while reading
   response header from upstream`; closed after the request was read, it is `upstream prematurely closed connection`.
   While nginx sends an upload: `writev() failed (104: Connection reset by peer) while sending request to upstream`, also
-  `sendfile()` and `32: Broken pipe`. The answer that the backend had sent is lost with the connection.
+  `sendfile()` and `32: Broken pipe`. The answer that the backend had sent is lost with the connection. An answer that
+  ends early has its status, often 200: only the log says `prematurely closed connection while reading upstream`.
 
 How it is told apart
   The same process has run all along, and asked directly, without nginx, it hangs up as well. For uploads, pages are
@@ -33,13 +34,24 @@ The repair and its safety
 Variants
   connection-reset-before-reply  each connection is closed without an answer
   early-response-upload          an upload is answered before it was read
+  answer-cut-off                 an answer begins, and its connection is closed before its end
 """
 
 from __future__ import annotations
 
+import math
+
 from fixer.analysis.case import Case, FailingAddress, is_dropping
 from fixer.analysis.cause import Cause, conclude, for_each_failing_address
-from fixer.analysis.evidence import config_evidence, endpoint_text, listener_at, listener_evidence, log_evidence
+from fixer.analysis.evidence import (
+    config_evidence,
+    endpoint_text,
+    listener_at,
+    listener_evidence,
+    log_evidence,
+    processes_of,
+)
+from fixer.analysis.exits.exec_step import program_text
 from fixer.analysis.exits.kills import worker_deaths
 from fixer.analysis.logged_failures import LoggedFailure, logged_failures, started_at
 from fixer.analysis.nginx_errors import logged_evidence, routes_text, service_of_route, symptom_evidence
@@ -59,7 +71,9 @@ with lazy_imports():  # only for what hangs up
     from fixer.repairs.nginx_directives import DirectiveValue, is_held_by_stranger, set_directives
 
 CLOSED_KINDS: frozenset[ErrorKind] = frozenset({
-    "closed-before-answer", "reset-before-answer", "closed-elsewhere", "reset-while-sending"})
+    "closed-before-answer", "reset-before-answer", "closed-elsewhere", "reset-while-sending", "read-failed",
+    "connect-reset"})
+CUT_KINDS: frozenset[ErrorKind] = frozenset({"closed-in-body", "reset-in-body"})
 UPLOAD_KINDS: frozenset[ErrorKind] = frozenset({"reset-while-sending"})
 INPUT_KEY = "max_body"
 _UPLOADS = ("POST", "PUT", "PATCH")
@@ -84,6 +98,10 @@ def judge(case: Case) -> Verdict:
                     missing.append(lacking)
                 case shown:
                     ruled.append(shown)
+    found |= {route for finding in findings for route in finding.routes}
+    findings += [made for failure in logged_failures(case) if not failure.over
+                 for judged in failure.routes if judged.facts.route.id not in found
+                 if (made := _judge_cuts(case, failure, judged)) is not None]
     return conclude(findings, missing, ruled)
 
 
@@ -124,8 +142,9 @@ def _mend_repair(service: Service) -> Repair:
     own = [line for line in program_lines(lines_of(service)) if not is_request_line(line.text)]
     said = (f"; its last line is: {message_of(own[-1]).strip()[:_MAX_TEXT]} ({own[-1].where})" if own else
             f"; its log could not be read: {service.log.reason}" if isinstance(service.log, Unknown) else "")
-    manual = (f"find out why {service.name} closes connections before it answers: its log, then what its code or its "
-              f"settings do with a new connection (a list of allowed addresses, a limit){said}. Then restart it")
+    manual = (f"find out why {service.name}{program_text(service)} closes connections before its answer is complete: "
+              "its log, then what its code or its settings do with a connection (a list of allowed addresses, a limit, "
+              f"a stream){said}. Then restart it")
     return Repair("mend-backend", "manual", f"let {service.name} answer", (), manual=manual)
 
 
@@ -156,6 +175,30 @@ def _judge_uploads(case: Case, failure: LoggedFailure, judged: RouteVerdict,
         evidence=(*logged_evidence(case, failure.nginx, judged, events), log_evidence(line.text, line.where),
                   state_evidence(service)),
         repairs=(_limit_repair(case, failure, judged, service, status),), effects=("looks-killed",),
+    )
+
+
+def _judge_cuts(case: Case, failure: LoggedFailure, judged: RouteVerdict) -> Finding | None:
+    """Return the finding about answers that a backend began and did not end, though all of its processes have run on;
+    None if one of them is newer than the line, or if it only forwards."""
+    service, route = service_of_route(case, judged), judged.facts.route
+    if service is None or service.gateway or not service.running or is_restarting(service) or any(
+            died.service.id == service.id for died in worker_deaths(case)):
+        return None
+    newest = max((process.started_at for process in processes_of(case.snapshot, service.node, service.pids)),
+                 default=math.inf)
+    events = tuple(e for e in failure.events if e.kind in CUT_KINDS and e.at > newest)
+    if not events:
+        return None
+    count = f"{len(events)} answer{'s'[:len(events) != 1]}"
+    return Finding(
+        cause=CAUSE.id, variant="answer-cut-off", role="root", confidence="likely",
+        summary=(f"{service.name} closed the connection in the middle of {count} to {route.location} (within "
+                 f"{LOGGED_SECONDS / 60:.0f} minutes), and none of its processes has ended"),
+        detail=("The status was sent before, often 200: visitors get pages that end early.",), routes=(route.id,),
+        service=service.name, node=service.node,
+        evidence=(*logged_evidence(case, failure.nginx, judged, events), state_evidence(service)),
+        repairs=(_mend_repair(service),),
     )
 
 
@@ -193,7 +236,7 @@ CAUSE = Cause(
     id="connection-reset",
     title="the backend closes connections without an answer",
     family="beyond the guide",
-    variants=("connection-reset-before-reply", "early-response-upload"),
+    variants=("connection-reset-before-reply", "early-response-upload", "answer-cut-off"),
     verdict=judge,
     page=__doc__,
 )

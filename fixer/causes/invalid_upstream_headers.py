@@ -12,60 +12,75 @@ What it is
   `Transfer-Encoding`, a name with a space in it, a value with a zero byte. Many programs take that; nginx does not, and
   its newer versions (1.23 and later) take less than the older ones: a page may fail since the upgrade of nginx alone.
   Or the body is announced in chunks (`Transfer-Encoding: chunked`), and what stands before a chunk is no length of it.
+  FastCGI, uwsgi, SCGI, gRPC and memcached have rules of their own: a record of another request, a frame of HTTP/2 that
+  nobody asked for, a status that is none. Or a program answers that does not speak the protocol at all.
 
 Why nginx says 502
   `upstream sent duplicate header line: …`, `upstream sent invalid header: …`, `upstream sent "Content-Length" and
   "Transfer-Encoding" headers at the same time`, `upstream sent unknown "Transfer-Encoding"`: at once, on those pages.
   For chunks it says no 502: the status 200 is sent before the body. The page ends early, and only the error log says
-  why: `upstream sent invalid chunked response while reading upstream`.
+  why: `upstream sent invalid chunked response while reading upstream`. Of other protocols it names the rule: `upstream
+  sent unexpected FastCGI record`, `upstream sent invalid status`, `upstream sent frame for unknown stream`, `upstream
+  violated stream flow control`, `memcached sent invalid response`.
 
 How it is told apart
   nginx names the header itself, and what it says is of the present: no restart changes an answer. Asked directly the
   backend answers, and its own log says 200. A head that is only too long is header-too-big; what is no HTTP at all is
   another message. Where the page that we ask for is well, such lines are a note and no outage. A connection that ends
   within a body (a process that dies) has other words: `upstream prematurely closed connection while reading upstream`.
+  Where a service is known to speak another protocol than its pass, or TLS, that is wrong-protocol or
+  upstream-expects-tls; and what listens at a wrong port answers something else (wrong-port).
 
 The repair and its safety
-  mend-headers, mend-chunks (manual): what sends the header, or the body, is changed. Nothing in nginx makes it take
-  such an answer.
+  mend-headers, mend-chunks, mend-answer (manual): what sends the header, the body or the records is changed. Nothing in
+  nginx makes it take such an answer.
 
 Variants
-  header-invalid        a header of the answer breaks the rules of HTTP
-  invalid-chunked-body  the body of the answer is not divided into chunks as it announces
+  header-invalid          a header of the answer breaks the rules of HTTP
+  invalid-chunked-body    the body of the answer is not divided into chunks as it announces
+  answer-breaks-protocol  the answer breaks the rules of the protocol that the pass speaks (FastCGI, gRPC, uwsgi, HTTP)
 """
 
 from __future__ import annotations
 
-import posixpath
+from collections.abc import Iterator
 from functools import partial
 from itertools import chain
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.exits.exec_step import working_directory_of
+from fixer.analysis.evidence import endpoint_text
+from fixer.analysis.exits.exec_step import program_text
 from fixer.analysis.nginx_errors import (
     MIN_SYMPTOM_LINES,
     for_each_logged_route,
     has_direct_answer,
     is_failing,
     logged_evidence,
+    pass_line,
     service_of_route,
 )
 from fixer.analysis.route_verdict import RouteVerdict
 from fixer.analysis.service_state import start_time_of
-from fixer.formats.start_files import app_file
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
-from fixer.model.snapshot import ErrorEvent, Nginx, Service
+from fixer.model.facts import Evidence, Known
+from fixer.model.nginx_config import ErrorKind
+from fixer.model.snapshot import ErrorEvent, Nginx
 
-_SCRIPTS = (".js", ".mjs", ".cjs")
+BROKEN_KINDS: frozenset[ErrorKind] = frozenset({
+    "answer-invalid", "answer-unexpected", "status-invalid", "not-http", "not-http2", "wrong-protocol",
+    "header-malformed", "header-forbidden"})
+_PROTOCOLS = {"proxy_pass": "HTTP", "grpc_pass": "HTTP/2 (gRPC)", "fastcgi_pass": "FastCGI", "uwsgi_pass": "uwsgi",
+              "scgi_pass": "SCGI"}
 _HEADER_NAME = regex(r'(?:line|header): "(?P<line>[\w-]+):|"(?P<name>Content-Length|Transfer-Encoding)"')
 
 
 def judge(case: Case) -> Verdict:
     """Judge each route with recent log lines of these errors: is it the page that fixer probed?"""
     parts = (for_each_logged_route(case, {"header-malformed", "header-forbidden"}, partial(_found, case)),
-             for_each_logged_route(case, {"chunked-invalid"}, partial(_broken_body, case)))
+             for_each_logged_route(case, {"chunked-invalid"}, partial(_broken_body, case)),
+             for_each_logged_route(case, BROKEN_KINDS, partial(_broken_answer, case)))
     return conclude(chain(*(found for found, _, _ in parts)), chain(*(lacking for _, lacking, _ in parts)),
                     chain(*(ruled for _, _, ruled in parts)))
 
@@ -80,7 +95,7 @@ def _found(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEv
     who = service.name if service is not None else "the backend"
     what = " and ".join(names[:2]) or "a header"
     manual = (f"nginx rejects such a response ({message[:160]}). Correct what sets {what} in {who}"
-              f"{_program_text(service)}, or in a proxy between it and nginx. Content-Length and Transfer-Encoding "
+              f"{program_text(service)}, or in a proxy between it and nginx. Content-Length and Transfer-Encoding "
               "exclude each other, and each may be sent once")
     return Finding(
         cause=CAUSE.id, variant="header-invalid", role="root", confidence="certain" if asked else "likely",
@@ -103,7 +118,7 @@ def _broken_body(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[E
         return None     # the program that sent it runs no more
     who = service.name if service is not None else "the backend"
     manual = ("nginx cuts such an answer off where a chunk's length should stand. Correct what divides the body into "
-              f"chunks in {who}{_program_text(service)}, or in a proxy between it and nginx: best leave that to the "
+              f"chunks in {who}{program_text(service)}, or in a proxy between it and nginx: best leave that to the "
               "server of HTTP, or send a Content-Length")
     many = len(events) >= MIN_SYMPTOM_LINES
     return Finding(
@@ -118,20 +133,42 @@ def _broken_body(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[E
     )
 
 
-def _program_text(service: Service | None) -> str:
-    """Return the application's file as its command names it."""
-    if service is None or service.container is not None:
-        return ""
-    script = next((word for word in service.argv[1:] if word.endswith(_SCRIPTS)), "")
-    name, folder = app_file(service.argv) or script, working_directory_of(service)
-    return f" ({posixpath.join(folder, name)})" if name and folder else ""
+def _broken_answer(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEvent, ...],
+                   asked: bool) -> Finding | None:
+    """Return the finding about an answer that breaks the rules of the protocol of the pass; None for headers of HTTP,
+    and for a backend that answers us in HTTP. It is likely: another program may listen there than is meant."""
+    route, last, service = judged.facts.route, events[-1], service_of_route(case, judged)
+    is_header = last.kind in ("header-malformed", "header-forbidden")
+    if not is_failing(judged) or (not asked and len(events) < MIN_SYMPTOM_LINES) or (
+            route.kind == "proxy_pass" and (is_header or has_direct_answer(case, judged))):
+        return None
+    who = service.name if service is not None else "the backend"
+    protocol = _PROTOCOLS[route.kind]
+    manual = (f"nginx rejects the answer ({last.message[:160]}). Find out in {who}{program_text(service)}, or in a "
+              f"proxy between it and nginx, what sends that; or correct the pass at "
+              f"{pass_line(case, nginx, route)[0]}, if another program is meant, or another protocol than {protocol}")
+    return Finding(
+        cause=CAUSE.id, variant="answer-breaks-protocol", role="root", confidence="likely",
+        summary=f"{who} answers {route.location} with what breaks the rules of {protocol}: {last.message[:100]}",
+        detail=(), routes=(route.id,), service=service.name if service is not None else None, node=nginx.node,
+        evidence=(*logged_evidence(case, nginx, judged, events), *_first_bytes(case, judged)),
+        repairs=(Repair("mend-answer", "manual", f"correct the answer of {who}", (), manual=manual),),
+    )
+
+
+def _first_bytes(case: Case, judged: RouteVerdict) -> Iterator[Evidence]:
+    """Yield what the first server said to a request of HTTP/1, if that was no HTTP."""
+    for end in map(case.snapshot.endpoint, judged.facts.endpoints[:1]):
+        heard = end.http.value if isinstance(end.http, Known) else None
+        if heard is not None and heard.first_bytes:
+            yield Evidence("probe", f"http://{endpoint_text(end)}", f"answers {heard.first_bytes[:40]!r}")
 
 
 CAUSE = Cause(
     id="invalid-upstream-headers",
-    title="the backend answers with headers, or a chunked body, that nginx rejects",
+    title="the backend's answer breaks the rules of its protocol: headers, a chunked body, a record",
     family="beyond the guide",
-    variants=("header-invalid", "invalid-chunked-body"),
+    variants=("header-invalid", "invalid-chunked-body", "answer-breaks-protocol"),
     verdict=judge,
     page=__doc__,
 )

@@ -5,6 +5,7 @@ By hand
   openssl s_client -connect 127.0.0.1:8443 -tls1_2 </dev/null    # and -tls1_3: which one does it take?
   grep -Rn proxy_ssl_protocols /etc/nginx/
   proxy_ssl_protocols TLSv1.2 TLSv1.3;                           # in that location
+  nginx -T 2>/dev/null | grep -nE 'proxy_ssl_(ciphers|conf_command)'   # does nginx offer less than it could?
   nginx -t && nginx -s reload
   ls -l FILE                                                     # `cannot load certificate "FILE"`: is it there?
   openssl s_client -connect 127.0.0.1:8443 </dev/null            # does it hang up on everybody? then read its own log
@@ -14,7 +15,8 @@ What it is
   takes only old ones that nginx does not offer by itself. Or nginx shows its backend a certificate whose file a
   variable names (`proxy_ssl_certificate $file`), and that file is gone, or its workers may not read it: it is read at
   each request, so nginx -t does not see it. Or the backend takes the connection and ends it, or keeps silent, before
-  the handshake is done: an allow list, a limit, a balancer without members.
+  the handshake is done: an allow list, a limit, a balancer without members. Or one of the two ends it with a
+  reason: no cipher in common, a key of the backend that is too short for OpenSSL of today.
 
 Why nginx says 502
   `SSL_do_handshake() failed (SSL: error:…:tlsv1 alert protocol version:SSL alert number 70) while SSL handshaking to
@@ -28,19 +30,21 @@ How it is told apart
   waits for a handshake (upstream-speaks-http-not-tls). A missing file whose name is written out stops nginx already at
   its start (nginx-config-invalid). That a backend hangs up is a claim only if nothing else is: it does so with every
   name and with none (tls-sni-missing), on plain HTTP, and behind a PROXY header (proxy-protocol-mismatch). A service of
-  this machine that keeps silent is backend-hung.
+  this machine that keeps silent is backend-hung. For every other reason nginx's line quotes OpenSSL.
 
 The repair and its safety
   offer-tls-versions (safe): `proxy_ssl_protocols TLSv1.2 TLSv1.3` for that location, where a configuration says less.
   Where nothing is said nginx offers both: then the backend takes only versions that are broken, and a person decides.
   restore-certificate (manual): the file is put back, readable for nginx's workers. No reload is needed.
   read-its-log (manual): why the backend ends the handshake, only the backend knows.
+  agree-on-tls (manual): the reason is named, and what each of the two ends can offer.
 
 Variants
   tls-protocol-mismatch         nginx and the backend have no TLS version or cipher in common
   tls-client-cert-file-missing  a variable names the certificate that nginx shows, and that file cannot be read
   tls-peer-closed               the backend ends every handshake, whoever asks
   tls-handshake-timeout         a backend elsewhere takes connections and answers no handshake
+  tls-handshake-refused         one of the two ends the handshake and says why, such as no cipher in common
 """
 
 from __future__ import annotations
@@ -50,7 +54,13 @@ from itertools import chain
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.nginx_errors import for_each_logged_route, is_failing, logged_evidence, service_of_route
+from fixer.analysis.nginx_errors import (
+    MIN_SYMPTOM_LINES,
+    for_each_logged_route,
+    is_failing,
+    logged_evidence,
+    service_of_route,
+)
 from fixer.analysis.route_verdict import RouteVerdict
 from fixer.analysis.service_state import start_time_of
 from fixer.findings.tls_handshake import handshake_findings
@@ -59,7 +69,9 @@ from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx
 
-_LOST_FILE = regex(r'^cannot load certificate(?P<key> key)? "(?P<file>/[^"\n]*)"')
+_LOST_FILE = regex(r'^(?:cannot load certificate (?P<key>key )?|SSL_(?:use_certificate|set0_chain)\(|'
+                   r'(?P<own>SSL_use_PrivateKey)\()"(?P<file>/[^"\n]*)"')
+_REASON = regex(r"SSL routines:[A-Za-z_]{0,40}:([^:()]{1,80})")
 _DENIED = "Permission denied"
 _HUNG_UP = frozenset({"closed", "reset", "tls"})
 _NOT_ASKED = Unknown("not asked")
@@ -69,7 +81,8 @@ def judge(case: Case) -> Verdict:
     """Judge each route that fails in our probe and has recent log lines of these errors."""
     parts = (handshake_findings(case, {"tls-version"}, "no-version"),
              for_each_logged_route(case, {"tls-certificate-file"}, partial(_lost_file_finding, case)),
-             for_each_logged_route(case, {"tls-peer-closed", "timeout-tls"}, partial(_no_handshake_finding, case)))
+             for_each_logged_route(case, {"tls-peer-closed", "timeout-tls"}, partial(_no_handshake_finding, case)),
+             for_each_logged_route(case, {"tls-handshake", "tls-weak"}, partial(_refused_finding, case)))
     return conclude(chain(*(found for found, _, _ in parts)), chain(*(lacking for _, lacking, _ in parts)),
                     chain(*(ruled for _, _, ruled in parts)))
 
@@ -87,11 +100,13 @@ def _lost_file_finding(case: Case, nginx: Nginx, judged: RouteVerdict, events: t
     if not variables:
         return None     # nginx reads a file whose name is written out at its start alone
     file = named["file"][:300]
-    what = "key" if named["key"] else "certificate"
+    what = "key" if named["key"] or named["own"] else "certificate"
     service = service_of_route(case, judged)
     denied = _DENIED in message
-    why = "its workers may not read it" if denied else "it is not there"
-    manual = (f"let nginx's workers read {file}, and no other account" if denied else
+    unusable = message.startswith("SSL_")
+    why = "OpenSSL rejects it" if unusable else "its workers may not read it" if denied else "it is not there"
+    manual = (f"put a key and its own certificate at {file} and beside it: OpenSSL rejects what is there"
+              if unusable else f"let nginx's workers read {file}, and no other account" if denied else
               f"put the file {file} back, readable for nginx's workers, or correct the variable that names it "
               f"({', '.join(f'{name} {value}' for name, value in variables.items())})")
     return Finding(
@@ -137,6 +152,34 @@ def _no_handshake_finding(case: Case, nginx: Nginx, judged: RouteVerdict, events
     )
 
 
+def _refused_finding(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEvent, ...],
+                     asked: bool) -> Finding | None:
+    """Return the finding about a handshake that one end refuses, with OpenSSL's reason; None for plain HTTP."""
+    route, service = judged.facts.route, service_of_route(case, judged)
+    ends = [end for end in map(case.snapshot.endpoint, judged.facts.endpoints) if not end.down]
+    spoken = [end.other_scheme_probe for end in ends]
+    if not is_failing(judged) or route.scheme != "https" or (not asked and len(events) < MIN_SYMPTOM_LINES) or any(
+            not isinstance(one, Unknown) and one.value.status is not None for one in spoken):
+        return None
+    reason = _REASON.search(events[-1].message)
+    said = reason[1].strip() if reason is not None else events[-1].message[:80]
+    who = service.name if service is not None else f"the backend at {', '.join(end.written for end in ends[:3])}"
+    family = route.kind.partition("_")[0]
+    weak = events[-1].kind == "tls-weak"
+    manual = (f"give {who} a certificate, keys and a TLS library that OpenSSL of today takes ({said})" if weak else
+              f"let nginx and {who} offer a common cipher and version: compare {family}_ssl_ciphers, "
+              f"{family}_ssl_protocols and {family}_ssl_conf_command of nginx with what {who} takes, and read its log")
+    return Finding(
+        cause=CAUSE.id, variant="tls-handshake-refused", role="root", confidence="likely", detail=(),
+        summary=f"the TLS handshake between nginx and {who} fails for {route.location}: {said}", routes=(route.id,),
+        service=service.name if service is not None else None, node=nginx.node,
+        evidence=logged_evidence(case, nginx, judged, events),
+        repairs=(Repair("agree-on-tls", "manual", f"let nginx and {who} agree on TLS", (), manual=(
+            f"{manual}. On nginx's machine this shows the handshake: openssl s_client -connect "
+            f"{ends[0].written if ends else route.pass_text}")),),
+    )
+
+
 def _handshake_end(end: Endpoint) -> str:
     """Return how all our handshakes with it ended, `closed` or `silent`; empty if they differ, or another way of
     speaking is answered, or was not tried."""
@@ -153,7 +196,8 @@ CAUSE = Cause(
     id="tls-mismatch",
     title="the TLS handshake between nginx and its backend fails",
     family="beyond the guide",
-    variants=("tls-protocol-mismatch", "tls-client-cert-file-missing", "tls-peer-closed", "tls-handshake-timeout"),
+    variants=("tls-protocol-mismatch", "tls-client-cert-file-missing", "tls-peer-closed", "tls-handshake-timeout",
+              "tls-handshake-refused"),
     verdict=judge,
     page=__doc__,
 )

@@ -44,15 +44,16 @@ from fixer.findings.tls_handshake import HOST_NAME, NAME_KEY, location_directive
 from fixer.formats.addresses import is_host_name
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
-from fixer.model.nginx_config import Route
+from fixer.model.nginx_config import ErrorKind, Route
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, ProbeResult
 
-_UNKNOWN_NAME = "unrecognized name"     # the alert of a server that misses the name, or does not serve it
+# The first is the alert of a server that misses the name, or does not serve it; others only may mean that.
+_KINDS: frozenset[ErrorKind] = frozenset({"tls-alert-name", "tls-handshake", "tls-peer-closed"})
 
 
 def judge(case: Case) -> Verdict:
     """Judge each TLS route that fails and has recent lines of a failed handshake: is it the name that is missing?"""
-    findings, missing, ruled = for_each_logged_route(case, {"tls-handshake", "tls-peer-closed"}, partial(_found, case))
+    findings, missing, ruled = for_each_logged_route(case, _KINDS, partial(_found, case))
     return conclude({(found.node, found.routes): found for found in findings}.values(), missing, ruled)
 
 
@@ -66,16 +67,15 @@ def _found(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEv
         return None     # it needs no name
     names = {_accepted_name(end) for end in ends}
     name = names.pop() if len(names) == 1 else ""
-    says_so = _UNKNOWN_NAME in events[-1].message
-    if not (says_so or name):
-        return None
-    is_shown = asked and (says_so or all(_result_with(end, "") == "refused" for end in ends))
+    says_so = events[-1].kind == "tls-alert-name"
+    if not says_so and not (name and all(_result_with(end, "") == "refused" for end in ends)):
+        return None     # another end of the handshake has other reasons: without a name it must fail, with one succeed
     service = service_of_route(case, judged)
     who = service.name if service is not None else route.pass_text
     alike = _routes_alike(case, nginx, judged)
     wanted = f"the name {name}" if name else "a name"
     return Finding(
-        cause=CAUSE.id, variant="tls-sni-missing", role="root", confidence="certain" if is_shown else "likely",
+        cause=CAUSE.id, variant="tls-sni-missing", role="root", confidence="certain" if asked else "likely",
         summary=f"{who} requires {wanted} in the TLS handshake for {route.location}, and nginx sends {_sent(route)}",
         detail=(), routes=tuple(one.id for one in alike), service=service.name if service is not None else None,
         node=nginx.node,

@@ -51,6 +51,7 @@ from fixer.findings.tls_handshake import FILE_PATH, location_directives_repair
 from fixer.formats.application_servers import server_of
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
+from fixer.model.nginx_config import ErrorKind
 from fixer.model.snapshot import ProbeResult, Service, needs_tls
 from fixer.nginx.error_kinds import CUT_OFF
 from fixer.repairs.nginx_directives import (
@@ -106,8 +107,8 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
 
 
 # The backend demands a certificate of its clients.
-_ALERTS = ("alert certificate required", "alert bad certificate")
-_ALERTED: Kinds = CUT_OFF | {"tls-handshake", "read-failed", "reset-while-sending"}
+_ALERT: frozenset[ErrorKind] = frozenset({"tls-alert-certificate"})
+_ALERTED: Kinds = CUT_OFF | _ALERT | {"tls-handshake", "read-failed", "reset-while-sending"}
 _REFUSING_ERRORS = frozenset({"closed", "reset", "tls", "permission"})      # the last: an alert after the handshake
 _CERTIFICATE, _KEY = "client_certificate", "client_key"
 
@@ -117,10 +118,9 @@ def _uncertified_finding(case: Case, trouble: FailingAddress) -> Finding | None:
     endpoint, route = trouble.endpoint, trouble.routes[0].route
     service = case.service(endpoint.listening_service or endpoint.configured_service)
     demand = _demand_of(service)
-    alert = next((e for e in reversed(events_for(case, trouble, _ALERTED)) if any(
-        word in e.message for word in _ALERTS)), None)
     heard = endpoint.http.value if not isinstance(endpoint.http, Unknown) else None
-    if (demand is None and alert is None) or (heard is not None and heard.error not in _REFUSING_ERRORS):
+    if (demand is None and not events_for(case, trouble, _ALERT)) or (
+            heard is not None and heard.error not in _REFUSING_ERRORS):
         return None
     who = service.name if service is not None else "the listener there"
     text = endpoint_text(endpoint)

@@ -51,7 +51,7 @@ from fixer.repairs.nginx_directives import (
     merge_same_edits,
 )
 
-_HANDSHAKE_ERRORS: frozenset[ErrorKind] = frozenset({"tls-handshake", "tls-version"})
+_HANDSHAKE_ERRORS: frozenset[ErrorKind] = frozenset({"tls-not-spoken", "tls-handshake", "tls-version"})
 
 
 def judge(case: Case) -> Verdict:

@@ -276,6 +276,7 @@ class Node:
     # addresses in its own networks that do not answer ARP
     unanswered_addresses: tuple[str, ...] = ()
     missing_paths: tuple[str, ...] = ()  # paths that were checked and are missing or dangling
+    local_ports: Fact[tuple[int, int]] = Unknown("not asked")  # first and last port of its own for connections
 
 
 @dataclass(frozen=True, slots=True)

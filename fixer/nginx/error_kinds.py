@@ -42,6 +42,7 @@ _SENT: tuple[tuple[str, ErrorKind], ...] = (
 )
 _BEGINNINGS: tuple[tuple[str, ErrorKind], ...] = (
     ("upstream rejected request", "wrong-protocol"),
+    ("upstream violated ", "answer-invalid"),
     ("upstream SSL certificate verify error", "tls-verify"),
     ("upstream SSL certificate does not match", "tls-name"),
     ("peer closed connection in SSL handshake", "tls-peer-closed"),
@@ -49,11 +50,26 @@ _BEGINNINGS: tuple[tuple[str, ErrorKind], ...] = (
     ("no live upstreams", "no-live-upstreams"),
     ("no resolver defined to resolve", "no-resolver"),
     ("invalid URL prefix", "invalid-target"),
-    ("invalid port in upstream", "invalid-target"),
-    ("no port in upstream", "invalid-target"),
-    ("no host in upstream", "invalid-target"),
     ("no upstream configuration", "invalid-target"),
     ('upstream "', "invalid-target"),
+    ("suwsgi protocol requires SSL support", "request-impossible"),
+    ("grpcs protocol requires SSL support", "request-impossible"),
+    ("uwsgi request is too ", "request-impossible"),
+    ("fastcgi request record is too big", "request-impossible"),
+    ('the "$memcached_key" variable is not set', "request-impossible"),
+    ("zero length URI to proxy", "request-impossible"),
+    ("connection upgrade in subrequest", "request-impossible"),
+    ('thread pool "', "request-impossible"),
+    ("could not enable transparent proxying", "proxy-bind-failed"),
+    ("could not send PROXY protocol header", "own-failure"),
+    ("invalid header after joining FastCGI records", "own-failure"),
+    ("no connection data found for keepalive", "own-failure"),
+    ("recycled buffer in pipe out chain", "own-failure"),
+    ("bad buf in output chain", "own-failure"),
+    ("file buf in ", "own-failure"),
+    ("too many parts in a datagram", "own-failure"),
+    ("invalid thread call", "own-failure"),
+    ("buffered data on next upstream", "own-failure"),
     ('cache "', "cache-missing"),
     ("rewrite or internal redirection cycle", "redirection-cycle"),
     ("auth request unexpected status", "auth-request-failed"),
@@ -63,9 +79,33 @@ _BEGINNINGS: tuple[tuple[str, ErrorKind], ...] = (
     ("FastCGI sent in stderr", "backend-stderr"),
     ("memcached sent invalid", "answer-invalid"),
 )
-_VERSION = regex(r"SSL_do_handshake\(\) failed \(SSL: .*(?:alert protocol version|unsupported protocol|"
-                 r"no protocols available)")
+_TARGET = regex(r"(?:[A-Za-z0-9]{1,12} ){1,8}in upstream\b")       # what is wrong with an address, in nginx's words
+# Why TLS ended, by what OpenSSL says of it behind `failed (SSL: `. A refused certificate can show after the handshake.
+_HANDSHAKES: tuple[tuple[str, ErrorKind], ...] = (
+    ("alert protocol version", "tls-version"),
+    ("unsupported protocol", "tls-version"),
+    ("no protocols available", "tls-version"),
+    ("unrecognized name", "tls-alert-name"),
+    ("alert certificate required", "tls-alert-certificate"),
+    ("alert bad certificate", "tls-alert-certificate"),
+    ("wrong version number", "tls-not-spoken"),
+    ("packet length too long", "tls-not-spoken"),
+    ("key too small", "tls-weak"),
+    ("md too weak", "tls-weak"),
+    ("unsafe legacy renegotiation", "tls-weak"),
+)
 _FILES = regex(r"^(?:socket|accept4?|open|epoll_create|eventfd)\(\) .*\(24: ")
+# Calls by which nginx sets a connection up, moves an answer or encrypts: what fails there is no backend's fault.
+_OWN_CALLS = regex(r"(?:fcntl|setsockopt|ioctl|lseek|pread|read|pcre2?_exec|"
+                   r"SSL_new|SSL_set_(?:fd|ex_data|session))\(")
+_OWN_TEXTS = ("sendfile() reported that", "SSL_sendfile() reported that", "SSL_sendfile() not available")
+_CERTIFICATES = ("SSL_use_certificate(", "SSL_use_PrivateKey(", "SSL_set0_chain(")
+_NO_MEMORY = frozenset({12, 105})
+_QUIET = frozenset({"info", "notice", "debug"})
+# nginx's words within a connect after which it goes on.
+_NOTES = ("close() socket", "setsockopt(", "password is truncated", "ngx_ssl_password_callback", "ignoring stale",
+          "SSL_shutdown()", "send() returned zero")
+_HARMLESS = regex(r"[A-Za-z_]{1,20}\([\w!]{0,30}\) (?:failed, ignored|returned zero)")     # nginx goes on
 _TEMP_CALLS = frozenset({"open()", "pwrite()", "pwritev()", "write()", "writev()", "mkdir()"})
 
 
@@ -74,11 +114,15 @@ def error_kind(level: str, message: str, errno: int | None, phase: str) -> Error
     first = message.partition(" ")[0]
     if level == "emerg":
         return _emergency(first, message)
-    found = _called(level, first, message, errno, phase) if first.endswith(")") else _said(first, message, phase)
+    if level == "warn" and message.startswith("upstream sent "):
+        return "answer-tolerated"
+    if phase == "resolving" and level not in _QUIET:
+        return "resolver-failed"
+    found = _called(level, first, message, errno, phase) if "(" in first else _said(first, message, phase)
     if found is not None:
         return found
-    if phase == "connecting to upstream":
-        return _CONNECT.get(errno, "connecting-other")
+    if phase == "connecting to upstream" and level not in _QUIET and not message.startswith(_NOTES):
+        return "connecting-other"
     if "could not be resolved (" in message and not first.endswith(")"):
         return "name-not-resolved"
     return "other"
@@ -103,34 +147,66 @@ def _called(level: str, first: str, message: str, errno: int | None, phase: str)
     if level in ("alert", "crit") and _FILES.match(message):
         return "connect-files-exhausted" if first == "socket()" else "files-exhausted"
     if first == "socket()":
-        return "socket-family-denied" if errno == 97 else "socket-failed"
-    if first in ("recv()", "readv()", "SSL_read()"):
+        return "socket-family-denied" if errno == 97 else "no-memory" if errno in _NO_MEMORY else "socket-failed"
+    if first.startswith("SSL_"):
+        return _encrypted(level, first, message, errno, phase)
+    if first in ("recv()", "readv()"):
         return _read(errno, phase)
-    if first in ("send()", "sendfile()", "writev()", "sendmsg()", "SSL_write()") and "to \"" not in message[:16]:
-        if phase == "resolving":
-            return "resolver-failed"
-        if message.startswith(f"{first} failed"):
-            return "timeout-send" if errno == 110 and phase.startswith("sending request") else "reset-while-sending"
-    if first == "SSL_do_handshake()":
-        return "tls-version" if _VERSION.match(message) else "tls-handshake"
+    if first in ("send()", "sendfile()", "writev()", "sendmsg()", "sendto()") and message.startswith(
+            (f"{first} failed", "sendto() incomplete")):
+        return _sent(level, errno, phase)
     if first == "write()" and level == "alert" and message.startswith('write() to "') and "failed (28: " in message:
         return "log-full"
     if first in _TEMP_CALLS and level == "crit" and "/" in message:
         return "temp-file-failed"
     if first.startswith("bind(") and first != "bind()":
         return "proxy-bind-failed"
-    return None
+    if first.startswith("kevent()"):
+        return "closed-in-body" if "upstream closed" in message else (
+            _CONNECT.get(errno) if "connect() failed" in message else _read(errno, phase))
+    return _own(level, message, errno)
+
+
+def _own(level: str, message: str, errno: int | None) -> ErrorKind | None:
+    """Return the kind of a line about a call of nginx's own; None where it goes on all the same."""
+    if level in _QUIET or _HARMLESS.match(message) or not (
+            _OWN_CALLS.match(message) or message.startswith(_OWN_TEXTS)):
+        return None
+    if message.startswith(("setsockopt(IP_", "setsockopt(IPV6_")):
+        return "proxy-bind-failed"      # of `proxy_bind … transparent` only
+    return "no-memory" if errno in _NO_MEMORY else "own-failure"
+
+
+def _encrypted(level: str, first: str, message: str, errno: int | None, phase: str) -> ErrorKind | None:
+    """Return the kind of a line that starts with a call of OpenSSL."""
+    if first == "SSL_do_handshake()" or (first == "SSL_read()" and "(SSL: " in message and "upstream" in phase):
+        kind = next((kind for words, kind in _HANDSHAKES if words in message), None)
+        if kind is not None or first == "SSL_do_handshake()":
+            return kind or "tls-handshake"
+    if first == "SSL_read()":
+        return _read(errno, phase)
+    if first in ("SSL_write()", "SSL_sendfile()") and message.startswith(f"{first} failed"):
+        return _sent(level, errno, phase)
+    if message.startswith(_CERTIFICATES):
+        return "tls-certificate-file"
+    if message.startswith("SSL_set_tlsext_host_name("):
+        return "request-impossible"
+    return _own(level, message, errno)
+
+
+def _sent(level: str, errno: int | None, phase: str) -> ErrorKind | None:
+    if "upstream" not in phase and phase not in _TUNNELS:
+        return None     # to a visitor, or a file that nginx sends by itself
+    return "timeout-send" if errno == 110 and phase.startswith("sending request") else "reset-while-sending"
 
 
 def _connect(message: str, errno: int | None, phase: str) -> ErrorKind | None:
     if "connecting" not in phase:
-        return "resolver-failed" if phase == "resolving" else None
+        return None
     return "backlog-full" if errno == 11 and "unix:" in message else _CONNECT.get(errno, "connect-failed")
 
 
 def _read(errno: int | None, phase: str) -> ErrorKind | None:
-    if phase == "resolving":
-        return "resolver-failed"
     if phase in _TUNNELS:
         return "reset-in-tunnel"
     if "upstream" not in phase:
@@ -153,6 +229,8 @@ def _said(first: str, message: str, phase: str) -> ErrorKind | None:
             return next((kind for begin, kind in _SENT if message.startswith(begin, 14)), "answer-unexpected")
     if first == "worker" and message.startswith("worker process "):
         return _worker(message)
+    if _TARGET.match(message) and not message.startswith(HOST_NOT_FOUND):
+        return "invalid-target"
     if "worker_connections are not enough" in message[:60] and not message.endswith("reusing connections"):
         return "connections-exhausted"      # else it only closed idle connections, and refused nobody
     return next((kind for begin, kind in _BEGINNINGS if message.startswith(begin)), None)
@@ -195,7 +273,8 @@ def is_about_upstream(event: ErrorEvent) -> bool:
 
 
 _TEMP_FILE = regex(r"^(?:(?:open|pwritev?|writev?)\(\) \"(?P<file>/[^\"\n]+)/\d{10}|"
-                   r"mkdir\(\) \"(?P<level>/[^\"\n]+)/\d{1,2})\" failed \((?P<errno>\d+): ")
+                   r"mkdir\(\) \"(?P<level>/[^\"\n]+)/\d{1,2})\" (?:failed \((?P<errno>\d+): |has written only )")
+_NO_SPACE = 28
 _HASH_LEVELS = regex(r"(?<!/\d)(?<!/\d\d)(?:/\d{1,2})+$")
 
 
@@ -204,7 +283,7 @@ def unwritable_folder(event: ErrorEvent) -> tuple[str, int] | None:
     match = _TEMP_FILE.match(event.message) if event.kind == "temp-file-failed" else None
     if match is None:
         return None
-    return posixpath.normpath(_HASH_LEVELS.sub("", match["file"] or match["level"])), int(match["errno"])
+    return posixpath.normpath(_HASH_LEVELS.sub("", match["file"] or match["level"])), int(match["errno"] or _NO_SPACE)
 
 
 # Lines by which nginx's own source ends a request, cuts its answer or turns it into a 5xx. Left out: a tunnel, which
@@ -213,18 +292,18 @@ def unwritable_folder(event: ErrorEvent) -> tuple[str, int] | None:
 _ENDED_BY_BACKEND: frozenset[ErrorKind] = CUT_OFF | CONNECTING | (TIMED_OUT - {"timeout-tunnel"}) | {
     "closed-elsewhere", "read-failed", "reset-while-sending", "header-too-big", "header-forbidden",
     "answer-unexpected", "wrong-protocol", "not-http2", "tls-handshake", "tls-version", "tls-verify", "tls-name",
-    "tls-peer-closed",
+    "tls-peer-closed", "tls-alert-name", "tls-alert-certificate", "tls-not-spoken", "tls-weak",
 }
 _ENDED_BY_NGINX: frozenset[ErrorKind] = frozenset({
     "connect-denied", "connect-not-permitted", "connect-invalid", "local-address-exhausted", "socket-failed",
     "socket-family-denied", "proxy-bind-failed", "connect-files-exhausted", "connections-exhausted", "no-memory",
     "invalid-target", "cache-missing", "redirection-cycle", "auth-request-failed", "temp-file-failed", "no-resolver",
-    "name-not-resolved", "tls-certificate-file", "header-too-big",
+    "name-not-resolved", "tls-certificate-file", "header-too-big", "request-impossible", "own-failure",
 })
 _ENDING = _ENDED_BY_BACKEND | _ENDED_BY_NGINX
 _WITHOUT_UPSTREAM: frozenset[ErrorKind] = frozenset({
     "connections-exhausted", "no-memory", "invalid-target", "cache-missing", "redirection-cycle",
-    "auth-request-failed", "temp-file-failed",
+    "auth-request-failed", "temp-file-failed", "request-impossible", "own-failure",
 })
 _SEVERE = frozenset({"error", "crit", "alert", "emerg"})
 

@@ -8,7 +8,7 @@ from fixer.formats.docker_conventions import is_docker_host
 from fixer.model.facts import Known
 from fixer.model.query import Query
 from fixer.nginx.error_kinds import CONNECT_FAILED, READ_TIMEOUT
-from fixer.observe.kernel.network_tables import ARP, FIB
+from fixer.observe.kernel.network_tables import ARP, FIB, LOCAL_PORTS
 from fixer.observe.kernel.packet_filters import BRIDGE_FILTERING, firewall_queries
 from fixer.observe.kernel.security_modules import policy_queries
 from fixer.observe.look import Look
@@ -28,6 +28,8 @@ def packet_queries(look: Look) -> Iterator[tuple[str, Query]]:
     its addresses lead to, and on the engine's machine."""
     for site in look.sites:
         blocked = _is_blocked(site, look)
+        if any(event.kind == "local-address-exhausted" for event in recent_failures(site)[-20:]):
+            yield site.view.name, LOCAL_PORTS
         if blocked or is_socket_denied(site):
             yield from ((site.view.name, q) for q in policy_queries(worker.pid for worker in site.nginx.workers))
         if blocked:

@@ -171,23 +171,32 @@ def test_our_own_probes_never_count() -> None:
         assert len(reasons(scene.snapshot())) == count
 
 
-def grouped(*lines: tuple[int, int], more: dict[str, Any] | None = None) -> list[str]:
-    """A group of two servers; each line is (number of the connection, port)."""
-    scene = Scene("127.0.0.1:8000", "127.0.0.1:8001").with_service(service(), listener(8000, 200))
+def grouped(*lines: tuple[int, int], more: dict[str, Any] | None = None, started: float = 3600.0) -> list[str]:
+    """A group of two servers, of which the first started that long ago; each line is (number of the connection, port)."""
+    made = service(unit_changes={"active_enter": NOW - started})
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:8001").with_service(made, listener(8000, 200), started_at=NOW - started)
     for number, port in lines:
         scene.logs(*REFUSAL, path="/x")
         last = scene.events[-1]
         scene.events[-1] = replace(last, upstream=f"http://127.0.0.1:{port}/x", request="GET /x HTTP/1.1",
                                    raw=f"2027/01/15 07:59:55 [error] 101#101: *{number} x")
-    made = scene.snapshot()
-    route = replace(made.routes[0].route, upstream="pool", **(more or {}))
-    return reasons(replace(made, routes=(replace(made.routes[0], route=route, endpoints=("e0", "e1")),)))
+    shown = scene.snapshot()
+    route = replace(shown.routes[0].route, upstream="pool", **(more or {}))
+    return reasons(replace(shown, routes=(replace(shown.routes[0], route=route, endpoints=("e0", "e1")),)))
 
 
 def test_a_server_that_nginx_passed_over_ended_no_request() -> None:
     assert grouped((7, 8001), (8, 8001)) == []
     assert grouped((7, 8001), (7, 8000)) == [""], "both were tried"
     assert grouped((7, 8001), more={"one_try": "proxy_next_upstream off"}) == [""]
+
+
+def test_a_request_that_failed_at_several_servers_is_over_once_one_of_them_has_started() -> None:
+    """While the application started, nginx tried its dead neighbour too: that line was the request's last."""
+    lines = ((7, 8000), (7, 8001))
+    assert grouped(*lines, started=30.0) == ["backend.service started at 07:59:30 UTC"]
+    assert grouped(*lines) == [""], "it runs since long before"
+    assert grouped((7, 8001), more={"one_try": "proxy_next_upstream off"}, started=30.0) == [""], "only the dead one was tried"
 
 
 def test_a_page_that_nginx_answers_itself_now_is_over() -> None:

@@ -115,6 +115,31 @@ def test_a_connection_that_was_kept_explains_it_unless_the_server_logged_its_ans
     assert roots(diagnose(told.snapshot())) == [CAUSE]
 
 
+CUT = "upstream prematurely closed connection"
+
+
+def cut(count: int = 1, *, started_at: float = NOW - 3600, ago: float = 40.0, **about: Any) -> Scene:
+    """Answers that ended early, of a page that is well when we ask for it."""
+    scene = Scene().with_service(service(**about), listener(8000, 200), started_at=started_at).answers(GOOD)
+    return scene.logs(CUT, None, "reading upstream", ago=ago, count=count, path="/report")
+
+
+def test_hit_answers_that_end_early_though_no_process_ended() -> None:
+    diagnosis = diagnose(cut(2, log=log_lines("WARNING: the stream was closed")).snapshot())
+    assert (roots(diagnosis), diagnosis.verdict) == ([CAUSE], "degraded")
+    first = finding_of(diagnosis, CAUSE)
+    assert (first.variant, first.confidence, first.service) == ("answer-cut-off", "likely", "backend.service")
+    assert "in the middle of 2 answers to /" in first.summary and "the stream was closed" in first.repairs[0].manual
+
+
+@pytest.mark.parametrize("scene", [
+    cut(started_at=NOW - 20),                                                                # it is another process now
+    cut(gateway="haproxy", is_app_server=False, runtime=""), cut(ago=7200.0),
+])
+def test_miss_an_answer_that_ended_with_its_process(scene: Scene) -> None:
+    assert CAUSE not in roots(diagnose(scene.snapshot()))
+
+
 @pytest.mark.parametrize("scene", [
     healthy_scene(), wrong_port_scene(),
     hung_up(gateway="haproxy", is_app_server=False, runtime=""),                             # it only forwards

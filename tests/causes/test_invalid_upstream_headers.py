@@ -6,12 +6,14 @@ import pytest
 
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Diagnosis, RuledOut, Undetermined
-from fixer.model.facts import Unknown
+from fixer.model.facts import Known, Unknown
+from fixer.model.snapshot import ProbeResult
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,
     NOW,
     Scene,
+    at_level,
     causes_of,
     finding_of,
     healthy_scene,
@@ -77,10 +79,44 @@ def test_of_a_page_that_was_not_asked_no_cause_is_proven() -> None:
 
 @pytest.mark.parametrize("scene", [
     told("upstream sent too big header"), told("upstream sent no valid HTTP/1.0 header"), healthy_scene(),
-    told(BOTH, kind="fastcgi_pass"),
     told(BOTH).refused(),           # nobody is there now: those were answers of before
 ])
 def test_miss(scene: Scene) -> None:
+    assert isinstance(verdict_of(of(scene), CAUSE), RuledOut)
+
+
+@pytest.mark.parametrize(("message", "kind", "protocol"), [
+    (BOTH, "fastcgi_pass", "FastCGI"), ("upstream sent invalid status \"abc\"", "uwsgi_pass", "uwsgi"),
+    ("upstream sent unexpected FastCGI request id low byte: 3", "fastcgi_pass", "FastCGI"),
+    ("upstream violated stream flow control, received 9 data frame with window 1", "grpc_pass", "HTTP/2 (gRPC)"),
+])
+def test_hit_an_answer_that_breaks_the_rules_of_another_protocol(message: str, kind: str, protocol: str) -> None:
+    diagnosis = of(told(message, kind=kind))
+    assert roots(diagnosis) == [CAUSE]
+    first = finding_of(diagnosis, CAUSE)
+    assert (first.variant, first.confidence, first.repairs[0].risk) == ("answer-breaks-protocol", "likely", "manual")
+    assert f"breaks the rules of {protocol}" in first.summary and message[:80] in first.repairs[0].manual
+
+
+def test_hit_what_answers_is_no_http() -> None:
+    scene = told("upstream sent no valid HTTP/1.0 header")
+    scene.endpoint(http=Known(ProbeResult(None, "not-http", None, "response", 3.0, first_bytes="220 shop ESMTP")))
+    first = finding_of(of(scene), CAUSE)
+    assert first.variant == "answer-breaks-protocol" and "220 shop ESMTP" in first.evidence[-1].text
+
+
+def tolerated() -> Scene:
+    """nginx ignored one of two headers, and the page fails for another reason."""
+    scene = told('upstream sent duplicate header line: "Date: a", previous value: "Date: b", ignored')
+    scene.events = [at_level(event, "warn") for event in scene.events]
+    return scene
+
+
+@pytest.mark.parametrize("scene", [
+    told("upstream sent invalid FastCGI record type: 7", kind="fastcgi_pass", ok=True),         # one visitor's
+    tolerated(),
+])
+def test_miss_an_answer_that_nginx_took(scene: Scene) -> None:
     assert isinstance(verdict_of(of(scene), CAUSE), RuledOut)
 
 

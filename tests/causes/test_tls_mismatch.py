@@ -112,6 +112,28 @@ def test_miss_no_file_is_missing_now(scene: Scene) -> None:
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
 
 
+# A handshake that one end refuses, with a reason.
+REFUSED_LINE = "SSL_do_handshake() failed (SSL: error:0A000410:SSL routines::ssl/tls alert handshake failure:SSL alert number 40)"
+WEAK = "SSL_do_handshake() failed (SSL: error:0A00018A:SSL routines::dh key too small)"
+
+
+@pytest.mark.parametrize(("message", "reason", "step"), [
+    (REFUSED_LINE, "ssl/tls alert handshake failure", "compare proxy_ssl_ciphers"), (WEAK, "dh key too small", "that OpenSSL of today takes"),
+])
+def test_hit_one_end_refuses_and_says_why(message: str, reason: str, step: str) -> None:
+    diagnosis = diagnose(told(message).snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    first = finding_of(diagnosis, CAUSE)
+    assert (first.variant, first.confidence) == ("tls-handshake-refused", "likely")
+    assert first.summary.endswith(f": {reason}") and step in first.repairs[0].manual
+
+
+def test_miss_a_refused_handshake_of_plain_http_or_of_one_visitor() -> None:
+    plain = told(REFUSED_LINE).endpoint(other_scheme_probe=Known(probe(200)))
+    for scene in (plain, told(REFUSED_LINE, path="/login"), told(REFUSED_LINE).answers(probe(200))):
+        assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
+
+
 # A backend that ends every handshake, or answers none.
 PEER = "peer closed connection in SSL handshake"
 LATE = "upstream timed out (110: Connection timed out)"

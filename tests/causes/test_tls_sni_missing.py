@@ -99,7 +99,6 @@ def test_where_no_name_is_answered_a_person_gives_it() -> None:
 
 
 def test_without_the_answers_of_both_kinds_it_is_likely() -> None:
-    assert found(scene(MUTE, ((NAME, GOOD),))).confidence == "likely"
     assert found(scene(path="/login")).confidence == "likely"
 
 
@@ -118,6 +117,7 @@ def test_locations_of_one_file_are_one_edit() -> None:
 
 @pytest.mark.parametrize("made", [
     scene().answers(GOOD), scene(scheme="http"), scene(MUTE, (("", GOOD),)),
+    scene(MUTE, ((NAME, GOOD),)),                                       # nobody tried it without one
     scene(names=((NAME, REFUSED), ("", GOOD))),                         # it needs none
     scene(MUTE, ((NAME, REFUSED), ("", REFUSED))),                      # no name changes it
     scene(tls=BackendTls(sends_name=True, name=NAME)), scene(host=NAME, tls=BackendTls(sends_name=True)),

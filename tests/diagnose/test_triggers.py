@@ -63,8 +63,8 @@ def test_a_healthy_host_triggers_nothing() -> None:
 
 def test_an_address_that_fails_triggers_all_that_look_at_addresses() -> None:
     assert untriggered(silent_scene()) == {
-        "backlog-full", "header-too-big", "invalid-upstream-headers", "keepalive-race", "localhost-ipv6",
-        "tls-mismatch", "tls-sni-missing", "tls-verify-failed", "worker-connections-exhausted"}
+        "backlog-full", "ephemeral-ports-exhausted", "header-too-big", "invalid-upstream-headers", "keepalive-race",
+        "localhost-ipv6", "nginx-own-failure", "tls-mismatch", "tls-sni-missing", "tls-verify-failed", "worker-connections-exhausted"}
 
 
 def test_a_line_triggers_those_that_look_at_its_kind() -> None:

@@ -28,7 +28,7 @@ ERRNOS = {
 # What stands in place of nginx's format directives; first what a message needs, then what all may have.
 WORDS = {
     '%s in upstream "%V"': 'invalid port in upstream "shop:80x"',
-    "%V could not be resolved (%i: %s)": "shop.internal could not be resolved (3: Host not found)",
+    "%V could not be resolved (%i: %s)": "shop could not be resolved (3: Host not found)",
     'cannot load certificate "%s": %s': 'cannot load certificate "/etc/nginx/tls/ours.pem": BIO_new_file() failed',
     'cannot load certificate key "%s": %s': 'cannot load certificate key "/etc/nginx/tls/ours.key": BIO_new_file() failed',
     "DNS error (%ui: %s), query id:%ui": "DNS error (2: Server failure), query id:7",
@@ -38,6 +38,7 @@ WORDS = {
     "could not allocate new session%s": "could not allocate new session in SSL session shared cache \"shop\"",
     "%V_buffer_size %uz is not enough for cache key, it should be increased to at least %uz":
         "proxy_buffer_size 4096 is not enough for cache key, it should be increased to at least 8192",
+    'cache "%V" not found': 'cache "pages" not found',
     "bind(%V) failed": "bind(192.0.2.9) failed",
     "upstream SSL certificate verify error: (%l:%s)": "upstream SSL certificate verify error: (10:certificate has expired)",
     'SSL_set_tlsext_host_name("%s") failed': 'SSL_set_tlsext_host_name("shop.internal") failed',
@@ -86,7 +87,7 @@ class Line:
     @property
     def text(self) -> str:
         """The message as nginx writes it, up to the phase."""
-        errno = f" ({self.errno}: {ERRNOS[self.errno]})" if self.errno else ""
+        errno = f" ({self.errno}: {ERRNOS[self.errno]})" if self.errno else ""      # behind all of nginx's own words
         return f"{self.said}{errno}{f' while {self.phase}' if self.phase else ''}"
 
 
@@ -96,7 +97,8 @@ def rows(when: str) -> list[Row]:
     for line in DATA.read_text(encoding="utf-8").splitlines()[1:]:
         told, levels, errno, files, words = line.split("\t")
         if told == when:
-            found.append(Row(told, levels.split(",")[-1], errno == "errno", tuple(files.split(",")), words))
+            level = next((one for one in levels.split(",") if one not in ("debug", "emerg")), "emerg")
+            found.append(Row(told, level, errno == "errno", tuple(files.split(",")), words))
     return found
 
 
@@ -125,7 +127,8 @@ _RULES: tuple[tuple[str, tuple[int, ...], tuple[str, ...]], ...] = (
     ("send() returned zero", (0,), (SEND,)),
     ("send() incomplete", (0,), (RESOLVE,)),
     ("buffer overflow", (0,), (RESOLVE,)),
-    ("sendto()", (0, 111), (STREAM,)),
+    ("sendto() failed", (111,), (STREAM,)),
+    ("sendto() incomplete", (0,), (STREAM,)),
     ("sendfile() reported", (0,), (SEND,)),
     ("SSL_sendfile() not", (0,), (SEND,)),
     ("SSL_sendfile() reported", (0,), (SEND,)),

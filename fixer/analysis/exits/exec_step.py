@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import posixpath
+
 from fixer.analysis.evidence import find_node
 from fixer.analysis.run_log import event_of, lines_of, message_of
 from fixer.formats.exec_status import OTHER_STEPS, SPAWN_FAILED, STEPS, child_spawn_error, spawn_error
+from fixer.formats.start_files import app_file
 from fixer.lazy.dataclass import dataclass
 from fixer.managers import manager_of
 from fixer.model.diagnosis import Confidence, Repair
@@ -14,6 +17,7 @@ from fixer.model.snapshot import CommandArgument, LogLine, Program, Service, Sna
 
 CAUSE_ID = "unit-misconfigured"
 
+_SCRIPTS = (".js", ".mjs", ".cjs")
 _TAIL_LINES = 80       # last lines that are read: a start limit leaves a dozen for each try
 
 
@@ -68,6 +72,15 @@ def has_failed_before_start(service: Service) -> bool:
 def working_directory_of(service: Service) -> str:
     """Return the configured working directory, empty if there is none."""
     return service.start_folder
+
+
+def program_text(service: Service | None) -> str:
+    """Return the application's file as its command names it, in brackets; empty if that is unknown."""
+    if service is None or service.container is not None:
+        return ""
+    script = next((word for word in service.argv[1:] if word.endswith(_SCRIPTS)), "")
+    name, folder = app_file(service.argv) or script, working_directory_of(service)
+    return f" ({posixpath.join(folder, name)})" if name and folder else ""
 
 
 def stat_of(snapshot: Snapshot, node: str, path: str) -> FileStat | None:

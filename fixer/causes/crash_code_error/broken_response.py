@@ -103,5 +103,5 @@ def _found(
             state_evidence(service), config_evidence(case.snapshot, nginx, endpoint),
         ),
         repairs=(Repair("mend-code", "manual", "correct the code that raises the error", (), manual=manual),),
-        effects=(),
+        effects=("looks-killed",),
     )

@@ -10,13 +10,15 @@ By hand
 
 What it is
   Some values are known only when a request comes: a variable in proxy_pass or proxy_cache, a source address, where a
-  rewrite leads. nginx -t accepts them all, and each request of that location fails.
+  rewrite leads. nginx -t accepts them all, and each request of that location fails. Or the request becomes one that the
+  backend's protocol cannot hold: parameters of more than 64 KiB, a name for TLS that is none.
 
 Why nginx says 500
   It cannot even begin to ask the backend: `invalid URL prefix in "127.0.0.1:8000"`, `bind(192.0.2.9) failed (99: Cannot
-  assign requested address)`, `rewrite or internal redirection cycle`, `cache "pages" not found`. A pass that leads to
-  nginx itself goes round until the connections of the worker are used up (`worker_connections are not enough`): 502, or
-  400 when the headers have grown too long on the way.
+  assign requested address)`, `rewrite or internal redirection cycle`, `cache "pages" not found`,
+  `uwsgi request is too big: 70000`, `thread pool "disk" not found`. A pass that leads to nginx
+  itself goes round until the connections of the worker are used up (`worker_connections are not enough`): 502, or 400
+  when the headers have grown too long on the way.
 
 How it is told apart
   nginx says so itself, and the line of its configuration is shown; the address of proxy_bind is missing on the machine
@@ -36,6 +38,7 @@ Variants
   proxy-bind-unavailable       proxy_bind names an address that the machine does not have
   rewrite-cycle                a rewrite, try_files or error_page leads back to where it stands
   cache-zone-variable-missing  a variable of proxy_cache names no cache
+  request-impossible           nginx's request to the backend cannot be made as the configuration says
   proxy-loop                   the pass leads to the nginx that it stands in
 """
 
@@ -62,7 +65,7 @@ CAUSE = Cause(
     title="nginx's configuration hands requests to what cannot be used",
     family="beyond the guide",
     variants=("proxy-pass-invalid-url", "proxy-bind-unavailable", "rewrite-cycle", "cache-zone-variable-missing",
-              "proxy-loop"),
+              "request-impossible", "proxy-loop"),
     verdict=judge,
     page=__doc__,
 )

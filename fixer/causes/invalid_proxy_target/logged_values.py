@@ -29,7 +29,7 @@ from fixer.repairs.file_edits import (
 )
 
 KINDS: frozenset[ErrorKind] = frozenset({
-    "invalid-target", "proxy-bind-failed", "redirection-cycle", "cache-missing"})
+    "invalid-target", "proxy-bind-failed", "redirection-cycle", "cache-missing", "request-impossible"})
 CAUSE_ID = "invalid-proxy-target"
 _MOST_SHOWN = 3
 _STAYS = frozenset({"break", "redirect", "permanent"})     # flags of a rewrite that start no new search
@@ -70,14 +70,18 @@ def logged_finding(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple
 def _by_hand(case: Case, nginx: Nginx, fault: _Fault) -> Repair:
     shown = [f"`{d.text}` at {file_line_text(case.snapshot, nginx.node, d.path, d.line)}"
              for d in fault.directives[:_MOST_SHOWN]]
-    return Repair(_REPAIR, "manual", f"correct {fault.directives[0].words[0]}", (),
-                  manual=f"correct {' or '.join(shown)}: {fault.instead}. Then run nginx -t and reload nginx")
+    where = " or ".join(shown) or "the directives of this location"
+    name = fault.directives[0].words[0] if fault.directives else "the location"
+    return Repair(_REPAIR, "manual", f"correct {name}", (),
+                  manual=f"correct {where}: {fault.instead}. Then run nginx -t and reload nginx")
 
 
 def _fault(case: Case, nginx: Nginx, route: Route, event: ErrorEvent) -> _Fault | None:
     if event.kind == "proxy-bind-failed":
         return _bind(case, nginx, route)
     near = tuple(directives_for(case.snapshot, nginx, route))
+    if event.kind == "request-impossible":
+        return _impossible(event, near)
     if event.kind == "redirection-cycle":
         return _cycle(near)
     return _cache(case, nginx, near) if event.kind == "cache-missing" else _target(case, nginx, route, near)
@@ -88,6 +92,10 @@ def _bind(case: Case, nginx: Nginx, route: Route) -> _Fault | None:
     name = f"{route.kind.removesuffix('_pass')}_bind"
     found = next((d for d in directives_for(case.snapshot, nginx, route) if d.words[0] == name), None)
     node = find_node(case.snapshot, nginx.node)
+    if found is not None and "transparent" in found.words[2:]:
+        return _Fault("proxy-bind-unavailable", f"nginx's workers may not do what `{found.text}` demands", (found,), (
+            "a foreign source address needs the right CAP_NET_RAW in the workers, and routes that lead answers back: "
+            "take `transparent` out, or give them both"))
     if found is None or len(found.words) < 2 or "$" in found.words[1] or node is None:
         return None
     address = _host_of(found.words[1])
@@ -103,6 +111,35 @@ def _host_of(text: str) -> str:
     if text.startswith("["):
         return text[1:].partition("]")[0]
     return text if text.count(":") > 1 else text.partition(":")[0]
+
+
+# nginx's words about a request that it cannot make, the directives that bring that about, and what to write instead.
+_IMPOSSIBLE: tuple[tuple[str, tuple[str, ...], str], ...] = (
+    ("thread pool", ("aio", "thread_pool"),
+     "let the variable name a pool that thread_pool defines, or write `aio threads`"),
+    ("requires SSL support", ("_pass",),
+     "this nginx was built without TLS: use the plain protocol, or another build"),
+    ("request is too", ("uwsgi_param", "large_client_header_buffers", "uwsgi_pass_request_headers"),
+     "uwsgi takes 64 KiB of parameters and headers: pass fewer, or limit what visitors may send"),
+    ("record is too big", ("fastcgi_param", "large_client_header_buffers"),
+     "FastCGI takes 64 KiB in one record: pass fewer parameters, or shorter ones"),
+    ("memcached_key", ("memcached_pass", "set"), "set $memcached_key before the pass"),
+    ("zero length URI", ("_pass", "rewrite", "set"),
+     "the URI behind the address is empty: let its variable hold a path"),
+    ("upgrade in subrequest", ("auth_request", "mirror", "_pass"),
+     "the backend switched the protocol of a request that visitors do not see: ask a plain page there"),
+    ("SSL_set_tlsext_host_name", ("_ssl_name", "_ssl_server_name"),
+     "the name for the handshake is no name of a host: shorten or correct what its variable holds"),
+)
+
+
+def _impossible(event: ErrorEvent, near: tuple[PlacedDirective, ...]) -> _Fault | None:
+    """Find what makes a request impossible, by nginx's own words: the nearest directives of that kind."""
+    row = next((row for row in _IMPOSSIBLE if row[0] in event.message), None)
+    if row is None:
+        return None
+    found = tuple(placed for end in row[1] for placed in near if placed.words[0].endswith(end))
+    return _Fault("request-impossible", f"nginx cannot make its request ({event.message[:120]})", found, row[2])
 
 
 def _cycle(near: tuple[PlacedDirective, ...]) -> _Fault | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fixer.formats.numbers import is_number
 from fixer.lazy.regex import regex
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.query import ReadFile
@@ -25,6 +26,19 @@ def _is_complete(flags: str) -> bool:
         return bool(int(flags, 16) & _COMPLETE)
     except ValueError:
         return True
+
+
+LOCAL_PORTS = ReadFile("/proc/sys/net/ipv4/ip_local_port_range", 64)
+
+
+def local_ports_of(view: View) -> Fact[tuple[int, int]]:
+    """Return the first and the last port that the node takes for its own connections; Unknown if not asked."""
+    if not view.was_asked(LOCAL_PORTS.path):
+        return Unknown("not asked")
+    words = (view.data(LOCAL_PORTS.path) or b"").decode("ascii", "replace").split()
+    if len(words) != 2 or not all(map(is_number, words)):
+        return Unknown("the range of local ports could not be read")
+    return Known((int(words[0]), int(words[1])))
 
 
 FIB = ReadFile("/proc/net/fib_trie", 1 << 18)

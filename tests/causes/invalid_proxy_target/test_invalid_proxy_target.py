@@ -11,6 +11,7 @@ from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from tests.causes.invalid_proxy_target.invalid_target_builders import (
     CAUSE,
+    CONNECT,
     PAGE,
     URL,
     diagnosed,
@@ -53,6 +54,24 @@ def test_miss_visitors_whose_page_is_not_the_one_that_we_ask_for() -> None:
     before, argument = "set $target 127.0.0.1:8000;", "$target"
     assert isinstance(verdict_of(diagnosed(refusing(URL, before, argument=argument, page=GOOD)), CAUSE), RuledOut)
     assert found(refusing(URL, before, argument=argument, page=GOOD, count=3)).confidence == "likely"
+
+
+@pytest.mark.parametrize(("message", "before", "named"), [
+    ('thread pool "disk" not found', "aio threads=$pool;", "aio threads=$pool"),
+    ("uwsgi request is too big: 70000", "uwsgi_param BIG $http_x_big;", "uwsgi_param BIG $http_x_big"),
+    ("connection upgrade in subrequest", "auth_request /asked;", "auth_request /asked"),
+    ('SSL_set_tlsext_host_name("a..b") failed', "proxy_ssl_name $name;", "proxy_ssl_name $name"),
+])
+def test_hit_a_request_that_cannot_be_made(message: str, before: str, named: str) -> None:
+    first = found(refusing(message, before))
+    assert (first.variant, first.confidence, first.repairs[0].risk) == ("request-impossible", "certain", "manual")
+    assert message[:60] in first.summary and f"`{named};` at {SITE}:4" in first.repairs[0].manual
+
+
+def test_a_foreign_source_address_needs_a_right() -> None:
+    first = found(refusing("setsockopt(IP_TRANSPARENT) failed (1: Operation not permitted)", "proxy_bind $remote_addr transparent;",
+                           errno=1, phase=CONNECT))
+    assert first.variant == "proxy-bind-unavailable" and "CAP_NET_RAW" in first.repairs[0].manual
 
 
 def test_miss() -> None:
