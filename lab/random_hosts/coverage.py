@@ -8,17 +8,20 @@ from functools import cache
 from itertools import combinations
 
 from lab.random_hosts.host_spec import Constraint, HostSpec, Part, together
-from lab.random_hosts.part_files import KIND, all_parts, parts_of_kind
+from lab.random_hosts.part_files import KIND, all_faults, all_parts, parts_of_kind
 
 Pair = tuple[tuple[str, str], tuple[str, str]]
+_SHOWN = 20     # missing pairs
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Pairs that the hosts hold, and those that could exist: no constraint between the two forbids them."""
+    """Pairs that the hosts hold, and those that could exist: no constraint between the two forbids them. `undrawn` are
+    the faults that no host has."""
 
     seen: frozenset[Pair]
     possible: frozenset[Pair]
+    undrawn: tuple[str, ...] = ()
 
     @property
     def missing(self) -> tuple[Pair, ...]:
@@ -27,13 +30,19 @@ class Coverage:
 
     @property
     def text(self) -> str:
-        """Return the coverage in all, and for each axis the pairs that are missing."""
+        """Return the coverage in all and for each axis, the first missing pairs, and the faults that no host has."""
         lines = [f"pairs of choices covered: {len(self.seen & self.possible)} of {len(self.possible)}"]
         axes = sorted({axis for pair in self.possible for axis, _ in pair})
         for axis in axes:
             own = [pair for pair in self.possible if axis in (pair[0][0], pair[1][0])]
             held = sum(pair in self.seen for pair in own)
             lines.append(f"  {axis:<12}{held:>5} of {len(own)}")
+        for number, ((axis, name), (other_axis, other)) in enumerate(self.missing[:_SHOWN]):
+            lines.append(f"{'missing:' if not number else '':<10}{axis}={name} with {other_axis}={other}")
+        if len(self.missing) > _SHOWN:
+            lines.append(f"{'':<10}and {len(self.missing) - _SHOWN} more")
+        if self.undrawn:
+            lines.append(f"faults that no host has: {', '.join(self.undrawn)}")
         return "\n".join(lines)
 
 
@@ -44,8 +53,10 @@ def pairs_of(choices: Mapping[str, str]) -> frozenset[Pair]:
 
 def coverage(hosts: Iterable[HostSpec]) -> Coverage:
     """Return the coverage of the axes by the hosts."""
-    seen = frozenset[Pair]().union(*(pairs_of(_axes_of(host)) for host in hosts))
-    return Coverage(seen, possible_pairs())
+    drawn = tuple(hosts)
+    seen = frozenset[Pair]().union(*(pairs_of(_axes_of(host)) for host in drawn))
+    held = {fault.name for host in drawn for fault in host.faults}
+    return Coverage(seen, possible_pairs(), tuple(one.name for one in all_faults() if one.name not in held))
 
 
 def _axes_of(host: HostSpec) -> Mapping[str, str]:

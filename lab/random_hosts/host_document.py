@@ -10,7 +10,7 @@ from typing import Any
 from lab.errors import LabError, UsageError
 from lab.random_hosts.draw_host import do_go_together
 from lab.random_hosts.host_spec import HostSpec, composed_values
-from lab.random_hosts.part_files import all_parts, base_part, digest_of_parts, fault_named, part_named
+from lab.random_hosts.part_files import KIND, all_parts, base_part, digest_of_parts, fault_named, part_named, plain_part
 from lab.random_hosts.truth import Truth
 
 _NO_TRUTH = Truth()
@@ -46,9 +46,12 @@ def read_host(path: Path) -> HostSpec:
 
 
 def host_of(document: Mapping[str, Any], path: Path) -> HostSpec:
-    """Return the host of a document that was read from a path; raise LabError, KeyError or TypeError if it is none."""
+    """Return the host of a document that was read from a path; raise LabError, KeyError or TypeError if it is none.
+    An axis that came later than the document has its plain part."""
     choices, drawn = document["choices"], {str(key): str(value) for key, value in document["drawn"].items()}
-    parts = (base_part(), *(part_named(axis, choices[axis]) for axis in all_parts()))
+    kind = part_named(KIND, choices[KIND])
+    parts = (base_part(), *(part_named(axis, choices[axis]) if axis in choices else plain_part(axis, kind)
+                            for axis in all_parts()))
     faults = tuple(fault_named(one["name"]) for one in document["faults"])
     spec = HostSpec(int(document["seed"]), parts, faults, composed_values(parts, drawn), drawn, str(path))
     if not do_go_together(spec):

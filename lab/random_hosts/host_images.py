@@ -13,7 +13,7 @@ from pathlib import Path
 from lab.errors import LabError
 from lab.paths import compose_root
 from lab.random_hosts.host_container import LABEL
-from lab.random_hosts.host_spec import HostSpec
+from lab.random_hosts.host_spec import HostSpec, together
 from lab.random_hosts.part_files import all_parts
 from lab.stack import docker_engine, images
 from lab.stack.docker_command import require_docker
@@ -33,9 +33,20 @@ class HostImage:
     arguments: Mapping[str, str]
 
 
-def images_on(base: str) -> tuple[HostImage, ...]:
-    """Return the images on a base, each built on the one before. Debian 13's first is built on the lab's machine."""
-    below, steps = (images.tags()["machine"], _ON_MACHINE) if base == images.BASE_IMAGE else (base, _ON_BASE)
+@dataclass(frozen=True, slots=True)
+class Foundation:
+    """What all images of a host are built on: a Debian, and the version of nginx if it is not that Debian's own."""
+
+    base: str
+    nginx: str = ""
+
+
+def images_on(foundation: Foundation) -> tuple[HostImage, ...]:
+    """Return the images on a foundation, each built on the one before. Debian 13's first is built on the lab's
+    machine."""
+    base = foundation.base
+    below, steps = (images.tags(foundation.nginx)["machine"], _ON_MACHINE) if base == images.BASE_IMAGE else (
+        base, _ON_BASE)
     found = []
     for folder, argument in steps:
         own = images.folder_digest(compose_root() / "images" / folder)
@@ -56,46 +67,60 @@ def app_image_of(spec: HostSpec) -> str:
     return _tag_on(spec, APP) if "own-image" in spec.offers else image_of(spec)
 
 
+def foundation_of(spec: HostSpec) -> Foundation:
+    """Return what the images of a host are built on."""
+    return Foundation(spec.values["base_image"], spec.values["nginx_version"])
+
+
 def _tag_on(spec: HostSpec, folder: str) -> str:
-    return next(one.tag for one in images_on(spec.values["base_image"]) if one.folder == folder)
+    return next(one.tag for one in images_on(foundation_of(spec)) if one.folder == folder)
 
 
 def all_tags() -> tuple[str, ...]:
     """Return the tags of all images that a host may be made of."""
-    return tuple(one.tag for base in _bases() for one in images_on(base) if one.folder in IMAGES)
+    return tuple(_foundations_of_tags())
 
 
-def _bases() -> tuple[str, ...]:
-    return tuple(part.values["base_image"] for part in all_parts()["distribution"])
+def _foundations_of_tags() -> Mapping[str, Foundation]:
+    return {one.tag: foundation for foundation in _foundations() for one in images_on(foundation)
+            if one.folder in IMAGES}
+
+
+def _foundations() -> tuple[Foundation, ...]:
+    """Return each pair of a Debian and a version of nginx that go together."""
+    parts = all_parts()
+    return tuple(Foundation(base.values["base_image"], nginx.values["nginx_version"]) for base in parts["distribution"]
+                 for nginx in parts["nginx"] if together((base.constraint, nginx.constraint)).holds)
 
 
 def ensure_images(say: images.ProgressCallback, hosts: Iterable[HostSpec]) -> None:
     """Build the images that the hosts need and that are missing."""
     wanted = [(image, host) for host in hosts for image in (image_of(host), app_image_of(host))]
-    _ensure(say, {image: host.values["base_image"] for image, host in wanted})
+    _ensure(say, {image: foundation_of(host) for image, host in wanted})
 
 
-def _ensure(say: images.ProgressCallback, wanted: Mapping[str, str]) -> None:
-    """Build the images with these tags, each on its base, if they are missing."""
+def _ensure(say: images.ProgressCallback, wanted: Mapping[str, Foundation]) -> None:
+    """Build the images with these tags, each on its foundation, if they are missing."""
     there = docker_engine.image_names()
-    for tag, base in wanted.items():
+    for tag, foundation in wanted.items():
         if tag not in there:
-            _ensure_base(say, base)
-            _build_until(say, tag, base)
+            _ensure_foundation(say, foundation)
+            _build_until(say, tag, foundation)
 
 
-def _ensure_base(say: images.ProgressCallback, base: str) -> None:
-    if base == images.BASE_IMAGE:
-        images.ensure(say, ["machine"])
-    elif base not in docker_engine.image_names():
-        images.make_base(say, base)
+def _ensure_foundation(say: images.ProgressCallback, foundation: Foundation) -> None:
+    if foundation.base == images.BASE_IMAGE:
+        images.ensure(say, ["machine"], foundation.nginx)
+    elif foundation.base not in docker_engine.image_names():
+        images.make_base(say, foundation.base)
 
 
-def _build_until(say: images.ProgressCallback, tag: str, base: str) -> None:
-    there = docker_engine.image_names()
-    for image in images_on(base):
+def _build_until(say: images.ProgressCallback, tag: str, foundation: Foundation) -> None:
+    there, base = docker_engine.image_names(), foundation.base
+    newer = f" with nginx {foundation.nginx}" if foundation.nginx else ""
+    for image in images_on(foundation):
         if image.tag not in there:
-            say(f"image {image.folder} on {base}: building")
+            say(f"image {image.folder} on {base}{newer}: building")
             with tempfile.TemporaryDirectory(prefix="image-") as place:
                 context = context_on(compose_root() / "images" / image.folder, base, Path(place))
                 docker_engine.build_image(context, image.tag, {LABEL: "image"}, image.arguments)
@@ -118,8 +143,7 @@ def main() -> int:
     """Run `python -m lab.random_hosts.host_images`: build all that is missing, one line per step."""
     try:
         require_docker()
-        _ensure(lambda line: print(line, flush=True),  # noqa: T201  a command of its own
-                {one.tag: base for base in _bases() for one in images_on(base) if one.folder in IMAGES})
+        _ensure(lambda line: print(line, flush=True), _foundations_of_tags())  # noqa: T201  a command of its own
     except LabError as error:
         print("\n".join(filter(None, [error.message, error.hint])), file=sys.stderr)  # noqa: T201
         return error.exit_code

@@ -22,7 +22,8 @@ QUICK = 4.0     # seconds that a quick look waits for a page
 WELL_SECONDS = 60.0    # on a busy machine
 FAIL_SECONDS = 40.0
 _LOGGED = re.compile(r"\S+ \S+ \[(?:error|crit|emerg|alert)\] \d+#\d+: (?:\*\d+ )?(?P<what>.*)")
-_UPSTREAM = re.compile(r', upstream: "(?P<address>[^"]{0,300})"')
+# without the scheme, which repeats nginx's own files: if it matters, the message tells of the handshake
+_UPSTREAM = re.compile(r', upstream: "(?:[a-z]{1,8}://)?(?P<address>[^"]{0,300})"')
 _CONTAINER = re.compile(r"\b(?:10|172|192)(?:\.\d{1,3}){3}\b")      # Docker gave it, and may give another
 _PAGE = re.compile(r"/(?:login|health|api/\w{1,60})(?:\?[^\s?]{0,100})?\Z")
 

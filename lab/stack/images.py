@@ -27,9 +27,12 @@ SUITE_WITH_NGINX = {"1.30": "forky"}     # the Debian whose packages bring it
 ProgressCallback = Callable[[str], None]
 
 
-def tags() -> dict[str, str]:
-    """Return the tag of each image of a stack: its name, and a digest of its context and of what it is built on."""
-    return {name: tag for name, tag in _all_tags().items() if name in IMAGE_NAMES}
+def tags(nginx: str = "") -> dict[str, str]:
+    """Return the tag of each image of a stack: its name, and a digest of its context and of what it is built on.
+    `nginx` is a version of SUITE_WITH_NGINX that the images have in place of Debian's own."""
+    found = _all_tags()
+    newer = _newer_tags(found, nginx) if nginx else {}
+    return {name: tag for name, tag in {**found, **newer}.items() if name in IMAGE_NAMES}
 
 
 def _all_tags() -> dict[str, str]:

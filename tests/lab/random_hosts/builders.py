@@ -11,7 +11,7 @@ from lab.random_hosts.figures import HostResult
 from lab.random_hosts.host_spec import Fault, HostSpec
 from lab.random_hosts.judge import Observed, judge
 
-SEEDS = 2000
+SEEDS = 3000
 
 
 def fault(name: str, *causes: str, outcomes: Sequence[str] = ("repaired",)) -> Fault:

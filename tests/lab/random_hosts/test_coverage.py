@@ -24,3 +24,11 @@ def test_every_drawn_pair_is_possible_and_many_hosts_cover_all() -> None:
     assert not many.missing
     assert 0 < len(few.seen) < len(many.seen)
     assert few.text.startswith(f"pairs of choices covered: {len(few.seen)} of {len(few.possible)}")
+
+
+def test_what_no_host_holds_is_named() -> None:
+    few, many = coverage([draw_host(1, ["nginx-stopped"])]), coverage(drawn_hosts())
+    axis, name = few.missing[0][0]
+    assert f"missing:  {axis}={name} with " in few.text and f"and {len(few.missing) - 20} more" in few.text
+    assert "hand-started-ended" in few.text and "nginx-stopped" not in few.text
+    assert "missing:" not in many.text and "no host has" not in many.text

@@ -21,6 +21,14 @@ def test_a_written_host_is_read_as_it_was(tmp_path: Path) -> None:
     assert read_host(path).command == f"lab bench --random 1 --spec {path}"
 
 
+def test_an_axis_that_came_later_has_its_plain_part(tmp_path: Path) -> None:
+    path = tmp_path / "host.json"
+    write_host(path, next(one for one in drawn_hosts() if one.choices["nginx"] == "packaged"))
+    document = json.loads(path.read_text())
+    path.write_text(json.dumps({**document, "choices": {k: v for k, v in document["choices"].items() if k != "nginx"}}))
+    assert read_host(path).choices["nginx"] == "packaged"
+
+
 @pytest.mark.parametrize(("change", "problem"), [
     ({"choices": {}}, "no host.json"), ({"seed": "x"}, "no host.json"), ({"faults": [{"name": "lost"}]}, "no fault is called"),
     ({"drawn": {}}, "no part gives a value"),

@@ -18,13 +18,23 @@ LINE = ('2026/11/29 04:40:00 [error] 95#95: *{n} connect() failed (111: Connecti
 def test_the_same_failure_of_two_pages_is_one() -> None:
     text = "\n".join(LINE.format(n=n, page=page) for n, page in enumerate(("/login", "/health", "/api/whoami", "/api/report?nonce=7")))
     assert logged_failures(text) == {
-        "connect() failed (111: Connection refused) while connecting to upstream http://127.0.0.1:8499"}
+        "connect() failed (111: Connection refused) while connecting to upstream 127.0.0.1:8499"}
 
 
 def test_the_address_that_docker_gave_a_container_is_left_out() -> None:
     """The next start gives another: the failure is the same."""
     one, two = (LINE.format(n=1, page="/login").replace("127.0.0.1", address) for address in ("172.18.0.3", "172.18.0.5"))
     assert logged_failures(one) == logged_failures(two)
+
+
+@pytest.mark.parametrize("place", ["127.0.0.1:8499/login", "unix:/run/office/office.sock:/login"])
+def test_what_speaks_to_nobody_fails_alike_in_every_scheme(place: str) -> None:
+    """The scheme is what nginx's files say: no request came so far that it would matter."""
+    plain, tls = (LINE.format(n=1, page="/login").replace("http://127.0.0.1:8499/login", f"{scheme}://{place}")
+                  for scheme in ("http", "https"))
+    assert logged_failures(plain) == logged_failures(tls) != frozenset()
+    met = tls.replace("connect() failed (111: Connection refused) while connecting", "SSL_do_handshake() failed while SSL handshaking")
+    assert logged_failures(met) != logged_failures(plain)
 
 
 def test_notices_are_no_failures() -> None:
