@@ -93,6 +93,7 @@ class FixerGroup(ProposingGroup):
         "collect": "bundle save export report gather dump",
         "learn": "remember baseline record",
         "ignore": "accept mute suppress silence skip allow",
+        "mcp": "serve server agent agents tools",
         "--version": "version",
     })
 
@@ -143,4 +144,6 @@ EXAMPLES = {
     "ignore": examples("fixer ignore", "fixer ignore disk-full --because 'moves on Monday' --until 2030-01-31",
                        "fixer ignore wrong-port compose://shop --where api --because test --until 2030-01-31",
                        "fixer ignore --forget 3f2a"),
+    "mcp": examples("fixer mcp", "fixer mcp --target web1=ssh://root@web1 --target compose://shop",
+                    "fixer mcp --allow-repair --max-risk disruptive"),
 }
