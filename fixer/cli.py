@@ -288,8 +288,9 @@ def ignore(
 
 @app.command(epilog=EXAMPLES["mcp"])
 def mcp(
-    *, targets: Annotated[list[str] | None, typer.Option("--target", metavar="[NAME=]TARGET", show_default=False, help=(
-        "A target for the tools, by its name; repeatable. Without it: local."))] = None,
+    *, targets: Annotated[list[str] | None, typer.Option(
+        "--target", metavar="[NAME=]TARGET", show_default=False, autocompletion=_complete_target,
+        help="A target for the tools, by its name; repeatable. Without it: local.")] = None,
     allow_repair: Annotated[bool, typer.Option("--allow-repair", help=(
         "Offer the tools repair and undo. They ask the person before each change."))] = False,
     allow_unattended: Annotated[bool, typer.Option("--allow-unattended", help=(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import Literal
@@ -29,7 +30,9 @@ def start_server(
     known = parse_targets(targets)
     if not has_sdk():
         raise UsageError("fixer mcp needs the SDK of the Model Context Protocol (mcp 2.1 or newer)",
-                         "pip install 'badgateway[mcp]'; fixer.pyz and the Debian package cannot hold it")
+                         "pip install 'mcp>=2.1,<3' beside fixer; fixer.pyz and the Debian package cannot hold it")
+    if sys.stdin.isatty():
+        sys.stderr.write("fixer mcp speaks the Model Context Protocol on stdin and stdout; a client starts it\n")
     log = AuditLog(audit)
     folder = bundles or f"{private_root()}/bundles"
     try:

@@ -34,6 +34,7 @@ Answer: TypeAlias = dict[str, Any]
 MOST_COMMANDS = 4  # that run at the same time
 MOST_CALLS = 16  # that run or wait
 MOST_BUNDLES = 50
+_ON_A_TARGET = ("diagnose", "verify", "collect", "plan")
 _UNDOABLE = ("committed", "undone-with-conflicts", "unfinished")
 
 
@@ -88,6 +89,8 @@ class Toolbox:
         and then call again."""
         started, outcome = time.monotonic(), {"outcome": "interrupted"}
         record = {"tool": tool, "call": secrets.token_hex(4), "arguments": dict(arguments)}
+        if tool in _ON_A_TARGET:
+            record["target"] = self._target_of(arguments)
         self._calls += 1
         try:
             self._audit.write("begin", call.client, record)
@@ -121,7 +124,7 @@ class Toolbox:
                 "undo": self._undo}
 
     def _target_of(self, arguments: Arguments) -> str:
-        return str(arguments.get("target", self._settings.names[0]))
+        return "" if "plan_id" in arguments else str(arguments.get("target", self._settings.names[0]))
 
     async def _command(self, words: tuple[str, ...], target: str = "", **more: Any) -> Answer:
         """Run a command and return its object. One command at a time works on a target, four in all."""

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ import anyio
 from jsonschema import Draft202012Validator
 
 from fixer.agent.bounded_answer import MARK
-from tests.agent.agent_builders import MACHINE
+from tests.agent.agent_builders import MACHINE, ORDERS, hostile_bundle
 from tests.agent.mcp_client import Agent, run, server
 
 pytestmark = pytest.mark.slow
@@ -81,6 +81,32 @@ def test_an_argument_is_a_name_an_id_or_a_number_of_the_servers_own(tmp_path: Pa
         assert "hunter2" not in "".join(records)
 
     run(session, server(tmp_path, "--target", f"m={MACHINE}", "--allow-repair"))
+
+
+def test_orders_in_a_log_are_data(tmp_path: Path) -> None:
+    """Visitors wrote them. They stay short texts of evidence, and neither the verdict nor a plan nor a target is another."""
+    async def session(there: Agent) -> None:
+        plain, hostile = [await there.call("diagnose", target=name) for name in ("plain", "hostile")]
+        assert hostile["notes"][0] == MARK and len(json.dumps(hostile)) <= 48_000
+        assert hostile["verdict"] == plain["verdict"]
+        assert [finding["cause"] for finding in hostile["findings"]] == [finding["cause"] for finding in plain["findings"]]
+        assert all(len(each["text"]) < 450 for finding in hostile["findings"] for each in finding["evidence"])
+        assert not {"\x1b", "\x07", "\u202e"}.intersection("".join(_texts(hostile)))
+        texts = list(_texts({**hostile, "findings": [{**finding, "evidence": []} for finding in hostile["findings"]]}))
+        assert not [text for text in texts for order in ORDERS if order in text], "an order stands outside of evidence"
+        shown = await there.call("plan", target="hostile")
+        assert shown["plan"] == (await there.call("plan", target="plain"))["plan"]
+        assert [tool.name for tool in (await there.client.list_tools()).tools] == ["diagnose", "verify", "explain", "collect", "plan"]
+
+    run(session, server(tmp_path, "--target", f"plain={MACHINE}", "--target", f"hostile={hostile_bundle(tmp_path)}"))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _texts(item)
 
 
 def test_it_serves_in_800_megabytes_of_address_space(tmp_path: Path) -> None:

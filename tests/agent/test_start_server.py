@@ -32,7 +32,7 @@ def test_without_the_sdk_one_line_says_what_to_install(
     assert not module.has_sdk()
     assert main(["mcp"]) == 2
     out, err = capsys.readouterr()
-    assert out == "" and "pip install 'badgateway[mcp]'" in err and err.count("\n") == 2
+    assert out == "" and "pip install 'mcp>=2.1,<3'" in err and err.count("\n") == 2
 
 
 def test_an_audit_log_that_cannot_be_written_ends_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
