@@ -77,7 +77,7 @@ def _visible(char: str) -> str:
 
 
 def _most_of(holder: Mapping[str, Any], name: str, most_characters: int) -> int:
-    """Return the limit of a field: a line of evidence is short, however long a visitor made it; a page is fixer's own."""
+    """Return the limit of a field: evidence is short, however long a visitor made it; a page is fixer's own text."""
     if name != "text":
         return most_characters
     return _PAGE_CHARACTERS if "topic" in holder else min(most_characters, _EVIDENCE_CHARACTERS)
