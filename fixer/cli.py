@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from copy import copy
 from enum import StrEnum
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -19,6 +19,7 @@ from fixer.fleet_command import fleet
 from fixer.lazy.lazy_imports import lazy_imports
 
 with lazy_imports():  # each command imports what it uses; help imports nothing
+    from fixer.agent.start_server import start_server
     from fixer.app import ignore as ignored
     from fixer.app.cause_catalogue import catalogue_report, cause_names, page_report
     from fixer.app.collect import collect as run_collect
@@ -281,3 +282,24 @@ def ignore(
     else:
         report = ignored.ignore(target, cause, where, because, until) if cause else ignored.list_ignored(target)
     print_result(report, ignored_text, as_json)
+
+
+@app.command(epilog=EXAMPLES["mcp"])
+def mcp(
+    *, targets: Annotated[list[str] | None, typer.Option(
+        "--target", metavar="[NAME=]TARGET", show_default=False, autocompletion=_complete_target,
+        help="A target for the tools, by its name; repeatable. Without it: local.")] = None,
+    allow_repair: Annotated[bool, typer.Option("--allow-repair", help=(
+        "Offer the tools repair and undo. They ask the person before each change."))] = False,
+    allow_unattended: Annotated[bool, typer.Option("--allow-unattended", help=(
+        "Repair without a yes if the client cannot ask anybody."))] = False,
+    max_risk: Annotated[MaxRisk, typer.Option("--max-risk", help="Plan repairs up to this risk.")] = MaxRisk.SAFE,
+    audit: Annotated[str, typer.Option("--audit", metavar="FILE", show_default=False, help=(
+        "The audit log (default: beside the journals)."))] = "",
+    bundles: Annotated[str, typer.Option("--bundles", metavar="DIR", show_default=False, help=(
+        "The folder for collected evidence (default: beside the journals)."))] = "",
+) -> None:
+    """Serve these tools to an agent (Model Context Protocol)."""
+    risk: Literal["safe", "disruptive"] = "safe" if max_risk is MaxRisk.SAFE else "disruptive"
+    raise typer.Exit(start_server(targets or (), audit, bundles, allow_repair=allow_repair,
+                                  allow_unattended=allow_unattended, max_risk=risk))

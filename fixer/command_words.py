@@ -116,6 +116,7 @@ class FixerGroup(ProposingGroup):
         "learn": "remember baseline record",
         "ignore": "accept mute suppress silence skip allow",
         "fleet": "hosts group summary aggregate many",
+        "mcp": "serve server agent agents tools",
         "--version": "version",
         "--show-completion": "completion completions complete autocomplete",
     })
@@ -183,4 +184,6 @@ EXAMPLES = {
         "fixer fleet report fleet.jsonl", "fixer fleet report web-*.json --verbose",
         "fixer fleet report fleet.jsonl --format html > fleet.html", "fixer fleet report - --json < fleet.jsonl",
     ),
+    "mcp": examples("fixer mcp", "fixer mcp --target web1=ssh://root@web1 --target compose://shop",
+                    "fixer mcp --allow-repair --max-risk disruptive"),
 }

@@ -38,7 +38,7 @@ def ignore(word: str, cause: str, where: str, because: str, until: str) -> Ignor
         if not text.isprintable():
             raise UsageError(f"{name} takes one line of text")
     name = ignore_list.new_id(ignore_list.load(ref))
-    made = IgnoredFinding(name, known, where.strip(), because.strip(), _user_name(), _parse_day(until))
+    made = IgnoredFinding(name, known, where.strip(), because.strip(), user_name(), _parse_day(until))
     return IgnoreReport(SCHEMA_VERSION, word, ignore_list.add(ref, made), _unmatched_notes(word, made))
 
 
@@ -74,7 +74,7 @@ def _parse_day(until: str) -> str:
     return day.isoformat()
 
 
-def _user_name() -> str:
+def user_name() -> str:
     """Return the user's name as sudo or the system gives it."""
     try:
         return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name

@@ -252,18 +252,21 @@ class _Rounds:
         if options.dry_run:
             return self._stopped("dry run: nothing was changed", *self._flags_for(drawn))
         if options.plan not in (None, course.pending.id):
-            return self._stopped(self._other_plan_text(), *self._flags_for(drawn))
+            return self._other_plan(drawn, course.pending.id)
         if options.yes:
             return None
         if not self._person.answers:
             return self._stopped("Cannot ask: standard input is not a terminal. Add `--yes`.", *self._flags_for(drawn))
         return None if self._person.agrees("Make this change?") else self._stopped("declined: nothing was changed")
 
-    def _other_plan_text(self) -> str:
-        """Return why a plan is not the one that `--plan` names."""
-        if len(self._course.attempted) > 1:
-            return "that plan is done; what is still at fault needs another plan"
-        return "the host, or what fixer finds on it, has changed since that plan was made: nothing was changed"
+    def _other_plan(self, drawn: Plan, plan_id: str) -> SessionResult:
+        """Stop before a plan that is not the one that `--plan` names."""
+        why, course = "it is another plan than the one that is named", self._course
+        other = Withheld(drawn.repair_id or "", drawn.cause or "", why, f"--plan {plan_id}")
+        course.withheld = (other, *course.withheld)
+        return self._stopped("that plan is done; what is still at fault needs another plan" if len(course.attempted) > 1
+                             else "the host, or what fixer finds on it, has changed since that plan was made: nothing "
+                                  "was changed")
 
     def _flags_for(self, drawn: Plan) -> tuple[str, ...]:
         """Return how to apply the plan without a prompt; list it as withheld too, since programs read that."""

@@ -93,7 +93,7 @@ def test_only_the_plan_that_is_named_is_applied(tmp_path: Path, monkeypatch: pyt
     assert run.tried == ["a.service"] and run.kept
     assert (end.outcome, end.exit_code) == ("needs-input", 4) and "needs another plan" in end.notes[0]
     assert course.pending is not None and course.pending.id != first.id and course.pending.service == "b.service"
-    assert course.withheld[0].flag == "--yes"
+    assert course.withheld[0].flag == f"--plan {course.pending.id}"
 
 
 def test_another_plan_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
