@@ -65,8 +65,11 @@ def cause_page(word: str, style: Style = PLAIN) -> str:
     top = ""
     if variant in cause.variants and variant != cause.id:
         named = " and ".join(other.id for other in all_causes() if variant in other.variants)
-        said = style.say("console/page-of-variant", "{variant} is a variant of {causes}", variant=variant, causes=named)
-        top = f"{said}: {meanings[variant]}".rstrip(": ") + ".\n\n"
+        top = style.say("console/page-of-variant", "{variant} is a variant of {causes}: {meaning}.", variant=variant,
+                        causes=named, meaning=meanings[variant]) if meanings[variant] else style.say(
+                            "console/page-of-bare-variant", "{variant} is a variant of {causes}.", variant=variant,
+                            causes=named)
+        top += "\n\n"
         page = _mark(page, variant)
     return f"{top}{cause.id} · {style.say(f'causes/family {cause.family}', cause.family)}\n\n{page}\n"
 

@@ -113,15 +113,25 @@ def wrap(text: str, width: int) -> list[str]:
 
 
 def _pieces(word: str) -> list[str]:
-    """Return a word cut where Chinese text may wrap: after its punctuation, and between the characters of a word that
+    """Return a word cut where Chinese text may wrap: after its punctuation, and between the characters of a clause that
     holds nothing else. A name or path with ASCII in it is not cut."""
     if word.isascii():
         return [word]
-    is_chinese = not any(c.isascii() for c in word)
-    pieces = [word[0]]
+    clauses = [word[0]]
     for before, char in pairwise(word):
-        may_cut = not (_is_wide(char, _CLOSING) or _is_wide(before, _OPENING))
-        if may_cut and (_is_wide(before, _CLOSING) or (is_chinese and _is_wide(before) and _is_wide(char))):
+        if _is_wide(before, _CLOSING) and not _is_wide(char, _CLOSING):
+            clauses.append("")
+        clauses[-1] += char
+    return [piece for clause in clauses for piece in _clause_pieces(clause)]
+
+
+def _clause_pieces(clause: str) -> list[str]:
+    if any(c.isascii() for c in clause):
+        return [clause]
+    pieces = [clause[0]]
+    for before, char in pairwise(clause):
+        both_wide = _is_wide(before) and _is_wide(char)
+        if both_wide and not (_is_wide(char, _CLOSING) or _is_wide(before, _OPENING)):
             pieces.append("")
         pieces[-1] += char
     return pieces

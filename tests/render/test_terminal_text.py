@@ -1,5 +1,7 @@
 """Hostile text is escaped for any input; widths count what a terminal shows."""
 
+# ruff: noqa: RUF001  Chinese has punctuation of its own
+
 from __future__ import annotations
 
 from hypothesis import given
@@ -76,3 +78,12 @@ def test_symbols_have_words() -> None:
     assert plain_text("a · b → c…", Style()) == "a - b -> c..."
     assert plain_text("a · b", Style(symbols=True)) == "a · b"
     assert Style(colour=True).paint("", "red") == ""
+
+def test_chinese_wraps_between_characters_and_a_path_stays_whole() -> None:
+    text = "在設定檔（見 /etc/nginx/資料/app.conf）更正連接埠，再重新載入。"
+    lines = wrap(text, 20)
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    assert all(count_columns(line) <= 20 or "/etc/nginx/資料/app.conf" in line for line in lines)
+    assert not [line for line in lines if line[0] in "，。）" or line[-1] in "（"]
+    assert wrap("/srv/資料夾資料夾/app", 8) == ["/srv/資料夾資料夾/app"]
+    assert longest_word("資料夾資料夾 abc") == 3
