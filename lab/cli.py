@@ -212,9 +212,10 @@ def shell(
     tools: Annotated[bool, typer.Option(
         "--tools", help="Start a container with ps, lsof, ss, netstat, curl, less and nano beside a slim part.",
     )] = False,
+    record: Annotated[bool, typer.Option("--record/--no-record", help="In a terminal: keep what it shows.")] = True,
 ) -> None:
     """Open a shell in a lab."""
-    open_shell(lab, part, _print_progress, tools=tools)
+    open_shell(lab, part, _print_progress, tools=tools, record=record)
 
 
 @app.command(epilog=EXAMPLES["hint"])

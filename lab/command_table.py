@@ -18,6 +18,7 @@ class LabGroup(ProposingGroup):
 
     synonyms = by_synonym({
         "up": "start run begin create launch",
+        "replay": "playback watch recording record",
         "play": "course train learn lesson",
         "scores": "score results points",
         "down": "stop rm remove delete destroy kill clean cleanup prune",
@@ -58,7 +59,8 @@ EXAMPLES = {
                    "lab up overload --noise 2"),
     "status": examples("lab status", "lab status --json"),
     "logs": examples("lab logs", "lab logs web", "lab logs shop-3f2a backend --no-follow"),
-    "shell": examples("lab shell", "lab shell backend", "lab shell web --tools", "lab shell shop-3f2a web"),
+    "shell": examples("lab shell", "lab shell backend", "lab shell web --tools", "lab shell shop-3f2a web",
+                      "lab shell --no-record"),
     "hint": examples("lab hint", "lab hint shop-3f2a"),
     "reset": examples("lab reset", "lab reset shop-3f2a"),
     "down": examples("lab down", "lab down shop-3f2a", "lab down --all"),
@@ -75,6 +77,8 @@ EXAMPLES = {
     "class down": examples("lab class down", "lab class down --all"),
     "play": examples("lab play", "lab play --difficulty 2 --stack host", "lab play --cause wrong-port",
                      "lab play --give-up"),
+    "replay": examples("lab replay", "lab replay shop-3f2a --speed 3", "lab replay --list",
+                       "lab replay shop-3f2a --cast > shell.cast"),
     "scores": examples("lab scores", "lab scores --person Ada --json"),
     "bench": examples("lab bench --only 'wrong-port*'", "lab bench --solver fixer --solver './mine.sh {target} {url}'",
                       "lab bench --solver nothing --only wrong-port --json scores.json",

@@ -16,6 +16,7 @@ from lab.errors import UsageError
 
 with lazy_imports():
     import json
+    import time
 
     from lab.classroom.class_down import class_down, sweep
     from lab.classroom.class_record import class_names, find_class
@@ -25,6 +26,8 @@ with lazy_imports():
     from lab.course.attempts import attempts_of
     from lab.course.play import Course, begin, finish, lab_of, name_cause, open_attempt, own_name, prompt_loop
     from lab.course.score_list import scores_json, scores_text
+    from lab.recording.replay import find_recording, list_text, recordings
+    from lab.recording.replay import replay as show_again
     from lab.scenario import catalog
     from lab.scenario.scenario_file import Stack
     from lab.stack.docker_command import require_docker
@@ -59,6 +62,10 @@ def _complete_scenario(incomplete: str) -> list[str]:
 
 def _complete_class(incomplete: str) -> list[str]:
     return [name for name in class_names() if name.startswith(incomplete)]
+
+
+def _complete_recorded(incomplete: str) -> list[str]:
+    return [path.name for path in recordings() if path.name.startswith(incomplete)]
 
 
 ClassArgument = Annotated[str, typer.Argument(
@@ -162,8 +169,33 @@ def scores(person: PersonOption = "", as_json: AsJson = False) -> None:
     typer.echo(scores_json(attempts) if as_json else scores_text(attempts))
 
 
+def replay(
+    which: Annotated[str, typer.Argument(metavar="[LAB]", autocompletion=_complete_recorded,
+                                         help="A lab's id, or a file. Default: the newest recording.")] = "",
+    speed: Annotated[float, typer.Option(min=0.1, max=100.0, help="How many times faster.")] = 1.0,
+    listed: Annotated[bool, typer.Option("--list", help="List the recordings.")] = False,
+    cast: Annotated[bool, typer.Option("--cast", help="Print the file itself, for asciinema.")] = False,
+) -> None:
+    """Show again what a recorded `lab shell` showed."""
+    if listed:
+        typer.echo(list_text())
+        return
+    path = find_recording(which)
+    if cast:
+        typer.echo(path.read_text(encoding="utf-8"), nl=False)
+        return
+
+    def write(text: str) -> None:
+        typer.echo(text, nl=False)
+        sys.stdout.flush()
+
+    rest = time.sleep if sys.stdout.isatty() else lambda seconds: None
+    show_again(path, write, rest, speed=speed)
+    typer.echo("")
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands of training to the program."""
     app.add_typer(class_app)
-    for name, command in (("play", play), ("scores", scores)):
+    for name, command in (("play", play), ("scores", scores), ("replay", replay)):
         app.command(name, epilog=EXAMPLES[name])(command)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import getpass
 import secrets
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -17,14 +16,13 @@ from lab.errors import LabError, UsageError
 from lab.scenario.catalog import ANY, Wish, choose, scenario_named
 from lab.scenario.scenario_file import Stack, Variant
 from lab.stack.fixer_command import cause_catalogue
-from lab.stack.lab_parts import listed_parts
 from lab.stack.lab_records import load_record, save_record
 from lab.stack.running_lab import Lab
 from lab.verbs.check import ask_oracle, verdict_text
 from lab.verbs.debrief import debrief_text
 from lab.verbs.down import lab_down
 from lab.verbs.hint import next_hint
-from lab.verbs.shell import shell_argv, tools_argv
+from lab.verbs.shell import recorded_shell
 from lab.verbs.up import lab_up, started_text
 
 ProgressCallback = Callable[[str], None]
@@ -180,9 +178,9 @@ def _carry_out(attempt: Attempt, typed: list[str], ask: Callable[[str], str], sh
     lab = lab_of(attempt)
     match word:
         case "shell":
-            subprocess.run(shell_argv(lab, rest, listed_parts(lab)), check=False)
+            recorded_shell(lab, rest, say, tools=False)
         case "tools":
-            subprocess.run(tools_argv(lab, rest, listed_parts(lab), say), check=False)
+            recorded_shell(lab, rest, say, tools=True)
         case "hint":
             show(next_hint(lab))
         case "check":

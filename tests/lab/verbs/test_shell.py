@@ -17,8 +17,9 @@ from lab.stack.docker_command import docker
 from lab.stack.lab_parts import listed_parts
 from lab.stack.lab_records import LabRecord
 from lab.stack.running_lab import Lab
+from lab.verbs import shell
 from lab.verbs.down import lab_down
-from lab.verbs.shell import shell_argv, tools_argv
+from lab.verbs.shell import RECORDED, recorded_shell, shell_argv, tools_argv
 from lab.verbs.up import lab_up
 from tests.lab.cli_builders import lab as run_lab
 from tests.lab.stack.test_lab_parts import STACK
@@ -47,6 +48,17 @@ def test_the_prompt_names_lab_and_part(record: LabRecord, monkeypatch: pytest.Mo
     monkeypatch.setattr(sys, "stdin", Terminal())
     argv = shell_argv(Lab(record), "", STACK)
     assert "PS1=shop-3f2a edge \\$ " in argv and argv[-2:] == ["bash", "--norc"]
+    assert "PS1=shop-3f2a edge (recorded) \\$ " in shell_argv(Lab(record), "", STACK, mark=RECORDED)
+
+
+def test_a_recorded_shell_says_so_first(record: LabRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[object] = []
+    monkeypatch.setattr(shell, "listed_parts", lambda lab: STACK)
+    monkeypatch.setattr(shell, "record_command", lambda argv, path, title: done.append((argv, path.name, title)) or 5)
+    assert recorded_shell(Lab(record), "", done.append, tools=False) == 5
+    said, (argv, name, title) = done      # type: ignore[misc]
+    assert "is recorded" in said and "--no-record" in said and name in said      # type: ignore[operator]
+    assert name.startswith("shop-3f2a-") and title == "shop-3f2a shell" and argv[0] == "docker"
 
 
 @pytest.fixture

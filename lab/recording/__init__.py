@@ -1,0 +1,1 @@
+"""Recorded shells: what a terminal showed, as asciinema v2."""
