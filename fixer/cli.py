@@ -41,7 +41,6 @@ with lazy_imports():  # each command imports what it uses; help imports nothing
         undo_text,
         verify_text,
     )
-    from fixer.render.terminal_text import PLAIN
     from fixer.terminal import Terminal, command_as_root, is_root, style_of
 
 app = typer.Typer(
@@ -246,7 +245,7 @@ def explain(words: Annotated[list[str], typer.Argument(
     help="A cause or a variant; 502; or a line of nginx's error.log, in quotes.",
 )], *, as_json: AsJson = False) -> None:
     """Show the page of one cause, or the causes of an error line."""
-    style = PLAIN if as_json else style_of(sys.stdout)
+    style = None if as_json else style_of(sys.stdout)
     print_result(page_report(" ".join(words), style), explained_text, as_json)
 
 

@@ -33,9 +33,9 @@ def catalogue_report() -> CatalogueReport:
     ))
 
 
-def page_report(topic: str, style: Style = PLAIN) -> PageReport:
-    """Return the page of a topic with its name, in the language of the style."""
-    return PageReport(SCHEMA_VERSION, topic, explain_page(topic, style))
+def page_report(topic: str, style: Style | None = None) -> PageReport:
+    """Return the page of a topic with its name, in the language of the style; without one in English."""
+    return PageReport(SCHEMA_VERSION, topic, explain_page(topic, style or PLAIN))
 
 
 def explain_page(text: str, style: Style = PLAIN) -> str:
