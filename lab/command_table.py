@@ -19,6 +19,7 @@ class LabGroup(ProposingGroup):
     synonyms = by_synonym({
         "up": "start run begin create launch",
         "replay": "playback watch recording record",
+        "serve": "web page ui browser dashboard gui",
         "play": "course train learn lesson",
         "scores": "score results points",
         "down": "stop rm remove delete destroy kill clean cleanup prune",
@@ -79,6 +80,7 @@ EXAMPLES = {
                      "lab play --give-up"),
     "replay": examples("lab replay", "lab replay shop-3f2a --speed 3", "lab replay --list",
                        "lab replay shop-3f2a --cast > shell.cast"),
+    "serve": examples("lab serve", "lab serve shop-3f2a --port 8050", "lab serve --bind 192.0.2.10"),
     "scores": examples("lab scores", "lab scores --person Ada --json"),
     "bench": examples("lab bench --only 'wrong-port*'", "lab bench --solver fixer --solver './mine.sh {target} {url}'",
                       "lab bench --solver nothing --only wrong-port --json scores.json",

@@ -26,11 +26,14 @@ with lazy_imports():
     from lab.course.attempts import attempts_of
     from lab.course.play import Course, begin, finish, lab_of, name_cause, open_attempt, own_name, prompt_loop
     from lab.course.score_list import scores_json, scores_text
+    from lab.page.serve import serve_lab
     from lab.recording.replay import find_recording, list_text, recordings
     from lab.recording.replay import replay as show_again
     from lab.scenario import catalog
     from lab.scenario.scenario_file import Stack
     from lab.stack.docker_command import require_docker
+    from lab.stack.find_lab import find_lab
+    from lab.stack.lab_records import record_ids
 
 
 class StackName(StrEnum):
@@ -68,6 +71,10 @@ def _complete_recorded(incomplete: str) -> list[str]:
     return [path.name for path in recordings() if path.name.startswith(incomplete)]
 
 
+def _complete_lab(incomplete: str) -> list[str]:
+    return [lab_id for lab_id in record_ids() if lab_id.startswith(incomplete)]
+
+
 ClassArgument = Annotated[str, typer.Argument(
     metavar="[CLASS]", autocompletion=_complete_class, help="The class's name. Default: the only class that is up.",
 )]
@@ -78,18 +85,27 @@ def _print_progress(line: str) -> None:
     print(line, file=sys.stderr, flush=True)  # noqa: T201
 
 
+def _roster_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"the roster {path} cannot be read: {error.strerror}", "write one name on each line") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"the roster {path} is not text", "write one name on each line, as UTF-8") from None
+
+
 @class_app.command("up", epilog=EXAMPLES["class up"])
 def start(
     scenario: Annotated[str, typer.Argument(
         metavar="SCENARIO", autocompletion=_complete_scenario,
         help="A scenario, SCENARIO/VARIANT, an alias, or `any`: then each person has another fault.",
     )], *,
-    names: Annotated[Path, typer.Option("--names", metavar="FILE", exists=True, dir_okay=False,
-                                        help="The roster: one name on each line.")],
+    names: Annotated[Path, typer.Option("--names", metavar="FILE", help="The roster: one name on each line.")],
     ttl: Annotated[str, typer.Option("--ttl", metavar="TIME", help="How long it lives: 2h, 90m, 1h30m.")] = "2h",
     bind: Annotated[str, typer.Option("--bind", metavar="ADDR", help="The address of this machine that people "
                                       "reach. Default: only this machine.")] = "127.0.0.1",
     seed: Annotated[int | None, typer.Option(help="Seed of the first person; the others have the next ones.")] = None,
+    plain: Annotated[bool, typer.Option("--plain", help="With --bind: the page for all without TLS.")] = False,
     noise: Annotated[int, typer.Option(min=0, max=5, help="The amount of unrelated activity.")] = 0,
     difficulty: Annotated[int | None, typer.Option(min=1, max=5, help="Of `any`: 1 is easy.")] = None,
     family: Annotated[str, typer.Option(help="Of `any`: the start of a family's name.")] = "",
@@ -97,8 +113,8 @@ def start(
     """Start a closed machine for each person of a roster, and print their entrances."""
     sweep(_print_progress)
     wish = catalog.Wish(difficulty, family)
-    people = read_roster(names.read_text(encoding="utf-8"), names.name)
-    record = class_up(ClassRequest(scenario, people, seconds_of(ttl), bind, seed, noise, wish), _print_progress)
+    people = read_roster(_roster_text(names), names.name)
+    record = class_up(ClassRequest(scenario, people, seconds_of(ttl), bind, seed, noise, plain, wish), _print_progress)
     typer.echo(started_text(record))
 
 
@@ -194,8 +210,20 @@ def replay(
     typer.echo("")
 
 
+def serve(
+    lab: Annotated[str, typer.Argument(metavar="[LAB]", autocompletion=_complete_lab,
+                                       help="The lab's id, or its scenario. Default: the only lab that is up.")] = "",
+    *,
+    bind: Annotated[str, typer.Option("--bind", metavar="ADDR", help="An address of this machine.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 0,
+    plain: Annotated[bool, typer.Option("--plain", help="With --bind: without TLS.")] = False,
+) -> None:
+    """Serve the page of a lab: stack, requests, logs, hints, fixer's plan, repair and undo."""
+    serve_lab(find_lab(lab), bind, port, _print_progress, plain=plain)
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands of training to the program."""
     app.add_typer(class_app)
-    for name, command in (("play", play), ("scores", scores), ("replay", replay)):
+    for name, command in (("play", play), ("scores", scores), ("replay", replay), ("serve", serve)):
         app.command(name, epilog=EXAMPLES[name])(command)

@@ -16,6 +16,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from lab.classroom.class_down import class_down
+from lab.classroom.class_page import start_page
 from lab.classroom.class_record import ClassRecord, class_file, load_class, save_class
 from lab.errors import LabError
 from lab.stack.docker_engine import start, state_of, stop, written_bytes
@@ -71,11 +72,13 @@ def look_after(record: ClassRecord) -> ClassRecord:
 
 def keep(name: str) -> int:
     """Wait until the class ends or is gone; return the exit code."""
-    next_round = time.monotonic() + ROUND_SECONDS
+    next_round, page = time.monotonic(), None
     while (record := load_class(name)) is not None:
         if time.time() >= record.until:
             break
         if time.monotonic() >= next_round:
+            if page is None or page.poll() is not None:
+                page = start_page(record)
             with contextlib.suppress(LabError):  # the engine may restart; the class's end still comes
                 look_after(record)
             next_round = time.monotonic() + ROUND_SECONDS

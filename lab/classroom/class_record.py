@@ -39,6 +39,8 @@ class ClassRecord:
     people: tuple[Person, ...] = ()
     stopped: tuple[str, ...] = ()
     keeper: int = 0  # its process
+    page_port: int = 0  # of the page for all; 0: there is none
+    owner_token: str = ""  # the trainer's, for that page
 
     def with_person(self, person: Person) -> ClassRecord:
         """Return the record with one person more, or with what is new of a person."""

@@ -9,9 +9,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from lab.classroom.class_keeper import is_kept
-from lab.classroom.class_record import ClassRecord, Person, class_file
+from lab.classroom.class_page import page_address, place_of
+from lab.classroom.class_record import ClassRecord, Person, class_file, classes_folder
 from lab.classroom.class_sheet import clock
 from lab.http_get import get_status
+from lab.stack.authority import certificate_paths
 from lab.stack.docker_engine import state_of
 from lab.stack.lab_records import load_record
 from lab.stack.running_lab import Lab
@@ -77,7 +79,12 @@ def started_text(record: ClassRecord) -> str:
     lines.append("Entrances:")
     for person in record.people:
         lines.append(f"  {person.name:<20} ssh -p {person.ssh_port} root@{record.bind}   {person.token}")
-    sheet = class_file(record.name, "html")
+    sheet, place = class_file(record.name, "html"), place_of(record)
+    if record.page_port:
+        lines += [f"The page for all, where each person has the own token ({'TLS' if place.certificate else 'plain'}):",
+                  f"  you                  {page_address(record, record.owner_token)}"]
+    if place.certificate:
+        lines.append(f"  its authority        {certificate_paths(classes_folder(), record.name)[0]}")
     rows = [("sheet to print", f"{sheet} (and .md beside it)"), ("who is where", f"lab class status {record.name}"),
             ("one of them", f"lab check {shlex.quote(record.people[0].name)}; also lab hint, lab reset, lab shell"),
             ("finish", f"lab class down {record.name}")]

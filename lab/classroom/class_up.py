@@ -12,10 +12,12 @@ from dataclasses import dataclass, field, replace
 
 from lab.classroom.class_down import class_down
 from lab.classroom.class_keeper import start_keeper
+from lab.classroom.class_page import missing_packages, page_address
 from lab.classroom.class_record import (
     ClassRecord,
     Person,
     class_file,
+    classes_folder,
     load_class,
     new_class_name,
     save_class,
@@ -26,6 +28,8 @@ from lab.classroom.fitting_draws import STACK, fitting_draws
 from lab.classroom.roster import new_token
 from lab.errors import UnexpectedState, UsageError
 from lab.scenario.catalog import Choice, Wish, scenario_named, seed_for
+from lab.stack import images
+from lab.stack.authority import new_certificate, save_certificate
 from lab.stack.compose_overlays import free_ports
 from lab.stack.docker_command import require_docker
 from lab.stack.lab_records import load_record
@@ -48,6 +52,7 @@ class ClassRequest:
     bind: str = "127.0.0.1"
     first_seed: int | None = None
     noise: int = 0
+    plain: bool = False
     wish: Wish = field(default_factory=Wish)
 
 
@@ -59,6 +64,7 @@ def class_up(asked: ClassRequest, say: ProgressCallback) -> ClassRecord:
     require_docker()
     now = time.time()
     record = ClassRecord(new_class_name(), asked.word, asked.bind, now, now + asked.seconds)
+    record = _with_page(record, say, plain=asked.plain or asked.bind.startswith("127."))
     save_class(record)
     record = replace(record, keeper=start_keeper(record))
     save_class(record)
@@ -73,6 +79,18 @@ def class_up(asked: ClassRequest, say: ProgressCallback) -> ClassRecord:
         raise
     write_sheets(record)
     return record
+
+
+def _with_page(record: ClassRecord, say: ProgressCallback, *, plain: bool) -> ClassRecord:
+    """Return the record with the port of a page for all, and make its certificate."""
+    if missing := missing_packages():
+        say(f"no page: {' and '.join(missing)} not installed")
+        return record
+    if not plain:
+        images.ensure(say, ["machine"])
+        save_certificate(classes_folder(), record.name, new_certificate(record.bind))
+    (port,) = free_ports(1, record.bind)
+    return replace(record, page_port=port, owner_token=new_token())
 
 
 def _seeds(asked: ClassRequest) -> Iterator[int]:
@@ -143,7 +161,7 @@ def entrances_of(record: ClassRecord) -> tuple[Entrance, ...]:
         found.append(entrance(
             person.name, variant.story, page=lab.url, account=(lab.deployment.login, lab.deployment.password),
             ssh=f"ssh -p {person.ssh_port} root@{record.bind}", token=person.token, host_key=person.host_key,
-            until=record.until))
+            until=record.until, own_page=page_address(record, person.token)))
     return tuple(found)
 
 

@@ -5,6 +5,7 @@ on one of its own. It passes ssh and the page on, on ports of the address that t
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -148,10 +149,14 @@ def _cap_above(lab: Lab) -> None:
 
 
 def remove_cgroups(lab: Lab) -> None:
-    """Remove the empty cgroups of a closed machine that is gone; the engine leaves them."""
+    """Remove the empty cgroups of a closed machine that is gone; the engine leaves them. What stays does no harm."""
+    image = lab.deployment.images.get("app")
+    if image is None:  # it never started
+        return
     outer = _engine_cgroup(lab.id).outer
     script = f"find /own/{outer} /own/*/{outer} -depth -type d -exec rmdir {{}} + 2>/dev/null; true"
-    _run_on_cgroup(lab.deployment.images["app"], _CGROUPS, script)
+    with contextlib.suppress(LabError):
+        _run_on_cgroup(image, _CGROUPS, script)
 
 
 def _run_on_cgroup(image: str, path: str, script: str) -> None:

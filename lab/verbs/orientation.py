@@ -78,11 +78,11 @@ def six_steps(lab: Lab) -> tuple[Step, ...]:
             ("shell", f"tail -n 50 {ERROR_LOG}"))),
         Step(say("console/step 6", "its own log"), *(
             ("here", f"lab logs {lab.id} {names['backend']} --no-follow") if slim else
-            ("shell", _log_command(lab)))),
+            ("shell", application_log_command(lab)))),
     )
 
 
-def _log_command(lab: Lab) -> str:
+def application_log_command(lab: Lab) -> str:
     """Return what shows the application's log on a machine, by its manager."""
     unit, manager = lab.unit("backend"), lab.deployment.manager
     if manager == "supervisord":

@@ -30,7 +30,7 @@ def test_a_wrong_roster_starts_nothing(tmp_path: Path) -> None:
         assert ended.returncode == 2 and said in ended.stderr and not (tmp_path / "state").exists()
 
 
-@pytest.mark.parametrize("command", ["class", "class up", "class status", "class down"])
+@pytest.mark.parametrize("command", ["class", "class up", "class status", "class down", "play", "scores", "replay", "serve"])
 def test_each_help_has_its_examples(command: str) -> None:
     shown = lab(*command.split(), "--help")
     assert shown.returncode == 0 and EXAMPLES[command].splitlines()[-1].strip() in shown.stdout

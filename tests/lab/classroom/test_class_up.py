@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import socket
+import ssl
 import stat
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +18,12 @@ import pytest
 
 from lab.classroom.class_down import class_down
 from lab.classroom.class_keeper import is_kept
+from lab.classroom.class_page import page_address
 from lab.classroom.class_record import ClassRecord, class_file, class_names, load_class, save_class
 from lab.classroom.class_status import class_state
 from lab.classroom.class_up import ClassRequest, class_up
 from lab.errors import UsageError
+from lab.stack.authority import certificate_paths
 from lab.stack.docker_command import docker, labelled_ids
 from lab.stack.docker_engine import networks_of
 from lab.stack.find_lab import find_lab
@@ -54,6 +60,7 @@ def test_a_class(classroom: ClassRecord, tmp_path: Path) -> None:
     ada, other = classroom.people
     machine, neighbour = f"{ada.lab_id}-host", f"{other.lab_id}-host"
     _entrances(classroom, tmp_path)
+    _page(classroom)
     _walls(classroom, machine, neighbour)
     _limits(machine, ada.lab_id)
     assert reset(find_lab(ada.lab_id), lambda line: None).seen.statuses[502] > 0
@@ -82,6 +89,34 @@ def _entrances(classroom: ClassRecord, folder: Path) -> None:
         assert ending == "json" or "王小明" in path.read_text()
     state = class_state(classroom)
     assert state["kept"] and [(one["person"], one["answer"]) for one in state["people"]] == [("Ada", 502), ("王小明", 502)]
+
+
+def _page(classroom: ClassRecord) -> None:
+    """The keeper serves a page for all, with TLS of the lab's authority; each token has its own."""
+    ada, other = classroom.people
+    trusted, _, _ = certificate_paths(class_file(classroom.name).parent, classroom.name)
+    context = ssl.create_default_context(cafile=trusted) if trusted.exists() else None
+    address, _, token = page_address(classroom, classroom.owner_token).partition("/#")
+    assert (context is not None) == address.startswith("https://") and token == classroom.owner_token
+
+    def me(token: str) -> dict[str, object]:
+        asked = urllib.request.Request(f"{address}/api/me", headers={"Authorization": f"Bearer {token}"})
+        try:
+            with urllib.request.urlopen(asked, context=context, timeout=10) as reply:
+                found: dict[str, object] = json.load(reply)
+        except urllib.error.HTTPError as error:
+            return {"status": error.code}
+        except OSError:
+            return {}
+        return found
+
+    wait_until(lambda: me(token) != {})
+    owner, own = me(token), me(ada.token)
+    assert owner["class"] and [one["person"] for one in owner["labs"]] == ["Ada", "王小明"]      # type: ignore[attr-defined]
+    assert [one["id"] for one in own["labs"]] == [ada.lab_id]      # type: ignore[attr-defined]
+    assert own["actions"] == ["hint", "check"] and not own["class"] and me("guess") == {"status": 401}
+    sheet = class_file(classroom.name, "md").read_text()
+    assert f"{address}/#{ada.token}" in sheet and f"{address}/#{other.token}" in sheet and token not in sheet
 
 
 def _walls(classroom: ClassRecord, machine: str, neighbour: str) -> None:

@@ -1,0 +1,1 @@
+"""The page of `lab serve`: one lab, or a class, in a browser."""
