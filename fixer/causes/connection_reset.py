@@ -180,10 +180,10 @@ def _judge_uploads(case: Case, failure: LoggedFailure, judged: RouteVerdict,
 
 def _judge_cuts(case: Case, failure: LoggedFailure, judged: RouteVerdict) -> Finding | None:
     """Return the finding about answers that a backend began and did not end, though all of its processes have run on;
-    None if one of them is newer than the line, or if it only forwards."""
+    None if one of them is newer than the line, if it only forwards, or if its log, which may say why, was not read."""
     service, route = service_of_route(case, judged), judged.facts.route
-    if service is None or service.gateway or not service.running or is_restarting(service) or any(
-            died.service.id == service.id for died in worker_deaths(case)):
+    if service is None or service.gateway or not service.running or is_restarting(service) or isinstance(
+            service.log, Unknown) or any(died.service.id == service.id for died in worker_deaths(case)):
         return None
     newest = max((process.started_at for process in processes_of(case.snapshot, service.node, service.pids)),
                  default=math.inf)

@@ -12,7 +12,8 @@ What it is
   uWSGI has two kinds of sockets: `socket =` takes its own binary protocol (nginx: `uwsgi_pass`), `http-socket =` takes
   HTTP (nginx: `proxy_pass`). One end was changed, or copied from another project, and the other was not. The same with
   `fastcgi_pass`, `uwsgi_pass` or `grpc_pass` to a server that takes HTTP/1 only (gunicorn, uvicorn), and
-  with `proxy_pass` to one that takes FastCGI (php-fpm).
+  with `proxy_pass` to one that takes FastCGI (php-fpm). Or uWSGI, whose languages are plugins, has not loaded the one
+  for the application: it takes the request and has nobody to hand it to.
 
 Why nginx says 502
   The backend takes nginx's first bytes for something else and hangs up: `upstream prematurely closed connection while
@@ -24,14 +25,14 @@ Why nginx says 502
 How it is told apart
   The service runs, holds the very socket that nginx asks for, and its command or ini file says what it speaks there.
   uWSGI logs "invalid request block size: 21573": the letters E and T of GET, read as a size. The service would answer
-  in its own protocol, so it is neither hung nor crashed.
+  in its own protocol, so it is neither hung nor crashed. Without a plugin it logs "unavailable modifier requested: 0".
 
 The repair and its safety
   speak-its-protocol (safe): the pass becomes the one that the backend takes, with `include uwsgi_params` or the usual
   headers where the file has none, then nginx -t and a reload. Where the pass says more than an address (a page, a
   variable), or not every server of the group is known to speak alike, a person edits it. A person also decides whether
   a server of HTTP/2 is to take HTTP/1, or nginx to ask it with `grpc_pass grpc://…`, which is HTTP/2; and which script
-  `fastcgi_pass` is to run.
+  `fastcgi_pass` is to run. load-plugin (manual): which plugin, and where it is written.
 
 Variants
   backend-is-uwsgi       the backend speaks uwsgi, and the pass is proxy_pass
@@ -40,6 +41,7 @@ Variants
   grpc-pass-to-http      the backend speaks HTTP/1, and the pass is grpc_pass
   backend-is-http2-only  the backend speaks HTTP/2 alone, and the pass is proxy_pass
   backend-is-fastcgi     the backend speaks FastCGI (php-fpm), and the pass is proxy_pass
+  uwsgi-plugin-missing   uWSGI has loaded no plugin for the language of the application
 """
 
 from __future__ import annotations
@@ -49,7 +51,12 @@ from collections.abc import Sequence
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.cause import Cause, conclude, for_each_failing_address
 from fixer.analysis.evidence import bindings_of, config_evidence, endpoint_text, listener_at, pids_of
-from fixer.analysis.load.server_protocol import PASS_DIRECTIVES, http_on_uwsgi_evidence, protocol_of
+from fixer.analysis.load.server_protocol import (
+    PASS_DIRECTIVES,
+    http_on_uwsgi_evidence,
+    missing_plugin_evidence,
+    protocol_of,
+)
 from fixer.analysis.nginx_errors import Kinds, events_for, routes_text, symptom_evidence
 from fixer.analysis.ownership.configured import is_unmanaged_user_process
 from fixer.analysis.service_state import start_time_of, state_evidence
@@ -91,6 +98,9 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         return shown
     if isinstance(endpoint.http, Known) and endpoint.http.value.status is not None:
         return Evidence("probe", endpoint_text(endpoint), f"answers {endpoint.http.value.status}")
+    unserved = missing_plugin_evidence(holder, start_time_of(holder))
+    if unserved is not None:
+        return _plugin_finding(case, trouble, holder, unserved)
     if kind == "proxy_pass" and _speaks_fastcgi(holder, endpoint):
         return _fastcgi_finding(case, trouble, holder)
     spoken, why = _spoken_protocol(holder)
@@ -130,6 +140,18 @@ def _fastcgi_finding(case: Case, trouble: FailingAddress, holder: Service) -> Fi
               "nginx -t and reload nginx")
     found = _persons_finding(case, trouble, holder, ("FastCGI", state_evidence(holder), manual))
     return replace(found, variant="backend-is-fastcgi")
+
+
+def _plugin_finding(case: Case, trouble: FailingAddress, holder: Service, said: Evidence) -> Finding:
+    """Return the finding about uWSGI that has nobody to hand a request to."""
+    files = ", ".join(dict.fromkeys(b.source.where.partition(":")[0] for b in bindings_of(holder)[:2]))
+    manual = (f"add `plugin = python3` to {files or 'its ini file'} (with Debian's packages; the file is in "
+              f"uwsgi-plugin-python3), or install uWSGI with pip, which holds Python; then restart {holder.name}")
+    found = _persons_finding(case, trouble, holder, ("no request at all", said, manual))
+    repair = Repair("load-plugin", "manual", f"load the plugin of {holder.name}'s language", (), manual=manual)
+    return replace(found, variant="uwsgi-plugin-missing", repairs=(repair,), summary=(
+        f"{holder.name} (uWSGI) has loaded no plugin for its application: it closes each connection of "
+        f"{routes_text(trouble)} without an answer"))
 
 
 def _persons_finding(case: Case, trouble: FailingAddress, holder: Service | None,
@@ -203,7 +225,7 @@ CAUSE = Cause(
     title="nginx speaks another protocol than its backend takes",
     family="beyond the guide",
     variants=("backend-is-uwsgi", "uwsgi-pass-to-http", "fastcgi-pass-to-http", "grpc-pass-to-http",
-              "backend-is-http2-only", "backend-is-fastcgi"),
+              "backend-is-http2-only", "backend-is-fastcgi", "uwsgi-plugin-missing"),
     verdict=judge,
     page=__doc__,
 )

@@ -134,7 +134,7 @@ def test_hit_answers_that_end_early_though_no_process_ended() -> None:
 
 @pytest.mark.parametrize("scene", [
     cut(started_at=NOW - 20),                                                                # it is another process now
-    cut(gateway="haproxy", is_app_server=False, runtime=""), cut(ago=7200.0),
+    cut(gateway="haproxy", is_app_server=False, runtime=""), cut(ago=7200.0), cut(log=Unknown("not root")),
 ])
 def test_miss_an_answer_that_ended_with_its_process(scene: Scene) -> None:
     assert CAUSE not in roots(diagnose(scene.snapshot()))

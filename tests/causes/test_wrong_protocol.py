@@ -108,6 +108,25 @@ def test_hit_what_its_command_says_of_its_sockets(words: tuple[str, ...], kind: 
     assert (CAUSE in roots(diagnosis)) is is_hit
 
 
+PLUGIN = "-- unavailable modifier requested: 0 --"
+
+
+@pytest.mark.parametrize(("kind", "key", "page"), [
+    ("uwsgi_pass", "socket", "127.0.0.1:8000"), ("proxy_pass", "http-socket", "http://127.0.0.1:8000"),
+])
+def test_hit_uwsgi_has_no_plugin_for_the_application(kind: str, key: str, page: str) -> None:
+    diagnosis = judged(kind, key, page, log=log_lines("*** uWSGI is running in multiple interpreter mode ***", PLUGIN))
+    assert roots(diagnosis) == [CAUSE]
+    found = finding_of(diagnosis, CAUSE)
+    assert (found.variant, found.confidence, found.repairs[0].risk) == ("uwsgi-plugin-missing", "certain", "manual")
+    assert "plugin = python3` to /srv/shop/app.ini" in found.repairs[0].manual
+    assert any(e.source == "service-log" and e.text == PLUGIN for e in found.evidence)
+
+
+def test_miss_a_plugin_that_was_missing_before_the_last_start() -> None:
+    assert CAUSE not in roots(judged("uwsgi_pass", "socket", "127.0.0.1:8000", log=log_lines(PLUGIN, ago=7200.0)))
+
+
 def test_hit_uwsgi_is_spoken_to_http() -> None:
     diagnosis = judged("uwsgi_pass", "http-socket", "127.0.0.1:8000", Unknown("not asked"),
                        "location / {\n    include uwsgi_params;\n    PASS;\n}\n")

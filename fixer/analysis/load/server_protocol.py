@@ -14,6 +14,7 @@ _HTTP_OPTIONS = frozenset({"http", "http-socket"})
 _UWSGI_OPTIONS = frozenset({"socket", "s", "uwsgi-socket"})
 PASS_DIRECTIVES = {"http": "proxy_pass", "uwsgi": "uwsgi_pass"}
 INVALID_BLOCK_SIZE = regex(r"^invalid request block size: (?P<size>\d{1,6}) \(max (?P<most>\d{1,6})\)")
+_NO_PLUGIN = regex(r"^-- unavailable modifier requested: \d{1,3} --")
 # uWSGI reads the second and third letter of GET, POST, HEAD, PUT, OPTIONS, PATCH or DELETE as the size of a request
 _METHOD_BLOCK_SIZES = frozenset({"21573", "21327", "16709", "21589", "21584", "21569", "19525"})
 
@@ -63,6 +64,13 @@ def http_on_uwsgi_evidence(service: Service, since: float) -> Evidence | None:
     lines = service.log.value if service.runtime == "uwsgi" and isinstance(service.log, Known) else ()
     line = next((x for x in reversed(lines) if x.at is not None and x.at >= since and is_http_read_as_block(x.text)),
                 None)
+    return None if line is None else Evidence("service-log", line.where, line.text[:200])
+
+
+def missing_plugin_evidence(service: Service, since: float) -> Evidence | None:
+    """Return uWSGI's log line of this run about a request that none of its plugins takes; modifier 0 is Python's."""
+    lines = service.log.value if service.runtime == "uwsgi" and isinstance(service.log, Known) else ()
+    line = next((x for x in reversed(lines) if x.at is not None and x.at >= since and _NO_PLUGIN.match(x.text)), None)
     return None if line is None else Evidence("service-log", line.where, line.text[:200])
 
 

@@ -53,6 +53,7 @@ from fixer.model.facts import Unknown
 from fixer.model.snapshot import Endpoint, LogLine, Service
 
 with lazy_imports():  # only for what is found
+    from fixer.analysis.exits.exec_step import stat_of
     from fixer.analysis.exits.exit_reason import port_in_use_line
     from fixer.analysis.exits.last_output import is_stale_socket
     from fixer.analysis.ownership.resolve import only_owner
@@ -89,7 +90,8 @@ def _judge_endpoint(
     service = owner.service
     if not _can_have_failed(case, service):
         return state_evidence(service) if trouble is not None else None
-    if is_closed(endpoint) is True and is_stale_socket(endpoint) and trouble is not None:
+    if is_closed(endpoint) is True and is_stale_socket(endpoint) and trouble is not None and not _is_other_file(
+            case, trouble):
         error_line = _port_error_line(case, service)
         return state_evidence(service) if error_line is None else stale_socket_finding(
             case, trouble, endpoint, service, error_line)
@@ -115,6 +117,12 @@ def _judge_endpoint(
 
 def _port_error_line(case: Case, service: Service) -> LogLine | None:
     return port_in_use_line(read_run_end(last_run_lines(case.snapshot, service)))
+
+
+def _is_other_file(case: Case, trouble: FailingAddress) -> bool:
+    """Return whether the path of the socket is known to lead to something else, which is not this cause's to remove."""
+    stat = stat_of(case.snapshot, trouble.nginx.node, trouble.endpoint.unix or "")
+    return stat is not None and stat.kind != "socket"
 
 
 def _can_have_failed(case: Case, service: Service) -> bool:

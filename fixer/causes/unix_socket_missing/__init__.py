@@ -11,8 +11,9 @@ By hand
 What it is
   A unix socket is a name in a folder, and nginx and the backend must name the same one. A release renames it, a unit
   gets another RuntimeDirectory=, a site is copied from an older host; or both name /tmp and the unit has
-  PrivateTmp=yes, so that the backend's /tmp is another folder than the one nginx sees. Between containers the folder is
-  a volume or a bind mount that both must have, each under a path of its own.
+  PrivateTmp=yes, so that the backend's /tmp is another folder than the one nginx sees. Or a plain file has that name,
+  so that no server can make its socket there. Between containers the folder is a volume or a bind mount that both must
+  have, each under a path of its own.
 
 Why nginx says 502
   The name leads nowhere: `connect() to unix:/run/app/app.sock failed (2: No such file or directory)`; a file that an
@@ -37,12 +38,14 @@ The repair and its safety
   PrivateTmp=yes): a drop-in lets it see that, and nginx is restarted.
   move-socket (manual): out of a private /tmp, into a folder that both see (RuntimeDirectory=): the unit and the site
   change together, so a person does it; the message names the lines.
+  clear-path (manual): a file that is no socket may be somebody's data, so a person moves it away.
 
 Variants
-  unix-socket-missing      the backend has its socket at another path
-  unix-socket-private-tmp  the socket is in a /tmp that only one unit sees (PrivateTmp=yes)
-  moved-to-a-socket        the backend listens on a socket now, and nginx asks its old port
-  moved-to-a-port          the backend listens on a port now, and nginx asks its old socket
+  unix-socket-missing       the backend has its socket at another path
+  unix-socket-private-tmp   the socket is in a /tmp that only one unit sees (PrivateTmp=yes)
+  moved-to-a-socket         the backend listens on a socket now, and nginx asks its old port
+  moved-to-a-port           the backend listens on a port now, and nginx asks its old socket
+  unix-socket-not-a-socket  a file or a folder is at the path of the socket
 """
 
 from __future__ import annotations
@@ -60,6 +63,7 @@ from fixer.analysis.evidence import (
     no_listener_evidence,
     pids_of,
 )
+from fixer.analysis.exits.exec_step import stat_of
 from fixer.analysis.exits.path_access import hiding_setting_text
 from fixer.analysis.load.server_protocol import has_matching_protocol
 from fixer.analysis.nginx_errors import connect_symptoms, routes_text
@@ -83,6 +87,7 @@ from fixer.model.snapshot import Binding, Endpoint, Listener, Service, UnitSetti
 from fixer.repairs.start_service import restart_steps
 from fixer.repairs.upstream_address import UPSTREAM_KEY, point_at_address_repair
 
+_NO_SOCKETS = {"file": "a plain file", "dir": "a folder", "fifo": "a pipe"}
 _PRIVATE_FOLDERS = ("/tmp/", "/var/tmp/")  # noqa: S108  the folders that PrivateTmp= replaces
 
 
@@ -93,9 +98,35 @@ def judge(case: Case) -> Verdict:
     return conclude([*findings, *gone], missing, ruled)
 
 
+def _not_a_socket_finding(case: Case, trouble: FailingAddress) -> Finding | None:
+    """Return the finding about a path that leads to something else than a socket; None if nobody looked, or it does."""
+    endpoint, path = trouble.endpoint, trouble.endpoint.unix or ""
+    stat = stat_of(case.snapshot, trouble.nginx.node, path) if path else None
+    if stat is None or stat.kind not in _NO_SOCKETS or is_closed(endpoint) is not True:
+        return None
+    owner = only_owner(case, trouble)
+    service = owner.service if owner is not None else None
+    who = service.name if service is not None else "the backend"
+    what = _NO_SOCKETS[stat.kind]
+    manual = (f"move {path} away (mv {path} {path}.old): it is {what} of uid {stat.uid}, and no server can make its "
+              f"socket there. Then start {who}")
+    return Finding(
+        cause=CAUSE.id, variant="unix-socket-not-a-socket", role="root", confidence="certain",
+        summary=f"nginx hands {routes_text(trouble)} to the socket {path}, and there is {what} at that path",
+        detail=(), routes=trouble.route_ids, service=None if service is None else service.name, node=trouble.nginx.node,
+        evidence=tuple(dict.fromkeys((
+            Evidence("file", path, f"{what}, mode {stat.mode & 0o7777:o}, uid {stat.uid}, {stat.size} bytes"),
+            config_evidence(case.snapshot, trouble.nginx, endpoint), *connect_symptoms(case, trouble),
+            *(() if service is None else (state_evidence(service),))))),
+        repairs=(Repair("clear-path", "manual", f"move {path} away and start {who}", (), manual=manual),),
+        effects=("run-ends", "nothing-listens", "stale-config"),
+    )
+
+
 def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
     answers = trouble.endpoint.unix is not None and is_closed(trouble.endpoint) is False
-    return (hidden_from_nginx_finding(case, trouble) if answers else None) or _judge_socket_path(case, trouble)
+    special = hidden_from_nginx_finding(case, trouble) if answers else _not_a_socket_finding(case, trouble)
+    return special or _judge_socket_path(case, trouble)
 
 
 def _judge_socket_path(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
@@ -305,7 +336,8 @@ CAUSE = Cause(
     id="unix-socket-missing",
     title="nginx uses a unix socket that does not exist; the backend listens elsewhere",
     family="beyond the guide",
-    variants=("unix-socket-missing", "unix-socket-private-tmp", "moved-to-a-socket", "moved-to-a-port"),
+    variants=("unix-socket-missing", "unix-socket-private-tmp", "moved-to-a-socket", "moved-to-a-port",
+              "unix-socket-not-a-socket"),
     verdict=judge,
     page=__doc__,
 )

@@ -12,6 +12,7 @@ from fixer.model.query import Answer, Query, ReadFile
 from fixer.nginx.error_kinds import unwritable_folder
 from fixer.observe.nginx.nginx_masters import error_events
 from fixer.observe.nginx.sites import Site
+from fixer.observe.nginx.unloaded_sites import sockets_without_listener
 
 RECENT_TEMP = 600.0
 _WRITE_ERRNOS = (2, 13, 28, 30)        # missing, denied, disk full, read-only
@@ -33,13 +34,17 @@ MOST_SOCKETS = 4
 
 
 def socket_path_queries(site: Site, logs: Answer | None) -> Iterator[Query]:
-    """Yield queries for modes and owners on the paths of denied sockets; only for the folders of missing ones.
+    """Yield queries for modes and owners on the paths of denied sockets; only for the folders of missing ones, and for
+    the path itself where a connect is refused: it may be no socket.
     The configuration names the paths; the log is only the trigger. `logs`: the engine's log of nginx's container."""
     paths = tuple(dict.fromkeys(a.server.unix for a in site.addresses if a.server.unix is not None))
     kinds = _recent_kinds(site, logs) if paths else frozenset()
     if "socket-missing" in kinds:
         yield from (ReadFile(folder, 0)
                     for folder in dict.fromkeys(posixpath.dirname(path) for path in paths[:MOST_SOCKETS]))
+    if "refused" in kinds:
+        unheard = set(sockets_without_listener(site))
+        yield from (ReadFile(path, 1) for path in paths[:MOST_SOCKETS] if path in unheard)
     if "connect-denied" not in kinds:
         return
     for path in paths[:MOST_SOCKETS]:

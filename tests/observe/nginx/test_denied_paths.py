@@ -37,7 +37,7 @@ def stack(answers: dict[Query, Answer], ago: float, errno: str = "13: Permission
 
 
 @pytest.mark.parametrize(("ago", "errno", "looked_at"), [
-    (30, "13: Permission denied", True), (3000, "13: Permission denied", False), (30, "111: Connection refused", False),
+    (30, "13: Permission denied", True), (3000, "13: Permission denied", False), (30, "113: No route to host", False),
 ])
 def test_the_way_to_it_and_the_accounts_are_asked_for(ago: float, errno: str, looked_at: bool) -> None:
     wanted = follow_up_queries(stack({}, ago, errno), ObserveOptions())["web"]
@@ -55,6 +55,12 @@ def test_of_one_that_is_not_there_whether_its_folder_is(errno: str, *, asked: bo
     """A service that is told another folder, which is not there, was told to have that one back."""
     wanted = follow_up_queries(stack({}, 30, errno), ObserveOptions())["web"]
     assert (ReadFile("/sock", 0) in wanted) is asked and ReadFile("/etc/passwd", ACCOUNTS_LIMIT) not in wanted
+
+
+def test_of_one_that_refuses_whether_it_is_a_socket() -> None:
+    for errno, is_asked in (("111: Connection refused", True), ("2: No such file or directory", False)):
+        wanted = follow_up_queries(stack({}, 30, errno), ObserveOptions())["web"]
+        assert (ReadFile("/sock/app.sock", 1) in wanted) is is_asked
 
 
 def crit(message: str, ago: float = 5.0, level: str = "crit") -> str:
