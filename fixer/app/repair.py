@@ -246,7 +246,8 @@ class _Rounds:
             return None
         if not self._person.answers:
             return self._stopped("Cannot ask: standard input is not a terminal. Add `--yes`.", *self._flags_for(drawn))
-        return None if self._person.agrees("Make this change?") else self._stopped("declined: nothing was changed")
+        question = self._person.style.say("console/make-this-change", "Make this change?")
+        return None if self._person.agrees(question) else self._stopped("declined: nothing was changed")
 
     def _flags_for(self, drawn: Plan) -> tuple[str, ...]:
         """Return how to apply the plan without a prompt; list it as withheld too, since programs read that."""
