@@ -257,7 +257,8 @@ class _Rounds:
             return None
         if not self._person.answers:
             return self._stopped("Cannot ask: standard input is not a terminal. Add `--yes`.", *self._flags_for(drawn))
-        return None if self._person.agrees("Make this change?") else self._stopped("declined: nothing was changed")
+        question = self._person.style.say("console/make-this-change", "Make this change?")
+        return None if self._person.agrees(question) else self._stopped("declined: nothing was changed")
 
     def _other_plan(self, drawn: Plan, plan_id: str) -> SessionResult:
         """Stop before a plan that is not the one that `--plan` names."""

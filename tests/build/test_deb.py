@@ -92,6 +92,7 @@ def test_the_package_starts_the_python_that_it_depends_on(package: Path, tmp_pat
     head = program.read_bytes().split(b"PK", 1)[0].decode()
     assert head.startswith("#!/bin/sh\npython=/usr/bin/python3\n") and '"$python" -I "$0" "$@"' in head
     assert zipfile.ZipFile(program).testzip() is None
+    assert "src/fixer/languages/zh-TW/console.toml" in zipfile.ZipFile(program).namelist()
     assert _run(sys.executable, "-I", program, "--version").stdout.startswith("fixer ")
 
 

@@ -55,6 +55,13 @@ def test_modules_come_from_memory_or_from_the_sources(pyz: Path, tmp_path: Path,
 
 
 @pytest.mark.docker
+def test_it_holds_the_catalogues_of_other_languages(pyz: Path, tmp_path: Path) -> None:
+    for words in (("--lang", "zh-TW", "--help"), ("explain", "502", "--lang=zh-TW")):
+        run = subprocess.run([sys.executable, "-I", str(pyz), *words], capture_output=True, text=True, cwd=tmp_path, check=False)
+        assert (run.returncode, "找出" in run.stdout) == (0, True), run.stderr
+
+
+@pytest.mark.docker
 def test_runs_as_one_file(pyz: Path, tmp_path: Path) -> None:
     run = subprocess.run([sys.executable, "-I", str(pyz), "--version"], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert run.returncode == 0, run.stderr

@@ -36,6 +36,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_fixer_needs_typer_only_and_lab_names_its_extra(installed: Path) -> None:
     assert _run(installed / "fixer", "--version").stdout.startswith("fixer ")
     assert "By hand" in _run(installed / "fixer", "explain", "wrong-port").stdout
+    assert "手動處理" in _run(installed / "fixer", "--lang", "zh-TW", "explain", "wrong-port").stdout
+    packed = {path.name for path in installed.parent.glob("lib/*/site-packages/lab/languages/zh-TW/**/*.toml")}
+    assert {"help.toml", "console.toml", "wrong-port.toml"} <= packed
     names = {line.split("==")[0].lower() for line in _run(*PIP, installed / "python", "freeze").stdout.splitlines()}
     assert {"badgateway", "typer"} <= {name.split(" @ ")[0] for name in names}, names
     assert names.isdisjoint({"httpx", "jsonschema", "docker", "testcontainers", "pytest"}), names
