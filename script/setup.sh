@@ -167,7 +167,13 @@ setup_side_by_side() {
     [ -z "$LIVE" ] || ! kill -0 "$BESIDE" 2>/dev/null || printf '· the Python environment…' >&2
     wait "$BESIDE" || exit $?
 }
-python_beside() { LIVE=; BESIDE=; stop_on_end; setup_python; }
+python_beside() { LIVE=; BESIDE=; stop_on_end; setup_python; [ -z "${WITH_BROWSER:-}" ] || setup_browser; }
+
+# The browser in which the tests try the page; where it cannot be installed, they are skipped and say so.
+setup_browser() {
+    command -v chromium >/dev/null || ! { is_root && is_debian; } ||
+        step "chromium, in which the page is tried" apt_install chromium
+}
 
 # The base of the images; where no registry answers, the images' own build gets it from the distribution's mirror.
 setup_base() {
