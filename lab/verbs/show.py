@@ -38,10 +38,16 @@ def list_text() -> str:
 def show_text(found: Scenario, variant: Variant | None = None) -> str:
     """Return the output of `lab show S`: the story and how to start, without the cause except the typed name."""
     name, shown = (f"{found.name}/{variant.name}", variant) if variant else (found.name, found)
-    lines = [f"{name} (difficulty {shown.difficulty}, {found.family})", "", *textwrap.wrap(shown.story, 78), ""]
+    lines = [f"{name} (difficulty {shown.difficulty}, {found.family})", "", *_wrap(shown.story, ""), ""]
     lines += [f"runs on: {', '.join(shown.stacks)}"]
-    lines += [f"not on {stack}: {reason}" for stack, reason in shown.why_not.items() if stack not in shown.stacks]
+    for stack, reason in shown.why_not.items():
+        lines += _wrap(f"not on {stack}: {reason}") if stack not in shown.stacks else ()
     if variant is None:
-        lines += [f"variants: {', '.join(f'{found.name}/{one.name}' for one in found.variants)}"]
+        lines += _wrap(f"variants: {', '.join(f'{found.name}/{one.name}' for one in found.variants)}")
     lines += [f"start it: lab up {name} --stack {shown.stacks[0]}"]
     return "\n".join(lines)
+
+
+def _wrap(text: str, indent: str = "  ") -> list[str]:
+    """Return lines that fit a terminal; names stay whole, to be copied."""
+    return textwrap.wrap(text, 78, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)

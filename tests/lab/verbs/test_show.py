@@ -50,3 +50,10 @@ def test_show_of_a_variant_is_about_that_one() -> None:
     assert "variants:" not in done.stdout
     done = lab("show", "wrong-port/wrongport")
     assert done.returncode == 2 and "has no variant 'wrongport'" in done.stderr
+
+
+def test_what_is_shown_fits_a_terminal_and_keeps_names_whole() -> None:
+    for found in catalog.all_scenarios().values():
+        shown = show_text(found)
+        assert max(map(len, shown.splitlines()[1:])) <= 78, found.name
+        assert all(f"{found.name}/{one.name}" in shown for one in found.variants)
