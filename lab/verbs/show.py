@@ -47,13 +47,15 @@ def show_text(found: Scenario, variant: Variant | None = None) -> str:
                difficulty=shown.difficulty, family=say(f"console/family {found.family}", found.family))
     lines = [head, "", *filled(story), ""]
     lines += [say("console/runs-on", "runs on: {stacks}", stacks=", ".join(shown.stacks))]
-    lines += [say("console/not-on", "not on {stack}: {reason}", stack=stack, reason=reason)
-              for stack, reason in shown.why_not.items() if stack not in shown.stacks]
+    for stack, reason in shown.why_not.items():
+        if stack not in shown.stacks:
+            lines += filled(say("console/not-on", "not on {stack}: {reason}", stack=stack, reason=reason), later="  ")
     if variant is None:
         names = ", ".join(f"{found.name}/{one.name}" for one in found.variants)
-        lines += [say("console/variants", "variants: {names}", names=names)]
+        lines += filled(say("console/variants", "variants: {names}", names=names), later="  ")
     sources = dict.fromkeys(one.source for one in ((variant,) if variant else found.variants) if one.source)
-    lines += [say("console/met-in", "met by users in: {source}", source=source) for source in sources]
+    for source in sources:
+        lines += filled(say("console/met-in", "met by users in: {source}", source=source), later="  ")
     start = f"lab up {name} --stack {shown.stacks[0]}"
     lines += [say("console/start-it", "start it: {command}", command=start)]
     return "\n".join(lines)

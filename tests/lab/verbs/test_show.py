@@ -60,3 +60,10 @@ def test_show_names_the_thread_in_which_users_met_the_fault() -> None:
     both = show_text(scenario)
     assert upload in both and both.count("met by users in") == 2
     assert "met by users" not in show_text(catalog.scenario_named("wrong-port"))
+
+
+def test_what_is_shown_fits_a_terminal_and_keeps_names_whole() -> None:
+    for found in catalog.all_scenarios().values():
+        shown = show_text(found)
+        assert max(map(len, shown.splitlines()[1:])) <= 78, found.name
+        assert all(f"{found.name}/{one.name}" in shown for one in found.variants)
