@@ -1,4 +1,4 @@
-"""What is wrong with the path itself that nginx asks for: its unit hides it, or something else than a socket is there."""
+"""What is wrong with the path itself that nginx asks for: its unit hides it, or it leads to no socket."""
 
 from __future__ import annotations
 
