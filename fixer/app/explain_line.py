@@ -30,7 +30,7 @@ MEANINGS: tuple[Meaning, ...] = (
             ("backend-down", "wrong-port", *_CRASHES, "unit-misconfigured", "slow-start", "wrong-bind-address",
              "wrong-host", "localhost-ipv6", "nginx-not-reloaded", "dns-stale", "worker-recycled", "firewall-reject",
              "network-detached", "wrong-server-block", "sandbox-denied", "unix-socket-missing", "memory-pressure",
-             "cpu-throttled", "disk-full")),
+             "cpu-throttled", "disk-full", "no-live-upstreams")),
     Meaning(("socket-missing",), "connect() to unix:/run/app.sock failed (2: No such file or directory)",
             "The unix socket that nginx asks does not exist.",
             ("unix-socket-missing", "backend-down", *_CRASHES, "unit-misconfigured", "slow-start",

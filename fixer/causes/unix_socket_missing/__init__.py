@@ -63,7 +63,6 @@ from fixer.analysis.evidence import (
     no_listener_evidence,
     pids_of,
 )
-from fixer.analysis.exits.exec_step import stat_of
 from fixer.analysis.exits.path_access import hiding_setting_text
 from fixer.analysis.load.server_protocol import has_matching_protocol
 from fixer.analysis.nginx_errors import connect_symptoms, routes_text
@@ -71,7 +70,7 @@ from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_names import has_unrelated_name
 from fixer.analysis.service_state import is_socket_activated, state_evidence
-from fixer.causes.unix_socket_missing.hidden_socket import hidden_from_nginx_finding
+from fixer.causes.unix_socket_missing.occupied_path import path_finding
 from fixer.causes.unix_socket_missing.shared_volume import other_container_finding
 from fixer.findings.configured_address import (
     configured_elsewhere,
@@ -87,7 +86,6 @@ from fixer.model.snapshot import Binding, Endpoint, Listener, Service, UnitSetti
 from fixer.repairs.start_service import restart_steps
 from fixer.repairs.upstream_address import UPSTREAM_KEY, point_at_address_repair
 
-_NO_SOCKETS = {"file": "a plain file", "dir": "a folder", "fifo": "a pipe"}
 _PRIVATE_FOLDERS = ("/tmp/", "/var/tmp/")  # noqa: S108  the folders that PrivateTmp= replaces
 
 
@@ -98,35 +96,8 @@ def judge(case: Case) -> Verdict:
     return conclude([*findings, *gone], missing, ruled)
 
 
-def _not_a_socket_finding(case: Case, trouble: FailingAddress) -> Finding | None:
-    """Return the finding about a path that leads to something else than a socket; None if nobody looked, or it does."""
-    endpoint, path = trouble.endpoint, trouble.endpoint.unix or ""
-    stat = stat_of(case.snapshot, trouble.nginx.node, path) if path else None
-    if stat is None or stat.kind not in _NO_SOCKETS or is_closed(endpoint) is not True:
-        return None
-    owner = only_owner(case, trouble)
-    service = owner.service if owner is not None else None
-    who = service.name if service is not None else "the backend"
-    what = _NO_SOCKETS[stat.kind]
-    manual = (f"move {path} away (mv {path} {path}.old): it is {what} of uid {stat.uid}, and no server can make its "
-              f"socket there. Then start {who}")
-    return Finding(
-        cause=CAUSE.id, variant="unix-socket-not-a-socket", role="root", confidence="certain",
-        summary=f"nginx hands {routes_text(trouble)} to the socket {path}, and there is {what} at that path",
-        detail=(), routes=trouble.route_ids, service=None if service is None else service.name, node=trouble.nginx.node,
-        evidence=tuple(dict.fromkeys((
-            Evidence("file", path, f"{what}, mode {stat.mode & 0o7777:o}, uid {stat.uid}, {stat.size} bytes"),
-            config_evidence(case.snapshot, trouble.nginx, endpoint), *connect_symptoms(case, trouble),
-            *(() if service is None else (state_evidence(service),))))),
-        repairs=(Repair("clear-path", "manual", f"move {path} away and start {who}", (), manual=manual),),
-        effects=("run-ends", "nothing-listens", "stale-config"),
-    )
-
-
 def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
-    answers = trouble.endpoint.unix is not None and is_closed(trouble.endpoint) is False
-    special = hidden_from_nginx_finding(case, trouble) if answers else _not_a_socket_finding(case, trouble)
-    return special or _judge_socket_path(case, trouble)
+    return path_finding(case, trouble) or _judge_socket_path(case, trouble)
 
 
 def _judge_socket_path(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
