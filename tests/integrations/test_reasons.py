@@ -22,6 +22,8 @@ Host key verification failed."""
     ("ssh: connect to host 10.0.0.3 port 22: Connection timed out", "unreachable", "it does not answer (timed out)"),
     ("root@10.0.0.3: Permission denied (publickey).", "unreachable", "it refuses the login"),
     ("kex_exchange_identification: Connection closed by remote host", "unreachable", "it closes the connection before the login"),
+    ("Connection to 10.0.0.3 closed by remote host.\nConnection reset by peer", "unreachable", "the connection was lost"),
+    ('Data could not be sent to remote host "10.0.0.3". Make sure this host can be reached over ssh: ', "unreachable", "the connection was lost"),
     ("Missing sudo password", "needs-person", "sudo asks for a password there"),
     ("Incorrect sudo password", "needs-person", "sudo refuses the password"),
     ("visitor is not in the sudoers file.", "needs-person", "sudo does not allow it to this user"),

@@ -89,7 +89,7 @@ class CallbackModule(CallbackBase):
         if self.get_option("show"):
             self._display.banner("FIXER FLEET REPORT")
             self._display.display(_fleet_report(name))
-        self._display.display(f"{len(self._reported)} hosts in {name}")
+        self._display.display(f"JSON lines: {name}")
 
     def _take(self, result: Any) -> bool:
         """Write the reports of a result, of each item if it is a loop. Return whether there was one."""

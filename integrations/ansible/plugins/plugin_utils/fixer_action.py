@@ -174,7 +174,8 @@ class FixerAction(ActionBase):
         text = next((frame.text for frame in frames if frame.state == state), "")
         end = next((frame for frame in frames if frame.state == "end"), None)
         if end is None or not end.argument.isdecimal():
-            raise CannotLook(Reason("unreachable", "the connection ended before fixer did", "run the play again"))
+            raise CannotLook(Reason("unreachable", "the connection was lost",
+                                    "run the play again; after a repair: fixer history on the host says what it did"))
         return text, int(end.argument), end.text.strip()
 
     def _bundle(self, frames: Sequence[Frame]) -> bytes:
