@@ -2,7 +2,8 @@
 
 Layout: `__main__.py` (readable by any Python, checks the version), `src/` (sources, which any Python can run) and
 `cp311.bin`, `cp313.bin`… for the Python versions found on this machine: the magic number of its bytecode, then marshal
-of (the code of pyz_memory.py, {module: (is a package, its marshalled code)}), not compressed."""
+of (the code of pyz_memory.py, {module: (is a package, its marshalled code)}, what identifies the engine of patterns,
+the marshalled patterns of fixer.lazy.regex), not compressed."""
 
 from __future__ import annotations
 
@@ -44,10 +45,10 @@ if TAG in TAGS and sys.implementation.name == "cpython":
 
     data = __loader__.get_data(TAG + ".bin")
     if data.startswith(MAGIC_NUMBER):
-        boot, modules = marshal.loads(memoryview(data)[len(MAGIC_NUMBER):])
+        boot, modules, engine, patterns = marshal.loads(memoryview(data)[len(MAGIC_NUMBER):])
         scope = {"__name__": "pyz_memory"}
         exec(boot, scope)
-        scope["install"](modules, __loader__, HERE)
+        scope["install"](modules, __loader__, HERE, engine, patterns)
 
 from fixer.__main__ import main
 
@@ -63,7 +64,8 @@ exec "$python" -I "$0" "$@"
 """
 
 COMPILE = """\
-import importlib.util, marshal, pathlib, sys
+import _sre, array, importlib, importlib.util, marshal, pathlib, re, sys
+sys.dont_write_bytecode = True
 source, memory, target = map(pathlib.Path, sys.argv[1:4])
 modules = {}
 for path in sorted(source.rglob("*.py")):
@@ -72,7 +74,36 @@ for path in sorted(source.rglob("*.py")):
     code = compile(path.read_bytes(), "fixer.pyz/src/" + str(path.relative_to(source)), "exec", dont_inherit=True)
     modules[".".join(parts[:-1] if package else parts)] = (package, marshal.dumps(code))
 boot = compile(memory.read_bytes(), "fixer.pyz/pyz_memory.py", "exec", dont_inherit=True)
-target.write_bytes(importlib.util.MAGIC_NUMBER + marshal.dumps((boot, modules)))
+
+class Engine:  # what patterns are compiled with; it keeps what it is asked for
+    def __getattr__(self, name):
+        return getattr(_sre, name)
+    def compile(self, *words):
+        self.words = words
+        return _sre.compile(*words)
+
+sys.path.insert(0, str(source))
+from fixer.lazy import regex as lazy
+named = {}
+class Noted(lazy.regex):
+    def __init__(self, pattern, flags=0):
+        super().__init__(pattern, flags)
+        named[pattern, int(flags)] = None
+lazy.regex = Noted
+for name in modules:
+    if name.startswith("fixer.") and not name.startswith(("fixer.agent.mcp_server", "fixer.__main__")):
+        importlib.import_module(name)
+re._compiler._sre = engine = Engine()
+patterns = {}
+for pattern, flags in sorted(named, key=repr):
+    re._compiler.compile(pattern, flags)
+    _, final, code, groups, index, names = engine.words
+    patterns[pattern, flags] = (int(final), array.array("I", code).tobytes(), groups, dict(index), tuple(names))
+identity = (_sre.MAGIC, _sre.CODESIZE, sys.byteorder)
+if _sre.CODESIZE != array.array("I").itemsize:
+    patterns = {}
+print(len(patterns), "patterns,", len(marshal.dumps(patterns)) // 1024, "KiB", file=sys.stderr)
+target.write_bytes(importlib.util.MAGIC_NUMBER + marshal.dumps((boot, modules, identity, marshal.dumps(patterns))))
 """
 
 

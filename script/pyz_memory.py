@@ -4,6 +4,7 @@ zipimport reopens the archive for every module and parses its directory in Pytho
 
 from __future__ import annotations
 
+import _sre
 import marshal
 import sys
 from importlib.machinery import ModuleSpec
@@ -16,10 +17,14 @@ if TYPE_CHECKING:
 
 
 class Memory:
-    """A finder and loader: `modules` are name -> (is a package, marshalled code); sources are in the archive."""
+    """A finder and loader: `modules` are name -> (is a package, marshalled code); sources are in the archive.
+    `patterns` are the marshalled patterns of fixer.lazy.regex, empty if another Python made them."""
 
-    def __init__(self, modules: Mapping[str, tuple[bool, bytes]], archive: zipimporter, place: str) -> None:
+    def __init__(
+        self, modules: Mapping[str, tuple[bool, bytes]], archive: zipimporter, place: str, patterns: bytes = b"",
+    ) -> None:
         self._modules = modules
+        self._patterns = patterns
         self._archive = archive
         self._place = place
 
@@ -41,6 +46,8 @@ class Memory:
     def exec_module(self, module: ModuleType) -> None:
         """Run its code."""
         exec(self.get_code(module.__name__), module.__dict__)
+        if self._patterns and module.__name__ == "fixer.lazy.regex":
+            module.take_ready(marshal.loads(self._patterns))
 
     def is_package(self, name: str) -> bool:
         """Return whether it is a package."""
@@ -88,9 +95,13 @@ class Folder:
                 yield prefix + rest, package
 
 
-def install(modules: Mapping[str, tuple[bool, bytes]], archive: zipimporter, place: str) -> None:
-    """Import our modules from memory from now on; the archive is no longer on sys.path."""
-    memory = Memory(modules, archive, place)
+def install(
+    modules: Mapping[str, tuple[bool, bytes]], archive: zipimporter, place: str, engine: object, patterns: bytes,
+) -> None:
+    """Import our modules from memory from now on; the archive is no longer on sys.path. `engine` identifies the one
+    that the patterns were compiled for."""
+    fits = engine == (_sre.MAGIC, _sre.CODESIZE, sys.byteorder)
+    memory = Memory(modules, archive, place, patterns if fits else b"")
     sys.meta_path.insert(0, memory)
     sys.path_hooks.insert(0, memory.hook)
     del sys.path[0]

@@ -1,10 +1,32 @@
 """`regex`: a `re.compile` that compiles at first use, since most runs use few patterns. No pattern may cost more than
-its text is long: others write most of the texts."""
+its text is long: others write most of the texts.
+
+fixer.pyz holds the compiled form of the patterns for each Python version that it was built with: to compile the two
+hundred of one look takes longer than to import half of its modules."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+# (flags, code, groups, index of each named group, name of each group), as `_sre.compile` takes them
+Compiled: TypeAlias = tuple[int, bytes, int, dict[str, int], tuple[str | None, ...]]
+ready: dict[tuple[str | bytes, int], Compiled] = {}  # by pattern and flags; whoever loads this module may fill it
+
+
+def take_ready(patterns: Mapping[tuple[str | bytes, int], Compiled]) -> None:
+    """Use these compiled patterns, which were made by this version of Python."""
+    ready.update(patterns)
+
+
+def _compile(pattern: str | bytes, flags: int) -> Any:
+    found = ready.get((pattern, int(flags)))
+    if found is None:
+        return re.compile(pattern, flags)
+    final, code, groups, index, names = found
+    words = memoryview(code).cast("I").tolist()
+    return re._compiler._sre.compile(pattern, final, words, groups, index, names)  # type: ignore[attr-defined]
 
 if TYPE_CHECKING:
     from re import compile as regex
@@ -19,7 +41,7 @@ else:
         def __getattr__(self, name: str) -> Any:
             if name.startswith("__"):
                 raise AttributeError(name)
-            compiled = self.__dict__.get("_compiled") or re.compile(*self._written)
+            compiled = self.__dict__.get("_compiled") or _compile(*self._written)
             found = getattr(compiled, name)
             self.__dict__.update({"_compiled": compiled, name: found})
             return found

@@ -36,6 +36,7 @@ def test_without_the_sdk_one_line_says_what_to_install(
 
 
 def test_an_audit_log_that_cannot_be_written_ends_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("mcp_types", reason="the extra mcp is not installed")
     assert main(["mcp", "--audit", str(tmp_path / "no" / "audit.jsonl")]) == 4
     assert "--audit FILE" in capsys.readouterr().err
 

@@ -62,6 +62,28 @@ def test_it_holds_the_catalogues_of_other_languages(pyz: Path, tmp_path: Path) -
 
 
 @pytest.mark.docker
+def test_patterns_are_compiled_when_it_is_built(pyz: Path, tmp_path: Path) -> None:
+    """A look compiles two hundred; here at most those of the standard library and those that a run puts together."""
+    machine = Path(__file__).parents[1] / "observe/data/machine.tgz"
+    look = (
+        "import atexit, re._compiler, sys; made, compiled = re._compiler.compile, []\n"
+        "def noted(pattern, flags=0):\n"
+        "    compiled.append(pattern)\n"
+        "    return made(pattern, flags)\n"
+        "re._compiler.compile = noted\n"
+        "def tell():\n"
+        "    from fixer.lazy.regex import ready\n"
+        "    print(len(ready), len(compiled), file=sys.stderr)\n"
+        f"atexit.register(tell); sys.argv = ['fixer.pyz', 'diagnose', 'bundle:{machine}', '--json']\n"
+        f"import runpy; runpy.run_path({str(pyz)!r}, run_name='__main__')"
+    )
+    run = subprocess.run([sys.executable, "-I", "-c", look], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert json.loads(run.stdout)["verdict"] == "degraded"
+    ready, compiled = map(int, run.stderr.split())
+    assert ready > 500 and compiled < 90, run.stderr
+
+
+@pytest.mark.docker
 def test_runs_as_one_file(pyz: Path, tmp_path: Path) -> None:
     run = subprocess.run([sys.executable, "-I", str(pyz), "--version"], capture_output=True, text=True, cwd=tmp_path, check=False)
     assert run.returncode == 0, run.stderr

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import _sre  # type: ignore[import-not-found]
 import re
+from array import array
+from typing import Any
 
 import pytest
 
-from fixer.lazy.regex import regex, up_to_first
+from fixer.lazy import regex as module
+from fixer.lazy.regex import Compiled, regex, up_to_first
 
 
 def test_it_is_the_pattern() -> None:
@@ -37,3 +41,43 @@ def test_a_line_is_read_up_to_its_first_head() -> None:
     assert found is not None
     assert found[1] == "a open b failed"
     assert pattern.search("open a\nfailed") is None
+
+
+def compiled_form(pattern: str | bytes, flags: int) -> Compiled:
+    """What `re` itself hands to its engine, as a build of fixer.pyz keeps it."""
+    heard: list[tuple[Any, ...]] = []
+
+    class Engine:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(_sre, name)
+
+        def compile(self, *words: Any) -> Any:
+            heard.append(words)
+            return _sre.compile(*words)  # type: ignore[attr-defined]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(re._compiler, "_sre", Engine())  # type: ignore[attr-defined]
+        re._compiler.compile(pattern, flags)  # type: ignore[attr-defined]
+    ((_, final, code, groups, index, names),) = heard
+    return int(final), array("I", code).tobytes(), groups, dict(index), tuple(names)
+
+
+@pytest.mark.parametrize(("pattern", "flags", "text"), [
+    (r"(?P<word>[a-zé]+)\d", re.IGNORECASE, "É1 Ab2"), (rb"(?:^|;)[ \t]*(\w+)", re.MULTILINE, b"a;\n b"), (r"", 0, "x"),
+    (r"(?>a|ab)(?:c++)|(?<!x)y(?=z)", 0, "abcc yz"), (r"(?m:^)(?>.*?open )(.*) failed", 0, "one\ntwo open a failed"),
+])
+def test_a_ready_pattern_is_the_one_that_re_compiles(pattern: Any, flags: int, text: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ready", {})
+    module.take_ready({(pattern, flags): compiled_form(pattern, flags)})
+    monkeypatch.setattr(re, "compile", None)      # nothing is compiled
+    ready = regex(pattern, flags)
+    found = [(match.span(), match.groups(), match.groupdict(), match.lastgroup) for match in ready.finditer(text)]
+    monkeypatch.undo()
+    plain = re.compile(pattern, flags)
+    assert found == [(match.span(), match.groups(), match.groupdict(), match.lastgroup) for match in plain.finditer(text)]
+    assert (ready.pattern, ready.flags, ready.groups, dict(ready.groupindex)) == (plain.pattern, plain.flags, plain.groups, dict(plain.groupindex))
+
+
+def test_another_flag_is_another_pattern(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ready", {("a", 0): compiled_form("b", 0)})
+    assert regex("a").match("b") and regex("a", re.IGNORECASE).match("A") and regex(b"a").match(b"a")
