@@ -30,7 +30,20 @@ def on_files(files: Any, config: Any) -> Any:
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """Lead links that leave docs/ to their page of the site, and the home page to the tree that only the site has."""
     tree = "[From the error line to the command]("
-    return site_links(markdown.replace(f"{tree}nginx-messages.md", f"{tree}decision-tree.md"))
+    return as_mkdocs_reads(site_links(markdown.replace(f"{tree}nginx-messages.md", f"{tree}decision-tree.md")))
+
+
+def as_mkdocs_reads(markdown: str) -> str:
+    """Return GitHub's Markdown as Python-Markdown reads it: a fence names a language alone, and what belongs to a list
+    is indented by four columns."""
+    lines, in_fence = [], False
+    for line in markdown.split("\n"):
+        if line.lstrip().startswith("```"):
+            in_fence = not in_fence
+            lines.append(re.sub(r"^(\s*```\w+) .*$", r"\1", line))
+        else:
+            lines.append(line if in_fence else re.sub(r"^ {2,3}(?=\S)", "    ", line))
+    return "\n".join(lines)
 
 
 def site_links(markdown: str) -> str:

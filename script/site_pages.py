@@ -63,8 +63,8 @@ def _section_lines(source: Sequence[str]) -> Iterator[str]:
     else:
         last = ""
         for line in body:
-            if last and len(last) + 1 + len(line.split()[0]) <= SOURCE_WIDTH:
-                yield ""  # a line that had room for the next word ends its paragraph
+            if last.endswith(".") and len(last) + 1 + len(line.split()[0]) <= SOURCE_WIDTH:
+                yield ""  # a sentence that left room for the next word ends its paragraph
             yield escaped(re.sub(r"^([a-z]+(?:-[a-z0-9]+)+) \((safe|disruptive|manual)", r"`\1` (\2", line.strip()))
             last = line
 

@@ -152,7 +152,17 @@ def _unknown_text(report: Report, style: Style) -> str:
 
 def _route_text(route: RouteReport, style: Style) -> str:
     return style.say("console/route", "{location} on {address} {state}", location=clean(route.location),
-                     address=clean(address_of(route)), state=clean(route.reason) or _route_state_text(route, style))
+                     address=clean(address_of(route)), state=_reason_text(route, style))
+
+
+def _reason_text(route: RouteReport, style: Style) -> str:
+    """Return how the route does; in another language its state, then the reason as fixer says it."""
+    state, reason = _route_state_text(route, style), clean(route.reason)
+    if style.catalogue is None or not reason:
+        return reason or state
+    if route.state == "degraded":
+        state = style.say("console/fails-partly", "fails for some requests")
+    return style.say("console/state-and-reason", "{state} ({reason})", state=state, reason=reason)
 
 
 def address_of(route: RouteReport) -> str:

@@ -29,16 +29,29 @@ class Page(HTMLParser):
         self.loads: list[str] = []
         self.links: list[str] = []
         self.ids: set[str] = set()
+        self.prose: list[str] = []
+        self.depth: list[str] = []
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
+        if tag in ("pre", "code", "script", "style"):
+            self.depth.append(tag)
         self.ids |= {values[name] for name in ("id", "name") if name in values}
         if values.get(LOADS.get(tag, "")):
             self.loads.append(values[LOADS[tag]])
         self.loads += re.findall(r"url\(([^)]*)\)", values.get("style", ""))
         if tag == "a" and values.get("href"):
             self.links.append(values["href"])
+
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in self.depth:
+            del self.depth[len(self.depth) - 1 - self.depth[::-1].index(tag)]
+
+    def handle_data(self, data: str) -> None:
+        if not {"pre", "code", "script", "style"} & set(self.depth):
+            self.prose.append(data)
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +89,16 @@ def test_every_link_leads_to_a_page_and_every_anchor_to_its_place(site: Path, pa
             if not target.exists() or (anchor and target in pages and unquote(anchor) not in pages[target].ids):
                 lost.append(f"{path.relative_to(site)}: {link}")
     assert lost == []
+
+
+def test_no_mark_of_markdown_is_left_in_the_prose(pages: dict[Path, Page]) -> None:
+    left = re.compile(r"```|\]\(|^#{2,} |\*\*\w", re.MULTILINE)
+    assert [(path.name, found) for path, page in pages.items() for found in left.findall("\n".join(page.prose))] == []
+
+
+def test_a_list_within_a_list_stays_one(site: Path) -> None:
+    text = (site / "ssh.html").read_text("utf-8")
+    assert re.search(r"uses <code>sudo -n</code>\.</p>\s*<ul>|uses <code>sudo -n</code>\.\s*<ul>", text)
 
 
 def test_every_cause_has_a_page_and_every_variant_an_anchor(site: Path, pages: dict[Path, Page]) -> None:

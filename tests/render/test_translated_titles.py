@@ -1,5 +1,7 @@
 """A report in Traditional Chinese: headings, verdicts and titles; evidence and names as they are; JSON in English."""
 
+# ruff: noqa: RUF001  Chinese has punctuation of its own
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -62,3 +64,10 @@ def test_what_the_target_says_is_as_safe_as_in_english() -> None:
 
 def test_json_stays_english() -> None:
     assert to_json.render(BROKEN).isascii() or "修復" not in to_json.render(BROKEN)
+
+
+def test_the_verdict_of_a_route_is_translated_and_its_reason_stays() -> None:
+    first = to_console.render(BROKEN, replace(ZH, width=120)).splitlines()[0]
+    assert "回應 502（answers 502 (3 of 3 requests)）" in first.replace("\n", "")
+    partly = replace(BROKEN, routes=(replace(BROKEN.routes[0], state="degraded"),), verdict="degraded")
+    assert "有部分請求失敗" in to_console.render(partly, replace(ZH, width=120)).splitlines()[0]
