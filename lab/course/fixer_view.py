@@ -18,7 +18,8 @@ def look_with_fixer(lab: Lab) -> dict[str, Any]:
     """Run `fixer diagnose` on the broken stack, which changes nothing; return its verdict and first finding."""
     document = fixer_outside(lab).ask("diagnose", "--json").document
     findings = [one for one in document.get("findings", ()) if one.get("role") != "advice"]
-    return {"verdict": str(document.get("verdict", "unknown")), "finding": findings[0] if findings else None}
+    return {"verdict": str(document.get("verdict", "unknown")), "finding": findings[0] if findings else None,
+            "notes": list(document.get("notes", ()))}
 
 
 def view_text(view: Mapping[str, Any]) -> str:

@@ -29,18 +29,25 @@ def _plan(lab: Lab) -> dict[str, Any]:
     """Return what fixer sees now and would do; it changes nothing."""
     view = look_with_fixer(lab)
     finding = view["finding"]
+    notes = [f"note: {note}" for note in view.get("notes", ())]
     if not finding:
-        return {"text": f"fixer finds no cause; its verdict is {view['verdict']}.", "lines": [], "diff": ""}
+        return {"text": f"fixer finds no cause; its verdict is {view['verdict']}.", "lines": notes, "diff": ""}
     evidence = [f"{one['where']}  {' '.join(str(one['text']).split())}" for one in finding.get("evidence", ())[:5]]
     repairs = finding.get("repairs") or [None]
     first = repairs[0]
     text = f"{finding['cause']} ({finding['confidence']}): {finding['summary']}"
-    said = {"text": text, "lines": evidence, "diff": ""}
+    said = {"text": text, "lines": [*evidence, *notes], "diff": ""}
     if first is None:
         return said | {"plan": "fixer would change nothing."}
     steps = [f"{number}. {step}" for number, step in enumerate(first.get("steps", ()), 1)]
+    steps += [_need_text(need) for need in first.get("needs", ())]
     plan = f"{first['summary']} ({first['risk']})"
     return said | {"plan": plan, "steps": steps, "diff": str(first.get("diff") or "")}
+
+
+def _need_text(need: Mapping[str, Any]) -> str:
+    choices = " or ".join(str(one) for one in need.get("choices", ()))
+    return f"It needs {need['key']}: {need['why']}" + (f" ({choices})" if choices else "")
 
 
 def _apply(lab: Lab) -> dict[str, Any]:

@@ -39,6 +39,9 @@ def test_the_plan_has_steps_and_diff(lab: Lab, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(page_actions, "look_with_fixer", lambda lab: view)
     said = ACTIONS["plan"](lab)
     assert said["plan"] == "point the route at the listener (safe)" and said["diff"] == "-a\n+b" and len(said["steps"]) == 2
+    repair = {**FINDING["repairs"][0], "needs": [{"key": "PORT", "why": "two listen", "choices": ["8000", "8001"]}]}      # type: ignore[index, dict-item]
+    view["finding"] = {**FINDING, "repairs": [repair]}
+    assert ACTIONS["plan"](lab)["steps"][-1] == "It needs PORT: two listen (8000 or 8001)"
     view["finding"] = {**FINDING, "repairs": []}
     assert ACTIONS["plan"](lab)["plan"] == "fixer would change nothing."
     view["finding"] = None
