@@ -53,9 +53,10 @@ def _help_lines(context: Any, style: Style) -> list[str]:
     for param in command.get_params(context):
         if (row := _param_row(name, param, context, style)) is not None:
             rows["Arguments:" if param.param_type_name == "argument" else "Options:"].append(row)
+    inside = f"{name} " if " " in context.command_path else ""  # `class up` is another command than `up`
     for subname, sub in getattr(command, "commands", {}).items():
         if not sub.hidden:
-            rows["Commands:"].append((subname, style.say(f"help/{subname}", sub.help or "")))
+            rows["Commands:"].append((subname, style.say(f"help/{inside}{subname}", sub.help or "")))
     for heading, found in rows.items():
         if found:
             lines += ["", _heading(heading, style), *_row_lines(found, style)]

@@ -53,8 +53,6 @@ app = typer.Typer(
     help="Reproduce the ways nginx answers 502, on stacks of containers and on a machine in a container.",
 )
 
-register(app)
-
 # the parser's own errors: typer versions differ in where they define them
 _ParserError: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
@@ -339,6 +337,9 @@ def bench(
         raise UsageError(f"{alone[0]} needs --random N")
     typer.echo(run_bench(BenchRequest(solver or (), only or (), stack.value if stack else None, seeds, inside, jobs,
                                       json_file, junit, markdown)))
+
+
+register(app)  # last, so that the help names the commands for one lab first
 
 
 if __name__ == "__main__":

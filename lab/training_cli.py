@@ -49,6 +49,7 @@ class ClassGroup(ProposingGroup):
     synonyms = by_synonym({"up": "start run begin create launch", "status": "ps list ls show who",
                            "down": "stop rm remove delete end kill"})
     usage_error = UsageError
+    catalogue_package = "lab.languages"
 
 
 class_app = typer.Typer(

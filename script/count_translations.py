@@ -64,9 +64,16 @@ def help_texts_of(app: Any) -> Texts:
     root = get_command(app)
     texts: Texts = {(f"help/{heading}",): heading for heading in (*HEADINGS, *EXTRAS)}
     texts["help/--help",] = "Show this message and exit."
-    for name, command in ((root.name, root), *root.commands.items()):  # type: ignore[attr-defined]
+    for name, command in ((root.name or "", root), *_commands(root)):
         texts |= {keys: english for keys, english in help_texts(name, command) if english}
     return texts
+
+
+def _commands(group: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every command of a group by its words, those of its groups too."""
+    for name, command in getattr(group, "commands", {}).items():
+        yield f"{path}{name}", command
+        yield from _commands(command, f"{path}{name} ")
 
 
 def fixer_texts() -> Texts:

@@ -40,6 +40,13 @@ def test_every_help_is_translated_and_fits(program: str, name: str, monkeypatch:
         assert option.opts[0] in text or option.make_metavar(typer.Context(command)) in text
 
 
+@pytest.mark.parametrize(("words", "said"), [
+    (("fixer", "fleet", "report"), "依原因彙整多台主機的報告"), (("lab", "class", "up"), "名單上的每個人"), (("lab", "class"), "為名單上的每個人啟動"),
+])
+def test_a_command_below_a_command_has_its_own_texts(words: tuple[str, ...], said: str) -> None:
+    assert said in run(*words, "--help", "--lang", "zh-TW").stdout
+
+
 def test_english_help_is_the_parsers_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(VARIABLE, "en")
     context = typer.Context(typer.main.get_command(fixer.cli.app), info_name="fixer")
