@@ -48,6 +48,8 @@ def _orientation(lab: Lab, parts: Sequence[str]) -> Iterator[tuple[str, str]]:
         yield "files", f"{lab.folder}"
         yield "", "the parts mount them read-only: change them there"
         yield "apply", f"docker compose --project-directory {lab.folder} up -d --force-recreate PART"
+        if lab.deployment.web_network != "host":
+            yield "", f"each start of {roles['web']} gives the URL a new port: lab status"
         yield "look inside", f"lab shell {lab.id} [PART] [--tools]"
     yield "logs", f"lab logs {lab.id} [PART]"
 
