@@ -54,6 +54,9 @@ def _orientation(lab: Lab, parts: Sequence[str]) -> Iterator[tuple[str, str]]:
         yield "", say("console/mounted", "the parts mount them read-only: change them there")
         yield say("console/apply", "apply"), (
             f"docker compose --project-directory {lab.folder} up -d --force-recreate PART")
+        if lab.deployment.web_network != "host":
+            yield "", say("console/new-port", "each start of {web} gives the URL a new port: lab status",
+                          web=roles["web"])
         yield say("console/look-inside", "look inside"), f"lab shell {lab.id} [PART] [--tools]"
     yield say("console/logs", "logs"), f"lab logs {lab.id} [PART]"
 

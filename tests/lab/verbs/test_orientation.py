@@ -51,9 +51,18 @@ def test_page_login_parts_files_logs_and_commands_are_told(stack: Stack, seed: i
         assert f"lab {command} shop-3f2a" in told
     assert "printd" in told and "(application)" in told
     assert (str(made.folder) in told) == (stack == "containers")
+    assert ("gives the URL a new port: lab status" in told) == (stack == "containers")     # as Docker does
     assert "wrong-port" not in told and str(made.params["other_port"]) not in told
     assert ("CAP_SYS_PTRACE" in told) == (stack == "host" and not made.params["ptrace"])
     assert len(re.findall(r"(?m)^    [1-6] ", told)) == 6
+
+
+def test_a_page_on_the_docker_hosts_network_keeps_its_port() -> None:
+    found = catalog.scenario_named("wrong-port")
+    variant = found.variant("docker-port-not-published")
+    full = complete_parameters(draw(found, variant, "containers", 1), "shop-3f2a", IMAGES).template_values()
+    made = Lab(LabRecord("shop-3f2a", "any", found.name, variant.name, "containers", 1, full, port=8080))
+    assert made.deployment.web_network == "host" and "new port" not in up_text(made, "", [])
 
 
 def test_where_the_application_logs_depends_on_its_manager() -> None:
