@@ -113,6 +113,12 @@ def test_the_decision_tree_leads_from_every_line_to_its_causes(site: Path, pages
     assert {f"causes/{cause}.html" for meaning in MEANINGS for cause in meaning.causes} <= set(tree.links)
 
 
+def test_ci_builds_it_as_script_docs_does() -> None:
+    command = "-m mkdocs build --quiet"
+    assert f"- run: python {command}\n" in (ROOT / ".github/workflows/ci.yml").read_text("utf-8")
+    assert command in (ROOT / "script/docs").read_text("utf-8")
+
+
 def test_every_page_is_in_the_menu(site: Path, pages: dict[Path, Page]) -> None:
     home = {urldefrag(link)[0] for link in pages[site / "index.html"].links}
     written = {f"{path.stem}.html" for path in (ROOT / "docs").glob("*.md")} - {"index.html"}
