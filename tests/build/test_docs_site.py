@@ -96,6 +96,12 @@ def test_no_mark_of_markdown_is_left_in_the_prose(pages: dict[Path, Page]) -> No
     assert [(path.name, found) for path, page in pages.items() for found in left.findall("\n".join(page.prose))] == []
 
 
+def test_code_shows_no_escape_of_markdown(site: Path) -> None:
+    for path in [*(site / "causes").glob("*.html"), site / "decision-tree.html"]:
+        code = re.findall(r"<code>([^<]*)</code>", path.read_text("utf-8"))
+        assert [text for text in code if re.search(r"\\[\[\]_|]", text)] == [], path.name
+
+
 def test_a_list_within_a_list_stays_one(site: Path) -> None:
     text = (site / "ssh.html").read_text("utf-8")
     assert re.search(r"uses <code>sudo -n</code>\.</p>\s*<ul>|uses <code>sudo -n</code>\.\s*<ul>", text)
