@@ -44,7 +44,7 @@ def cause_page(cause: Cause) -> str:
     """Return the page of a cause: what `fixer explain` prints, its lines of error.log, an anchor for each variant."""
     summary, *sections = cause.page.partition(VARIANTS_TITLE)[0].strip().split("\n\n")
     lines = [f"# {cause.id} {{ #top }}", "", f"**{escaped(_capital(cause.title))}.** Family: {cause.family}.", "",
-             *(escaped(line) for line in summary.splitlines())]
+             escaped(summary)]
     for section in sections:
         lines += ["", *_section_lines(section.splitlines())]
     lines += ["", "## What nginx logs", "", *_log_lines(cause.id), "", "## Variants"]
@@ -61,12 +61,16 @@ def _section_lines(source: Sequence[str]) -> Iterator[str]:
     if title == COMMANDS_TITLE:
         yield from ("```sh", *(line[2:] for line in body), "```")
     else:
-        last = ""
-        for line in body:
-            if last.endswith(".") and len(last) + 1 + len(line.split()[0]) <= SOURCE_WIDTH:
-                yield ""  # a sentence that left room for the next word ends its paragraph
-            yield escaped(re.sub(r"^([a-z]+(?:-[a-z0-9]+)+) \((safe|disruptive|manual)", r"`\1` (\2", line.strip()))
-            last = line
+        yield escaped("\n".join(_paragraphs(body)))  # as a whole: a line may end between backticks
+
+
+def _paragraphs(body: Sequence[str]) -> Iterator[str]:
+    last = ""
+    for line in body:
+        if last.endswith(".") and len(last) + 1 + len(line.split()[0]) <= SOURCE_WIDTH:
+            yield ""  # a sentence that left room for the next word ends its paragraph
+        yield re.sub(r"^([a-z]+(?:-[a-z0-9]+)+) \((safe|disruptive|manual)", r"`\1` (\2", line.strip())
+        last = line
 
 
 def _log_lines(cause: str) -> Iterator[str]:
@@ -120,7 +124,7 @@ def _sort_text(meaning: Meaning) -> str:
 def _first_command(cause: Cause) -> str:
     body = cause.page.partition(f"\n{COMMANDS_TITLE}\n")[2].partition("\n")[0]
     command = re.split(r"(?<! ) +(?=# )", body.strip(), maxsplit=1)[0]
-    return f"`{command}`".replace("|", "\\|") if command else ""
+    return f"`{command}`" if command else ""
 
 
 def anchor(meaning: Meaning) -> str:

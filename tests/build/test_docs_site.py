@@ -96,6 +96,12 @@ def test_no_mark_of_markdown_is_left_in_the_prose(pages: dict[Path, Page]) -> No
     assert [(path.name, found) for path, page in pages.items() for found in left.findall("\n".join(page.prose))] == []
 
 
+def test_code_shows_no_escape_of_markdown(site: Path) -> None:
+    for path in [*(site / "causes").glob("*.html"), site / "decision-tree.html"]:
+        code = re.findall(r"<code>([^<]*)</code>", path.read_text("utf-8"))
+        assert [text for text in code if re.search(r"\\[\[\]_|]", text)] == [], path.name
+
+
 def test_a_list_within_a_list_stays_one(site: Path) -> None:
     text = (site / "ssh.html").read_text("utf-8")
     assert re.search(r"uses <code>sudo -n</code>\.</p>\s*<ul>|uses <code>sudo -n</code>\.\s*<ul>", text)
@@ -111,6 +117,12 @@ def test_the_decision_tree_leads_from_every_line_to_its_causes(site: Path, pages
     tree = pages[site / "decision-tree.html"]
     assert {meaning.kinds[0] for meaning in MEANINGS} <= tree.ids
     assert {f"causes/{cause}.html" for meaning in MEANINGS for cause in meaning.causes} <= set(tree.links)
+
+
+def test_ci_builds_it_as_script_docs_does() -> None:
+    command = "-m mkdocs build --quiet"
+    assert f"- run: python {command}\n" in (ROOT / ".github/workflows/ci.yml").read_text("utf-8")
+    assert command in (ROOT / "script/docs").read_text("utf-8")
 
 
 def test_every_page_is_in_the_menu(site: Path, pages: dict[Path, Page]) -> None:
