@@ -2,17 +2,21 @@
 
 import subprocess
 import time
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from fixer.apply.repair_run import RepairRun, undo
 from fixer.errors import FixerError, NeedsPerson, Unreachable
+from fixer.hosts.docker_engine import docker_cli
 from fixer.hosts.nodes.container_node import ContainerWriter, docker_exec_prefix
 from fixer.hosts.nodes.local_node import LocalWriter
 from fixer.hosts.sh.sh_files import ShFiles
 from tests.apply.folder_target import NOW, FolderTarget, make_plan, write_step
 from tests.contract.transports import script_runner
+from tests.hosts.machine.test_run_process import wait_until
 
 pytestmark = pytest.mark.docker
 
@@ -62,6 +66,46 @@ def test_a_container_that_is_gone_is_unreachable_not_a_failed_command(writer: Co
         lost.run(["true"])
     with pytest.raises(Unreachable):
         lost.files.read("/etc/passwd")
+
+
+_SHELLS = "for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline; echo; done 2>/dev/null | grep -c '^sh -s' || :"
+
+
+def shells_in(container: str) -> int:
+    """The shells that wait for commands there, as a program that is none of them sees it."""
+    return int(subprocess.run(("docker", "exec", container, "sh", "-c", _SHELLS), capture_output=True, check=True).stdout)
+
+
+@pytest.fixture
+def own_container(debian: str) -> Iterator[str]:
+    """Another container of that image, which a test may pause and restart."""
+    image = docker_cli.inspect_one(debian)["Config"]["Image"]
+    name = f"badgateway-test-{uuid.uuid4().hex[:8]}"
+    subprocess.run(("docker", "run", "-d", "--rm", "--label", "badgateway.test=contract", "--name", name, image, "sleep", "600"),
+                   capture_output=True, check=True)
+    yield name
+    subprocess.run(("docker", "rm", "-f", name), capture_output=True, check=False)
+
+
+@pytest.mark.timeout(200)
+def test_one_shell_runs_all_commands_and_is_gone_at_the_end(own_container: str) -> None:
+    """After a limit, after a restart, in a pause and at the close."""
+    writer = ContainerWriter("x", docker_cli.inspect_one(own_container))
+    for _ in range(3):
+        assert writer.run(["echo", "a"]).stdout == b"a\n"
+    assert shells_in(own_container) == 1
+    assert writer.run(["sleep", "4321"], timeout=3).timed_out
+    assert wait_until(lambda: shells_in(own_container) == 0, 20.0)
+    assert writer.run(["echo", "b"]).stdout == b"b\n"
+    subprocess.run(("docker", "restart", "-t", "1", own_container), capture_output=True, check=True)
+    assert writer.run(["echo", "c"]).stdout == b"c\n"
+    subprocess.run(("docker", "pause", own_container), capture_output=True, check=True)
+    with pytest.raises(Unreachable, match="paused"):
+        writer.run(["echo", "d"])
+    subprocess.run(("docker", "unpause", own_container), capture_output=True, check=True)
+    assert writer.run(["echo", "e"]).stdout == b"e\n"
+    writer.close()
+    assert wait_until(lambda: shells_in(own_container) == 0, 20.0)
 
 
 _SWAPS_FOLDERS = """cd /dev/shm/u

@@ -99,6 +99,6 @@ def test_depth_is_bounded(data: bytes) -> None:
 def test_very_many_variables_cost_their_length() -> None:
     """Each has its line: counted from the top for every one of them it cost minutes."""
     data = b"x: y\n" * 400_000
-    began = time.monotonic()
+    began = time.process_time()
     assert [line_of(data, at) for at in range(0, len(data), 5)] == list(range(1, 400_001))
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
