@@ -276,6 +276,8 @@ class Node:
     # addresses in its own networks that do not answer ARP
     unanswered_addresses: tuple[str, ...] = ()
     missing_paths: tuple[str, ...] = ()  # paths that were checked and are missing or dangling
+    mounts: tuple[tuple[str, str, bool], ...] = ()  # (path on the engine's machine, destination, writable) of binds
+    kept_paths: tuple[str, ...] = ()  # destinations of its binds and volumes: what a new container has too
 
 
 @dataclass(frozen=True, slots=True)
