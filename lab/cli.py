@@ -50,7 +50,7 @@ INTERRUPTED = 130
 app = typer.Typer(
     name="lab", cls=LabGroup, context_settings=CONTEXT_SETTINGS, rich_markup_mode=None,
     pretty_exceptions_enable=False, epilog=EXAMPLES[""],
-    help="Reproduce the ways nginx answers 502, on stacks of containers and on a machine in a container.",
+    help="Reproduce the ways nginx answers 502: on containers, on a machine, and with all of it in one container.",
 )
 
 # the parser's own errors: typer versions differ in where they define them
@@ -62,6 +62,7 @@ class StackName(StrEnum):
 
     CONTAINERS = "containers"
     HOST = "host"
+    ALL_IN_ONE = "all-in-one"
 
 
 def _complete_scenario(incomplete: str) -> list[str]:
@@ -146,7 +147,7 @@ def options(
     )] = None,
     lang: Language = "",
 ) -> None:
-    """Reproduce the ways nginx answers 502, on stacks of containers and on a machine in a container."""
+    """Reproduce the ways nginx answers 502: on containers, on a machine, and with all of it in one container."""
     del lang  # `take_language` has read it
     if scenarios is not None:
         use_extra_scenarios(scenarios)
@@ -279,7 +280,7 @@ def solve(
 def matrix(
     *,
     only: Annotated[list[str] | None, typer.Option(help="Glob over SCENARIO or SCENARIO/VARIANT; repeatable.")] = None,
-    stack: Annotated[StackName | None, typer.Option(help="Default: both.")] = None,
+    stack: Annotated[StackName | None, typer.Option(help="Default: all.")] = None,
     seeds: Annotated[str | None, typer.Option("--seeds", "--seed", help="Seeds, such as 1-3,7; default 1.")] = None,
     noise: Annotated[int | None, typer.Option(min=0, max=5, help="Noise of all; default: drawn for each.")] = None,
     inside: Annotated[bool, typer.Option("--inside", help="Run fixer.pyz inside the machine.")] = False,
@@ -310,7 +311,7 @@ def bench(
         "Or fixer; or a yardstick, which should lose: restart-everything, nothing.",
     )] = None,
     only: Annotated[list[str] | None, typer.Option(help="Glob over SCENARIO or SCENARIO/VARIANT; repeatable.")] = None,
-    stack: Annotated[StackName | None, typer.Option(help="Default: both.")] = None,
+    stack: Annotated[StackName | None, typer.Option(help="Default: all.")] = None,
     seeds: Annotated[str, typer.Option("--seeds", "--seed", help="Seeds, such as 1-3,7.")] = "1",
     inside: Annotated[bool, typer.Option("--inside", help="Run the solver's file inside the machine.")] = False,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="Labs at once; load runs alone.")] = 1,

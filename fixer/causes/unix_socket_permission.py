@@ -189,7 +189,9 @@ def _open_path_text(service: Service | None, account: Account, shut: tuple[_Clos
     if words:
         words.append("or move the socket to a folder of /run that nginx may enter (RuntimeDirectory=)")
     if any(s.bit == 2 for s in shut):
-        in_unit, runtime = f"Group={group} in its unit", service.runtime if service is not None else ""
+        runtime = service.runtime if service is not None else ""
+        in_unit = f"Group={group} in its unit" if service is None or service.unit is not None else (
+            f"start it with the group {group}")
         how = {"uwsgi": f"set chmod-socket = 660 in its settings and {in_unit} (chown-socket = :{group} if root starts "
                         "it)",
                "gunicorn": f"set --umask 007 (-m) in its command and {in_unit}"}

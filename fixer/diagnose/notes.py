@@ -138,9 +138,15 @@ def container_layer_notes(seen: Assessment) -> Iterator[str]:
         return
     steps = (step for found in seen.findings for repair in found.repairs for step in repair.steps)
     for node, path in dict.fromkeys((step.node, step.path) for step in steps if isinstance(step, WriteFile)):
-        if _is_application_container(snapshot, node):
+        if _is_application_container(snapshot, node) and not _is_kept(snapshot, node, path):
             yield (f"{path} of {node} survives restarts. A container recreated from the image has the image's file, "
                    "unless it is mounted: change it there too")
+
+
+def _is_kept(snapshot: Snapshot, name: str, path: str) -> bool:
+    """Return whether a volume or a bind mount holds the file: a new container has it too."""
+    node = find_node(snapshot, name)
+    return node is not None and any(is_within(path, at) for at in node.kept_paths)
 
 
 def _is_application_container(snapshot: Snapshot, name: str) -> bool:

@@ -21,6 +21,7 @@ from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import DaemonReload, UnitAction, WaitForListener, WriteFile
 from fixer.model.snapshot import Container, Service, Unit
+from fixer.repairs.mount_sources import write_at_mount_sources
 
 with lazy_imports():
     from fixer.repairs.generated_config import with_lasting_edits  # only if a container generates files
@@ -242,8 +243,8 @@ def edit_sources_of_generated_files(case: Case, findings: Sequence[Finding]) -> 
 Revision: TypeAlias = Callable[[Case, Sequence[Finding]], Sequence[Finding]]
 # All revisions of what the causes have found, in the order in which they are made.
 REVISIONS: tuple[Revision, ...] = (
-    prefer_present_faults, explain_findings, edit_sources_of_generated_files, merge_shared_edits,
-    drop_conflicting_starts, drop_transient_restarts, name_failing_replica, doubt_unrecorded_ends,
+    prefer_present_faults, explain_findings, edit_sources_of_generated_files, write_at_mount_sources,
+    merge_shared_edits, drop_conflicting_starts, drop_transient_restarts, name_failing_replica, doubt_unrecorded_ends,
 )
 
 

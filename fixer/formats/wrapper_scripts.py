@@ -10,14 +10,32 @@ from fixer.formats.env_file import read_env_file
 from fixer.formats.init_script import started_daemon
 from fixer.formats.numbers import is_number
 from fixer.formats.server_names import runtime_of
-from fixer.formats.shell_words import Word, expand_word, expand_words, replace_arguments, shell_words, split_assignment
+from fixer.formats.shell_words import (
+    Env,
+    Word,
+    expand_word,
+    expand_words,
+    replace_arguments,
+    shell_words,
+    split_assignment,
+)
 from fixer.lazy.dataclass import dataclass, field, replace
 from fixer.lazy.regex import regex
 
 _KEYWORDS = frozenset({"then", "do", "else", "if", "elif", "while", "until", "!", "{", "(", "fi", "done", "}", ")"})
 _LABEL = regex(r"^\(?[^()]+\)$")  # of a `case`
+_BACKGROUND = regex(r"[ \t]*&(?!&)")
 _DEFAULTS = regex(r"^\$\{(\w+):?=")
 MAX_DEPTH = 3  # a wrapper that calls a wrapper that calls a wrapper
+
+
+@dataclass(frozen=True, slots=True)
+class BackgroundServer:
+    """A server that a script runs beside the rest of it, with its variables and working directory."""
+
+    command: tuple[Word, ...]
+    env: Env
+    directory: str
 
 
 @dataclass(slots=True)
@@ -32,6 +50,7 @@ class ShellRun:
     tested: set[str] = field(default_factory=set)  # words of its tests
     other: list[list[Word]] = field(default_factory=list)  # exec'd commands that are no known server
     arguments: list[Word] = field(default_factory=list)  # its arguments: "$@"
+    background: list[BackgroundServer] = field(default_factory=list)  # with `&`: each of them runs
 
 
 def is_shell_script(data: bytes) -> bool:
@@ -50,7 +69,10 @@ def read_script(text: str, file: str, env: Mapping[str, Word], files: Mapping[st
         words = shell_words(command, file, line + number, None if start is None else start + at)
         words = words if whole is None or start is None else [_without_later_spans(word, start + whole)
                                                               for word in words]
+        before = run.command
         _follow_command(run, words, files)
+        if run.command is not None and run.command is not before and _BACKGROUND.match(text, at + len(command)):
+            run.background.append(BackgroundServer(tuple(run.command), dict(run.env), run.directory))
     return run
 
 

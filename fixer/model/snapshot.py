@@ -277,6 +277,8 @@ class Node:
     unanswered_addresses: tuple[str, ...] = ()
     missing_paths: tuple[str, ...] = ()  # paths that were checked and are missing or dangling
     local_ports: Fact[tuple[int, int]] = Unknown("not asked")  # first and last port of its own for connections
+    mounts: tuple[tuple[str, str, bool], ...] = ()  # (path on the engine's machine, destination, writable) of binds
+    kept_paths: tuple[str, ...] = ()  # destinations of its binds and volumes: what a new container has too
 
 
 @dataclass(frozen=True, slots=True)

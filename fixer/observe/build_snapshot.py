@@ -6,7 +6,7 @@ from fixer.formats.socket_tables import parse_connections
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.capture import Capture
 from fixer.model.query import FileStat, ListSockets
-from fixer.model.snapshot import Node, Snapshot
+from fixer.model.snapshot import Container, Node, Snapshot
 from fixer.observe.boot.boot_entries import boot_entries_of
 from fixer.observe.boot.learned_services import learned_of
 from fixer.observe.build_endpoints import address_candidates, build_endpoints
@@ -38,7 +38,8 @@ def build_snapshot(capture: Capture) -> Snapshot:
     templates = tuple(template_contents(generated, views, containers)) if generated else ()
     return Snapshot(
         target=capture.target, taken_at=max((n.now for n in capture.nodes), default=0.0),
-        nodes=tuple(_build_node(view) for view in views.values() if view.name != ENGINE),
+        nodes=tuple(_build_node(view, container_of(view.name, containers)) for view in views.values()
+                    if view.name != ENGINE),
         nginxes=tuple(build_nginx(site, look) for site in sites), services=services,
         endpoints=tuple(endpoints), routes=tuple(r for s in sites for r in route_facts(s, plans[id(s)], options)),
         files=contents_of(views, sites, services, containers, options.learned),
@@ -62,11 +63,13 @@ def _file_stats(view: View) -> tuple[tuple[str, FileStat], ...]:
     return tuple((path, file.stat) for path, file in view.files.items() if file.stat is not None)
 
 
-def _build_node(view: View) -> Node:
+def _build_node(view: View, box: Container | None) -> Node:
     stats = _file_stats(view)
     absent = tuple(path for path, file in view.files.items() if file.status == "absent")
     return Node(view.name, view.node.kind, view.node.now, view.node.root, view.process_table.boot_at, view.addresses,
                 view.process_table.processes, view.listeners, files=stats, init=view.init, firewall=firewall_of(view),
                 connections=parse_connections(view.node.answers.get(ListSockets())), policy=policy_of(view),
                 ip_routes=kernel_routes_of(view), missing_paths=absent, unanswered_addresses=unanswered_addresses(view),
-                local_ports=local_ports_of(view))
+                local_ports=local_ports_of(view),
+                mounts=box.mounts if box is not None else (),
+                kept_paths=tuple(at for _, at in box.shares) if box is not None else ())

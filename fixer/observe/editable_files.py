@@ -123,8 +123,12 @@ def host_path_of(node: str, file: FileAnswer, containers: tuple[Container, ...])
     container = container_of(node, containers)
     if container is None or container.is_machine:
         return None
-    real = file.stat.real_path if file.stat is not None and file.stat.real_path else file.path
-    return host_path(container, real)
+    return host_path(container, real_path_of(file))
+
+
+def real_path_of(file: FileAnswer) -> str:
+    """Return the file itself, after links."""
+    return file.stat.real_path if file.stat is not None and file.stat.real_path else file.path
 
 
 def file_content(node: str, file: FileAnswer, containers: tuple[Container, ...]) -> FileContent:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fixer.formats.docker_conventions import environment_paths
+from fixer.formats.docker_conventions import environment_paths, path_on_engine
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.facts import Known
 from fixer.model.query import Query, ReadFile
 from fixer.observe.boot.boot_entries import entrypoint_commands
 from fixer.observe.compose_project import project_of
 from fixer.observe.docker.container_service import logs_query
-from fixer.observe.editable_files import host_path_of
+from fixer.observe.editable_files import host_path_of, real_path_of
 from fixer.observe.look import Look
 from fixer.observe.nginx.nginx_masters import error_log_paths, log_query
 from fixer.observe.nginx.probe_follow_ups import later_engine_log_queries
@@ -50,6 +50,8 @@ def _queries_of_engine(look: Look, engine: View) -> Iterator[Query]:
             mount = host_path_of(site.view.name, file, look.containers) if file is not None else None
             if mount is not None:
                 yield ReadFile(mount[0])
+            elif file is not None and (kept := path_on_engine(own, real_path_of(file))) is not None:
+                yield ReadFile(kept)    # a volume
         yield from () if own.is_machine else dangling_link_queries(site.view, own)
         if _logs_to_engine(site) or any(entrypoint_commands(site.view, own, [])):
             yield logs_query(own)

@@ -10,7 +10,7 @@ from fixer.model.snapshot import Container, Service
 from fixer.observe.bare_services import stdout_query
 from fixer.observe.boot.boot_services import boot_log_queries
 from fixer.observe.commands.resolved_command import command_of_unit
-from fixer.observe.docker.container_service import logs_query
+from fixer.observe.docker.container_service import logs_query, own_log_queries
 from fixer.observe.files.log_files import log_file_paths, log_file_query
 from fixer.observe.kernel.oom_log import KERNEL_LOG, UPTIME, can_be_oom_kill
 from fixer.observe.managed import managed_log_queries
@@ -43,6 +43,8 @@ def log_queries(service: Service, views: Mapping[str, View], containers: tuple[C
     elif service.container is not None:
         if ENGINE in views:
             yield ENGINE, logs_query(service.container)
+        if service.node in views:
+            yield from ((service.node, query) for query in own_log_queries(service.container, views))
     elif service.managed is not None:
         yield from ((service.node, query) for query in managed_log_queries(service, views[service.node]))
     elif service.pids:

@@ -12,6 +12,7 @@ from fixer.model.snapshot import Service
 from fixer.observe.boot.boot_entries import boot_entry_queries
 from fixer.observe.commands.startup_waits import wait_queries
 from fixer.observe.compose_project import config_hash_query, project_of
+from fixer.observe.docker.container_service import own_log_queries
 from fixer.observe.files.application_code import change_queries, release_queries, source_queries
 from fixer.observe.files.env_file_copies import env_copy_queries
 from fixer.observe.files.error_paths import closed_path_queries
@@ -65,11 +66,20 @@ def suspect_queries(look: Look) -> Iterator[tuple[str, Query]]:
         yield from kernel_log_queries(look.services, views)
         for name in dict.fromkeys(s.node for s in look.services if s.manager == "none" and s.is_app_server and s.pids):
             yield from ((name, query) for query in boot_entry_queries(views[name]))      # root may have chosen it
+        yield from _script_log_queries(look)
     project = project_of(look.sites, containers)
     # may be at fault even if our probes succeed
     limited = any(_has_concurrency_limit(s) or manager_of(s).limits().cpus for s in look.services)
     if (troubled or limited) and project and ENGINE in views:
         yield ENGINE, config_hash_query(project)
+
+
+def _script_log_queries(look: Look) -> Iterator[tuple[str, Query]]:
+    """Yield the queries for the logs of servers that the start script of nginx's own container runs beside it."""
+    nodes = {site.view.name for site in look.sites}
+    for service in look.services:
+        if service.container is not None and service.node in nodes and not service.container.is_machine:
+            yield from ((service.node, query) for query in own_log_queries(service.container, look.views))
 
 
 def _has_concurrency_limit(service: Service) -> bool:

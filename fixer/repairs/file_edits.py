@@ -54,7 +54,21 @@ def locate_editable_file(snapshot: Snapshot, node: str, path: str) -> EditableFi
             f"container {box.name} generates {file.real_path} at each start from {template} and its variables: change "
             "the template, or the variable in the container's settings, then recreate the container"
         )
-    return locate_mounted_file(snapshot, box, file)
+    return _file_of_volume(snapshot, box, file) or locate_mounted_file(snapshot, box, file)
+
+
+def _file_of_volume(snapshot: Snapshot, box: Container, file: FileContent) -> EditableFile | None:
+    """Return where the engine's machine holds a file of a volume, if its bytes were read there: the volume outlives the
+    container, and hides the files of its image."""
+    source, at = max((share for share in box.shares if is_within(file.real_path, share[1])),
+                     key=lambda share: len(share[1]), default=("", ""))
+    if not source or any(destination == at for _, destination, _ in box.mounts) or file.real_path == at:
+        return None
+    path = path_below(source, at, file.real_path)
+    outside = snapshot.file(ENGINE, path)
+    if outside is None or outside.data != file.data or outside.real_path != path:
+        return None
+    return EditableFile(ENGINE, path, file.data, False, file.managed_by, path)
 
 
 def generated_file(snapshot: Snapshot, node: str, path: str) -> GeneratedFile | None:

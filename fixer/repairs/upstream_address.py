@@ -80,11 +80,19 @@ def all_reachable_listeners(case: Case, trouble: FailingAddress, owner: PortOwne
     for line in listeners_on(case.snapshot, service.node):
         if line.family == "unix" or line.port == endpoint.port or line.port in found:
             continue
+        if is_own_listener(trouble, line, service.node):
+            continue       # nginx would ask itself
         if pids_of(line) and controls.issuperset(pids_of(line)):
             continue       # circusd's control socket: a program holds its own socket too
         if _is_held_by_service(line, service, told) and _is_reachable(line, endpoint, service):
             found[line.port] = ReachableListener(owner, line, address_text(endpoint.host, line.port), line.port in told)
     return tuple(sorted(found.values(), key=lambda o: told.index(o.listener.port) if o.is_configured else len(told)))
+
+
+def is_own_listener(trouble: FailingAddress, line: Listener, node: str) -> bool:
+    """Return whether the socket is one of the nginx that asks: in one container with it, an application shares them."""
+    nginx = trouble.nginx
+    return node == nginx.node and nginx.master_pid is not None and nginx.master_pid in pids_of(line)
 
 
 def same_port_listeners(case: Case, trouble: FailingAddress, owner: PortOwner) -> tuple[ReachableListener, ...]:

@@ -16,8 +16,9 @@ from lab.stack import lab_records
 from lab.stack.docker_command import labelled_ids
 from lab.stack.docker_engine import inspect
 from lab.stack.running_lab import Lab
-from lab.trial.manifest import Manifest, differences, folder_manifest, machine_manifest
-from lab.trial.trial import ROOTS, Case
+from lab.trial.kept_failure import lab_manifest
+from lab.trial.manifest import differences
+from lab.trial.trial import Case
 from lab.verbs.check import ask_oracle
 from lab.verbs.down import lab_down
 from lab.verbs.up import lab_up
@@ -62,7 +63,7 @@ def score_solver(solver: Solver, case: Case, folder: Path) -> Score:
 
 def _score_lab(score: Score, lab: Lab, variant: Variant, solver: Solver, folder: Path) -> None:
     expect = variant.expect
-    well_before, running, files = ask_oracle(lab), bystanders(lab), files_of(lab)
+    well_before, running, files = ask_oracle(lab), bystanders(lab), lab_manifest(lab)
     with hide_record(lab):
         said = solver.solve(lab, folder)
     _save_output(folder, said)
@@ -71,7 +72,7 @@ def _score_lab(score: Score, lab: Lab, variant: Variant, solver: Solver, folder:
         score.cause = said.cause == expect.cause
     lab.settle(PATIENCE)  # a solver need not wait for what it has started
     after = ask_oracle(lab)
-    changed = differences(files, files_of(lab))
+    changed = differences(files, lab_manifest(lab))
     score.harm = harm_done(well_before, after, running - bystanders(lab))
     hands_off = expect.repair.exit == 4 or expect.repair.risk == "none"
     if expect.repair.risk == "none":
@@ -105,12 +106,6 @@ def bystanders(lab: Lab) -> frozenset[str]:
         return frozenset(line.split()[0] for line in shown.splitlines() if line.split()) - units
     seen = [inspect(container) for container in labelled_ids("container", lab.id)]
     return frozenset(entry["Name"].lstrip("/") for entry in seen if entry and entry["State"]["Running"]) - own
-
-
-def files_of(lab: Lab) -> Manifest:
-    """Return every file that a repair may change."""
-    kept = dict(folder_manifest(lab.folder))
-    return kept | dict(machine_manifest(lab.container(), ROOTS)) if lab.stack == "host" else kept
 
 
 @contextmanager

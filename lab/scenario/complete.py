@@ -3,32 +3,34 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from lab.paths import state_label
+from lab.scenario.combined import kept_path
 from lab.scenario.deployment_fields import CompleteDeployment, Deployment
 from lab.scenario.render import UNSUPERVISED_MANAGERS, fill_template, indent_text
+from lab.scenario.scenario_file import Stack
 
 
 def complete_parameters(drawn: Deployment, lab_id: str, images: Mapping[str, str]) -> CompleteDeployment:
     """Return the complete parameters for the templates: drawn ones, and addresses, paths and commands from them."""
     full = CompleteDeployment(**vars(drawn), id=lab_id, state=state_label().replace("$", "$$"), images=dict(images))
-    host = full.stack == "host"
+    apart = full.stack == "containers"  # each part has an address of its own
     full = _with_units(full)
-    full = replace(full, address=full.route_host or ("127.0.0.1" if host else full.backend))
+    full = replace(full, address=full.route_host or (full.backend if apart else "127.0.0.1"))
     full = replace(
         full,
-        noise_address="127.0.0.1" if host else f"{full.noise_name}-feed",
+        noise_address=f"{full.noise_name}-feed" if apart else "127.0.0.1",
         hop=f"unix:/run/{full.word}/{full.word}.sock" if full.unix else f"{full.address}:{full.route_port}",
-        second_address="127.0.0.1" if host else full.second,
+        second_address=full.second if apart else "127.0.0.1",
         health_port=full.asked_port or full.port,
         locations_style=full.locations,
         behind="  # the office application" if full.remark == "behind" else "",
         password_hash=hashlib.sha256(full.password.encode()).hexdigest(),
     )
     full = _with_database(_with_entry(full))
-    full = _with_host_paths(full) if host else _with_containers_paths(full)
+    full = _PATHS[full.stack](full)
     return replace(full, locations=indent_text(fill_template("nginx/locations.conf", full), "    "))
 
 
@@ -43,7 +45,7 @@ def _with_units(full: CompleteDeployment) -> CompleteDeployment:
 
 def _with_entry(full: CompleteDeployment) -> CompleteDeployment:
     """Add the entry for visitors."""
-    folder, name = ("/etc/ssl", "ssl-cert-snakeoil") if full.stack == "host" else ("/etc/nginx/tls", full.word)
+    folder, name = ("/etc/nginx/tls", full.word) if full.stack == "containers" else ("/etc/ssl", "ssl-cert-snakeoil")
     return replace(
         full,
         plain_listen=full.listen,
@@ -93,11 +95,39 @@ def _with_host_paths(full: CompleteDeployment) -> CompleteDeployment:
         autorestart={"no": "false", "on-failure": "unexpected"}.get(full.restart_policy, "true"),
         has_envfile=full.port_place == "envfile" or full.env_place == "envfile",
         snippet=f"snippets/{full.word}.conf",
+        app_folder=f"{full.home}/app",
         site=site,
         site_read=f"/etc/nginx/sites-enabled/{name}" if "sites-available" in site else site,
         site_file=_site_file(full, f"/etc/nginx/snippets/{full.word}.conf", site),
         beside=f"{full.neighbour}-files.service",
         second_user="www-data",
+    )
+
+
+def _with_combined_paths(full: CompleteDeployment) -> CompleteDeployment:
+    """Add paths and commands in the all-in-one container: those of a machine, kept where the project keeps them."""
+    full = _with_host_paths(full)
+    supervised = full.manager == "supervisord"
+    snippet = kept_path(full, f"/etc/nginx/snippets/{full.word}.conf")
+    inside = "/etc/nginx/nginx.conf" if full.place == "main" else f"/etc/nginx/conf.d/{full.site_name}.conf"
+    site = kept_path(full, inside)
+    return replace(
+        full,
+        sources=False,
+        exports=full.manager == "entrypoint" and full.env_place == "unit" and full.with_secret,
+        by_hand=False,
+        has_envfile=False,
+        has_script=full.manager == "entrypoint" or full.unix,
+        start_script=kept_path(full, f"{full.home}/start.sh"),
+        control_name=f"{full.word}:{full.unit}" if full.grouped and supervised else full.unit,
+        nginx_log=f"/var/log/nginx/{full.word}.error.log" if full.log_place == "files" else "",
+        has_environment=full.env_place == "environment" or (full.database and full.env_place == "unit"),
+        restart_word='"no"' if full.restart_policy == "no" else full.restart_policy,
+        app_folder=kept_path(full, f"{full.home}/app"),
+        beside=full.neighbour,
+        site=site,
+        site_read=inside,
+        site_file=_site_file(full, snippet, site),
     )
 
 
@@ -128,6 +158,7 @@ def _with_containers_paths(full: CompleteDeployment) -> CompleteDeployment:
         conf_folder=folder,
         beside=f"{full.id}-{full.neighbour}-1",
         named_volumes=full.unix or full.log_volume,
+        app_folder=f"{full.backend}/app",
         has_conf_folder=not main or full.second_site or full.noise_site or full.decoy == "unused_file",
         site=site,
         site_read="/etc/nginx/nginx.conf" if main else f"/etc/nginx/conf.d/{full.site_name}.conf",
@@ -158,3 +189,7 @@ def _server_command(start: str, bind: str, port: str, full: CompleteDeployment) 
 
 def _socket_address(bind: str, port: int | str) -> str:
     return f"[{bind}]:{port}" if ":" in bind else f"{bind}:{port}"
+
+
+_PATHS: Mapping[Stack, Callable[[CompleteDeployment], CompleteDeployment]] = {
+    "host": _with_host_paths, "containers": _with_containers_paths, "all-in-one": _with_combined_paths}

@@ -12,6 +12,15 @@ from typing import Any, Literal, Self, TypeVar, Union, get_args, get_origin, get
 
 from lab.errors import ScenarioError
 from lab.scenario.scenario_file import Stack
+from lab.scenario.stack_fields import (
+    CombinedPaths,
+    CombinedStructure,
+    ContainersPaths,
+    ContainersStructure,
+    HostPaths,
+    HostStructure,
+    foreign_fields,
+)
 from lab.scenario.templates import Value
 
 TARGET = "app.main:app"  # the application, as Python's servers name it
@@ -21,7 +30,7 @@ _IMAGE = "image_"  # before an image's name: the parameter that holds its tag
 
 @dataclass(frozen=True, kw_only=True)
 class Structure:
-    """How the deployment is built, on both stacks."""
+    """How the deployment is built, on every stack."""
 
     route_style: Literal["literal", "upstream", "map", "variable", "group"]
     place: Literal["link", "confd", "snippet", "main", "nested"]  # where the route's address stands
@@ -35,22 +44,6 @@ class Structure:
     second_site: bool
     stranger: bool  # a neighbour program
     restart_policy: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class HostStructure:
-    """How a machine is built."""
-
-    runner: Literal["", "script", "module"] = ""
-    old_log: bool = False
-    bind: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ContainersStructure:
-    """How a Compose project is built."""
-
-    mount: Literal["", "folder", "file"] = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +159,7 @@ class Networks:
 class Program:
     """How the application starts. What is empty is the deployment's own."""
 
-    manager: Literal["systemd", "supervisord", "nohup", "rc.local", "init.d"] = "systemd"
+    manager: Literal["systemd", "supervisord", "nohup", "rc.local", "init.d", "entrypoint"] = "systemd"
     server: Literal["uvicorn", "gunicorn", "node"] = "uvicorn"
     target: str = TARGET
     server_options: str = ""
@@ -228,16 +221,16 @@ class Closed:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deployment(Closed, Noise, Ways, Program, Networks, Rights, Database, Sizes, Ports, Names, ContainersStructure,
-                 HostStructure, Structure):
+class Deployment(Closed, Noise, Ways, Program, Networks, Rights, Database, Sizes, Ports, Names, CombinedStructure,
+                 ContainersStructure, HostStructure, Structure):
     """What was drawn. `own` holds the parameters that only this scenario has."""
 
     stack: Stack
     own: Mapping[str, Value] = field(default_factory=dict)
 
     def template_values(self) -> dict[str, Value]:
-        """Return every parameter by name, as templates and files on disk have them; none of the other stack alone."""
-        foreign = _only_on("containers" if self.stack == "host" else "host")
+        """Return every parameter by name, as templates and files on disk have them; none of other stacks alone."""
+        foreign = foreign_fields(self.stack)
         values = {name: value for name, value in vars(self).items() if value or name not in foreign}
         return {name: value for name, value in values.items() if name not in _TABLES} | dict(self.own)
 
@@ -254,34 +247,7 @@ class Deployment(Closed, Noise, Ways, Program, Networks, Rights, Database, Sizes
 
 
 @dataclass(frozen=True, kw_only=True)
-class HostPaths:
-    """Paths and commands of a machine."""
-
-    folder: str = ""
-    unit_command: str = ""
-    envfile: str = ""
-    sources: bool = False
-    exports: bool = False
-    by_hand: bool = False
-    listen_stream: str = ""
-    autorestart: str = ""
-    has_envfile: bool = False
-    second_user: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ContainersPaths:
-    """Paths in the lab's folder, and what a compose file says."""
-
-    has_environment: bool = False
-    restart_word: str = ""
-    conf_folder: str = ""
-    named_volumes: bool = False
-    has_conf_folder: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class CompleteDeployment(ContainersPaths, HostPaths, Deployment):
+class CompleteDeployment(CombinedPaths, ContainersPaths, HostPaths, Deployment):
     """A deployment with all that follows from what was drawn."""
 
     id: str = ""
@@ -306,6 +272,7 @@ class CompleteDeployment(ContainersPaths, HostPaths, Deployment):
     db_after: str = ""
     db_in_unit: bool = False
     command: str = ""
+    app_folder: str = ""  # of the application's code, for the steps of scenarios
     snippet: str = ""
     site: str = ""
     site_read: str = ""
@@ -367,13 +334,6 @@ def drawn_names() -> frozenset[str]:
 
 
 _TYPE_NAMES: Mapping[type, str] = {str: "text", int: "whole number", float: "number", bool: "true or false"}
-
-
-@cache
-def _only_on(stack: Stack) -> frozenset[str]:
-    """Return the fields that only this stack has."""
-    groups = (HostStructure, HostPaths) if stack == "host" else (ContainersStructure, ContainersPaths)
-    return frozenset(one.name for group in groups for one in fields(group))
 
 
 @cache

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from lab.errors import ScenarioError
+from lab.scenario.combined import resolve_combined
 from lab.scenario.deployment_fields import TARGET, Database, Deployment, Names, Ports, Rights, Sizes, with_values
 from lab.scenario.noise import NOISE_KINDS, draw_noise
 from lab.scenario.scenario_file import Scenario, Stack, Variant
@@ -61,6 +62,26 @@ STRUCTURE: Mapping[Stack, Mapping[str, Sequence[Value]]] = {
         "second_site": (True, False),
         "stranger": (True, False),
         "restart_policy": ("no", "on-failure", "unless-stopped"),
+    },
+    "all-in-one": {
+        "route_style": ("literal", "upstream"),
+        "place": ("confd", "snippet"),
+        "kept": ("bind", "volume"),
+        "entry": ("supervisord", "entrypoint"),
+        "log_place": ("streams", "files"),
+        "grouped": (True, False),
+        "quote": ("", "", '"', "'"),
+        "remark": ("none", "above", "behind"),
+        "decoy": ("none", "commented", "unused_file"),
+        "locations": ("all", "split"),
+        "port_place": ("command", "wrapper"),
+        "env_place": ("unit", "env_file", "environment"),
+        "runner": ("script", "module"),
+        "secret_check": ("index", "message"),
+        "second_site": (True, False),
+        "stranger": (True, False),
+        "restart_policy": ("on-failure", "unless-stopped"),
+        "bind": ("127.0.0.1", "0.0.0.0"),  # noqa: S104  inside the lab's container
     },
 }
 
@@ -237,6 +258,8 @@ def _resolve_conflicts(drawn: Deployment) -> Deployment:
         drawn = replace(drawn, place="confd")
     if drawn.stack == "host":
         drawn = _resolve_manager_conflicts(drawn)
+    if drawn.stack == "all-in-one":
+        drawn = resolve_combined(drawn)
     if drawn.unix:
         style = drawn.route_style
         drawn = replace(drawn, bind="127.0.0.1", route_style="upstream" if style in ("map", "variable") else style,
@@ -318,6 +341,27 @@ SLOTS: Mapping[Stack, Mapping[str, Mapping[str, Way]]] = {
             "tls-listener": {"tls": True},
         },
         "address": {
+            "unix-socket": {"unix": True},
+        },
+        "server": {
+            "gunicorn": {"server": "gunicorn"},
+        },
+    },
+    "all-in-one": {
+        "site": {
+            "one-big-file": {"place": "main"},
+            "nested-includes": {"place": "nested"},
+        },
+        "route": {
+            "map": {"route_style": "map"},
+            "variable": {"route_style": "variable"},
+        },
+        "listen": {
+            "ipv6-listener": {"six": True},
+            "tls-listener": {"tls": True},
+        },
+        "address": {
+            "ipv6-upstream": {"bind": "::1", "route_host": "[::1]"},
             "unix-socket": {"unix": True},
         },
         "server": {

@@ -19,6 +19,7 @@ from lab.scenario.word_lists import JOBS, WORDS
 NOISE_KINDS: Mapping[Stack, Sequence[str]] = {
     "host": ("old_log", "noise_site", "noise_listener", "noise_job", "noise_scan"),
     "containers": ("noise_site", "noise_listener", "noise_job", "noise_scan"),
+    "all-in-one": ("noise_site", "noise_listener", "noise_scan"),
 }
 _TEMPTING = ("old_port", "neighbour", "stranger")  # a scenario that uses these needs them itself
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
 from lab.paths import compose_root
+from lab.scenario.combined import InnerProgram, inner_programs, kept_path, mounts_of, program_folder
 from lab.scenario.deployment_fields import CompleteDeployment
 from lab.scenario.noise import old_error_log
+from lab.scenario.scenario_file import Stack
 from lab.scenario.templates import fill
 from lab.scenario.word_lists import USERS
 
@@ -53,7 +55,7 @@ def database_sql(full: CompleteDeployment) -> bytes:
 
 def render(full: CompleteDeployment) -> Rendering:
     """Return every file of a lab, from its complete parameters."""
-    return _render_host(full) if full.stack == "host" else _render_containers(full)
+    return _RENDERERS[full.stack](full)
 
 
 def _render_containers(full: CompleteDeployment) -> Rendering:
@@ -258,3 +260,90 @@ def _read_template(path: Path) -> str:
 def indent_text(text: str, by: str) -> str:
     """Return the lines of a text indented; empty lines stay empty."""
     return "\n".join(by + line if line else "" for line in text.rstrip("\n").split("\n"))
+
+
+def _render_combined(full: CompleteDeployment) -> Rendering:
+    """Return the files of an all-in-one container: each where the project keeps it."""
+    files = [*_combined_nginx(full), *_app_files(f"{full.home}/app", "app/settings.py.in", full),
+             *_combined_starts(full)]
+    if full.second_site:
+        files += _app_files(f"{full.second_home}/app", "app/second_settings.py.in", full)
+    if full.stranger:
+        path = f"{program_folder(full.neighbour)}/{full.neighbour}.py"
+        files.append(_render_file(path, "app/neighbour.py", full))
+    files += [_render_file(f"{program_folder(name)}/aside.py", "app/aside.py", full)
+              for shown, name in ((full.noise_site, full.noise_name), (full.noise_listener, full.noise_listener_name))
+              if shown]
+    files = [replace(file, path=kept_path(full, file.path)) for file in files]
+    secret = f"{full.secret_name}={full.secret}\n" if full.with_secret else ""
+    if full.database:
+        secret += f"{full.db_variable}={full.db_url}\n"
+        files += [_render_file(f"{full.db_service}/{name}.sql", f"app/{name}.sql", full)
+                  for name in ("roles", "records")]
+    if full.env_place == "env_file":
+        files.append(File(f"{full.web}.env", f"LANG=C.UTF-8\n{secret}".encode(), 0o600))
+    files.append(File("compose.yaml", fill_template("../combined.yaml", full, **_combined_volumes(full)).encode()))
+    return Rendering({file.path: file for file in files})
+
+
+def _combined_volumes(full: CompleteDeployment) -> dict[str, str]:
+    """Return the lines of the compose file for its mounts and volumes, and the words of its command."""
+    mounts = tuple(mounts_of(full))
+    by_volume = full.kept == "volume"
+    lines = [f"      - {one.volume if by_volume else f'./{full.web}{one.path}'}:{one.path}"
+             f"{':ro' if one.is_read_only else ''}" for one in mounts]
+    labels = f'    labels:\n      badgateway.lab: {full.id}\n      badgateway.lab.state: "{full.state}"\n'
+    volumes = "volumes:\n" + "".join(f"  {one.volume}:\n{labels}" for one in mounts) if by_volume else ""
+    words = [f"{full.home}/start.sh"] if full.has_script else [
+        "/usr/bin/supervisord", "-n", "-c", "/etc/supervisor/supervisord.conf"]
+    return {"mounts": "\n".join(lines), "volumes": volumes, "start_words": ", ".join(f'"{word}"' for word in words)}
+
+
+def _combined_nginx(full: CompleteDeployment) -> list[File]:
+    """Return nginx's files by their paths inside."""
+    site = replace(_site(full), path=full.site_read)
+    files = [site, *_snippets("/etc/nginx/snippets", full)]
+    if full.second_site:
+        files.append(_render_file(f"/etc/nginx/conf.d/{full.second}.conf", "nginx/second.conf", full))
+    if full.noise_site:
+        files.append(_render_file(f"/etc/nginx/conf.d/{full.noise_name}.conf", "nginx/aside.conf", full))
+    if full.decoy == "unused_file":
+        files.append(_render_file(f"/etc/nginx/conf.d/{full.word}.conf.old", "nginx/unused.conf", full))
+    if full.nginx_log:
+        files.append(_render_file("/etc/nginx/conf.d/logs.conf", "combined/logs.conf", full))
+    return files
+
+
+def _combined_starts(full: CompleteDeployment) -> list[File]:
+    """Return what starts its programs: supervisord's files, or a script that ends in nginx."""
+    files, programs = [], tuple(inner_programs(full))
+    if full.port_place == "wrapper":
+        files.append(_render_file(f"{full.home}/bin/serve", "host/serve", full, 0o755))
+    if full.has_script:
+        text = fill_template("combined/start.sh", full, programs="\n".join(_start_lines(full, programs)))
+        files.append(File(f"{full.home}/start.sh", text.encode(), 0o755))
+    if full.manager != "supervisord":
+        return files
+    folder = "/etc/supervisor/conf.d"
+    nginx = InnerProgram("nginx", '/usr/sbin/nginx -g "daemon off;"', "/", "root")
+    files.append(_render_file(f"{folder}/{full.unit}.conf", "combined/program.conf", full))
+    files += [File(f"{folder}/{one.name}.conf", fill_template(
+        "combined/aside.conf", full, aside_name=one.name, command_line=one.command, directory=one.folder,
+        account=one.account).encode()) for one in (nginx, *programs[1:])]
+    if full.grouped:
+        group = [full.unit, *([full.second_unit] if full.second_site else [])]
+        files.append(File(f"{folder}/groups.conf", f"[group:{full.word}]\nprograms={','.join(group)}\n".encode()))
+    return files
+
+
+def _start_lines(full: CompleteDeployment, programs: Iterable[InnerProgram]) -> Iterator[str]:
+    """Yield the lines of a script that run the programs in the background."""
+    for one in programs:
+        output = f" >>/var/log/{one.name}.log 2>&1" if full.log_place == "files" else ""
+        yield f"cd {one.folder}"
+        account = f"--reuid={one.account} --regid={'nogroup' if one.account == 'nobody' else one.account}"
+        yield f"setpriv {account} --init-groups {one.command}{output} &"
+
+
+_RENDERERS: Mapping[Stack, Callable[[CompleteDeployment], Rendering]] = {
+    "host": _render_host, "containers": _render_containers, "all-in-one": _render_combined}

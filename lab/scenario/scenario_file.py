@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import ValidationError
 
-Stack: TypeAlias = Literal["containers", "host"]
+Stack: TypeAlias = Literal["containers", "host", "all-in-one"]
 RestartEffect: TypeAlias = Literal["cures", "hides", "fails"]
 Role: TypeAlias = Literal["web", "backend", "second"]
 Table: TypeAlias = Mapping[str, Any]
-STACKS: tuple[Stack, ...] = ("containers", "host")
+STACKS: tuple[Stack, ...] = ("containers", "host", "all-in-one")
+EXPLAINED: tuple[Stack, ...] = ("containers", "host")  # a scenario that runs on one of them alone says why
 SCHEMA = Path(__file__).with_name("scenario.schema.json")
 
 
@@ -163,7 +165,7 @@ def _consistency_problems(data: Table) -> Iterable[str]:
     on = {name: variant.get("stacks", data["stacks"]) for name, variant in data["variants"].items()}
     for stack in STACKS:
         said = stack in data.get("why_not", {})
-        if stack not in data["stacks"] and not said:
+        if stack in EXPLAINED and stack not in data["stacks"] and not said:
             yield f"why_not.{stack}: required, because the scenario does not run on {stack}"
         if said and all(stack in stacks for stacks in on.values()):
             yield f"why_not.{stack}: every variant runs on {stack}"
@@ -228,6 +230,7 @@ def _unknown_word(word: object, known: list[object]) -> str:
 def parse_scenario(folder: Path, data: Table) -> Scenario:
     """Return the scenario of a valid file."""
     data = expand(data, folder)
+    variants = tuple(_parse_variant(name, table, data) for name, table in data["variants"].items())
     return Scenario(
         name=folder.name,
         folder=folder,
@@ -236,16 +239,16 @@ def parse_scenario(folder: Path, data: Table) -> Scenario:
         family=data["family"],
         difficulty=data["difficulty"],
         stacks=tuple(data["stacks"]),
-        variants=tuple(_parse_variant(name, table, data) for name, table in data["variants"].items()),
+        variants=variants,
         noise=tuple(data.get("noise", ())),
-        why_not=data.get("why_not", {}),
+        why_not={**(variants[0].why_not if "all-in-one" not in data["stacks"] else {}), **data.get("why_not", {})},
     )
 
 
 def _parse_variant(name: str, table: Table, data: Table) -> Variant:
     """Return a variant, with defaults from its scenario."""
     stacks = tuple(table.get("stacks", data["stacks"]))
-    reasons = {**data.get("why_not", {}), **table.get("why_not", {})}
+    reasons = {"all-in-one": _combined_reason(table, data), **data.get("why_not", {}), **table.get("why_not", {})}
     return Variant(
         name=name,
         title=table.get("title", data["title"]),
@@ -266,6 +269,25 @@ def _parse_variant(name: str, table: Table, data: Table) -> Variant:
         why_not={stack: reasons[stack] for stack in STACKS if stack not in stacks and stack in reasons},
         source=table.get("source", data.get("source", "")),
     )
+
+
+# What a step or a parameter is about that one container with everything has not; the reason why it is not there.
+_NOT_COMBINED: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"systemctl|/etc/systemd|journalctl|socket-activation|unit_extra|nohup|rc\.local|init\.d"),
+     "its fault is one of systemd or of another manager of a machine, and none runs in such a container"),
+    (re.compile(r"net_admin|sys_admin|own_mounts|'bpf'|iptables|\bnft\b"),
+     "its container may not change the kernel's filters and mounts"),
+    (re.compile(r"network|gateway|'icc'|resolver|published|\{\{backend\}\}-1"),
+     "nginx and the application share one network there"),
+    (re.compile(r"\bnode\b|app_certificate|certificate"), "its image holds neither node nor a second certificate"),
+)
+
+
+def _combined_reason(table: Table, data: Table) -> str:
+    """Return why a variant that does not name the all-in-one stack is not on it."""
+    said = str([table["breaks"], {**data.get("parameters", {}), **table.get("parameters", {})}])
+    return next((reason for pattern, reason in _NOT_COMBINED if pattern.search(said)),
+                "it says the same there as on a stack that it names")
 
 
 def _parse_expect(table: Table) -> Expect:

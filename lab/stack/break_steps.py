@@ -5,22 +5,38 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
+from typing import Protocol
 
 from lab.errors import ScenarioError
 from lab.http_get import get_status
 from lab.scenario.complete import complete_parameters
 from lab.scenario.deployment_fields import Deployment, with_values
 from lab.scenario.render import File, render
-from lab.scenario.scenario_file import Role, Table, Variant
+from lab.scenario.scenario_file import Role, Stack, Table, Variant
 from lab.scenario.step_limits import step_problem
 from lab.scenario.templates import Value, fill_deep
-from lab.stack import docker_engine, lab_files, service_control
-from lab.stack.disk import write_folder, write_machine
+from lab.stack import combined_control, container_control, docker_engine, lab_files, service_control
+from lab.stack.combined_control import write_inside
+from lab.stack.disk import write_folder
 from lab.stack.docker_command import docker
 from lab.stack.docker_host_rules import insert_rule
 from lab.stack.fixer_command import fixer_outside
 from lab.stack.lab_records import save_record
 from lab.stack.running_lab import Lab, reload_nginx, wait_for, wait_until_booted
+
+
+class Control(Protocol):
+    """What each stack does to a part of it."""
+
+    def start(self, lab: Lab, role: Role, *, check: bool = True) -> None: ...
+    def stop(self, lab: Lab, role: Role) -> None: ...
+    def restart(self, lab: Lab, role: Role, *, check: bool = True) -> None: ...
+    def kill(self, lab: Lab, role: Role) -> None: ...
+    def has_ended(self, lab: Lab, role: Role, *, once: bool) -> bool: ...
+
+
+_CONTROL: Mapping[Stack, Control] = {
+    "host": service_control, "containers": container_control, "all-in-one": combined_control}
 
 # Drawn parameters, stored apart from the derived ones that `complete_parameters` recomputes after a change.
 DRAWN_KEY = "drawn"
@@ -82,7 +98,7 @@ def set_parameters(lab: Lab, changes: Mapping[str, Value], *, rename: bool = Fal
     write_folder(lab.folder, [entry for entry in changed if not entry.path.startswith("/")], rename=rename)
     on_disk = [entry for entry in changed if entry.path.startswith("/")]
     if on_disk:
-        write_machine(lab.container(), on_disk)
+        write_inside(lab, on_disk)
     for path in gone:
         _remove_path(lab, path)
 
@@ -105,27 +121,18 @@ def _reload(lab: Lab, step: Table) -> None:
 def _restart(lab: Lab, step: Table) -> None:
     role: Role = step["restart"]
     check = not step.get("may_fail", False)
-    if lab.stack == "host":
-        service_control.restart(lab, role, check=check)
-    else:
-        lab.compose("up", "-d", "--no-deps", "--force-recreate", lab.service(role), check=check)
+    _CONTROL[lab.stack].restart(lab, role, check=check)
 
 
 def _stop(lab: Lab, step: Table) -> None:
     role: Role = step["stop"]
-    if lab.stack == "host":
-        service_control.stop(lab, role)
-    else:
-        lab.compose("stop", "-t", "5", lab.service(role))
+    _CONTROL[lab.stack].stop(lab, role)
 
 
 def _start(lab: Lab, step: Table) -> None:
     role: Role = step["start"]
     check = not step.get("may_fail", False)
-    if lab.stack == "host":
-        service_control.start(lab, role, check=check)
-    else:
-        lab.compose("start", lab.service(role), check=check)
+    _CONTROL[lab.stack].start(lab, role, check=check)
 
 
 def _run(lab: Lab, step: Table) -> None:
@@ -144,23 +151,14 @@ def _wait_until_success(lab: Lab, step: Table) -> None:
 def _wait_until_ended(lab: Lab, step: Table) -> None:
     """Wait until a part is down and nothing will start it again; with `once`, until it ended at least once."""
     role: Role = step["gone"]
-    ended = service_control.has_ended if lab.stack == "host" else _has_container_ended
-    wait_for(lambda: ended(lab, role, once=bool(step.get("once"))), float(step.get("within", 60.0)),
+    has_ended = _CONTROL[lab.stack].has_ended
+    wait_for(lambda: has_ended(lab, role, once=bool(step.get("once"))), float(step.get("within", 60.0)),
              f"{lab.id}: {role} did not end", lab)
-
-
-def _has_container_ended(lab: Lab, role: Role, *, once: bool) -> bool:
-    seen = docker_engine.inspect(lab.container(role))
-    state, restarts = seen.get("State", {}).get("Status", ""), seen.get("RestartCount", 0)
-    return state in ("exited", "dead") or (once and restarts > 0)
 
 
 def _kill(lab: Lab, step: Table) -> None:
     role: Role = step["kill"]
-    if lab.stack == "host":
-        service_control.kill(lab, role)
-    else:
-        docker_engine.kill(lab.container(role))
+    _CONTROL[lab.stack].kill(lab, role)
 
 
 def _compose(lab: Lab, step: Table) -> None:
@@ -196,7 +194,7 @@ def _edit(lab: Lab, step: Table) -> None:
 def _write(lab: Lab, step: Table) -> None:
     entry = File(str(step["write"]), str(step["text"]).encode(), int(str(step.get("mode", "644")), 8))
     if entry.path.startswith("/"):
-        write_machine(lab.container(), [entry])
+        write_inside(lab, [entry])
     else:
         write_folder(lab.folder, [entry])
 
@@ -256,8 +254,10 @@ def _wait_until_logged(lab: Lab, step: Table) -> None:
 
 
 def _log_of(lab: Lab, role: Role) -> str:
-    if lab.stack != "host":
-        return docker_engine.logs_of(lab.container(role), tail=200).decode("utf-8", "replace")
+    if lab.stack == "all-in-one":
+        return combined_control.log_of(lab, role)
+    if lab.stack == "containers":
+        return container_control.log_of(lab, role)
     asked = ["journalctl", "-u", lab.unit(role), "-n", "200", "-o", "cat", "--no-pager"]
     shown = lab.run_in("web", asked, check=False)
     return (shown.out + shown.err).decode("utf-8", "replace")

@@ -279,6 +279,15 @@ def read_file(container: str, path: str) -> bytes | None:
         return None
 
 
+def read_folder(container: str, path: str) -> bytes | None:
+    """Return a tar of a folder of a container, running or not, with what is mounted there; None if it is missing."""
+    try:
+        chunks, _ = engine().api.get_archive(container, path)
+        return b"".join(chunks)
+    except docker.errors.APIError:
+        return None
+
+
 def image_names(repository: str | None = None) -> frozenset[str]:
     """Return the names with tag of the images that the engine has, of one repository or of all."""
     return frozenset(name for image in engine().images.list(repository) for name in image.tags)

@@ -17,12 +17,12 @@ from lab.stack.docker_engine import build_image, image_names, import_image, pull
 
 BASE_IMAGE = "debian:trixie-slim"
 PACKAGES = "packages"     # the layer that BUILT_ON_PACKAGES share; no container runs it
-IMAGE_NAMES = ("web", "app", "machine", "database")
+IMAGE_NAMES = ("web", "app", "machine", "database", "combined")
 SEAT = "seat"             # the layer of a class on the machine: ssh
 TOOLS = "tools"           # for `lab shell --tools`; no stack runs it
-BUILT_ON_PACKAGES = ("app", "machine")
+BUILT_ON_PACKAGES = ("app", "machine", "combined")
 NEWER_NGINX = "newer-nginx"     # the layer with another version of nginx, on an image that RUNS_NGINX
-RUNS_NGINX = ("web", "machine")
+RUNS_NGINX = ("web", "machine", "combined")
 SUITE_WITH_NGINX = {"1.30": "forky"}     # the Debian whose packages bring it
 ProgressCallback = Callable[[str], None]
 

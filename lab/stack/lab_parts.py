@@ -18,8 +18,8 @@ TOOLS_MARK = "-tools-"  # in the names of the containers of `lab shell --tools`
 
 
 def role_names(lab: Lab) -> Mapping[Role, str]:
-    """Return the parts that serve pages: their services, or on the machine their units."""
-    return {role: lab.unit(role) if lab.stack == "host" else lab.service(role)
+    """Return the parts that serve pages: their services, or the units and programs where one container is all."""
+    return {role: lab.service(role) if lab.stack == "containers" else lab.unit(role)
             for role in ROLES if role != "second" or lab.deployment.second_site}
 
 
@@ -53,6 +53,8 @@ def find_part(lab: Lab, word: str, listed: Sequence[ListedContainer]) -> str:
         return word
     if lab.stack == "host" and word in ("", "host", *roles, *roles.values()):
         return MACHINE
+    if lab.stack == "all-in-one" and word in ("", *roles, *roles.values()):
+        return lab.service()
     if lab.stack == "containers":
         known = {"": roles["web"], **{str(role): name for role, name in roles.items()}}
         if word in (*known, *known.values()):
@@ -77,6 +79,9 @@ def needed_images(variant: Variant, stack: Stack, drawn: Deployment) -> frozense
     """Return the names of the images that a lab of this draw runs, at any time of its life."""
     if stack == "host":
         return frozenset({"machine", *(["app"] if variant.load else [])})
+    if stack == "all-in-one":
+        found = {"combined", *(["app"] if variant.load else []), *(["database"] if drawn.database else [])}
+        return frozenset(found)
     steps = (*variant.steps_on(stack), *variant.by_hand_on(stack), *variant.again_on(stack))
     has_tools = any("engine_rule" in step or "image_machine" in str(step) for step in steps)
     found = {"web", "app"}

@@ -23,6 +23,8 @@ from lab.stack.lab_records import LabRecord
 SETTLE_SECONDS = 40.0
 ERROR_LOG = "/var/log/nginx/error.log"
 SEAT_KEY = "seat"  # in a record: the seat of a person in a class
+# what nginx said to its supervisord before it had read its configuration
+_SUPERVISED_NGINX_LOG = "cat /var/log/supervisor/nginx-std*.log 2>/dev/null"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +97,12 @@ class Lab:
         return self.deployment.visit_name
 
     def service(self, role: Role = "web") -> str:
-        """Return the compose service of a part; on the host stack the machine is all of them."""
+        """Return the compose service of a part; the machine, or the all-in-one container, is all of them."""
         if self.stack == "host":
             return "host"
         deployment = self.deployment
+        if self.stack == "all-in-one":
+            return deployment.web
         return {"web": deployment.web, "backend": deployment.backend, "second": deployment.second}[role]
 
     def container(self, role: Role = "web") -> str:
@@ -106,7 +110,7 @@ class Lab:
         return f"{self.id}-host" if self.stack == "host" else f"{self.id}-{self.service(role)}-1"
 
     def unit(self, role: Role) -> str:
-        """Return the systemd unit of a part of the machine."""
+        """Return the systemd unit of a part of the machine, or the program of an all-in-one container."""
         deployment = self.deployment
         return {"web": "nginx", "backend": deployment.unit, "second": deployment.second_unit}[role]
 
@@ -158,11 +162,17 @@ class Lab:
             asked = [pool.submit(get_status, self.url, "/login", host=self.visit_name, timeout=2.0) for _ in range(16)]
             return all(answer.result() == 200 for answer in asked)
 
+    @property
+    def error_log(self) -> str:
+        """Return nginx's error log, if it is a file and no stream of its container."""
+        return ERROR_LOG if self.stack == "host" else self.deployment.nginx_log
+
     def log_position(self) -> LogPosition:
         """Return the end of nginx's error log now."""
         size = 0
-        if self.stack == "host":
-            size = int(self.run_in("web", ["stat", "-c", "%s", ERROR_LOG], check=False).text or 0)
+        if self.error_log:
+            shown = self.run_in("web", ["stat", "-c", "%s", self.error_log], check=False)
+            size = int(shown.text or 0) if shown.code == 0 else 0
         return LogPosition(size, time.time())
 
     def log_since(self, mark: LogPosition) -> str:
@@ -172,7 +182,11 @@ class Lab:
             since = f"--since=@{int(mark.moment)}"
             said = self.run_in("web", ["journalctl", "-u", "nginx", "-o", "cat", "--no-pager", since], check=False)
             return (written.out + said.out).decode("utf-8", "replace")
-        return docker_engine.logs_of(self.container("web"), since=mark.moment).decode("utf-8", "replace")
+        shown = docker_engine.logs_of(self.container("web"), since=mark.moment)
+        if self.error_log:
+            shown += self.run_in("web", ["tail", "-c", f"+{mark.size + 1}", self.error_log], check=False).out
+            shown += self.run_in("web", ["sh", "-c", _SUPERVISED_NGINX_LOG], check=False).out
+        return shown.decode("utf-8", "replace")
 
     def failure_text(self) -> str:
         """Return state and last log lines of its containers, for an error message."""

@@ -95,6 +95,13 @@ def has_ended(lab: Lab, role: Role, *, once: bool) -> bool:
     return _HAS_ENDED[manager_of(lab, role)](lab, role, once)
 
 
+def has_program_ended(lab: Lab, program: str, *, once: bool) -> bool:
+    """Return the same of a program of supervisord, by the name that supervisorctl knows."""
+    shown: FinishedCommand = lab.run_in("web", [*SUPERVISORCTL, "status", program], check=False)
+    state = [*shown.text.split(), "", ""][1]
+    return state in _ENDED_STATES or (once and state == "BACKOFF") or (once and _has_exited(lab, program))
+
+
 def _pid(lab: Lab, role: Role) -> str:
     return lab.run_in("web", [*SUPERVISORCTL, "pid", lab.unit(role)], check=False).text.strip()
 
@@ -106,15 +113,13 @@ def _has_unit_ended(lab: Lab, role: Role, once: bool) -> bool:
 
 
 def _has_program_ended(lab: Lab, role: Role, once: bool) -> bool:
-    shown: FinishedCommand = lab.run_in("web", [*SUPERVISORCTL, "status", lab.unit(role)], check=False)
-    state = [*shown.text.split(), "", ""][1]
-    return state in _ENDED_STATES or (once and state == "BACKOFF") or (once and _has_exited(lab, role))
+    return has_program_ended(lab, lab.unit(role), once=once)
 
 
-def _has_exited(lab: Lab, role: Role) -> bool:
+def _has_exited(lab: Lab, program: str) -> bool:
     log = "/var/log/supervisor/supervisord.log"
     script = f'tac {log} | sed "/supervisord started/q" | grep -q "exited: $1 (.*not expected"'
-    return lab.run_in("web", ["sh", "-c", script, "sh", lab.unit(role)], check=False).code == 0
+    return lab.run_in("web", ["sh", "-c", script, "sh", program.rpartition(":")[2]], check=False).code == 0
 
 
 def _has_process_ended(lab: Lab, role: Role, once: bool) -> bool:

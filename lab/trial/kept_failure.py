@@ -1,4 +1,4 @@
-"""Files saved from a failed trial's lab, and checks of a finding's evidence."""
+"""Files of a lab under trial: all that a repair may change, what a failed trial keeps, and a finding's evidence."""
 
 from __future__ import annotations
 
@@ -15,6 +15,16 @@ from lab.stack.docker_command import labelled_ids
 from lab.stack.docker_engine import execute, inspect, logs_of, read_file
 from lab.stack.fixer_command import fixer_outside
 from lab.stack.running_lab import Lab
+from lab.trial.manifest import ROOTS, Manifest, container_manifest, folder_manifest, machine_manifest
+
+
+def lab_manifest(lab: Lab) -> Manifest:
+    """Return every file of a lab that a repair may change: in its folder, machine or all-in-one container."""
+    kept = dict(folder_manifest(lab.folder))
+    if lab.stack == "host":
+        return kept | dict(machine_manifest(lab.container(), ROOTS))
+    return kept | dict(container_manifest(lab.container(), ROOTS)) if lab.stack == "all-in-one" else kept
+
 
 _MACHINE_SCRIPT = """
 echo '# ps'; ps -eo pid,ppid,user,stat,args 2>/dev/null || true
@@ -86,7 +96,7 @@ def _read_evidence_file(lab: Lab, path: str) -> bytes | None:
     if path.startswith(f"{lab.folder}/"):
         local = lab.folder / path.removeprefix(f"{lab.folder}/")
         return local.read_bytes() if local.is_file() else None
-    roles: tuple[Role, ...] = ("web",) if lab.stack == "host" else ("web", "backend")
+    roles: tuple[Role, ...] = ("web", "backend") if lab.stack == "containers" else ("web",)
     for role in roles:
         # A running container also shows its /proc and /run; a stopped one shows its disk.
         shown = lab.run_in(role, ["cat", path], check=False)

@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import json
-from collections.abc import Iterable, Mapping
+import posixpath
+import tarfile
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from lab.stack.docker_engine import execute
+from lab.stack.docker_engine import execute, read_folder
 from lab.trial import walk
 
 Manifest = Mapping[str, walk.Entry]
+ROOTS = ("/etc", "/srv", "/opt", "/home", "/var/www", "/usr/local", "/usr/lib/systemd/system", "/var/spool")
+
+
+def container_manifest(container: str, roots: Iterable[str]) -> Manifest:
+    """Return the files under the roots of a container, running or not."""
+    return {path: entry for root in roots if (data := read_folder(container, root)) is not None
+            for path, entry in _entries_of_tar(data, posixpath.dirname(root))}
+
+
+def _entries_of_tar(data: bytes, parent: str) -> Iterator[tuple[str, walk.Entry]]:
+    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+        for member in tar:
+            path = posixpath.join(parent, member.name)
+            if path in walk.IGNORED_PATHS or not walk.IGNORED_NAMES.isdisjoint(path.split("/")):
+                continue
+            file = tar.extractfile(member) if member.isfile() else None
+            content = hashlib.sha256(file.read()).hexdigest() if file is not None else member.linkname
+            yield path, (member.mode, member.uid, member.gid, content)
 
 
 def machine_manifest(container: str, roots: Iterable[str]) -> Manifest:

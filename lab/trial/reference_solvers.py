@@ -26,7 +26,7 @@ def do_nothing(lab: Lab) -> None:
 
 def restart_everything(lab: Lab) -> None:
     """Do what people do first: restart nginx and every service, whatever the cause."""
-    if lab.stack == "containers":
+    if lab.stack != "host":
         lab.compose("restart", "-t", "5", check=False)
         return
     parts: list[Role] = ["backend", "second", "web"] if lab.deployment.second_site else ["backend", "web"]

@@ -19,15 +19,14 @@ from lab.stack.command_result import CommandResult
 from lab.stack.docker_command import labelled_ids
 from lab.stack.fixer_command import Fixer, fixer_inside, fixer_outside, input_options
 from lab.stack.running_lab import Lab
-from lab.trial.kept_failure import evidence_problems, save_failure
-from lab.trial.manifest import Manifest, differences, folder_manifest, machine_manifest
+from lab.trial.kept_failure import evidence_problems, lab_manifest, save_failure
+from lab.trial.manifest import Manifest, differences
 from lab.trial.reference_solvers import remaining_faults, restart_cure_problems
 from lab.verbs.check import ask_oracle, check_restarted
 from lab.verbs.down import lab_down
 from lab.verbs.solve import REPAIR_OPTIONS
 from lab.verbs.up import lab_up
 
-ROOTS = ("/etc", "/srv", "/opt", "/home", "/var/www", "/usr/local", "/usr/lib/systemd/system", "/var/spool")
 UNDO_SETTLE_SECONDS = 30.0  # seconds within which an undone repair's fault shows again
 HEAL_SECONDS = 75.0  # seconds: one minute for a fault that ends by waiting, with observations before and after
 
@@ -131,8 +130,7 @@ class Trial:
 
     def files(self) -> Manifest:
         """Return every file that a repair may change."""
-        kept = dict(folder_manifest(self.lab.folder))
-        return kept | dict(machine_manifest(self.lab.container(), ROOTS)) if self.lab.stack == "host" else kept
+        return lab_manifest(self.lab)
 
 
 @contextmanager

@@ -30,6 +30,8 @@ def show_logs(lab_word: str, part_word: str, *, follow: bool | None) -> NoReturn
 
 def logs_argv(lab: Lab, word: str, listed: Sequence[ListedContainer], *, follow: bool) -> list[str]:
     """Return the command that shows logs: of the engine, or the machine's journal and log files."""
+    if lab.stack == "all-in-one":
+        return _combined_argv(lab, follow=follow)
     if lab.stack == "containers":
         again = ["--tail", "100", *(["-f"] if follow else [])]
         if not word:
@@ -45,3 +47,13 @@ def logs_argv(lab: Lab, word: str, listed: Sequence[ListedContainer], *, follow:
               f'[ $# -eq 0 ] || tail -v -n 30 {options[0]} "$@" & '
               f"journalctl -n 60 --no-pager {' '.join([options[1], *units])}; wait")
     return ["docker", "exec", *(["-it"] if sys.stdin.isatty() else []), lab.container(), "sh", "-c", script]
+
+
+def _combined_argv(lab: Lab, *, follow: bool) -> list[str]:
+    """Return the command for an all-in-one container: its log, then the files that its programs write inside."""
+    again = "-f" if follow else ""
+    inside = ('for file in /var/log/*.log /var/log/nginx/*.log /var/log/supervisor/*.log; do '
+              '[ -f "$file" ] && [ ! -L "$file" ] && case $file in *lastlog*|*dpkg*|*alternatives*) ;; '
+              f'*) set -- "$@" "$file" ;; esac; done; [ $# -eq 0 ] || tail -v -n 30 {again} "$@"')
+    script = f'docker logs --tail 100 {again} "$1" & docker exec "$1" sh -c "$2"; wait'
+    return ["sh", "-c", script, "sh", lab.container(), inside]

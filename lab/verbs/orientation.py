@@ -49,14 +49,21 @@ def _orientation(lab: Lab, parts: Sequence[str]) -> Iterator[tuple[str, str]]:
         yield say("console/files", "files"), say(
             "console/on-its-disk", "on the machine's own disk; it has less, nano and vi")
         yield say("console/look-inside", "look inside"), f"lab shell {lab.id}"
+    elif lab.stack == "all-in-one":
+        inside = "" if lab.deployment.kept == "bind" else say(
+            "console/in-volumes", ": compose.yaml; all others are in volumes, inside")
+        yield say("console/files", "files"), f"{lab.folder}{inside}"
+        yield say("console/apply", "apply"), (
+            f"docker compose --project-directory {lab.folder} up -d --force-recreate {lab.service()}")
+        yield "", _new_port(lab.service())
+        yield say("console/look-inside", "look inside"), f"lab shell {lab.id} [--tools]"
     else:
         yield say("console/files", "files"), f"{lab.folder}"
         yield "", say("console/mounted", "the parts mount them read-only: change them there")
         yield say("console/apply", "apply"), (
             f"docker compose --project-directory {lab.folder} up -d --force-recreate PART")
         if lab.deployment.web_network != "host":
-            yield "", say("console/new-port", "each start of {web} gives the URL a new port: lab status",
-                          web=roles["web"])
+            yield "", _new_port(roles["web"])
         yield say("console/look-inside", "look inside"), f"lab shell {lab.id} [PART] [--tools]"
     yield say("console/logs", "logs"), f"lab logs {lab.id} [PART]"
 
@@ -64,7 +71,8 @@ def _orientation(lab: Lab, parts: Sequence[str]) -> Iterator[tuple[str, str]]:
 def six_steps(lab: Lab) -> tuple[Step, ...]:
     """Return the six steps as they work on this lab's stack."""
     slim = lab.stack == "containers"
-    looks: Literal["shell", "tools"] = "tools" if slim or not lab.deployment.ptrace else "shell"  # root sees all there
+    # root of a machine sees all there; a container has no tools, and its root does not see whose socket is whose
+    looks: Literal["shell", "tools"] = "shell" if lab.stack == "host" and lab.deployment.ptrace else "tools"
     port, health = "lsof -nP -iTCP -sTCP:LISTEN", "curl -sS http://localhost:PORT/health"
     if lab.deployment.unix:
         port, health = "ss -xlp", "curl -sS --unix-socket PATH http://localhost/health"
@@ -77,12 +85,25 @@ def six_steps(lab: Lab) -> tuple[Step, ...]:
             ("here", f"grep -Rn proxy_pass {lab.folder}/{names['web']}") if slim else
             ("shell", "grep -Rn proxy_pass /etc/nginx"))),
         Step(say("console/step 5", "nginx's log"), *(
-            ("here", f"lab logs {lab.id} {names['web']} --no-follow") if slim else
-            ("shell", f"tail -n 50 {ERROR_LOG}"))),
-        Step(say("console/step 6", "its own log"), *(
-            ("here", f"lab logs {lab.id} {names['backend']} --no-follow") if slim else
-            ("shell", application_log_command(lab)))),
+            ("here", f"lab logs {lab.id} {names['web']} --no-follow") if slim else _nginx_log_step(lab))),
+        Step(say("console/step 6", "its own log"), *_own_log_step(lab, names["backend"])),
     )
+
+
+def _own_log_step(lab: Lab, name: str) -> tuple[Literal["shell", "here"], str]:
+    """Return where the application's log is read, and how."""
+    if lab.stack == "host" or lab.deployment.log_place == "files":
+        return "shell", application_log_command(lab)
+    return "here", f"lab logs {lab.id} {name if lab.stack == 'containers' else ''}".rstrip() + " --no-follow"
+
+
+def _nginx_log_step(lab: Lab) -> tuple[Literal["shell", "here"], str]:
+    """Return where nginx's log is read, and how: a file inside, or the log of its container."""
+    return ("shell", f"tail -n 50 {lab.error_log}") if lab.error_log else ("here", f"lab logs {lab.id} --no-follow")
+
+
+def _new_port(name: str) -> str:
+    return say("console/new-port", "each start of {web} gives the URL a new port: lab status", web=name)
 
 
 def application_log_command(lab: Lab) -> str:
@@ -91,7 +112,7 @@ def application_log_command(lab: Lab) -> str:
     if manager == "supervisord":
         return f"tail -n 50 /var/log/{unit}.log" if lab.deployment.redirect else (
             f"tail -n 50 /var/log/supervisor/{unit}-*.log")
-    if manager == "init.d":
+    if manager in ("init.d", "entrypoint"):
         return f"tail -n 50 /var/log/{unit}.log"
     if manager in UNSUPERVISED_MANAGERS:
         return f"tail -n 50 /tmp/{lab.deployment.word}.log"
@@ -102,7 +123,7 @@ def _steps_text(lab: Lab) -> Iterator[str]:
     steps = six_steps(lab)
     names = role_names(lab)
     shells = {"shell": f"lab shell {lab.id}", "here": "",
-              "tools": f"lab shell {lab.id}{'' if lab.stack == 'host' else ' ' + names['backend']} --tools"}
+              "tools": f"lab shell {lab.id}{' ' + names['backend'] if lab.stack == 'containers' else ''} --tools"}
     yield say("console/six-steps", "Six steps by hand (PORT and PATH are what the step before shows):")
     before = ""
     for number, step in enumerate(steps, 1):
@@ -117,6 +138,8 @@ def _steps_text(lab: Lab) -> Iterator[str]:
         yield from filled(say(
             "console/no-ptrace", "Root of this machine lacks CAP_SYS_PTRACE, as in many containers: lsof stays empty "
             "there, and ss and netstat name no process of another user. The shell with --tools sees them."))
+    if lab.stack == "all-in-one":
+        yield from filled(say("console/slim-one", "The image is slim: no ps, lsof, netstat or curl inside."))
     if lab.stack == "containers":
         yield from filled(say(
             "console/slim", "The images are slim: no ps, lsof, netstat or curl inside. {log} is a link to the "

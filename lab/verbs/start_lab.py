@@ -62,6 +62,9 @@ def start_healthy(lab: Lab) -> None:
         if lab.deployment.database:
             _load_database(lab)
     else:
+        if inside := [entry for entry in rendering.files.values() if entry.path.startswith("/")]:
+            lab.compose("create", "--pull", "never")  # its volumes too
+            fill_machine(lab.container(), inside, time.time() - FILE_AGE)
         came = lab.compose("up", "-d", "--wait", "--wait-timeout", "60", "--pull", "never", check=False)
         if came.code != 0:
             raise UnexpectedState(f"{lab.id} did not start: {came.error_line}\n{lab.failure_text()}")

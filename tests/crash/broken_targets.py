@@ -20,8 +20,7 @@ from lab.http_get import get_status
 from lab.stack.docker_command import labelled_ids
 from lab.stack.running_lab import Lab
 from lab.trial import walk
-from lab.trial.manifest import folder_manifest
-from lab.trial.trial import ROOTS
+from lab.trial.manifest import ROOTS, folder_manifest
 from tests.contract.sshd_machines import SshdMachine
 from tests.crash.crash_draw import ALL
 

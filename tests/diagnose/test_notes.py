@@ -156,3 +156,13 @@ def test_what_its_name_puts_aside(name: str, aside: bool) -> None:
 def test_every_function_that_writes_notes_is_asked() -> None:
     written = {name for name, made in vars(notes).items() if name.endswith("_notes") and made.__module__ == notes.__name__}
     assert written == {made.__name__ for made in NOTES}
+
+
+@pytest.mark.parametrize(("kept", "told"), [((), True), (("/etc/nginx",), False), (("/etc/nginx/ssl",), True)])
+def test_what_a_mount_holds_is_not_said_to_be_lost_with_the_container(kept: tuple[str, ...], told: bool) -> None:
+    scene = wrong_port_scene()
+    scene.extra["target"] = TargetRef("compose", "shop")
+    scene.processes.append(process(1, "supervisord", "-n"))
+    scene.node_changes["local"] = {"kept_paths": kept}
+    said = diagnose(scene.snapshot()).notes
+    assert any("survives restarts" in note for note in said) == told

@@ -134,3 +134,17 @@ def test_any_script_is_read_and_offsets_are_true(text: str) -> None:
         assert text[at : at + 1] == part[:1] or text[at : at + 2].startswith("<")
         assert line == text.count("\n", 0, at)
     run(text)
+
+
+def test_each_server_that_a_script_runs_beside_the_rest_is_known() -> None:
+    """An entry point script: two servers and a helper in the background, nginx in front."""
+    text = """cd /srv/api
+API_PORT=8001
+gosu app uvicorn api:app --port $API_PORT >>/var/log/api.log 2>&1 &
+(cd /srv/web && uvicorn web:app --port 8002) &
+uvicorn --version && sleep 1 &
+exec nginx -g 'daemon off;'
+"""
+    found = [(one.directory, [w.text for w in one.command]) for one in run(text).background]
+    assert found[0] == ("/srv/api", ["gosu", "app", "uvicorn", "api:app", "--port", "8001", ">>/var/log/api.log", "2>&1"])
+    assert run("uvicorn a:b --port 1 && echo up").background == [] and run("exec uvicorn a:b").background == []

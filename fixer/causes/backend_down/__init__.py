@@ -105,7 +105,7 @@ from fixer.causes.backend_down.unclaimed_address import (
     judge_ownerless,
     skipped_endpoint_findings,
 )
-from fixer.causes.backend_down.unmanaged_start import restarting_program_finding
+from fixer.causes.backend_down.unmanaged_start import ended_in_background, restarting_program_finding
 from fixer.lazy.dataclass import replace
 from fixer.managers import manager_of, starter_of
 from fixer.managers.supervisord_steps import failed_supervisord_unit
@@ -223,6 +223,8 @@ def _no_server_finding(case: Case, trouble: FailingAddress, owner: PortOwner) ->
             return None
         found = _finding(case, trouble, owner, (NOT_RUNNING_VARIANT, left[0]), repairs=(left[1],), shown=left[2])
         return replace(found, effects=("nothing-listens", "stale-config"))
+    if (ended := ended_in_background(case, trouble, service)) is not None:
+        return ended
     if not has_only_idle_programs(case, trouble, service):
         return None
     words = f"{service.name} runs `{' '.join(service.argv)[:60]}` and no server"

@@ -21,10 +21,12 @@ from fixer.analysis.ownership.configured import boot_entries_at
 from fixer.analysis.run_log import has_log, last_run_lines, message_of, program_lines
 from fixer.causes.backend_down.boot_line_start import start_as_at_boot_repair
 from fixer.formats.run_output import says_ready
+from fixer.formats.server_bindings import bindings_of
+from fixer.formats.shell_words import literal_word
 from fixer.model.deployment import BootEntry
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence
-from fixer.model.snapshot import Service
+from fixer.model.snapshot import Endpoint, Process, Service
 from fixer.repairs.start_service import restart_steps
 
 _RESTARTING_MANAGERS = frozenset({"runit", "s6", "daemontools"})
@@ -84,6 +86,24 @@ def boot_entry_finding(case: Case, trouble: FailingAddress, state: str = _NOT_RU
         repairs=_repairs(case, trouble, first, state) if box is None else (
             restart_container_repair(case, trouble, box, said),),
     )
+
+
+def ended_in_background(case: Case, trouble: FailingAddress, service: Service) -> Finding | None:
+    """Return the finding if the container runs, and the server that its script put into the background does not."""
+    box, starters = service.container, boot_entries_at(case, trouble)
+    if box is None or not starters or starters[0].kind != "entrypoint" or starters[0].name != box.name:
+        return None
+    ours = processes_of(case.snapshot, service.node, service.pids)
+    if any(_listens_at(process, trouble.endpoint) for process in ours):
+        return None     # it has started, and does not listen yet
+    return boot_entry_finding(case, trouble)
+
+
+def _listens_at(process: Process, endpoint: Endpoint) -> bool:
+    """Return whether its own arguments name the address."""
+    said = Evidence("process", f"pid {process.pid}", "")
+    told = bindings_of([literal_word(word) for word in process.argv], {}, said)
+    return any(b.unix == endpoint.unix if endpoint.unix is not None else b.port == endpoint.port for b in told)
 
 
 def _repairs(case: Case, trouble: FailingAddress, starter: BootEntry, state: str) -> tuple[Repair, ...]:

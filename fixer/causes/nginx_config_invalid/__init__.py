@@ -198,7 +198,14 @@ def _found(case: Case, nginx: Nginx, problem: ConfigProblem) -> Finding:
         routes=route_ids_of(case, nginx), service=None, node=nginx.node,
         evidence=_evidence(case, nginx, problem, links), repairs=() if role == "advice" else (
             (_remove_links_repair(case, nginx, links),) if links else _config_repairs(case, nginx, problem)),
+        effects=("nginx-stops", "run-ends") if _ends_its_container(case, nginx) else None,
     )
+
+
+def _ends_its_container(case: Case, nginx: Nginx) -> bool:
+    """Return whether a container has ended with its nginx, and with it whatever else it ran."""
+    box = container_of(case.snapshot, nginx.node)
+    return nginx.master_pid is None and box is not None and not box.is_machine and box.status != "running"
 
 
 def _evidence(

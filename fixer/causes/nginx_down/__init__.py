@@ -83,6 +83,7 @@ with lazy_imports():  # only for what is found
         unmanaged_master_finding,
     )
     from fixer.causes.nginx_down.refused_start import allow_start_repair, denied_text, missing_listen_address
+    from fixer.redaction.commands import redact_argv
     from fixer.repairs.container_settings import nginx_tmpfs_repair, read_only_error_line
     from fixer.repairs.container_start import is_port_free_now, port_publisher, refused_start_reason
     from fixer.repairs.start_nginx import free_port_repair, start_nginx_steps, wait_for_nginx_steps
@@ -272,7 +273,8 @@ def _repair(case: Case, nginx: Nginx, taken: tuple[Listener, ...]) -> Repair:
             begun: tuple[Step, ...] = (ContainerAction(box.id, box.name, "restart", box.status),
                                        *wait_for_nginx_steps(nginx))
             return Repair(REPAIR_ID, "safe", f"start nginx: {over} after its last try", begun)
-        how = "restarts repeatedly and exits at once" if again else "runs without an nginx process"
+        how = "restarts repeatedly and exits at once" if again else (
+            f"runs without an nginx process{_first_process_text(case, nginx.node)}")
         manual = f"{nginx.service.name} {how}; its log ends with: {last_text}"
         return Repair(REPAIR_ID, "manual", "start nginx", (), manual=manual)
     if _has_no_unit(case, nginx):
@@ -284,6 +286,18 @@ def _repair(case: Case, nginx: Nginx, taken: tuple[Listener, ...]) -> Repair:
         name = nginx.service.name if nginx.service is not None else nginx.node
         return Repair(REPAIR_ID, "manual", "start nginx", (), manual=f"start {name} with the tool that manages it")
     return Repair(REPAIR_ID, "safe", "start nginx", steps)
+
+
+def _first_process_text(case: Case, name: str) -> str:
+    """Return what the container's first process is and what that runs now: a start script may wait before nginx."""
+    node = find_node(case.snapshot, name)
+    processes = node.processes.or_else(()) if node is not None else ()
+    first = next((process for process in processes if process.pid == 1), None)
+    if first is None:
+        return ""
+    newest = max((p for p in processes if p.ppid == 1), key=lambda p: (p.started_at, p.pid), default=None)
+    now = f", which runs `{' '.join(redact_argv(list(newest.argv)))[:80]}` now" if newest is not None else ""
+    return f" (its first process is `{' '.join(redact_argv(list(first.argv)))[:120]}`{now})"
 
 
 def _has_no_unit(case: Case, nginx: Nginx) -> bool:

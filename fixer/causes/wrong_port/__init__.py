@@ -89,11 +89,13 @@ from fixer.findings.configured_address import (
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Confidence, Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
+from fixer.model.snapshot import Service
 from fixer.nginx.error_kinds import CONNECT_FAILED, CUT_OFF
 from fixer.repairs.upstream_address import (
     UPSTREAM_KEY,
     ReachableListener,
     all_reachable_listeners,
+    is_own_listener,
     point_at_address_repair,
     point_at_listener_repair,
     reachable_listeners,
@@ -147,21 +149,36 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         return f"which of {', '.join(owner.service.name for owner in found)} belongs behind {text}"
     if found[0].needs_choice:
         return f"whether {found[0].service.name} belongs behind {text}"
-    return _configured_elsewhere(case, trouble, found[0], stranger) or _out_of_reach_text(case, found[0],
-                                                                                         text) or state_evidence(
-        found[0].service)
+    return _configured_elsewhere(case, trouble, found[0], stranger) or _out_of_reach_text(
+        case, trouble, found[0]) or state_evidence(found[0].service)
 
 
 def _judge_group(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding | Evidence | None:
     """Judge a service with several sockets in an upstream with several servers."""
     every = all_reachable_listeners(case, trouble, owner)
     told = {b.port for b in bindings_of(owner.service) if b.unix is None}
-    if owner.service.program is not None and any({trouble.endpoint.port, o.listener.port} <= told for o in every):
+    several = owner.service.program is not None or has_several_servers(owner.service)
+    if several and any({trouble.endpoint.port, o.listener.port} <= told for o in every):
         return state_evidence(owner.service)       # the process configured for this port is missing
+    starting = _process_for_port(owner.service, trouble.endpoint.port)
+    if starting and every and not any(starting in map("pid {}".format, pids_of(o.listener)) for o in every):
+        return state_evidence(owner.service)       # it runs, and the listeners are other programs of its container
     if len(every) < 2:
         return None
     pairs = pair_addresses(case, trouble, every)
     return None if pairs is None else _judge_pairs(case, trouble, pairs, every)
+
+
+def _process_for_port(service: Service, port: int) -> str:
+    """Return the process of a container whose own arguments name that port, as evidence names it; empty if none."""
+    return next((b.source.where for b in bindings_of(service) if service.container is not None and b.port == port
+                 and b.source.source == "process"), "")
+
+
+def has_several_servers(service: Service) -> bool:
+    """Return whether the start script of a container runs several servers side by side, each with its own address."""
+    told = [b.source for b in bindings_of(service) if b.source.source == "file"]
+    return service.container is not None and len(told) > 1
 
 
 def _judge_pairs(case: Case, trouble: FailingAddress, pairs: tuple[AddressPair, ...],
@@ -189,10 +206,11 @@ def _needs_confirmation(trouble: FailingAddress, owner: PortOwner) -> bool:
         has_unrelated_name(trouble, owner.service) or has_unrelated_unit_name(trouble, owner.service)))
 
 
-def _out_of_reach_text(case: Case, owner: PortOwner, text: str) -> str | None:
+def _out_of_reach_text(case: Case, trouble: FailingAddress, owner: PortOwner) -> str | None:
     """Explain that the service listens only on sockets that nginx's address does not reach."""
-    ours = set(owner.service.pids)
-    held = [line for line in listeners_on(case.snapshot, owner.service.node) if ours.intersection(pids_of(line))]
+    ours, text = set(owner.service.pids), endpoint_text(trouble.endpoint)
+    held = [line for line in listeners_on(case.snapshot, owner.service.node) if ours.intersection(pids_of(line))
+            and not is_own_listener(trouble, line, owner.service.node)]
     if not held or not owner.service.running:
         return None
     where = ", ".join(dict.fromkeys(address_text(

@@ -20,7 +20,13 @@ from fixer.model.facts import Evidence
 from fixer.model.query import FileAnswer, Query, ReadFile, ReadGlob
 from fixer.model.snapshot import Container
 from fixer.observe.boot.run_folders import RUN_FOLDERS, run_folders, scanned_patterns
-from fixer.observe.commands.resolved_command import CommandStyle, CommandTrace, ServiceCommand, trace_command
+from fixer.observe.commands.resolved_command import (
+    CommandStyle,
+    CommandTrace,
+    ServiceCommand,
+    background_commands,
+    trace_command,
+)
 from fixer.observe.commands.server_settings import configured_bindings
 from fixer.observe.commands.startup_waits import shell_queries
 from fixer.observe.view.node_view import MOST_BOOT_FILES, View, is_readable
@@ -255,7 +261,7 @@ def _server_of(view: View, about: _EntrySource, told: ServiceCommand, line: int,
 
 
 def entrypoint_commands(view: View, box: Container | None, reads: list[str]) -> Iterator[ServiceCommand]:
-    """Yield the server that the entrypoint scripts of an nginx container run in the background, unsupervised.
+    """Yield the servers that the entrypoint scripts of an nginx container run in the background, unsupervised.
     A script may hand over to another one in its arguments. Append the files that were read to `reads`."""
     if box is None or box.is_machine:
         return
@@ -265,6 +271,9 @@ def entrypoint_commands(view: View, box: Container | None, reads: list[str]) -> 
         words, env, style, said = trace_command([literal_word(word) for word in box.argv[at:]], {}, said, follow)
         reads += [posixpath.normpath(path) for path in follow.source_files]
         told = ServiceCommand(tuple(words), env, said, style, follow.directory, tuple(follow.source_files))
-        if style and runtime_of(told.argv):
-            yield told
-            return
+        if not style or not runtime_of(told.argv):
+            continue
+        beside = [one for one in background_commands(follow, said) if runtime_of(one.argv)]
+        reads += [posixpath.normpath(path) for path in follow.source_files]
+        yield from beside or [told]
+        return

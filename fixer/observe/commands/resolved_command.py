@@ -13,7 +13,7 @@ from fixer.formats.server_names import script_of, server_at
 from fixer.formats.shell_words import Env, Word, expand_words, literal_word, split_assignment, systemd_words
 from fixer.formats.systemctl_show import packaged_unit_path, unescape_instance
 from fixer.formats.unit_file import UnitLine, effective_lines, unit_lines
-from fixer.formats.wrapper_scripts import MAX_DEPTH, ShellRun, is_shell_script, read_script
+from fixer.formats.wrapper_scripts import MAX_DEPTH, BackgroundServer, ShellRun, is_shell_script, read_script
 from fixer.lazy.dataclass import dataclass, field, replace
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence
@@ -68,6 +68,7 @@ class CommandTrace:
     script: str = ""
     output_files: list[str] = field(default_factory=list)
     required_files: list[str] = field(default_factory=list)
+    background: list[BackgroundServer] = field(default_factory=list)    # servers that the scripts run with `&`
 
     def read(self, path: str) -> bytes:
         """Return the bytes of a file, and record that it is needed."""
@@ -195,6 +196,7 @@ def trace_command(words: list[Word], env: dict[str, Word], said: Evidence, follo
         follow.source_files += run.sourced
         follow.env_files += run.sourced
         follow.required_files += run.required
+        follow.background += run.background
         inner = run.command or (run.other[-1] if run.other else None)
         if inner is None:
             break
@@ -204,6 +206,19 @@ def trace_command(words: list[Word], env: dict[str, Word], said: Evidence, follo
             line = next((p.line for w in words for p in w.pieces if p.file == path), 1)
             said = Evidence("file", f"{path}:{line}", " ".join(w.to_argument().text for w in words))
     return _without_redirections(words, follow.output_files), env, style, said
+
+
+def background_commands(follow: CommandTrace, said: Evidence) -> Iterator[ServiceCommand]:
+    """Yield the servers that the traced scripts run with `&`, each traced through its own wrappers.
+    What their files need is recorded in the trace."""
+    for server in tuple(follow.background):
+        inner = CommandTrace(follow.contents, server.directory or follow.directory, source_files=follow.source_files)
+        place = server.command[0].to_argument()
+        shown = " ".join(word.to_argument().text for word in server.command)
+        about = replace(said, source="file", where=f"{place.file}:{place.line}", text=shown) if place.file else said
+        words, env, style, about = trace_command(list(server.command), dict(server.env), about, inner)
+        yield ServiceCommand(tuple(words), env, about, style or "shell", inner.directory, tuple(inner.source_files),
+                             tuple(inner.env_files), output_files=tuple(inner.output_files))
 
 
 def _run_inner_script(words: list[Word], env: Env, follow: CommandTrace) -> tuple[ShellRun | None, str]:

@@ -4,20 +4,31 @@ from __future__ import annotations
 
 import posixpath
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from fixer.formats.docker_conventions import environment_paths, path_on_engine
 from fixer.formats.env_file import read_env_file
+from fixer.formats.server_bindings import bindings_of
+from fixer.formats.server_names import is_app_server, runtime_of
 from fixer.formats.shell_words import Env, Word, expand_word, literal_word, shell_words, split_assignment
 from fixer.formats.yaml_spans import Map, Node, Scalar, Seq
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.facts import Evidence
-from fixer.model.snapshot import ComposeNetwork, ComposeSetting, Container, EnvAssignment, EnvSlot, UnitSetting
-from fixer.observe.commands.resolved_command import CommandStyle, CommandTrace, trace_command
+from fixer.model.snapshot import (
+    Binding,
+    ComposeNetwork,
+    ComposeSetting,
+    Container,
+    EnvAssignment,
+    EnvSlot,
+    UnitSetting,
+)
+from fixer.observe.commands.resolved_command import CommandStyle, CommandTrace, background_commands, trace_command
 from fixer.observe.commands.written_values import env_file_slot
 from fixer.observe.docker.compose_files import ComposeFile, compose_files_of, compose_roots_of, interpolation_env
 from fixer.observe.docker.compose_missing import unset_variables_in
 from fixer.observe.docker.compose_settings import compose_networks, extra_hosts_in, ports_in, setting_slot, settings_in
+from fixer.observe.files.log_files import log_file_paths
 from fixer.observe.view.node_view import ENGINE, View
 
 
@@ -38,6 +49,8 @@ class ComposeService:
     networks: tuple[ComposeNetwork, ...] = ()
     unset_variables: tuple[EnvAssignment, ...] = ()
     scripts: tuple[str, ...] = ()
+    beside: tuple[Binding, ...] = ()    # of all servers, if its script runs several side by side
+    log_files: tuple[str, ...] = ()     # files inside that the servers of its script write their output to
 
 
 _LIMIT_KEYS = (
@@ -65,11 +78,13 @@ def compose_service(container: Container, engine: View | None) -> ComposeService
     follow = CommandTrace(_MountedFiles(container, engine), container.working_dir or "/")
     command, _, inner, said = trace_command(command, {k: v for k, v in env.items() if _starts_shell(command)}, said,
                                             follow)
+    beside = [one for one in background_commands(follow, said) if runtime_of(one.argv)]
+    main = next((one for one in beside if is_app_server(one.argv, runtime_of(one.argv), "", "")), None)
+    if main is not None and len(beside) > 1:  # all of them run, so the last one is not the application
+        command, said = list(main.command), main.evidence
     places = {path: place for path in follow.source_files if (place := path_on_engine(container, path)) is not None}
-    command = [Word(tuple(replace(piece, file=places.get(piece.file or "", piece.file)) for piece in word.pieces))
-               for word in command]
-    path, colon, line = said.where.rpartition(":")
-    said = replace(said, where=f"{places[path]}{colon}{line}") if path in places else said
+    command = _words_on_engine(command, places)
+    said = _on_engine(said, places)
     unset = tuple(unset_variables_in(files, outer))
     slots = tuple(_env_slots(files, tuple(listed), container, engine, [one.name for one in unset]))
     settings = tuple(_last_setting_of_each_key([s for file in files for s in _settings(file)]))
@@ -78,8 +93,24 @@ def compose_service(container: Container, engine: View | None) -> ComposeService
         tuple(command), env, inner or style, slots, tuple(dict.fromkeys(listed)), said, tuple(_limits(files)),
         settings, setting_slot(last.service, last.path, last.data),
         tuple(compose_networks(files, compose_roots_of(container, engine, outer), container.project or "", outer)),
-        unset, tuple(places.values()),
+        unset, tuple(places.values()), tuple(
+            binding for one in beside if len(beside) > 1
+            for binding in bindings_of(
+                _words_on_engine(one.command, places), one.env, _on_engine(one.evidence, places))),
+        tuple(dict.fromkeys(path for one in beside for path in log_file_paths(one))),
     )
+
+
+def _words_on_engine(words: Iterable[Word], places: Mapping[str, str]) -> list[Word]:
+    """Return the words, with the paths of their files on the engine's machine."""
+    return [Word(tuple(replace(piece, file=places.get(piece.file or "", piece.file)) for piece in word.pieces))
+            for word in words]
+
+
+def _on_engine(said: Evidence, places: Mapping[str, str]) -> Evidence:
+    """Return the evidence with the path on the engine's machine."""
+    path, colon, line = said.where.rpartition(":")
+    return replace(said, where=f"{places[path]}{colon}{line}") if path in places else said
 
 
 class _MountedFiles(Mapping[str, bytes]):

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from fixer.formats.server_bindings import bindings_of, workers_of
 from fixer.formats.server_names import DAEMONS, runtime_of, server_at
 from fixer.formats.service_log import parse_docker_logs
 from fixer.formats.shell_words import Word, literal_word
+from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.facts import Evidence, Fact, Known, Unknown
-from fixer.model.query import Answer, Command
+from fixer.model.query import Answer, Command, Query
 from fixer.model.snapshot import Binding, Container, LogLine, Process, Service
 from fixer.observe.commands.python_programs import is_no_web_program
 from fixer.observe.commands.resolved_command import CommandTrace, trace_command
 from fixer.observe.commands.written_values import env_assignments, quoted_bindings, quoted_count
+from fixer.observe.files.log_files import log_file_query, with_unit_logs
 from fixer.observe.view.docker_inspect import inspect_environment, inspect_objects
 from fixer.observe.view.node_view import ENGINE, INSPECT_COMMANDS, View, container_of
 
@@ -43,12 +45,14 @@ def container_service(container: Container, node: str, views: Mapping[str, View]
         id=f"{node}/{container.service or container.name}", name=container.service or container.name, node=node,
         manager="docker", unit=None, container=container, pids=tuple(p.pid for p in processes),
         argv=main.argv if main is not None else _argv_inside_shell(container.argv, from_engine),
-        bindings=quoted_bindings(_bindings(command, env, said, main or _bindings_of_start(container, from_engine)),
-                                 engine),
+        bindings=quoted_bindings(_with_bindings(
+            _bindings(command, env, said, main or _bindings_of_start(container, from_engine)),
+            written.beside if written else ()), engine),
         env=env_assignments(env, container.name),
         env_files=tuple(dict.fromkeys(slot.file for slot in written.env_slots)) if written else (),
         workers=quoted_count(workers_of(asked, env, said), engine),
-        log=_log(container, engine), is_app_server=_is_app(container, runtime, processes, view), runtime=runtime,
+        log=_with_own_logs(_log(container, engine), written, view),
+        is_app_server=_is_app(container, runtime, processes, view), runtime=runtime,
         command=tuple(word.to_argument() for word in command), command_style=written.style if written else "",
         env_slots=written.env_slots if written else (), files_node=ENGINE,
         settings=written.limits if written else (),
@@ -97,6 +101,27 @@ def _bindings(command: tuple[Word, ...], env: Mapping[str, Word], said: Evidence
     if not found and not runtime_of([w.text for w in command]):
         return Unknown("its command is inside the image")
     return Known(tuple(found), (said,))
+
+
+def _with_own_logs(log: Fact[tuple[LogLine, ...]], written: ComposeService | None,
+                   view: View | None) -> Fact[tuple[LogLine, ...]]:
+    """Return the container's log, then the last lines of the files that its start script names for output."""
+    return log if written is None or view is None else with_unit_logs(log, written.log_files, view)
+
+
+def own_log_queries(container: Container, views: Mapping[str, View]) -> Iterator[Query]:
+    """Yield the queries for the files that its start script names for output."""
+    written = compose_service(container, views.get(ENGINE))
+    yield from () if written is None else (log_file_query(path) for path in written.log_files)
+
+
+def _with_bindings(told: Fact[tuple[Binding, ...]], more: tuple[Binding, ...]) -> Fact[tuple[Binding, ...]]:
+    """Return the bindings with those of the servers that its script runs side by side."""
+    if not isinstance(told, Known):
+        return Known(more) if more else told
+    written = {(b.port, b.unix): b for b in more}
+    known = tuple(written.pop((b.port, b.unix), b) for b in told.value)
+    return replace(told, value=(*known, *written.values()))
 
 
 def _bindings_of_start(container: Container, env: Mapping[str, Word]) -> tuple[Binding, ...]:

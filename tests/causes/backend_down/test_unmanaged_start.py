@@ -120,6 +120,22 @@ def test_a_container_is_not_restarted_for_a_program_that_fails(said: tuple[str, 
     assert "could not be read" in from_its_script(known=False).manual
 
 
+COMMAND = ("/usr/bin/python3", "-m", "uvicorn", "a:b", "--port")
+
+
+@pytest.mark.parametrize(("argv", "found"), [
+    (("nginx: master process nginx",), ["backend-down"]), ((*COMMAND, "8002"), ["backend-down"]), ((*COMMAND, "8001"), [])])
+def test_a_running_container_whose_script_had_started_the_server(argv: tuple[str, ...], found: list[str]) -> None:
+    """The compose file and the script name the server's address: nginx's own socket and other servers are not it. While
+    the server runs without a socket, it is starting."""
+    box = container_service("web", 8001, argv=argv, log=log_lines(*WENT_WELL, "INFO: Finished server process [9]"))
+    scene = Scene("127.0.0.1:8001", node="web", back="web").with_service(box, listener(8002, 7, node="web"))
+    scene.refused()
+    scene.nginx = {"master_pid": 100}
+    starter = replace(LINE, node="web", kind="entrypoint", file="/entry.sh", line=4, user="", name="p-web-1")
+    assert [cause for cause in roots(judged(scene, starter)) if cause == "backend-down"] == found
+
+
 @pytest.mark.parametrize(("idle", "words"), [
     ("monit is not running", "start monit (also at boot): it starts what it monitors. If"), ("", "monit start shop. If"),
 ])

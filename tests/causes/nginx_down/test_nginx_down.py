@@ -275,3 +275,14 @@ def test_a_cut_look_shows_no_nginx_only_where_a_manager_says_so() -> None:
     assert isinstance(verdict_of(diagnose(unmanaged), DOWN), Undetermined)
     assert roots(diagnose(replace(unmanaged, is_cut=False))) == [DOWN]
     assert roots(diagnose(replace(no_nginx().snapshot(), is_cut=True))) == [DOWN]
+
+
+def test_what_a_container_without_its_nginx_does_instead_is_told() -> None:
+    """A start script that ends in nginx, and waits before: its first process is a shell with a pause."""
+    web = container_service("web", 80, pid=None, is_app_server=False, box={"status": "running"}, log=log_lines("ready"))
+    scene = Scene("127.0.0.1:8000", node="web", back="web").with_service(web)
+    scene.processes = [process(1, "/bin/sh", "/srv/start.sh"), process(9, "sleep", "2", ppid=1)]
+    scene.listeners = []
+    scene.nginx.update({"master_pid": None, "service": web, "test": Known((0, ""))})
+    (repair,) = finding_of(diagnose(scene.snapshot()), DOWN).repairs
+    assert "its first process is `/bin/sh /srv/start.sh`, which runs `sleep 2` now" in repair.manual

@@ -25,7 +25,8 @@ from lab.scenario.templates import Value
 from lab.stack.images import IMAGE_NAMES
 from tests.lab.scenario.test_render import made
 
-ONLY_IN_ONE_FILE = {"site_text", "program", "arguments"}  # what render.py gives a single template
+ONLY_IN_ONE_FILE = {"site_text", "program", "arguments", "aside_name", "command_line", "directory", "account", "programs",
+                    "mounts", "volumes", "start_words"}  # what render.py gives a single template
 
 
 def test_every_key_of_the_draw_tables_is_a_field() -> None:

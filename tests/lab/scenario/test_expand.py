@@ -56,11 +56,14 @@ EDIT = {"macro": "code-edit", "file": "main.py", "old": "a", "new": "{{word}}"}
 HOST = {"stacks": ["host"], "edit": "{{home}}/app/main.py", "old": "a", "new": "{{word}}"}
 CONTAINERS = {"stacks": ["containers"], "edit": "{{backend}}/app/main.py", "old": "a", "new": "{{word}}"}
 
+ALL_IN_ONE = {"stacks": ["all-in-one"], "edit": "{{app_folder}}/main.py", "old": "a", "new": "{{word}}"}
+
 
 @pytest.mark.parametrize(("step", "expanded"), [
-    (EDIT, [HOST, CONTAINERS]),
+    (EDIT, [HOST, CONTAINERS, ALL_IN_ONE]),
     ({**EDIT, "stacks": ["host"]}, [HOST]),
-    ({**EDIT, "when": "moved=route"}, [{**HOST, "when": "moved=route"}, {**CONTAINERS, "when": "moved=route"}]),
+    ({**EDIT, "when": "moved=route"}, [
+        {**HOST, "when": "moved=route"}, {**CONTAINERS, "when": "moved=route"}, {**ALL_IN_ONE, "when": "moved=route"}]),
     ({"macro": "drop-in", "name": "limits", "text": "[Unit]\n", "stacks": ["host"]},
      [{"stacks": ["host"], "write": "/etc/systemd/system/{{unit}}.service.d/limits.conf", "text": "[Unit]\n"}]),
     ({"reload": True}, [{"reload": True}]),
@@ -83,8 +86,9 @@ def test_a_text_may_lie_beside_the_scenario(tmp_path: Path) -> None:
     text = {"from": "sync.py.in"}
     steps = [{"write": "/x", "text": text}, {"run": ["python3", "-c", text]}, {**EDIT, "new": text}, {"set": {"from": "x"}}]
     made = expand(data(breaks=steps), tmp_path)["variants"]["one"]["breaks"]
-    assert [made[0]["text"], made[1]["run"][2], made[2]["new"], made[3]["new"]] == ["PORT = {{port}}\n"] * 4
-    assert made[4] == {"set": {"from": "x"}}
+    written = [made[0]["text"], made[1]["run"][2], *(one["new"] for one in made[2:5])]
+    assert written == ["PORT = {{port}}\n"] * 5
+    assert made[5] == {"set": {"from": "x"}}
 
 
 @pytest.mark.parametrize(("step", "problem"), [

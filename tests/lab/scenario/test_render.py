@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
 
 from lab.scenario import catalog
+from lab.scenario.combined import kept_path
 from lab.scenario.complete import complete_parameters
 from lab.scenario.deployment_fields import CompleteDeployment, with_values
 from lab.scenario.draw import SLOTS, _resolve_conflicts, draw
@@ -14,8 +16,9 @@ from lab.scenario.render import File, Link, Rendering, render
 from lab.scenario.scenario_file import Stack
 from lab.scenario.templates import Value
 
-IMAGES = {"web": "badgateway/web:1", "app": "badgateway/app:1", "machine": "badgateway/machine:1"}
-STACKS: tuple[Stack, ...] = ("containers", "host")
+IMAGES = {"web": "badgateway/web:1", "app": "badgateway/app:1", "machine": "badgateway/machine:1",
+          "combined": "badgateway/combined:1"}
+STACKS: tuple[Stack, ...] = ("containers", "host", "all-in-one")
 SEEDS = range(40)
 
 
@@ -54,12 +57,15 @@ def test_the_application_gets_the_port_that_the_route_names(stack: Stack) -> Non
     """Whatever the structure: one place says the port, and no other port reaches the running command."""
     for seed in SEEDS:
         full, rendering = made(stack, seed, port=4321, route_port=4321)
+        command = {"containers": "compose.yaml", "host": f"/etc/systemd/system/{full.unit}.service",
+                   "all-in-one": kept_path(full, f"/etc/supervisor/conf.d/{full.unit}.conf"
+                                           if full.manager == "supervisord" else f"{full.home}/start.sh")}[stack]
         where = {
-            "command": "compose.yaml" if stack == "containers" else f"/etc/systemd/system/{full.unit}.service",
+            "command": command,
             "environment": "compose.yaml",
             "dropin": f"/etc/systemd/system/{full.unit}.service.d/listen.conf",
             "envfile": f"/etc/default/{full.unit}",
-            "wrapper": f"{full.home}/bin/serve",
+            "wrapper": kept_path(full, f"{full.home}/bin/serve") if stack == "all-in-one" else f"{full.home}/bin/serve",
         }[full.port_place]
         entry = rendering.files[where]
         assert isinstance(entry, File)
@@ -113,7 +119,8 @@ def test_ports_bind_the_loopback_and_docker_chooses_them() -> None:
         text = entry.data.decode()
         assert '"127.0.0.1::80"' in text
         assert "privileged" not in text
-        assert text.count("badgateway.lab: name-1a2b") == text.count("image:") + 1
+        volumes = len(set(re.findall(r"(?m)^      - (\w+):/", text)))
+        assert text.count("badgateway.lab: name-1a2b") == text.count("image:") + 1 + volumes
 
 
 def test_last_weeks_log_is_of_last_week() -> None:

@@ -17,14 +17,16 @@ WRONG_PORT = catalog.scenario_folders()["wrong-port"] / "scenario.toml"
 def test_why_a_variant_is_not_on_a_stack_is_its_own_word_or_its_scenarios() -> None:
     data = copy.deepcopy(read_toml(WRONG_PORT))
     data["why_not"] = {"containers": "units only"}
-    variant(data).update(stacks=["host"])
+    variant(data).update(stacks=["host", "all-in-one"])
     variant(data).pop("why_not", None)
     data["variants"]["docker-proxy-no-listener"]["why_not"] = {"host": "it has no ports to publish"}
     assert problems_of(data, WRONG_PORT) == []
     found = parse_scenario(WRONG_PORT.parent, data)
     assert found.variant("wrong-port").why_not == {"containers": "units only"}
     shown = show_text(found, one := found.variant("docker-proxy-no-listener"))
-    assert one.why_not == {"host": "it has no ports to publish"}
+    # nobody says why it is not on the third stack: its parameters do
+    assert one.why_not == {"host": "it has no ports to publish",
+                           "all-in-one": "nginx and the application share one network there"}
     assert "not on host: it has no ports to publish\n" in shown and "units only" not in shown
     assert "not on" not in show_text(found)
 

@@ -22,7 +22,7 @@ from lab.verbs.up import lab_up
 
 pytestmark = [pytest.mark.docker, pytest.mark.apart, pytest.mark.timeout(300)]
 LAB = Path(sys.executable).with_name("lab")
-STACKS: tuple[Stack, ...] = ("containers", "host")
+STACKS: tuple[Stack, ...] = ("containers", "host", "all-in-one")
 
 
 @pytest.fixture(autouse=True)

@@ -119,3 +119,24 @@ def test_a_start_script_that_is_mounted_is_read_on_the_docker_host(command: str,
     found = made.bindings.or_else(())
     assert [b.unix for b in found] == sockets
     assert all(b.source.where == "/srv/shop/code/start.sh:4" and b.file == "/srv/shop/code/start.sh" for b in found)
+
+
+BESIDE = """#!/bin/sh
+cd /srv/office
+setpriv --reuid=app --init-groups uvicorn a:b --host 127.0.0.1 --port 8001 >>/var/log/office.log 2>&1 &
+cd /srv/api
+setpriv --reuid=app --init-groups uvicorn c:d --host 127.0.0.1 --port 8002 &
+setpriv --reuid=nobody /usr/bin/python3 /usr/lib/spool/spool.py 127.0.0.1 9000 &
+exec nginx -g 'daemon off;'
+"""
+
+
+def test_a_start_script_with_several_servers_side_by_side() -> None:
+    """All of them run, so each address is configured; the first server is the application, and not the last program."""
+    found = shop("    command: [/srv/start.sh]\n    volumes: ['./start.sh:/srv/start.sh']\n", argv=["/srv/start.sh"],
+                 files={"/srv/shop/start.sh": BESIDE}, running=[["sh", "/srv/start.sh"]],
+                 mounts=[{"Type": "bind", "Source": "/srv/shop/start.sh", "Destination": "/srv/start.sh"}])
+    assert [word.text for word in found.command][-1] == "8001"
+    assert isinstance(found.bindings, Known)
+    told = [(b.port, b.source.where) for b in found.bindings.value]
+    assert told[:2] == [(8001, "/srv/shop/start.sh:3"), (8002, "/srv/shop/start.sh:5")]
