@@ -15,6 +15,7 @@ FOLDER = Path(__file__).parent / "shells"
 LINES = [
     ("fixer rep", "repair"), ("fixer explain start-203-exec-m", "start-203-exec-missing"), ("fixer diagnose --no", "--no-probe"),
     ("fixer diagnose compo", "compose://"), ("lab ma", "matrix"), ("lab up start-203-exec", ""), ("lab show wrong-por", "wrong-port"),
+    ("fixer fl", "fleet"), ("fixer fleet re", "report"), ("fixer fleet report x --for", "--format"),
 ]
 
 

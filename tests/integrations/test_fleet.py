@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -132,9 +133,22 @@ def test_a_rolling_repair_stops_where_a_finding_comes_back_and_undo_takes_all_ba
     site = fleet.results(second, module="repair", code=0)[second]
     fleet.results(second, module="undo", code=0)
     path = next(step.split()[1] for step in site["applied"] if step.startswith("edit "))
-    fleet.sh(second, f"cp -p {path} /root/wanted; (while sleep 1; do cmp -s {path} /root/wanted || {{ sleep 4; cp -p /root/wanted {path}; "
-                     "nginx -s reload; exit; }; done) >/dev/null 2>&1 </dev/null & disown")
-    shown = fleet.playbook(*words, code=2)
+    fleet.sh(second, f"cp -p {path} /root/wanted")
+    over = threading.Event()
+
+    def put_back() -> None:
+        while not over.wait(0.2):
+            if list((fleet.folder / "rolling").glob(f"{second}@*")):        # its repair has ended
+                fleet.sh(second, f"cp -p /root/wanted {path}; nginx -s reload")
+                return
+
+    configuration_management = threading.Thread(target=put_back)
+    configuration_management.start()
+    try:
+        shown = fleet.playbook(*words, code=2)
+    finally:
+        over.set()
+        configuration_management.join()
     assert "came back after the repair" in shown
     assert fleet.reports()[second]["verdict"] == "broken" and fleet.reports()[canary]["verdict"] == "healthy"
     fleet.run("ansible-playbook", "badgateway.fixer.rolling_undo", "-e", f"badgateway_record={fleet.folder}/rolling", code=None)
