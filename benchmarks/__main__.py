@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.alternate import time_alternately
 from benchmarks.burden import burden_rows
+from benchmarks.imports import import_row
 from benchmarks.machine import run, running_machine, times_inside
 from benchmarks.mending import repair_row
 from benchmarks.projects import container_rows, swallowed_row
@@ -82,6 +83,7 @@ def local_rows() -> Iterator[MeasuredRow]:
 GROUPS: Mapping[str, Callable[[], Iterable[MeasuredRow]]] = {
     "help": lambda: [help_row()],
     "local": local_rows,
+    "imports": lambda: [import_row(INSIDE["fixer"], RUNS)],
     "locations": lambda: [many_locations_row()],
     "burden": lambda: burden_rows(INSIDE["fixer"], RUNS),
     "containers": lambda: container_rows(RUNS),

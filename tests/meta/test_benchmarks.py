@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import pytest
 
 from benchmarks.__main__ import main
 from benchmarks.alternate import time_alternately
+from benchmarks.imports import imported_modules
 from benchmarks.ratio import overhead_row, ratio_row
 
 
@@ -36,3 +38,11 @@ def test_rows_that_there_are_not_are_refused(capsys: pytest.CaptureFixture[str],
     monkeypatch.setattr(sys, "argv", ["benchmarks", "speed"])
     assert main() == 2
     assert "no such rows: speed" in capsys.readouterr().err
+
+
+def test_the_modules_of_a_look_are_those_that_python_reports() -> None:
+    code = "import sys; sys.stderr.write('fixer: import time: 1 | 2 | no.module\\n'); import json; import json.decoder"
+    done = subprocess.run([sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True, check=True)
+    names = imported_modules(done.stderr)
+    assert {"json", "json.decoder", "json.scanner"} <= set(names) and "no.module" not in names
+    assert len(names) == len(set(names)) and names.index("json.scanner") < names.index("json")
