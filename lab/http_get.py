@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 REFUSED = 0  # connection refused, or closed without an answer
 SLOW = -1  # no answer within a person's patience
 PATIENCE = 75.0
+MOST_BYTES = 64 * 1024**2  # of an answer: the root of a machine may send one that never ends
 
 
 @cache
@@ -42,7 +43,7 @@ def get_status(url: str, path: str, *, host: str = "", cookie: str = "", timeout
     try:
         connection.request("GET", path, headers=headers)
         reply = connection.getresponse()
-        reply.read()
+        reply.read(MOST_BYTES)
     except TimeoutError:
         return SLOW
     except (OSError, http.client.HTTPException):

@@ -19,6 +19,7 @@ with lazy_imports():
     import time
 
     from lab.classroom.class_down import class_down, sweep
+    from lab.classroom.class_page import page_address
     from lab.classroom.class_record import class_names, find_class
     from lab.classroom.class_status import class_state, started_text, status_text
     from lab.classroom.class_up import ClassRequest, class_up
@@ -220,6 +221,10 @@ def serve(
     plain: Annotated[bool, typer.Option("--plain", help="With --bind: without TLS.")] = False,
 ) -> None:
     """Serve the page of a lab: stack, requests, logs, hints, fixer's plan, repair and undo."""
+    if lab in class_names():  # its keeper serves it already
+        record = find_class(lab)
+        typer.echo(page_address(record, record.owner_token) or f"{lab} has no page: it started without its packages")
+        return
     serve_lab(find_lab(lab), bind, port, _print_progress, plain=plain)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import socket
 import sys
 from collections.abc import Callable
@@ -24,6 +25,7 @@ if not missing_packages():
     from lab.page.page_app import Page, app_of
 
 _LOOK_SECONDS = 2.0  # between looks whether the lab is still there; they read one file
+_MEMORY = 2 * 1024**3  # bytes of a class's server: what it reads comes from people who are root in their machines
 _GRACE = 1  # seconds for open streams at the end
 
 
@@ -112,6 +114,7 @@ def _run(page: Page, place: Place, listening: socket.socket, is_there: Callable[
 
 def main() -> int:
     """Run `python -m lab.page.serve CLASS`, as the keeper of a class does."""
+    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     record = load_class(sys.argv[1])
     if record is None or not record.page_port:
         return 2

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lab.classroom.class_record import ClassRecord, save_class
 from lab.command_table import EXAMPLES
 from tests.lab.cli_builders import lab
 
@@ -28,6 +29,12 @@ def test_a_wrong_roster_starts_nothing(tmp_path: Path) -> None:
     for words, said in ((("--names", "roster.txt"), "roster.txt:2: 'Ada' occurs twice"),):
         ended = lab("class", "up", "wrong-port", words[0], str(tmp_path / words[1]), BADGATEWAY_LAB_STATE=str(tmp_path / "state"))
         assert ended.returncode == 2 and said in ended.stderr and not (tmp_path / "state").exists()
+
+
+def test_the_page_of_a_class_is_up_already(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BADGATEWAY_LAB_STATE", str(tmp_path))
+    save_class(ClassRecord("class-1", "any", "127.0.0.1", 0.0, 4e9, page_port=8050, owner_token="tok"))
+    assert lab("serve", "class-1").stdout == "http://127.0.0.1:8050/#tok\n"
 
 
 @pytest.mark.parametrize("command", ["class", "class up", "class status", "class down", "play", "scores", "replay", "serve"])

@@ -93,12 +93,12 @@ function draw(state) {
   if ($("diagram").dataset.key === key) return;
   $("diagram").dataset.key = key;
   const backends = parts.slice(2);
-  const upright = width < 520;                   // a phone: one below the other
-  const size = backends.length > 1 ? Math.min(160, width / 2 - 8) : 160;
-  const at = upright ? { visitors: [width / 2, 32], web: [width / 2, 122] } : { visitors: [84, 75], web: [width / 2, 75] };
+  const upright = width < 440;                   // a phone: one below the other
+  const size = Math.min(160, upright ? (backends.length > 1 ? width / 2 - 8 : 160) : width / 3 - 26);
+  const at = upright ? { visitors: [width / 2, 32], web: [width / 2, 122] } : { visitors: [size / 2 + 4, 75], web: [width / 2, 75] };
   backends.forEach((part, number) => {
     const two = backends.length > 1;
-    at[part.role] = upright ? [two ? width * (1 + 2 * number) / 4 : width / 2, 212] : [width - 84, two ? 40 + 70 * number : 75];
+    at[part.role] = upright ? [two ? width * (1 + 2 * number) / 4 : width / 2, 212] : [width - size / 2 - 4, two ? 40 + 70 * number : 75];
   });
   $("diagram").setAttribute("viewBox", `0 0 ${width} ${upright ? 244 : 150}`);
   places = at;
@@ -111,7 +111,7 @@ function draw(state) {
     const group = make("svg:g");
     group.append(make("svg:rect", { class: `node ${part.runs ? "up" : "down"}`, x: x - size / 2, y: y - 26, width: size, height: 52, rx: 8 }),
       make("svg:text", { class: "name", x, y: y - 2 }, part.name),
-      make("svg:text", { class: "note", x, y: y + 17 }, part.role === "visitors" ? "one request a second" : part.runs ? "✔ runs" : "✘ does not run"));
+      make("svg:text", { class: "note", x, y: y + 17 }, part.role === "visitors" ? "one a second" : part.runs ? "✔ runs" : "✘ does not run"));
     drawn.push(group);
   }
   const title = make("svg:title", { id: "diagram-text" }, describe(state.parts));

@@ -30,6 +30,7 @@ from lab.stack.find_lab import find_lab
 from lab.stack.seat import FILE_CAP, MEMORY_CAP, PIDS_CAP
 from lab.verbs.reset import reset
 from tests.lab.classroom.class_builders import own_address, reached, ssh, wait_until
+from tests.lab.cli_builders import LAB
 
 
 @pytest.mark.parametrize("bind", ["0.0.0.0", "192.0.2.77", "localhost", "::1", "127.1"])
@@ -156,3 +157,29 @@ def _limits(machine: str, lab_id: str) -> None:
     assert [line for line in written.splitlines() if lab_id not in line] == []
     assert inside("cat /proc/sys/net/ipv6/conf/eth0/disable_ipv6") == "1"
     assert docker("exec", f"{lab_id}-door", "cat", "/proc/sys/net/ipv4/ip_forward").text == "0"
+
+
+@pytest.mark.docker
+@pytest.mark.apart
+@pytest.mark.timeout(300)
+def test_a_command_that_was_killed_leaves_a_class_that_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SIGKILL hits `lab` while the first machine starts: the keeper knows of it, and takes it down when its time is over."""
+    monkeypatch.setenv("BADGATEWAY_LAB_STATE", str(tmp_path / "state"))
+    (tmp_path / "roster.txt").write_text("Ada\n")
+    words = ["class", "up", "wrong-port/wrong-port", "--names", str(tmp_path / "roster.txt"), "--seed", "3"]
+    command = subprocess.Popen([LAB, *words], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+    def people() -> tuple[str, ...]:
+        return tuple(person.lab_id for name in class_names() if (record := load_class(name)) for person in record.people)
+
+    try:
+        wait_until(lambda: bool(people()) and labelled_ids("container", people()[0]) != (), 120)
+    finally:
+        command.kill()
+        command.wait()
+    (name,), (lab_id,) = class_names(), people()
+    record = load_class(name)
+    assert record is not None and is_kept(record)
+    save_class(replace(record, until=time.time()))
+    wait_until(lambda: list(class_names()) == [], 90)
+    assert all(labelled_ids(kind, lab_id) == () for kind in ("container", "network", "volume"))
