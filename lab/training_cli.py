@@ -90,6 +90,8 @@ def _print_progress(line: str) -> None:
 def _roster_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UsageError(f"the roster {str(path)!r} does not exist", "write one name on each line of a file") from None
     except OSError as error:
         raise UsageError(f"the roster {path} cannot be read: {error.strerror}", "write one name on each line") from None
     except UnicodeDecodeError:

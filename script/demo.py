@@ -21,11 +21,12 @@ from types import FrameType
 from lab.errors import LabError, UsageError
 from lab.scenario.catalog import choose, full_name, resolve_names
 from lab.scenario.draw import draw
-from lab.scenario.scenario_file import STACKS, Stack
+from lab.scenario.scenario_file import Stack
 from lab.stack import images
 from lab.stack.lab_parts import needed_images
 
 BIN = Path(sys.executable).parent
+STACKS: tuple[Stack, ...] = ("containers", "host")  # each way on both; `lab up S --stack all-in-one` has the third
 WAYS = ("down", "wrong-port", "crash", "overload")
 # For these ways the plain case instead of the seed's draw.
 PLAIN = {

@@ -2,7 +2,7 @@
 Its log says so at the level crit or alert (500, or a page that ends early). The backend is not at fault.
 
 By hand
-  grep -E '\\[(crit|alert)\\]' /var/log/nginx/error.log | tail     # which call, and which errno?
+  grep -F -e '[crit]' -e '[alert]' /var/log/nginx/error.log | tail    # which call, and which errno?
   grep -E 'address space|data size' /proc/$(cat /run/nginx.pid)/limits    # does a limit on nginx leave it no memory?
   free -m; cat /proc/sys/fs/file-nr                                # or is the whole machine short of it?
   systemctl show nginx -p LimitAS -p LimitDATA -p MemoryMax        # who set that limit
