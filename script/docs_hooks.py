@@ -14,7 +14,8 @@ from mkdocs.structure.files import File  # noqa: E402
 from site_pages import generated_pages  # noqa: E402
 
 OUTSIDE = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "README.zh-TW.md", "examples/README.md",
-           "examples/six_steps.sh", "examples/any_command.sh")
+           "examples/six_steps.sh", "examples/any_command.sh", "integrations/holmesgpt/badgateway.yaml",
+           "integrations/ansible/playbooks/rolling_repair.yml")
 
 
 def on_files(files: Any, config: Any) -> Any:
