@@ -50,5 +50,6 @@ def as_mkdocs_reads(markdown: str) -> str:
 def site_links(markdown: str) -> str:
     """Return a page with links as the site has them: all pages of docs/ and of the project's root in one folder."""
     led = re.sub(r"\]\((?:\.\./)?docs/", "](../" if "](../docs/" in markdown else "](", markdown)
-    led = re.sub(r"\]\(\.\./(?=(?:CHANGELOG|CONTRIBUTING|SECURITY|README\.zh-TW)\.md|examples/|integrations/)", "](", led)
+    outside = r"(?:CHANGELOG|CONTRIBUTING|SECURITY|README\.zh-TW)\.md|examples/|integrations/"
+    led = re.sub(rf"\]\(\.\./(?={outside})", "](", led)
     return re.sub(r"\]\(README\.md", "](index.md", led)
