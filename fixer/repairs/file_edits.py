@@ -54,6 +54,13 @@ def locate_editable_file(snapshot: Snapshot, node: str, path: str) -> EditableFi
             f"container {box.name} generates {file.real_path} at each start from {template} and its variables: change "
             "the template, or the variable in the container's settings, then recreate the container"
         )
+    writer = docker_follower(snapshot, box, file)
+    if writer is not None:
+        return NotEditable(
+            f"{file.real_path} is written by a program of container {writer.name}, which follows Docker's events and "
+            "writes it again when a container starts: change what it is made from, a variable or label of the "
+            "application's container or the program's template"
+        )
     return _file_of_volume(snapshot, box, file) or locate_mounted_file(snapshot, box, file)
 
 
@@ -80,13 +87,6 @@ def generated_file(snapshot: Snapshot, node: str, path: str) -> GeneratedFile | 
 
 def locate_mounted_file(snapshot: Snapshot, box: Container, file: FileContent) -> EditableFile | NotEditable:
     """Return where a container's file is on the Docker host, if it is mounted from there."""
-    writer = docker_follower(snapshot, box, file)
-    if writer is not None:
-        return NotEditable(
-            f"{file.real_path} is written by a program of container {writer.name}, which follows Docker's events and "
-            "writes it again when a container starts: change what it is made from, a variable or label of the "
-            "application's container or the program's template"
-        )
     mount = max((m for m in box.mounts if is_within(file.real_path, m[1])), key=lambda m: len(m[1]), default=None)
     shared = (source for source, at in box.shares if is_below(file.real_path, at))
     volume = None if mount is not None else next(shared, None)

@@ -43,6 +43,7 @@ def followed(*, writer: str = "gen", variables: tuple[tuple[str, int], ...] = ((
     first = scene.files[0]
     scene.files[0] = file(first.path, first.data, "web", stat=stat(mtime=NOW - 60))
     scene.files.append(file("/p/compose.yaml", YAML, "engine"))
+    scene.files.append(file(f"{VOLUME}/{first.path.rpartition('/')[2]}", first.data, "engine"))      # the volume was read
     scene.extra["compose"] = Compose("p", "/p", ("/p/compose.yaml",), (), (("app", True), ("web", True)), Known(True))
     scene.extra["target"] = TargetRef("compose", "p")
     return scene
@@ -62,12 +63,20 @@ def test_the_variable_is_changed_from_which_the_port_comes(writer: str) -> None:
 @pytest.mark.parametrize(("changes", "said"), [
     ({"variables": ()}, "follows Docker's events"),                                           # a default of the program
     ({"variables": (("PORT", 8001), ("VIRTUAL_PORT", 8001))}, "follows Docker's events"),     # nobody can tell which
-    ({"mounts": ()}, "in a volume"),                                                          # it reads no events
-    ({"mounts": (SOCKET, (VOLUME, "/etc/nginx/conf.d", False))}, "in a volume"),              # and this one cannot write
 ])
-def test_without_one_variable_or_a_writer_a_person_acts(changes: dict[str, Any], said: str) -> None:
+def test_without_one_variable_a_person_acts(changes: dict[str, Any], said: str) -> None:
     repair = finding_of(diagnose(followed(**changes).snapshot()), "wrong-port").repairs[0]
     assert (repair.risk, repair.steps) == ("manual", ()) and said in repair.manual
+
+
+@pytest.mark.parametrize("changes", [
+    {"mounts": ()},                                                          # it reads no events
+    {"mounts": (SOCKET, (VOLUME, "/etc/nginx/conf.d", False))},              # and this one cannot write
+])
+def test_without_a_writer_the_file_in_the_volume_is_edited(changes: dict[str, Any]) -> None:
+    repair = finding_of(diagnose(followed(**changes).snapshot()), "wrong-port").repairs[0]
+    first = repair.steps[0]
+    assert isinstance(first, WriteFile) and (first.node, first.path.startswith(VOLUME)) == ("engine", True)
 
 
 @pytest.fixture

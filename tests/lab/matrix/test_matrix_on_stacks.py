@@ -49,7 +49,7 @@ def test_ended_early_it_leaves_no_lab(number: signal.Signals, tmp_path: Path) ->
         assert command.returncode == 130, said
         assert "Traceback" not in said
         suite = ElementTree.parse(tmp_path / "run.xml").getroot()
-        assert suite.get("skipped") == "2"
+        assert suite.get("skipped") == "3"
     assert ids_in(tmp_path) == set()
     assert [remains(one) for one in made] == [[]] * len(made)
 
@@ -65,9 +65,9 @@ def test_a_second_run_goes_on(tmp_path: Path) -> None:
     second = subprocess.run([*argv, "--markdown", str(table)], env=state, capture_output=True, text=True, check=False)
     assert second.returncode == 0, second.stderr
     assert "1 of them passed before" in second.stderr
-    assert "[1/1] ✔ healthy/healthy containers" in second.stderr
-    assert {case["stack"] for case in json.loads(resume.read_text())["cases"]} == {"containers", "host"}
-    assert "Healthy; fixer changes nothing: 2 of 2" in table.read_text()
+    assert "[1/2] ✔ healthy/healthy containers" in second.stderr
+    assert {case["stack"] for case in json.loads(resume.read_text())["cases"]} == {"containers", "host", "all-in-one"}
+    assert "Healthy; fixer changes nothing: 3 of 3" in table.read_text()
 
 
 SCENARIO = """

@@ -56,10 +56,10 @@ def test_a_healthy_stack_answers_and_goes_away(stack: Stack, state: Path) -> Non
 
 def test_the_same_lab_twice_is_refused() -> None:
     first = lab_up("healthy", "host", 14, quiet).lab
-    before = labelled_ids("container")
+    before = labelled_ids("container", first.id)      # other tests have labs of their own beside it
     with pytest.raises(UsageError, match=f"already up on the host stack: {first.id}"):
         lab_up("healthy", "host", 14, quiet)
-    assert labelled_ids("container") == before
+    assert labelled_ids("container", first.id) == before and [kept.id for kept in lab_records.all_records()] == [first.id]
 
 
 @pytest.mark.parametrize("stack", STACKS)
