@@ -1,4 +1,4 @@
-"""Answers of bounded length for a model, marked as data of the host: what is in them instructs nobody. Pure."""
+"""Answers of bounded length for a model, marked as data of the host: it instructs no model. Pure."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 
@@ -21,6 +21,7 @@ from fixer.analysis.service_state import start_time_of
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.facts import Known
+from fixer.model.nginx_config import ErrorKind
 from fixer.model.snapshot import PROBE_REFERRER, Endpoint, ErrorEvent, Nginx, Service
 from fixer.nginx.error_kinds import CONNECTING, CUT_IN_BODY, READ_TIMEOUT, Side, ends_request, side_of
 
@@ -55,6 +56,13 @@ class LoggedFailure:
 def logged_failures(case: Case) -> tuple[LoggedFailure, ...]:
     """Return the failures of the last 15 minutes, in the order of the configuration."""
     return tuple(found for nginx in case.snapshot.nginxes for found in _failures_of(case, nginx))
+
+
+def lasting_lines(case: Case, nginx: Nginx, kinds: Collection[ErrorKind]) -> list[ErrorEvent]:
+    """Return its lines of these kinds by which requests ended, and after which too few were answered to say that it is
+    over."""
+    return [event for failure in logged_failures(case) if failure.nginx is nginx and not failure.over
+            for event in failure.events if event.kind in kinds]
 
 
 def _failures_of(case: Case, nginx: Nginx) -> Iterator[LoggedFailure]:

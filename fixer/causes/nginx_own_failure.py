@@ -40,7 +40,7 @@ from collections.abc import Sequence
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.logged_failures import logged_failures
+from fixer.analysis.logged_failures import lasting_lines
 from fixer.analysis.nginx_errors import recent_lines, recent_lines_by_route
 from fixer.analysis.nginx_process import route_ids_of
 from fixer.model.diagnosis import Finding, Repair, Verdict
@@ -61,18 +61,12 @@ def judge(case: Case) -> Verdict:
     ruled = case.healthy_evidence()
     for nginx in case.snapshot.nginxes:
         recent = [event for event in recent_lines(case, nginx, _KINDS) if ends_request(event)]
-        lines = recent or _lasting_lines(case, nginx)
+        lines = recent or lasting_lines(case, nginx, _KINDS)
         if lines and nginx.master_pid is not None:
             findings.append(_found(case, nginx, lines, "a minute" if recent else "15 minutes"))
         elif isinstance(nginx.errors, Unknown) and nginx.master_pid is not None:
             missing.append(f"the error log of nginx on {nginx.node}: {nginx.errors.reason}")
     return conclude(findings, missing, ruled)
-
-
-def _lasting_lines(case: Case, nginx: Nginx) -> list[ErrorEvent]:
-    """Return older lines by which requests ended, and after which too few were answered to say that it is over."""
-    return [event for failure in logged_failures(case) if failure.nginx is nginx and not failure.over
-            for event in failure.events if event.kind in _KINDS]
 
 
 def _found(case: Case, nginx: Nginx, lines: Sequence[ErrorEvent], time: str) -> Finding:

@@ -36,7 +36,7 @@ from __future__ import annotations
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import file_line_text, line_text, listeners_on, pids_of
-from fixer.analysis.logged_failures import logged_failures
+from fixer.analysis.logged_failures import lasting_lines
 from fixer.analysis.nginx_errors import recent_lines
 from fixer.analysis.nginx_process import route_ids_of
 from fixer.formats.numbers import is_number
@@ -83,18 +83,12 @@ def judge(case: Case) -> Verdict:
     ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
     for nginx in case.snapshot.nginxes:
         recent = recent_lines(case, nginx, _KIND)
-        lines = recent or _lasting_lines(case, nginx)
+        lines = recent or lasting_lines(case, nginx, _KIND)
         if lines and nginx.master_pid is not None:
             findings.append(_found(case, nginx, lines, "a minute" if recent else "15 minutes"))
         elif isinstance(nginx.errors, Unknown) and nginx.master_pid is not None:
             missing.append(f"the error log of nginx on {nginx.node}: {nginx.errors.reason}")
     return conclude(findings, missing, ruled)
-
-
-def _lasting_lines(case: Case, nginx: Nginx) -> list[ErrorEvent]:
-    """Return older lines by which requests ended, and after which too few were answered to say that it is over."""
-    return [event for failure in logged_failures(case) if failure.nginx is nginx and not failure.over
-            for event in failure.events if event.kind in _KIND]
 
 
 def _found(case: Case, nginx: Nginx, lines: list[ErrorEvent], time: str) -> Finding:
