@@ -78,6 +78,10 @@ LabArgument = Annotated[str, typer.Argument(
     metavar="[LAB]", autocompletion=_complete_lab,
     help="The lab's id, or the scenario that it was started with. Default: the only lab that is up.",
 )]
+LabsArgument = Annotated[list[str] | None, typer.Argument(
+    metavar="[LAB]...", autocompletion=_complete_lab,
+    help="Ids of labs, or the scenarios that they were started with. Default: the only lab that is up.",
+)]
 PartArgument = Annotated[str, typer.Argument(
     metavar="[PART]", help="web, backend, or the name of any other part: `lab up` lists them.",
 )]
@@ -231,11 +235,11 @@ def reset(lab: LabArgument = "") -> None:
 
 @app.command(epilog=EXAMPLES["down"])
 def down(
-    lab: LabArgument = "",
+    labs: LabsArgument = None,
     everything: Annotated[bool, typer.Option("--all", help="Remove all your labs, and labs without a record.")] = False,
 ) -> None:
-    """Remove everything that a lab created."""
-    take_down(lab, _print_progress, everything=everything)
+    """Remove everything that labs created."""
+    take_down(labs or (), _print_progress, everything=everything)
 
 
 @app.command(epilog=EXAMPLES["new"])

@@ -64,7 +64,7 @@ EXAMPLES = {
                       "lab shell --no-record"),
     "hint": examples("lab hint", "lab hint shop-3f2a"),
     "reset": examples("lab reset", "lab reset shop-3f2a"),
-    "down": examples("lab down", "lab down shop-3f2a", "lab down --all"),
+    "down": examples("lab down", "lab down shop-3f2a", "lab down shop-3f2a shop-91c0", "lab down --all"),
     "new": examples("lab new late-start", "lab --scenarios ./mine new late-start"),
     "validate": examples("lab validate", "lab --scenarios ./mine validate"),
     "check": examples("lab check", "lab check shop-3f2a --after-restart", "lab check --json"),

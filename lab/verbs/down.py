@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from lab.errors import UsageError
 from lab.stack import lab_records
@@ -16,11 +16,13 @@ from lab.stack.running_lab import SEAT_KEY, Lab
 from lab.stack.seat import remove_cgroups
 
 
-def take_down(word: str, say: Callable[[str], None], *, everything: bool) -> None:
-    """Remove the lab that a word names, or with `everything` all labs, and what is left of labs without a record."""
-    if word and everything:
-        raise UsageError("name a lab, or --all, not both")
-    for lab_id in (*all_lab_ids(), *labs_with_only_rules()) if everything else (find_id(word),):
+def take_down(words: Sequence[str], say: Callable[[str], None], *, everything: bool) -> None:
+    """Remove the labs that the words name, or with `everything` all labs, and what is left of labs without a record.
+    A word that names none raises UsageError before any of the others is removed; no word means the only lab."""
+    if words and everything:
+        raise UsageError("name labs, or --all, not both")
+    named = (*all_lab_ids(), *labs_with_only_rules()) if everything else map(find_id, words or [""])
+    for lab_id in dict.fromkeys(named):
         lab_down(lab_id)
         say(f"✔ {lab_id} removed")
 

@@ -28,7 +28,7 @@ def test_an_engine_that_we_may_not_use_is_not_called_absent(tmp_path: Path) -> N
     (("up", "wrong-port", "--seed"), "see: lab up --help"),
     (("show", "nope"), "no scenario is called 'nope'"),
     (("show", "crash"), "is an alias of crash-killed, "),
-    (("down", "x", "--all"), "name a lab, or --all"),
+    (("down", "x", "--all"), "name labs, or --all"),
     (("fly",), "No such command 'fly'"),
 ])
 def test_wrong_words_end_with_2(words: tuple[str, ...], said: str) -> None:

@@ -76,6 +76,22 @@ def test_what_others_have_up_stays_until_their_folder_is_gone(tmp_path: Path, ne
     assert left_of(network) == []
 
 
+def test_several_are_named_and_a_word_that_names_none_removes_none(tmp_path: Path) -> None:
+    names = [f"left-{os.urandom(3).hex()}" for _ in range(2)]
+    try:
+        for name in names:
+            docker("network", "create", "--internal", "--label", f"{LABEL}={name}", "--label", f"{STATE_LABEL}={tmp_path / 'gone'}",
+                   f"{name}_x")
+        wrong = subprocess.run([LAB, "down", *names, "left-none"], capture_output=True, text=True, check=False,
+                               env={**os.environ, "BADGATEWAY_LAB_STATE": str(tmp_path)})
+        assert wrong.returncode == 2 and "left-none" in wrong.stderr and all(map(left_of, names))
+        said = lab(tmp_path, "down", *names, names[0])
+        assert [said.count(f"{name} removed") for name in names] == [1, 1] and not any(map(left_of, names))
+    finally:
+        for name in names:
+            remove_labelled(name)
+
+
 def counts(state: Path) -> dict[str, int]:
     """What could grow: of the engine by this state's label, of the disk, and of this process."""
     mine = f"label={STATE_LABEL}={state}"
