@@ -70,11 +70,15 @@ EFFECTS: Mapping[Effect, tuple[str, ...]] = {
     "wrong-place": ("dns-stale", "wrong-host", "wrong-bind-address", "wrong-port", "backend-down"),
     "packets-blocked": ("firewall-drop", "firewall-reject"),
     "loops": ("worker-connections-exhausted", "fd-exhausted", "overload-saturated"),    # a request comes back for ever
+    "node-ends": ("crash-killed", "crash-loop-gave-up", "backend-down", "slow-start", "wrong-port",
+                  "no-live-upstreams"),                     # all that ran in a container ends with it
     # the last resort: what else explains the page, explains it
     "stale-config": ("nginx-not-reloaded", "no-live-upstreams"),
 }
 # A cause that is itself in one of these explains only what follows it.
 CHAINS: frozenset[Effect] = frozenset(("nginx-stops", "no-answer"))
+# Effects that end at the node: they explain nothing elsewhere, whatever routes both share.
+ON_THE_NODE: frozenset[Effect] = frozenset(("node-ends",))
 
 # The effects of each cause's findings, unless a finding states others (those of a packet filter's rule always do:
 # `findings/filter_rule.py`). Causes without a row have none.
@@ -210,10 +214,11 @@ def effects_of(finding: Finding) -> tuple[Effect, ...]:
     return finding.effects if finding.effects is not None else EFFECTS_OF.get(finding.cause, ())
 
 
-def explained_causes(finding: Finding) -> frozenset[str]:
-    """Return the causes that the finding explains wherever both are at one place."""
+def explained_causes(finding: Finding, *, here: bool = True) -> frozenset[str]:
+    """Return the causes that the finding explains wherever both are at one place; `here`: at one node, too."""
     names = (finding.cause, f"{finding.cause}/{finding.variant}")
-    shown = {cause for effect in effects_of(finding) for cause in _shown_as(effect, finding.cause)}
+    shown = {cause for effect in effects_of(finding) if here or effect not in ON_THE_NODE
+             for cause in _shown_as(effect, finding.cause)}
     return frozenset(shown.union(*(ALSO.get(name, ()) for name in names)).difference(
         (finding.cause,), *(NOT.get(name, ()) for name in names)))
 
@@ -224,7 +229,8 @@ def _shown_as(effect: Effect, cause: str) -> tuple[str, ...]:
 
 
 def _explains(other: Finding, finding: Finding) -> bool:
-    if not other.is_at_fault or not finding.is_at_fault or finding.cause not in explained_causes(other):
+    if not other.is_at_fault or not finding.is_at_fault or finding.cause not in explained_causes(
+            other, here=other.node == finding.node):
         return False
     if (other.confidence, finding.confidence) == ("possible", "certain"):
         return False        # what is only possible may be wrong, and would hide what is seen

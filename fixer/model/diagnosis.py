@@ -17,7 +17,7 @@ HealthVerdict: TypeAlias = Literal["healthy", "degraded", "broken", "unknown"]
 Effect: TypeAlias = Literal[
     "nginx-stops", "run-ends", "dependents-end", "last-words", "nothing-listens", "no-answer", "looks-busy",
     "looks-killed", "address-lost", "wrong-name", "wrong-place", "packets-blocked", "stale-config",
-    "loops"]
+    "loops", "node-ends"]
 """How a fault shows elsewhere; `fixer/diagnose/precedence.py` says which causes each looks like."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator, Sequence
 
 from fixer.model.facts import Fact, Known, Unknown
@@ -59,12 +60,18 @@ def _service_of_nginx(place: NginxInstance, view: View, services: tuple[Service,
     units = [(s, s.unit) for s in mine if s.unit is not None and place.binary in s.unit.exec_start[:1]]
     if units:       # a disabled packaged unit may exist as well
         return min(units, key=lambda pair: (not reads_same_files(pair[1], place, view), is_disabled(pair[1])))[0]
-    kept = next((s for s in mine if s.managed is not None and s.argv[:1] == (place.binary,)), None)
+    kept = next((s for s in mine if (s.managed or s.program) and _is_command_of(place, s.argv)), None)
     if kept is not None:
         return kept
     name = f"{place.binary.rsplit('/', 1)[-1]}.service"        # a masked unit shows no command
     masked = (s for s in mine if s.name == name and s.unit is not None and s.unit.load_state == "masked")
     return next(masked, None) or next((s for s in mine if s.container is not None), None)
+
+
+def _is_command_of(place: NginxInstance, argv: Sequence[str]) -> bool:
+    """Return whether a command starts this nginx; a name without a folder is looked for in PATH."""
+    program = argv[0] if argv else ""
+    return program == place.binary or (program != "" and program == posixpath.basename(place.binary))
 
 
 def route_facts(site: Site, plan: ProbePlan, options: ObserveOptions) -> Iterator[RouteFacts]:

@@ -70,7 +70,7 @@ def start_nginx_steps(case: Case, nginx: Nginx) -> tuple[Step, ...]:
     wait = wait_for_nginx_steps(nginx)
     if service is not None and service.container is not None and not service.container.is_machine:
         return (*start_steps(case.snapshot, service, None), *wait)    # a stopped container cannot run the check
-    if service is not None and (service.unit is not None or service.managed is not None):
+    if service is not None and (service.unit or service.managed or service.program):
         return (check, *start_steps(case.snapshot, service, None), *wait)
     if service is not None and service.manager != "none":
         return ()

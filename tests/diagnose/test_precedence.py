@@ -185,3 +185,12 @@ def test_what_is_not_at_fault_explains_nothing(role: Role) -> None:
 def test_a_cause_of_another_package_explains_what_its_finding_states() -> None:
     assert explained_causes(finding("moon-phase")) == frozenset()
     assert explained_causes(finding("moon-phase", effects=("stale-config",))) == {"nginx-not-reloaded", "no-live-upstreams"}
+
+
+def test_a_container_that_ended_explains_only_what_ran_in_it() -> None:
+    """nginx and its backends in one container are one fault; a backend that is stopped in its own is a second one."""
+    ended = replace(finding("nginx-down", "nginx-stopped", ("node-ends",)), node="edge", service="edge")
+    beside = replace(finding("backend-down"), node="edge", service=None)
+    assert roles(ended, beside) == ["root", "consequence"]
+    assert roles(ended, replace(beside, node="api", service="api")) == ["root", "root"]
+    assert roles(replace(ended, effects=None), beside) == ["root", "root"], "only nginx is missing: its container runs"

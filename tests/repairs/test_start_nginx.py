@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from fixer.model.facts import Known
-from fixer.model.plan import CheckNginx, SignalProcess, UnitAction
+from fixer.model.plan import CheckNginx, ProgramAction, SignalProcess, UnitAction
 from tests.causes.nginx_down.lost_workers_builders import down
 from tests.causes.nginx_down.nginx_down_builders import no_nginx
-from tests.causes.snapshot_builders import Scene, listener, process, service, unit
+from tests.causes.snapshot_builders import Scene, listener, process, service, supervised_service, unit
 
 
 def taken(*pids: int, unit_name: str | None = None, comm: str = "apache2", **state: object) -> Scene:
@@ -48,3 +48,10 @@ def test_a_unit_on_the_port_does_not_take_it_again_at_boot(state: str, verbs: li
 def test_who_listens_for_another_is_left_to_a_person(scene: Scene) -> None:
     repair = down(scene).repairs[0]
     assert repair.risk == "manual" and "0.0.0.0:80" in repair.manual
+
+
+def test_a_program_is_started_by_its_supervisord_and_nothing_beside_it() -> None:
+    program = supervised_service("STOPPED", 80, is_app_server=False, bindings=Known(()), program={"name": "nginx"})
+    check, start, _ = down(no_nginx(service=program)).repairs[0].steps
+    assert isinstance(check, CheckNginx) and isinstance(start, ProgramAction)
+    assert (start.program, start.verb) == ("nginx", "start")

@@ -207,6 +207,7 @@ def _found(case: Case, nginx: Nginx) -> Finding:
         repairs=(_dependency_repair(waits[1]) if waits is not None else _container_repair(box, *refused) if (
             refused is not None and box is not None) else _listen_address_repair(homeless[0]) if homeless is not None
             else _repair(case, nginx, taken),),
+        effects=("node-ends",) if box is not None and not box.is_machine and box.status != "running" else None,
     )
 
 
