@@ -24,8 +24,8 @@ PAGES = ("backend-down", "wrong-port", "crash-code-error", "unit-misconfigured",
          "crash-missing-env", "crash-port-in-use", "timeout-too-short", "wrong-bind-address")  # the commonest causes
 
 BUILT_REPAIR_IDS = ("connect-container", "correct-account", "correct-certfile", "correct-directive", "correct-group",
-                    "correct-keyfile", "raise-cpu-quota", "raise-open-files", "raise-stop-timeout", "share-group",
-                    "take-plain-requests")  # the code puts them together, or holds them in a table
+                    "correct-keyfile", "raise-cpu-quota", "raise-open-files", "raise-stop-timeout", "set-VARIABLE",
+                    "share-group", "take-plain-requests")  # the code puts them together, or holds them in a table
 REPAIR_ID = re.compile(r"[a-z]+(-[a-z0-9]+)+")
 
 Texts = dict[tuple[str, ...], str]  # the keys of a text, the most special first, and its English
@@ -88,6 +88,7 @@ def fixer_texts() -> Texts:
     texts["console/proof-mechanism",] = plan_text.MECHANISM_TEXT
     texts["console/proof-partly",] = outcome_text.PARTLY_TEXT
     texts |= {(f"console/status {status}",): text for status, text in STATUS_TEXT.items()}
+    texts["causes/unexplained",] = translated_titles.UNEXPLAINED_TITLE
     texts |= {(f"console/word {word}",): word for word in translated_titles.WORDS}
     texts |= {(f"console/outcome {key}",): text for key, text in outcome_text.OUTCOMES.items()}
     texts |= {(f"console/proof {key}",): text for key, text in outcome_text.PROOFS.items()}

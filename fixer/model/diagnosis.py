@@ -34,6 +34,11 @@ class Need:
     pattern: str = ""
 
 
+def variable_repair_id(variable: str) -> str:
+    """Return the id of the repair that gives an environment variable another value."""
+    return f"set-{variable.lower().replace('_', '-')}"
+
+
 @dataclass(frozen=True, slots=True)
 class Repair:
     """A way to remove a finding. `steps` are complete once every need has a value (given or default), else empty.

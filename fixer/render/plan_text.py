@@ -68,7 +68,8 @@ def _offer_lines(repair: RepairReport, target: str, style: Style) -> list[str]:
 
 def summary_text(repair: RepairReport, style: Style) -> str:
     """Return what a repair does; in another language its title, then the summary with the names of this target."""
-    title, summary = repair_title(repair.id, style), clean(repair.summary)
+    title = repair_title(repair.id, style, (need.key for need in repair.needs))
+    summary = clean(repair.summary)
     return style.say("console/titled-repair", "{title} ({summary})", title=title, summary=summary) if title else summary
 
 

@@ -14,7 +14,7 @@ from fixer.lazy.regex import regex
 from fixer.managers import manager_of
 from fixer.managers.systemd_steps import unit_action
 from fixer.model.deployment import DEPENDENCY_NAME_PATTERN, Dependency
-from fixer.model.diagnosis import Need, Repair
+from fixer.model.diagnosis import Need, Repair, variable_repair_id
 from fixer.model.plan import ContainerAction, SignalProcess, Step, WaitForListener
 from fixer.model.snapshot import LogLine, Service
 from fixer.redaction.secrets import is_secret_name
@@ -202,7 +202,7 @@ def _set_variable_repair(case: Case, crash: FailedRun, said: DependencyComplaint
     summary = f"set {name} in {written.where}, then start {service.name}"
     if written.managed_by:
         summary += f" ({written.managed_by} manages that file and will overwrite the edit)"
-    return Repair(f"set-{name.lower().replace('_', '-')}", "disruptive", summary,
+    return Repair(variable_repair_id(name), "disruptive", summary,
                   (*written.steps, *begin) if value is not None else (), (need,))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fixer.lazy.dataclass import replace
-from fixer.model.diagnosis import UNEXPLAINED, Finding, Role
+from fixer.model.diagnosis import UNEXPLAINED, Finding, Role, variable_repair_id
 from fixer.model.facts import Evidence
 
 
@@ -24,3 +24,7 @@ def test_findings_of_one_fault_become_one() -> None:
     two = Finding("wrong-port", None, "root", "certain", "two", (), ("r2", "r3"), "shop", "local", lines[1:])
     assert one.with_routes_of(two) == replace(one, routes=("r1", "r2", "r3"))
     assert one.joined_with(two) == replace(one, routes=("r1", "r2", "r3"), evidence=lines)
+
+
+def test_a_variable_names_the_repair_that_sets_it() -> None:
+    assert variable_repair_id("DATABASE_URL") == "set-database-url"

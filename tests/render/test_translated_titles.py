@@ -9,11 +9,13 @@ from dataclasses import replace
 import pytest
 
 from fixer.languages.catalogue import Catalogue
+from fixer.model.diagnosis import UNEXPLAINED
+from fixer.model.report import NeedReport
 from fixer.render import to_console, to_json
 from fixer.render.outcome_text import repair_text, undo_text, verify_text
-from fixer.render.plan_text import plan_lines
+from fixer.render.plan_text import plan_lines, summary_text
 from fixer.render.terminal_text import PLAIN, Style, count_columns
-from fixer.render.translated_titles import finding_title, repair_title
+from fixer.render.translated_titles import UNEXPLAINED_TITLE, finding_title, repair_title
 from tests.render.report_samples import (
     BROKEN,
     CHAIN,
@@ -41,6 +43,21 @@ def test_a_finding_has_the_title_of_its_variant_before_its_own_sentence() -> Non
 def test_a_cause_and_a_repair_that_no_catalogue_knows_have_no_title() -> None:
     assert finding_title(replace(WRONG_PORT, cause="of-another-package", variant=None), ZH) == ""
     assert repair_title("of-another-package", ZH) == ""
+
+
+def test_a_failure_that_no_cause_explains_has_a_title() -> None:
+    unexplained = replace(WRONG_PORT, cause=UNEXPLAINED, variant=None)
+    assert finding_title(unexplained, ZH) == ZH.title("causes/unexplained", UNEXPLAINED_TITLE) != ""
+    assert finding_title(unexplained, PLAIN) == ""
+
+
+def test_a_repair_that_is_named_by_the_variable_that_it_sets_has_a_title() -> None:
+    named = replace(POINT, id="set-db-host", needs=(NeedReport("DB_HOST", "value", "db answers elsewhere", (), None),))
+    title = ZH.title("repairs/set-VARIABLE", "set VARIABLE")
+    assert title and title in summary_text(named, ZH)
+    assert title not in summary_text(replace(named, needs=()), ZH)
+    assert title not in summary_text(replace(named, id="set-variable"), ZH)
+    assert summary_text(named, PLAIN) == POINT.summary
 
 
 def test_a_variant_without_a_title_has_its_causes() -> None:
