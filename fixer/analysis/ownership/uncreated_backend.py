@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fixer.analysis.case import Case, FailingAddress
-from fixer.analysis.evidence import container_of
+from fixer.analysis.evidence import bindings_of, container_of
 from fixer.analysis.nginx_process import addresses_of_stopped_nginx
 from fixer.analysis.ownership.resolve import candidate_owners
 from fixer.analysis.route_verdict import is_closed
@@ -73,13 +73,15 @@ def _shares_network(trouble: FailingAddress, service: UncreatedService, box: Con
 def _elsewhere(case: Case, compose: Compose, trouble: FailingAddress,
                free: list[UncreatedService]) -> UncreatedBackend | None:
     """Return the only one of the services that would listen beside an address where nothing does, in a mount or network
-    that it would share with nginx. None if a service that exists may belong there."""
+    that it would share with nginx. None if a service that exists may belong there: one that runs, or is known to listen
+    anywhere. What only ended, such as a job, is no rival."""
     box = container_of(case.snapshot, trouble.nginx.node)
     if box is None or box.is_machine or is_closed(trouble.endpoint) is not True:
         return None
     found = [UncreatedBackend(compose, trouble, service, socket, port) for service in free
              for socket, port in _places_beside(trouble, service, box)]
-    return found[0] if len(found) == 1 and not candidate_owners(case, trouble) else None
+    rivals = (owner.service for owner in candidate_owners(case, trouble))
+    return found[0] if len(found) == 1 and not any(s.running or bindings_of(s) for s in rivals) else None
 
 
 def _places_beside(trouble: FailingAddress, service: UncreatedService, box: Container) -> Iterator[tuple[str, int]]:

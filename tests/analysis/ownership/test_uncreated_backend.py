@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
-from fixer.model.facts import Evidence, Known
+from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Compose, MissingEnvFile, UncreatedService
 from fixer.model.target import TargetRef
 from tests.causes.snapshot_builders import (
@@ -92,3 +92,17 @@ def test_a_service_that_nginx_names_rightly_elsewhere_is_not_looked_for_beside()
     scene = beside(replace(GONE, guest_of="web", ports=(8000,)))
     assert told(scene) == ["backend-down"] and "asks" not in finding_of(
         diagnose(scene.snapshot()), "backend-down").summary
+
+
+@pytest.mark.parametrize(("job", "causes"), [
+    ({"pid": None, "bindings": Unknown("its command is inside the image")}, ["backend-down", "wrong-port"]),
+    ({"pid": None}, []),        # it is known to listen somewhere
+    ({"pid": 900, "bindings": Unknown("its command is inside the image")}, []),
+])
+def test_a_container_that_only_ended_is_no_rival(job: dict[str, object], causes: list[str]) -> None:
+    """Such as a migration: nothing says that it would ever listen."""
+    scene = beside(replace(GONE, guest_of="web", ports=(9000,)))
+    ended = {} if job["pid"] else {"status": "exited", "exit_code": 1}
+    scene.with_service(container_service("tidy", 8100, argv=("test", "-d", "/srv/in"), box=ended, **job))
+    found = [f for f in diagnose(scene.snapshot()).findings if "app" in f.summary and f.role == "root"]
+    assert sorted(f.cause for f in found) == causes
