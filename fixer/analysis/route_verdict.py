@@ -250,7 +250,8 @@ def _judge_probe(
     if probe.status is None:
         if probe.error == "slow":
             return "slow"
-        return "bad" if probe.error in _NGINX_UNREACHABLE or _hands_on_other_protocol(probe, reached) else "unknown"
+        cut = probe.error in _NGINX_UNREACHABLE or probe.is_handshake_cut
+        return "bad" if cut or _hands_on_other_protocol(probe, reached) else "unknown"
     if needs_tls(probe) and _has_same_status(probe, reached):
         return "bad"
     if probe.status < 500 or _is_configured_return(probe.status, facts, nginx):

@@ -162,6 +162,11 @@ class ProbeResult:
     location: str = ""  # Location header of a 301, 302, 303, 307 or 308, as sent
     first_bytes: str = ""  # of an answer that is not HTTP (latin-1), if the tool shows them
 
+    @property
+    def is_handshake_cut(self) -> bool:
+        """True if the other side hung up during the TLS handshake: one that it refuses, it ends with an alert."""
+        return self.error == "tls" and "EOF occurred" in self.body
+
 
 _NEEDS_TLS_TEXTS = ("plain HTTP request was sent to HTTPS port", "HTTP request to an HTTPS server")
 

@@ -85,6 +85,16 @@ def test_a_visitor_whom_nginx_is_told_to_leave_without_an_answer() -> None:
     assert diagnose(elsewhere.snapshot()).verdict == "broken"
 
 
+@pytest.mark.parametrize(("said", "verdict"), [
+    ("[SSL: UNEXPECTED_EOF_WHILE_READING] EOF occurred in violation of protocol (_ssl.c:1006)", "broken"),
+    ("[SSL: TLSV1_UNRECOGNIZED_NAME] tlsv1 unrecognized name (_ssl.c:1006)", "unknown"),
+])
+def test_a_handshake_that_nginx_cuts_fails_for_everybody_and_one_that_it_refuses_for_us(said: str, verdict: str) -> None:
+    """A cut shows as a reset or as an end, as it happens: two looks must not differ by that."""
+    scene = healthy_scene().answers(probe(error="tls", phase="tls", body=said))
+    assert diagnose(scene.snapshot()).verdict == verdict
+
+
 def test_what_the_application_says_itself_is_a_note() -> None:
     scene = healthy_scene().endpoint(http=Known(probe(503))).answers(probe(503))
     diagnosis = diagnose(scene.snapshot())
