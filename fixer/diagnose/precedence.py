@@ -229,8 +229,9 @@ def _shown_as(effect: Effect, cause: str) -> tuple[str, ...]:
 
 
 def _explains(other: Finding, finding: Finding) -> bool:
-    if not other.is_at_fault or not finding.is_at_fault or finding.cause not in explained_causes(
-            other, here=other.node == finding.node):
+    # what stops nginx is no consequence of its end
+    here = other.node == finding.node and "nginx-stops" not in effects_of(finding)
+    if not other.is_at_fault or not finding.is_at_fault or finding.cause not in explained_causes(other, here=here):
         return False
     if (other.confidence, finding.confidence) == ("possible", "certain"):
         return False        # what is only possible may be wrong, and would hide what is seen
