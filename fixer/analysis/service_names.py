@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from fixer.analysis.case import FailingAddress
 from fixer.lazy.regex import regex
+from fixer.managers import manager_of
 from fixer.model.snapshot import Container, Service
 
 _COMMON_WORDS = frozenset((
@@ -125,13 +126,16 @@ def _site_words(trouble: FailingAddress, *, locations: bool = True) -> frozenset
 
 
 def service_words(service: Service) -> frozenset[str]:
-    """Return the words of its names, command, folder and user, without common words."""
-    unit, box = service.unit, service.container
+    """Return the words of its names, command, folder and account, without common words; of a program of supervisord
+    those of its group and file, too."""
+    box, program = service.container, service.program
     texts = [service.name, *(word for word in service.argv if not word.startswith("-"))]
-    if unit is not None:
-        texts += [unit.working_directory, unit.user]
+    if program is not None:
+        texts += [program.group, program.file.rpartition("/")[2]]
     if box is not None:
         texts += [box.name, box.service or ""]
+    else:
+        texts += [service.start_folder, manager_of(service).account_name()]
     return _significant_words(texts)
 
 

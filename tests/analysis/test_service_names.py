@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import pytest
+
+from fixer.analysis.case import open_case
+from fixer.analysis.service_names import has_unrelated_name
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.plan import WriteFile
-from tests.causes.snapshot_builders import finding_of, listener, service, unit, wrong_port_scene
+from fixer.model.service import UnitValue
+from tests.causes.snapshot_builders import finding_of, listener, service, supervised_service, unit, wrong_port_scene
 
 CAUSE = "wrong-port"
 
@@ -28,3 +34,18 @@ def test_names_separate_two_services() -> None:
         unit=unit("metrics.service", working_directory="/opt/metrics", user="metrics"))
     found = finding_of(diagnose(scene.snapshot()), CAUSE)
     assert found.service == "shop.service" and found.repairs[0].needs == ()
+
+
+@pytest.mark.parametrize("named", [
+    {"program": {"group": "shop", "name": "shop:web"}}, {"program": {"file": "/etc/supervisor/conf.d/shop.conf"}},
+    {"unit_values": (UnitValue("directory", "/srv/shop", "/etc/supervisor/conf.d/w.conf", 3, 0, 0),)},
+])
+def test_a_program_is_named_by_its_group_its_file_and_its_folder(named: dict[str, Any]) -> None:
+    """`[program:web]` in `[group:shop]` is the application of the site `shop`, whatever its module is called."""
+    trouble = open_case(wrong_port_scene().snapshot(), {}).failing_addresses[0]
+    plain = {"name": "web", "group": "web", "file": "/etc/supervisor/conf.d/w.conf"}
+    other = supervised_service("FATAL", argv=("/usr/bin/gunicorn", "counter:app"), program=plain)
+    assert has_unrelated_name(trouble, replace(other, name="web"))
+    ours = supervised_service("FATAL", argv=("/usr/bin/gunicorn", "counter:app"), **{
+        **named, "program": {**plain, **named.get("program", {})}})
+    assert not has_unrelated_name(trouble, replace(ours, name="web"))
