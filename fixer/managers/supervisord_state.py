@@ -6,7 +6,8 @@ from fixer.managers import RunState, ServiceManager
 from fixer.model.facts import Evidence
 from fixer.model.service import Program, Service
 
-_STATE_TEXTS = {"DOWN": "supervisord does not run", "UNKNOWN": "state unknown"}
+_STATE_TEXTS = {"DOWN": "supervisord does not run", "UNREAD": "supervisord has not read its file",
+                "UNKNOWN": "state unknown"}
 _SETTING_KEYS = {"ExecStart": "command", "WorkingDirectory": "directory", "User": "user"}
 _ENDED_STATES = ("FATAL", "BACKOFF", "EXITED", "STARTING")
 
@@ -35,7 +36,7 @@ class Supervisord(ServiceManager):
                 return "failed"
             case "EXITED" | "STOPPED":  # if stopped between the runs of a crash loop, the crash is why it is down
                 return "stopped" if program.expected else "failed"
-            case "DOWN":
+            case "DOWN" | "UNREAD":
                 return "stopped"
             case _:
                 return "unknown"
@@ -44,8 +45,9 @@ class Supervisord(ServiceManager):
         program = self.program
         state = _STATE_TEXTS.get(program.state, program.state)
         ended = f", {program.ended}" if program.ended and program.state not in ("RUNNING", "DOWN") else ""
+        runs = "" if program.state == "UNREAD" else f", ended {program.restarts} times recently"
         boot = "autostart" if program.autostart else "no autostart"
-        return Evidence("program", program.name, f"{state}{ended}, ended {program.restarts} times recently, {boot}")
+        return Evidence("program", program.name, f"{state}{ended}{runs}, {boot}")
 
     def account_name(self) -> str:
         users = [setting.value.strip() for setting in self.service.unit_values if setting.key == "user"]
@@ -80,7 +82,7 @@ class Supervisord(ServiceManager):
         return self.program.restarts > 0
 
     def command_text(self, verb: str) -> str:
-        return f"supervisorctl {verb} {self.program.name}"
+        return f"supervisorctl {'update' if self.program.state == 'UNREAD' else verb} {self.program.name}"
 
     def definition_files(self) -> tuple[str, ...]:
         return (self.program.file,)

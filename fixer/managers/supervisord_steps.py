@@ -22,7 +22,7 @@ class SupervisordSteps(ServiceStarter):
         service, program = self.service, _program_of(self.service)
         edit = self._autostart_steps(program)
         if program.state != "DOWN":
-            return (*edit, self.action("update" if edit else "start"))
+            return (*edit, self.action("update" if edit or program.state == "UNREAD" else "start"))
         unit = program.unit
         if unit is None or has_failed_by_itself(unit):
             return ()
@@ -57,7 +57,7 @@ class SupervisordSteps(ServiceStarter):
         return ProgramAction(service.node, program.name, program.group, verb, program.conf, was, pid)
 
     def by_hand(self) -> str:
-        return f"supervisorctl start {self.service.name}"
+        return f"supervisorctl {'update' if _program_of(self.service).state == 'UNREAD' else 'start'} {self.service.name}"
 
 
 def _program_of(service: Service) -> Program:

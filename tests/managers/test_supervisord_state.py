@@ -11,7 +11,7 @@ from tests.causes.snapshot_builders import NOW, supervised_service
 @pytest.mark.parametrize(("word", "about", "state"), [
     ("RUNNING", {}, "running"), ("STARTING", {}, "starting"), ("STARTING", {"restarts": 1}, "looping"), ("BACKOFF", {}, "looping"),
     ("FATAL", {}, "failed"), ("EXITED", {}, "stopped"), ("STOPPED", {"expected": False}, "failed"), ("DOWN", {}, "stopped"),
-    ("UNKNOWN", {}, "unknown"),
+    ("UNREAD", {}, "stopped"), ("UNKNOWN", {}, "unknown"),
 ])
 def test_the_state_of_a_program(word: str, about: dict[str, object], state: str) -> None:
     assert manager_of(supervised_service(word, program=about)).run_state() == state

@@ -46,6 +46,14 @@ def test_of_a_program_whose_supervisord_is_down_its_unit_is_started(own: dict[st
     assert (failed_supervisord_unit(made) is None) is bool(verbs)
 
 
+def test_a_program_that_supervisord_has_not_read_is_read() -> None:
+    """A start would end with "no such process"."""
+    made = supervised_service("UNREAD")
+    (action,) = starter_of(Scene().with_service(made).snapshot(), made).start_steps()
+    assert isinstance(action, ProgramAction) and (action.verb, action.was) == ("update", "UNREAD")
+    assert starter_of(Scene().with_service(made).snapshot(), made).by_hand() == f"supervisorctl update {made.name}"
+
+
 def test_what_an_operator_runs() -> None:
     made = supervised_service("STOPPED")
     assert starter_of(Scene().with_service(made).snapshot(), made).by_hand() == f"supervisorctl start {made.name}"

@@ -22,9 +22,22 @@ def apply_program(step: ProgramAction, runner: Runner) -> None:
     """Run one verb, and check that what it started did not end at once."""
     if step.verb == "update":
         _update_program(step, runner)
+    elif step.verb == "start" and _is_alone(step) and _is_unread(step, runner):
+        _update_program(step, runner)
     else:
         _run_supervisorctl(step, runner, step.verb, step.program)
     _require_started(step, runner)
+
+
+def _is_alone(step: ProgramAction) -> bool:
+    """Return whether its group has no other program, which an update or a removal would end."""
+    return step.group == step.program.removesuffix(":*")
+
+
+def _is_unread(step: ProgramAction, runner: Runner) -> bool:
+    """Return whether supervisord does not know the program: it has not read its file, or somebody removed it."""
+    result = runner.run(["supervisorctl", "-c", step.conf, "status", step.program], timeout=_COMMAND_SECONDS)
+    return b"ERROR (no such " in result.stdout + result.stderr
 
 
 def require_supervisor_access(step: ProgramAction, runner: Runner) -> None:
@@ -91,11 +104,16 @@ def undo_program(step: ProgramAction, runner: Runner) -> str:
     if step.was == "RUNNING" or (step.was == "STARTING" and step.verb != "update"):
         return ""
     _run_supervisorctl(step, runner, "stop", step.program)
+    if step.was == "UNREAD" and _is_alone(step):
+        _run_supervisorctl(step, runner, "remove", step.group)
+        return f"stopped {step.program}; supervisord does not know it any more"
     return f"stopped {step.program}"
 
 
 def restart_program(step: ProgramAction, runner: Runner) -> str:
     """Undo after the files: supervisord reads them, and a program that ran restarts with them."""
+    if step.was == "UNREAD":
+        return ""       # an update would start it again
     if step.verb == "update" and step.was == "RUNNING":
         _update_program(step, runner)
         return f"{step.program} runs with its earlier files again"

@@ -264,6 +264,8 @@ def _stopped_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> F
         words = f"is stopped, and so is {service.socket.name}, which starts it"
     if service.program is not None and service.program.state == "DOWN":
         words = "does not run because supervisord does not run"
+    if service.program is not None and service.program.state == "UNREAD":
+        words = f"was never started: supervisord has not read {service.program.file} since that was written"
     unmet = unmet_condition(service) if variant == "start-condition-unmet" else None
     shown = condition_evidence(unmet) or (clean_exit_evidence(service) if variant == "clean-exit-not-restarted" else ())
     if (own := failed_supervisord_unit(service)) is not None:

@@ -127,6 +127,8 @@ def _program_service(section: IniSection, place: Supervisord, view: View, seen: 
         roots = _child_pids(place, view, logged - {0} - taken)
     name = one or section.name.partition(":")[2]
     program = _make_program(section, place, course, groups, roots)
+    if program.state in ("UNKNOWN", "STOPPED") and course is None and _is_unread(section, place, view):
+        program = replace(program, state="UNREAD")
     if one:
         program = replace(program, name=f"{program.name.removesuffix(':*')}:{one}")
     numbers = [number for process, number in zip(every, process_numbers(section), strict=False) if process in names]
@@ -208,6 +210,14 @@ def _make_program(section: IniSection, place: Supervisord, course: ProgramHistor
         started_at=course.started_at if course is not None else 0.0,
         restarts=course.restarts if course is not None else 0, unit=place.unit,
     )
+
+
+def _is_unread(section: IniSection, place: Supervisord, view: View) -> bool:
+    """Return whether the program's file is newer than supervisord's start, since when its log mentions no program of
+    that name: supervisord reads its files at its start and when it is asked to."""
+    file = view.files.get(section.file)
+    began = [event.at for event in log_events(place, view) if event.kind == "begun"]
+    return bool(began) and file is not None and file.stat is not None and file.stat.mtime > began[-1]
 
 
 def _is_restarted_after_exit(section: IniSection, course: ProgramHistory) -> bool:

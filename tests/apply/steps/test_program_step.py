@@ -76,3 +76,20 @@ def test_one_that_ends_at_once_is_a_step_that_failed(machine: Machine) -> None:
     with pytest.raises(StepFailed, match=r"ended right after its start|could not start"):
         apply(machine, action("eager", "start", "FATAL", machine.name))
     assert state(machine, "eager") in ("STOPPED", "FATAL")
+
+
+def test_a_file_that_supervisord_has_not_read_is_forgotten_again(machine: Machine) -> None:
+    machine.sh("printf '[program:late]\\ncommand=/bin/sleep 1000\\nstartsecs=1\\n' > /etc/supervisor/conf.d/late.conf")
+    apply(machine, action("late", "update", "UNREAD", machine.name))
+    assert state(machine, "late") == "RUNNING"
+    take_back(machine)
+    assert "no such process" in machine.sh("supervisorctl status late || true")
+
+
+def test_a_program_that_somebody_removed_is_started(machine: Machine) -> None:
+    """Its log still says that it was stopped: supervisord answers a start with "no such process"."""
+    machine.sh("supervisorctl remove sleeper")
+    apply(machine, action("sleeper", "start", "STOPPED", machine.name))
+    assert state(machine, "sleeper") == "RUNNING"
+    take_back(machine)
+    assert state(machine, "sleeper") == "STOPPED"

@@ -57,6 +57,15 @@ def test_without_its_log_the_child_that_runs_the_command_is_it() -> None:
     assert found.program is not None and found.program.state == "UNKNOWN"
 
 
+@pytest.mark.parametrize(("began", "log", "state"), [
+    (600, (), "UNREAD"), (400, (), "UNKNOWN"),      # its file was written 500 s ago
+    (600, ((300, "spawned: 'shop' with pid 5"), (200, "stopped: shop (terminated by SIGTERM)")), "STOPPED"),
+])
+def test_a_file_that_supervisord_has_not_read(began: int, log: tuple[tuple[int, str], ...], state: str) -> None:
+    found = shop(DAEMON, log=said((began, "supervisord started with pid 60"), *log)).program
+    assert found is not None and found.state == state
+
+
 @pytest.mark.parametrize(("text", "state"), [
     ("autostart=false\n", "STOPPED"), ("autorestart=false\n", "EXITED"), ("autorestart=true\n", "BACKOFF"),
 ])
