@@ -5,7 +5,7 @@ By hand
   systemctl status UNIT; systemctl enable --now UNIT    # masked: first systemctl unmask UNIT
   systemctl enable --now NAME.socket                    # a service that its socket starts
   docker ps -a; docker start CONTAINER                  # no container at all: docker compose up -d SERVICE
-  supervisorctl status; supervisorctl start PROGRAM
+  supervisorctl status; supervisorctl start PROGRAM     # no such process: supervisorctl update
 
 What it is
   The service that belongs behind the route exists and does not run, and its manager reports no failure. This is the
@@ -23,6 +23,7 @@ How it is told apart
 The repair and its safety
   start-service (safe): start it, and where no boot starts it, let one: enabled where it is disabled, a link as of
   `systemctl add-wants` where its unit does not say for what; then wait until it accepts. Undo takes all of it back.
+  A program that supervisord does not know, whose file came after its start, is read (`supervisorctl update`).
   If only its code says the port, that code is read; a person names one of several (`--set backend=UNIT`).
   If another unit of that name (its version or colour aside) runs or starts at boot, it may replace a disabled one: a
   person names one (`--set backend=UNIT`), and nginx is pointed at it.

@@ -39,6 +39,7 @@ from fixer.observe.supervisord.supervisord_log import ProgramHistory, Stream, hi
 from fixer.observe.systemd.failed_units import directory_queries, program_queries
 from fixer.observe.view.node_view import View
 
+_START_SECONDS = 5.0    # in which a supervisord that has started starts its programs
 _TRUE_TEXTS = frozenset(("true", "yes", "on", "1"))
 
 
@@ -213,11 +214,13 @@ def _make_program(section: IniSection, place: Supervisord, course: ProgramHistor
 
 
 def _is_unread(section: IniSection, place: Supervisord, view: View) -> bool:
-    """Return whether the program's file is newer than supervisord's start, since when its log mentions no program of
-    that name: supervisord reads its files at its start and when it is asked to."""
+    """Return whether supervisord does not know the program, which its log has not mentioned since its start. It reads
+    its files then, and starts what it should; it reads later files when it is asked to."""
     file = view.files.get(section.file)
-    began = [event.at for event in log_events(place, view) if event.kind == "begun"]
-    return bool(began) and file is not None and file.stat is not None and file.stat.mtime > began[-1]
+    began = next((event.at for event in reversed(log_events(place, view)) if event.kind == "begun"), 0.0)
+    late = file is not None and file.stat is not None and file.stat.mtime > began
+    eager = section.text("autostart", "true").lower() in _TRUE_TEXTS and view.node.now - began > _START_SECONDS
+    return bool(began) and (late or eager)
 
 
 def _is_restarted_after_exit(section: IniSection, course: ProgramHistory) -> bool:

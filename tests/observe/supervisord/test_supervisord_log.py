@@ -120,7 +120,7 @@ def test_what_was_well_before_is_over() -> None:
       (8, "success: shop entered RUNNING state, x")], "RUNNING", "exit status 0", 0),
     ([(20, "spawned: 'shop' with pid 5"), (19, "exited: shop (exit status 3; not expected)"), (9, "spawned: 'shop' with pid 6"),
       (8, "stopped: shop (exit status 0)"), (7, "spawned: 'shop' with pid 7")], "STARTING", "exit status 3", 1),
-    ([(9, "spawned: 'shop' with pid 5"), (8, "supervisord started with pid 60")], "UNKNOWN", "", 0),
+    ([(9, "spawned: 'shop' with pid 5"), (8, "supervisord started with pid 60")], "UNREAD", "", 0),
     ([(9, "spawned: 'shop' with pid 5"), (8, "spawnerr: can't find command '/x'"), (7, "strange words")], "BACKOFF",
      "can't find command '/x'", 0),
     ([(900, "exited: shop (exit status 1; not expected)"), (9, "spawned: 'shop' with pid 5")], "STARTING", "exit status 1", 0),

@@ -57,12 +57,13 @@ def test_without_its_log_the_child_that_runs_the_command_is_it() -> None:
     assert found.program is not None and found.program.state == "UNKNOWN"
 
 
-@pytest.mark.parametrize(("began", "log", "state"), [
-    (600, (), "UNREAD"), (400, (), "UNKNOWN"),      # its file was written 500 s ago
-    (600, ((300, "spawned: 'shop' with pid 5"), (200, "stopped: shop (terminated by SIGTERM)")), "STOPPED"),
+@pytest.mark.parametrize(("began", "text", "log", "state"), [
+    (600, "autostart=false\n", (), "UNREAD"), (400, "autostart=false\n", (), "STOPPED"),   # written 500 s ago
+    (400, "", (), "UNREAD"), (3, "", (), "UNKNOWN"),    # a copy keeps its time; at once nothing is started yet
+    (600, "", ((300, "spawned: 'shop' with pid 5"), (200, "stopped: shop (terminated by SIGTERM)")), "STOPPED"),
 ])
-def test_a_file_that_supervisord_has_not_read(began: int, log: tuple[tuple[int, str], ...], state: str) -> None:
-    found = shop(DAEMON, log=said((began, "supervisord started with pid 60"), *log)).program
+def test_a_file_that_supervisord_has_not_read(began: int, text: str, log: tuple[tuple[int, str], ...], state: str) -> None:
+    found = shop(DAEMON, program=PROGRAM + text, log=said((began, "supervisord started with pid 60"), *log)).program
     assert found is not None and found.state == state
 
 
