@@ -46,7 +46,7 @@ from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.directives_in_effect import PlacedDirective, directives_for
 from fixer.analysis.evidence import file_line_text, line_text
-from fixer.analysis.nginx_errors import for_each_logged_route, logged_evidence, recent_lines_by_route
+from fixer.analysis.nginx_errors import for_each_logged_route, is_failing, logged_evidence, recent_lines_by_route
 from fixer.analysis.route_verdict import RouteVerdict, is_answered_by_config, is_closed
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
@@ -76,11 +76,19 @@ def _place(case: Case, nginx: Nginx, placed: PlacedDirective) -> Evidence:
     return Evidence("nginx-config", file_line_text(case.snapshot, nginx.node, placed.path, placed.line), placed.text)
 
 
+def _is_refused_now(judged: RouteVerdict) -> bool:
+    """Return whether nginx itself answered our request with 500: such a check holds for every page of the location,
+    and the line of our own request may come after the log was read."""
+    probes = judged.facts.probes.or_else(())
+    return is_failing(judged) and any(probe.status == _BAD_STATUS for probe in probes)
+
+
 def _password_file(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEvent, ...],
                    asked: bool) -> Finding | None:
     """Return the finding that the workers cannot read the file of auth_basic; our own request has just shown it."""
     placed = _nearest(case, nginx, judged, "auth_basic_user_file")
-    if placed is None or not asked or not isinstance(nginx.config, Known) or events[-1].errno in (None, _MISSING):
+    shown = asked or _is_refused_now(judged)
+    if placed is None or not shown or not isinstance(nginx.config, Known) or events[-1].errno in (None, _MISSING):
         return None
     path = posixpath.join(posixpath.dirname(nginx.conf_path), placed.words[1])
     if f'"{path}"' not in events[-1].message:
@@ -98,7 +106,8 @@ def _auth_request(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[
                   asked: bool) -> Finding | None:
     """Return the finding that auth_request gets an answer that it cannot use; None if its backend is at fault."""
     placed, status = _nearest(case, nginx, judged, "auth_request"), events[-1].message.rpartition(" ")[2]
-    if placed is None or not asked or status >= str(_BAD_STATUS) or placed.words[1] == "off":
+    shown = asked or _is_refused_now(judged)
+    if placed is None or not shown or status >= str(_BAD_STATUS) or placed.words[1] == "off":
         return None
     guards = [other for other in case.verdicts.values() if nginx.serves(other.facts) and other.facts.route.asked_first
               and other.facts.route.server_index == judged.facts.route.server_index

@@ -95,6 +95,14 @@ def test_hit_an_auth_request_that_gets_what_it_cannot_use() -> None:
     assert "gets 404" in first.summary and f"{SITE}:4" in first.repairs[0].manual
 
 
+def test_a_check_fails_for_every_page_whoever_asked() -> None:
+    """The line of our own request may come after nginx's log was read: visitors' lines are enough beside our 500."""
+    for scene in (guarded(), locked()):
+        scene.events = [replace(event, request="POST /api/login HTTP/1.1") for event in scene.events]
+        assert roots(diagnose(scene.snapshot())) == [CAUSE]
+        assert CAUSE not in causes_of(diagnose(scene.answers(CLOSED).snapshot())), "nginx says 503 for another reason"
+
+
 def test_the_location_that_is_asked_is_named() -> None:
     scene = Scene("127.0.0.1:8000", "127.0.0.1:8000").with_service(service(), listener(8000, 200)).answers(PAGE)
     one = guarded()
