@@ -20,9 +20,7 @@ _ENDED_STATES = frozenset({"FATAL", "EXITED", "STOPPED", "UNKNOWN", ""})
 
 def apply_program(step: ProgramAction, runner: Runner) -> None:
     """Run one verb, and check that what it started did not end at once."""
-    if step.verb == "update":
-        _update_program(step, runner)
-    elif step.verb == "start" and _is_alone(step) and _is_unread(step, runner):
+    if step.verb == "update" or (step.verb == "start" and _is_alone(step) and _is_unread(step, runner)):
         _update_program(step, runner)
     else:
         _run_supervisorctl(step, runner, step.verb, step.program)
