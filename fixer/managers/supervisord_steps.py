@@ -57,7 +57,8 @@ class SupervisordSteps(ServiceStarter):
         return ProgramAction(service.node, program.name, program.group, verb, program.conf, was, pid)
 
     def by_hand(self) -> str:
-        return f"supervisorctl {'update' if _program_of(self.service).state == 'UNREAD' else 'start'} {self.service.name}"
+        verb = "update" if _program_of(self.service).state == "UNREAD" else "start"
+        return f"supervisorctl {verb} {self.service.name}"
 
 
 def _program_of(service: Service) -> Program:

@@ -195,9 +195,9 @@ ProgramState: TypeAlias = Literal[
 class Program:
     """A supervisord program, as its files, its log and the process table show it. Times are epoch seconds.
     `name` is for supervisorctl (`GROUP:*` for several processes), `group` for `update`. `state` DOWN: supervisord
-    itself does not run; UNREAD: it has not read the program's file. `ended` is supervisord's text on the last exit, `signal` its signal, 0 for none; `expected`
-    whether supervisord expected it. `restarts` are unexpected exits in the last minutes. `unit` is supervisord's own
-    systemd unit."""
+    itself does not run; UNREAD: it has not read the program's file. `ended` is supervisord's text on the last exit,
+    `signal` its signal, 0 for none; `expected` whether supervisord expected it. `restarts` are unexpected exits in the
+    last minutes. `unit` is supervisord's own systemd unit."""
 
     name: str
     group: str
