@@ -85,7 +85,7 @@ class Supervisord(ServiceManager):
         return f"supervisorctl {'update' if self.program.state == 'UNREAD' else verb} {self.program.name}"
 
     def definition_files(self) -> tuple[str, ...]:
-        return (self.program.file,)
+        return (self.program.file, *((self.program.conf,) if self.program.missing_include is not None else ()))
 
     def is_disabled(self) -> bool:
         unit = self.program.unit

@@ -20,7 +20,10 @@ class SupervisordSteps(ServiceStarter):
     def start_steps(self, *, with_replicas: bool = False) -> tuple[Step, ...]:
         """Return steps that start it, or supervisord if that is down; set autostart if no boot starts it."""
         service, program = self.service, _program_of(self.service)
-        edit = self._autostart_steps(program)
+        include = self._include_steps(program)
+        if program.missing_include is not None and not include:
+            return ()
+        edit = (*include, *self._autostart_steps(program))
         if program.state != "DOWN":
             return (*edit, self.action("update" if edit or program.state == "UNREAD" else "start"))
         unit = program.unit
@@ -28,6 +31,15 @@ class SupervisordSteps(ServiceStarter):
             return ()
         enable = (unit_action(service, unit, "enable"),) if unit.unit_file_state == "disabled" else ()
         return (*edit, *enable, unit_action(service, unit, "start"))
+
+    def _include_steps(self, program: Program) -> tuple[Step, ...]:
+        file = self.snapshot.file(self.service.files_node or self.service.node, program.conf)
+        if program.missing_include is None or file is None:
+            return ()
+        at, text = program.missing_include
+        data = file.data[:at] + text.encode() + file.data[at:]
+        return (WriteFile(file.node, file.real_path, file.data, data, f"include {program.file}",
+                          in_place=file.single_file_mount),)
 
     def _autostart_steps(self, program: Program) -> tuple[Step, ...]:
         file = self.snapshot.file(self.service.files_node or self.service.node, program.file)
@@ -57,7 +69,10 @@ class SupervisordSteps(ServiceStarter):
         return ProgramAction(service.node, program.name, program.group, verb, program.conf, was, pid)
 
     def by_hand(self) -> str:
-        verb = "update" if _program_of(self.service).state == "UNREAD" else "start"
+        program = _program_of(self.service)
+        if program.missing_include is not None:
+            return f"include {program.file} in {program.conf} ([include], files =), then supervisorctl update"
+        verb = "update" if program.state == "UNREAD" else "start"
         return f"supervisorctl {verb} {self.service.name}"
 
 

@@ -193,11 +193,10 @@ ProgramState: TypeAlias = Literal[
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A supervisord program, as its files, its log and the process table show it. Times are epoch seconds.
-    `name` is for supervisorctl (`GROUP:*` for several processes), `group` for `update`. `state` DOWN: supervisord
-    itself does not run; UNREAD: it has not read the program's file. `ended` is supervisord's text on the last exit,
-    `signal` its signal, 0 for none; `expected` whether supervisord expected it. `restarts` are unexpected exits in the
-    last minutes. `unit` is supervisord's own systemd unit."""
+    """A supervisord program, by its files, log and processes. `name` is for supervisorctl (`GROUP:*` for several),
+    `group` for `update`. `state` DOWN: supervisord does not run; UNREAD: it has not read the program's file. `ended` is
+    its text on the last exit, `signal` the signal, 0 for none; `expected` whether it was. `restarts` are unexpected
+    exits in the last minutes. `missing_include`: the byte of `conf` for an include of `file`, and its text."""
 
     name: str
     group: str
@@ -215,6 +214,7 @@ class Program:
     started_at: float = 0.0
     restarts: int = 0
     unit: Unit | None = None
+    missing_include: tuple[int, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

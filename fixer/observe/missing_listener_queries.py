@@ -14,6 +14,7 @@ from fixer.observe.look import Look
 from fixer.observe.nginx.other_proxies import gateway_queries
 from fixer.observe.nginx.sites import Site
 from fixer.observe.nginx.unloaded_sites import ports_without_listener, sockets_without_listener
+from fixer.observe.supervisord.supervisord_config import USUAL_FILES, find_supervisords
 from fixer.observe.unit_queries import MOST_UNLOADED, SERVICE_FILE_LIMIT
 from fixer.observe.view.node_view import container_of
 
@@ -38,6 +39,7 @@ def _queries_of_node(site: Site, look: Look) -> Iterator[Query]:
     view = site.view
     if view.init != "systemd":
         if ports_without_listener(site) or sockets_without_listener(site):
+            yield from (USUAL_FILES for _ in find_supervisords(view)[:1])
             yield from boot_entry_queries(view, container_of(view.name, look.containers))
             yield from unmanaged_log_queries(view)
         return
@@ -47,6 +49,7 @@ def _queries_of_node(site: Site, look: Look) -> Iterator[Query]:
     if not empty and not unheard:
         return
     yield from gateway_queries(view)
+    yield from (USUAL_FILES for _ in find_supervisords(view)[:1])
     yield from boot_entry_queries(view)
     if any(path.endswith("@.service") for path in view.files):
         yield from instance_queries(view, empty, unheard)

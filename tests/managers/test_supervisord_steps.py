@@ -54,6 +54,19 @@ def test_a_program_that_supervisord_has_not_read_is_read() -> None:
     assert starter_of(Scene().with_service(made).snapshot(), made).by_hand() == f"supervisorctl update {made.name}"
 
 
+def test_a_file_that_no_include_names_is_included_first() -> None:
+    main = "[include]\nfiles = conf.d/*.conf\n"
+    lacks = {"missing_include": (main.index("conf.d"), "/etc/supervisor/conf.d/shop.ini ")}
+    made = supervised_service("UNREAD", program=lacks)
+    scene = Scene().with_service(made)
+    scene.files.append(file("/etc/supervisor/supervisord.conf", main))
+    edit, action = starter_of(scene.snapshot(), made).start_steps()
+    assert isinstance(edit, WriteFile) and edit.after == b"[include]\nfiles = /etc/supervisor/conf.d/shop.ini conf.d/*.conf\n"
+    assert isinstance(action, ProgramAction) and action.verb == "update"
+    assert "files =" in starter_of(scene.snapshot(), made).by_hand()
+    assert starter_of(Scene().with_service(made).snapshot(), made).start_steps() == (), "its file was not read"
+
+
 def test_what_an_operator_runs() -> None:
     made = supervised_service("STOPPED")
     assert starter_of(Scene().with_service(made).snapshot(), made).by_hand() == f"supervisorctl start {made.name}"

@@ -138,6 +138,8 @@ def _can_be_intended(case: Case, trouble: FailingAddress, service: Service) -> b
     if told and all((b.unix is None) is not (trouble.endpoint.unix is None) for b in told):
         return False
     program = service.program
+    if program is not None and program.missing_include is not None:
+        return False      # only its own address speaks for it: it may be a leftover
     if program is not None and program.state == "DOWN" and program.unit is not None and \
             program.unit.unit_file_state == "disabled":
         return False      # supervisord itself is disabled: only a program configured for this address is missing

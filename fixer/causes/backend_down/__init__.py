@@ -24,6 +24,7 @@ The repair and its safety
   start-service (safe): start it, and where no boot starts it, let one: enabled where it is disabled, a link as of
   `systemctl add-wants` where its unit does not say for what; then wait until it accepts. Undo takes all of it back.
   A program that supervisord does not know, whose file came after its start, is read (`supervisorctl update`).
+  If no include names its file (*.ini where the include says *.conf), supervisord's own file gets its path first.
   If only its code says the port, that code is read; a person names one of several (`--set backend=UNIT`).
   If another unit of that name (its version or colour aside) runs or starts at boot, it may replace a disabled one: a
   person names one (`--set backend=UNIT`), and nginx is pointed at it.
@@ -266,7 +267,9 @@ def _stopped_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> F
     if service.program is not None and service.program.state == "DOWN":
         words = "does not run because supervisord does not run"
     if service.program is not None and service.program.state == "UNREAD":
-        words = f"was never started: supervisord has not read {service.program.file} since that was written"
+        unread = f"supervisord has not read {service.program.file} since that was written"
+        lacks = f"{service.program.conf} does not include {service.program.file}"
+        words = f"was never started: {lacks if service.program.missing_include is not None else unread}"
     unmet = unmet_condition(service) if variant == "start-condition-unmet" else None
     shown = condition_evidence(unmet) or (clean_exit_evidence(service) if variant == "clean-exit-not-restarted" else ())
     if (own := failed_supervisord_unit(service)) is not None:

@@ -22,6 +22,9 @@ from fixer.observe.view.node_view import MOST_PROGRAM_FILES, View, is_trusted_pr
 
 DEFAULT_CONF = "/etc/supervisor/supervisord.conf"
 LOG_LIMIT = 64 << 10
+# asked only where nothing listens at an address of nginx's: a file may have the ending of another distribution
+USUAL_FILES = ReadGlob(tuple(f"/etc/{folder}/*.{ending}" for folder in ("supervisor/conf.d", "supervisord.d",
+                             "supervisor.d") for ending in ("conf", "ini")), max_files=MOST_PROGRAM_FILES)
 _USUAL_UNITS = ("supervisor.service", "supervisord.service")
 
 
@@ -119,6 +122,29 @@ def program_sections(place: Supervisord, view: View) -> list[IniSection]:
         paths += [file.path for file in (answer.files if answer is not None else ())]
     found = [s for path in dict.fromkeys(paths) for s in sections_of(path, view)]
     return [s for s in found if s.name.startswith(("program:", FCGI_PREFIX)) and s.text("command")]
+
+
+def unincluded_sections(place: Supervisord, view: View) -> list[IniSection]:
+    """Return the programs in files that its own file does not include, of the folders where packages expect them."""
+    answer = view.node.answers.get(USUAL_FILES)
+    known = {section.file for section in program_sections(place, view)}
+    paths = [file.path for file in (answer.files if answer is not None else ()) if file.path not in known]
+    return [s for path in paths for s in sections_of(path, view)
+            if s.name.startswith(("program:", FCGI_PREFIX)) and s.text("command")]
+
+
+def missing_include(place: Supervisord, view: View, path: str) -> tuple[int, str] | None:
+    """Return the byte of its file at which the text that includes a file belongs, and that text; None if it was not
+    read."""
+    data, include = view.data(place.conf), main_sections(place, view).get("include")
+    files = include.get("files") if include is not None else None
+    if data is None:
+        return None
+    if files is not None:
+        return files.start, f"{path} "
+    if include is not None:
+        return include.end, f"\nfiles = {path}"
+    return len(data), f"\n[include]\nfiles = {path}\n"
 
 
 def groups_of(place: Supervisord, view: View) -> dict[str, str]:

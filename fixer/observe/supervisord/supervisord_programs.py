@@ -30,10 +30,12 @@ from fixer.observe.supervisord.supervisord_config import (
     include_patterns,
     include_query,
     main_sections,
+    missing_include,
     process_numbers,
     program_bindings,
     program_sections,
     supervisord_log_query,
+    unincluded_sections,
 )
 from fixer.observe.supervisord.supervisord_log import ProgramHistory, Stream, history_of, log_events
 from fixer.observe.systemd.failed_units import directory_queries, program_queries
@@ -56,7 +58,7 @@ def supervisord_queries(view: View) -> Iterator[Query]:
         for pattern in include_patterns(main, folder):
             yield include_query(pattern)
         yield supervisord_log_query(main, folder)
-        for section in program_sections(place, view):
+        for section in (*program_sections(place, view), *unincluded_sections(place, view)):
             told = program_command(section, main, view)
             yield from _failed_start_queries(section, told, place, view)
             settings = settings_path(told)
@@ -96,7 +98,17 @@ def program_services(view: View, stream: Stream = ()) -> list[Service]:
                 if stream and isinstance(found[-1].log, Unknown):
                     found[-1] = replace(found[-1], log=stream_log(section, programs, stream, course))
                 taken.update(found[-1].pids)
+        found += _unincluded_services(place, view, main)
     return found
+
+
+def _unincluded_services(place: Supervisord, view: View, main: Mapping[str, IniSection]) -> Iterator[Service]:
+    """Yield the programs of files that a running supervisord never reads."""
+    for section in unincluded_sections(place, view) if place.process is not None else ():
+        lacks = missing_include(place, view, section.file)
+        made = _program_service(section, place, view, (main, None, {}, set()), process_names(section))
+        if lacks is not None and made.program is not None and not made.pids:
+            yield replace(made, program=replace(made.program, state="UNREAD", missing_include=lacks))
 
 
 def _group_processes(names: tuple[str, ...], section: IniSection, place: Supervisord,

@@ -5,17 +5,21 @@ from __future__ import annotations
 import pytest
 
 from fixer.model.facts import Known
+from fixer.model.query import Answer, ReadGlob
 from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.next_queries import follow_up_queries
+from fixer.observe.supervisord.supervisord_config import USUAL_FILES
 from fixer.observe.systemd.unit_journal import journal_query
+from fixer.observe.view.node_view import MOST_PROGRAM_FILES
 from fixer.observe.view.observe_options import ObserveOptions
-from tests.observe.capture_builders import capture, node, process, sockets, tcp_row
+from tests.observe.capture_builders import capture, file, node, process, sockets, tcp_row
 from tests.observe.nginx.endpoints_builders import SHOW
 from tests.observe.supervisord.supervisord_programs_builders import (
     ARGV,
     CHILD,
     CONF,
     DAEMON,
+    MAIN,
     PROGRAM,
     SHOP,
     SITE,
@@ -23,6 +27,9 @@ from tests.observe.supervisord.supervisord_programs_builders import (
     said,
     shop,
 )
+
+
+INI = "/etc/supervisor/conf.d/shop.ini"
 
 
 @pytest.mark.parametrize(("socket", "told"), [
@@ -65,6 +72,27 @@ def test_without_its_log_the_child_that_runs_the_command_is_it() -> None:
 def test_a_file_that_supervisord_has_not_read(began: int, text: str, log: tuple[tuple[int, str], ...], state: str) -> None:
     found = shop(DAEMON, program=PROGRAM + text, log=said((began, "supervisord started with pid 60"), *log)).program
     assert found is not None and found.state == state
+
+
+@pytest.mark.parametrize(("main", "lacks"), [
+    (MAIN, (MAIN.index("/etc/supervisor/conf.d/*.conf"), "/etc/supervisor/conf.d/shop.ini ")),
+    (MAIN.partition("[include]")[0], (len(MAIN.partition("[include]")[0]), "\n[include]\nfiles = /etc/supervisor/conf.d/shop.ini\n")),
+    (MAIN.partition("files =")[0], (MAIN.index("[include]") + 9, "\nfiles = /etc/supervisor/conf.d/shop.ini")),
+])
+def test_a_file_that_no_include_names(main: str, lacks: tuple[int, str]) -> None:
+    """Other distributions name such files *.ini, or keep them in another folder."""
+    found = {**answers(main=main), USUAL_FILES: Answer("ok", files=(file(INI, PROGRAM),))}
+    found[ReadGlob(("/etc/supervisor/conf.d/*.conf",), max_files=MOST_PROGRAM_FILES)] = Answer("ok")
+    for running, told in (([DAEMON], ("UNREAD", lacks)), ([], None)):
+        seen = build_snapshot(capture(node(found, site=SITE, running=running))).services
+        programs = [s.program for s in seen if s.program is not None]
+        assert [(p.state, p.missing_include) for p in programs] == ([told] if told is not None else [])
+
+
+def test_a_file_that_is_included_is_no_second_program() -> None:
+    found = {**answers(), USUAL_FILES: Answer("ok", files=(file(SHOP, PROGRAM),))}
+    seen = build_snapshot(capture(node(found, site=SITE, running=[DAEMON]))).services
+    assert [s.program.missing_include for s in seen if s.program is not None] == [None]
 
 
 @pytest.mark.parametrize(("text", "state"), [
