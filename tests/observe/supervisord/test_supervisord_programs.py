@@ -28,7 +28,6 @@ from tests.observe.supervisord.supervisord_programs_builders import (
     shop,
 )
 
-
 INI = "/etc/supervisor/conf.d/shop.ini"
 
 
