@@ -161,9 +161,14 @@ def _discards_memory(step: Step) -> bool:
     """Return whether the step discards state in memory: a reload, a restart, or a missing container network."""
     if isinstance(step, ComposeUp):
         return bool(step.network) and step.was == "running"
-    return isinstance(step, ReloadNginx | DaemonReload) or (
-        isinstance(step, ContainerAction) and step.verb == "restart" and step.was == "running"
-    ) or (isinstance(step, UnitAction) and step.verb == "restart" and step.was_active == "active")
+    return isinstance(step, ReloadNginx | DaemonReload) or _is_plain_restart(step)
+
+
+def _is_plain_restart(step: Step) -> bool:
+    """Return whether the step restarted what its manager called running."""
+    if isinstance(step, ContainerAction | ProgramAction):
+        return step.verb == "restart" and step.was.lower() == "running"
+    return isinstance(step, UnitAction) and step.verb == "restart" and step.was_active == "active"
 
 
 @dataclass(slots=True)
@@ -183,7 +188,8 @@ class _Rollback:
         self._check_gaps()
         self.refused = frozenset(item.intent.index for item, step in steps if isinstance(step, ReloadNginx)
                                  and item.done is not None and self._is_refused(item, step, steps))
-        if not any(isinstance(step, WriteFile) for _, step in steps):
+        wrote = any(isinstance(step, WriteFile) for _, step in steps)
+        if not wrote:
             # No file of the round was written: what was held in memory is in no file that a reload or restart could
             # restore.
             self.result.irreversible += [i.intent.describe for i, step in steps if _discards_memory(step)]
@@ -203,6 +209,8 @@ class _Rollback:
         if not self.result.lost:  # torn in-place writes of this rollback need the images
             self._drop_images()
         for item, step in sorted(steps, key=lambda pair: not isinstance(pair[1], DaemonReload)):
+            if not wrote and _is_plain_restart(step):
+                continue    # one more would interrupt its service, and bring nothing back
             if not isinstance(step, WriteFile) and (self.files_moved or not self._is_back(item)):
                 starts_anew = not isinstance(step, ReloadNginx | DaemonReload)
                 self._attempt(item, partial(self._effect, item, step), RESTARTED if starts_anew else "")

@@ -581,3 +581,17 @@ def test_half_of_a_way_back_is_not_the_whole(site: Path, tmp_path: Path, fails: 
     target = Managed(tmp_path / "state")
     assert undo(target, run.id).conflicts == ()
     assert fails in target.told and history(target)[0].state == "undone"
+
+
+@pytest.mark.parametrize("step", [
+    RESTART, ProgramAction("local", "shop", "shop", "restart", "/etc/supervisord.conf", "RUNNING"),
+])
+def test_a_restart_without_a_file_is_not_repeated_on_the_way_back(tmp_path: Path, step: Step) -> None:
+    """It was named as irreversible: one more would only interrupt the service."""
+    target = Managed(tmp_path / "state")
+    with repaired(target, step) as run:
+        run.commit()
+    target.told.clear()
+    result = undo(target, run.id)
+    assert "restart" not in target.told and result.conflicts == () and result.restored == () and len(result.irreversible) == 1
+    assert history(target)[0].state == "undone"
