@@ -16,7 +16,7 @@ from fixer.model.target import TargetRef
 with lazy_imports():
     from fixer.hosts.nodes.nearby_containers import nginx_container_askers, published_container_askers
 
-_DOCKER_SOCKETS = ("/run/docker.sock", "/var/run/docker.sock")
+_ENGINE_PLACES = ("/run/docker.sock", "/var/run/docker.sock", "/var/lib/containers/storage")
 
 
 class LocalTarget:
@@ -32,8 +32,8 @@ class LocalTarget:
         return (LocalAsker(),)
 
     def has_docker(self) -> bool:
-        """Return whether Docker may run here, by its socket files: most machines have none."""
-        return "DOCKER_HOST" in os.environ or any(map(os.path.exists, _DOCKER_SOCKETS))
+        """Return whether Docker or Podman may have containers here, by their files: most machines have none."""
+        return "DOCKER_HOST" in os.environ or any(map(os.path.exists, _ENGINE_PLACES))
 
     def beside(self, places: Sequence[str]) -> tuple[Asker, ...]:
         """Return the containers that may serve these ports and sockets, and the engine; empty if there are none."""

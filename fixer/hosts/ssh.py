@@ -24,7 +24,8 @@ from fixer.model.query import Command
 from fixer.model.target import TargetRef
 
 with lazy_imports():
-    from fixer.hosts.docker_engine.docker_cli import Docker, docker_argv
+    from fixer.hosts.docker_engine.docker_cli import Docker
+    from fixer.hosts.docker_engine.engine_program import choose_engine
     from fixer.hosts.nodes.nearby_containers import (  # most hosts have no containers
         nginx_container_askers,
         published_container_askers,
@@ -176,17 +177,21 @@ class SshTarget:
 
     def beside(self, places: Sequence[str]) -> tuple[Asker, ...]:
         """Return the containers that may serve its ports and sockets, by its own docker; empty without docker."""
-        if self._connection.run(docker_argv("--version"), timeout=10.0).missing:
+        if not self._has_engine():
             return ()
         docker = Docker(self._connection.run, self._name)
         return published_container_askers(places, ShAsker(ENGINE, "machine", self._shell), docker)
 
     def with_nginx(self, ids: Sequence[str]) -> tuple[tuple[Asker, ...], tuple[Command, ...]]:
         """Return its containers with nginx and those of their projects, and its engine with its answers."""
-        if self._connection.run(docker_argv("--version"), timeout=10.0).missing:
+        if not self._has_engine():
             return (), ()
         docker = Docker(self._connection.run, self._name)
         return nginx_container_askers(ids, ShAsker(ENGINE, "machine", self._shell), docker)
+
+    def _has_engine(self) -> bool:
+        """Return whether docker, or podman, is installed there."""
+        return choose_engine(lambda program: not self._connection.run((program, "--version"), timeout=10.0).missing)
 
     def _shell(self, script: bytes, timeout: float) -> CommandResult:
         argv = self._connection.argv(("sh", "-s"))

@@ -163,8 +163,10 @@ _PACKAGED_UNIT_FOLDERS = ("/usr/lib/systemd/", "/lib/systemd/")     # podman's o
 
 
 def podman_services(case: Case, node: str) -> Iterator[str]:
-    """Yield what starts or runs containers of podman there: units, then containers that were started by hand."""
+    """Yield what starts or runs containers of podman there that are no nodes: units, then containers that were started
+    by hand."""
     theirs: set[int] = set()
+    seen = {service.container.id for service in case.snapshot.services if service.container is not None}
     for service in case.snapshot.services:
         unit = service.unit
         if service.node == node and unit is not None and unit.exec_start[:1] and (
@@ -175,5 +177,5 @@ def podman_services(case: Case, node: str) -> Iterator[str]:
     found = find_node(case.snapshot, node)
     for process in found.processes.value if found is not None and isinstance(found.processes, Known) else ():
         words = process.argv
-        if process.comm == "conmon" and process.pid not in theirs:
+        if process.comm == "conmon" and process.pid not in theirs and not seen.intersection(words):
             yield f"container {words[words.index('-n') + 1] if '-n' in words[:-1] else '?'} (pid {process.pid})"

@@ -17,7 +17,9 @@ Why nginx says 502, 504 or something strange
 How it is told apart
   The name resolves to an address that answers when asked directly, the route still fails, and nginx's log names another
   address than any that the name has now. With the files younger than nginx's workers it is nginx-not-reloaded; where
-  the address itself does not answer, it is the backend's fault.
+  the address itself does not answer, it is the backend's fault. Of an address that is silent, nginx's log tells only
+  later: until then its requests get no answer, while a backend answers that started after nginx had looked it up. (With
+  Podman a container has another address after each start.)
 
   An old address that another container got since: the page is somebody else's, and no log tells. The container of the
   name and another one on the same port were started after nginx looked the name up; fixer asks both what nginx was
@@ -44,6 +46,7 @@ Variants
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from fixer.analysis.case import Case, FailingAddress, is_answering, route_ids_to_host
@@ -61,6 +64,9 @@ from fixer.nginx.error_kinds import CONNECTING
 with lazy_imports():  # only for what is found
     from fixer.causes.dns_stale.replaced_container import collision_findings, find_stale_replicas
     from fixer.repairs.file_edits import check_and_reload_steps
+
+
+_AT_ONCE_MS = 1000.0     # milliseconds within which an answer is no slow page
 
 
 def judge(case: Case) -> Verdict:
@@ -111,6 +117,8 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         event for event in events_for(case, trouble, CONNECTING)
         if not is_about_other_route(case, trouble.routes, event)))
     stale = [address for address in asked if address not in now]
+    if not asked and (since := _start_after_lookup(case, trouble)):
+        return _silent_finding(case, trouble, now, since)
     if not stale or any(address in now for address in asked):
         text = f"{endpoint.host} resolves to {', '.join(now)}, which answers"
         return Evidence("probe", endpoint_text(endpoint), text)
@@ -120,6 +128,49 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
 def _asked_addresses(events: tuple[ErrorEvent, ...]) -> tuple[str, ...]:
     """Return the addresses in nginx's failed connects. Clients can write log text, so they are only shown."""
     return tuple(dict.fromkeys(found for event in events if (found := logged_address(event))))
+
+
+def _start_after_lookup(case: Case, trouble: FailingAddress) -> float:
+    """Return when the backend of a name started, if nginx had looked the name up before, its requests get no answer in
+    time, and the address that the name has now answers at once; else 0.0. nginx logs a silent address only later."""
+    endpoint, nginx = trouble.endpoint, trouble.nginx
+    service = case.service(endpoint.configured_service)
+    heard = endpoint.http.or_else(None)
+    routes = [judged.facts.route for judged in trouble.verdicts]
+    at_start = all((route.upstream or "$" not in route.pass_text) and not any(
+        server.resolves for server in route.servers) for route in routes)
+    silent = all(judged.state == "slow" for judged in trouble.verdicts)
+    if service is None or heard is None or heard.status is None or heard.ms > _AT_ONCE_MS or not (at_start and silent):
+        return 0.0
+    since = start_time_of(service)
+    return since if since > nginx.loaded_at.or_else(math.inf) else 0.0
+
+
+def _silent_finding(case: Case, trouble: FailingAddress, now: tuple[str, ...], since: float) -> Finding:
+    endpoint, nginx = trouble.endpoint, trouble.nginx
+    service = case.service(endpoint.configured_service)
+    name, clock = service.name if service is not None else endpoint.host, clock_of(case.snapshot, nginx.node)
+    started, loaded = age_text(max(0.0, clock - since)), age_text(max(0.0, clock - nginx.loaded_at.or_else(clock)))
+    return Finding(
+        cause=CAUSE.id, variant="stale-dns", role="root", confidence="likely",
+        summary=f"nginx gets no answer for {routes_text(trouble)}: {name} started after nginx had looked up "
+        f"{endpoint.host}, which resolves to {', '.join(now)} now and answers there",
+        detail=(), routes=trouble.route_ids, service=None, node=nginx.node,
+        evidence=tuple(dict.fromkeys((
+            Evidence("container" if service is not None and service.container else "unit", name,
+                     f"started {started} ago; nginx resolved the name {loaded} ago"),
+            Evidence("probe", endpoint.host,
+                     f"resolves to {', '.join(now)}, and {endpoint_text(endpoint)} answers there"),
+            config_evidence(case.snapshot, nginx, endpoint), *symptom_evidence(case, trouble, CONNECTING),
+        ))),
+        repairs=(_reload_repair(case, trouble),),
+    )
+
+
+def _reload_repair(case: Case, trouble: FailingAddress) -> Repair:
+    summary = f"check the configuration and reload nginx, which then resolves {trouble.endpoint.host} again (the " \
+        "configuration in its memory cannot be restored)"
+    return Repair("reload-nginx", "safe", summary, check_and_reload_steps(case.snapshot, trouble.nginx))
 
 
 def _finding(case: Case, trouble: FailingAddress, old: str, now: tuple[str, ...]) -> Finding:
@@ -135,7 +186,6 @@ def _finding(case: Case, trouble: FailingAddress, old: str, now: tuple[str, ...]
         started, loaded = age_text(max(0.0, clock - since)), age_text(max(0.0, clock - nginx.loaded_at.value))
         shown.append(Evidence("container" if service.container else "unit", service.name,
                               f"started {started} ago; nginx resolved the name {loaded} ago"))
-    steps = check_and_reload_steps(case.snapshot, nginx)
     return Finding(
         cause=CAUSE.id, variant="stale-dns", role="root", confidence="certain",
         summary=f"nginx hands {routes_text(trouble)} to {old}, an old address of {endpoint.host}, which now "
@@ -145,10 +195,7 @@ def _finding(case: Case, trouble: FailingAddress, old: str, now: tuple[str, ...]
             *shown, config_evidence(case.snapshot, nginx, endpoint),
             *symptom_evidence(case, trouble, CONNECTING),
         ))),
-        repairs=(Repair(
-            "reload-nginx", "safe", f"check the configuration and reload nginx, which then resolves {endpoint.host} "
-            "again (the configuration in its memory cannot be restored)", steps,
-        ),),
+        repairs=(_reload_repair(case, trouble),),
     )
 
 

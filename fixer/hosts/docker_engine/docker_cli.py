@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from fixer.errors import NoSuchTarget, Unreachable
 from fixer.formats.launchers import starts_init
+from fixer.hosts.docker_engine.engine_program import choose_engine, engine_program
 from fixer.hosts.machine import look_budget, run_process
 from fixer.hosts.sh.run_command import without_api_url
 from fixer.lazy.dataclass import dataclass
@@ -40,17 +41,14 @@ class CommandRunner(Protocol):
                  max_output: int = run_process.MAX_OUTPUT) -> CommandResult: ...
 
 
-_PROGRAM = "docker"
-
-
 def docker_argv(*words: str) -> list[str]:
     """Return a command of the engine's command line: no other place names its program."""
-    return [_PROGRAM, *words]
+    return [engine_program(), *words]
 
 
 def is_docker_command(argv: Sequence[str]) -> bool:
     """Return whether it runs the engine's command line itself."""
-    return argv[:1] == (_PROGRAM,)
+    return argv[:1] == (engine_program(),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +78,8 @@ class Docker:
 
     def _require_daemon(self, result: CommandResult) -> CommandResult:
         if result.missing:
-            raise Unreachable("docker is not installed here", "docker:// and compose:// need the docker command")
+            raise Unreachable("docker is not installed here",
+                              "docker:// and compose:// need the command docker, or podman")
         if result.timed_out and not result.truncated:
             late = f"the Docker daemon: {CUT_OFF}"
             raise Unreachable(late if look_budget.is_over() else "the Docker daemon does not answer",
@@ -158,11 +157,23 @@ def list_networks(docker: Docker = docker) -> list[tuple[str, tuple[str, ...]]]:
 
 
 def inspect_one(name: str) -> Inspected:
-    """Return the container of that name; raise NoSuchTarget with similar names."""
-    found = inspect([name])
+    """Return the container of that name; raise NoSuchTarget with similar names. Where both docker and podman are
+    installed, the engine that knows it is the one of this run."""
+    try:
+        found = inspect([name])
+    except Unreachable:
+        if not choose_engine(lambda program: _knows_container(program, name)):
+            raise
+        found = inspect([name])
+    if not found and choose_engine(lambda program: _knows_container(program, name)):
+        found = inspect([name])
     if not found:
         raise NoSuchTarget(f"there is no container {name}", _similar_names_hint(name))
     return found[0]
+
+
+def _knows_container(program: str, name: str) -> bool:
+    return run_process.run((program, "container", "inspect", "--format", "{{.Id}}", name)).returncode == 0
 
 
 def _similar_names_hint(name: str) -> str:

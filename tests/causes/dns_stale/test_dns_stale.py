@@ -75,6 +75,35 @@ def test_miss(scene: Scene) -> None:
     assert isinstance(verdict_of(diagnose(scene.snapshot()), STALE), RuledOut)
 
 
+def silent(**changes: Any) -> Scene:
+    """The same while nginx still waits for the silent address: it has logged nothing."""
+    scene = renamed(**changes).answers(SLOW)
+    scene.events.clear()
+    return scene
+
+
+def test_hit_before_nginx_has_logged_the_silent_address() -> None:
+    found = finding_of(diagnose(silent().snapshot()), STALE)
+    assert (found.variant, found.role, found.confidence, found.repairs[0].id) == ("stale-dns", "root", "likely", "reload-nginx")
+    assert "started after nginx had looked up app" in found.summary
+
+
+@pytest.mark.parametrize("scene", [
+    silent(started_at=NOW - 9000),                                  # it ran when nginx looked the name up
+    silent().endpoint(http=Known(probe(200, ms=1800.0))),           # the page itself is slow
+    silent().endpoint(http=Known(SLOW)),
+    silent().answers(GOOD),
+])
+def test_miss_a_page_that_is_only_slow(scene: Scene) -> None:
+    assert STALE not in roots(diagnose(scene.snapshot()))
+
+
+def test_a_name_that_is_looked_up_for_each_request_is_not_old() -> None:
+    scene = silent()
+    scene.route[0] = {"pass_text": "http://$where"}
+    assert STALE not in roots(diagnose(scene.snapshot()))
+
+
 def test_unknown() -> None:
     assert isinstance(verdict_of(diagnose(renamed().endpoint(addresses=Unknown("no getent")).snapshot()), STALE), Undetermined)
 
