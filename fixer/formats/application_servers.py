@@ -86,6 +86,7 @@ class ApplicationServer:
     is_program: bool = True            # a program of that name exists
     package: str = ""                  # of Python, which is the server and nothing else
     appends_host: bool = False         # `--host` may be added at the end of its command
+    accepts_at_once: bool = False      # its event loop takes each connection at once, whatever the others wait for
     is_ipv6_only: bool = False         # its socket on `::` takes no IPv4: asyncio sets IPV6_V6ONLY
     notifies_systemd: bool = True      # may tell systemd that it is ready, or alive
     detach_option: str = ""            # the short options for running in the background and for the pid file
@@ -104,12 +105,13 @@ APPLICATION_SERVERS: Mapping[str, ApplicationServer] = {
     "uvicorn": ApplicationServer(
         Dialect(("--host",), ("--port",), (), ("--uds",), ("--workers",), ("UVICORN_HOST", "UVICORN_PORT"),
                 ("UVICORN_WORKERS", "WEB_CONCURRENCY"), _LOOPBACK), ("uvicorn.__main__",),
-        package="uvicorn", appends_host=True, is_ipv6_only=True, notifies_systemd=False,
+        package="uvicorn", accepts_at_once=True, appends_host=True, is_ipv6_only=True, notifies_systemd=False,
         tls_options=("--ssl-certfile", "--ssl-keyfile"), client_certificate=("--ssl-cert-reqs", "2"),
         log=_UVICORN, idle=IdleLimit("--timeout-keep-alive", 5.0)),
     "fastapi": ApplicationServer(
         Dialect(("--host",), ("--port",), (), (), ("--workers",), ("", "PORT"), ("WEB_CONCURRENCY",), (ANY_IPV4, 8000)),
-        appends_host=True, is_ipv6_only=True, notifies_systemd=False, log=_UVICORN, idle=IdleLimit("", 5.0)),
+        accepts_at_once=True, appends_host=True, is_ipv6_only=True, notifies_systemd=False, log=_UVICORN,
+        idle=IdleLimit("", 5.0)),
     "gunicorn": ApplicationServer(
         Dialect((), (), ("-b", "--bind"), (), ("-w", "--workers"), ("", ""), ("WEB_CONCURRENCY",), _LOOPBACK),
         ("gunicorn.app.wsgiapp",), package="gunicorn", detach_option="-D", pid_option="-p",
@@ -117,12 +119,12 @@ APPLICATION_SERVERS: Mapping[str, ApplicationServer] = {
         log=_GUNICORN, idle=IdleLimit("--keep-alive", 2.0, "keepalive")),
     "hypercorn": ApplicationServer(
         Dialect((), (), ("-b", "--bind"), (), ("-w", "--workers"), default=_LOOPBACK),
-        ("hypercorn.__main__",), package="hypercorn", is_ipv6_only=True, notifies_systemd=False,
+        ("hypercorn.__main__",), package="hypercorn", accepts_at_once=True, is_ipv6_only=True, notifies_systemd=False,
         tls_options=("--certfile", "--keyfile"), client_certificate=("--verify-mode", "CERT_REQUIRED"),
         log=_RUNNING, idle=IdleLimit("--keep-alive", 5.0)),
     "daphne": ApplicationServer(
         Dialect(("-b", "--bind"), ("-p", "--port"), (), ("-u", "--unix-socket"), default=_LOOPBACK),
-        package="daphne", is_ipv6_only=True, notifies_systemd=False, log=_LISTENING),
+        package="daphne", accepts_at_once=True, is_ipv6_only=True, notifies_systemd=False, log=_LISTENING),
     "granian": ApplicationServer(
         Dialect(("--host",), ("--port",), (), ("--uds",), ("--workers",), ("GRANIAN_HOST", "GRANIAN_PORT"),
                 ("GRANIAN_WORKERS",), _LOOPBACK),
@@ -146,7 +148,7 @@ APPLICATION_SERVERS: Mapping[str, ApplicationServer] = {
         protocols=frozenset({"http", "uwsgi"}), detach_option="-d", log=_UWSGI),
     "sanic": ApplicationServer(
         Dialect(("-H", "--host"), ("-p", "--port"), workers=("-w", "--workers"), default=_LOOPBACK),
-        is_ipv6_only=True, notifies_systemd=False),
+        accepts_at_once=True, is_ipv6_only=True, notifies_systemd=False),
     "puma": ApplicationServer(
         Dialect((), ("-p", "--port"), ("-b", "--bind"), (), ("-w", "--workers"), ("", "PORT"), ("WEB_CONCURRENCY",),
                 (ANY_IPV4, 9292)), log=_LISTENING),

@@ -192,3 +192,14 @@ def test_a_server_that_reloads_its_code_and_has_no_program_left_ended_by_that_co
     diagnosis = diagnose(scene.snapshot())
     assert roots(diagnosis) == ["crash-code-error"] and "SyntaxError" in diagnosis.findings[0].summary
     assert all(repair.risk == "manual" for repair in diagnosis.findings[0].repairs)
+
+
+@pytest.mark.parametrize(("runtime", "established", "cause"), [
+    ("uvicorn", 0, HUNG), ("uvicorn", 9, HUNG), ("uvicorn", 10, HUNG),      # of ten, one is the call that blocks
+    ("uvicorn", 30, BUSY),                  # it has taken 21 of them, and works
+    ("gunicorn", 0, BUSY),                  # its worker may be busy with one that its visitor has given up
+])
+def test_a_loop_that_takes_no_connection_is_no_overload(runtime: str, established: int, cause: str) -> None:
+    """Where its log shows no request that it finished: an event loop takes each connection at once while it runs."""
+    stuck = late(log=Known(()), queued=9, established=established, runtime=runtime)
+    assert roots(diagnose(stuck.snapshot())) == [cause]

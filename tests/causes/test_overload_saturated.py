@@ -176,7 +176,7 @@ def test_hung_and_busy_unknown() -> None:
         assert isinstance(verdict_of(diagnose(scene.snapshot()), cause), Undetermined)
     quiet = late(queued=7, established=9)       # many wait, and its log shows no requests at all
     assert isinstance(verdict_of(diagnose(quiet.snapshot()), HUNG), Undetermined)
-    few = late(log=Unknown("not root"), queued=1, established=1)
+    few = late(log=Unknown("not root"), queued=1, established=1, runtime="gunicorn")
     assert isinstance(verdict_of(diagnose(few.snapshot()), BUSY), Undetermined)
 
 

@@ -11,12 +11,13 @@ from fixer.analysis.nginx_errors import events_for
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import lines_of, message_of
 from fixer.analysis.service_state import start_time_of
+from fixer.formats.application_servers import server_of
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.managers import manager_of
 from fixer.model.facts import Evidence, Known
-from fixer.model.snapshot import Endpoint, ErrorEvent, Process, Service
+from fixer.model.snapshot import Endpoint, ErrorEvent, Listener, Process, Service
 from fixer.nginx.error_kinds import READ_TIMEOUT
 
 with lazy_imports():
@@ -143,8 +144,17 @@ def _judge_progress(
     finished = [line for line in lines_of(service) if _ANSWERED_LINE.search(message_of(line))]
     last = finished[-1] if finished else None
     if last is None or last.at is None:
-        return None, ()
+        held = listener_at(trouble.endpoint)
+        stands = held is not None and _is_loop_standing(service, held)
+        return (False if stands else None), ()
     return _is_recent(case, service, last.at, timeouts), (Evidence("service-log", last.where, last.text[:200]),)
+
+
+def _is_loop_standing(service: Service, held: Listener) -> bool:
+    """Return whether connections wait to be accepted by an event loop that serves one at most: it takes each at once
+    while it runs. A worker that serves one after the other may be busy with one that its visitor has given up."""
+    served = held.established - held.queued     # the kernel calls those that wait established, too
+    return server_of(service.runtime).accepts_at_once and held.queued > 0 and served <= 1
 
 
 def _is_recent(case: Case, service: Service, finished: float, timeouts: tuple[ErrorEvent, ...]) -> bool | None:
