@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 if TYPE_CHECKING:
     import ssl
 
-REFUSED = 0  # connection refused, or closed without an answer
+REFUSED = 0  # connection refused, or closed before the end of an answer
 SLOW = -1  # no answer within a person's patience
 PATIENCE = 75.0
 MOST_BYTES = 64 * 1024**2  # of an answer: the root of a machine may send one that never ends
@@ -43,7 +43,9 @@ def get_status(url: str, path: str, *, host: str = "", cookie: str = "", timeout
     try:
         connection.request("GET", path, headers=headers)
         reply = connection.getresponse()
-        reply.read(MOST_BYTES)
+        got = len(reply.read(MOST_BYTES))
+        if got < MOST_BYTES and reply.length:  # a read of so many bytes at most does not say that some are missing
+            return REFUSED
     except TimeoutError:
         return SLOW
     except (OSError, http.client.HTTPException):
