@@ -26,6 +26,7 @@ from fixer.analysis.service_state import run_state_of
 from fixer.formats.start_files import app_file, installed_module_paths, virtualenv_of
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
+from fixer.managers import manager_of
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import ContainerAction, Risk, Step, WaitForListener, WriteFile
@@ -158,7 +159,9 @@ def _is_file_mended(case: Case, crash: FailedRun, fault: CodeFault, file: FileCo
     quoted = fault.code if len(fault.code) < _MAX_QUOTED_CHARS and not _NO_CODE_LINE.search(fault.code) else ""
     if quoted and has_valid_syntax(file) and quoted not in file.data.decode("utf-8", "replace"):
         return True
-    return fault.log_line.at is not None and fault.log_line.at + 1.0 < file.stat.mtime <= now and has_valid_syntax(file)
+    # a program's own file of output holds no times: nothing in it is later than the end of the last run
+    said = fault.log_line.at if fault.log_line.at is not None else manager_of(crash.service).ended_at() or now
+    return said + 1.0 < file.stat.mtime <= now and has_valid_syntax(file)
 
 
 def _backup_repair(case: Case, crash: FailedRun, fault: CodeFault, file: FileContent) -> Repair | None:

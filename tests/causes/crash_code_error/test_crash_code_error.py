@@ -38,6 +38,7 @@ from tests.causes.snapshot_builders import (
     roots,
     service,
     stat,
+    supervised_service,
     unit,
     verdict_of,
 )
@@ -208,6 +209,16 @@ def test_a_file_that_was_mended_since_only_needs_a_start() -> None:
     assert (found(scene).repairs[0].id, found(scene).repairs[0].risk) == ("start-service", "safe")
     scene.files[-1] = file(MAIN, "def page(:\n", stat=stat(mtime=NOW - 5))
     assert [r.id for r in found(scene).repairs] == ["mend-code"]
+
+
+@pytest.mark.parametrize(("ended", "repair"), [(60, "start-service"), (2, "mend-code"), (0, "mend-code")])
+def test_output_without_times_was_written_before_the_run_ended(ended: int, repair: str) -> None:
+    """A program's own file of output: the file of code was changed 5 s ago; unknown is when supervisord's log is gone."""
+    lines = Known(tuple(replace(line, at=None) for line in log_lines(*SYNTAX).value))
+    made = supervised_service("FATAL", log=lines, program={"ended_at": NOW - ended if ended else 0.0, "expected": False})
+    scene = Scene().with_service(made).refused()
+    scene.files.append(file(MAIN, 'x = "def page(:"\n', stat=stat(mtime=NOW - 5)))      # it quotes what the log quotes
+    assert found(scene).repairs[0].id == repair
 
 
 def test_what_the_traceback_quotes_and_the_file_holds_no_more_was_mended() -> None:
