@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
 from fixer.analysis.case import Case, FailingAddress, unique_route_id
-from fixer.analysis.evidence import listener_evidence, listeners_on, pids_of, replaced_mount_file
-from fixer.analysis.run_log import lines_of, message_of
+from fixer.analysis.evidence import container_of, listener_evidence, listeners_on, pids_of, replaced_mount_file
+from fixer.analysis.run_log import has_just_restarted, lines_of, message_of
 from fixer.formats.numbers import is_number
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
@@ -172,3 +172,13 @@ def has_stale_config(case: Case, trouble: FailingAddress) -> bool:
         return file is not None
     present = replaced_mount_file(case.snapshot, file)
     return present is not None and trouble.endpoint.written.encode() not in present.data
+
+
+def has_container_ended(case: Case, nginx: Nginx) -> bool:
+    """Return whether the container of an nginx that does not run has ended, or ends again and again, and with it
+    whatever else it ran."""
+    box = container_of(case.snapshot, nginx.node)
+    if nginx.master_pid is not None or box is None or box.is_machine:
+        return False
+    own = next((s for s in case.snapshot.services if s.container is not None and s.container.id == box.id), None)
+    return box.status != "running" or (own is not None and has_just_restarted(case.snapshot, own))

@@ -47,7 +47,7 @@ import re
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import container_of, file_line_text, find_node, line_text, template_of
-from fixer.analysis.nginx_process import route_ids_of
+from fixer.analysis.nginx_process import has_container_ended, route_ids_of
 from fixer.analysis.run_log import lines_of, message_of
 from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
@@ -198,14 +198,8 @@ def _found(case: Case, nginx: Nginx, problem: ConfigProblem) -> Finding:
         routes=route_ids_of(case, nginx), service=None, node=nginx.node,
         evidence=_evidence(case, nginx, problem, links), repairs=() if role == "advice" else (
             (_remove_links_repair(case, nginx, links),) if links else _config_repairs(case, nginx, problem)),
-        effects=("nginx-stops", "run-ends") if _ends_its_container(case, nginx) else None,
+        effects=("nginx-stops", "run-ends") if has_container_ended(case, nginx) else None,
     )
-
-
-def _ends_its_container(case: Case, nginx: Nginx) -> bool:
-    """Return whether a container has ended with its nginx, and with it whatever else it ran."""
-    box = container_of(case.snapshot, nginx.node)
-    return nginx.master_pid is None and box is not None and not box.is_machine and box.status != "running"
 
 
 def _evidence(

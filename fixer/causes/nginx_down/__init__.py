@@ -52,7 +52,7 @@ from __future__ import annotations
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import address_text, find_node, listener_evidence, listeners_on, log_evidence
-from fixer.analysis.nginx_process import listen_addresses_of, route_ids_of
+from fixer.analysis.nginx_process import has_container_ended, listen_addresses_of, route_ids_of
 from fixer.analysis.run_log import is_restarting, lines_of, message_of
 from fixer.analysis.service_state import is_start_queued, run_state_of, state_evidence
 from fixer.causes.nginx_down.refused_start import (
@@ -207,7 +207,7 @@ def _found(case: Case, nginx: Nginx) -> Finding:
         repairs=(_dependency_repair(waits[1]) if waits is not None else _container_repair(box, *refused) if (
             refused is not None and box is not None) else _listen_address_repair(homeless[0]) if homeless is not None
             else _repair(case, nginx, taken),),
-        effects=("node-ends",) if box is not None and not box.is_machine and box.status != "running" else None,
+        effects=("node-ends",) if has_container_ended(case, nginx) else None,
     )
 
 

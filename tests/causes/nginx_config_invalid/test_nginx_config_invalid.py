@@ -235,10 +235,14 @@ def test_a_directive_that_no_source_has_is_unknown_and_not_wrong() -> None:
     assert isinstance(verdict_of(diagnose(scene.snapshot()), INVALID), RuledOut)
 
 
-@pytest.mark.parametrize(("status", "effects"), [("exited", ("nginx-stops", "run-ends")), ("running", None)])
-def test_a_container_that_ended_with_its_nginx_has_one_fault(status: str, effects: tuple[str, ...] | None) -> None:
+@pytest.mark.parametrize(("box", "effects"), [
+    ({"status": "exited"}, ("nginx-stops", "run-ends")), ({"status": "running"}, None),
+    ({"status": "running", "restart_count": 3, "started_at": NOW - 2}, ("nginx-stops", "run-ends")),    # again and again
+    ({"status": "running", "restart_count": 3, "started_at": NOW - 900}, None),
+])
+def test_a_container_that_ended_with_its_nginx_has_one_fault(box: dict[str, object], effects: tuple[str, ...] | None) -> None:
     """Whatever else its start script ran has ended with it."""
-    web = container_service("web", 80, pid=None, is_app_server=False, box={"status": status})
+    web = container_service("web", 80, pid=None, is_app_server=False, box=box)
     scene = Scene("127.0.0.1:8000", node="web", back="web").with_service(web)
     scene.nginx.update({"master_pid": None, "service": web, "test": Known((1, DANGLING))})
     assert finding_of(diagnose(scene.snapshot()), INVALID).effects == effects
