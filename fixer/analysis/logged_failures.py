@@ -32,7 +32,7 @@ _RESPAWN_SECONDS = 2.0      # a master replaces a worker at once
 _WORKER_ENDS = frozenset({"worker-killed", "worker-failed"})
 _SURE = 3.0                 # -ln 0.05: a failing share of 1/n shows within 3n requests, in 19 of 20 cases
 _CONNECTION = regex(r"^\d{4}/\d\d/\d\d \S+ \[[a-z]+\] (\d+#\d+: \*\d+) ")
-_REFUSALS = frozenset({"refused", "socket-missing"})
+REFUSALS = frozenset({"refused", "socket-missing"})
 _SAFE_METHODS = frozenset({"GET", "HEAD"})
 
 
@@ -219,7 +219,7 @@ def _start_after(case: Case, endpoint: Endpoint, event: ErrorEvent, began: float
         return 0.0, ""
     starts = _process_starts(case, service) or [start_time_of(service)]
     complete = max(start for start in starts if start - starts[0] < START_SECONDS)
-    slack = START_SECONDS if event.kind in _REFUSALS and is_closed(endpoint) is False else 0.0
+    slack = START_SECONDS if event.kind in REFUSALS and is_closed(endpoint) is False else 0.0
     limit = complete if event.kind in READ_TIMEOUT else starts[0] + slack
     return (starts[0], service.name) if began < limit else (0.0, "")
 

@@ -8,12 +8,14 @@ from fixer.analysis.case import Case
 from fixer.analysis.logged_failures import LoggedFailure, logged_failures, time_text
 from fixer.analysis.nginx_errors import service_of_route
 from fixer.analysis.route_verdict import LOGGED_SECONDS
+from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import UNEXPLAINED, Finding
 from fixer.model.facts import Evidence
 
 _MAX_FINDINGS = 5
 _MAX_NAMES = 3
 _MAX_RAW = 300
+_COMPARED = 150     # characters of a line, with its time and its connection, that no other line has
 _SIDES = {
     "backend": "the backend, or the way to it",
     "nginx": "nginx itself: its configuration, its limits or its machine",
@@ -24,7 +26,8 @@ _SIDES = {
 def judge_logged_failures(case: Case, findings: Sequence[Finding]) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
     """Return (the findings on failures that are not over and that none of `findings` explains, the notes on those that
     are over)."""
-    found = [failure for failure in logged_failures(case) if not _is_explained(case, failure, findings)]
+    found = [left for failure in logged_failures(case)
+             if (left := _without_quoted(case, failure, findings)).events and not _is_explained(case, left, findings)]
     lasting = [failure for failure in found if not failure.over]
     named = {failure.route_ids for failure in lasting}
     over = [failure for failure in found if failure.over and failure.route_ids not in named]
@@ -33,7 +36,7 @@ def judge_logged_failures(case: Case, findings: Sequence[Finding]) -> tuple[tupl
 
 def _is_explained(case: Case, failure: LoggedFailure, findings: Sequence[Finding]) -> bool:
     """Return whether a finding names one of its routes or a service behind them, or concerns a node of theirs as such.
-    Advice explains it if it quotes nginx's log: its cause has judged these lines."""
+    Advice explains no more than the kinds of lines that it quotes."""
     ids = set(failure.route_ids)
     ends = [case.endpoints[name] for judged in failure.routes for name in judged.facts.endpoints]
     nodes = {failure.nginx.node, *(end.node for end in ends)}
@@ -41,10 +44,18 @@ def _is_explained(case: Case, failure: LoggedFailure, findings: Sequence[Finding
               for service in (case.service(end.configured_service), case.service(end.listening_service))
               if service is not None}
     return any(
-        (finding.role != "advice" or any(shown.source == "nginx-log" for shown in finding.evidence))
+        finding.role != "advice"
         and ((finding.node, finding.service) in behind
              or (ids.intersection(finding.routes) if finding.routes else finding.node in nodes))
         for finding in findings)
+
+
+def _without_quoted(case: Case, failure: LoggedFailure, findings: Sequence[Finding]) -> LoggedFailure:
+    """Return the failure without the kinds of lines that advice quotes: its cause has judged those, and no others."""
+    quoted = [shown.text for finding in findings if finding.role == "advice"
+              for shown in finding.evidence if shown.source == "nginx-log"]
+    kinds = {event.kind for event in failure.events if any(event.raw[:_COMPARED] in text for text in quoted)}
+    return replace(failure, events=tuple(event for event in failure.events if event.kind not in kinds))
 
 
 def _finding(case: Case, failure: LoggedFailure) -> Finding:

@@ -26,6 +26,7 @@ from tests.causes.snapshot_builders import (
     listener,
     log_lines,
     probe,
+    process,
     roots,
     service,
     verdict_of,
@@ -130,6 +131,17 @@ def test_hit_answers_that_end_early_though_no_process_ended() -> None:
     first = finding_of(diagnosis, CAUSE)
     assert (first.variant, first.confidence, first.service) == ("answer-cut-off", "likely", "backend.service")
     assert "in the middle of 2 answers to /" in first.summary and "the stream was closed" in first.repairs[0].manual
+
+
+def test_hit_in_the_very_second_of_the_start() -> None:
+    """nginx's log tells whole seconds: what follows a refused connection is of the new run, and of its last process."""
+    scene = cut(2, started_at=NOW - 41, log=log_lines("WARNING: the stream was closed"), pids=(200, 201))
+    scene.processes.append(process(201, "/usr/bin/node", started_at=NOW - 39.3, ppid=200))
+    assert CAUSE not in roots(diagnose(scene.snapshot()))
+    cuts, scene.events = scene.events, []
+    scene.logs("connect() failed (111: Connection refused)", 111, "connecting to upstream", ago=40.0)
+    scene.events += cuts
+    assert roots(diagnose(scene.snapshot())) == [CAUSE]
 
 
 @pytest.mark.parametrize("scene", [

@@ -10,6 +10,7 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import UNEXPLAINED, Found, IgnoredFinding, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.nginx_config import Span, UpstreamServer
+from tests.causes.crash_loop_gave_up.test_requested_restart import restarted
 from tests.causes.snapshot_builders import (
     GOOD,
     SITE,
@@ -43,6 +44,14 @@ def test_the_side_of_nginx() -> None:
 def test_what_has_a_cause_is_not_unexplained() -> None:
     diagnosis = diagnose(wrong_port_scene().logs(*CLOSED, path="/report").snapshot())
     assert UNEXPLAINED not in [finding.cause for finding in diagnosis.findings]
+
+
+def test_advice_explains_only_the_kinds_of_lines_that_it_quotes() -> None:
+    """A restart explains that nginx was refused meanwhile, and not that answers are closed since."""
+    scene = restarted().logs(*CLOSED, path="/report", ago=5)
+    diagnosis = diagnose(scene.snapshot())
+    assert diagnosis.verdict == "degraded" and UNEXPLAINED in [finding.cause for finding in diagnosis.findings]
+    assert "1 failed request of" in finding_of(diagnosis, UNEXPLAINED).summary, "the refusals are explained"
 
 
 def test_what_is_over_is_a_note_and_no_verdict() -> None:
