@@ -211,3 +211,14 @@ def test_a_service_of_another_machine_has_no_start_to_see() -> None:
     away: Endpoint = replace(made.endpoints[0], configured_service=None, listening_service=None)
     assert reasons(replace(made, endpoints=(away,))) == [""]
     assert process(1).pid == 1
+
+
+@pytest.mark.parametrize("behind", [True, False])
+def test_in_the_second_of_a_start_the_order_of_the_log_tells(behind: bool) -> None:
+    """What follows a refused connection is of the new run: nothing listened in between."""
+    scene = restarted(39.3)
+    if behind:
+        scene.logs(*REFUSAL, ago=40.0)
+    scene.logs(*CLOSED, ago=40.0, path="/report")
+    (closed,) = (f for f in logged_failures(open_case(scene.snapshot(), {})) if f.events[-1].request.startswith("GET /report"))
+    assert bool(closed.over) is not behind
