@@ -84,8 +84,10 @@ def select_shard(chosen: Sequence[Case], words: str) -> tuple[Case, ...]:
 
 
 def needs_to_run_alone(case: Case) -> bool:
-    """Return whether it measures under load, so that nothing may run in parallel."""
-    return scenario_named(case.scenario).variant(case.variant).load is not None
+    """Return whether it measures under load, or changes the Docker host's rules, so that nothing may run in parallel:
+    fixer repairs no chain that has changed since it was looked at."""
+    variant = scenario_named(case.scenario).variant(case.variant)
+    return variant.load is not None or any("engine_rule" in step for step in variant.steps_on(case.stack))
 
 
 def estimate_seconds(case: Case) -> float:

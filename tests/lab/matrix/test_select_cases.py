@@ -77,3 +77,9 @@ def test_github_gets_one_job_a_scenario() -> None:
 def test_the_plan_for_github_fits_its_limits() -> None:
     assert all(0 < job["minutes"] <= 360 for job in json.loads(to_github(select_cases()))["include"])
     assert len(json.loads(to_github(select_cases()))["include"]) <= 256
+
+
+def test_what_measures_load_or_changes_the_rules_of_the_docker_host_runs_alone() -> None:
+    alone = {f"{case.scenario}/{case.variant}" for case in all_cases() if needs_to_run_alone(case)}
+    assert {"overload-saturated/single-worker-overload", "firewall-drop/docker-host-input-block"} <= alone
+    assert "wrong-port/wrong-port" not in alone
