@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 
 _EXTRA_SCENARIOS = "BADGATEWAY_FURTHER_SCENARIOS"
 _PACKAGE = Path(__file__).resolve().parent
 
 
+@cache
 def data_root() -> Path:
     """Return the folder that holds `scenarios` and `compose`: the checkout, else the wheel's data."""
     packed = _PACKAGE / "_data"

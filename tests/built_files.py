@@ -24,6 +24,16 @@ def built_pyz(folder: Path) -> Path:
     return folder / "fixer.pyz"
 
 
+def built_wheel(folder: Path) -> Path:
+    made = sorted((ROOT / "dist").glob("badgateway-*.whl"))
+    newest_of_wheel = max(path.stat().st_mtime for name in ("lab", "scenarios", "compose") for path in (ROOT / name).rglob("*")
+                          if "__pycache__" not in path.parts)
+    if len(made) == 1 and made[0].stat().st_mtime > max(newest_source(), newest_of_wheel):
+        return made[0]
+    make_wheel(folder)
+    return next(folder.glob("badgateway-*.whl"))
+
+
 def built_collection(folder: Path) -> Path:
     """The Ansible collection."""
     made = sorted((ROOT / "dist").glob("badgateway-fixer-*.tar.gz"))
@@ -52,11 +62,15 @@ def copy_built(folder: Path) -> None:
         for path in made:
             shutil.copy2(path, folder)
         return
-    subprocess.run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT], check=True,
-                   capture_output=True)
+    make_wheel(folder)
     make("make_pyz.py", folder / "fixer.pyz")
     make("make_deb.py", folder / "fixer.pyz", folder)
     make("make_collection.py", folder / "fixer.pyz", folder)
+
+
+def make_wheel(folder: Path) -> None:
+    subprocess.run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT], check=True,
+                   capture_output=True)
 
 
 def make(script: str, *words: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from itertools import pairwise
 
 from fixer.analysis.evidence import clock_of, log_evidence
@@ -47,7 +48,12 @@ def message_of(line: LogLine) -> str:
 
 def event_of(line: LogLine) -> UnitEvent | None:
     """Return what the service manager says by that line; None for a line of the program."""
-    return event_in(message_of(line)) if line.writer == "unknown" else line.event
+    return _event_in_line(line.text) if line.writer == "unknown" else line.event
+
+
+@lru_cache(maxsize=4096)  # each cause that looks at a run asks for its lines again
+def _event_in_line(text: str) -> UnitEvent | None:
+    return event_in(_PREFIX.sub("", text, count=1))
 
 
 def is_manager_line(line: LogLine) -> bool:

@@ -6,9 +6,9 @@ lab's folder if such a folder is mounted there, else it is a path of the contain
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from lab.scenario.deployment_fields import CompleteDeployment, Deployment
+from lab.scenario.deployment_fields import CompleteDeployment, Deployment, replace
 
 _PORT_PLACES = ("command", "wrapper")
 _ENV_PLACES = ("unit", "env_file", "environment")

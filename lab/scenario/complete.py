@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from lab.paths import state_label
 from lab.scenario.combined import kept_path
-from lab.scenario.deployment_fields import CompleteDeployment, Deployment
+from lab.scenario.deployment_fields import CompleteDeployment, Deployment, replace
 from lab.scenario.render import UNSUPERVISED_MANAGERS, fill_template, indent_text
 from lab.scenario.scenario_file import Stack
 

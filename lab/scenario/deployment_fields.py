@@ -5,10 +5,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
 from types import UnionType
-from typing import Any, Literal, Self, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from lab.errors import ScenarioError
 from lab.scenario.scenario_file import Stack
@@ -231,8 +231,8 @@ class Deployment(Closed, Noise, Ways, Program, Networks, Rights, Database, Sizes
     def template_values(self) -> dict[str, Value]:
         """Return every parameter by name, as templates and files on disk have them; none of other stacks alone."""
         foreign = foreign_fields(self.stack)
-        values = {name: value for name, value in vars(self).items() if value or name not in foreign}
-        return {name: value for name, value in values.items() if name not in _TABLES} | dict(self.own)
+        return {name: value for name, value in vars(self).items()
+                if name not in _TABLES and (value or name not in foreign)} | dict(self.own)
 
     def taken_ports(self) -> frozenset[Value]:
         """Return the ports of all its parts, also of those that a scenario adds."""
@@ -285,6 +285,19 @@ class CompleteDeployment(CombinedPaths, ContainersPaths, HostPaths, Deployment):
 
 
 D = TypeVar("D", bound=Deployment)
+
+if TYPE_CHECKING:
+    from dataclasses import replace as replace  # noqa: PLC0414  other modules take it from here
+else:
+
+    def replace(deployment, /, **changes):
+        """Return a copy with other values: the standard function asks for each of a hundred fields."""
+        values = vars(deployment)
+        if unknown := changes.keys() - values.keys():
+            raise TypeError(f"no field: {', '.join(sorted(unknown))}")
+        made = object.__new__(type(deployment))
+        vars(made).update(values, **changes)
+        return made
 
 
 def with_values(deployment: D, values: Mapping[str, Value]) -> D:

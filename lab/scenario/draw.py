@@ -5,12 +5,21 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from lab.errors import ScenarioError
 from lab.scenario.combined import resolve_combined
-from lab.scenario.deployment_fields import TARGET, Database, Deployment, Names, Ports, Rights, Sizes, with_values
+from lab.scenario.deployment_fields import (
+    TARGET,
+    Database,
+    Deployment,
+    Names,
+    Ports,
+    Rights,
+    Sizes,
+    replace,
+    with_values,
+)
 from lab.scenario.noise import NOISE_KINDS, draw_noise
 from lab.scenario.scenario_file import Scenario, Stack, Variant
 from lab.scenario.templates import Value

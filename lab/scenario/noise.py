@@ -6,11 +6,10 @@ import random
 import socket
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from urllib.parse import urlsplit
 
 from lab.http_get import unverified_tls_context
-from lab.scenario.deployment_fields import Deployment, with_values
+from lab.scenario.deployment_fields import Deployment, replace, with_values
 from lab.scenario.scenario_file import Stack, Variant
 from lab.scenario.word_lists import JOBS, WORDS
 

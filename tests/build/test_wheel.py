@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import site
 import subprocess
 import sys
 import venv
@@ -11,22 +13,23 @@ from pathlib import Path
 
 import pytest
 
+from tests.built_files import built_wheel
+
 ROOT = Path(__file__).resolve().parents[2]
 PIP = (sys.executable, "-m", "pip", "--python")
 
 
-def _run(*argv: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+def _run(*argv: str | Path, cwd: Path | None = None, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(argv, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, cwd=cwd, env={**os.environ, **more})
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bin folder of a virtual environment that holds the wheel without its extra."""
     folder = tmp_path_factory.mktemp("wheel")
-    built = _run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT)
-    assert built.returncode == 0, built.stderr
+    wheel = built_wheel(folder)
     venv.create(folder / "env")      # with pip it takes twice as long; this environment's installs there too
-    added = _run(*PIP, folder / "env/bin/python", "install", "-q", "--no-compile", *folder.glob("badgateway-*.whl"))
+    added = _run(*PIP, folder / "env/bin/python", "install", "-q", "--no-compile", wheel)
     assert added.returncode == 0, added.stderr
     return folder / "env/bin"
 
@@ -46,6 +49,18 @@ def test_fixer_needs_typer_only_and_lab_names_its_extra(installed: Path) -> None
     assert refused.returncode == 3 and refused.stdout == ""
     first, second = refused.stderr.splitlines()
     assert first.startswith("lab: ") and "not installed" in first and "[lab]" in second
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_beside_what_the_extra_names_the_wheel_gives_the_lab_and_the_fixture(installed: Path, tmp_path: Path) -> None:
+    """The packages are those of this environment. That the extra brings them, ci.yml's steps show at night."""
+    packages = os.pathsep.join(site.getsitepackages())
+    listed = _run(installed / "lab", "list", PYTHONPATH=packages)
+    assert (listed.returncode, listed.stdout) == (0, _run(sys.executable, "-m", "lab", "list").stdout), listed.stderr
+    told = _run(installed / "python", "-m", "pytest", "--fixtures", "-p", "no:cacheprovider", tmp_path, cwd=tmp_path, PYTHONPATH=packages)
+    (line,) = [line for line in told.stdout.splitlines() if line.startswith("badgateway_lab ")]
+    assert "site-packages/lab/pytest_plugin.py" in line and str(ROOT) not in line
 
 
 def test_every_requirement_of_the_lab_is_in_its_extra() -> None:

@@ -21,13 +21,15 @@ import yaml
 from fixer import __version__
 from lab.matrix.run_matrix import MatrixRequest
 from lab.stack.images import tags
-from tests.built_files import copy_built
+from tests.built_files import copy_built, newest_source
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".github" / "workflows"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yml"))
 HERE = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
 MINUTES = {"nightly": 350}       # of a job; of the other workflows an hour at most
+# Within script/test, by day: the stages before these tests have run some of the steps, and fewer runs must do.
+BY_DAY = "BADGATEWAY_STAGE" in os.environ and "BADGATEWAY_NIGHTLY" not in os.environ
 RELEASED = ("badgateway-*.whl", "fixer.pyz", "badgateway_*_all.deb", "badgateway-fixer-*.tar.gz")
 
 
@@ -85,15 +87,16 @@ def test_a_workflow_may_only_read_and_every_job_has_an_end(name: str) -> None:
     assert writing == ({"release"} if name == "release" else set())
 
 
-def lint_of_stages() -> set[str]:
-    """What the stage of script/test runs, as the workflow writes it."""
+def commands_of_stage(name: str) -> set[str]:
+    """What a stage of script/test runs, as the workflow writes it."""
     script = runpy.run_path(str(ROOT / "script/run_tests.py"))
-    (stage,) = [stage for stage in script["plan_stages"](nightly=False) if stage.name == script["LINT"]]
-    return {" ".join(["python" if words[0] == sys.executable else Path(words[0]).name, *words[1:]]) for words in stage.commands}
+    (stage,) = [stage for stage in script["plan_stages"](nightly=False) if stage.name == script[name]]
+    tools = {sys.executable: "python"} | {str(script["BIN"] / name): name for name in os.listdir(script["BIN"])}
+    return {" ".join([tools.get(words[0], words[0]), *words[1:]]) for words in stage.commands}
 
 
 def test_the_workflow_has_every_check_of_script_test() -> None:
-    assert lint_of_stages() <= {step.get("run") for step in workflow("ci")["jobs"]["lint"]["steps"]}
+    assert commands_of_stage("LINT") <= {step.get("run") for step in workflow("ci")["jobs"]["lint"]["steps"]}
 
 
 @pytest.mark.slow
@@ -102,7 +105,7 @@ def test_the_workflow_has_every_check_of_script_test() -> None:
 def test_lint_and_fast_tests(job: str, known: Mapping[str, str]) -> None:
     """Of the fast tests one folder is collected: this is one of the slow ones beside them all. Within script/test the
     same checks have a stage of their own."""
-    done = lint_of_stages() if "BADGATEWAY_STAGE" in os.environ else ()
+    done = commands_of_stage("LINT") if "BADGATEWAY_STAGE" in os.environ else ()
     for word in ("GITHUB_OUTPUT", "GITHUB_STEP_SUMMARY"):
         assert not (ROOT / word).exists()
     try:
@@ -136,6 +139,11 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_files_of_a_release_are_built(checkout: Path) -> None:
+    """By day the first stage of script/test has run the same command in this tree; at night it runs in a copy too."""
+    made = [list((ROOT / "dist").glob(name)) for name in RELEASED]
+    if BY_DAY and all(len(files) == 1 and files[0].stat().st_mtime > newest_source() for files in made):
+        assert {step["run"] for step in workflow("ci")["jobs"]["build"]["steps"] if "run" in step} == commands_of_stage("BUILD")
+        return
     before = (checkout / "dist").rename(checkout / "before")
     try:
         run_job("ci", "build", {}, checkout, SOURCE_DATE_EPOCH="1700000000")
@@ -147,6 +155,7 @@ def test_the_files_of_a_release_are_built(checkout: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
+@pytest.mark.skipif(BY_DAY, reason="at night: pip installs all of the extra; by day test_wheel.py has the wheel, test_pyz.py the file")
 def test_the_wheel_and_the_single_file_on_a_fresh_python(checkout: Path) -> None:
     run_job("ci", "wheel", {"matrix.python": "3.13"}, checkout, PIP_NO_COMPILE="1")     # most of it is never imported
 
@@ -199,14 +208,35 @@ def test_the_shards_load_the_images_that_one_job_has_built() -> None:
         assert not any("lab.stack.images" in step.get("run", "") for step in jobs[job]["steps"])
 
 
+def docker_that_saves_one(folder: Path) -> str:
+    """PATH with a docker that by day saves one of the images that it is asked to save, if all are there: the others go
+    the same way, and are gigabytes."""
+    program = folder / "bin" / "docker"
+    program.parent.mkdir(exist_ok=True)
+    real = shutil.which("docker")
+    program.write_text(f'''#!/bin/sh
+set -e
+if [ "$1 $2" = "save --output" ]; then
+    file=$3
+    shift 3
+    {real} image inspect "$@" >/dev/null
+    set -- save --output "$file" "$1"
+fi
+exec {real} "$@"
+''' if BY_DAY else f'#!/bin/sh\nexec {real} "$@"\n')
+    program.chmod(0o755)
+    return f"{program.parent}{os.pathsep}{HERE['PATH']}"
+
+
 @pytest.mark.docker
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_images_and_one_shard(tmp_path: Path) -> None:
     """The last shard of one scenario, which is a short one; what the runner's cache hands over is a file here."""
+    path = docker_that_saves_one(tmp_path)
     known = {IF_SEEDS: "--only=backend-down", "github.workspace": str(tmp_path), "matrix.shard": "10"}
-    run_job("scenarios", "images", known, tmp_path)
-    run_job("scenarios", "shard", known, tmp_path)
+    run_job("scenarios", "images", known, tmp_path, PATH=path)
+    run_job("scenarios", "shard", known, tmp_path, PATH=path)
     summary = (tmp_path / "GITHUB_STEP_SUMMARY").read_text()
     assert summary == (tmp_path / "results.md").read_text() and "backend-down" in summary
     chosen = MatrixRequest(only=["backend-down"], shard="10/10").chosen()
@@ -269,12 +299,12 @@ def test_the_shards_of_random_hosts_load_what_one_job_has_built() -> None:
 def test_the_images_and_one_shard_of_random_hosts(tmp_path: Path) -> None:
     """With the yardstick that does nothing: whether fixer passes is the night's question, not this test's."""
     known = {"inputs.hosts || '8'": "1", "github.run_number": "1", "github.workspace": str(tmp_path), "matrix.shard": "1"}
-    run_job("random-hosts", "images", known, tmp_path)
+    path = docker_that_saves_one(tmp_path)
+    run_job("random-hosts", "images", known, tmp_path, PATH=path)
     solver = tmp_path / "bin" / "lab"
-    solver.parent.mkdir()
     solver.write_text(f'#!/bin/sh\nexec "{Path(sys.executable).with_name("lab")}" "$@" --solver nothing\n')
     solver.chmod(0o755)
-    run_job("random-hosts", "shard", known, tmp_path, PATH=f"{solver.parent}{os.pathsep}{HERE['PATH']}")
+    run_job("random-hosts", "shard", known, tmp_path, PATH=path)
     assert json.loads((tmp_path / "results.json").read_text())["seeds"] == {"first": 1_001_000, "count": 1}
     assert "pairs of choices covered" in (tmp_path / "GITHUB_STEP_SUMMARY").read_text()
 

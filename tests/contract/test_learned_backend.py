@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from lab.stack import images
+from tests.contract.container_shell import run_inside, succeeds_inside
 from tests.contract.sshd_machines import SYSTEMD_OPTIONS, docker, unique_name
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -44,11 +45,11 @@ class Machine:
                "--cap-add", "SYS_PTRACE", image)     # as root of a real host has it: another user's environment is read
 
     def sh(self, script: str) -> str:
-        return docker("exec", self.name, "bash", "-ec", script)
+        return run_inside(self.name, script, shell="bash -ec")
 
     def wait(self, script: str, seconds: float = 60.0) -> None:
         deadline = time.monotonic() + seconds
-        while subprocess.run(["docker", "exec", self.name, "bash", "-ec", script], capture_output=True, check=False).returncode:
+        while not succeeds_inside(self.name, script, shell="bash -ec"):
             assert time.monotonic() < deadline, script
             time.sleep(0.2)
 

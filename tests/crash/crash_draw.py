@@ -19,7 +19,7 @@ ALL, STEP = bool(KILLS), int(KILLS) if KILLS.isdecimal() else 1
 DRAW_KEY = os.environ.get("BADGATEWAY_DRAW") or draw_key()
 SECONDS = float(os.environ.get("BADGATEWAY_CRASH_SECONDS", "150"))
 NIGHTLY = bool(os.environ.get("BADGATEWAY_NIGHTLY"))
-SHARE = 1 if ALL or NIGHTLY else 3     # of the first crashes in memory every n-th is followed by each second one
+SHARE = 1 if ALL or NIGHTLY else 6     # of the first crashes in memory every n-th is followed by each second one
 POINTS = 2             # of one place, where not all are tried
 
 # What one takes on two idle cores, with its place.

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from lab.stack.docker_command import labelled_ids
+from tests.lab.stack.made_parts import is_made
 
 ROOT = Path(__file__).resolve().parents[2]
 LEAVES_A_LAB = """
@@ -38,7 +39,7 @@ def test_what_a_test_leaves_is_removed(number: signal.Signals | None, tmp_path: 
         **os.environ, "LEFT_ID": lab_id, "LEFT_SECONDS": "0" if number is None else "60"})
     try:
         until = time.monotonic() + 60
-        while number is not None and not labelled_ids("network", lab_id):
+        while number is not None and not is_made("network", lab_id):
             assert time.monotonic() < until
             time.sleep(0.05)
         if number is not None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 import runpy
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,22 +15,31 @@ from fixer.languages.choose_language import ENGLISH, LANGUAGES
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = runpy.run_path(str(ROOT / "script" / "count_translations.py"))
-TEXTS = SCRIPT["all_texts"]()
 FILES = sorted(ROOT.glob("*/languages/*/**/*.toml"))
-CASES = [(package, language) for package in TEXTS for language in LANGUAGES if language != ENGLISH]
+CASES = [(package, language) for package in SCRIPT["FOLDERS"] for language in LANGUAGES if language != ENGLISH]
+
+
+@cache
+def texts() -> dict[str, Any]:
+    """Return all texts. Finding them takes seconds, which a worker that runs none of these tests does not need."""
+    found: dict[str, Any] = SCRIPT["all_texts"]()
+    assert found.keys() == SCRIPT["FOLDERS"].keys()
+    return found
+
+
 WIDE = re.compile(r"[\u3400-\u9fff\uff00-\uffef\u3000-\u303f]")
 
 
 @pytest.mark.parametrize(("package", "language"), CASES)
 def test_no_help_and_no_heading_is_missing_or_stale(package: str, language: str) -> None:
-    counts = SCRIPT["count"](package, language, TEXTS[package])
+    counts = SCRIPT["count"](package, language, texts()[package])
     for file in SCRIPT["REQUIRED"]:
         assert (counts[file].missing, counts[file].stale) == ([], []), "translate it, then script/translations --stamp"
 
 
 @pytest.mark.parametrize(("package", "language"), CASES)
 def test_no_entry_is_of_a_text_that_there_is_not(package: str, language: str) -> None:
-    counts = SCRIPT["count"](package, language, TEXTS[package])
+    counts = SCRIPT["count"](package, language, texts()[package])
     assert [key for counted in counts.values() for key in counted.needless] == []
 
 
@@ -36,7 +47,7 @@ def test_no_entry_is_of_a_text_that_there_is_not(package: str, language: str) ->
 def test_a_translation_fills_in_the_names_of_its_english(path: Path) -> None:
     package, language = f"{path.relative_to(ROOT).parts[0]}.languages", path.relative_to(ROOT).parts[2]
     file = path.relative_to(ROOT / package.replace(".", "/") / language).with_suffix("").as_posix()
-    english = {key: text for keys, text in TEXTS[package].items() for key in keys[::-1]}
+    english = {key: text for keys, text in texts()[package].items() for key in keys[::-1]}
     braces = r"\{\{?[#/]?[a-z_=A-Z-]+\}\}?"
     for name, entry in parse_entries(path.read_text("utf-8")).items():
         there = set(re.findall(braces, english.get(f"{file}/{name}", "")))
@@ -69,6 +80,6 @@ def test_the_chinese_readme_has_the_six_steps() -> None:
 
 
 def test_a_stale_entry_is_counted() -> None:
-    changed = {keys: f"{text} changed" for keys, text in TEXTS["fixer.languages"].items()}
+    changed = {keys: f"{text} changed" for keys, text in texts()["fixer.languages"].items()}
     counts = SCRIPT["count"]("fixer.languages", "zh-TW", changed)
     assert counts["console"].stale and not counts["console"].missing

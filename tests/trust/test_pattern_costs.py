@@ -22,7 +22,7 @@ Run = Callable[[Any], object]
 
 SIZES = (256, 1024, 4096)       # characters; the first only where the second takes long enough to be measured
 TOO_FAST = 0.0002               # seconds of a processor: below that nothing can be told
-MEASURABLE, RELIABLE = 0.004, 0.02      # seconds: above the noise; above that of a busy machine
+MEASURABLE, RELIABLE = 0.004, 0.005     # seconds: above the noise; above that of a busy machine, as the least of three runs
 SUSPECT, WORSE = 6.0, 8.0       # times as long at 4 n
 LONGEST = 1.0                   # seconds of a processor for one shape: no linear pattern needs as many
 LARGEST = 1 << 16               # characters; larger texts cost more memory, and so more time for each

@@ -21,6 +21,7 @@ from lab.scenario.scenario_file import Stack
 from lab.verbs.down import lab_down
 from lab.verbs.up import lab_up
 from tests.crash.broken_targets import BrokenTarget, State
+from tests.crash.crash_draw import SHARE
 from tests.scenarios.proven_cases import PROVEN_FILE
 
 BLIND = os.environ.get("BADGATEWAY_BLIND", "")
@@ -36,7 +37,8 @@ def proven() -> list[tuple[str, Stack]]:
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_no_sample_is_repaired_by_a_blind_or_wrong_diagnosis(tmp_path: Path) -> None:
-    """The samples of all causes once more, under the plugin; the figures are counted, so it cannot pass by doing nothing."""
+    """The samples of all causes once more, under the plugin, by day a share of them; the figures are counted, so it cannot
+    pass by doing nothing."""
     told = tmp_path / "told"
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "tests.trust.wrong_diagnoses", "-p", "no:cacheprovider", "-m", "not docker and not slow",
@@ -44,8 +46,9 @@ def test_no_sample_is_repaired_by_a_blind_or_wrong_diagnosis(tmp_path: Path) -> 
     assert done.returncode == 0, done.stdout[-4000:]
     lines = told.read_text().splitlines()
     ends = Counter(re.sub(r"^(\w+) .*: (\S+ \d).*", r"\1 \2", line) for line in lines)
-    assert len(lines) > 1500 and not [end for end in ends if "repaired" in end], ends
-    assert ends["blind needs-input 4"] > 500 and ends["wrong rolled-back 1"] > 1500 and ends["blind rolled-back 1"] > 50, ends
+    assert len(lines) > 1500 // SHARE and not [end for end in ends if "repaired" in end], ends
+    least = {"blind needs-input 4": 500, "wrong rolled-back 1": 1500, "blind rolled-back 1": 50}
+    assert all(ends[end] > number // SHARE for end, number in least.items()), ends
 
 
 def _answers_well(report: dict[str, Any]) -> bool:

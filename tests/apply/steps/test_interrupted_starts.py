@@ -15,6 +15,7 @@ from fixer.hosts.open_target import open_target, parse_target
 from fixer.model.plan import ContainerAction, Plan, StartNginx, Step, UnitAction
 from fixer.model.report import UndoResult
 from tests.apply.folder_target import KilledError
+from tests.contract.container_shell import succeeds_inside
 from tests.contract.sshd_machines import docker
 from tests.contract.test_learned_backend import Machine
 
@@ -32,7 +33,7 @@ def machine() -> Iterator[Machine]:
         made.wait("systemctl is-active nginx")
         made.sh("printf '[Service]\\nExecStart=/bin/sleep infinity\\n' >/etc/systemd/system/sleeper.service; systemctl daemon-reload;"
                 f" systemctl stop nginx; printf '%s' '{OWN}' >{CONF}")
-        docker("create", "--label", "badgateway.test=contract", "--name", f"{made.name}-other", IMAGE, "sleep", "900")
+        docker("create", "--init", "--label", "badgateway.test=contract", "--name", f"{made.name}-other", IMAGE, "sleep", "900")
         yield made
     finally:
         docker("rm", "-f", "-v", made.name)
@@ -78,8 +79,9 @@ def kinds(machine: Machine) -> dict[str, tuple[Step, str, str]]:
 
 
 def runs(machine: Machine, kind: str, script: str) -> bool:
-    words = ["sh", "-c", script] if kind == "container" else ["docker", "exec", machine.name, "sh", "-c", script]
-    return subprocess.run(words, capture_output=True, check=False).returncode == 0
+    if kind != "container":
+        return succeeds_inside(machine.name, script)
+    return subprocess.run(["sh", "-c", script], capture_output=True, check=False).returncode == 0
 
 
 @pytest.mark.parametrize("kind", ["unit", "nginx", "container"])

@@ -31,6 +31,7 @@ from lab.stack.seat import FILE_CAP, MEMORY_CAP, PIDS_CAP
 from lab.verbs.reset import reset
 from tests.lab.classroom.class_builders import own_address, reached, ssh, wait_until
 from tests.lab.cli_builders import LAB
+from tests.lab.stack.made_parts import is_made
 
 
 @pytest.mark.parametrize("bind", ["0.0.0.0", "192.0.2.77", "localhost", "::1", "127.1"])
@@ -173,7 +174,7 @@ def test_a_command_that_was_killed_leaves_a_class_that_ends(tmp_path: Path, monk
         return tuple(person.lab_id for name in class_names() if (record := load_class(name)) for person in record.people)
 
     try:
-        wait_until(lambda: bool(people()) and labelled_ids("container", people()[0]) != (), 120)
+        wait_until(lambda: bool(people()) and is_made("container", people()[0]), 120)
     finally:
         command.kill()
         command.wait()

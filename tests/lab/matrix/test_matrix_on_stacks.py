@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 from lab.stack.docker_command import labelled_ids
+from tests.lab.stack.made_parts import is_made
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 LAB = Path(sys.executable).with_name("lab")
@@ -34,7 +35,7 @@ def test_ended_early_it_leaves_no_lab(number: signal.Signals, tmp_path: Path) ->
     command = subprocess.Popen(argv, env={**os.environ, "BADGATEWAY_LAB_STATE": str(tmp_path)}, stderr=subprocess.PIPE,
                                text=True, start_new_session=True)
     until = time.monotonic() + 60
-    while not any(labelled_ids("network", made) for made in ids_in(tmp_path)):
+    while not any(is_made("network", made) for made in ids_in(tmp_path)):
         assert time.monotonic() < until
         assert command.poll() is None
         time.sleep(0.05)

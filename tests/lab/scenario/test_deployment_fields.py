@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from lab.scenario.deployment_fields import (
     drawn_names,
     is_derived,
     is_drawn,
+    replace,
     value_problem,
     with_values,
 )
@@ -90,3 +92,16 @@ def test_a_field_takes_what_it_can_have(name: str, value: Value) -> None:
 def test_what_follows_from_others_is_told_from_what_is_drawn() -> None:
     assert is_drawn("port") and is_drawn("start_seconds") and not is_drawn("site") and not is_drawn("own")
     assert is_derived("site") and is_derived("image_web") and not is_derived("port") and not is_derived("colour")
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_copy_is_what_the_standard_function_makes(stack: Stack) -> None:
+    found = catalog.scenario_named("healthy")
+    drawn = draw(found, found.variants[0], stack, 3)
+    copy = replace(drawn, port=1, own={"x": 2})
+    assert copy == dataclasses.replace(drawn, port=1, own={"x": 2}) and type(copy) is type(drawn)
+    assert drawn.port != 1 and vars(copy).keys() == vars(drawn).keys()
+    with pytest.raises(TypeError, match="nothing"):
+        replace(drawn, nothing=1)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        copy.port = 2       # type: ignore[misc]

@@ -4,39 +4,52 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 
 from lab.scenario import catalog
-from lab.scenario.deployment_fields import Rights
+from lab.scenario.deployment_fields import Deployment, Rights
 from lab.scenario.draw import SLOTS, STRUCTURE, draw, pick_variant, rights_text, structure_of, way_names
 from lab.scenario.scenario_file import SCHEMA, Scenario, Stack, Variant
 
 CASES = [
-    pytest.param(found, variant, stack, id=f"{found.name}-{variant.name}-{stack}")
+    pytest.param((found, variant, stack), id=f"{found.name}-{variant.name}-{stack}")
     for found in catalog.all_scenarios().values() for variant in found.variants for stack in variant.stacks
 ]
-both = pytest.mark.parametrize(("scenario", "variant", "stack"), CASES)
+SEEDS = 60
 
 
-@both
-def test_ten_seeds_give_at_least_six_structures(scenario: Scenario, variant: Variant, stack: Stack) -> None:
-    assert len({structure_of(draw(scenario, variant, stack, seed)) for seed in range(10)}) >= 6
+@dataclass(frozen=True)
+class Draws:
+    """What the first seeds give for one variant on one stack, in the order of the seeds."""
+
+    scenario: Scenario
+    variant: Variant
+    stack: Stack
+    drawn: tuple[Deployment, ...]
 
 
-@both
-def test_a_seed_always_gives_the_same(scenario: Scenario, variant: Variant, stack: Stack) -> None:
-    assert draw(scenario, variant, stack, 7) == draw(scenario, variant, stack, 7)
-    assert draw(scenario, variant, stack, 7) != draw(scenario, variant, stack, 8)
+@pytest.fixture(scope="module", params=CASES)
+def draws(request: pytest.FixtureRequest) -> Draws:
+    """Drawn once for all tests of a case: pytest runs them one after the other."""
+    scenario, variant, stack = request.param
+    return Draws(scenario, variant, stack, tuple(draw(scenario, variant, stack, seed) for seed in range(SEEDS)))
 
 
-@both
-def test_what_a_variant_fixes_no_draw_replaces(scenario: Scenario, variant: Variant, stack: Stack) -> None:
+def test_ten_seeds_give_at_least_six_structures(draws: Draws) -> None:
+    assert len({structure_of(drawn) for drawn in draws.drawn[:10]}) >= 6
+
+
+def test_a_seed_always_gives_the_same(draws: Draws) -> None:
+    assert draw(draws.scenario, draws.variant, draws.stack, 7) == draws.drawn[7] != draws.drawn[8]
+
+
+def test_what_a_variant_fixes_no_draw_replaces(draws: Draws) -> None:
     """A way of building a seed draws must not take away what the variant breaks."""
-    fixed = {key: wish for key, wish in variant.parameters.items() if not isinstance(wish, Mapping)}
+    fixed = {key: wish for key, wish in draws.variant.parameters.items() if not isinstance(wish, Mapping)}
     for seed in range(1, 25):
-        drawn = draw(scenario, variant, stack, seed).template_values()
+        drawn = draws.drawn[seed].template_values()
         assert {key: drawn[key] for key in fixed} == fixed, seed
 
 
@@ -46,21 +59,18 @@ def test_a_seed_gives_the_same_on_every_machine() -> None:
     assert (drawn.word, drawn.port) == ("stock", drawn.route_port)
 
 
-@both
-def test_a_server_gets_a_program_of_its_own_kind(scenario: Scenario, variant: Variant, stack: Stack) -> None:
+def test_a_server_gets_a_program_of_its_own_kind(draws: Draws) -> None:
     """A socket of systemd is uvicorn's: where node was drawn too, its script is not uvicorn's application."""
-    for seed in range(60):
-        drawn = draw(scenario, variant, stack, seed)
+    for seed, drawn in enumerate(draws.drawn):
         assert drawn.target.endswith(".js") is (drawn.server == "node"), seed
 
 
-@both
-def test_no_two_parts_share_a_port_or_a_name(scenario: Scenario, variant: Variant, stack: Stack) -> None:
-    for seed in range(60):
-        drawn = draw(scenario, variant, stack, seed).template_values()
-        ports = [drawn[key] for key in ("port", "second_port", "neighbour_port", "old_port", "other_port") if key in drawn]
+def test_no_two_parts_share_a_port_or_a_name(draws: Draws) -> None:
+    for drawn in draws.drawn:
+        values = drawn.template_values()
+        ports = [values[key] for key in ("port", "second_port", "neighbour_port", "old_port", "other_port") if key in values]
         assert len(set(ports)) == len(ports)
-        names = [drawn[key] for key in ("web", "backend", "second", "neighbour")]
+        names = [values[key] for key in ("web", "backend", "second", "neighbour")]
         assert len(set(names)) == 4, names
 
 

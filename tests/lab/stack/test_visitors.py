@@ -30,8 +30,8 @@ def loaded_lab(record: LabRecord, scenario: str, variant: str, **parameters: obj
     return Lab(replace(record, scenario=scenario, variant=variant, stack=one.stacks[0], parameters=drawn))     # type: ignore[arg-type]
 
 
-LOADED = [(name, variant.name) for name in catalog.scenario_folders()
-          for variant in catalog.scenario_named(name).variants if variant.load is not None]
+LOADED = [(name, variant.name) for name, found in catalog.all_scenarios().items()
+          for variant in found.variants if variant.load is not None]
 
 
 @pytest.mark.parametrize(("scenario", "variant"), LOADED)

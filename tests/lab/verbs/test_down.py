@@ -17,6 +17,7 @@ from lab.stack.docker_command import LABEL, STATE_LABEL, docker, labelled_ids
 from lab.stack.docker_engine import engine, remove_labelled
 from lab.verbs.down import lab_down
 from lab.verbs.up import lab_up
+from tests.lab.stack.made_parts import is_made
 
 LAB = str(Path(sys.executable).with_name("lab"))
 CYCLES = int(os.environ.get("BADGATEWAY_CYCLES", "2"))
@@ -40,7 +41,7 @@ def test_a_lab_killed_on_its_way_up_is_gone_after_down_all(tmp_path: Path, momen
                           env={**os.environ, "BADGATEWAY_LAB_STATE": str(tmp_path)})
     made: list[str] = []
     deadline = time.monotonic() + 100
-    while not (made and labelled_ids(moment, made[0])):
+    while not (made and is_made(moment, made[0])):
         assert time.monotonic() < deadline and up.poll() is None
         made = [path.stem for path in tmp_path.glob("records/*.json")]
         time.sleep(0.02)

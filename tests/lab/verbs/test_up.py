@@ -19,6 +19,7 @@ from lab.stack import lab_records
 from lab.stack.docker_command import docker, labelled_ids
 from lab.verbs.down import lab_down
 from lab.verbs.up import lab_up
+from tests.lab.stack.made_parts import is_made
 
 pytestmark = [pytest.mark.docker, pytest.mark.apart, pytest.mark.timeout(300)]
 LAB = Path(sys.executable).with_name("lab")
@@ -68,7 +69,7 @@ def test_an_interrupted_up_leaves_nothing(stack: Stack, number: signal.Signals, 
     command = subprocess.Popen([LAB, "up", "healthy", "--stack", stack], env=os.environ, stderr=subprocess.PIPE,
                                stdout=subprocess.PIPE, text=True)
     until = time.monotonic() + 60
-    while not any(labelled_ids("network", kept.id) for kept in lab_records.all_records()):
+    while not any(is_made("network", kept.id) for kept in lab_records.all_records()):
         assert time.monotonic() < until
         time.sleep(0.05)
     lab_id = next(lab_records.all_records()).id
@@ -86,7 +87,7 @@ def test_a_demo_that_is_ended_politely_takes_its_lab_down(state: Path) -> None:
     command = subprocess.Popen([sys.executable, script, "wrong-port", "containers"], env=os.environ, text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     until = time.monotonic() + 90
-    while not any(labelled_ids("container", kept.id) for kept in lab_records.all_records()):
+    while not any(is_made("container", kept.id) for kept in lab_records.all_records()):
         assert time.monotonic() < until
         time.sleep(0.05)
     lab_id = next(lab_records.all_records()).id
