@@ -89,10 +89,10 @@ def _failures_of(case: Case, nginx: Nginx) -> Iterator[LoggedFailure]:
             own.setdefault(ids, set()).add(_path_of(event))
         else:
             groups.setdefault((ids, side_of(event)), (routes, []))[1].append(event)
-    resumed = events_after_refusals(nginx)
+    refusals = refusals_before(nginx)
     for (ids, side), (routes, lines) in sorted(groups.items(), key=lambda group: group[0]):
         parts = _sorted_out(case, nginx, routes, lines, tried=tried, own_paths=own.get(ids, set()), leading=leading,
-                            resumed=resumed)
+                            refusals=refusals)
         for lasting, over in parts:
             yield LoggedFailure(nginx, side, routes, lasting, over)
 
@@ -160,14 +160,14 @@ def is_marked_as_probe(event: ErrorEvent) -> bool:
 def _sorted_out(
     case: Case, nginx: Nginx, routes: tuple[RouteVerdict, ...], lines: list[ErrorEvent], *,
     tried: Mapping[tuple[object, ...], Sequence[ErrorEvent]], own_paths: set[str],
-    leading: Mapping[str, Sequence[RouteVerdict]], resumed: Collection[ErrorEvent],
+    leading: Mapping[str, Sequence[RouteVerdict]], refusals: Mapping[ErrorEvent, float],
 ) -> Iterator[tuple[tuple[ErrorEvent, ...], str]]:
     """Yield the lines that are over, with the reason, then those that are not. `tried` are all lines of each request:
     one that failed at several servers is over as soon as one of them has started since."""
     past: dict[str, list[ErrorEvent]] = {}
     left: list[ErrorEvent] = []
     for event in lines:
-        ended = next(filter(None, (_end_of_state(case, nginx, routes, one, is_resumed=one in resumed)
+        ended = next(filter(None, (_end_of_state(case, nginx, routes, one, refusals)
                                    for one in (event, *reversed(tried.get(_request_of(event), ()))))), "")
         past.setdefault(ended, []).append(event) if ended else left.append(event)
     for why, events in past.items():
@@ -177,22 +177,29 @@ def _sorted_out(
             case, nginx, routes, left, own_paths=own_paths, leading=leading)
 
 
-def events_after_refusals(nginx: Nginx) -> frozenset[ErrorEvent]:
-    """Return the lines that follow one about a refused connection to the same server: they are of a later run, since
-    nothing listened in between. nginx's log tells whole seconds, and its order tells more."""
-    refused: set[str] = set()
-    found: set[ErrorEvent] = set()
+def refusals_before(nginx: Nginx) -> Mapping[ErrorEvent, float]:
+    """Return, for each line, when the last one before it told of a refused connection to the same server: what follows
+    is of a later run, since nothing listened in between. nginx's log tells whole seconds, its order tells more."""
+    refused: dict[str, float] = {}
+    found: dict[ErrorEvent, float] = {}
     for event in nginx.errors.or_else(()):
         server = event.upstream.rpartition("/")[0]
         if event.kind in REFUSALS:
-            refused.add(server)
+            refused[server] = event.at
         elif server in refused:
-            found.add(event)
-    return frozenset(found)
+            found[event] = refused[server]
+    return found
 
 
-def _end_of_state(case: Case, nginx: Nginx, routes: tuple[RouteVerdict, ...], event: ErrorEvent, *,
-                  is_resumed: bool) -> str:
+def is_of_run(event: ErrorEvent, refusals: Mapping[ErrorEvent, float], started: float) -> bool:
+    """Return whether the line, in the very second of a start, is of the new run: a refused connection of that second,
+    or of the one before, precedes it."""
+    second = math.floor(started) if math.isfinite(started) else math.inf
+    return event.at >= second and refusals.get(event, -math.inf) >= second - 1.0
+
+
+def _end_of_state(case: Case, nginx: Nginx, routes: tuple[RouteVerdict, ...], event: ErrorEvent,
+                  refusals: Mapping[ErrorEvent, float]) -> str:
     """Return what ended after the line, with its time; empty if nothing that explains it did."""
     loaded = 0.0 if _has_replaced_worker(nginx) else nginx.loaded_at.or_else(0.0)
     began = event.at - min(_seconds_waited(judged, event) for judged in routes)
@@ -204,7 +211,7 @@ def _end_of_state(case: Case, nginx: Nginx, routes: tuple[RouteVerdict, ...], ev
         return f"a repair changed something at {time_text(repaired)}"
     if all(is_answered_by_config(judged, _endpoints_of(case, (judged,), event), nginx) for judged in routes):
         return "nginx answers such requests by itself now"
-    starts = [_start_after(case, end, event, began, is_resumed=is_resumed)
+    starts = [_start_after(case, end, event, began, refusals)
               for end in _endpoints_of(case, routes, event)]
     first = min(starts, default=(0.0, ""))
     return f"{first[1]} started at {time_text(first[0])}" if first[0] else ""
@@ -227,10 +234,9 @@ def _seconds_waited(judged: RouteVerdict, event: ErrorEvent) -> float:
     return route.read_timeout if event.kind in READ_TIMEOUT else 0.0
 
 
-def _start_after(case: Case, endpoint: Endpoint, event: ErrorEvent, began: float, *,
-                 is_resumed: bool) -> tuple[float, str]:
+def _start_after(case: Case, endpoint: Endpoint, event: ErrorEvent, began: float,
+                 refusals: Mapping[ErrorEvent, float]) -> tuple[float, str]:
     """Return when the service behind an endpoint started after the line, and its name; (0.0, "") if it did not.
-    In the second of a start, a line that follows a refused connection is of the new run (`is_resumed`).
     A refused connection belongs to a start until the service listens, and a request that waited too long until its last
     worker was there: the first one takes all that wait. A start that ends no failure is none: a program that ends again
     and again has always just started."""
@@ -241,7 +247,7 @@ def _start_after(case: Case, endpoint: Endpoint, event: ErrorEvent, began: float
     complete = max(start for start in starts if start - starts[0] < START_SECONDS)
     slack = START_SECONDS if event.kind in REFUSALS and is_closed(endpoint) is False else 0.0
     limit = complete if event.kind in READ_TIMEOUT else starts[0] + slack
-    if is_resumed and began >= math.floor(starts[0]):
+    if is_of_run(event, refusals, starts[0]):
         return 0.0, ""
     return (starts[0], service.name) if began < limit else (0.0, "")
 

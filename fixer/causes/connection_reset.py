@@ -53,7 +53,7 @@ from fixer.analysis.evidence import (
 )
 from fixer.analysis.exits.exec_step import program_text
 from fixer.analysis.exits.kills import worker_deaths
-from fixer.analysis.logged_failures import LoggedFailure, events_after_refusals, logged_failures, started_at
+from fixer.analysis.logged_failures import LoggedFailure, is_of_run, logged_failures, refusals_before, started_at
 from fixer.analysis.nginx_errors import logged_evidence, routes_text, service_of_route, symptom_evidence
 from fixer.analysis.route_verdict import LOGGED_SECONDS, RouteVerdict
 from fixer.analysis.run_log import is_restarting, lines_of, message_of, program_lines
@@ -205,9 +205,9 @@ def _judge_cuts(case: Case, failure: LoggedFailure, judged: RouteVerdict) -> Fin
 def _events_of_present_run(failure: LoggedFailure, newest: float) -> tuple[ErrorEvent, ...]:
     """Return its cut answers by processes of which the newest started then. nginx's log tells whole seconds: in that
     very one, what follows a refused connection is of the new run, since nothing listened between both."""
-    resumed, second = events_after_refusals(failure.nginx), math.floor(newest) if math.isfinite(newest) else math.inf
+    refusals = refusals_before(failure.nginx)
     return tuple(event for event in failure.events if event.kind in CUT_KINDS and (
-        event.at > newest or (event in resumed and event.at >= second)))
+        event.at > newest or is_of_run(event, refusals, newest)))
 
 
 def _answer_line(service: Service, events: tuple[ErrorEvent, ...]) -> tuple[LogLine, str] | None:

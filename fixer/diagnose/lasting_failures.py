@@ -36,7 +36,8 @@ def judge_logged_failures(case: Case, findings: Sequence[Finding]) -> tuple[tupl
 
 def _is_explained(case: Case, failure: LoggedFailure, findings: Sequence[Finding]) -> bool:
     """Return whether a finding names one of its routes or a service behind them, or concerns a node of theirs as such.
-    Advice explains no more than the kinds of lines that it quotes."""
+    Advice explains what is over if it quotes nginx's log, and of what is not over only the kinds of lines that it
+    quotes."""
     ids = set(failure.route_ids)
     ends = [case.endpoints[name] for judged in failure.routes for name in judged.facts.endpoints]
     nodes = {failure.nginx.node, *(end.node for end in ends)}
@@ -44,7 +45,7 @@ def _is_explained(case: Case, failure: LoggedFailure, findings: Sequence[Finding
               for service in (case.service(end.configured_service), case.service(end.listening_service))
               if service is not None}
     return any(
-        finding.role != "advice"
+        (finding.role != "advice" or (failure.over and any(shown.source == "nginx-log" for shown in finding.evidence)))
         and ((finding.node, finding.service) in behind
              or (ids.intersection(finding.routes) if finding.routes else finding.node in nodes))
         for finding in findings)
@@ -54,6 +55,8 @@ def _without_quoted(case: Case, failure: LoggedFailure, findings: Sequence[Findi
     """Return the failure without the kinds of lines that advice quotes: its cause has judged those, and no others."""
     quoted = [shown.text for finding in findings if finding.role == "advice"
               for shown in finding.evidence if shown.source == "nginx-log"]
+    if failure.over:
+        return failure
     kinds = {event.kind for event in failure.events if any(event.raw[:_COMPARED] in text for text in quoted)}
     return replace(failure, events=tuple(event for event in failure.events if event.kind not in kinds))
 

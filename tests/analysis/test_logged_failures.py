@@ -213,12 +213,13 @@ def test_a_service_of_another_machine_has_no_start_to_see() -> None:
     assert process(1).pid == 1
 
 
-@pytest.mark.parametrize("behind", [True, False])
-def test_in_the_second_of_a_start_the_order_of_the_log_tells(behind: bool) -> None:
-    """What follows a refused connection is of the new run: nothing listened in between."""
+@pytest.mark.parametrize(("refused", "behind"), [(40.0, True), (41.0, True), (200.0, False), (None, False)])
+def test_in_the_second_of_a_start_the_order_of_the_log_tells(refused: float | None, behind: bool) -> None:
+    """What follows a refused connection is of the new run: nothing listened in between. The last run may have served
+    since an older refusal."""
     scene = restarted(39.3)
-    if behind:
-        scene.logs(*REFUSAL, ago=40.0)
+    if refused is not None:
+        scene.logs(*REFUSAL, ago=refused)
     scene.logs(*CLOSED, ago=40.0, path="/report")
     (closed,) = (f for f in logged_failures(open_case(scene.snapshot(), {})) if f.events[-1].request.startswith("GET /report"))
     assert bool(closed.over) is not behind
