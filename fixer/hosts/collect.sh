@@ -58,6 +58,10 @@ told() {
   for f in /run/systemd/generator.late/*.service; do
     i=${f##*/}; i=/etc/init.d/${i%.service}; [ -f "$i" ] && set -- "$@" "$P$f" "$P$i"
   done
+  # the unit of nginx.org's package names nginx's file by a variable
+  for f in /usr/lib/systemd/system/nginx.service /lib/systemd/system/nginx.service /etc/default/nginx /etc/sysconfig/nginx; do
+    [ -f "$f" ] && set -- "$@" "$P$f"
+  done
   facts gtold beginnings @FILE@ "$@" "$P/etc/passwd" "$P/etc/group"
 }
 named_paths() {
