@@ -41,7 +41,7 @@ _RUNLEVEL = regex(r"^/etc/runlevels/(?P<level>[^/]+)/(?P<name>[^/]+)$")
 _EXPORT = regex(rb"^[ \t]*export[ \t]+(?P<name>[A-Za-z_]\w*)")
 _SUPERVISOR = "supervise-daemon"
 _MASK = "[masked"       # in a bundle: it shows no value of a script's variable
-_MASKED_ARGUMENTS = regex(rb"^[ \t]*command_args\w*=[\"']?\[masked", re.MULTILINE)
+_MASKED_ARGUMENTS = regex(rb"^[ \t]*command_args\w*=[^\n]*?\[masked", re.MULTILINE)
 _ARGUMENT = regex(r"\S+")
 _COMMAND_KEYS = {True: ("command", "command_args", "command_args_foreground"),
                  False: ("command", "command_args", "command_args_background")}
