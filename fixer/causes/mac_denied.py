@@ -28,7 +28,8 @@ The repair and its safety
   set-boolean (disruptive): `setsebool -P httpd_can_network_connect 1`; it takes effect at once and lasts. Undo turns it
   off again. Proven on a Debian that boots with SELinux enforcing (script/whole-machine); what is tried in containers,
   which have the kernel of their host, is the denial itself, by a filter of calls.
-  allow-in-policy (manual): a port or a socket of a type that no such boolean covers; the message names both types.
+  allow-in-policy (manual): a port, a socket or a folder above it of a type that no such boolean covers; the message
+  names both types.
   loosen-filter (disruptive): a drop-in takes nginx's `SystemCallFilter=` back, then nginx is restarted.
   A container's profile and AppArmor are for a person: the message names them.
 
@@ -44,7 +45,13 @@ from fixer.analysis.case import Case, FailingAddress, is_answering
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import config_evidence, container_of, endpoint_text, find_node
 from fixer.analysis.nginx_errors import Kinds, events_for, routes_text, symptom_evidence
-from fixer.analysis.selinux_denials import HTTPD_DOMAINS, audit_evidence, recent_denials, selinux_type_of
+from fixer.analysis.selinux_denials import (
+    HTTPD_DOMAINS,
+    audit_evidence,
+    denied_folder,
+    recent_denials,
+    selinux_type_of,
+)
 from fixer.managers.systemd_steps import unit_action
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
@@ -143,6 +150,11 @@ def _explain_audit(endpoint: Endpoint, denial: SelinuxDenial, shown: tuple[Evide
         what = f"port {endpoint.port} has the type {theirs}"
         manual = (f"{what}, which {mine} may not connect to: semanage port -a -t http_port_t -p tcp {endpoint.port} "
                   f"(-m if the policy already lists that port), or {ask}")
+    elif folder := denied_folder(denial, endpoint.unix):
+        what = f"{folder}, on the way to {endpoint.unix}, has the type {theirs}"
+        manual = (f"{what}, which {mine} may not pass: let the service make its socket in a folder of /run "
+                  f"(RuntimeDirectory=) and name that path in nginx, too. A boolean such as httpd_enable_homedirs opens "
+                  f"home folders, and not the sockets in them; or {ask}")
     elif "connectto" in denial.permission.split():
         what = f"the process that listens at {endpoint.unix} runs as {theirs}"
         manual = f"{what}, which {mine} may not connect to: {ask}"
