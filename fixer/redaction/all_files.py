@@ -196,8 +196,10 @@ def redact_file(path: str, data: bytes, masks: Masks | None = None) -> bytes:
     """Redact a start file of a service by its kind; a copy counts as its original."""
     masks = masks or Masks()
     path = original_path(path)
-    if _is_own_value(path, data):
-        return data
+    return data if _is_own_value(path, data) else _redact_by_kind(path, data, masks)
+
+
+def _redact_by_kind(path: str, data: bytes, masks: Masks) -> bytes:
     if path.endswith("/learned.json"):  # our own: commands, names and addresses, never a value
         return redact_learned(data, masks)
     if _RULES.search(path):
