@@ -153,8 +153,8 @@ def _explain_audit(endpoint: Endpoint, denial: SelinuxDenial, shown: tuple[Evide
     elif folder := denied_folder(denial, endpoint.unix):
         what = f"{folder}, on the way to {endpoint.unix}, has the type {theirs}"
         manual = (f"{what}, which {mine} may not pass: let the service make its socket in a folder of /run "
-                  f"(RuntimeDirectory=) and name that path in nginx, too. A boolean such as httpd_enable_homedirs opens "
-                  f"home folders, and not the sockets in them; or {ask}")
+                  f"(RuntimeDirectory=) and name that path in nginx, too. A boolean such as httpd_enable_homedirs "
+                  f"opens home folders, and not the sockets in them; or {ask}")
     elif "connectto" in denial.permission.split():
         what = f"the process that listens at {endpoint.unix} runs as {theirs}"
         manual = f"{what}, which {mine} may not connect to: {ask}"
