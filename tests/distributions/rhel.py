@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 from fixer.model.query import Answer, Command
 from tests.distributions.constructed_disk import Entry, folder, text
@@ -163,6 +164,18 @@ def rhel(site: str = SITE, *, of_nginx_org: bool = False, connects: bool = True)
     }
     listening = (Listening((40, 41), "0.0.0.0", 80), Listening((90, 91), "127.0.0.1", 8000))
     return Machine(files, programs, listening, units, commands=firewalld(), pages={"": 200})
+
+
+def asking_another_machine() -> Machine:
+    """A machine whose nginx asks a backend of its network, 10.0.0.9, and that runs none itself."""
+    arp = ("IP address       HW type     Flags       HW address            Mask     Device\n"
+           "10.0.0.1         0x1         0x2         52:54:00:00:02:01     *        eth0\n"
+           "10.0.0.9         0x1         0x2         52:54:00:00:02:09     *        eth0\n")
+    ways = ("Main:\n  +-- 0.0.0.0/0 3 0 5\n     |-- 0.0.0.0\n        /0 universe UNICAST\n     |-- 10.0.0.0\n"
+            "        /24 link UNICAST\n     |-- 10.0.0.5\n        /32 host LOCAL\n     |-- 127.0.0.0\n        /8 host LOCAL\n")
+    machine = rhel(SITE.replace("127.0.0.1:8000", "10.0.0.9:8000")).without(90, 91).with_files({
+        "/proc/net/arp": text(arp), "/proc/net/fib_trie": text(ways), "/etc/systemd/system/shop.service": None})
+    return replace(machine, units={name: shown for name, shown in machine.units.items() if name != "shop.service"})
 
 
 def _appstream_files() -> dict[str, Entry]:

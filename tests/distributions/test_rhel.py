@@ -31,6 +31,7 @@ from tests.distributions.rhel import (
     SITE_FILE,
     SOCKET,
     SOCKET_SITE,
+    asking_another_machine,
     denials,
     denied_connect,
     rhel,
@@ -178,3 +179,12 @@ def test_firewalld_lets_a_machine_reach_its_own_address() -> None:
     line = connect_line("http://10.0.0.5:8000/", "111: Connection refused", server=SHOP)
     found = first_of(rhel(site).failing(line).diagnosed())
     assert (found.cause, found.variant) == ("wrong-bind-address", "bound-other-interface")
+
+
+def test_firewalld_of_the_backends_machine_rejects() -> None:
+    """It answers what no zone allows with admin-prohibited: 113, at once."""
+    machine = replace(asking_another_machine(), blocked={8000: ("unreachable", 113)})
+    line = connect_line("http://10.0.0.9:8000/", "113: No route to host", server=SHOP)
+    found = first_of(machine.failing(line).diagnosed())
+    assert (found.cause, found.variant, found.confidence) == ("firewall-reject", "firewall-reject-113", "likely")
+    assert "firewall-cmd --permanent --add-port=8000/tcp" in repair_text(found)
