@@ -92,8 +92,8 @@ def _rejected_elsewhere(case: Case, trouble: FailingAddress, node: Node) -> Find
     where = endpoint_text(endpoint)
     port = f"{endpoint.port}/tcp"
     manual = (f"on the machine with {endpoint.host}, which fixer does not observe, let port {port} in for "
-              f"nginx's machine: firewall-cmd --permanent --add-port={port} && firewall-cmd --reload; ufw allow {port}; or look "
-              f"with nft list ruleset. A router on the way may reject it, too")
+              f"nginx's machine: firewall-cmd --permanent --add-port={port} && firewall-cmd --reload; "
+              f"ufw allow {port}; or look with nft list ruleset. A router on the way may reject it, too")
     allow = Repair("change-firewall", "manual", f"allow port {port} on {endpoint.host}", (), manual=manual)
     return Finding(
         cause=CAUSE.id, variant="firewall-reject-113", role="root", confidence="likely",

@@ -37,6 +37,7 @@ told_files() {
   cat /etc/systemd/system/*.service /etc/systemd/system/*.service.d/*.conf 2>/dev/null |
     sed -n 's/^[ \t]*EnvironmentFile[ \t]*=[ \t]*-\{0,1\}//p; s/^[ \t]*ExecStart[ \t]*=[ \t]*[-@:+!]*\([^ \t]*\).*/\1/p'
   sed -n 's/^command[ \t]*=[ \t]*\([^ \t]*\).*/\1/p' /etc/supervisor/conf.d/*.conf 2>/dev/null
+  [ -d /run/openrc ] && sed -n 's/^[ \t]*command=["'"'"']\{0,1\}\(\/[^"'"'"' \t$]*\).*/\1/p' /etc/init.d/*
   { cat /etc/rc.local; grep -h '^[ \t]*@reboot' /var/spool/cron/crontabs/* /etc/crontab /etc/cron.d/*; } 2>/dev/null |
     tr ' \t;&|"' '\n\n\n\n\n\n' | grep '^/'
 }
@@ -63,6 +64,22 @@ told() {
     [ -f "$f" ] && set -- "$@" "$P$f"
   done
   facts gtold beginnings @FILE@ "$@" "$P/etc/passwd" "$P/etc/group"
+}
+openrc() {      # its marks, its scripts, and what these name: the files with process ids, and the logs
+  [ -d "$P/run/openrc" ] || return 0
+  set --
+  for f in "$P"/run/openrc/started/* "$P"/run/openrc/failed/* "$P"/run/openrc/starting/* "$P"/run/openrc/inactive/* \
+    "$P"/run/openrc/stopping/* "$P"/run/openrc/daemons/*/* "$P"/run/openrc/options/*/* "$P"/etc/runlevels/*/* \
+    "$P"/etc/init.d/* "$P"/etc/conf.d/* "$P"/run/*.pid "$P"/run/*/*.pid; do
+    if [ -f "$f" ] || [ -h "$f" ]; then [ $# -lt 200 ] && set -- "$@" "$f"; fi
+  done
+  facts grc beginnings @FILE@ "$@"
+  set --
+  for f in $(cat "$P"/etc/init.d/* "$P"/etc/conf.d/* 2>/dev/null |
+    sed -n 's/^[ \t]*[a-z]*_log=["'"'"']\{0,1\}\(\/[^"'"'"' \t$;]*\).*/\1/p' | sort -u | head -n 12); do
+    [ -f "$P$f" ] && set -- "$@" "$P$f"
+  done
+  facts grclog ends @FILE@ "$@"
 }
 named_paths() {
   cat /etc/systemd/system/*.service /etc/systemd/system/*.service.d/*.conf 2>/dev/null | sed -n \
@@ -165,7 +182,7 @@ REDACT='@REDACT@'
 packed() { if command -v gzip >/dev/null 2>&1; then gzip -c; else cat; fi; }
 everything() {
   printf '%s\n' '@MAGIC@' @HEADER@
-  round; limits; told; looked; outputs; journals; resolved; nginx_test
+  round; limits; told; openrc; looked; outputs; journals; resolved; nginx_test
 @PLAIN@
   probes; later
   item end
