@@ -188,3 +188,21 @@ def test_firewalld_of_the_backends_machine_rejects() -> None:
     found = first_of(machine.failing(line).diagnosed())
     assert (found.cause, found.variant, found.confidence) == ("firewall-reject", "firewall-reject-113", "likely")
     assert "firewall-cmd --permanent --add-port=8000/tcp" in repair_text(found)
+
+
+@pytest.mark.parametrize(("said", "how"), [
+    ("bind() to 0.0.0.0:8880 failed (13: Permission denied)", "semanage port -a -t http_port_t -p tcp 8880"),
+    (f'open() "{SITE_FILE}" failed (13: Permission denied) in /etc/nginx/nginx.conf:25', f"restorecon -v {SITE_FILE}"),
+])
+def test_selinux_lets_nginx_not_start(said: str, how: str) -> None:
+    """A port without the type http_port_t; a file that was moved from a home folder. `nginx -t` of root passes."""
+    failed = {"ActiveState": "failed", "SubState": "failed", "Result": "exit-code", "MainPID": "0", "ControlGroup": "",
+              **dict.fromkeys(("InactiveEnterTimestampMonotonic", "StateChangeTimestampMonotonic"), "940000000")}
+    log = journal(("systemd", "Starting The nginx HTTP and reverse proxy server..."), ("nginx", f"nginx: [emerg] {said}"),
+                  ("nginx", "nginx: configuration file /etc/nginx/nginx.conf test failed"),
+                  ("systemd", "nginx.service: Control process exited, code=exited, status=1/FAILURE"),
+                  ("systemd", "nginx.service: Failed with result 'exit-code'."))
+    machine = rhel(SITE.replace("80;", "8880;")).without(40, 41).with_unit("nginx.service", failed)
+    found = first_of(replace(machine, journals={"nginx.service": log}).diagnosed())
+    assert (found.cause, found.variant) == ("nginx-down", "nginx-stopped") and "SELinux is enforcing" in found.summary
+    assert how in repair_text(found) and found.repairs[0].risk == "manual"
