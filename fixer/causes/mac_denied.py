@@ -52,6 +52,7 @@ from fixer.analysis.selinux_denials import (
     recent_denials,
     selinux_type_of,
 )
+from fixer.analysis.socket_access import confining_profile, nginx_profile, socket_access
 from fixer.managers.systemd_steps import unit_action
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
@@ -87,11 +88,19 @@ def judge(case: Case) -> Verdict:
 
 def _is_denied_by_policy(case: Case, trouble: FailingAddress, refused: tuple[SelinuxDenial, ...]) -> bool:
     """Return whether nginx was just denied although a direct probe is answered. For a unix socket the file mode may be
-    the reason, unless the audit log names a policy."""
-    if (trouble.endpoint.unix is not None and not refused) or not events_for(case, trouble, _CONNECT_DENIED):
+    the reason, unless the audit log names a policy, or each mode allows it and a profile is in force."""
+    if trouble.endpoint.unix is not None and not refused and not _is_open_socket_of_profile(case, trouble):
+        return False
+    if not events_for(case, trouble, _CONNECT_DENIED):
         return False
     tcp = trouble.endpoint.tcp
     return is_answering(trouble.endpoint) or (isinstance(tcp, Known) and tcp.value.error is None)
+
+
+def _is_open_socket_of_profile(case: Case, trouble: FailingAddress) -> bool:
+    """Return whether AppArmor confines nginx's workers, and nothing on the way to the socket is closed to them."""
+    access = socket_access(case, trouble) if nginx_profile(case, trouble) else ""
+    return not isinstance(access, str) and not access[1]
 
 
 def _explain_denial(case: Case, trouble: FailingAddress, refused: tuple[SelinuxDenial, ...]) -> _Explanation | str:
@@ -112,11 +121,11 @@ def _explain_denial(case: Case, trouble: FailingAddress, refused: tuple[SelinuxD
     node = find_node(case.snapshot, nginx.node)
     if node is None or isinstance(node.policy, Unknown):
         return f"which policy denies nginx on {nginx.node} its connections"
-    return _explain_module(nginx.node, node.policy.value, trouble.endpoint, refused)
+    return _explain_module(nginx.node, node.policy.value, trouble.endpoint, refused, confining_profile(case, trouble))
 
 
-def _explain_module(node: str, policy: SecurityPolicy, endpoint: Endpoint,
-                    refused: tuple[SelinuxDenial, ...]) -> _Explanation | str:
+def _explain_module(node: str, policy: SecurityPolicy, endpoint: Endpoint, refused: tuple[SelinuxDenial, ...],
+                    name: str) -> _Explanation | str:
     on = dict(policy.booleans).get(CONNECT_BOOLEAN)
     enforcing = Evidence("kernel", "/sys/fs/selinux/enforce", "1: SELinux is enforcing")
     recorded = tuple(audit_evidence(d) for d in refused[-1:])
@@ -132,9 +141,9 @@ def _explain_module(node: str, policy: SecurityPolicy, endpoint: Endpoint,
         return ("selinux-connect-denied", "certain", summary, shown, repair)
     if refused:
         return _explain_audit(endpoint, refused[-1], (enforcing, *recorded))
-    if policy.enforcing is None and policy.label.endswith("(enforce)"):
-        name = policy.label.removesuffix(" (enforce)")
-        manual = f"allow it in the AppArmor profile {name} (aa-logprof; `network inet stream,`), and reload the profile"
+    if name:
+        rule = f"`{endpoint.unix} rw,`" if endpoint.unix is not None else "`network inet stream,`"
+        manual = f"allow it in the AppArmor profile {name} (aa-logprof; {rule}), and reload the profile"
         repair = Repair("allow-in-profile", "manual", f"allow it in profile {name}", (), manual=manual)
         profile = Evidence("process", "nginx worker", f"AppArmor profile {policy.label}")
         return ("apparmor-denied", "likely", f"the AppArmor profile {name} confines nginx", (profile,), repair)
