@@ -194,9 +194,9 @@ def _nginx_org_files() -> dict[str, Entry]:
                              "[Install]\nWantedBy=multi-user.target\n")}
 
 
-def denials(*records: str, ago: float = 30.0) -> dict[Command, Answer]:
+def denials(*records: str, ago: float = 30.0, permissive: bool = False) -> dict[Command, Answer]:
     """Return what `ausearch` prints of these AVC records."""
-    lines = "".join(f"type=AVC msg=audit({NOW - ago:.3f}:{400 + at}): avc:  denied  {said} permissive=0\n"
+    lines = "".join(f"type=AVC msg=audit({NOW - ago:.3f}:{400 + at}): avc:  denied  {said} permissive={permissive:d}\n"
                     for at, said in enumerate(records))
     return {Command("audit-denials"): Answer("ok", lines.encode())}
 

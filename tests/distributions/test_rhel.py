@@ -121,6 +121,16 @@ def test_a_stopped_unit() -> None:
     assert "start shop.service" in repair_text(found)
 
 
+def test_what_a_permissive_machine_records_is_no_denial() -> None:
+    """Amazon Linux 2023 as installed: SELinux records what it would deny, and denies nothing."""
+    machine = rhel(connects=False).with_files({"/sys/fs/selinux/enforce": text("0")})
+    recorded = denials(denied_connect(8000, "soundd_port_t"), permissive=True)
+    assert_healthy(replace(machine, commands={**machine.commands, **recorded}))
+    stopped = unit("shop.service", COMMAND, User="deploy", Group="nginx", WorkingDirectory="/opt/shop", Type="notify")
+    broken = replace(machine.without(90, 91).with_unit("shop.service", stopped), commands={**machine.commands, **recorded})
+    assert first_of(broken.failing(REFUSED).diagnosed()).cause == "backend-down"
+
+
 def test_a_socket_in_a_home_folder_is_closed_by_its_mode() -> None:
     """HOME_MODE is 0700. The kernel looks at modes first: SELinux was not asked."""
     found = first_of(with_socket(SOCKET, 0o700).failing(SHUT_SOCKET).diagnosed())

@@ -124,6 +124,13 @@ def test_a_profile_of_apparmor() -> None:
     assert "AppArmor profile nginx" in repair_text(found)
 
 
+def test_a_profile_of_apparmor_denies_a_socket_that_each_mode_opens() -> None:
+    confined = in_home(0o755).with_files({"/proc/41/attr/current": text("nginx (enforce)\n")})
+    line = connect_line(f"http://unix:{SOCKET}:/", "13: Permission denied", server=SHOP)
+    found = first_of(confined.failing(line, pages={"": 404, SHOP: 502}).diagnosed())
+    assert (found.cause, found.variant) == ("mac-denied", "apparmor-denied") and f"`{SOCKET} rw,`" in repair_text(found)
+
+
 def test_nginx_of_nginx_org_on_ubuntu_is_read_while_it_is_stopped() -> None:
     """Its unit reads /etc/default/nginx, and its file by a variable."""
     own = "/etc/nginx/own.conf"
