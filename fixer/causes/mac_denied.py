@@ -20,9 +20,10 @@ Why nginx says 502
 
 How it is told apart
   The address answers when it is asked by anybody else on the machine, and only nginx is denied. A route or rule of type
-  prohibit denies everybody alike; on the path of a unix socket the same words mean its mode or owner, unless audit has
-  recorded that SELinux refused it. fixer names a policy only if the kernel shows it: SELinux's mode, boolean and
-  nginx's label, audit's records of the last ten minutes, a profile, a filter. Else the cause is open.
+  prohibit denies everybody alike; on the path of a unix socket the same words mean its mode or owner, unless audit
+  has recorded that SELinux refused it, or each mode allows it and nginx has an AppArmor profile. fixer names a policy
+  only if the kernel shows it: SELinux's mode, boolean and nginx's label, audit's records of the last ten minutes, a
+  profile, a filter. Else the cause is open.
 
 The repair and its safety
   set-boolean (disruptive): `setsebool -P httpd_can_network_connect 1`; it takes effect at once and lasts. Undo turns it
