@@ -37,7 +37,8 @@ _MANAGERS = (
     (regex(rb"automatically generated|auto-?generated|do not edit|do not modify", re.I), "a generator"),
 )
 # Platforms that write files without a header: from each deployment's source, and what stood there before is lost.
-_WRITTEN_FOLDERS = (("/etc/nginx/conf.d/elasticbeanstalk/", "Elastic Beanstalk"),)
+_WRITTEN_FILES = (("/etc/nginx/conf.d/elasticbeanstalk/", "Elastic Beanstalk"),
+                  ("/etc/nginx/conf.d/elasticbeanstalk-nginx-docker-", "Elastic Beanstalk"))
 _WRITTEN_UNITS = ((regex(rb"^PartOf=(?:eb-app|aws-eb)\.target\b", re.M), "Elastic Beanstalk"),)
 _CERTBOT = regex(rb"#\s*managed by certbot", re.I)
 
@@ -153,6 +154,6 @@ def managed_by(data: bytes, path: str = "") -> str:
             return name
     if _CERTBOT.search(data):
         return "certbot"
-    writers = (*(name for folder, name in _WRITTEN_FOLDERS if path.startswith(folder)),
+    writers = (*(name for start, name in _WRITTEN_FILES if path.startswith(start)),
                *(name for pattern, name in _WRITTEN_UNITS if path.endswith(".service") and pattern.search(head)))
     return next(iter(writers), "")

@@ -18,6 +18,7 @@ def test_who_manages_a_file(header: str, name: str) -> None:
 
 @pytest.mark.parametrize(("path", "text", "name"), [
     ("/etc/nginx/conf.d/elasticbeanstalk/00_application.conf", "location / {\n}\n", "Elastic Beanstalk"),
+    ("/etc/nginx/conf.d/elasticbeanstalk-nginx-docker-upstream.conf", "upstream docker {\n}\n", "Elastic Beanstalk"),
     ("/etc/systemd/system/web.service", "[Unit]\nPartOf=eb-app.target\n", "Elastic Beanstalk"),
     ("/etc/nginx/conf.d/shop.conf", "location / {\n}\n", ""), ("/etc/systemd/system/web.service", "[Unit]\nPartOf=shop.target\n", ""),
     ("/srv/shop/notes", "PartOf=eb-app.target\n", ""),
