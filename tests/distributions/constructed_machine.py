@@ -93,7 +93,10 @@ class Machine:
 
     def failing(self, *messages: str, pages: Mapping[str, int] | None = None) -> Machine:
         """Return the machine whose nginx has just logged this and answers 502, or these pages."""
-        lines = "".join(f"{_stamp(NOW - 30 + at)} [error] 41#41: *{at + 1} {said}\n" for at, said in enumerate(messages))
+        # nginx logs a connect that the kernel denies as critical, and one that the network refuses as an error
+        levels = ["crit" if "(13:" in said else "error" for said in messages]
+        lines = "".join(f"{_stamp(NOW - 30 + at)} [{level}] 41#41: *{at + 1} {said}\n"
+                        for at, (level, said) in enumerate(zip(levels, messages, strict=True)))
         log = self.files[ERROR_LOG]
         written = replace(log, data=log.data + lines.encode(), age=5.0)
         return replace(self.with_files({ERROR_LOG: written}), pages={"": 502} if pages is None else pages)
