@@ -117,6 +117,7 @@ function variable(name, value,   bare, simple, scheme, user, host, rest, n) {
   if (bare == "" || full(bare, "PLAIN")) return value
   simple = marks(bare)
   if (simple != bare) return variable(name, simple) == simple ? value : mark(bare)
+  if (name ~ /^command_args/) return inside(value, bare, command(bare))
   if (index(bare, "${")) {
     simple = plainly(bare)
     return full(simple, "PLAIN") || full(simple, "PATHLIKE") || shows(simple) ? inside(value, bare, defaults(bare)) : mark(bare)

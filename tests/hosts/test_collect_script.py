@@ -15,6 +15,7 @@ import pytest
 from fixer.hosts.collect_script import build_collect_script, redact_program
 from fixer.hosts.machine.query_commands import JOURNAL_AS_JSON, JOURNAL_AS_TEXT
 from fixer.hosts.sh import round_script
+from fixer.redaction.all_files import redact_manager_file
 from fixer.redaction.masks import Masks
 from fixer.redaction.secrets import MASKED_NAME_PARTS
 from tests.trust.drawn_secrets import draw
@@ -171,3 +172,18 @@ def test_a_bracket_of_a_pattern_ends_where_posix_says(name: str) -> None:
     assert [line for line in text.splitlines() if ENDED_BRACKET.search(line)] == []
     assert ENDED_BRACKET.search(r"/[^ <>()[\]{},]+/") and ENDED_BRACKET.search(r"/^\[(masked)[^\]]*\]/")
     assert not ENDED_BRACKET.search(r"/[^] <>(){},\\]+/") and not ENDED_BRACKET.search(r"/\[masked [0-9]+\]/")
+
+
+OPENRC_ARGUMENTS = ("--bind 127.0.0.1:8001 --api-key {} app:app", "app.main:app --host 127.0.0.1 --port ${{SHOP_PORT:-8000}} --token={}",
+                    "-b unix:/run/shop.sock -e KEY={} shop.wsgi:application", "manage.py runserver 127.0.0.1:8000 {}", "$SHOP_OPTS")
+
+
+@pytest.mark.parametrize("awk", AWKS)
+@pytest.mark.parametrize("text", OPENRC_ARGUMENTS)
+def test_both_collectors_show_the_arguments_of_openrc(text: str, awk: tuple[str, ...]) -> None:
+    """As they show those of a unit's command."""
+    secret = "Zx9Kq7LmT4vB2nW8"
+    script = f'#!/sbin/openrc-run\nsupervisor=supervise-daemon\ncommand="/usr/bin/gunicorn"\ncommand_args="{text.format(secret)}"\n'
+    shown = masked("etc/init.d/shop", script.rstrip("\n"), awk=awk)
+    assert shown == redact_manager_file("/etc/init.d/shop", script.encode(), Masks()).decode()
+    assert secret not in shown and ("127.0.0.1" in shown) == ("127.0.0.1" in text) and "supervisor=supervise-daemon" in shown
