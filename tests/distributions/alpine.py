@@ -111,7 +111,7 @@ reload() {
 	eend $?
 }
 """
-ARGUMENTS = "--bind 127.0.0.1:8000 --workers 2 shop.wsgi:application"
+ARGUMENTS = "shop.wsgi:application --bind 127.0.0.1:8000 --workers 2"
 SHOP_SCRIPT = """#!/sbin/openrc-run
 
 name="shop"
