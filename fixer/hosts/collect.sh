@@ -33,11 +33,14 @@ journals() {
     item "journal out $u"; journalctl --quiet --no-pager @AS_JSON@ "$@" || journalctl --quiet --no-pager @AS_TEXT@ "$@"
   done
 }
+openrc_programs() {
+  [ -d "$P/run/openrc" ] && sed -n 's/^[ \t]*command=["'"'"']\{0,1\}\(\/[^"'"'"' \t$]*\).*/\1/p' "$P"/etc/init.d/*
+}
 told_files() {
   cat /etc/systemd/system/*.service /etc/systemd/system/*.service.d/*.conf 2>/dev/null |
     sed -n 's/^[ \t]*EnvironmentFile[ \t]*=[ \t]*-\{0,1\}//p; s/^[ \t]*ExecStart[ \t]*=[ \t]*[-@:+!]*\([^ \t]*\).*/\1/p'
   sed -n 's/^command[ \t]*=[ \t]*\([^ \t]*\).*/\1/p' /etc/supervisor/conf.d/*.conf 2>/dev/null
-  [ -d /run/openrc ] && sed -n 's/^[ \t]*command=["'"'"']\{0,1\}\(\/[^"'"'"' \t$]*\).*/\1/p' /etc/init.d/*
+  openrc_programs
   { cat /etc/rc.local; grep -h '^[ \t]*@reboot' /var/spool/cron/crontabs/* /etc/crontab /etc/cron.d/*; } 2>/dev/null |
     tr ' \t;&|"' '\n\n\n\n\n\n' | grep '^/'
 }
@@ -82,6 +85,7 @@ openrc() {      # its marks, its scripts, and what these name: the files with pr
   facts grclog ends @FILE@ "$@"
 }
 named_paths() {
+  openrc_programs
   cat /etc/systemd/system/*.service /etc/systemd/system/*.service.d/*.conf 2>/dev/null | sed -n \
     's/^[ \t]*\(WorkingDirectory\|ExecStart\|Condition[A-Za-z]*\|EnvironmentFile\)[ \t]*=[ \t]*[-@:+!|]*\(\/[^ \t"%*?[]*\).*/\2/p'
   for f in /etc/systemd/system/*.service; do printf '%s\n' "/etc/systemd/system/multi-user.target.wants/${f##*/}"; done

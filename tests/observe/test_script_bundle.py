@@ -158,4 +158,5 @@ def test_the_services_of_openrc_are_read(tmp_path: Path) -> None:
     said = {file.path: file.data for answer in view.node.answers.values() for file in answer.files}
     assert (said["/run/openrc/options/shop/child_pid"], b"SHOP_PORT=8001" in said["/etc/conf.d/shop"]) == (b"90\n", True)
     assert run._answer(ReadFile("/run/nginx/nginx.pid", 64)).files[0].data == b"40\n"
+    assert run._answer(ReadFile("/srv/shop/venv/bin/gunicorn", 512)).status == "absent"
     assert not any(b"hunter2" in data for data in (*said.values(), run._answer(ReadFile("/run/a.pid", 64)).files[0].data))
