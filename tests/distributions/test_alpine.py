@@ -71,6 +71,26 @@ def test_a_service_that_failed_at_its_start() -> None:
     assert "requests" in found.summary and "/srv/shop/venv/bin/python3 -m pip install" in repair_text(found)
 
 
+def test_a_service_whose_program_is_missing() -> None:
+    """An upgrade of Python took the virtual environment away: OpenRC tells it to whoever starts it, and logs nothing."""
+    machine = stopped(alpine(), "shop", *SERVER).with_files({**marks("shop", state="failed"), "/srv/shop/venv/bin/gunicorn": None})
+    found = first_of(refused(machine).diagnosed())
+    assert (found.cause, found.variant, found.service) == ("unit-misconfigured", "start-203-exec-missing", "shop")
+    assert "/etc/init.d/shop:5 names /srv/shop/venv/bin/gunicorn" in repair_text(found)
+
+
+def test_a_service_without_a_variable() -> None:
+    """Its supervisor starts it again and again. There is no /etc/conf.d/shop yet."""
+    log = ('Traceback (most recent call last):\n  File "/srv/shop/shop/wsgi.py", line 1, in <module>\n'
+           "    KEY = os.environ['SHOP_KEY']\nKeyError: 'SHOP_KEY'\n")
+    machine = alpine().without(90, 91).with_files({
+        "/run/openrc/options/shop/child_pid": None, "/run/openrc/options/shop/start_count": text("7\n"),
+        SHOP_LOG: text(log, age=2.0), "/srv/shop/shop/wsgi.py": text("KEY = os.environ['SHOP_KEY']\n")})
+    found = first_of(refused(machine).diagnosed())
+    assert (found.cause, found.variant, found.service) == ("crash-missing-env", "start-env-var-missing", "shop")
+    assert "/etc/conf.d/shop" in repair_text(found) and "rc-service shop restart" in repair_text(found)
+
+
 def test_another_port() -> None:
     """A bundle of such a host says the same: how OpenRC runs the server is shown in it."""
     found = first_of(refused(on_port(alpine(), 8001)).diagnosed())
