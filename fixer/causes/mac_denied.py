@@ -45,6 +45,7 @@ from __future__ import annotations
 from fixer.analysis.case import Case, FailingAddress, is_answering
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import config_evidence, container_of, endpoint_text, find_node
+from fixer.analysis.exits.socket_access import confining_profile, nginx_profile, socket_access
 from fixer.analysis.nginx_errors import Kinds, events_for, routes_text, symptom_evidence
 from fixer.analysis.selinux_denials import (
     HTTPD_DOMAINS,
@@ -53,7 +54,6 @@ from fixer.analysis.selinux_denials import (
     recent_denials,
     selinux_type_of,
 )
-from fixer.analysis.socket_access import confining_profile, nginx_profile, socket_access
 from fixer.managers.systemd_steps import unit_action
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown

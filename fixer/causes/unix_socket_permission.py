@@ -40,9 +40,9 @@ from fixer.analysis.case import Case, FailingAddress, is_answering
 from fixer.analysis.cause import Cause, conclude, for_each_failing_address
 from fixer.analysis.evidence import config_evidence
 from fixer.analysis.exits.path_access import Account, group_name, read_account_file
+from fixer.analysis.exits.socket_access import ClosedPath, nginx_profile, socket_access
 from fixer.analysis.nginx_errors import events_for, routes_text, symptom_evidence
 from fixer.analysis.selinux_denials import audit_evidence, recent_denials
-from fixer.analysis.socket_access import ClosedPath, nginx_profile, socket_access
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
