@@ -21,9 +21,12 @@ Why nginx says 502
 How it is told apart
   backend-down and wrong-port log the very same line, but there nothing listens. Here the kernel's table shows the
   listener, and a rule whose conditions all fit this very connection rejects it. No route at all is route-broken.
+  If the backend is on another machine, only its own rules can tell. 113 within milliseconds, while no rule and no route
+  of nginx's machine gives it, is an answer of the network: a machine that is silent costs seconds.
 
 The repair and its safety
   remove-rule, allow-connection (disruptive): as for firewall-drop.
+  change-firewall (manual): the rule is a firewall tool's, or on another machine; the message names the command.
 
 Variants
   firewall-reject          a rule rejects the connection: connection refused
@@ -34,17 +37,75 @@ Variants
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case
+from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.cause import Cause
-from fixer.analysis.evidence import ENGINE
+from fixer.analysis.evidence import ENGINE, config_evidence, container_of, endpoint_text, find_node
+from fixer.analysis.nginx_errors import routes_text, symptom_evidence
 from fixer.analysis.packet_filter.matching_rules import FilterMatch
 from fixer.findings.filter_rule import judge_filters
-from fixer.model.diagnosis import Verdict
+from fixer.lazy.lazy_imports import lazy_imports
+from fixer.model.diagnosis import Finding, Found, Repair, RuledOut, Verdict
+from fixer.model.facts import Evidence, Known
+from fixer.model.snapshot import Node
+
+with lazy_imports():
+    import ipaddress  # only for an address of another machine
+
+_HOST_UNREACHABLE = 113
+_PROMPT_MS = 500.0      # an address that does not answer ARP gets the same error, after three seconds
 
 
 def judge(case: Case) -> Verdict:
-    """Judge each address that refuses although something listens: does a rule reject it?"""
-    return judge_filters(case, CAUSE.id, _variant)
+    """Judge each address that refuses although something listens: does a rule reject it? Else another machine may."""
+    verdict = judge_filters(case, CAUSE.id, _variant)
+    if not isinstance(verdict, RuledOut):
+        return verdict
+    elsewhere = tuple(_rejected_elsewhere(case, trouble, node) for trouble in case.failing_addresses
+                      if (node := find_node(case.snapshot, trouble.nginx.node)) is not None
+                      and _is_rejected_elsewhere(case, trouble, node))
+    return Found(elsewhere) if elsewhere else verdict
+
+
+def _is_rejected_elsewhere(case: Case, trouble: FailingAddress, node: Node) -> bool:
+    """Return whether the network answers at once that the address is unreachable, and this machine does not say so."""
+    endpoint, box, tcp = trouble.endpoint, container_of(case.snapshot, node.name), trouble.endpoint.tcp
+    prompt = isinstance(tcp, Known) and tcp.value.errno == _HOST_UNREACHABLE and tcp.value.ms < _PROMPT_MS
+    addresses = endpoint.addresses.or_else(())
+    if not prompt or endpoint.node is not None or (box is not None and not box.is_machine) or not addresses:
+        return False
+    read = isinstance(node.firewall, Known) and not node.firewall.value.unread and isinstance(node.ip_routes, Known)
+    own = set(addresses) & {*node.addresses, *node.unanswered_addresses}
+    return read and not own and not any(_has_special_route(address, node) for address in addresses)
+
+
+def _has_special_route(address: str, node: Node) -> bool:
+    """Return whether a route that leads nowhere covers the address, or none does: then the kernel itself says 113."""
+    wanted = ipaddress.ip_address(address)
+    ways = ((ipaddress.ip_network(network, strict=False), kind) for network, kind in node.ip_routes.or_else(()))
+    kinds = [kind for network, kind in ways if wanted in network]
+    return not kinds or any(kind != "UNICAST" for kind in kinds)
+
+
+def _rejected_elsewhere(case: Case, trouble: FailingAddress, node: Node) -> Finding:
+    endpoint, tcp = trouble.endpoint, trouble.endpoint.tcp
+    assert isinstance(tcp, Known)
+    where = endpoint_text(endpoint)
+    port = f"{endpoint.port}/tcp"
+    manual = (f"on the machine with {endpoint.host}, which fixer does not observe, let port {port} in for "
+              f"nginx's machine: firewall-cmd --permanent --add-port={port} && firewall-cmd --reload; "
+              f"ufw allow {port}; or look with nft list ruleset. A router on the way may reject it, too")
+    allow = Repair("change-firewall", "manual", f"allow port {port} on {endpoint.host}", (), manual=manual)
+    return Finding(
+        cause=CAUSE.id, variant="firewall-reject-113", role="root", confidence="likely",
+        summary=f"another machine rejects nginx's connections to {where}: no rule and no route of {node.name} does",
+        detail=(f"needed by {routes_text(trouble)}",), routes=trouble.route_ids, service=None, node=node.name,
+        evidence=tuple(dict.fromkeys((
+            Evidence("probe", where, f"connect: no route to host (113) after {tcp.value.ms:.0f} ms"),
+            Evidence("kernel", f"{node.name} /proc/net/fib_trie", f"an ordinary route leads to {endpoint.host}"),
+            config_evidence(case.snapshot, trouble.nginx, endpoint), *symptom_evidence(case, trouble),
+        ))),
+        repairs=(allow,),
+    )
 
 
 def _variant(block: FilterMatch) -> str | None:

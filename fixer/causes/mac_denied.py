@@ -20,15 +20,17 @@ Why nginx says 502
 
 How it is told apart
   The address answers when it is asked by anybody else on the machine, and only nginx is denied. A route or rule of type
-  prohibit denies everybody alike; on the path of a unix socket the same words mean its mode or owner, unless audit has
-  recorded that SELinux refused it. fixer names a policy only if the kernel shows it: SELinux's mode, boolean and
-  nginx's label, audit's records of the last ten minutes, a profile, a filter. Else the cause is open.
+  prohibit denies everybody alike; on the path of a unix socket the same words mean its mode or owner, unless audit
+  has recorded that SELinux refused it, or each mode allows it and nginx has an AppArmor profile. fixer names a policy
+  only if the kernel shows it: SELinux's mode, boolean and nginx's label, audit's records of the last ten minutes, a
+  profile, a filter. Else the cause is open.
 
 The repair and its safety
   set-boolean (disruptive): `setsebool -P httpd_can_network_connect 1`; it takes effect at once and lasts. Undo turns it
   off again. Proven on a Debian that boots with SELinux enforcing (script/whole-machine); what is tried in containers,
   which have the kernel of their host, is the denial itself, by a filter of calls.
-  allow-in-policy (manual): a port or a socket of a type that no such boolean covers; the message names both types.
+  allow-in-policy (manual): a port, a socket or a folder above it of a type that no such boolean covers; the message
+  names both types.
   loosen-filter (disruptive): a drop-in takes nginx's `SystemCallFilter=` back, then nginx is restarted.
   A container's profile and AppArmor are for a person: the message names them.
 
@@ -43,8 +45,15 @@ from __future__ import annotations
 from fixer.analysis.case import Case, FailingAddress, is_answering
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import config_evidence, container_of, endpoint_text, find_node
+from fixer.analysis.exits.socket_access import confining_profile, nginx_profile, socket_access
 from fixer.analysis.nginx_errors import Kinds, events_for, routes_text, symptom_evidence
-from fixer.analysis.selinux_denials import HTTPD_DOMAINS, audit_evidence, recent_denials, selinux_type_of
+from fixer.analysis.selinux_denials import (
+    HTTPD_DOMAINS,
+    audit_evidence,
+    denied_folder,
+    recent_denials,
+    selinux_type_of,
+)
 from fixer.managers.systemd_steps import unit_action
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
@@ -80,11 +89,19 @@ def judge(case: Case) -> Verdict:
 
 def _is_denied_by_policy(case: Case, trouble: FailingAddress, refused: tuple[SelinuxDenial, ...]) -> bool:
     """Return whether nginx was just denied although a direct probe is answered. For a unix socket the file mode may be
-    the reason, unless the audit log names a policy."""
-    if (trouble.endpoint.unix is not None and not refused) or not events_for(case, trouble, _CONNECT_DENIED):
+    the reason, unless the audit log names a policy, or each mode allows it and a profile is in force."""
+    if trouble.endpoint.unix is not None and not refused and not _is_open_socket_of_profile(case, trouble):
+        return False
+    if not events_for(case, trouble, _CONNECT_DENIED):
         return False
     tcp = trouble.endpoint.tcp
     return is_answering(trouble.endpoint) or (isinstance(tcp, Known) and tcp.value.error is None)
+
+
+def _is_open_socket_of_profile(case: Case, trouble: FailingAddress) -> bool:
+    """Return whether AppArmor confines nginx's workers, and nothing on the way to the socket is closed to them."""
+    access = socket_access(case, trouble) if nginx_profile(case, trouble) else ""
+    return not isinstance(access, str) and not access[1]
 
 
 def _explain_denial(case: Case, trouble: FailingAddress, refused: tuple[SelinuxDenial, ...]) -> _Explanation | str:
@@ -105,11 +122,11 @@ def _explain_denial(case: Case, trouble: FailingAddress, refused: tuple[SelinuxD
     node = find_node(case.snapshot, nginx.node)
     if node is None or isinstance(node.policy, Unknown):
         return f"which policy denies nginx on {nginx.node} its connections"
-    return _explain_module(nginx.node, node.policy.value, trouble.endpoint, refused)
+    return _explain_module(nginx.node, node.policy.value, trouble.endpoint, refused, confining_profile(case, trouble))
 
 
-def _explain_module(node: str, policy: SecurityPolicy, endpoint: Endpoint,
-                    refused: tuple[SelinuxDenial, ...]) -> _Explanation | str:
+def _explain_module(node: str, policy: SecurityPolicy, endpoint: Endpoint, refused: tuple[SelinuxDenial, ...],
+                    name: str) -> _Explanation | str:
     on = dict(policy.booleans).get(CONNECT_BOOLEAN)
     enforcing = Evidence("kernel", "/sys/fs/selinux/enforce", "1: SELinux is enforcing")
     recorded = tuple(audit_evidence(d) for d in refused[-1:])
@@ -125,9 +142,9 @@ def _explain_module(node: str, policy: SecurityPolicy, endpoint: Endpoint,
         return ("selinux-connect-denied", "certain", summary, shown, repair)
     if refused:
         return _explain_audit(endpoint, refused[-1], (enforcing, *recorded))
-    if policy.enforcing is None and policy.label.endswith("(enforce)"):
-        name = policy.label.removesuffix(" (enforce)")
-        manual = f"allow it in the AppArmor profile {name} (aa-logprof; `network inet stream,`), and reload the profile"
+    if name:
+        rule = f"`{endpoint.unix} rw,`" if endpoint.unix is not None else "`network inet stream,`"
+        manual = f"allow it in the AppArmor profile {name} (aa-logprof; {rule}), and reload the profile"
         repair = Repair("allow-in-profile", "manual", f"allow it in profile {name}", (), manual=manual)
         profile = Evidence("process", "nginx worker", f"AppArmor profile {policy.label}")
         return ("apparmor-denied", "likely", f"the AppArmor profile {name} confines nginx", (profile,), repair)
@@ -143,6 +160,11 @@ def _explain_audit(endpoint: Endpoint, denial: SelinuxDenial, shown: tuple[Evide
         what = f"port {endpoint.port} has the type {theirs}"
         manual = (f"{what}, which {mine} may not connect to: semanage port -a -t http_port_t -p tcp {endpoint.port} "
                   f"(-m if the policy already lists that port), or {ask}")
+    elif folder := denied_folder(denial, endpoint.unix):
+        what = f"{folder}, on the way to {endpoint.unix}, has the type {theirs}"
+        manual = (f"{what}, which {mine} may not pass: let the service make its socket in a folder of /run "
+                  f"(RuntimeDirectory=) and name that path in nginx, too. A boolean such as httpd_enable_homedirs "
+                  f"opens home folders, and not the sockets in them; or {ask}")
     elif "connectto" in denial.permission.split():
         what = f"the process that listens at {endpoint.unix} runs as {theirs}"
         manual = f"{what}, which {mine} may not connect to: {ask}"

@@ -38,17 +38,15 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case, FailingAddress, is_answering
 from fixer.analysis.cause import Cause, conclude, for_each_failing_address
-from fixer.analysis.evidence import config_evidence, endpoint_text, find_node, processes_of
-from fixer.analysis.exits.path_access import Account, find_account, group_name, has_permission, read_account_file
+from fixer.analysis.evidence import config_evidence
+from fixer.analysis.exits.path_access import Account, group_name, read_account_file
+from fixer.analysis.exits.socket_access import ClosedPath, nginx_profile, socket_access
 from fixer.analysis.nginx_errors import events_for, routes_text, symptom_evidence
 from fixer.analysis.selinux_denials import audit_evidence, recent_denials
-from fixer.formats.start_files import path_and_parents
-from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
-from fixer.model.query import FileStat
-from fixer.model.snapshot import Endpoint, Service, Snapshot
+from fixer.model.snapshot import Endpoint, Service
 from fixer.repairs.command_options import edit_argument
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.start_service import restart_steps
@@ -58,19 +56,6 @@ SOCKET_DROP_IN = "50-badgateway-socket.conf"
 
 
 _UMASK = regex(r"^[0-7]{2,4}$")
-
-@dataclass(frozen=True, slots=True)
-class _ClosedPath:
-    """A folder or socket that an account may not use, and the missing permission bit."""
-
-    path: str
-    stat: FileStat
-    bit: int
-
-    @property
-    def is_open_to_group(self) -> bool:
-        """Return whether its group has the permission."""
-        return bool(self.stat.mode >> 3 & self.bit)
 
 
 def judge(case: Case) -> Verdict:
@@ -88,34 +73,21 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     endpoint = trouble.endpoint
     if endpoint.unix is None or not _is_alive(endpoint) or not events_for(case, trouble, {"connect-denied"}):
         return config_evidence(case.snapshot, trouble.nginx, endpoint)
-    account = _worker_account(case.snapshot, trouble)
-    if account is None:
-        return f"which groups the account of nginx's workers on {trouble.nginx.node} has"
-    node = find_node(case.snapshot, trouble.nginx.node)
-    stats = dict(node.files) if node is not None else {}
-    way = path_and_parents(endpoint.unix)
-    if any(path not in stats for path in way):
-        return f"modes and owners of the folders on the path to {endpoint_text(endpoint)}"
-    shut = tuple(
-        _ClosedPath(path, stats[path], 2 if path == way[-1] else 1) for path in way
-        if stats[path].kind != "link" and not has_permission(stats[path], account, 2 if path == way[-1] else 1)
-    )
+    access = socket_access(case, trouble)
+    if isinstance(access, str):
+        return access
+    account, shut, way = access
     if not shut and (refused := recent_denials(case, trouble)):       # mac-denied reports it
         return audit_evidence(refused[-1])
+    if not shut and (profile := nginx_profile(case, trouble)):
+        return Evidence("process", "nginx worker", f"AppArmor profile {profile}")
     if not shut:
         return (f"what denies {account.name} the socket {endpoint.unix}: modes and owners allow it (an ACL? Run "
                 f"getfacl -p {' '.join(way)})")
     return _found(case, trouble, account, shut)
 
 
-def _worker_account(snapshot: Snapshot, trouble: FailingAddress) -> Account | None:
-    """Return the workers' account from the machine's files; None if they do not have it."""
-    nginx = trouble.nginx
-    workers = processes_of(snapshot, nginx.node, nginx.worker_pids)
-    return find_account(snapshot, nginx.node, workers[0].uid) if workers else None
-
-
-def _found(case: Case, trouble: FailingAddress, account: Account, shut: tuple[_ClosedPath, ...]) -> Finding:
+def _found(case: Case, trouble: FailingAddress, account: Account, shut: tuple[ClosedPath, ...]) -> Finding:
     endpoint, first = trouble.endpoint, shut[0]
     service = case.service(endpoint.listening_service) or case.service(endpoint.configured_service)
     what = "write to the socket" if first.bit == 2 else "enter the folder"
@@ -136,12 +108,12 @@ def _found(case: Case, trouble: FailingAddress, account: Account, shut: tuple[_C
     )
 
 
-def _mode_text(shut: _ClosedPath) -> str:
+def _mode_text(shut: ClosedPath) -> str:
     return f"mode {shut.stat.mode & 0o7777:04o}, owner {shut.stat.uid}:{shut.stat.gid}"
 
 
 def _repair(case: Case, trouble: FailingAddress, service: Service | None, account: Account,
-            shut: tuple[_ClosedPath, ...]) -> Repair:
+            shut: tuple[ClosedPath, ...]) -> Repair:
     told = "; ".join(f"{s.path} is closed to {account.name}" for s in shut)
     by_hand = Repair("open-socket", "manual", f"let {account.name} reach the socket", (),
                      manual=f"{told}: {_open_path_text(service, account, shut)}")
@@ -181,7 +153,7 @@ def _repair(case: Case, trouble: FailingAddress, service: Service | None, accoun
     return Repair(repair_id, "disruptive", f"{does}, in {written.where}, and restart it", steps)
 
 
-def _open_path_text(service: Service | None, account: Account, shut: tuple[_ClosedPath, ...]) -> str:
+def _open_path_text(service: Service | None, account: Account, shut: tuple[ClosedPath, ...]) -> str:
     """Return the manual steps for each kind of closed path."""
     group = account.group or account.name
     words = [f"chmod o+x {s.path} lets other accounts enter it, but not list its content" for s in shut
@@ -202,7 +174,7 @@ def _open_path_text(service: Service | None, account: Account, shut: tuple[_Clos
 
 
 def _umask_repair(case: Case, trouble: FailingAddress, service: Service, account: Account,
-                 shut: tuple[_ClosedPath, ...]) -> Repair | None:
+                 shut: tuple[ClosedPath, ...]) -> Repair | None:
     """Return the repair if the socket has nginx's group and only gunicorn's umask excludes the group."""
     if len(shut) != 1 or shut[0].bit != 2 or shut[0].stat.gid not in account.gids or not shut[0].stat.gid:
         return None

@@ -33,10 +33,14 @@ journals() {
     item "journal out $u"; journalctl --quiet --no-pager @AS_JSON@ "$@" || journalctl --quiet --no-pager @AS_TEXT@ "$@"
   done
 }
+openrc_programs() {
+  [ -d "$P/run/openrc" ] && sed -n 's/^[ \t]*command=["'"'"']\{0,1\}\(\/[^"'"'"' \t$]*\).*/\1/p' "$P"/etc/init.d/*
+}
 told_files() {
   cat /etc/systemd/system/*.service /etc/systemd/system/*.service.d/*.conf 2>/dev/null |
     sed -n 's/^[ \t]*EnvironmentFile[ \t]*=[ \t]*-\{0,1\}//p; s/^[ \t]*ExecStart[ \t]*=[ \t]*[-@:+!]*\([^ \t]*\).*/\1/p'
   sed -n 's/^command[ \t]*=[ \t]*\([^ \t]*\).*/\1/p' /etc/supervisor/conf.d/*.conf 2>/dev/null
+  openrc_programs
   { cat /etc/rc.local; grep -h '^[ \t]*@reboot' /var/spool/cron/crontabs/* /etc/crontab /etc/cron.d/*; } 2>/dev/null |
     tr ' \t;&|"' '\n\n\n\n\n\n' | grep '^/'
 }
@@ -58,9 +62,30 @@ told() {
   for f in /run/systemd/generator.late/*.service; do
     i=${f##*/}; i=/etc/init.d/${i%.service}; [ -f "$i" ] && set -- "$@" "$P$f" "$P$i"
   done
+  # the unit of nginx.org's package names nginx's file by a variable
+  for f in /usr/lib/systemd/system/nginx.service /lib/systemd/system/nginx.service /etc/default/nginx /etc/sysconfig/nginx; do
+    [ -f "$f" ] && set -- "$@" "$P$f"
+  done
   facts gtold beginnings @FILE@ "$@" "$P/etc/passwd" "$P/etc/group"
 }
+openrc() {      # its marks, its scripts, and what these name: the files with process ids, and the logs
+  [ -d "$P/run/openrc" ] || return 0
+  set --
+  for f in "$P"/run/openrc/started/* "$P"/run/openrc/failed/* "$P"/run/openrc/starting/* "$P"/run/openrc/inactive/* \
+    "$P"/run/openrc/stopping/* "$P"/run/openrc/daemons/*/* "$P"/run/openrc/options/*/* "$P"/etc/runlevels/*/* \
+    "$P"/etc/init.d/* "$P"/etc/conf.d/* "$P"/run/*.pid "$P"/run/*/*.pid; do
+    if [ -f "$f" ] || [ -h "$f" ]; then [ $# -lt 200 ] && set -- "$@" "$f"; fi
+  done
+  facts grc beginnings @FILE@ "$@"
+  set --
+  for f in $(cat "$P"/etc/init.d/* "$P"/etc/conf.d/* 2>/dev/null |
+    sed -n 's/^[ \t]*[a-z]*_log=["'"'"']\{0,1\}\(\/[^"'"'"' \t$;]*\).*/\1/p' | sort -u | head -n 12); do
+    [ -f "$P$f" ] && set -- "$@" "$P$f"
+  done
+  facts grclog ends @FILE@ "$@"
+}
 named_paths() {
+  openrc_programs
   cat /etc/systemd/system/*.service /etc/systemd/system/*.service.d/*.conf 2>/dev/null | sed -n \
     's/^[ \t]*\(WorkingDirectory\|ExecStart\|Condition[A-Za-z]*\|EnvironmentFile\)[ \t]*=[ \t]*[-@:+!|]*\(\/[^ \t"%*?[]*\).*/\2/p'
   for f in /etc/systemd/system/*.service; do printf '%s\n' "/etc/systemd/system/multi-user.target.wants/${f##*/}"; done
@@ -161,7 +186,7 @@ REDACT='@REDACT@'
 packed() { if command -v gzip >/dev/null 2>&1; then gzip -c; else cat; fi; }
 everything() {
   printf '%s\n' '@MAGIC@' @HEADER@
-  round; limits; told; looked; outputs; journals; resolved; nginx_test
+  round; limits; told; openrc; looked; outputs; journals; resolved; nginx_test
 @PLAIN@
   probes; later
   item end

@@ -117,6 +117,7 @@ function variable(name, value,   bare, simple, scheme, user, host, rest, n) {
   if (bare == "" || full(bare, "PLAIN")) return value
   simple = marks(bare)
   if (simple != bare) return variable(name, simple) == simple ? value : mark(bare)
+  if (name ~ /^command_args/) return inside(value, bare, command(bare))
   if (index(bare, "${")) {
     simple = plainly(bare)
     return full(simple, "PLAIN") || full(simple, "PATHLIKE") || shows(simple) ? inside(value, bare, defaults(bare)) : mark(bare)
@@ -213,10 +214,16 @@ function ends(text, quote,   at, c) {
   }
   return 0
 }
+# A backslash before each quote; in a replacement of gsub awks read it in different ways.
+function quotes_escaped(text,   n, i, a, out) {
+  n = split(text, a, "\""); out = a[1]
+  for (i = 2; i <= n; i++) out = out "\\\"" a[i]
+  return out
+}
 function quoted(text, shown, open_end,   quote, body, n) {
   if (!open_end && match(text, /^-?-?[A-Za-z_][A-Za-z0-9_.-]*[+]?=/)) { n = RLENGTH; if (substr(shown, 1, n) == substr(text, 1, n)) return substr(text, 1, n) "\"" substr(shown, n + 1) "\"" }
   quote = text ~ /^["\047]/ ? substr(text, 1, 1) : shown ~ /[ \047]/ ? "\"" : ""
-  body = shown; if (quote == "\"") { gsub(/\\/, "&&", body); gsub(/"/, "\\\"", body) }
+  body = shown; if (quote == "\"") { gsub(/\\/, "&&", body); body = quotes_escaped(body) }
   return quote body (open_end && text ~ /^["\047]/ ? "" : quote)
 }
 function walk_words(line, S, breaks,   out, token, bare, shown, c, n) {
@@ -424,7 +431,7 @@ function pair_end(text,   at, c, n, rest) {
   at = 1
   while (at <= length(text)) {
     c = substr(text, at, 1); rest = substr(text, at)
-    if (match(rest, /^\[(masked|redacted)[^\]]*\]/)) { at += RLENGTH; continue }
+    if (match(rest, /^\[(masked|redacted)[^]]*\]/)) { at += RLENGTH; continue }
     if (c == "\\" && at < length(text)) { at += 2; continue }
     if (c == "\"" || c == "\047") { n = nginx_ends(rest, c); at += n ? n : length(rest); continue }
     if (c == ",") { if (!match(rest, /^,[^ \t=]+([ \t]|$)/) || RLENGTH > 82) return at - 1; at++; continue }
@@ -592,7 +599,7 @@ function foreign(text,   out, head, value, n) {
 function drawn_words(text,   out, word) {
   if (text !~ /[!%^+~*#$&?@]/) return text
   out = ""
-  while (match(text, /[^ \t"\047<>()[\]{},;:\/|\\]+/)) {
+  while (match(text, /[^] \t"\047<>()[{},;:\/|\\]+/)) {
     word = substr(text, RSTART, RLENGTH); out = out substr(text, 1, RSTART - 1); text = substr(text, RSTART + length(word))
     out = out (length(word) > 11 && word ~ /[0-9]/ && word ~ /[a-z]/ && word ~ /[A-Z]/ && word ~ /[!%^+~*#$&?@]/ ? mark(word) : word)
   }

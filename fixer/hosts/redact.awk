@@ -137,6 +137,7 @@ function kind_of(path) {
   if (path ~ /^\/proc\/[0-9]+\/cmdline$/) return "argv"
   if (path ~ /^\/proc\/[0-9]+\/fd\/|\.log$|^\/var\/log\//) return "log"
   if (path ~ /^\/proc\/|^\/etc\/(hosts|passwd|group)$/) return "raw"
+  if (path ~ /^\/run\/openrc\/options\/|^\/(var\/)?run\/.*\.pid$/) return "number"
   if (path ~ /\/(nftables\.conf|rules\.v[46]|ip6?tables)$/) return "rules"
   if (path ~ /^\/etc\/nginx\//) return "nginx"
   if (path ~ /\/systemd\/|supervisor|^\/run\/systemd\//) return "unit"
@@ -184,6 +185,7 @@ BEGIN {
   if (kind == "json") { line = $0; gsub(/"key":/, "\002", line); line = general(line); gsub(/\002/, "\"key\":", line); print line; next }
   if (kind == "rules") { at = index($0, "#"); print at ? substr($0, 1, at - 1) comment(substr($0, at), "#") : $0; next }
   if (kind == "argv") { print argv_line($0); next }
+  if (kind == "number") { if (!($0 ~ /^[0-9]*$/ && length($0) < 8) && !($0 ~ /^[0-9-]+ [0-9:]+$/ && length($0) == 19)) $0 = mark($0); print; next }
   if (kind == "journal" && substr($0, 1, 1) == "{") { journal_entry($0); next }
   line = length($0) > LONG ? substr($0, 1, LONG) " [cut]" : $0
   if (kind == "env" || kind == "code" || kind == "script" || kind == "nginx" || kind == "unit") { B[++LINES] = line; next }

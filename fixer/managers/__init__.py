@@ -128,6 +128,10 @@ class ServiceManager(ABC):
         """Return what an operator runs to start, stop or restart the service."""
         return f"{verb} {self.service.name}"
 
+    def environment_text(self) -> str:
+        """Return what an operator does to give the service a variable, if no file of its own holds any."""
+        return "recreate it with the value"
+
     def unread_log_text(self, reason: str) -> str:
         """Return what an operator does about a log that could not be read, as a sentence without its period."""
         return "Read it as root"

@@ -59,6 +59,10 @@ class OpenRC(ServiceManager):
     def command_text(self, verb: str) -> str:
         return f"rc-service {self.managed.name} {verb}"
 
+    def environment_text(self) -> str:
+        return (f"write a line `export NAME=VALUE` into /etc/conf.d/{self.managed.name}, which its script reads, then "
+                f"{self.command_text('restart')}")
+
     def unread_log_text(self, reason: str) -> str:
         return f"Set output_log and error_log in {self.managed.file} or its /etc/conf.d file, then start it again"
 

@@ -28,8 +28,8 @@ from fixer.redaction.all_files import (
     redact_inspect,
     redact_journal,
     redact_logs,
+    redact_manager_file,
     redact_probe,
-    redact_program,
     redact_rules,
     redact_unit,
 )
@@ -128,7 +128,7 @@ def _redact_read(query: Query, file: FileAnswer, masks: Masks, mounted: frozense
         case ReadFile():
             return data if path == "/etc/hosts" else redact_file(path, data, masks)
         case ReadGlob() if query.max_files == MOST_PROGRAM_FILES:
-            return redact_program(data, masks)
+            return redact_manager_file(path, data, masks)
         case ReadGlob() if query.max_files == MOST_BOOT_FILES:
             return redact_boot(path, data, masks)
         case ReadGlob() if query.limit == PEEK_BYTES:

@@ -30,13 +30,20 @@ def packet_queries(look: Look) -> Iterator[tuple[str, Query]]:
         blocked = _is_blocked(site, look)
         if any(event.kind == "local-address-exhausted" for event in recent_failures(site)[-20:]):
             yield site.view.name, LOCAL_PORTS
-        if blocked or is_socket_denied(site):
+        if blocked or is_socket_denied(site) or _has_failed_unit(site, look):
             yield from ((site.view.name, q) for q in policy_queries(worker.pid for worker in site.nginx.workers))
         if blocked:
             yield from ((site.view.name, query) for query in (*firewall_queries(), FIB, ARP))
             yield from ((node, query) for node in _containers_led_to(site, look) for query in firewall_queries())
             if ENGINE in look.views:
                 yield from ((ENGINE, query) for query in (*firewall_queries(), BRIDGE_FILTERING))
+
+
+def _has_failed_unit(site: Site, look: Look) -> bool:
+    """Return whether nginx's own unit failed to start: a policy of the kernel may be the reason."""
+    units = (service.unit for service in look.services if service.node == site.view.name and service.unit is not None)
+    return site.nginx.master is None and any(
+        unit.active_state == "failed" and site.nginx.binary in unit.exec_start[:1] for unit in units)
 
 
 def _is_blocked(site: Site, look: Look) -> bool:

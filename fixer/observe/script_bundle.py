@@ -42,6 +42,8 @@ OPERATOR_FILES = (ReadFile(f"{_STATE_FOLDER}/{IGNORE_LIST_FILE}"), ReadFile(POLI
 
 
 # Read because units may name them; as a glob of a capture they would count as nginx's files.
+_LOG_GROUPS = ("glater", "gout", "gsup", "grclog", "gtold")     # in which the script may have read the end of a log
+_OPENRC_FOLDERS = ("/run/openrc/", "/etc/init.d/")
 _DEFAULT_FILES = ReadGlob(("/etc/default/*",), 1 << 16, 100)
 
 
@@ -76,6 +78,10 @@ def _decompress_start(data: bytes, most: int) -> bytes:
 
 def load_script_bundle(data: bytes) -> Capture:
     """Return the capture; raise CannotObserve if the file is damaged."""
+    return _read_run(data).capture()
+
+
+def _read_run(data: bytes) -> _ScriptRun:
     try:
         raw = _decompress(data)
         _, header, output = raw.split(b"\n", 2)
@@ -86,7 +92,7 @@ def load_script_bundle(data: bytes) -> Capture:
         raise CannotObserve(f"the file is not a bundle, or it is damaged ({type(error).__name__})",
                             "collect again with the script that fixer collect --script prints") from None
     asked = replace(build_round_script(queries), nonce=nonce, prefix=prefix)
-    return _ScriptRun(asked, b"\n" + output, nonce).capture()
+    return _ScriptRun(asked, b"\n" + output, nonce)
 
 
 def _decompress(data: bytes) -> bytes:
@@ -139,14 +145,16 @@ class _ScriptRun:
             case Probe():
                 return self._probe(query)
             case ReadFile(path) if query.tail:
-                return self._round.dynamic_file(("glater", "gout", "gsup", "gtold"), path, query.limit, tail=True)
+                return self._round.dynamic_file(_LOG_GROUPS, path, query.limit, tail=True)
             case ReadFile(path) if path in self._defaults:
                 file = self._defaults[path]
                 return Answer(file.status, files=(file,))
             case ReadFile(path):
-                return self._round.dynamic_file(("gtold", "glook"), path, query.limit, tail=False)
+                return self._round.dynamic_file(("gtold", "grc", "glook"), path, query.limit, tail=False)
             case ReadGlob(patterns) if query.max_files == MOST_PROGRAM_FILES:
-                return self._round.dynamic_glob("gsup", patterns)
+                of_openrc = any(pattern.startswith(_OPENRC_FOLDERS) for pattern in patterns)
+                name, limit = ("grc", query.limit) if of_openrc else ("gsup", None)
+                return self._round.dynamic_glob(name, patterns, limit)
             case _:
                 return Answer("failed", message=ASKED_ONCE)
 

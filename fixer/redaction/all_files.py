@@ -47,6 +47,24 @@ def redact_program(data: bytes, masks: Masks | None = None) -> bytes:
     return _masked(mask_unit, data, masks)
 
 
+# What OpenRC and a started program write themselves: a process id, a count, a time.
+_OWN_VALUES = regex(r"/run/openrc/options/[^/]+/(?:child_pid|start_count|start_time)|/(?:var/)?run/.*\.pid")
+_NUMBERS = regex(rb"[0-9]{1,7}\s*|[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9:]{8}\s*")
+
+
+def _is_own_value(path: str, data: bytes) -> bool:
+    return _OWN_VALUES.fullmatch(path) is not None and _NUMBERS.fullmatch(data) is not None
+
+
+def redact_manager_file(path: str, data: bytes, masks: Masks) -> bytes:
+    """Redact what a service manager is asked for: OpenRC's scripts, settings and marks; else a supervisord file."""
+    if _is_own_value(path, data):
+        return data
+    if path.startswith("/etc/init.d/"):
+        return redact_script(data, masks)
+    return redact_env_file(data, masks) if path.startswith("/etc/conf.d/") else redact_program(data, masks)
+
+
 def _masked(mask: Callable[[str, Masks], str], data: bytes, masks: Masks | None) -> bytes:
     return mask(data.decode("latin-1"), masks or Masks()).encode("latin-1")
 
@@ -178,6 +196,10 @@ def redact_file(path: str, data: bytes, masks: Masks | None = None) -> bytes:
     """Redact a start file of a service by its kind; a copy counts as its original."""
     masks = masks or Masks()
     path = original_path(path)
+    return data if _is_own_value(path, data) else _redact_by_kind(path, data, masks)
+
+
+def _redact_by_kind(path: str, data: bytes, masks: Masks) -> bytes:
     if path.endswith("/learned.json"):  # our own: commands, names and addresses, never a value
         return redact_learned(data, masks)
     if _RULES.search(path):

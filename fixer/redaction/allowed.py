@@ -18,7 +18,7 @@ _ROWS: Mapping[str, str] = {
     # Values that hold no secret, wherever they are: flags, small numbers with a unit, variables.
     "WORD": (
         r"on|off|yes|no|true|false|none|any|all|auto|default|always|never|null|error|warn|info|debug|notice"
-        r"|crit|emerg|once|upgrade|close|keep-alive|websocket|https?"
+        r"|crit|emerg|once|upgrade|close|keep-alive|websocket|https?|supervise-daemon"
     ),
     "NUMBER": r"-?[0-9]?[0-9]?[0-9]?[0-9]?[0-9](\.[0-9][0-9]?[0-9]?)?(ms|us|[smhdwykKMGT%]|[KMG]i?[Bb])?",
     "VARIABLE": r"\$\$?[A-Za-z_][A-Za-z0-9_]*|\$\$?[{][A-Za-z_][A-Za-z0-9_]*[}]|\$[0-9@*#?]",

@@ -56,6 +56,8 @@ def mask_value(name: str, value: str, masks: Masks) -> str:
     simple = without_marks(bare)
     if simple != bare:
         return value if mask_value(name, simple, masks) == simple else masks.mark(bare)
+    if name.startswith("command_args"):  # OpenRC's own: the arguments of the server
+        return value.replace(bare, mask_command(bare, masks))
     if "${" in bare:
         simple = _DEFAULT.sub("$0", bare)
         if is_plain(simple) or _PATH.fullmatch(simple) or masks.shows(simple):

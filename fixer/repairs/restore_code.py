@@ -59,6 +59,7 @@ RESTART_TIMEOUT = 45.0          # seconds that a program or a database may take 
 _MAX_QUOTED_CHARS = 200             # characters; a shorter quoted line was surely not cut
 # lines of a traceback without quoted code
 _NO_CODE_LINE = regex(r"^File \"|^[\w.]*(?:Error|Exception|Warning)\b|^[\s^~]*$")
+_PATH_VALUE = regex(r"\bPATH[=:] ?[\"']?(?P<value>/[^\s\"']*)")
 _TARGET_PATTERN = r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*"
 
 
@@ -292,7 +293,7 @@ def _manual_text(case: Case, crash: FailedRun, fault: CodeFault) -> str:
     service = crash.service
     again = f"then start {service.name}"
     box = service.container
-    shell = f"build its image with it (now {box.image})" if box is not None else _install_command_text(service)
+    shell = f"build its image with it (now {box.image})" if box is not None else _install_command_text(case, service)
     file = source_file_of(case.snapshot, service, fault.file)
     code = line_of(file, fault.line) if file is not None and fault.line else fault.code
     at = f"{fault.file_line}: {code[:120]}" if fault.file_line and code else fault.file_line
@@ -310,11 +311,11 @@ def _manual_text(case: Case, crash: FailedRun, fault: CodeFault) -> str:
             by = f", or remove it from {at}" if at else ""
             if at and code and fault.name.split(".")[0] not in code:      # loaded by name
                 by = f", or remove it from the setting that names it to {fault.file_line} (such as INSTALLED_APPS)"
-            return (f"install the package that provides {fault.name} for {_interpreter_text(service)} ({shell}){by}; "
-                    f"{again}")
+            return (f"install the package that provides {fault.name} for {_interpreter_text(case, service)} "
+                    f"({shell}){by}; {again}")
         case "server":
             return (f"make its command{_command_source_text(case, service)} use an interpreter that has {fault.name}, "
-                    f"or install it for {_interpreter_text(service)} ({shell}); {again}")
+                    f"or install it for {_interpreter_text(case, service)} ({shell}); {again}")
         case "tls":
             paths = [w.text for named in TLS_OPTIONS.values() for w in [option_value(service, named)] if w is not None]
             named = ", ".join(paths) or "see its log"
@@ -345,19 +346,32 @@ def _command_source_text(case: Case, service: Service) -> str:
     return f" (at {file_line_text(case.snapshot, service.files_node, first.file, first.line)})"
 
 
-def _install_command_text(service: Service) -> str:
+def _install_command_text(case: Case, service: Service) -> str:
     """Return the command that adds a package, for the runtime of the service."""
     if service.runtime == "node":
         where = service.start_folder
         return f"npm install … in {where}" if where else "npm install … in its folder"
-    return f"{_interpreter_text(service)} -m pip install …"
+    return f"{_interpreter_text(case, service)} -m pip install …"
 
 
-def _interpreter_text(service: Service) -> str:
+def _interpreter_text(case: Case, service: Service) -> str:
     """Return the interpreter that its command names; a server's own script names one in its first line."""
     first = service.argv[0] if service.argv else ""
     name = first.rsplit("/", 1)[-1]
-    if name.startswith(("python", "pypy", "node")):
+    if name.startswith(("python", "pypy", "node")) and "/" in first:
         return first
-    environment = virtualenv_of(service.argv)
-    return f"{environment}/bin/python3" if environment else f"the interpreter of {first or service.name}"
+    environment = virtualenv_of(service.argv) if "/" in first else _virtualenv_in_path(case, service)
+    if environment:
+        return f"{environment}/bin/python3"
+    return first if name.startswith(("python", "pypy", "node")) else f"the interpreter of {first or service.name}"
+
+
+def _virtualenv_in_path(case: Case, service: Service) -> str:
+    """Return the virtual environment whose programs its own PATH finds first; empty if its files set none."""
+    for path, line in ((given.defined_in.rpartition(":")[0], given.defined_in.rpartition(":")[2])
+                       for given in service.env if given.name == "PATH"):
+        file = case.snapshot.file(service.files_node or service.node, path) if line.isdigit() else None
+        found = _PATH_VALUE.search(line_of(file, int(line))) if file is not None else None
+        folders = found["value"].split(":") if found is not None else ()
+        return next((root for folder in folders if (root := virtualenv_of((f"{folder}/python3",)))), "")
+    return ""

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from fixer.formats.numbers import is_number
 from fixer.lazy.dataclass import dataclass
+from fixer.managers import manager_of
 from fixer.model.plan import DaemonReload, FileMeta, Step, WriteFile
 from fixer.model.snapshot import EnvSlot, FileContent, Service, Snapshot
 from fixer.redaction.secrets import is_secret_name
@@ -51,7 +52,8 @@ def write_variables(
             return _write_into_slot(snapshot, slot, values)
     if service.unit is not None:
         return _write_drop_in(snapshot, service, _environment_lines(values), values)
-    return NotEditable(f"{service.name} reads its environment from no editable file: recreate it with the value")
+    todo = manager_of(service).environment_text()
+    return NotEditable(f"{service.name} reads its environment from no editable file: {todo}")
 
 
 def write_drop_in(

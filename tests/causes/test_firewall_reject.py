@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
-from fixer.model.facts import Unknown
+from fixer.model.facts import Known, Unknown
 from tests.causes.packet_filter_builders import (
     dropping_scene,
     nft_chain,
@@ -15,7 +17,15 @@ from tests.causes.packet_filter_builders import (
     rule,
     saved_firewall,
 )
-from tests.causes.snapshot_builders import Scene, healthy_scene, roots, verdict_of, wrong_port_scene
+from tests.causes.snapshot_builders import (
+    BAD_GATEWAY,
+    Scene,
+    healthy_scene,
+    probe,
+    roots,
+    verdict_of,
+    wrong_port_scene,
+)
 
 REJECT = "firewall-reject"
 REFUSE = "INPUT -p tcp -m tcp --dport 8000 -j REJECT --reject-with {}"
@@ -68,3 +78,37 @@ def test_miss_where_nothing_listens() -> None:
 
 def test_unknown() -> None:
     assert isinstance(verdict_of(diagnose(rejecting_scene(Unknown("not root")).snapshot()), REJECT), Undetermined)
+
+
+WAYS = (("0.0.0.0/0", "UNICAST"), ("10.0.0.0/24", "UNICAST"), ("10.0.0.5/32", "LOCAL"))
+
+
+def elsewhere(ms: float = 3.0, **node: Any) -> Scene:
+    """The backend is on a machine that nobody observes, and a connect to it gets 113."""
+    scene = Scene("10.0.0.9:8000").answers(BAD_GATEWAY)
+    told = Known(probe(error="unreachable", errno=113, ms=ms))
+    scene.endpoint(node=None, listener=Unknown("not observed"), tcp=told, http=told)
+    scene.node_changes["local"] = {"firewall": saved_firewall(), "ip_routes": Known(WAYS), "addresses": ("127.0.0.1", "10.0.0.5"), **node}
+    return scene.logs("connect() failed (113: No route to host)", 113, "connecting to upstream")
+
+
+def test_hit_on_another_machine() -> None:
+    """113 at once is an answer of the network: who is silent costs three seconds."""
+    diagnosis = diagnose(elsewhere().snapshot())
+    (found,) = diagnosis.findings
+    assert (found.cause, found.variant, found.confidence) == (REJECT, "firewall-reject-113", "likely")
+    assert found.repairs[0].risk == "manual" and "firewall-cmd --permanent --add-port=8000/tcp" in found.repairs[0].manual
+    assert any("after 3 ms" in evidence.text for evidence in found.evidence)
+
+
+@pytest.mark.parametrize("scene", [
+    elsewhere(ms=3050.0), elsewhere(unanswered_addresses=("10.0.0.9",)), elsewhere(addresses=("127.0.0.1", "10.0.0.9")),
+    elsewhere(ip_routes=Known((*WAYS, ("10.0.0.9/32", "UNREACHABLE")))), elsewhere(ip_routes=Known(WAYS[2:])),
+    elsewhere(ip_routes=Unknown("not asked")), elsewhere(kind="container").endpoint(node="local"),
+])
+def test_miss_on_another_machine(scene: Scene) -> None:
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), REJECT), RuledOut)
+
+
+def test_unknown_on_another_machine() -> None:
+    assert isinstance(verdict_of(diagnose(elsewhere(firewall=Unknown("not root")).snapshot()), REJECT), Undetermined)

@@ -164,3 +164,17 @@ def test_a_socket_that_was_not_opened_is_no_denied_connect(errno: int) -> None:
     scene.logs(f"socket() failed ({errno}: Permission denied)", errno, "connecting to upstream")
     assert isinstance(verdict_of(diagnose(scene.snapshot()), MAC), RuledOut)
     assert isinstance(verdict_of(diagnose(denied(errno=errno).snapshot()), MAC), RuledOut) is False
+
+
+FOLDER = ('type=AVC msg=audit({at:.3f}:79): avc:  denied  {{ search }} for  pid=3355 comm="nginx" name="deploy" dev="dm-0" '
+          "ino=42 scontext=system_u:system_r:httpd_t:s0 tcontext=unconfined_u:object_r:user_home_dir_t:s0 tclass=dir permissive=0")
+
+
+def test_hit_a_folder_on_the_way_to_a_socket() -> None:
+    scene = denied(SecurityPolicy(True, OFF, HTTPD, audited(FOLDER)), unix="/home/deploy/shop/app.sock", port=0)
+    shown = found(scene)
+    assert (shown.variant, shown.repairs[0].risk) == ("selinux-connect-denied", "manual")
+    assert "/home/deploy, on the way to" in shown.summary and "user_home_dir_t" in shown.summary
+    assert "RuntimeDirectory=" in shown.repairs[0].manual and "semanage" not in shown.repairs[0].manual
+    other = denied(SecurityPolicy(True, OFF, HTTPD, audited(FOLDER)), unix="/run/shop/app.sock", port=0)
+    assert isinstance(verdict_of(diagnose(other.snapshot()), MAC), RuledOut)

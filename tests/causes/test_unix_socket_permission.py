@@ -12,6 +12,7 @@ from fixer.model.facts import Evidence, Known
 from fixer.model.plan import DaemonReload, UnitAction, WaitForListener, WriteFile
 from fixer.model.query import FileStat
 from fixer.model.service import CommandArgument, UnitSetting
+from fixer.model.snapshot import SecurityPolicy
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,
@@ -158,3 +159,33 @@ def test_a_home_that_is_closed_is_told_with_the_command_that_lets_pass() -> None
     scene = denied(socket(0o600))
     scene.services[0] = replace(scene.services[0], runtime="uwsgi")
     assert "chmod-socket = 660" in found(scene).repairs[0].manual
+
+
+OPEN = stat(kind="socket", mode=0o140777, uid=998, gid=998)
+
+
+def confined(label: str, socket: FileStat = OPEN) -> Scene:
+    """nginx's workers have that label of AppArmor."""
+    scene = denied(socket)
+    scene.node_changes["local"]["policy"] = Known(SecurityPolicy(None, (), label))
+    return scene
+
+
+@pytest.mark.parametrize("label", ["nginx (enforce)", "/usr/sbin/nginx (enforce)"])
+def test_a_profile_for_nginx_is_what_denies_an_open_socket(label: str) -> None:
+    diagnosis = diagnose(confined(label).snapshot())
+    assert roots(diagnosis) == ["mac-denied"] and isinstance(verdict_of(diagnosis, CAUSE), RuledOut)
+    found = finding_of(diagnosis, "mac-denied")
+    assert (found.variant, found.confidence) == ("apparmor-denied", "likely") and f"`{PATH} rw,`" in found.repairs[0].manual
+
+
+@pytest.mark.parametrize("label", ["docker-default (enforce)", "nginx (complain)", "unconfined", ""])
+def test_another_label_denies_no_socket(label: str) -> None:
+    """Profiles of container engines let every file be used: an access list may still be the reason."""
+    diagnosis = diagnose(confined(label).snapshot())
+    assert isinstance(verdict_of(diagnosis, CAUSE), Undetermined) and "mac-denied" not in roots(diagnosis)
+
+
+def test_a_closed_mode_comes_before_a_profile() -> None:
+    closed = stat(kind="socket", mode=0o140700, uid=998, gid=998)
+    assert roots(diagnose(confined("nginx (enforce)", closed).snapshot())) == [CAUSE]

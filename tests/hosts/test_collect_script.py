@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import shlex
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from fixer.hosts.collect_script import build_collect_script, redact_program
 from fixer.hosts.machine.query_commands import JOURNAL_AS_JSON, JOURNAL_AS_TEXT
+from fixer.hosts.sh import round_script
+from fixer.redaction.all_files import redact_manager_file
 from fixer.redaction.masks import Masks
 from fixer.redaction.secrets import MASKED_NAME_PARTS
 from tests.trust.drawn_secrets import draw
@@ -21,9 +25,9 @@ from tests.trust.test_drawn_secrets import masked as masked_by_fixer
 pytestmark = pytest.mark.skipif(shutil.which("awk") is None, reason="the script needs awk")
 
 
-def masked(path: str, text: str, known: str = "") -> str:
+def masked(path: str, text: str, known: str = "", awk: tuple[str, ...] = ("awk",)) -> str:
     data = f"==> /./{path} <==\n{text}\n".replace("\0", "\x01")
-    done = subprocess.run(["awk", "-v", "N=nonce", "-v", "P=/.", "-v", "U=", "-v", f"K={known}", PROGRAM], input=data.encode(), capture_output=True, check=True,
+    done = subprocess.run([*awk, "-v", "N=nonce", "-v", "P=/.", "-v", "U=", "-v", f"K={known}", PROGRAM], input=data.encode(), capture_output=True, check=True,
                           env={**os.environ, "LC_ALL": "C"})
     return done.stdout.decode().partition("\n")[2]
 
@@ -117,16 +121,18 @@ KINDS = {"nginx": "etc/nginx/nginx.conf", "top": "etc/nginx/conf.d/a.conf", "uni
          "program": "etc/supervisor/conf.d/x.conf", "argv": "proc/7/cmdline", "log": "var/log/x.log", "nginx-log": "var/log/nginx/error.log"}
 LOGS = ("log", "nginx-log")
 SCRIPT_SEEDS = (21, 22)
+AWKS = [("awk",), *(awk for awk in (("busybox", "awk"), ("mawk",), ("gawk",)) if shutil.which(awk[0]))]     # Alpine's is busybox's
 
 
+@pytest.mark.parametrize("awk", AWKS)
 @pytest.mark.parametrize("seed", SCRIPT_SEEDS)
-def test_both_collectors_mask_the_same(seed: int) -> None:
+def test_both_collectors_mask_the_same(seed: int, awk: tuple[str, ...]) -> None:
     """Each drawn text gives the same bytes; of a line of a log only the kinds of the marks may differ."""
     differing = []
     for secret, kind, text in draw(seed):
         if kind not in KINDS:
             continue
-        shown = masked(KINDS[kind], file_of(kind, text).rstrip("\n")).replace("\x01", "\0").rstrip("\n").encode()
+        shown = masked(KINDS[kind], file_of(kind, text).rstrip("\n"), awk=awk).replace("\x01", "\0").rstrip("\n").encode()
         if kind not in LOGS and shown != masked_by_fixer(kind, text, Masks()).rstrip(b"\n"):
             differing.append(f"{secret.place}, {secret.name}, {secret.kind}")
         if any(form.encode() in shown for form in secret.forms):
@@ -154,3 +160,30 @@ def test_the_script_asks_for_the_journal_as_fixer_does() -> None:
     asked, older = line.partition("; ")[2].split(" || ")
     assert asked == f"journalctl --quiet --no-pager {shlex.join(JOURNAL_AS_JSON)} \"$@\""
     assert older == f"journalctl --quiet --no-pager {shlex.join(JOURNAL_AS_TEXT)} \"$@\""
+
+
+ENDED_BRACKET = re.compile(r"(?<!\\)\[\^?\]?[^\]\n]*?(?<!\\)(?:\\\\)*\\\]")      # an odd number of backslashes before its end
+
+
+@pytest.mark.parametrize("name", ["redact.awk", "mask.awk"])
+def test_a_bracket_of_a_pattern_ends_where_posix_says(name: str) -> None:
+    """`[a\\]b]` is a bracket with a bracket in it for some awks; for that of busybox it ends at the first, and is no ERE."""
+    text = (Path(round_script.__file__).parents[1] / name).read_text("utf-8")
+    assert [line for line in text.splitlines() if ENDED_BRACKET.search(line)] == []
+    assert ENDED_BRACKET.search(r"/[^ <>()[\]{},]+/") and ENDED_BRACKET.search(r"/^\[(masked)[^\]]*\]/")
+    assert not ENDED_BRACKET.search(r"/[^] <>(){},\\]+/") and not ENDED_BRACKET.search(r"/\[masked [0-9]+\]/")
+
+
+OPENRC_ARGUMENTS = ("--bind 127.0.0.1:8001 --api-key {} app:app", "app.main:app --host 127.0.0.1 --port ${{SHOP_PORT:-8000}} --token={}",
+                    "-b unix:/run/shop.sock -e KEY={} shop.wsgi:application", "manage.py runserver 127.0.0.1:8000 {}", "$SHOP_OPTS")
+
+
+@pytest.mark.parametrize("awk", AWKS)
+@pytest.mark.parametrize("text", OPENRC_ARGUMENTS)
+def test_both_collectors_show_the_arguments_of_openrc(text: str, awk: tuple[str, ...]) -> None:
+    """As they show those of a unit's command."""
+    secret = "Zx9Kq7LmT4vB2nW8"
+    script = f'#!/sbin/openrc-run\nsupervisor=supervise-daemon\ncommand="/usr/bin/gunicorn"\ncommand_args="{text.format(secret)}"\n'
+    shown = masked("etc/init.d/shop", script.rstrip("\n"), awk=awk)
+    assert shown == redact_manager_file("/etc/init.d/shop", script.encode(), Masks()).decode()
+    assert secret not in shown and ("127.0.0.1" in shown) == ("127.0.0.1" in text) and "supervisor=supervise-daemon" in shown

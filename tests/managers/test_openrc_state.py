@@ -41,4 +41,6 @@ def test_what_it_says_of_runs_boots_and_accounts() -> None:
 def test_what_an_operator_does() -> None:
     made = manager_of(openrc("failed"))
     assert made.command_text("restart") == "rc-service shop restart"
+    assert "/etc/conf.d/shop" in made.environment_text() and "rc-service shop restart" in made.environment_text()
+    assert manager_of(service(unit=None, pid=7)).environment_text() == "recreate it with the value"
     assert "output_log" in made.unread_log_text("not asked") and "/etc/init.d/shop" in made.unread_log_text("not asked")

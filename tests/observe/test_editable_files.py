@@ -14,3 +14,14 @@ from fixer.observe.editable_files import managed_by
 ])
 def test_who_manages_a_file(header: str, name: str) -> None:
     assert managed_by(header.encode()) == name
+
+
+@pytest.mark.parametrize(("path", "text", "name"), [
+    ("/etc/nginx/conf.d/elasticbeanstalk/00_application.conf", "location / {\n}\n", "Elastic Beanstalk"),
+    ("/etc/nginx/conf.d/elasticbeanstalk-nginx-docker-upstream.conf", "upstream docker {\n}\n", "Elastic Beanstalk"),
+    ("/etc/systemd/system/web.service", "[Unit]\nPartOf=eb-app.target\n", "Elastic Beanstalk"),
+    ("/etc/nginx/conf.d/shop.conf", "location / {\n}\n", ""), ("/etc/systemd/system/web.service", "[Unit]\nPartOf=shop.target\n", ""),
+    ("/srv/shop/notes", "PartOf=eb-app.target\n", ""),
+])
+def test_a_platform_that_writes_a_file_at_each_deployment(path: str, text: str, name: str) -> None:
+    assert managed_by(text.encode(), path) == name

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,11 @@ import pytest
 from fixer.errors import CannotObserve
 from fixer.model.facts import Known
 from fixer.model.query import Command, ListProcesses, ListSockets, Probe, ReadFile, ReadGlob
-from fixer.observe.script_bundle import _ScriptRun, is_script_bundle, load_script_bundle, script_text
+from fixer.observe.files.log_files import log_file_query
+from fixer.observe.managed import managed_queries, managed_services
+from fixer.observe.script_bundle import _read_run, _ScriptRun, is_script_bundle, load_script_bundle, script_text
+from fixer.observe.view.node_view import view_of
+from tests.observe.managed.openrc_builders import machine
 
 pytestmark = pytest.mark.skipif(shutil.which("awk") is None, reason="the script needs awk")
 
@@ -114,3 +120,43 @@ def test_its_requests_end_where_a_request_ends() -> None:
 def test_a_script_that_was_cut_off_says_so() -> None:
     cut = WEB.rsplit(b"\n" + b"n" * 32, 1)[0]
     assert any("interrupted before its end" in note for note in load_script_bundle(cut).notes)
+
+
+OPENRC_SHOP = """#!/sbin/openrc-run
+supervisor=supervise-daemon
+command="/srv/shop/venv/bin/gunicorn"
+command_args="--bind 127.0.0.1:8001 shop.wsgi:application"
+export SHOP_KEY="hunter2-hunter2"
+output_log="/var/log/shop.log"
+error_log="/var/log/shop.log"
+"""
+
+
+def test_the_services_of_openrc_are_read(tmp_path: Path) -> None:
+    """The script runs on a folder that stands for the machine's root: its marks, scripts, process ids and logs."""
+    for path, data in {"etc/init.d/shop": OPENRC_SHOP, "etc/conf.d/shop": "TOKEN=hunter2-hunter2\nSHOP_PORT=8001\n",
+                       "run/openrc/options/shop/child_pid": "90\n", "run/nginx/nginx.pid": "40\n", "run/a.pid": "hunter2\n",
+                       "var/log/shop.log": "ModuleNotFoundError: No module named 'requests'\n"}.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(data, "utf-8")
+    for mark in ("run/openrc/failed/shop", "etc/runlevels/default/shop"):
+        (tmp_path / mark).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / mark).symlink_to(tmp_path / "etc/init.d/shop")
+    script = script_text()
+    prefix = re.search(r"^N=\w+ P=(\S+)$", script, re.MULTILINE)
+    assert prefix is not None
+    script = script.replace(prefix[1], f"{tmp_path}{prefix[1]}")
+    run = _read_run(subprocess.run(["sh"], input=script.encode(), capture_output=True, check=True).stdout)
+    view = machine([])
+    for _ in range(3):
+        new = {query: run._answer(query) for query in (*managed_queries(view), log_file_query("/var/log/shop.log"))}
+        view = view_of(replace(view.node, answers={**view.node.answers, **new}))
+    (service,) = managed_services(view)
+    assert (service.name, service.managed and (service.managed.state, service.managed.boot)) == ("shop", ("failed", ("default",)))
+    assert [binding.port for binding in service.bindings.or_else(())] == [8001]
+    assert [line.text for line in service.log.or_else(())] == ["ModuleNotFoundError: No module named 'requests'"]
+    said = {file.path: file.data for answer in view.node.answers.values() for file in answer.files}
+    assert (said["/run/openrc/options/shop/child_pid"], b"SHOP_PORT=8001" in said["/etc/conf.d/shop"]) == (b"90\n", True)
+    assert run._answer(ReadFile("/run/nginx/nginx.pid", 64)).files[0].data == b"40\n"
+    assert run._answer(ReadFile("/srv/shop/venv/bin/gunicorn", 512)).status == "absent"
+    assert not any(b"hunter2" in data for data in (*said.values(), run._answer(ReadFile("/run/a.pid", 64)).files[0].data))

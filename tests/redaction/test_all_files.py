@@ -6,8 +6,16 @@ import json
 
 import pytest
 
-from fixer.redaction.all_files import redact_env_file, redact_file, redact_inspect, redact_probe, redact_unit
+from fixer.redaction.all_files import (
+    redact_env_file,
+    redact_file,
+    redact_inspect,
+    redact_manager_file,
+    redact_probe,
+    redact_unit,
+)
 from fixer.redaction.commands import redact_argv
+from fixer.redaction.masks import Masks
 from fixer.redaction.nginx_words import redact_nginx
 
 SECRET = "hunter2hunter2"
@@ -110,3 +118,24 @@ def test_backslashes_in_a_quote_without_end_cost_their_length() -> None:
     said = redact_unit(b"Environment='API_TOKEN=" + b"\\a" * 200 + b"\nEnvironment='API_TOKEN=it\\'s s3cr3tZx9Kq' B=1\n")
     assert b"s3cr3tZx9Kq" not in said
     assert b"B=1" in said
+
+
+@pytest.mark.parametrize(("path", "data"), [
+    ("/run/openrc/options/shop/child_pid", b"90\n"), ("/run/openrc/options/shop/start_count", b"3\n"),
+    ("/run/openrc/options/shop/start_time", b"2027-01-15 07:59:58\n"), ("/run/nginx/nginx.pid", b"40\n"), ("/var/run/a.pid", b"4194304"),
+])
+def test_a_process_id_stays(path: str, data: bytes) -> None:
+    assert redact_manager_file(path, data, Masks()) == redact_file(path, data) == data
+    other = SECRET.encode()
+    assert other not in redact_manager_file(path, other, Masks())
+
+
+def test_a_script_of_openrc_shows_how_its_server_starts() -> None:
+    script = (f'#!/sbin/openrc-run\nsupervisor=supervise-daemon\ncommand="/usr/bin/gunicorn"\nexport KEY="{SECRET}"\n'
+              f'command_args="--bind 127.0.0.1:8001 --api-key {SECRET} app:app"\nstart_pre() {{\n\tcurl -u me:{SECRET} http://x/\n}}\n').encode()
+    said = redact_manager_file("/etc/init.d/shop", script, Masks())
+    assert SECRET.encode() not in said and said.count(b"\n") == script.count(b"\n")
+    for line in (b"supervisor=supervise-daemon", b'command="/usr/bin/gunicorn"', b"--bind 127.0.0.1:8001 --api-key"):
+        assert line in said
+    settings = redact_manager_file("/etc/conf.d/shop", f"export TOKEN={SECRET}\nSHOP_PORT=8001\n".encode(), Masks())
+    assert SECRET.encode() not in settings and b"SHOP_PORT=8001" in settings

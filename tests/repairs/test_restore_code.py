@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from fixer.model.plan import UnitAction, WriteFile
+from fixer.model.service import EnvAssignment
 from tests.causes.crash_code_error.crash_code_error_builders import IMPORT, SYNTAX, crashed, found, repair_called
 from tests.causes.snapshot_builders import NOW, file, stat
 
@@ -39,3 +42,14 @@ def test_a_module_of_a_package_that_is_there_is_put_back_and_not_installed() -> 
     restore, mend = found(scene).repairs
     assert restore.needs[0].choices == (MAIN + ".bak",)
     assert mend.manual.startswith("app exists, but it contains no local: restore that file or folder")
+
+
+@pytest.mark.parametrize(("program", "path", "said"), [
+    ("gunicorn", "/var/app/venv/bin:/usr/bin", "/var/app/venv/bin/python3 -m pip install"),
+    ("gunicorn", "/usr/local/bin:/usr/bin", "the interpreter of gunicorn -m pip"), ("gunicorn", "", "the interpreter of gunicorn -m pip"),
+    ("python", "/var/app/venv/bin", "/var/app/venv/bin/python3 -m pip install"), ("/srv/env/bin/gunicorn", "/var/app/venv/bin", "/srv/env/bin/python3"),
+])
+def test_a_program_without_a_folder_is_the_one_that_its_own_path_finds(program: str, path: str, said: str) -> None:
+    scene = crashed(argv=(program, "app.main:app"), env=(EnvAssignment("PATH", "/etc/default/shop:2", False),) if path else ())
+    scene.files += [file("/etc/default/shop", f"PORT=8000\nPATH={path}\n")]
+    assert said in found(scene).repairs[-1].manual

@@ -30,7 +30,8 @@ How it is told apart
 The repair and its safety
   start-nginx (safe): the configuration is checked first; then its unit or container is started (and enabled at boot
   where it was not), or, where nobody manages it, the binary itself. One that was built by hand is asked what it reads
-  (`nginx -V`); where no unit starts it, the command is told.
+  (`nginx -V`); where no unit starts it, the command is told. What SELinux denied to its last start (a port to listen
+  on, a file that was moved there) a person allows first: the message names semanage or restorecon.
   free-port (disruptive): where another process holds the port, nothing is stopped unless a person names it
   (`--set stop=NAME`): which of the two is meant, no machine knows.
   give-nginx-folders (disruptive): a tmpfs in the compose file for the folders that nginx must write to.
@@ -82,7 +83,14 @@ with lazy_imports():  # only for what is found
         stopped_workers_finding,
         unmanaged_master_finding,
     )
-    from fixer.causes.nginx_down.refused_start import allow_start_repair, denied_text, missing_listen_address
+    from fixer.causes.nginx_down.refused_start import (
+        allow_by_selinux_repair,
+        allow_start_repair,
+        denied_text,
+        missing_listen_address,
+        selinux_denied_line,
+        selinux_evidence,
+    )
     from fixer.redaction.commands import redact_argv
     from fixer.repairs.container_settings import nginx_tmpfs_repair, read_only_error_line
     from fixer.repairs.container_start import is_port_free_now, port_publisher, refused_start_reason
@@ -159,7 +167,8 @@ def _found(case: Case, nginx: Nginx) -> Finding:
     unwritable = read_only_error_line(nginx)
     homeless = missing_listen_address(case.snapshot, nginx) if not taken else None
     denied = current_denied_line(nginx) if not taken and unwritable is None else None
-    log_line = nameless or unwritable or (homeless[1] if homeless is not None else None) or denied
+    forbidden = selinux_denied_line(case, nginx) if not taken else None
+    log_line = nameless or unwritable or (homeless[1] if homeless is not None else None) or denied or forbidden
     service = nginx.service
     box = service.container if service is not None else None
     waits = explain_never_started(case, box)
@@ -198,6 +207,9 @@ def _found(case: Case, nginx: Nginx) -> Finding:
         summary += f": {queued_start_text(service)}"
     elif denied is not None:
         summary += f": its container denies a call: {denied_text(denied)}"
+    elif forbidden is not None:
+        evidence = (*evidence, *selinux_evidence(case, nginx))
+        summary += f": root was denied a call at its last start, and SELinux is enforcing: {denied_text(forbidden)}"
     held = bool(taken) or (refused is not None and refused[1] == "ports")
     variant = "nginx-port-taken" if held else "readonly-rootfs-nginx" if unwritable is not None else "nginx-stopped"
     return Finding(
@@ -257,6 +269,9 @@ def _repair(case: Case, nginx: Nginx, taken: tuple[Listener, ...]) -> Repair:
     denied = current_denied_line(nginx)
     if denied is not None and nginx.service is not None and nginx.service.container is not None:
         return allow_start_repair(nginx.service.container, denied, REPAIR_ID)
+    forbidden = selinux_denied_line(case, nginx)
+    if forbidden is not None:
+        return allow_by_selinux_repair(nginx, forbidden, REPAIR_ID)
     if is_start_queued(nginx.service):
         return end_wait_repair(nginx.service)
     waited_for = dependency_text(case, nginx)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import address_text, find_node
 from fixer.analysis.run_log import lines_of, message_of
+from fixer.analysis.selinux_denials import HTTPD_DOMAINS, audit_evidence, selinux_type_of
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex, up_to_first
 from fixer.model.diagnosis import Repair
@@ -16,6 +17,7 @@ from fixer.nginx.error_kinds import HOST_NOT_FOUND
 with lazy_imports():  # only for what is found
     from fixer.repairs.start_nginx import stopped_upstream_name
 
+_TAIL_LINES = 12     # journal lines that hold the last start
 _DENIED_LINE = regex(up_to_first(r"\[emerg\] (?:\d+#\d+: )?")
                      + r"(?P<said>.*\((?:13: Permission denied|1: Operation not permitted)\)\S*)")
 _PATH = regex(r"\"(?P<path>/[^\"]+)\"")
@@ -62,9 +64,50 @@ def allow_start_repair(box: Container, line: LogLine, repair_id: str) -> Repair:
     return Repair(repair_id, "manual", "let nginx's container start", (), manual=f"{todo}; then {again}")
 
 
+# A unit of a machine with SELinux: root may do everything, except what the policy denies to nginx's domain.
+_BOUND_PORT = regex(r"^bind\(\) to \S{0,80}:(?P<port>\d{1,5}) failed")
+
+
+def selinux_denied_line(case: Case, nginx: Nginx) -> LogLine | None:
+    """Return the permission error with which nginx's unit failed to start on an enforcing machine; another start would
+    end the same way. `nginx -t` of a login is not confined, and passes."""
+    service, node = nginx.service, find_node(case.snapshot, nginx.node)
+    if service is None or service.unit is None or nginx.master_pid is not None or node is None:
+        return None
+    enforcing = isinstance(node.policy, Known) and node.policy.value.enforcing is True
+    if not enforcing or service.unit.active_state != "failed" or service.unit.user not in ("", "root"):
+        return None
+    last = next((line for line in reversed(lines_of(service)[-_TAIL_LINES:]) if "[emerg]" in message_of(line)), None)
+    return last if last is not None and denied_text(last) and not _is_changed_since(nginx, last) else None
+
+
+def selinux_evidence(case: Case, nginx: Nginx) -> tuple[Evidence, ...]:
+    """Return SELinux's mode, and what audit has recorded last of the web server's domain."""
+    node = find_node(case.snapshot, nginx.node)
+    policy = node.policy.or_else(None) if node is not None else None
+    recorded = [d for d in policy.denials if selinux_type_of(d.source) in HTTPD_DOMAINS] if policy is not None else []
+    mode = Evidence("kernel", "/sys/fs/selinux/enforce", "1: SELinux is enforcing")
+    return (mode, *map(audit_evidence, recorded[-1:]))
+
+
+def allow_by_selinux_repair(nginx: Nginx, line: LogLine, repair_id: str) -> Repair:
+    """Return the manual repair of the type that the policy gives to a port or to a file."""
+    denied, name = denied_text(line), nginx.service.name if nginx.service is not None else "nginx"
+    bound, path = _BOUND_PORT.search(denied), _PATH.search(denied)
+    if bound is not None:
+        todo = (f"semanage port -a -t http_port_t -p tcp {bound['port']} (-m if the policy already lists that port), "
+                f"or let nginx listen on a port that semanage port -l lists for http_port_t")
+    elif path is not None:
+        todo = (f"restorecon -v {path['path']} gives it the type of its folder (a file that was moved there keeps its "
+                f"old one: ls -Z); semanage fcontext adds a folder of your own")
+    else:
+        todo = "ausearch -m avc -ts recent -c nginx | audit2why shows the missing boolean or rule"
+    manual = f"{todo}; then systemctl start {name}"
+    return Repair(repair_id, "manual", "allow it in SELinux's policy, then start nginx", (), manual=manual)
+
+
 # A listen address that the machine does not have (any more): nginx does not start.
 _BIND_ERROR = regex(up_to_first(r"\[emerg\]") + r".* bind\(\) to (\S{1,80}) failed \(99: ")
-_TAIL_LINES = 12     # journal lines that hold the last start
 
 
 def missing_listen_address(snapshot: Snapshot, nginx: Nginx) -> tuple[str, LogLine, tuple[Evidence, ...]] | None:

@@ -22,6 +22,7 @@ from fixer.analysis.exits.exec_step import (
     working_directory_of,
 )
 from fixer.analysis.exits.failed_run import FailedRun
+from fixer.analysis.exits.path_access import PASS, Account, account_of_service, has_permission
 from fixer.causes.unit_misconfigured.hidden_path import explain_hidden, explain_own_root, no_exec_setting
 from fixer.causes.unit_misconfigured.interpreter import explain_broken_link, explain_interpreter
 from fixer.formats.backup_names import is_unused_name
@@ -29,7 +30,7 @@ from fixer.formats.folders import is_below
 from fixer.formats.start_files import STANDARD_FOLDERS, VENV_NAMES, interpreter_of, stem_of
 from fixer.managers import manager_of
 from fixer.model.diagnosis import Need, Repair
-from fixer.model.facts import Evidence
+from fixer.model.facts import Evidence, Known
 from fixer.model.plan import FileMeta, WriteFile
 from fixer.model.query import FileStat
 from fixer.model.snapshot import CommandArgument, Service, Snapshot, UnitValue
@@ -229,7 +230,10 @@ def _explain_denied_account(case: Case, crash: FailedRun, entry: CommandArgument
                     stat_evidence(entry.text, stat))
         return StepExplanation("start-203-exec-not-executable", summary, evidence,
                                manual_repairs("mend-program", manual))
-    shut = first_closed_folder(case.snapshot, crash.service.node, entry.text)
+    who = account_of_service(case.snapshot, crash.service)
+    shut = first_closed_folder(case.snapshot, crash.service.node, entry.text, who)
+    if shut is None and who is not None and has_permission(stat, who, PASS) and _is_selinux_enforcing(case, crash):
+        return _explain_selinux(crash, entry, account, stat)
     if shut is None:
         return _explain_unusable(
             crash, entry, f"{account} may not execute {entry.text} (its mode, its owner or a noexec mount)", stat)
@@ -239,13 +243,35 @@ def _explain_denied_account(case: Case, crash: FailedRun, entry: CommandArgument
     return StepExplanation(told.variant, told.summary, (*told.evidence, stat_evidence(path, folder)), told.repairs)
 
 
-def first_closed_folder(snapshot: Snapshot, node: str, path: str) -> tuple[str, FileStat] | None:
-    """Return the first folder of the path that others may not enter."""
+def _is_selinux_enforcing(case: Case, crash: FailedRun) -> bool:
+    node = find_node(case.snapshot, crash.service.node)
+    return node is not None and isinstance(node.policy, Known) and node.policy.value.enforcing is True
+
+
+def _explain_selinux(crash: FailedRun, entry: CommandArgument, account: str, stat: FileStat) -> StepExplanation:
+    """Explain a denial that no file mode makes: SELinux lets systemd start no file of a type such as user_home_t."""
+    service, folder = crash.service, posixpath.dirname(entry.text)
+    said = f"its mode and the folders above let {account} execute it, and SELinux is enforcing"
+    manual = (f"{said}: ausearch -m avc -ts recent shows what it denies, ls -Z {entry.text} the type of the file. What "
+              f"has the type of a home folder (user_home_t) systemd may not start: move the program out of there, or "
+              f"semanage fcontext -a -t bin_t '{folder}(/.*)?' && restorecon -Rv {folder}. Then start {service.name}")
+    evidence = (*program_line_evidence(service, entry), stat_evidence(entry.text, stat),
+                Evidence("kernel", "/sys/fs/selinux/enforce", "1: SELinux is enforcing"))
+    summary = f"{service.name} cannot be started: {entry.text} was denied to it; {said}"
+    return StepExplanation("start-203-exec-not-executable", summary, evidence, manual_repairs("mend-program", manual))
+
+
+def first_closed_folder(
+    snapshot: Snapshot, node: str, path: str, who: Account | None = None,
+) -> tuple[str, FileStat] | None:
+    """Return the first folder of the path that the account may not enter; that others may not, if it is unknown."""
     parts = path.split("/")
     for end in range(2, len(parts)):
         folder = "/".join(parts[:end])
         stat = stat_of(snapshot, node, folder)
-        if stat is not None and stat.kind == "dir" and not stat.mode & 0o001:
+        if stat is None or stat.kind != "dir":
+            continue
+        if not (stat.mode & PASS if who is None else has_permission(stat, who, PASS)):
             return folder, stat
     return None
 

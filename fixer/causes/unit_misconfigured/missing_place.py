@@ -20,6 +20,7 @@ from fixer.analysis.exits.exec_step import (
     working_directory_of,
 )
 from fixer.analysis.exits.failed_run import FailedRun
+from fixer.analysis.exits.path_access import PASS, account_of_service, has_permission
 from fixer.analysis.run_log import message_of
 from fixer.causes.unit_misconfigured.exec_program import first_closed_folder
 from fixer.causes.unit_misconfigured.hidden_path import explain_hidden, explain_own_root
@@ -69,8 +70,10 @@ def judge_folder(case: Case, crash: FailedRun, failure: StepFailure) -> StepExpl
         return f"whether {path} exists"
     account = manager_of(service).account_name()
     if failure.why == "denied" or stat.kind != "dir":
-        shut = first_closed_folder(case.snapshot, service.node, path + "/x") or (path, stat)
-        if shut[1].kind == "dir" and shut[1].mode & 0o001:      # every folder of the path is open now
+        who = account_of_service(case.snapshot, service)
+        shut = first_closed_folder(case.snapshot, service.node, path + "/x", who) or (path, stat)
+        is_open = shut[1].mode & PASS if who is None else has_permission(shut[1], who, PASS)
+        if shut[1].kind == "dir" and is_open:      # as every folder of the path is now
             said = f"{account} was not allowed to enter its working directory {path}"
             return mended_explanation(case, crash, "start-200-chdir", said, (*told, stat_evidence(*shut)))
         text = f"mode {shut[1].mode & 0o7777:04o}, owner {shut[1].uid}:{shut[1].gid}"

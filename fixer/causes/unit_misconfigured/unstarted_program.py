@@ -1,6 +1,6 @@
 """Programs that a wrapper script, a launcher like `timeout` or supervisord cannot start: no step of systemd fails.
 
-A shell or launcher logs it and ends with 127 or 126. supervisord checks the file first, and logs no refusal.
+A shell or launcher logs it and ends with 127 or 126. supervisord and OpenRC check the file first, and log no refusal.
 """
 
 from __future__ import annotations
@@ -81,11 +81,11 @@ def _unstarted_line(crash: FailedRun, path: str) -> tuple[LogLine, SpawnReason] 
 
 
 def refused_programs(case: Case) -> Iterator[tuple[FailedRun, StepExplanation]]:
-    """Return each stopped program of a failing route that supervisord would refuse to start."""
+    """Return each program of a failing route that supervisord or OpenRC would refuse to start: none of them logs it."""
     by_service: dict[str, tuple[PortOwner, list[FailingAddress]]] = {}
     for trouble in case.failing_addresses:
         owner = only_owner(case, trouble)
-        if owner is not None and owner.service.program is not None and run_state_of(owner.service) == "stopped":
+        if owner is not None and _may_be_refused(owner.service):
             by_service.setdefault(owner.service.id, (owner, []))[1].append(trouble)
     for owner, troubles in by_service.values():
         why = _refusal_reason(case.snapshot, owner.service)
@@ -96,9 +96,16 @@ def refused_programs(case: Case) -> Iterator[tuple[FailedRun, StepExplanation]]:
                 yield crash, told
 
 
+def _may_be_refused(service: Service) -> bool:
+    """Return whether its next start may be refused. OpenRC marks a service as failed whose program it did not find."""
+    state = run_state_of(service)
+    return state == "stopped" if service.program is not None else (
+        service.managed is not None and state in ("stopped", "failed"))
+
+
 def _refusal_reason(snapshot: Snapshot, service: Service) -> SpawnReason | None:
     path = service.entry.text if service.entry is not None else ""
-    if not path.startswith("/"):      # supervisord searches its own PATH
+    if not path.startswith("/"):      # its manager searches its own PATH
         return None
     if is_missing(snapshot, service.node, path):
         return "missing"

@@ -213,11 +213,12 @@ class RoundOutput:
         """Return the paths that a collect script checked, missing ones too."""
         return frozenset(self._parts("looked").get("list", b"").decode("utf-8", "surrogateescape").splitlines())
 
-    def dynamic_glob(self, name: str, patterns: Sequence[str]) -> Answer:
-        """Return the matching files, with their stat alone."""
+    def dynamic_glob(self, name: str, patterns: Sequence[str], limit: int | None = None) -> Answer:
+        """Return the matching files with so many bytes of each; without a limit with their stat alone."""
         group = self._group(name)
         paths = sorted(path for path in group.stats if any(fnmatchcase(path, pattern) for pattern in patterns))
-        return Answer("ok", files=tuple(self._file(path, 1, True, group) for path in paths))
+        return Answer("ok", files=tuple(self._file(path, 1 if limit is None else limit, limit is None, group)
+                                        for path in paths))
 
     def _reading(self, name: str, query: Reading, group: FileGroup) -> Answer:
         if isinstance(query, ReadFile):

@@ -18,7 +18,7 @@ from fixer.formats.server_bindings import (
     parse_relative_socket,
     workers_of,
 )
-from fixer.formats.server_names import runtime_of, script_of
+from fixer.formats.server_names import is_nginx, runtime_of, script_of
 from fixer.formats.shell_words import Piece, Word
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
@@ -183,9 +183,12 @@ def vassal_pattern(told: ServiceCommand, ini: str | None, view: View) -> str | N
 
 
 def is_unmodified_packaged_unit(unit: Unit) -> bool:
-    """Return whether it is a packaged unit without drop-ins; never for uWSGI, whose apps are in other files."""
+    """Return whether it is a packaged unit without drop-ins, whose command systemd shows as it runs. Never for uWSGI,
+    whose apps are in other files, nor for a stopped nginx that reads a file which a variable of the unit names."""
+    command = unit.exec_start
+    by_variable = not unit.main_pid and is_nginx((*command, "")[0]) and any("$" in word for word in command)
     return (unit.fragment_path.startswith(_PACKAGED_UNIT_FOLDERS) and not unit.drop_in_paths
-            and not unit.name.startswith("uwsgi"))
+            and not unit.name.startswith("uwsgi") and not by_variable)
 
 
 def vassal_queries(told: ServiceCommand, ini: str | None, view: View) -> Iterator[Query]:

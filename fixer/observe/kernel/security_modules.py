@@ -15,6 +15,7 @@ BOOLEANS = ("httpd_can_network_connect", "httpd_can_network_relay", "httpd_can_c
 DENIALS = Command("audit-denials")
 MOST_DENIALS = 100
 _SMALL_FILE_LIMIT = 256
+MODE = ReadFile(ENFORCE, _SMALL_FILE_LIMIT)      # enough to know whether SELinux may deny what file modes allow
 
 
 def policy_queries(workers: Iterable[int]) -> tuple[Query, ...]:

@@ -28,7 +28,7 @@ from fixer.observe.commands.server_settings import configured_bindings, configur
 from fixer.observe.commands.startup_waits import waits_of
 from fixer.observe.commands.written_values import env_assignments, quoted_bindings, slots_of_unit
 from fixer.observe.files.log_files import log_file_paths, log_file_query, output_lines
-from fixer.observe.view.node_view import MOST_PROGRAM_FILES, View
+from fixer.observe.view.node_view import MOST_PROGRAM_FILES, PEEK_BYTES, View
 
 _MARKS = ("started", "failed", "starting", "inactive", "stopping")      # folders of /run/openrc with a link each
 _STATE = ReadGlob((*(f"/run/openrc/{mark}/*" for mark in _MARKS), "/etc/runlevels/*/*"), 0, MOST_PROGRAM_FILES)
@@ -41,7 +41,7 @@ _RUNLEVEL = regex(r"^/etc/runlevels/(?P<level>[^/]+)/(?P<name>[^/]+)$")
 _EXPORT = regex(rb"^[ \t]*export[ \t]+(?P<name>[A-Za-z_]\w*)")
 _SUPERVISOR = "supervise-daemon"
 _MASK = "[masked"       # in a bundle: it shows no value of a script's variable
-_MASKED_ARGUMENTS = regex(rb"^[ \t]*command_args\w*=[\"']?\[masked", re.MULTILINE)
+_MASKED_ARGUMENTS = regex(rb"^[ \t]*command_args\w*=[^\n]*?\[masked", re.MULTILINE)
 _ARGUMENT = regex(r"\S+")
 _COMMAND_KEYS = {True: ("command", "command_args", "command_args_foreground"),
                  False: ("command", "command_args", "command_args_background")}
@@ -71,9 +71,16 @@ def queries(view: View) -> Iterator[Query]:
         if script.pidfile:
             yield ReadFile(script.pidfile, _PIDFILE_LIMIT)
         settings = settings_path(told)
+        if told.entry is not None and told.entry.text.startswith("/") and not _is_started(script, view):
+            yield ReadFile(told.entry.text, PEEK_BYTES)      # start-stop-daemon refuses one that is missing
         for path in (*told.source_files, *((settings,) if settings else ()), *program_paths(told.argv, told.directory)):
             if path.startswith("/"):
                 yield ReadFile(path, _FILE_LIMIT)
+
+
+def _is_started(script: InitScript, view: View) -> bool:
+    mark = _marks(view).get(script.name)
+    return mark is not None and mark[0] == "started"
 
 
 def services(view: View) -> Iterator[Service]:

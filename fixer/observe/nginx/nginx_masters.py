@@ -18,6 +18,7 @@ from fixer.model.snapshot import ErrorEvent, Process, Unit
 from fixer.nginx.command_line import PROCESS_TITLE, path_options, starts_server
 from fixer.nginx.config import read_config
 from fixer.nginx.error_log import parse_error_log
+from fixer.observe.commands.resolved_command import command_of_unit
 from fixer.observe.nginx.nginx_place import (
     BUILT_BINARY,
     NginxInstance,
@@ -123,6 +124,13 @@ def instance_of_command(command: Sequence[str]) -> NginxInstance:
     return _make_instance(list(command), None, ())
 
 
+def instance_of_unit(unit: Unit, view: View) -> NginxInstance:
+    """Return what the nginx of a unit reads. nginx.org's package names the file by a variable (`-c ${CONFFILE}`), whose
+    value stands in the unit's files."""
+    has_variable = any("$" in word for word in unit.exec_start)
+    return instance_of_command(command_of_unit(unit, view).argv if has_variable else unit.exec_start)
+
+
 def _make_instance(words: list[str], master: Process | None, workers: tuple[Process, ...]) -> NginxInstance:
     binary = words[0] if words and words[0].startswith("/") else DEFAULT_BINARY
     options = path_options(words)
@@ -142,9 +150,9 @@ def _stopped_nginxes(view: View) -> Iterator[NginxInstance]:
     Of several units prefer one that is not disabled, then one whose configuration has routes.
     """
     units = [u for u in dict.fromkeys(view.units.values()) if u.exec_start and is_nginx(u.exec_start[0])]
-    unit = min(units, key=lambda u: (is_disabled(u), _has_no_routes(instance_of_command(u.exec_start), view)),
+    unit = min(units, key=lambda u: (is_disabled(u), _has_no_routes(instance_of_unit(u, view), view)),
                default=None)
-    place = instance_of_command(unit.exec_start) if unit is not None else _make_instance([DEFAULT_BINARY], None, ())
+    place = instance_of_unit(unit, view) if unit is not None else _make_instance([DEFAULT_BINARY], None, ())
     if unit is None and (DEFAULT_CONF not in view.conf_files or view.conf_files[DEFAULT_CONF].status == "absent"):
         return
     built = _make_instance([BUILT_BINARY], None, ())
@@ -154,7 +162,7 @@ def _stopped_nginxes(view: View) -> Iterator[NginxInstance]:
 
 def reads_same_files(unit: Unit, place: NginxInstance, view: View) -> bool:
     """Return whether the unit would start nginx with the same files."""
-    other = with_build_options(instance_of_command(unit.exec_start), view)
+    other = with_build_options(instance_of_unit(unit, view), view)
     return (other.conf, other.prefix) == (place.conf, place.prefix)
 
 

@@ -21,7 +21,7 @@ from fixer.model.query import Command, Query, ReadFile, ReadGlob, ReadTree
 from fixer.model.snapshot import Binding, Service, Unit
 from fixer.nginx.config import read_config
 from fixer.observe.commands.resolved_command import ServiceCommand
-from fixer.observe.nginx.nginx_masters import instance_of_command
+from fixer.observe.nginx.nginx_masters import instance_of_unit
 from fixer.observe.systemd.socket_activation import socket_of, socket_unit_name, socket_unit_path
 from fixer.observe.view.node_view import View, is_readable
 
@@ -69,7 +69,7 @@ def gateway_queries(view: View) -> Iterator[Query]:
         if not name or unit.main_pid or unit.load_state not in ("loaded", "masked"):
             continue
         if name == "nginx":
-            place = instance_of_command(unit.exec_start)
+            place = instance_of_unit(unit, view)
             if not place.conf.startswith("/etc/nginx/"):
                 yield ReadTree(place.conf_folder) if place.conf_folder.count("/") > 1 else ReadGlob((place.conf,))
         elif name == _SOCKET_PROXY:
@@ -139,7 +139,7 @@ def _socat_binding(text: str, said: Evidence) -> Binding | None:
 
 def _nginx_bindings(unit: Unit, view: View) -> Fact[tuple[Binding, ...]]:
     """Return the `listen` addresses of its servers."""
-    place = instance_of_command(unit.exec_start)
+    place = instance_of_unit(unit, view)
     main = view.conf_files.get(place.conf)
     if main is None or not is_readable(main):
         return Unknown(f"where {unit.name} would listen: {place.conf} was not read")

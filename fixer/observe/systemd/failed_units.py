@@ -33,6 +33,7 @@ from fixer.formats.unit_file import (
 from fixer.model.query import FileAnswer, Query, ReadFile, ReadGlob
 from fixer.model.snapshot import Unit
 from fixer.observe.commands.resolved_command import ServiceCommand
+from fixer.observe.kernel.security_modules import MODE
 from fixer.observe.view.node_view import PEEK_BYTES, View, is_readable
 
 FILE_LIMIT = 64 << 10
@@ -52,8 +53,9 @@ def failed_unit_queries(unit: Unit, told: ServiceCommand, view: View) -> Iterato
         case 203:
             for path in _program_paths(unit, told):
                 yield from program_queries(path, told, view)
+            yield from (*(ReadFile(path, FILE_LIMIT) for path in ACCOUNT_FILES), MODE)
         case 200:
-            yield from (ReadFile(path, FILE_LIMIT) for path in (FSTAB, PROC_MOUNTS))
+            yield from (ReadFile(path, FILE_LIMIT) for path in (FSTAB, PROC_MOUNTS, *ACCOUNT_FILES))
             for path in _directory_paths(unit, told):
                 yield from directory_queries(path, told, view)
         case 216 | 217:

@@ -105,6 +105,27 @@ def test_executable_but_not_for_this_account(files: dict[str, tuple[str, int]], 
     assert said in finding.summary and finding.repairs[0].risk == "manual"
 
 
+ACCOUNTS = {"/etc/passwd": "root:x:0:0::/root:/bin/sh\nshop:x:1000:1000::/srv/shop:/bin/sh\n", "/etc/group": "root:x:0:\nshop:x:1000:\n"}
+OWN = {PROGRAM: ("#!/bin/sh\n", 0o700, 1000), "/srv/shop": ("dir", 0o700, 1000), "/bin/sh": ("", 0o755)}
+
+
+@pytest.mark.parametrize(("mode", "said", "how"), [
+    ("1", "its mode and the folders above let shop execute it, and SELinux is enforcing", "semanage fcontext -a -t bin_t"),
+    ("0", "shop may not execute", "Correct that"),
+])
+def test_the_owner_may_enter_its_own_folder(mode: str, said: str, how: str) -> None:
+    """Of an account whose rights are known, the rights of others say nothing: what denied it is another policy."""
+    finding = found(diagnose_machine(START, {**APP, **ACCOUNTS, **OWN, "/sys/fs/selinux/enforce": mode}, log=SHUT))
+    assert said in finding.summary and "may not enter" not in finding.summary
+    assert finding.repairs[0].risk == "manual" and how in finding.repairs[0].manual
+
+
+def test_a_folder_of_somebody_else_is_closed_to_the_account() -> None:
+    files = {**OWN, "/srv": ("dir", 0o750, 7)}
+    finding = found(diagnose_machine(START, {**APP, **ACCOUNTS, **files, "/sys/fs/selinux/enforce": "1"}, log=SHUT))
+    assert "shop may not enter /srv (mode 0750, owner 7:7)" in finding.summary
+
+
 def test_no_program_of_this_machine() -> None:
     line = f"back.service: Failed at step EXEC spawning {PROGRAM}: Exec format error"
     finding = found(diagnose_machine(START, {**APP, PROGRAM: ("exec uvicorn\n", 0o755)}, log=(line,)))

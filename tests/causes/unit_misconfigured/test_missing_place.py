@@ -86,6 +86,14 @@ def test_a_folder_that_the_account_may_not_enter() -> None:
     assert finding.repairs[0].risk == "manual" and f"{UNIT}:3" in finding.repairs[0].manual
 
 
+def test_the_folder_that_is_closed_to_its_account_is_named_and_no_folder_of_its_own() -> None:
+    accounts = {"/etc/passwd": "shop:x:1000:1000::/srv:/bin/sh\n", "/etc/group": "shop:x:1000:\n"}
+    files = {"/srv/shop/app/main.py": "a", "/srv": ("dir", 0o700, 1000), "/srv/shop": ("dir", 0o700), **accounts}
+    unit = MOVED.replace("/srv/old", "/srv/shop")
+    finding = found(diagnose_machine(unit, files, log=(CHDIR.format("Permission denied"),), show={"ExecMainStatus": "200"}))
+    assert "shop may not enter /srv/shop (mode 0700, owner 0:0)" in finding.summary
+
+
 def test_a_folder_that_was_opened_since_needs_a_start() -> None:
     unit = MOVED.replace("/srv/old", "/srv/shop")
     finding = found(diagnose_machine(unit, APP, log=(CHDIR.format("Permission denied"),), show={"ExecMainStatus": "200"}))

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from fixer.diagnose.run_causes import diagnose
+from fixer.model.deployment import ManagedService
+from fixer.model.service import CommandArgument
 from tests.causes.paper_machine import UNIT, diagnose_machine
-from tests.causes.snapshot_builders import roots
+from tests.causes.snapshot_builders import Scene, log_lines, roots, service
 from tests.causes.unit_misconfigured.unit_misconfigured_builders import APP, CAUSE, PROGRAM, START, found, text_of
 
 
@@ -59,3 +62,21 @@ def test_what_a_program_says_of_another_file_is_no_launchers_word() -> None:
     diagnosis = diagnose_machine(unit, {**APP, PROGRAM: ("#!/bin/sh\n", 0o755), "/bin/sh": ("", 0o755)},
                        log=("sh: 1: /srv/shop/tool: not found",), show={"ExecMainStatus": "1"})
     assert CAUSE not in roots(diagnosis)
+
+
+def of_openrc(state: str, missing: bool = True) -> Scene:
+    """A service of OpenRC that does not run, with the lines of its run before."""
+    entry = CommandArgument(PROGRAM, "/etc/init.d/shop", 5, 20, 40)
+    made = service("shop", pid=None, unit=None, manager="openrc", managed=ManagedService("shop", state, "/etc/init.d/shop"),
+                   entry=entry, log=log_lines("INFO: Uvicorn running on http://127.0.0.1:8000", ago=900.0))
+    scene = Scene().with_service(made).refused(configured_service=made.id)
+    scene.node_changes["local"] = {"missing_paths": (PROGRAM,) if missing else ()}
+    return scene
+
+
+@pytest.mark.parametrize("state", ["failed", "stopped"])
+def test_openrc_logs_no_program_that_it_did_not_find(state: str) -> None:
+    finding = found(diagnose(of_openrc(state).snapshot()))
+    assert (finding.variant, finding.service) == ("start-203-exec-missing", "shop") and PROGRAM in finding.summary
+    assert finding.repairs[0].risk == "manual" and "/etc/init.d/shop:5" in finding.repairs[0].manual
+    assert CAUSE not in roots(diagnose(of_openrc(state, missing=False).snapshot()))

@@ -57,8 +57,10 @@ def test_an_address_keeps_its_bytes_in_the_file_that_holds_it() -> None:
     assert binding.port == 8000
     unread = service_of(machine([STARTED], scripts={"shop": SHOP.replace("${SHOP_PORT:-8000}", "$(cat /etc/port)")}))
     assert isinstance(unread.bindings, Unknown)
-    bundled = service_of(machine([STARTED], scripts={"shop": "#!/sbin/openrc-run\ncommand=/usr/bin/uvicorn\ncommand_args=[masked 7]\n"}))
-    assert isinstance(bundled.bindings, Unknown) and bundled.runtime == "uvicorn"
+    for masked in ("[masked 7]", '"[masked 7]"', '"--port 8000 --key "[masked 7]" app:app"'):
+        script = f"#!/sbin/openrc-run\ncommand=/usr/bin/uvicorn\ncommand_args={masked}\n"
+        bundled = service_of(machine([STARTED], scripts={"shop": script}))
+        assert isinstance(bundled.bindings, Unknown) and bundled.runtime == "uvicorn"
 
 
 @pytest.mark.parametrize(("marks", "running", "values", "state"), [

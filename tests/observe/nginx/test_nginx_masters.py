@@ -6,12 +6,13 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
 from fixer.model.facts import Known, Unknown
 from fixer.model.nginx_config import PIPE
-from fixer.model.query import Answer, Command, FileAnswer, ListProcesses, Query, ReadTree
+from fixer.model.query import Answer, Command, FileAnswer, ListProcesses, Query, ReadFile, ReadTree
 from fixer.model.snapshot import Nginx
 from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.next_queries import follow_up_queries
@@ -28,6 +29,7 @@ from fixer.observe.nginx.nginx_masters import (
 from fixer.observe.nginx.nginx_masters import (
     config_test_query as query_of_test,
 )
+from fixer.observe.unit_queries import SERVICE_FILE_LIMIT
 from fixer.observe.view.node_view import view_of
 from fixer.observe.view.observe_options import ObserveOptions
 from lab.stack import images
@@ -108,6 +110,26 @@ def test_a_stopped_nginx() -> None:
             "argv[]=/opt/n/sbin/nginx -c /etc/nginx/nginx.conf ; ignore_errors=no }\n")
     named = only(nginx=False, show=show)
     assert named.binary == "/opt/n/sbin/nginx" and named.explicit and named.service and named.service.name == "web.service"
+
+
+NGINX_ORG = "/usr/lib/systemd/system/nginx.service"
+NGINX_ORG_SHOW = ("Id=nginx.service\nLoadState=loaded\nActiveState=inactive\nMainPID={pid}\nFragmentPath=" + NGINX_ORG + "\n"
+                  "ExecStart={{ path=/usr/sbin/nginx ; argv[]=/usr/sbin/nginx -c ${{CONFFILE}} ; ignore_errors=no }}\n")
+
+
+@pytest.mark.parametrize(("more", "conf"), [("", "/etc/nginx/nginx.conf"), ("CONFFILE=/etc/nginx/own.conf\n", "/etc/nginx/own.conf")])
+def test_a_stopped_nginx_whose_unit_names_its_file_by_a_variable(more: str, conf: str) -> None:
+    """The unit of nginx.org's package; a running one shows the value in its title, and needs no file."""
+    unit = ('[Service]\nEnvironment="CONFFILE=/etc/nginx/nginx.conf"\nEnvironmentFile=-/etc/default/nginx\n'
+            "ExecStart=/usr/sbin/nginx -c ${CONFFILE}\n")
+    files = {NGINX_ORG: unit, "/etc/default/nginx": more}
+    stopped = node(site=NGINX_MASTERS_SITE, nginx=False, show=NGINX_ORG_SHOW.format(pid=0))
+    assert ReadFile(NGINX_ORG, SERVICE_FILE_LIMIT) in asked(stopped)
+    read = {ReadFile(path, SERVICE_FILE_LIMIT): Answer("ok", files=(file(path, text),)) for path, text in files.items()}
+    (place,) = find_nginxes(view_of(replace(stopped, answers={**stopped.answers, **read})))
+    assert (place.binary, place.conf) == ("/usr/sbin/nginx", conf)
+    running = node(site=NGINX_MASTERS_SITE, show=NGINX_ORG_SHOW.format(pid=40))
+    assert ReadFile(NGINX_ORG, SERVICE_FILE_LIMIT) not in asked(running)
 
 
 def test_a_masked_unit_is_nginxs_own_though_it_tells_no_command() -> None:
