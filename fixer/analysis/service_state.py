@@ -32,6 +32,11 @@ def start_time_of(service: Service) -> float:
     return manager_of(service).started_at()
 
 
+def end_time_of(service: Service) -> float:
+    """Return when its last run ended, by its manager; 0.0 if unknown."""
+    return manager_of(service).ended_at()
+
+
 def restart_count_of(service: Service) -> int:
     """Return how often its service manager restarted it by itself."""
     return manager_of(service).restart_count()

@@ -22,11 +22,10 @@ from fixer.analysis.exits.source_files import (
     sound_backup_copies,
     source_file_of,
 )
-from fixer.analysis.service_state import run_state_of
+from fixer.analysis.service_state import end_time_of, run_state_of
 from fixer.formats.start_files import app_file, installed_module_paths, virtualenv_of
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
-from fixer.managers import manager_of
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import ContainerAction, Risk, Step, WaitForListener, WriteFile
@@ -161,7 +160,7 @@ def _is_file_mended(case: Case, crash: FailedRun, fault: CodeFault, file: FileCo
     if quoted and has_valid_syntax(file) and quoted not in file.data.decode("utf-8", "replace"):
         return True
     # a program's own file of output holds no times: nothing in it is later than the end of the last run
-    said = fault.log_line.at if fault.log_line.at is not None else manager_of(crash.service).ended_at() or now
+    said = fault.log_line.at if fault.log_line.at is not None else end_time_of(crash.service) or now
     return said + 1.0 < file.stat.mtime <= now and has_valid_syntax(file)
 
 
