@@ -19,6 +19,7 @@ SHORT = {
     "fixer/apply/steps/selinux_step.py": "one file a kind of step",
     "fixer/formats/folders.py": "parsers, observers and causes ask it, so it lies below all",
     "fixer/formats/numbers.py": "parsers and observers need it, so it lies below both",
+    "fixer/hosts/docker_engine/engine_program.py": "what a run has chosen, and nothing else that keeps a state",
     "fixer/hosts/machine/prefetch.py": "its own module keeps the hosts free of a circle",
     "fixer/lazy/parse_cache.py": "one file a tool of the start-up",
     "fixer/lazy/regex.py": "one file a tool of the start-up",
