@@ -65,4 +65,4 @@ def test_no_other_place_of_apply_and_hosts_names_the_engines_program() -> None:
         if isinstance(node, ast.List | ast.Tuple) and node.elts and isinstance(node.elts[0], ast.Constant)
         and node.elts[0].value == "docker" and len(node.elts) > 1
     }
-    assert named == {"hosts/propose_target.py"}, "a list of URL schemes"
+    assert named == {"hosts/propose_target.py", "hosts/docker_engine/engine_program.py"}, "URL schemes, and the file"
