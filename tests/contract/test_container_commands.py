@@ -52,11 +52,11 @@ def test_stdin_and_much_output(any_writer) -> None:
 
 
 def test_a_timeout_leaves_no_process(any_writer) -> None:
-    started = time.monotonic()
-    result = any_writer.run(["sh", "-c", "trap '' TERM; echo part; sleep 4321 & sleep 4321"], timeout=2)
+    started, long = time.monotonic(), str(10**6 + uuid.uuid4().int % 10**6)     # this machine sees other tests' containers
+    result = any_writer.run(["sh", "-c", f"trap '' TERM; echo part; sleep {long} & sleep {long}"], timeout=2)
     assert (result.timed_out, result.returncode, result.stdout) == (True, None, b"part\n")
     assert time.monotonic() - started < 20
-    script = "for f in /proc/[0-9]*/cmdline; do tr '\\0' ' ' <$f; echo; done 2>/dev/null | grep '^sleep 4321' | wc -l"
+    script = f"for f in /proc/[0-9]*/cmdline; do tr '\\0' ' ' <$f; echo; done 2>/dev/null | grep '^sleep {long}' | wc -l"
     assert any_writer.run(["sh", "-c", script]).stdout.strip() == b"0"
 
 

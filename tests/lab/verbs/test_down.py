@@ -34,6 +34,14 @@ def lab(state: Path, *words: str) -> str:
     return done.stdout + done.stderr
 
 
+def wait_until_gone(*lab_ids: str) -> None:
+    """Another test's `down --all` may be removing them too, and looks for their rules meanwhile."""
+    deadline = time.monotonic() + 20
+    while any(map(left_of, lab_ids)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(map(left_of, lab_ids))
+
+
 @pytest.mark.parametrize("moment", ["network", "container"])
 def test_a_lab_killed_on_its_way_up_is_gone_after_down_all(tmp_path: Path, moment: str) -> None:
     """kill -9 in the middle of `up`, whose compose goes on without it."""
@@ -71,10 +79,7 @@ def test_what_others_have_up_stays_until_their_folder_is_gone(tmp_path: Path, ne
     assert left_of(network)
     shutil.rmtree(theirs)
     assert network in lab(mine, "down", "--all")
-    deadline = time.monotonic() + 20        # another test's may be removing it too, and looks for its rules meanwhile
-    while left_of(network) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert left_of(network) == []
+    wait_until_gone(network)
 
 
 def test_several_are_named_and_a_word_that_names_none_removes_none(tmp_path: Path) -> None:
@@ -87,7 +92,8 @@ def test_several_are_named_and_a_word_that_names_none_removes_none(tmp_path: Pat
                                env={**os.environ, "BADGATEWAY_LAB_STATE": str(tmp_path)})
         assert wrong.returncode == 2 and "left-none" in wrong.stderr and all(map(left_of, names))
         said = lab(tmp_path, "down", *names, names[0])
-        assert [said.count(f"{name} removed") for name in names] == [1, 1] and not any(map(left_of, names))
+        assert [said.count(f"{name} removed") for name in names] == [1, 1]
+        wait_until_gone(*names)
     finally:
         for name in names:
             remove_labelled(name)
