@@ -82,7 +82,7 @@ class LineRoutes:
         path says: the address that nginx logged then tells."""
         chosen = block.at(path) if path else self._routes[number]
         if event.upstream:
-            led = self._leading_to(number, _authority(event.upstream))
+            led = self._leading_to(number, authority_of(event.upstream))
             ids = {judged.facts.route.id for judged in led}
             return [judged for judged in chosen if judged.facts.route.id in ids] or led or chosen
         if chosen or not is_about_upstream(event):
@@ -98,7 +98,7 @@ class LineRoutes:
         return self._led[number, authority]
 
 
-def _authority(upstream: str) -> str:
+def authority_of(upstream: str) -> str:
     """Return the scheme and the address of an upstream in a line, without the path of the request."""
     scheme, _, rest = upstream.partition("://")
     place = f"{rest.rpartition(':')[0]}:" if rest.startswith("unix:") else rest.partition("/")[0]

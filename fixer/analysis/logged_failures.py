@@ -14,7 +14,7 @@ from itertools import pairwise
 from fixer.analysis.case import Case, is_answering, is_dropping
 from fixer.analysis.evidence import clock_of, find_node, processes_of
 from fixer.analysis.hidden_failures import LOCAL_CLIENTS, is_about_endpoint
-from fixer.analysis.line_routes import LineRoutes
+from fixer.analysis.line_routes import LineRoutes, authority_of
 from fixer.analysis.nginx_errors import is_from_current_worker, reuses_connections
 from fixer.analysis.route_verdict import LOGGED_SECONDS, RouteVerdict, is_answered_by_config, is_closed
 from fixer.analysis.service_state import start_time_of
@@ -183,7 +183,7 @@ def refusals_before(nginx: Nginx) -> Mapping[ErrorEvent, float]:
     refused: dict[str, float] = {}
     found: dict[ErrorEvent, float] = {}
     for event in nginx.errors.or_else(()):
-        server = event.upstream.rpartition("/")[0]
+        server = authority_of(event.upstream)
         if event.kind in REFUSALS:
             refused[server] = event.at
         elif server in refused:
@@ -211,8 +211,7 @@ def _end_of_state(case: Case, nginx: Nginx, routes: tuple[RouteVerdict, ...], ev
         return f"a repair changed something at {time_text(repaired)}"
     if all(is_answered_by_config(judged, _endpoints_of(case, (judged,), event), nginx) for judged in routes):
         return "nginx answers such requests by itself now"
-    starts = [_start_after(case, end, event, began, refusals)
-              for end in _endpoints_of(case, routes, event)]
+    starts = [_start_after(case, end, event, began, refusals) for end in _endpoints_of(case, routes, event)]
     first = min(starts, default=(0.0, ""))
     return f"{first[1]} started at {time_text(first[0])}" if first[0] else ""
 

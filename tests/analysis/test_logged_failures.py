@@ -221,5 +221,7 @@ def test_in_the_second_of_a_start_the_order_of_the_log_tells(refused: float | No
     if refused is not None:
         scene.logs(*REFUSAL, ago=refused)
     scene.logs(*CLOSED, ago=40.0, path="/report")
+    scene.events = [replace(event, upstream=f"http://127.0.0.1:8000{path}")      # of other pages, at other depths
+                    for event, path in zip(reversed(scene.events), ("/report/of/may", "/login"), strict=False)][::-1]
     (closed,) = (f for f in logged_failures(open_case(scene.snapshot(), {})) if f.events[-1].request.startswith("GET /report"))
     assert bool(closed.over) is not behind
