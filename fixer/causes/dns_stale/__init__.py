@@ -58,7 +58,7 @@ from fixer.analysis.service_state import start_time_of, state_evidence
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.snapshot import AddressCandidate, Endpoint, ErrorEvent, ProbeResult, RouteFacts
+from fixer.model.snapshot import AddressCandidate, Endpoint, ErrorEvent, Nginx, ProbeResult, RouteFacts, Service
 from fixer.nginx.error_kinds import CONNECTING
 
 with lazy_imports():  # only for what is found
@@ -149,22 +149,30 @@ def _start_after_lookup(case: Case, trouble: FailingAddress) -> float:
 def _silent_finding(case: Case, trouble: FailingAddress, now: tuple[str, ...], since: float) -> Finding:
     endpoint, nginx = trouble.endpoint, trouble.nginx
     service = case.service(endpoint.configured_service)
-    name, clock = service.name if service is not None else endpoint.host, clock_of(case.snapshot, nginx.node)
-    started, loaded = age_text(max(0.0, clock - since)), age_text(max(0.0, clock - nginx.loaded_at.or_else(clock)))
+    assert service is not None
     return Finding(
         cause=CAUSE.id, variant="stale-dns", role="root", confidence="likely",
-        summary=f"nginx gets no answer for {routes_text(trouble)}: {name} started after nginx had looked up "
+        summary=f"nginx gets no answer for {routes_text(trouble)}: {service.name} started after nginx had looked up "
         f"{endpoint.host}, which resolves to {', '.join(now)} now and answers there",
         detail=(), routes=trouble.route_ids, service=None, node=nginx.node,
         evidence=tuple(dict.fromkeys((
-            Evidence("container" if service is not None and service.container else "unit", name,
-                     f"started {started} ago; nginx resolved the name {loaded} ago"),
-            Evidence("probe", endpoint.host,
-                     f"resolves to {', '.join(now)}, and {endpoint_text(endpoint)} answers there"),
+            _start_evidence(case, nginx, service, since), _answer_evidence(endpoint, now),
             config_evidence(case.snapshot, nginx, endpoint), *symptom_evidence(case, trouble, CONNECTING),
         ))),
         repairs=(_reload_repair(case, trouble),),
     )
+
+
+def _start_evidence(case: Case, nginx: Nginx, service: Service, since: float) -> Evidence:
+    clock = clock_of(case.snapshot, nginx.node)
+    started, loaded = age_text(max(0.0, clock - since)), age_text(max(0.0, clock - nginx.loaded_at.or_else(clock)))
+    return Evidence("container" if service.container else "unit", service.name,
+                    f"started {started} ago; nginx resolved the name {loaded} ago")
+
+
+def _answer_evidence(endpoint: Endpoint, now: tuple[str, ...]) -> Evidence:
+    return Evidence("probe", endpoint.host,
+                    f"resolves to {', '.join(now)}, and {endpoint_text(endpoint)} answers there")
 
 
 def _reload_repair(case: Case, trouble: FailingAddress) -> Repair:
@@ -178,14 +186,11 @@ def _finding(case: Case, trouble: FailingAddress, old: str, now: tuple[str, ...]
     service = case.service(endpoint.configured_service)
     since = start_time_of(service) if service is not None else 0.0
     shown = [
-        Evidence("probe", endpoint.host, f"resolves to {', '.join(now)}, and {endpoint_text(endpoint)} answers there"),
+        _answer_evidence(endpoint, now),
         Evidence("nginx-log", "upstream", f"nginx connects to {old}, which is no address of {endpoint.host}"),
     ]
-    clock = clock_of(case.snapshot, nginx.node)
-    if service is not None and isinstance(nginx.loaded_at, Known) and since > nginx.loaded_at.value:
-        started, loaded = age_text(max(0.0, clock - since)), age_text(max(0.0, clock - nginx.loaded_at.value))
-        shown.append(Evidence("container" if service.container else "unit", service.name,
-                              f"started {started} ago; nginx resolved the name {loaded} ago"))
+    if service is not None and since > nginx.loaded_at.or_else(math.inf):
+        shown.append(_start_evidence(case, nginx, service, since))
     return Finding(
         cause=CAUSE.id, variant="stale-dns", role="root", confidence="certain",
         summary=f"nginx hands {routes_text(trouble)} to {old}, an old address of {endpoint.host}, which now "
