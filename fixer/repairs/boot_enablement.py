@@ -22,6 +22,8 @@ def boot_state_text(service: Service) -> str:
 
 def enable_at_boot_text(service: Service) -> str:
     """Return what a repair that starts it also does for the boot, as text."""
+    if service.program is not None and service.program.missing_include is not None:
+        return f", and include {service.program.file} in {service.program.conf}"
     if manager_of(service).is_disabled():
         return " and enable it at boot"
     return " and make it start at boot" if manager_of(service).is_off_at_boot() else ""

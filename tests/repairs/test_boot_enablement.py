@@ -10,7 +10,7 @@ from fixer.managers.systemd_steps import boot_steps
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import DaemonReload, UnitAction, WriteFile
 from fixer.model.snapshot import UnitSetting
-from fixer.repairs.boot_enablement import boot_details
+from fixer.repairs.boot_enablement import boot_details, enable_at_boot_text
 from tests.causes.snapshot_builders import (
     NGINX_PID,
     STOPPED,
@@ -21,6 +21,7 @@ from tests.causes.snapshot_builders import (
     log_lines,
     service,
     stopped_service,
+    supervised_service,
 )
 
 NEVER = {**STOPPED, "active_enter": 0.0, "inactive_enter": 0.0, "state_change": 0.0}
@@ -135,3 +136,9 @@ def test_a_target_that_did_not_start_it_at_this_boot_is_nothing_to_rely_on(pulle
     """A group's own target that is disabled: what it wants is enabled all the same."""
     assert manager_of(stopped_service(unit_changes={**NEVER, "pulled_by": pulled})).is_off_at_boot() is off
     assert not manager_of(stopped_service(unit_changes={"pulled_by": pulled})).is_off_at_boot()      # it ran since the boot
+
+
+def test_the_summary_says_that_supervisords_own_file_gets_an_include() -> None:
+    made = supervised_service("UNREAD", program={"missing_include": (0, "x"), "file": "/etc/supervisor/conf.d/shop.ini"})
+    assert enable_at_boot_text(made) == ", and include /etc/supervisor/conf.d/shop.ini in /etc/supervisor/supervisord.conf"
+    assert enable_at_boot_text(supervised_service("UNREAD")) == ""

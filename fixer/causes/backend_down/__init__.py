@@ -23,8 +23,8 @@ How it is told apart
 The repair and its safety
   start-service (safe): start it, and where no boot starts it, let one: enabled where it is disabled, a link as of
   `systemctl add-wants` where its unit does not say for what; then wait until it accepts. Undo takes all of it back.
-  A program that supervisord does not know, whose file came after its start, is read (`supervisorctl update`).
-  If no include names its file (*.ini where the include says *.conf), supervisord's own file gets its path first.
+  fixer lets supervisord read a program whose file came after its start (`supervisorctl update`). If no include names
+  that file (*.ini where the include says *.conf), fixer first adds its path to supervisord's own file.
   If only its code says the port, that code is read; a person names one of several (`--set backend=UNIT`).
   If another unit of that name (its version or colour aside) runs or starts at boot, it may replace a disabled one: a
   person names one (`--set backend=UNIT`), and nginx is pointed at it.
