@@ -137,9 +137,9 @@ def down(
     everything: Annotated[bool, typer.Option("--all", help="Remove all your classes.")] = False,
 ) -> None:
     """Remove a class and everything that it created."""
-    require_docker()
     if which and everything:
         raise UsageError("name a class, or --all, not both")
+    require_docker()
     for name in list(class_names()) if everything else [which]:
         record = find_class(name)
         class_down(record, _print_progress)

@@ -120,8 +120,8 @@ def _fixer(command: str, *words: str) -> Callable[[RunningHost, Path], CommandRe
 
 
 def _run_command(host: RunningHost, argv: Sequence[str]) -> CommandResult:
-    values = {"target": host.target, "container": host.container, "url": host.url}
-    filled = tuple(re.sub(r"\{(\w+)\}", lambda found: values[found[1]], word) for word in argv)
+    values = {"target": lambda: host.target, "container": lambda: host.container, "url": lambda: host.url}
+    filled = tuple(re.sub(r"\{(\w+)\}", lambda found: values[found[1]](), word) for word in argv)
     with tempfile.TemporaryDirectory(prefix="solver-") as home:
         return _run(filled, {key: value for key, value in os.environ.items() if not key.startswith("BADGATEWAY")}, home)
 

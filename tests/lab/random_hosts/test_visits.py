@@ -46,7 +46,8 @@ def test_a_host_is_well_if_every_page_answers_as_it_should() -> None:
     assert not Signature((200, 200, 401, 401, 504), frozenset()).is_well
 
 
-def test_visitors_use_the_name_and_the_login_of_the_host() -> None:
+def test_visitors_use_the_name_and_the_login_of_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lab.random_hosts.running_host.docker_engine.published_port", lambda *_: 8080)
     host = RunningMachine(host_of_kind("machine"), "no-such-container")
     site = site_of(host)
     assert (site.host, site.user) == (host.spec.values["visit_name"], host.spec.values["login"])
