@@ -23,9 +23,11 @@ _USUAL = ("200", "301", "302")      # what a `*_cache_valid` without a status ke
 
 @dataclass(frozen=True, slots=True)
 class CachedError:
-    """A status that the cache of a route gives: the directives that put it there. `is_own`: nginx's own page."""
+    """A status that the cache of a route gives: the directives that put it there. `is_own`: nginx's own page.
+    `page` is the path that gets it, empty for the route's own."""
 
     status: int
+    page: str
     cache: PlacedDirective
     valid: PlacedDirective
     is_own: bool
@@ -33,15 +35,25 @@ class CachedError:
 
 def cached_error(facts: RouteFacts, reached: tuple[Endpoint, ...], nginx: Nginx,
                  snapshot: Snapshot) -> CachedError | None:
-    """Return the error that only the cache can have given: each request got it, each backend answers better directly,
-    nginx logged no failure of ours, and the configuration keeps that status. None if one of these is not so."""
-    probes = facts.probes.or_else(())
-    statuses = {probe.status or 0 for probe in probes}
-    status = max(statuses, default=0)
-    if len(statuses) != 1 or status < 500 or has_unloaded_config(nginx) or not isinstance(nginx.errors, Known):
+    """Return the error that only the cache can have given: each request for a page got it, each backend answers better
+    for it directly, nginx logged no failure of ours, and the configuration keeps that status. None if one of these is
+    not so."""
+    if has_unloaded_config(nginx) or not isinstance(nginx.errors, Known):
         return None
-    answers = [end.http.value.status if isinstance(end.http, Known) else None for end in reached if not end.down]
-    if not answers or any(answer is None or answer >= 500 for answer in answers) or _has_asked(facts, nginx, snapshot):
+    pages = dict.fromkeys(probe.page for probe in facts.probes.or_else(()))
+    return next((found for page in pages if (found := _cached_page(page, facts, reached, nginx, snapshot))), None)
+
+
+def _cached_page(page: str, facts: RouteFacts, reached: tuple[Endpoint, ...], nginx: Nginx,
+                 snapshot: Snapshot) -> CachedError | None:
+    probes = [probe for probe in facts.probes.or_else(()) if probe.page == page]
+    statuses = {probe.status or 0 for probe in probes}
+    status = max(statuses)
+    meant = [end for end in reached if not end.down]
+    if len(statuses) != 1 or status < 500 or not meant or _has_asked(page or facts.route.path, nginx, snapshot):
+        return None
+    answers = [_status_of(end, page, facts) for end in meant]
+    if any(answer is None or answer >= 500 for answer in answers):
         return None
     family = facts.route.kind.removesuffix("_pass")
     near = tuple(directives_for(snapshot, nginx, facts.route))
@@ -49,7 +61,7 @@ def cached_error(facts: RouteFacts, reached: tuple[Endpoint, ...], nginx: Nginx,
     valid = next((d for d in near if d.words[0] == f"{family}_cache_valid" and keeps(d, status)), None)
     if cache is None or valid is None or cache.words[1:] == ("off",):
         return None
-    return CachedError(status, cache, valid, status in _OWN_STATUSES and _NGINX_PAGE in probes[0].body)
+    return CachedError(status, page, cache, valid, status in _OWN_STATUSES and _NGINX_PAGE in probes[0].body)
 
 
 def reveal_cached_error(verdict: RouteVerdict, reached: tuple[Endpoint, ...], nginx: Nginx | None,
@@ -60,7 +72,9 @@ def reveal_cached_error(verdict: RouteVerdict, reached: tuple[Endpoint, ...], ng
     found = cached_error(verdict.facts, reached, nginx, snapshot)
     if found is None:
         return verdict
-    return replace(verdict, state="failing", failed=verdict.total, succeeded=0, from_application=False,
+    failed = sum(probe.page == found.page for probe in verdict.facts.probes.or_else(()))
+    return replace(verdict, state="failing" if failed == verdict.total else "degraded", failed=failed,
+                   succeeded=verdict.total - failed, from_application=False,
                    reason=f"{verdict.reason} from nginx's cache: the application itself answers otherwise")
 
 
@@ -70,11 +84,18 @@ def keeps(directive: PlacedDirective, status: int) -> bool:
     return directive.words[-1] != "0" and ("any" in statuses or str(status) in statuses)
 
 
-def _has_asked(facts: RouteFacts, nginx: Nginx, snapshot: Snapshot) -> bool:
+def _status_of(end: Endpoint, page: str, facts: RouteFacts) -> int | None:
+    """Return what the backend itself answers for the page, None if it was not asked or gave no answer."""
+    if page:
+        return next((found.status for name, found in facts.direct if name == end.id and found.page == page), None)
+    return end.http.value.status if isinstance(end.http, Known) else None
+
+
+def _has_asked(path: str | None, nginx: Nginx, snapshot: Snapshot) -> bool:
     """Return whether nginx logged a failure of a request like ours, from this machine, since the look began."""
     node = find_node(snapshot, nginx.node)
     if node is None:
         return True
     since, clients = math.floor(node.now), LOCAL_CLIENTS | set(node.addresses)
     return any(event.at >= since and event.client in clients and is_about_route(event)
-               and event.request.split(" ")[:2] == ["GET", facts.route.path] for event in nginx.errors.or_else(()))
+               and event.request.split(" ")[:2] == ["GET", path] for event in nginx.errors.or_else(()))

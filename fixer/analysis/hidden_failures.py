@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from fixer.analysis.other_pages import asked_paths
 from fixer.analysis.route_verdict import (
     RouteVerdict,
     has_unloaded_config,
@@ -47,11 +48,12 @@ def reveal_error_page(verdict: RouteVerdict, reached: tuple[Endpoint, ...], ngin
 
 
 def _is_own_probe(event: ErrorEvent, facts: RouteFacts, nginx: Nginx, snapshot: Snapshot) -> bool:
-    """Return whether the line is about a GET of this path from this machine since the observation began."""
+    """Return whether the line is about a GET of a path that was asked for, from this machine since the look began."""
     node = next((node for node in snapshot.nodes if node.name == nginx.node), None)
     if node is None or event.at < math.floor(node.now) or event.client not in LOCAL_CLIENTS | set(node.addresses):
         return False
-    return facts.route.path is not None and event.request.split(" ")[:2] == ["GET", facts.route.path]
+    method, _, path = event.request.partition(" ")
+    return method == "GET" and path.partition(" ")[0] in asked_paths(facts)
 
 
 def _has_failed_everywhere(ours: list[ErrorEvent], meant: list[Endpoint], probes: tuple[ProbeResult, ...]) -> bool:

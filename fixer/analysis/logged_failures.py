@@ -16,11 +16,11 @@ from fixer.analysis.evidence import clock_of, find_node, processes_of
 from fixer.analysis.hidden_failures import LOCAL_CLIENTS, is_about_endpoint
 from fixer.analysis.line_routes import LineRoutes, authority_of
 from fixer.analysis.nginx_errors import is_from_current_worker, reuses_connections
+from fixer.analysis.other_pages import asked_paths
 from fixer.analysis.route_verdict import LOGGED_SECONDS, RouteVerdict, is_answered_by_config, is_closed
 from fixer.analysis.service_state import start_time_of
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
-from fixer.model.facts import Known
 from fixer.model.nginx_config import ErrorKind
 from fixer.model.snapshot import PROBE_REFERRER, Endpoint, ErrorEvent, Nginx, Service
 from fixer.nginx.error_kinds import CONNECTING, CUT_IN_BODY, READ_TIMEOUT, Side, ends_request, side_of
@@ -312,8 +312,7 @@ def _answers_in_a_row(endpoint: Endpoint, leading: Sequence[RouteVerdict], conne
 
 
 def _asked_paths(routes: tuple[RouteVerdict, ...]) -> set[str]:
-    return {judged.facts.route.path for judged in routes if judged.facts.route.path is not None
-            and isinstance(judged.facts.probes, Known) and judged.facts.probes.value}
+    return {path for judged in routes for path in asked_paths(judged.facts)}
 
 
 def _method_of(event: ErrorEvent) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Literal, TypeAlias
 
+from fixer.analysis.other_pages import endpoints_for_page
 from fixer.formats.numbers import share_text
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
@@ -90,13 +91,14 @@ def route_verdict(
     others = {status for e in reached if doubtful and (status := _other_gateway_status(e, snapshot)) is not None}
     words: list[_ProbeVerdict] = [
         "bad" if p.status in others or _is_other_gateway_page(p, reached, snapshot) else
-        _judge_probe(p, facts, speaking, fresh, nginx) for p in probes
+        _judge_probe(p, facts, endpoints_for_page(speaking, facts, p.page), fresh, nginx) for p in probes
     ]
     if facts.url_asked and words[0] == "slow":
         words[0] = "bad"        # no answer for as long as nginx itself would wait is none
     bad, slow = words.count("bad"), words.count("slow")
-    own = any(w == "good" and (p.status or 0) >= 500 and (_NGINX_PAGE not in p.body or _has_same_status(p, speaking))
-              and not _is_configured_return(p.status or 0, facts, nginx) for w, p in zip(words, probes, strict=True))
+    own = any(w == "good" and (p.status or 0) >= 500 and not _is_configured_return(p.status or 0, facts, nginx)
+              and (_NGINX_PAGE not in p.body or _has_same_status(p, endpoints_for_page(speaking, facts, p.page)))
+              for w, p in zip(words, probes, strict=True))
     evidence = facts.probes.evidence or (_probe_evidence(facts, _worst_probe(probes, words)),)
     if all(_is_return_444(p, facts, nginx) for p in probes):
         why = "its configuration closes such connections (`return 444`)"
@@ -376,12 +378,12 @@ def _worst_probe(probes: tuple[ProbeResult, ...], words: list[_ProbeVerdict]) ->
     for wanted in ("bad", "slow", "unknown"):
         if wanted in words:
             return probes[words.index(wanted)]
-    return probes[0]
+    return next((probe for probe in probes if (probe.status or 0) >= 500), probes[0])      # the application's own
 
 
 def _reason_text(probes: tuple[ProbeResult, ...], words: list[_ProbeVerdict]) -> str:
     worst = _worst_probe(probes, words)
-    text = probe_text(worst)
+    text = f"{probe_text(worst)} for {worst.page}" if worst.page else probe_text(worst)
     failed = words.count("bad") + words.count("slow")
     return f"{text} ({share_text(failed, len(probes))})" if failed else text
 
@@ -394,5 +396,5 @@ def probe_text(probe: ProbeResult) -> str:
 
 
 def _probe_evidence(facts: RouteFacts, probe: ProbeResult) -> Evidence:
-    path = facts.route.path or facts.route.location
+    path = probe.page or facts.route.path or facts.route.location
     return Evidence("probe", f"{facts.route.listen_scheme}://{facts.route.listen_text}{path}", probe_text(probe))

@@ -39,6 +39,7 @@ from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.directives_in_effect import PlacedDirective, all_directives
 from fixer.analysis.evidence import endpoint_text, file_line_text
 from fixer.analysis.nginx_errors import is_failing, pass_line
+from fixer.analysis.other_pages import endpoints_for_page
 from fixer.analysis.route_verdict import RouteVerdict, probe_text
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
@@ -80,14 +81,15 @@ def _joined(findings: list[Finding]) -> list[Finding]:
 def _found(case: Case, nginx: Nginx, judged: RouteVerdict, found: CachedError) -> Finding:
     route = judged.facts.route
     ends = [case.endpoints[name] for name in judged.facts.endpoints]
-    direct = tuple(Evidence("probe", endpoint_text(end), f"{probe_text(end.http.value)} without nginx")
-                   for end in ends[:2] if isinstance(end.http, Known))
+    asked = endpoints_for_page(tuple(ends[:2]), judged.facts, found.page)
+    direct = tuple(dict.fromkeys(Evidence("probe", endpoint_text(end), f"{probe_text(end.http.value)} without nginx")
+                                 for end in asked if isinstance(end.http, Known)))
     text = f"`{found.valid.text}` at {_where(case, nginx, found.valid)}"
     return Finding(
         cause=CAUSE.id, variant="cached-gateway-error" if found.is_own else "cached-app-5xx", role="root",
         confidence="certain" if found.is_own and _are_applications(case, judged) else "likely",
-        summary=f"nginx answers {route.location} with {found.status} from its cache ({found.cache.text[:-1]}); the "
-                "backend is well",
+        summary=f"nginx answers {found.page or route.location} with {found.status} from its cache "
+                f"({found.cache.text[:-1]}); the backend is well",
         detail=(f"{text} keeps such errors.",),
         routes=(route.id,), service=None, node=nginx.node,
         evidence=(Evidence("nginx-config", _where(case, nginx, found.valid), found.valid.text),
@@ -127,7 +129,7 @@ def _by_hand(case: Case, nginx: Nginx, found: CachedError, text: str) -> Repair:
                and any(word.startswith(f"keys_zone={zone}:") for word in d.words)]
     place = f"below {folders[0]}" if folders else "of that cache"
     return Repair(_ID, "manual", "drop the cached errors", (), manual=(
-        f"remove the files {place} whose second line (KEY:) names the page, and correct {text}: keep no errors there. "
+        f"remove the files {place} whose second line names the page, and correct {text}: keep no errors there. "
         "Then run nginx -t and reload nginx"))
 
 

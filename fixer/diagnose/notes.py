@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import address_text, container_of, endpoint_text, file_line_text, find_node
 from fixer.analysis.hidden_failures import accepts_nothing
+from fixer.analysis.other_pages import redirect_path, site_url
 from fixer.analysis.route_verdict import RECENT_ERROR, recent_events
 from fixer.formats.addresses import ANY_IPV4
 from fixer.formats.folders import is_within
@@ -17,10 +18,9 @@ from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, HealthVerdict, RouteHealth
 from fixer.model.facts import Known, Unknown
-from fixer.model.nginx_config import Route, UnloadedSite
+from fixer.model.nginx_config import UnloadedSite
 from fixer.model.plan import WriteFile
 from fixer.model.snapshot import Container, Service, Snapshot, Unit
-from fixer.redaction.secrets import redact_text
 from fixer.repairs.boot_enablement import boot_notes
 
 with lazy_imports():
@@ -29,8 +29,6 @@ with lazy_imports():
     from fixer.formats.backup_names import is_unused_name
 
 _MAX_REDIRECTS = 3
-_REDIRECT_TARGET = regex(r"(?:(https?)://([A-Za-z0-9.-]+)(?::\d+)?)?(/(?:[A-Za-z0-9_.~-][A-Za-z0-9/_.~-]{0,80})?)(?:[?#].*)?")
-_HOST_NAME = regex(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,15 +51,15 @@ def redirect_notes(seen: Assessment) -> tuple[str, ...]:
     if seen.verdict != "healthy":
         return ()
     case = seen.case
-    asked = {f"{_site_url(judged.facts.route)}{judged.facts.route.path}" for judged in case.verdicts.values()}
+    asked = {f"{site_url(judged.facts.route)}{judged.facts.route.path}" for judged in case.verdicts.values()}
     targets: list[str] = []
     for judged in case.verdicts.values():
         route, probes = judged.facts.route, judged.facts.probes
         if judged.state != "ok" or route.internal or not isinstance(probes, Known) or not probes.value:
             continue
         # a probe without a redirect has reached the page itself
-        paths = [_redirect_path(route, probe.location) for probe in probes.value]
-        page = f"{_site_url(route)}{paths[0]}"
+        paths = [redirect_path(route, probe.location) for probe in probes.value]
+        page = f"{site_url(route)}{paths[0]}"
         if all(paths) and page not in asked:
             asked.add(page)
             targets.append(page)
@@ -70,31 +68,6 @@ def redirect_notes(seen: Assessment) -> tuple[str, ...]:
     more = f" and {len(targets) - _MAX_REDIRECTS} more" if len(targets) > _MAX_REDIRECTS else ""
     pages = ", ".join(targets[:_MAX_REDIRECTS])
     return (f"redirect targets not probed: {pages}{more}. Add --url to probe one of them",)
-
-
-def _redirect_path(route: Route, location: str) -> str:
-    """Return the path of a Location header, or an empty text for another site or an unusual path.
-
-    The header is untrusted: only a path that needs no shell quoting and holds no secret is repeated.
-    """
-    found = _REDIRECT_TARGET.fullmatch(location)
-    if found is None:
-        return ""
-    scheme, host, path = found.groups()
-    if scheme and (scheme != route.listen_scheme or host not in (_host_of(route), *route.server_names)):
-        return ""
-    return path if path != route.path and redact_text(path) == path else ""
-
-
-def _site_url(route: Route) -> str:
-    port = route.listens[0].port if route.listens else 80
-    usual = port == (443 if route.listen_scheme == "https" else 80)
-    return f"{route.listen_scheme}://{_host_of(route)}{'' if usual else f':{port}'}"
-
-
-def _host_of(route: Route) -> str:
-    """Return the first server name that is a plain host name, else 127.0.0.1."""
-    return next((name for name in route.server_names if _HOST_NAME.fullmatch(name) and name != "_"), "127.0.0.1")
 
 
 # Proxies of another kind in front of nginx. fixer does not read their configuration.

@@ -161,6 +161,7 @@ class ProbeResult:
     growing: float | None = None  # milliseconds between the first and the last of them; None if not measured
     location: str = ""  # Location header of a 301, 302, 303, 307 or 308, as sent
     first_bytes: str = ""  # of an answer that is not HTTP (latin-1), if the tool shows them
+    page: str = ""  # the path that was asked for, if it is not the route's own
 
     @property
     def is_handshake_cut(self) -> bool:
@@ -233,6 +234,7 @@ class RouteFacts:
     probes: Fact[tuple[ProbeResult, ...]]
     conf: str = ""  # the main file of its nginx, of several on one node; empty for the only one
     url_asked: bool = False  # the first probe asked for the operator's `--url`, and waited as long as nginx would
+    direct: tuple[tuple[str, ProbeResult], ...] = ()  # (endpoint, its own answer) for other pages that failed
 
 
 @dataclass(frozen=True, slots=True)

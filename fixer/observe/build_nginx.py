@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Sequence
 
+from fixer.lazy.dataclass import replace
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.snapshot import Nginx, ProbeResult, RouteFacts, Service
 from fixer.observe.docker.container_service import engine_log
@@ -21,7 +22,8 @@ from fixer.observe.nginx.nginx_masters import (
     reads_same_files,
 )
 from fixer.observe.nginx.nginx_place import NginxInstance, deleted_log, unread_include_text
-from fixer.observe.nginx.probes import ProbePlan, route_of_url
+from fixer.observe.nginx.page_probes import direct_page_probes, page_of, route_of_url
+from fixer.observe.nginx.probes import ProbePlan
 from fixer.observe.nginx.sites import Site
 from fixer.observe.nginx.unloaded_sites import unloaded_sites_of
 from fixer.observe.view.node_view import View, container_of
@@ -76,13 +78,21 @@ def _is_command_of(place: NginxInstance, argv: Sequence[str]) -> bool:
 
 def route_facts(site: Site, plan: ProbePlan, options: ObserveOptions) -> Iterator[RouteFacts]:
     """Yield each route of a site with the results of its requests."""
+    answers = site.view.node.answers
+    direct = {(end, probe.path): result.value for end, probe in direct_page_probes(site, plan.by_address, plan.by_route)
+              if isinstance(result := probe_result(answers.get(probe)), Known)}
     for route in site.routes:
-        results = [probe_result(site.view.node.answers.get(p)) for p in plan.by_route.get(route.id, ())]
-        known = tuple(r.value for r in results if isinstance(r, Known))
+        made = plan.by_route.get(route.id, ())
+        results = [probe_result(answers.get(probe)) for probe in made]
+        known = tuple(replace(r.value, page=page) if (page := page_of(probe, route)) else r.value
+                      for probe, r in zip(made, results, strict=True) if isinstance(r, Known))
+        ends = site.by_route.get(route.id, ())
+        near = tuple((end, replace(found, page=(path or "").partition("?")[0])) for (end, path), found in direct.items()
+                     if end in ends)
         probes = Known(known) if known else Unknown(_no_probe_reason(site, options, results))
         asked = bool(options.url and results and isinstance(results[0], Known)
                      and route_of_url(site, options.url) == route.id)
-        yield RouteFacts(route, site.view.name, site.by_route.get(route.id, ()), probes, site.nginx.conf, asked)
+        yield RouteFacts(route, site.view.name, ends, probes, site.nginx.conf, asked, near)
 
 
 def _no_probe_reason(site: Site, options: ObserveOptions, results: Sequence[Fact[ProbeResult]]) -> str:

@@ -23,6 +23,7 @@ from fixer.observe.nginx.nginx_masters import (
     parsed_config,
 )
 from fixer.observe.nginx.nginx_place import build_option_queries, remaining_config_queries, was_listed
+from fixer.observe.nginx.page_probes import direct_page_probes
 from fixer.observe.nginx.probe_follow_ups import (
     files_with_failures,
     later_log_queries,
@@ -80,5 +81,6 @@ def _queries_of_site(site: Site, look: Look) -> Iterator[Query]:
     yield from proxy_header_probes(plan, site.view)
     for probes in plan.by_route.values():
         yield from probes
+    yield from (probe for _, probe in direct_page_probes(site, plan.by_address, plan.by_route))
     yield from other_tls_name_probes(site, plan)
     yield from later_log_queries(site, plan, look.views, look.containers)

@@ -65,7 +65,8 @@ class _Masked:
         """Return evidence for print, masked by the same rules as a bundle."""
         shown = self._evidence.get(evidence)
         if shown is None:
-            shown = self._evidence[evidence] = Evidence(evidence.source, evidence.where, self._quoted(evidence))
+            where = self.note(evidence.where) if evidence.source == "probe" else evidence.where      # a page's address
+            shown = self._evidence[evidence] = Evidence(evidence.source, where, self._quoted(evidence))
         return shown
 
     def _quoted(self, evidence: Evidence) -> str:

@@ -188,6 +188,7 @@ class Scene:
         self.listeners: list[Listener] = [listener(80, NGINX_PID, "0.0.0.0", node)]
         self.processes: list[Process] = [process(NGINX_PID, "nginx: master process /usr/sbin/nginx")]
         self.probes: dict[int, Fact[tuple[ProbeResult, ...]]] = {}
+        self.direct: dict[int, ProbeResult] = {}      # what its endpoint answers for another page
         self.changes: dict[int, dict[str, Any]] = {}
         self.nginx: dict[str, Any] = {}
         self.route: dict[int, dict[str, Any]] = {}
@@ -276,7 +277,8 @@ class Scene:
             error_log_path="/var/log/nginx/error.log",
         )
         facts = tuple(
-            RouteFacts(route, self.node, (endpoints[i].id,), self.probes.get(i, Known((GOOD,))))
+            RouteFacts(route, self.node, (endpoints[i].id,), self.probes.get(i, Known((GOOD,))),
+                       direct=((endpoints[i].id, self.direct[i]),) if i in self.direct else ())
             for i, route in enumerate(routes)
         )
         made = Snapshot(

@@ -101,6 +101,26 @@ def test_hit_the_routes_of_one_cache_are_one_finding() -> None:
     assert [f.routes for f in diagnosed(scene).findings] == [("r1", "r2")]
 
 
+def behind_a_redirect(direct: ProbeResult | None = GOOD) -> Scene:
+    """`/` is well and redirects to /login, which gets an error; `direct`: what the backend itself answers for it."""
+    scene = keeping(page=APP).answers(probe(302, location="/login"), replace(APP, page="/login"))
+    scene.direct = {0: replace(direct, page="/login")} if direct is not None else {}
+    return scene
+
+
+def test_hit_an_error_of_the_page_that_the_first_one_redirects_to() -> None:
+    diagnosis = diagnosed(behind_a_redirect())
+    assert (roots(diagnosis), diagnosis.verdict) == ([CAUSE], "degraded")
+    first = diagnosis.findings[0]
+    assert first.variant == "cached-app-5xx" and "nginx answers /login with 503" in first.summary
+    assert [e.text for e in first.evidence if e.source == "probe"] == ["answers 200 without nginx", "answers 503"]
+
+
+@pytest.mark.parametrize("direct", [APP, None])
+def test_the_page_s_own_error_is_not_the_cache_s(direct: ProbeResult | None) -> None:
+    assert CAUSE not in causes_of(diagnosed(behind_a_redirect(direct)))
+
+
 @pytest.mark.parametrize("scene", [
     asked_by_us(keeping()),                                      # nginx asked, and failed
     keeping("proxy_cache_valid 200 10m;"), keeping("proxy_cache_valid 10m;"), keeping("proxy_cache_valid any 0;"),

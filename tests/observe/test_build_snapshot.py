@@ -7,6 +7,7 @@ import pytest
 from fixer.model.facts import Known
 from fixer.model.query import (
     Command,
+    Probe,
     Query,
     ReadFile,
     ReadGlob,
@@ -48,8 +49,9 @@ def test_a_complete_capture_asks_nothing_more(name: str) -> None:
 
 
 def _is_glance(query: Query) -> bool:
-    """The age of code and settings, packaged gateways and units, cron: nobody asked for them when these were recorded."""
-    if query in (BOOT_ENTRY_FILES, Command("systemctl-units")):
+    """The age of code and settings, packaged gateways and units, cron, where `/` redirects to: nobody asked for them when
+    these were recorded."""
+    if query in (BOOT_ENTRY_FILES, Command("systemctl-units")) or (isinstance(query, Probe) and query.path == "/login"):
         return True
     return query.limit == 0 if isinstance(query, ReadFile | ReadGlob) else query == Command("systemctl-show", PACKAGED_UNITS)
 

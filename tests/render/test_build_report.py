@@ -93,3 +93,11 @@ def test_a_report_tells_host_and_time_and_which_nodes_were_not_read_as_root() ->
     engine = replace(node, name="engine", root=False)
     seen = replace(seen, nodes=(replace(node, root=False), engine))
     assert build_report(seen, diagnose(seen), duration_ms=1).without_root == (node.name,)
+
+
+def test_the_address_of_a_page_holds_no_secret() -> None:
+    """A webhook's path is one, and `--url` or a redirect may lead there."""
+    seen = healthy_scene().answers(GOOD, replace(BAD_GATEWAY, page="/hook/Zx9Kq7LmT4vB2nW8")).snapshot()
+    report = build_report(seen, diagnose(seen), duration_ms=1)
+    places = [e.where for part in (*report.findings, *report.checks) for e in part.evidence if e.source == "probe"]
+    assert any("/hook/[masked" in place for place in places) and not any("Zx9K" in place for place in places)

@@ -246,7 +246,7 @@ def _answers_through_nginx(facts: RouteFacts, endpoint: Endpoint) -> tuple[Probe
     route = facts.route
     plain = route.pass_text.partition("://")[2].find("/") < 0
     comparable = facts.endpoints == (endpoint.id,) and plain and route.path == endpoint.path
-    return facts.probes.value if comparable and isinstance(facts.probes, Known) else ()
+    return tuple(probe for probe in facts.probes.or_else(()) if comparable and not probe.page)
 
 
 def _stranger_finding(case: Case, facts: RouteFacts, endpoint: Endpoint, stranger: AddressCandidate) -> Finding | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
 from fixer.analysis.route_verdict import LOGGED_SECONDS
 from fixer.lazy.dataclass import dataclass, replace
@@ -14,20 +15,19 @@ from fixer.model.query import Answer, Probe
 from fixer.model.snapshot import Container, ErrorEvent, ProbeResult
 from fixer.nginx.error_kinds import is_about_upstream
 from fixer.observe.docker.container_service import engine_log
-from fixer.observe.nginx.endpoints import container_at, endpoint_probe, host_header, probe_result, route_probe
+from fixer.observe.nginx.endpoints import container_at, endpoint_probe, probe_result, route_probe
 from fixer.observe.nginx.nginx_masters import error_events
+from fixer.observe.nginx.page_probes import probes_of_url, redirected_probes
 from fixer.observe.nginx.sites import Site
 from fixer.observe.view.docker_inspect import inspect_objects, string_list, value_at
 from fixer.observe.view.node_view import ENGINE, View, container_of
 from fixer.observe.view.observe_options import MOST_PROBES, ObserveOptions
 
 RECENT_SECONDS = 120.0     # seconds: a younger failure in the log may still persist
-MOST_URL_SECONDS = 65.0     # seconds: nginx gives up after 60 by default, and answers 504
 MOST_ENDPOINT_PROBES = 40     # the rest is for probes through nginx
 MOST_FAILING_PROBES = 20
 MOST_REPEATED_PROBES = 400     # attempts of all routes, where somebody wants to know the share of each
 
-_URL = regex(r"^(https?)://(\[[0-9a-fA-F:]+\]|[^/:?#]+)(?::(\d+))?(/[^?#]*)?(\?[^#]*)?")
 _HEALTH_URL = regex(r"https?://(?:localhost|127\.0\.0\.1|\[::1\]|0\.0\.0\.0)(?::\d+)?(/[\w./-]*)")
 
 
@@ -67,7 +67,10 @@ def _make_plan(site: Site, options: ObserveOptions, views: Mapping[str, View],
     for route, first in asked if site.nginx.master is not None else ():
         again = tuple(_repeated_probes(site, first, most, options)
                       if options.requests or route.id in failing else ())
-        by_route[route.id] = (*_probes_of_url(route, site, options), first, *again)
+        by_route[route.id] = (*probes_of_url(route, site, options), first, *again)
+    room = MOST_PROBES - len(allowed)
+    for name, probe in islice(redirected_probes(site, [(r, first) for r, first in asked if r.id in by_route]), room):
+        by_route[name] = (*by_route[name], probe)
     near = {key for key, probe in once.items() if probe in allowed}
     kept = {key: probe for key, probe in by_address.items() if id(probe) in near}
     return ProbePlan(kept, by_route, len(chosen) - len(allowed), most if options.requests > most else 0)
@@ -182,38 +185,6 @@ def _most_likely_route(server: str, path: str, by_prefix: Mapping[str, Sequence[
                 return route
             unnamed = unnamed or route
     return unnamed
-
-
-def _probes_of_url(route: Route, site: Site, options: ObserveOptions) -> Iterator[Probe]:
-    """Yield the user's URL as a probe of this nginx, on the route that would serve it. It waits for as long as nginx
-    waits for the backend."""
-    match = _URL.match(options.url) if options.url else None
-    base = route_probe(route, options.timeout)
-    if match is None or base is None or route_of_url(site, options.url or "") != route.id:
-        return
-    host = match[2].strip("[]")
-    path = (match[4] or "/") + (match[5] or "")
-    limit = min(MOST_URL_SECONDS, route.connect_timeout + route.send_timeout + route.read_timeout)
-    yield replace(base, path=path, host_header=host, sni=host if base.tls else "",
-                  timeout=max(options.timeout, limit))
-
-
-def route_of_url(site: Site, url: str) -> str | None:
-    """Return the route of this site that a URL most likely matches: by port, name, then longest prefix."""
-    match = _URL.match(url)
-    if match is None:
-        return None
-    host, path = match[2].strip("[]"), match[4] or "/"
-    port = int(match[3]) if match[3] else 443 if match[1] == "https" else 80
-    best: tuple[tuple[bool, bool, int], str] | None = None
-    for route in site.routes:
-        prefix = route.location.lstrip("=^~ ")
-        if path.startswith(prefix) and not route.internal:
-            named = host in route.server_names or host_header(route) == host
-            score = (any(x.port == port for x in route.listens), named, len(prefix))
-            if best is None or score > best[0]:
-                best = (score, route.id)
-    return best[1] if best is not None else None
 
 
 def health_path(container: Container | None, engine: View | None) -> str | None:

@@ -10,9 +10,6 @@ from fixer.model.facts import Known, Unknown
 from fixer.model.query import Probe
 from fixer.model.target import TargetRef
 from fixer.observe.build_snapshot import build_snapshot
-from fixer.observe.nginx.probes import route_of_url
-from fixer.observe.nginx.sites import sites_of
-from fixer.observe.view.node_view import views_of
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.observe.capture_builders import capture, node, probe_answer
 from tests.observe.next_queries_builders import LISTENS, SITE, WELL, asked, failure
@@ -124,6 +121,3 @@ def test_the_users_own_url_first() -> None:
     late = Capture(TargetRef("local", ""), (node({**WELL, first: probe_answer(error="timeout")}, site=SITE, listening=LISTENS),),
                    (), options.pairs())
     assert [facts.url_asked for facts in build_snapshot(late).routes] == [True]
-    views = views_of(capture(node(site=SITE)))
-    (site,) = sites_of(views, ())
-    assert route_of_url(site, "http://a.example:80/") == "r1" and route_of_url(site, "nonsense") is None
