@@ -55,7 +55,7 @@ def test_hit_a_socket_of_its_own_and_another_place_of_its_log() -> None:
 
 @pytest.mark.parametrize("scene", [
     by_hand(GUNICORN, *LOST_FILE, SERVED), by_hand(GUNICORN, SERVED, "[88] [INFO] Shutting down: Master"),    # it came up
-    by_hand(*LOST_FILE),        # nothing says that a server wrote it
+    by_hand(*LOST_FILE, path="/root/backup.log"),        # nothing says that a server wrote it
     by_hand(GUNICORN, *LOST_FILE, ago=1e9),     # before this boot
     by_hand(GUNICORN, *LOST_FILE).with_service(service("other.service", 9000, 300)),    # another may be meant
     by_hand(GUNICORN, *LOST_FILE).with_service(stopped_service(port=8000)),
