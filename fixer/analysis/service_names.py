@@ -71,6 +71,12 @@ def is_named_after_site(trouble: FailingAddress, service: Service) -> bool:
     return any(_is_similar(one, other) for one in site for other in ours)
 
 
+def is_path_named_after_site(trouble: FailingAddress, path: str) -> bool:
+    """Return whether a path and the site share a distinctive name."""
+    site, ours = _site_words(trouble, locations=False) - _GENERIC_WORDS, _significant_words([path]) - _GENERIC_WORDS
+    return any(_is_similar(one, other) for one in site for other in ours)
+
+
 def is_named_in_config(trouble: FailingAddress, service: Service) -> bool:
     """Return whether the configuration names the address after this container and after no other. It compares the
     upstream, else the location, else the site and file. `shop_admin` is not `shop`, and a name common to the project is

@@ -8,15 +8,17 @@ from collections.abc import Iterable
 
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import log_evidence
+from fixer.analysis.service_names import is_path_named_after_site
 from fixer.formats.run_output import is_request_line, says_goodbye
+from fixer.formats.server_names import SERVERS
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Endpoint, HandStartedLog, Service
 
-_SERVER = regex(r"(?i)\b(?:uvicorn|gunicorn|hypercorn|daphne|asgi|wsgi)\b|Started server process|Application startup")
+_SERVER = regex(rf"(?i)\b(?:{'|'.join(sorted(SERVERS))}|asgi|wsgi)\b|Started server process|Application startup")
 _STAMP = r"(?:@[0-9a-f]{24}|\d{4}-\d\d-\d\d[_T ]\d\d:\d\d:\d\d(?:\.\d+)?Z?) +"  # timestamps of svlogd, multilog, s6-log
 _EXIT_LINE = regex(
-    rf"^(?:{_STAMP})?(?:\[[^\]]*\] *)*(?:(?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:Error|Exception|Exit)\b|ERROR\b)"
+    rf"^(?:{_STAMP})?(?:\[[^\]]*\] *)*(?:(?:[A-Za-z_]\w*\.)*(?:[A-Z]\w*)?(?:Error|Exception|Exit)\b|ERROR\b)"
     r"|\b(?:Killed|Segmentation fault)\b|[Aa]ddress already in use|Error loading ASGI app"
 )
 _STAMPED = regex(rf"^{_STAMP}")
@@ -46,11 +48,14 @@ def last_server_output(case: Case, node: str) -> tuple[str, tuple[Evidence, ...]
 
 
 def hand_started_log(case: Case, node: str) -> HandStartedLog | None:
-    """Return the newest log of a node, if it was written since its boot and an application server wrote it."""
+    """Return the newest log of a node, if it was written since its boot and an application server wrote it: its lines
+    name one, or it is named after a site that fails."""
     found = next((w for w in case.snapshot.hand_started_logs if w.node == node), None)
-    if found is None or not _is_since_boot(case, found) or not any(_SERVER.search(x.text) for x in found.lines):
+    if found is None or not _is_since_boot(case, found):
         return None
-    return found
+    of_server = any(_SERVER.search(x.text) for x in found.lines) or any(
+        t.endpoint.node == node and is_path_named_after_site(t, found.path) for t in case.failing_addresses)
+    return found if of_server else None
 
 
 def _is_since_boot(case: Case, found: HandStartedLog) -> bool:

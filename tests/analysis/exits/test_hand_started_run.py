@@ -22,6 +22,9 @@ LOST_VARIABLE = ("Traceback (most recent call last):", '  File "/srv/shop/app.py
 DENIED = ("Traceback (most recent call last):", '  File "/srv/shop/app.py", line 11, in <module>',
           "PermissionError: [Errno 13] Permission denied: '/srv/shop/settings.json'")
 
+NODE = ("/srv/shop/office.js:12", '    throw new Error("SIGNING_KEY is not set");', "    ^", "",
+        "Error: SIGNING_KEY is not set", "    at Object.<anonymous> (/srv/shop/office.js:12:11)", "", "Node.js v20.19.2")
+
 
 def by_hand(*texts: str, path: str = "/tmp/shop.log", ago: float = 60.0, **place: object) -> Scene:
     """Nothing listens where nginx asks, nothing is configured there, and a log of an application server lies about."""
@@ -45,6 +48,15 @@ def test_hit_its_log_alone_says_why_it_ended(texts: tuple[str, ...], cause: str,
     assert finding_of(seen, "backend-down").role == "consequence"
     assert [(r.risk, r.steps, r.needs) for r in found.repairs] == [("manual", (), ())], "anybody may have written the log"
     assert any("any user may write" in line for line in found.detail)
+
+
+@pytest.mark.parametrize(("texts", "path"), [
+    (LOST_FILE, "/tmp/shop.log"), (LOST_VARIABLE, "/home/shop/nohup.out"), (NODE, "/tmp/shop.log"),   # named after the site
+    (("*** Starting uWSGI 2.0.28-debian (64bit) ***", *LOST_FILE), "/root/nohup.out"),
+])
+def test_hit_any_server_s_log(texts: tuple[str, ...], path: str) -> None:
+    (found,) = roots(diagnose(by_hand(*texts, path=path).snapshot()))
+    assert found in ("crash-file-access", "crash-missing-env")
 
 
 def test_hit_a_socket_of_its_own_and_another_place_of_its_log() -> None:
