@@ -278,10 +278,11 @@ def _answered_since(
     that went well. The failure must also have paused for longer than it did before.
     """
     ends = {end.id: end for event in lines for end in _endpoints_of(case, routes, event)}
-    asked = _asked_paths(routes)
+    asked = {path for judged in routes for path in asked_paths(judged.facts)}
+    paths = own_paths | {path for event in lines if _method_of(event) in _SAFE_METHODS
+                         and (path := _path_of(event)) in asked}
     independent = all(event.kind in CONNECTING or event.kind == "name-not-resolved" for event in lines)
-    if not ends or not (independent or own_paths or any(
-            _method_of(event) in _SAFE_METHODS and _path_of(event) in asked for event in lines)):
+    if not ends or not (independent or paths):
         return ""       # nobody has made such a request again
     if not independent and any(map(reuses_connections, routes)) and any(
             _method_of(event) not in _SAFE_METHODS for event in lines):
@@ -291,15 +292,18 @@ def _answered_since(
     pause = max((later - earlier for earlier, later in pairwise(seconds)), default=0)
     quiet = clock_of(case.snapshot, nginx.node) - seconds[-1]
     demanded = MIN_ANSWERS if len(seconds) == span else max(MIN_ANSWERS, math.ceil(_SURE * span / len(seconds)))
-    answers = min(_answers_in_a_row(end, leading.get(name, ()), independent) for name, end in ends.items())
+    answers = min(_answers_in_a_row(end, leading.get(name, ()), None if independent else paths)
+                  for name, end in ends.items())
     if answers < demanded or quiet < pause:
         return ""
     return f"{answers} requests in a row were answered since {time_text(lines[-1].at)}"
 
 
-def _answers_in_a_row(endpoint: Endpoint, leading: Sequence[RouteVerdict], connects: bool) -> int:
+def _answers_in_a_row(endpoint: Endpoint, leading: Sequence[RouteVerdict], paths: set[str] | None) -> int:
     """Return how many requests an endpoint answered now, directly and by the routes that lead to it; 0 if one failed.
-    `connects`: a connection that it accepts is an answer, too, since connections were what failed."""
+    Of other pages than the routes' own only those in `paths` count. Where connections failed (`paths` is None), each
+    answer counts, and a connection that it accepts is one, too."""
+    connects = paths is None
     answers = is_answering(endpoint)
     if is_closed(endpoint) is True and not answers:
         return 0
@@ -307,12 +311,17 @@ def _answers_in_a_row(endpoint: Endpoint, leading: Sequence[RouteVerdict], conne
     for judged in leading:
         if judged.state in ("failing", "degraded"):
             return 0
-        count += judged.succeeded
+        count += judged.succeeded if paths is None else _answers_for(judged, paths)
     return count
 
 
-def _asked_paths(routes: tuple[RouteVerdict, ...]) -> set[str]:
-    return {path for judged in routes for path in asked_paths(judged.facts)}
+def _answers_for(judged: RouteVerdict, paths: set[str]) -> int:
+    """Return how many requests for these pages succeeded; of the route's own page all, unless it was not the one."""
+    pages = {probe.page for probe in judged.facts.probes.or_else(())}
+    if pages <= {""}:
+        return judged.succeeded
+    return sum((probe.page or judged.facts.route.path) in paths and (probe.status or 500) < 500
+               for probe in judged.facts.probes.or_else(()))
 
 
 def _method_of(event: ErrorEvent) -> str:

@@ -61,6 +61,15 @@ def test_answers_in_a_row_end_what_they_ask_for() -> None:
     assert reasons(refused.snapshot())[0], "a connection is asked for by every request"
 
 
+def test_only_answers_for_the_page_that_failed_end_its_failure() -> None:
+    """`/` redirects to /login: forty answers of the one say nothing of the other."""
+    for pages, over in ((1, False), (3, True)):
+        scene = healthy_scene().answers(*[GOOD] * 40, *[probe(200, page="/login")] * pages)
+        (why,) = reasons(scene.logs(*CLOSED, ago=40, path="/login").snapshot())
+        assert bool(why) is over, pages
+        assert all(reasons(scene.answers(*[GOOD] * 4).snapshot())) is False
+
+
 def test_on_kept_connections_answers_say_nothing_of_a_post() -> None:
     scene = healthy_scene().answers(*[GOOD] * 8).logs(*CLOSED, ago=40, count=2)
     scene.events[1] = replace(scene.events[1], request="POST / HTTP/1.1")

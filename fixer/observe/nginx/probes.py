@@ -62,15 +62,17 @@ def _make_plan(site: Site, options: ObserveOptions, views: Mapping[str, View],
     allowed = set(chosen[:MOST_PROBES])
     asked = [(route, wanted[route.id]) for route in site.routes if wanted.get(route.id) in allowed]
     by_route: dict[str, tuple[Probe, ...]] = {}
-    repeated = {first for route, first in asked if options.requests or route.id in failing}
+    following = [(r, first) for r, first in asked if site.nginx.master is not None]
+    redirected = list(islice(redirected_probes(site, following), MOST_PROBES - len(allowed)))
+    repeated = {first for name, first in (*((route.id, first) for route, first in asked), *redirected)
+                if options.requests or name in failing}
     most = _attempts_of_each(len(repeated), options)
-    for route, first in asked if site.nginx.master is not None else ():
-        again = tuple(_repeated_probes(site, first, most, options)
-                      if options.requests or route.id in failing else ())
+    for route, first in following:
+        again = _repeated_probes(site, first, most, options) if first in repeated else ()
         by_route[route.id] = (*probes_of_url(route, site, options), first, *again)
-    room = MOST_PROBES - len(allowed)
-    for name, probe in islice(redirected_probes(site, [(r, first) for r, first in asked if r.id in by_route]), room):
-        by_route[name] = (*by_route[name], probe)
+    for name, probe in redirected:
+        again = _repeated_probes(site, probe, most, options) if probe in repeated else ()
+        by_route[name] = (*by_route.get(name, ()), probe, *again)
     near = {key for key, probe in once.items() if probe in allowed}
     kept = {key: probe for key, probe in by_address.items() if id(probe) in near}
     return ProbePlan(kept, by_route, len(chosen) - len(allowed), most if options.requests > most else 0)

@@ -15,8 +15,9 @@ from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.nginx.page_probes import hands_on_paths, route_of_url
 from fixer.observe.nginx.sites import sites_of
 from fixer.observe.view.node_view import views_of
+from fixer.observe.view.observe_options import ObserveOptions
 from tests.observe.capture_builders import capture, node, probe_answer
-from tests.observe.next_queries_builders import BACK, LISTENS, ROUTE, SITE, WELL, asked
+from tests.observe.next_queries_builders import BACK, LISTENS, ROUTE, SITE, WELL, asked, failure
 
 LOGIN = replace(ROUTE, path="/login")
 NEAR_LOGIN = replace(BACK, path="/login")
@@ -54,6 +55,13 @@ def test_a_redirect_is_followed_on_the_same_site(location: str) -> None:
 ])
 def test_it_is_not_followed_where_no_backend_is_asked(location: str, site: str) -> None:
     assert further(location, site) == []
+
+
+def test_a_page_whose_failures_are_logged_is_asked_as_often_as_its_route() -> None:
+    seen = node({**WELL, ROUTE: goes_to("/login"), LOGIN: probe_answer(200)}, site=SITE, listening=LISTENS,
+                log=failure(30, "/login"))
+    again = [q for q in asked(seen, ObserveOptions(repeat=5)) if isinstance(q, Probe)]
+    assert again == [replace(probe, attempt=n) for probe in (ROUTE, LOGIN) for n in (1, 2)], "they share the attempts"
 
 
 def test_a_browser_follows_more_than_one_but_no_circle() -> None:
