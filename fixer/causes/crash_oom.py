@@ -44,11 +44,11 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import config_evidence, log_evidence
+from fixer.analysis.evidence import clock_of, config_evidence, log_evidence
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.exits.kills import OomKilling, missing_kernel_log, oom_killings
 from fixer.analysis.nginx_errors import symptom_evidence
-from fixer.analysis.route_verdict import recent_events
+from fixer.analysis.route_verdict import RECENT_ERROR, recent_events
 from fixer.analysis.run_log import event_of, lines_of
 from fixer.analysis.service_state import start_time_of, state_evidence
 from fixer.lazy.lazy_imports import lazy_imports
@@ -157,7 +157,9 @@ def _worker_finding(case: Case, service: Service, endpoint: Endpoint, kills: tup
     asked = [j for j in case.verdicts.values() if endpoint.id in j.facts.endpoints]
     nginx = case.snapshot.nginx_of(asked[0].facts) if asked else None
     events = cut_off_events(case, service, endpoint)
-    hurts = bool(events) or any(j.has_failures for j in asked)
+    unanswered = any(j.state == "slow" for j in asked) and (
+        clock_of(case.snapshot, service.node) - kills[-1].kill.at < RECENT_ERROR)
+    hurts = bool(events) or unanswered or any(j.has_failures for j in asked)
     evidence = (
         *(kill.evidence for kill in kills[-2:]), state_evidence(service), *_limit_evidence(service),
         *((config_evidence(case.snapshot, nginx, endpoint),) if nginx is not None else ()),
@@ -172,6 +174,7 @@ def _worker_finding(case: Case, service: Service, endpoint: Endpoint, kills: tup
         routes=tuple(j.facts.route.id for j in asked), service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys(evidence)),
         repairs=_repairs(case, service, endpoint, kills) if hurts else (),
+        effects=("run-ends", "no-answer", "stale-config") if unanswered else None,
     )
 
 

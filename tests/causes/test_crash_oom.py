@@ -14,6 +14,7 @@ from fixer.model.plan import ComposeUp, ContainerAction, UnitAction, WriteFile
 from fixer.model.snapshot import CommandArgument, Compose, KernelLog, LogLine, OomKill, UnitSetting
 from tests.causes.snapshot_builders import (
     NOW,
+    SLOW,
     Scene,
     container_service,
     failed_service,
@@ -228,6 +229,18 @@ def test_where_no_request_was_lost_it_is_advice() -> None:
     diagnosis = diagnose(running(cut=False).snapshot())
     found = finding_of(diagnosis, CAUSE)
     assert (found.role, found.repairs, diagnosis.verdict) == ("advice", (), "healthy")
+
+
+@pytest.mark.parametrize(("ago", "role"), [(5.0, "root"), (300.0, "advice")])
+def test_workers_that_are_killed_again_and_again_answer_nothing(ago: float, role: str) -> None:
+    """The parent listens, so that requests wait; that the backend hangs is what it looks like."""
+    scene = with_kernel(healthy_scene(), kill(ago=ago + 5.0), kill(ago=ago, pid=813)).answers(SLOW)
+    scene.endpoint(http=Known(SLOW))
+    diagnosis = diagnose(scene.snapshot())
+    found = finding_of(diagnosis, CAUSE)
+    assert (found.role, found.variant) == (role, "oom-killed-worker-child")
+    if role == "root":
+        assert roots(diagnosis) == [CAUSE] and found.repairs[0].id == "raise-memory-limit"
 
 
 def test_a_worker_of_a_service_nobody_asks_is_nobody_s_matter() -> None:
