@@ -103,16 +103,20 @@ def _is_started_by_cron_or_user(ours: list[Process], every: tuple[Process, ...])
 
 
 def _unclaimed_services(case: Case, trouble: FailingAddress) -> list[Service]:
-    """Return application servers of the node that no route relies on, and running ones of its shared network."""
+    """Return application servers of the node that no route relies on, and those of its shared network: the running
+    ones, else the stopped ones."""
     node, nodes = trouble.endpoint.node, nodes_in_same_network(case, trouble.endpoint.node)
     away = services_wanted_elsewhere(case, trouble)
     free = [
         s for s in case.snapshot.services
-        if s.node in nodes and (s.node == node or (s.running and not _is_port_answered(case, s, nodes)))
+        if s.node in nodes and (s.node == node or not _is_port_answered(case, s, nodes))
         and s.is_app_server
         and s.id not in case.services_in_use and s.id not in away
         and not (s.unit is not None and s.unit.load_state == "not-found") and not is_unused_instance(case.snapshot, s)
     ]
+    mates = [s for s in free if s.node != node]
+    if any(s.running for s in mates):
+        free = [s for s in free if s.node == node or s.running]
     managed = [s for s in free if (s.manager != "none" or s.boot_entry) and _can_be_intended(case, trouble, s)]
     return managed or [s for s in free if s.pids and _is_orphan(case.snapshot, s)]
 

@@ -8,10 +8,21 @@ from typing import Any
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
+from fixer.model.diagnosis import Undetermined
 from fixer.model.facts import Known
 from fixer.model.snapshot import Service
 from tests.analysis.ownership.resolve_builders import named
-from tests.causes.snapshot_builders import GOOD, NOW, Scene, container_service, finding_of, listener, log_lines, roots
+from tests.causes.snapshot_builders import (
+    GOOD,
+    NOW,
+    Scene,
+    container_service,
+    finding_of,
+    listener,
+    log_lines,
+    roots,
+    verdict_of,
+)
 
 GUEST = "container:" + "pod" * 4
 
@@ -196,3 +207,10 @@ def test_a_container_by_its_address() -> None:
     assert named(by_ip) == [("p-app-1", "placed")]
     stranger = Scene("172.18.0.9:8000", node="web", back="app").with_service(made).refused(configured_service=None, node=None)
     assert named(stranger) == []
+
+
+def test_a_stopped_one_is_named_where_nothing_else_is_in_that_network() -> None:
+    assert WEB.container is not None
+    seen = diagnose(scene(f"container:{WEB.container.id}", 9000).snapshot())
+    verdict = verdict_of(seen, "wrong-port")
+    assert isinstance(verdict, Undetermined) and verdict.missing == ("whether p-app-1 belongs behind 127.0.0.1:8000",)
