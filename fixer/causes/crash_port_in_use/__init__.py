@@ -95,7 +95,7 @@ def _judge_endpoint(
         error_line = _port_error_line(case, service)
         return state_evidence(service) if error_line is None else stale_socket_finding(
             case, trouble, endpoint, service, error_line)
-    if is_closed(endpoint) is True:
+    if is_closed(endpoint) is True and listener_at(endpoint) is None:      # not behind a filter
         return state_evidence(service) if trouble is not None else None
     if isinstance(service.log, Unknown):
         return f"log of {service.name}: {service.log.reason}" if trouble is not None else None

@@ -9,7 +9,17 @@ from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import SignalProcess, UnitAction
 from tests.causes.crash_port_in_use.crash_port_in_use_builders import CAUSE, IN_USE, squatted
-from tests.causes.snapshot_builders import NOW, Scene, healthy_scene, listener, probe, roots, service, verdict_of
+from tests.causes.snapshot_builders import (
+    NOW,
+    REFUSED,
+    Scene,
+    healthy_scene,
+    listener,
+    probe,
+    roots,
+    service,
+    verdict_of,
+)
 
 
 def test_hit() -> None:
@@ -36,6 +46,13 @@ def test_hit_while_its_first_run_still_tries() -> None:
     assert roots(diagnose(scene.snapshot())) == [CAUSE]
     scene.listeners.append(listener(9000, 200))      # it came up, on a port of its own
     assert CAUSE not in roots(diagnose(scene.snapshot()))
+
+
+def test_hit_behind_a_filter_that_rejects_every_connection() -> None:
+    """The connect is refused, and the socket table still shows who holds the port."""
+    assert roots(diagnose(squatted().endpoint(tcp=Known(REFUSED), http=Known(REFUSED)).snapshot())) == [CAUSE]
+    gone = squatted().endpoint(tcp=Known(REFUSED), http=Known(REFUSED), listener=Known(None), listening_service=None)
+    assert CAUSE not in roots(diagnose(gone.snapshot()))
 
 
 def test_miss() -> None:
