@@ -132,7 +132,9 @@ def _judge_socket_path(case: Case, trouble: FailingAddress) -> Finding | str | E
 
 def _judge_other_socket(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding | str | Evidence:
     """Judge a service of nginx's machine that listens, though not at the address that nginx asks for."""
-    endpoint, held = trouble.endpoint, _sockets_of(case, owner.service)
+    endpoint = trouble.endpoint
+    # a socket of that very path is no other one: it came a moment after the connect, or went a moment before
+    held = [line for line in _sockets_of(case, owner.service) if line.address != endpoint.unix]
     if not held and endpoint.unix is not None:
         return _moved_to_port_finding(case, trouble, owner) or state_evidence(owner.service)
     told = {b.unix for b in bindings_of(owner.service)}

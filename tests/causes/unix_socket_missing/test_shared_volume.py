@@ -97,6 +97,15 @@ def test_a_socket_in_a_folder_that_two_containers_share(pids: object, expected: 
     assert (CAUSE in roots(diagnosis)) is expected
 
 
+def test_miss_the_very_socket_that_came_a_moment_after_the_connect() -> None:
+    """A program that ends again and again listens for a moment: its socket is at no other path."""
+    held = replace(socket(ASKED), node="app", pids=Known((200,)))
+    made = container_service("app", pid=200, bindings=told(ASKED).bindings, box={"restart_count": 8, "started_at": NOW - 1})
+    gone = {"tcp": Known(probe(error="no-socket")), "http": Known(probe(error="no-socket")), "node": "web"}
+    page = Scene(node="web", back="app").with_service(made, held).refused(unix=ASKED, host="", port=0, written=ASKED)
+    assert CAUSE not in roots(diagnose(page.endpoint(**gone).snapshot()))
+
+
 CRASHED: dict[str, Any] = {"status": "restarting", "restart_count": 6, "exit_code": 1, "pid": 0}
 
 
