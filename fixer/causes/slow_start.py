@@ -52,6 +52,7 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case, FailingAddress, PortOwner, unique_route_id
 from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.dependency.blocked_start import is_suspended
 from fixer.analysis.dependency.start_order import (
     LONG_QUEUED,
     awaited_unit_ages,
@@ -173,7 +174,7 @@ def _is_starting(case: Case, trouble: FailingAddress, owner: PortOwner) -> bool:
     begun = run_state_of(service) in ("running", "starting") or single_external_kill(case.snapshot, service) is not None
     if not (begun or reached_serving(case, service)):
         return False
-    if has_listening_socket(case, service) or is_idle_container(service):
+    if has_listening_socket(case, service) or is_idle_container(service) or is_suspended(case, service):
         return False
     young = _is_in_start_pre(owner) or 0.0 <= clock_of(case.snapshot, service.node) - _started_at(case,
                                                                                                   owner) < START_SECONDS

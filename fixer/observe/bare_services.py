@@ -58,10 +58,12 @@ def _shell_service(root: Process, view: View, held: set[int]) -> Service | None:
 
 
 def _topmost_process(process: Process, view: View, taken: set[int]) -> Process:
-    """Return the highest parent that belongs to the service, below shells, inits and supervisors."""
+    """Return the highest parent that belongs to the service, below shells, inits, supervisors, and programs of unknown
+    kind that start a known server and wait for it (`runuser … start-shop`)."""
     top = process
+    strangers = ("", "binary") if runtime_of(process.argv) not in ("", "binary") else ("",)
     for parent in ancestors(process.pid, view.by_pid):
-        if parent.pid == 1 or parent.pid in taken or not runtime_of(parent.argv) or is_supervisord(parent):
+        if parent.pid == 1 or parent.pid in taken or runtime_of(parent.argv) in strangers or is_supervisord(parent):
             break
         top = parent
     return top

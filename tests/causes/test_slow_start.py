@@ -153,6 +153,13 @@ def test_slow_start_hit_and_miss_of_a_program_that_somebody_started(
     assert roots(diagnose(scene.snapshot())) == expected
 
 
+def test_slow_start_miss_a_program_that_is_stopped() -> None:
+    """SIGSTOP: it does nothing, so it does not start either."""
+    scene = Scene().with_service(service(unit=None, manager="none")).refused()
+    scene.processes[-1:] = [process(90, "/usr/bin/bash", uid=0), process(200, started_at=NOW - 5, ppid=90, uid=0, state="T")]
+    assert SLOW_START not in roots(diagnose(scene.snapshot()))
+
+
 @pytest.mark.parametrize(("port", "holder", "confidence"), [
     (3032, None, "possible"),      # nobody may see whose it is, and nobody is told to open it
     (3032, 900, "likely"), (80, None, "likely"), (9000, None, "likely"),

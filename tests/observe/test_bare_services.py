@@ -26,6 +26,19 @@ def test_processes_started_by_hand_are_one_service() -> None:
     assert isinstance(found.workers, Known) and found.workers.value == 2
 
 
+def test_what_starts_a_known_server_and_waits_for_it_is_no_part_of_it() -> None:
+    """Cron's `runuser -u shop -- start-shop` lives as long as the server; its words tell nothing of an address."""
+    above = process(5, ["runuser", "-u", "shop", "--", "/usr/local/bin/start-shop"], comm="runuser")
+    top = process(6, ["/usr/bin/python3", "/usr/bin/gunicorn", "-b", "0.0.0.0:8000", "a:app"], ppid=5, comm="gunicorn")
+    child = process(7, ["/usr/bin/python3", "/usr/bin/gunicorn"], ppid=6)
+    (found,) = bare(above, top, child, listening=sockets([tcp_row("0.0.0.0", 8000, 5)], {5: [6, 7]}))
+    assert (found.name, found.pids) == ("gunicorn[6]", (6, 7))
+    assert isinstance(found.bindings, Known) and [b.port for b in found.bindings.value] == [8000]
+    (kept,) = bare(process(5, ["/usr/local/bin/tool"], comm="tool"), process(6, ["/usr/local/bin/part"], ppid=5, comm="part"),
+                   listening=sockets([tcp_row("0.0.0.0", 8000, 5)], {5: [6]}))
+    assert kept.pids == (5, 6), "two programs of unknown kind stay one"
+
+
 def test_a_supervised_process() -> None:
     above = process(5, ["/usr/bin/python3", "/usr/bin/supervisord", "-n"], comm="supervisord")
     (found,) = [s for s in bare(above, process(6, ["uvicorn", "a"], ppid=5)) if s.runtime == "uvicorn"]
