@@ -48,7 +48,7 @@ class ServerLog:
 
 
 _LISTENING = ServerLog(ready=(r"[Ll]istening (?:at|on)\b",))
-_RUNNING = ServerLog(ready=(r"[Rr]unning on \S",))
+_RUNNING = ServerLog(ready=(r"[Rr]unning on (?:(?:unix )?socket )?\S*[:/(]",))     # an address, no other words
 _SERVING = ServerLog(ready=(r"[Ss]erving (?:HTTP )?on\b",))
 _UVICORN = ServerLog(
     (SERVER_STARTED, r"Started (?:parent|reloader) process", "Waiting for application startup"),

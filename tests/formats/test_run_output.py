@@ -69,6 +69,8 @@ def test_an_exception_ends_a_run_unless_it_warns_or_carries_another(line: str, n
     "2026-01-02 03:04:05,123 INFO     Listening on TCP address 127.0.0.1:8000",                            # daphne
     "[INFO] Listening at: http://127.0.0.1:8000",                                                          # granian
     "INFO:waitress:Serving on http://127.0.0.1:8000", " * Running on http://127.0.0.1:5000",
+    "INFO:     Uvicorn running on unix socket /run/shop.sock (Press CTRL+C to quit)",
+    "INFO:     Uvicorn running on socket ('127.0.0.1', 8000) (Press CTRL+C to quit)",
     "Serving HTTP on 0.0.0.0 port 8000 (http://0.0.0.0:8000/) ...", "* Listening on http://0.0.0.0:9292",   # http.server, puma
 ])
 def test_every_server_says_when_it_is_ready(line: str) -> None:
@@ -82,6 +84,10 @@ def test_every_server_says_when_it_is_ready(line: str) -> None:
 ])
 def test_a_server_that_starts_is_not_ready_yet(line: str) -> None:
     assert says_starting(line) and PROGRESS_LINE.search(line) and not says_ready(line) and not says_goodbye(line)
+
+
+def test_what_runs_on_something_else_is_not_ready() -> None:
+    assert not says_ready("probably another instance of uWSGI is running on the same address (127.0.0.1:8000).")
 
 
 def test_a_script_that_waits_for_an_application_has_started_no_server() -> None:
