@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 from fixer.formats.systemctl_show import packaged_unit_path, startable_services
 from fixer.lazy.lazy_imports import lazy_imports
+from fixer.model.facts import Known
 from fixer.model.query import Command, Query, ReadFile
 from fixer.observe.boot.boot_entries import boot_entry_queries
 from fixer.observe.commands.python_programs import code_queries, has_service_for_each_port
 from fixer.observe.files.log_files import unmanaged_log_queries
 from fixer.observe.look import Look
+from fixer.observe.nginx.endpoints import probe_result
 from fixer.observe.nginx.other_proxies import gateway_queries
 from fixer.observe.nginx.sites import Site
 from fixer.observe.nginx.unloaded_sites import ports_without_listener, sockets_without_listener
@@ -22,6 +24,7 @@ with lazy_imports():
     from fixer.observe.systemd.template_instances import instance_queries
 
 
+_HANG_UPS = frozenset({"closed", "reset", "not-http"})
 SYSTEMD_UNITS = ("systemd-", "getty", "console-getty", "container-getty", "serial-getty")   # often masked, never an app
 
 
@@ -37,6 +40,9 @@ def _queries_of_node(site: Site, look: Look) -> Iterator[Query]:
     The list of all units is long, so it is queried only if no known service can be the application.
     """
     view = site.view
+    serves = any(s.is_app_server and s.node == view.name for s in look.services)
+    if not serves and _is_hung_up_on(site, look):
+        yield from unmanaged_log_queries(view)       # a server that somebody starts by hand may want that port
     if view.init != "systemd":
         if ports_without_listener(site) or sockets_without_listener(site):
             yield from (USUAL_FILES for _ in find_supervisords(view)[:1])
@@ -56,7 +62,6 @@ def _queries_of_node(site: Site, look: Look) -> Iterator[Query]:
     masked = sorted(u.name for u in dict.fromkeys(view.units.values()) if u.load_state == "masked")
     names = [n for n in masked if n.endswith(".service") and not n.startswith(SYSTEMD_UNITS)][:MOST_UNLOADED]
     yield from (ReadFile(packaged_unit_path(name), SERVICE_FILE_LIMIT) for name in names)
-    serves = any(s.is_app_server and s.node == view.name for s in look.services)
     if serves and (not empty or has_service_for_each_port(empty, look.services, view)):
         return
     listing = Command("systemctl-units")
@@ -67,3 +72,11 @@ def _queries_of_node(site: Site, look: Look) -> Iterator[Query]:
     if unknown:
         yield Command("systemctl-show", unknown[:MOST_UNLOADED])
     yield from code_queries(view)
+
+
+def _is_hung_up_on(site: Site, look: Look) -> bool:
+    """Return whether something accepts a connection at an address of nginx and ends it without an answer."""
+    answers = site.view.node.answers
+    results = (probe_result(answers[probe]) for probe in look.plan(site).by_address.values() if probe in answers)
+    return any(isinstance(heard, Known) and heard.value.error in _HANG_UPS and heard.value.phase != "connect"
+               for heard in results)

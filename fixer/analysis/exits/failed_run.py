@@ -46,7 +46,7 @@ from fixer.model.unit_event import UnitEventKind
 
 with lazy_imports():
     from fixer.analysis.exits.code_error import find_code_fault
-    from fixer.analysis.exits.exit_reason import has_repeated_exception, missing_variables
+    from fixer.analysis.exits.exit_reason import has_repeated_exception, missing_variables, port_in_use_line
     from fixer.analysis.ownership.resolve import only_owner
 
 
@@ -278,7 +278,7 @@ def failed_at_start(run: Sequence[LogLine], service: Service) -> bool:
     if not texts or ready_at >= 0:
         return False
     return (is_traceback_start(texts[0]) or any(map(ends_run, texts[-_ERROR_TAIL_LINES:]))
-            or has_known_exit_reason(service, run))
+            or has_known_exit_reason(service, run) or port_in_use_line(read_run_end(run)) is not None)
 
 
 def error_exit_finding(case: Case, service: Service, found: Finding) -> Finding:

@@ -12,7 +12,7 @@ from fixer.analysis.case import Case, FailingAddress, PortOwner
 from fixer.analysis.evidence import find_node, log_evidence
 from fixer.analysis.exits.failed_run import FailedRun, failed_at_start
 from fixer.analysis.exits.last_output import hand_started_log
-from fixer.analysis.ownership.resolve import candidate_owners
+from fixer.analysis.ownership.resolve import candidate_owners, is_occupied_by_stranger
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import read_run_end, unmanaged_run_lines
 from fixer.formats.run_output import is_request_line
@@ -24,14 +24,15 @@ from fixer.model.snapshot import HandStartedLog, Service
 
 def hand_started_runs(case: Case) -> tuple[FailedRun, ...]:
     """Return the run of the newest log of each node on which no application server runs or is configured, if it failed
-    before it served, and if one address alone, where nothing listens, has no owner."""
+    before it served, and if one address alone has no owner: nothing listens there, or something that is no server."""
     found = (_run_on(case, log) for log in case.snapshot.hand_started_logs)
     return tuple(run for run in found if run is not None)
 
 
 def _run_on(case: Case, log: HandStartedLog) -> FailedRun | None:
     node = find_node(case.snapshot, log.node)
-    asked = [t for t in case.failing_addresses if t.endpoint.node == log.node and is_closed(t.endpoint) is True]
+    asked = [t for t in case.failing_addresses if t.endpoint.node == log.node and (
+        is_closed(t.endpoint) is True or is_occupied_by_stranger(case, t))]
     if case.snapshot.is_cut or node is None or isinstance(node.processes, Unknown) or not node.root:
         return None
     if len({(t.endpoint.unix, t.endpoint.port) for t in asked}) != 1 or _has_other_server(case, asked, log.node):
@@ -48,7 +49,8 @@ def _run_on(case: Case, log: HandStartedLog) -> FailedRun | None:
 
 def _has_other_server(case: Case, asked: list[FailingAddress], node: str) -> bool:
     return any(s.node == node and s.is_app_server for s in case.snapshot.services) or any(
-        candidate_owners(case, trouble) for trouble in asked)
+        owner.service.id != trouble.endpoint.listening_service
+        for trouble in asked for owner in candidate_owners(case, trouble))
 
 
 def _service_of(log: HandStartedLog) -> Service:

@@ -42,7 +42,8 @@ from __future__ import annotations
 from fixer.analysis.case import Case, FailingAddress, PortOwner
 from fixer.analysis.cause import Cause, Outcome, conclude, first_of_each, sort_outcomes
 from fixer.analysis.evidence import bindings_of, endpoint_text, listener_at, listener_evidence, pids_of, processes_of
-from fixer.analysis.exits.failed_run import failed_runs, has_listening_socket
+from fixer.analysis.exits.failed_run import FailedRun, failed_runs, has_listening_socket
+from fixer.analysis.exits.hand_started_run import for_person, hand_started_runs
 from fixer.analysis.ownership.configured import configured_owner, is_configured_at
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import last_run_lines, read_run_end
@@ -76,6 +77,7 @@ def judge(case: Case) -> Verdict:
             owners[key] = configured_owner(case, endpoint)
         outcomes.append(_judge_endpoint(case, endpoint, owners[key], troubles.get(endpoint.id)))
     outcomes += (other_port_finding(case, crash) for crash in failed_runs(case).found)
+    outcomes += (_judge_hand_started(case, crash) for crash in hand_started_runs(case))
     findings, missing, ruled = sort_outcomes(outcomes, case.healthy_evidence())
     return conclude(first_of_each(findings, lambda found: f"{found.node}/{found.service}"), missing, ruled)
 
@@ -113,6 +115,17 @@ def _judge_endpoint(
     if not holders:
         return listener_evidence(case.snapshot, held, service)
     return port_conflict_finding(case, PortConflict(endpoint, trouble, service, held, holders, line))
+
+
+def _judge_hand_started(case: Case, crash: FailedRun) -> Outcome:
+    """Judge a server of which nothing but its log is left: another program holds its port."""
+    trouble, line = crash.failing_addresses[0], port_in_use_line(crash.end)
+    held = listener_at(trouble.endpoint)
+    holders = processes_of(case.snapshot, held.node, pids_of(held)) if held is not None else ()
+    if line is None or held is None or not holders:
+        return None
+    seen = PortConflict(trouble.endpoint, trouble, crash.service, held, holders, line)
+    return for_person(crash, port_conflict_finding(case, seen))
 
 
 def _port_error_line(case: Case, service: Service) -> LogLine | None:

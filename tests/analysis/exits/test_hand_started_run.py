@@ -9,7 +9,18 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.facts import Known
 from fixer.model.snapshot import HandStartedLog, LogLine
-from tests.causes.snapshot_builders import NOW, Scene, causes_of, finding_of, roots, service, stopped_service
+from tests.causes.snapshot_builders import (
+    BAD_GATEWAY,
+    NOW,
+    Scene,
+    causes_of,
+    finding_of,
+    listener,
+    probe,
+    roots,
+    service,
+    stopped_service,
+)
 
 GUNICORN = "[2026-01-01 03:00:00 +0000] [88] [INFO] Starting gunicorn 23.0.0"
 SERVED = "INFO:     Application startup complete."
@@ -92,3 +103,26 @@ def test_miss_while_the_page_is_well() -> None:
     scene = Scene().with_service(service())
     scene.extra["hand_started_logs"] = by_hand(GUNICORN, *LOST_FILE).extra["hand_started_logs"]
     assert "crash-file-access" not in causes_of(diagnose(scene.snapshot()))
+
+
+PORT_TAKEN = ("*** Starting uWSGI 2.0.28-debian (64bit) ***", "probably another instance of uWSGI is running on the same address",
+              "bind(): Address already in use [core/socket.c line 769]")
+
+
+def taken(*texts: str, error: str = "reset") -> Scene:
+    """A program that is no server holds the port; a server that somebody starts by hand wanted it."""
+    holder = service("feeder.service", 8000, 300, is_app_server=False, runtime="")
+    scene = Scene().with_service(holder, listener(8000, 300)).answers(BAD_GATEWAY)
+    scene.endpoint(http=Known(probe(error=error, phase="head")))
+    scene.logs("recv() failed (104: Connection reset by peer)", 104, "reading response header from upstream")
+    lines = tuple(LogLine(None, text, "/tmp/shop.log") for text in texts)
+    scene.extra["hand_started_logs"] = (HandStartedLog("local", "/tmp/shop.log", NOW - 60, lines),)
+    return scene
+
+
+def test_hit_another_program_holds_its_port() -> None:
+    seen = diagnose(taken(*PORT_TAKEN).snapshot())
+    assert roots(seen) == ["crash-port-in-use"]
+    found = finding_of(seen, "crash-port-in-use")
+    assert found.confidence == "likely" and "pid 300" in found.summary and found.repairs[0].risk == "manual"
+    assert "crash-port-in-use" not in roots(diagnose(taken("*** Starting uWSGI 2.0.28-debian (64bit) ***").snapshot()))
