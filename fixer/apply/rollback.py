@@ -158,10 +158,16 @@ def _append_note(journal: Journal, like: Record, note: str = "") -> None:
 
 
 def _discards_memory(step: Step) -> bool:
-    """Return whether the step discards state in memory: a reload, a restart, or a missing container network."""
+    """Return whether the step discards state in memory: a reload, a restart, systemd's pause before its next try, or a
+    missing container network."""
     if isinstance(step, ComposeUp):
         return bool(step.network) and step.was == "running"
-    return isinstance(step, ReloadNginx | DaemonReload) or _is_plain_restart(step)
+    return isinstance(step, ReloadNginx | DaemonReload) or _is_plain_restart(step) or _ends_pause(step)
+
+
+def _ends_pause(step: Step) -> bool:
+    """Return whether the step started a unit that systemd would have started later: an undo starts it again at once."""
+    return isinstance(step, UnitAction) and step.verb in ("start", "restart") and step.was_active == "activating"
 
 
 def _is_plain_restart(step: Step) -> bool:

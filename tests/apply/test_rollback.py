@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -595,3 +595,12 @@ def test_a_restart_without_a_file_is_not_repeated_on_the_way_back(tmp_path: Path
     result = undo(target, run.id)
     assert "restart" not in target.told and result.conflicts == () and result.restored == () and len(result.irreversible) == 1
     assert history(target)[0].state == "undone"
+
+
+def test_the_pause_before_a_unit_s_next_try_is_not_brought_back(tmp_path: Path) -> None:
+    """The undo starts it again at once, and what ended it may be over: that is said."""
+    target = Managed(tmp_path / "state")
+    with repaired(target, replace(RESTART, verb="start", was_active="activating")) as run:
+        run.commit()
+    result = undo(target, run.id)
+    assert len(result.irreversible) == 1 and result.restored == ("shop.service tries to start again, as before",)
