@@ -72,7 +72,8 @@ def _failures_of(case: Case, nginx: Nginx) -> Iterator[LoggedFailure]:
     if not events:
         return
     index = LineRoutes(case, nginx)
-    paths = {judged.facts.route.path for judged in case.verdicts.values() if nginx.serves(judged.facts)}
+    paths = {path for judged in case.verdicts.values() if nginx.serves(judged.facts)
+             for path in (judged.facts.route.path, *asked_paths(judged.facts))}
     leading: dict[str, list[RouteVerdict]] = {}
     for judged in case.verdicts.values():
         for name in judged.facts.endpoints:

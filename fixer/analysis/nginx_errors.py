@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import clock_of, config_evidence, file_line_text, line_text, no_listener_evidence
+from fixer.analysis.other_pages import failed_paths
 from fixer.analysis.route_verdict import RECENT_ERROR, RouteVerdict, recent_events
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding
@@ -176,7 +177,8 @@ def for_each_logged_route(
         if isinstance(nginx.errors, Unknown) and nginx.master_pid is not None:
             missing.append(f"the error log of nginx on {nginx.node}: {nginx.errors.reason}")
         for judged, events in recent_lines_by_route(case, nginx, kinds).values():
-            asked = is_failing(judged) and any(_request_path(e) == judged.facts.route.path for e in events)
+            failed = failed_paths(judged.facts) if is_failing(judged) else ()
+            asked = any(_request_path(e) in failed for e in events)
             made = found(nginx, judged, events, asked)
             if made is not None:
                 findings.append(made)

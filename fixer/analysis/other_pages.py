@@ -44,6 +44,13 @@ def asked_paths(facts: RouteFacts) -> frozenset[str]:
     return frozenset(path for probe in facts.probes.or_else(()) if (path := probe.page or facts.route.path))
 
 
+def failed_paths(facts: RouteFacts) -> frozenset[str]:
+    """Return the paths for which a probe of a failing route got an error of a server, or no answer: all that were
+    asked if each got a page, since that may be an error page."""
+    return frozenset(path for probe in facts.probes.or_else(()) if (probe.status or 500) >= 500
+                     and (path := probe.page or facts.route.path)) or asked_paths(facts)
+
+
 def endpoints_for_page(reached: tuple[Endpoint, ...], facts: RouteFacts, page: str) -> tuple[Endpoint, ...]:
     """Return the endpoints with what they answer for another page of the route than its own, where they were asked."""
     if not page or not facts.direct:

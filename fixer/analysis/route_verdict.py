@@ -384,8 +384,9 @@ def _worst_probe(probes: tuple[ProbeResult, ...], words: list[_ProbeVerdict]) ->
 def _reason_text(probes: tuple[ProbeResult, ...], words: list[_ProbeVerdict]) -> str:
     worst = _worst_probe(probes, words)
     text = f"{probe_text(worst)} for {worst.page}" if worst.page else probe_text(worst)
-    failed = words.count("bad") + words.count("slow")
-    return f"{text} ({share_text(failed, len(probes))})" if failed else text
+    alike = [word for word, probe in zip(words, probes, strict=True) if probe.page == worst.page]
+    failed = alike.count("bad") + alike.count("slow")
+    return f"{text} ({share_text(failed, len(alike))})" if failed else text
 
 
 def probe_text(probe: ProbeResult) -> str:

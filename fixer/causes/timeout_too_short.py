@@ -57,6 +57,7 @@ from fixer.analysis.evidence import clock_of, config_evidence, endpoint_text, fi
 from fixer.analysis.load.pressure import has_partial_answer
 from fixer.analysis.logged_failures import logged_failures
 from fixer.analysis.nginx_errors import events_for, recent_lines_by_route, routes_text, symptom_evidence
+from fixer.analysis.other_pages import asked_paths
 from fixer.analysis.route_verdict import LOGGED_SECONDS, RouteVerdict
 from fixer.analysis.service_state import start_time_of
 from fixer.lazy.dataclass import dataclass
@@ -213,7 +214,7 @@ def _path_of(event: ErrorEvent) -> str:
 
 def _is_about_asked_path(event: ErrorEvent, endpoints: tuple[Endpoint, ...], judged: RouteVerdict) -> bool:
     """Return whether the line is about a path that fixer probed, too."""
-    return _path_of(event) in {judged.facts.route.path, *(e.path for e in endpoints)}
+    return _path_of(event) in {*asked_paths(judged.facts), judged.facts.route.path, *(e.path for e in endpoints)}
 
 
 def _is_slower_than_limit(endpoint: Endpoint, judged: RouteVerdict) -> bool:

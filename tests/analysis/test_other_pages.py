@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.analysis.other_pages import asked_paths, endpoints_for_page, redirect_path, site_url
+from fixer.analysis.other_pages import asked_paths, endpoints_for_page, failed_paths, redirect_path, site_url
 from fixer.model.facts import Known
 from fixer.model.snapshot import Snapshot
 from tests.causes.snapshot_builders import GOOD, Scene, healthy_scene, probe
@@ -31,6 +31,13 @@ def test_the_paths_that_were_asked() -> None:
     facts = seen().routes[0]
     assert asked_paths(facts) == {"/", "/login"}
     assert asked_paths(replace(facts, probes=Known(()))) == frozenset()
+
+
+def test_the_paths_that_failed() -> None:
+    facts = seen().routes[0]
+    assert failed_paths(facts) == {"/login"}
+    assert failed_paths(replace(facts, probes=Known((GOOD, probe(error="slow"))))) == {"/"}
+    assert failed_paths(replace(facts, probes=Known((GOOD,)))) == {"/"}, "it may be an error page"
 
 
 def test_the_backend_s_own_answer_for_a_page() -> None:

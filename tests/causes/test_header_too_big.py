@@ -57,6 +57,14 @@ def test_hit_the_page_that_we_ask_for() -> None:
     assert b"proxy_buffer_size 16k;" in (write.after or b"") and b"proxy_buffers 8 16k;" in (write.after or b"")
 
 
+def test_hit_the_page_that_ours_redirects_to() -> None:
+    scene = big(path="/login").answers(*[GOOD] * 20, replace(BAD_GATEWAY, page="/login"))
+    scene.events = [replace(event, request="GET /login HTTP/1.1") for event in scene.events]
+    seen = diagnose(scene.snapshot())
+    assert roots(seen) == [CAUSE] and finding_of(seen, CAUSE).confidence == "certain"
+    assert seen.health[0].reason == "answers 502 for /login (1 of 1 requests)"
+
+
 def test_hit_several_visitors_where_our_page_is_well() -> None:
     first = found(big(3, path="/account", ok=True))
     assert first.confidence == "likely" and "3 times a 502" in first.summary
