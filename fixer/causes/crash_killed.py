@@ -56,11 +56,12 @@ from fixer.analysis.exits.kills import (
     worker_deaths,
 )
 from fixer.analysis.nginx_errors import refused_evidence, symptom_evidence
+from fixer.analysis.other_pages import failed_paths
 from fixer.analysis.run_log import gave_up_line
 from fixer.analysis.service_state import run_state_of, state_evidence
 from fixer.managers import manager_of
 from fixer.managers.docker_steps import swarm_advice_text
-from fixer.model.diagnosis import Finding, Repair, Verdict
+from fixer.model.diagnosis import Finding, Repair, Role, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import ErrorEvent
 from fixer.nginx.error_kinds import CONNECT_FAILED, CUT_IN_BODY, CUT_OFF
@@ -151,18 +152,28 @@ def _lost_requests(case: Case, crash: FailedRun) -> tuple[ErrorEvent, ...]:
 
 
 def _worker_deaths_finding(case: Case, died: WorkerDeaths) -> Finding:
-    """Return the finding for dead workers: advice for a few deaths, since the parent replaces a worker."""
+    """Return the finding for dead workers: advice for a few deaths, since the parent replaces a worker; the root if
+    the page that fails is one of those that were lost."""
     service, count = died.service, len(died.lines)
     asked = [j for j in case.verdicts.values() if died.endpoint.id in j.facts.endpoints]
     again = count >= _MIN_DEATHS
+    failed = {path for j in asked if j.has_failures for path in failed_paths(j.facts)}
+    lost = {"".join(event.request.split(" ")[1:2]).partition("?")[0] for event in died.lost}
+    role: Role = ("root" if failed & lost else "contributing") if again else "advice"
+    fault = next((name for number, name in SIGNAL_NAMES.items() if number in FAULT_SIGNALS
+                  and f"SIG{name}" in died.lines[-1].text), "")
     manual = (
         f"find out what ends the workers of {service.name}. It is not the kernel's OOM killer. Candidates: a person, "
         "a script, a fault in a native module, or the parent itself. The parent ends a worker that does not respond "
         "for seconds (a handler that blocks)"
+    ) if not fault else (
+        f"find the native module that crashes: the workers of {service.name} end with SIG{fault}, a fault of the "
+        f"program itself, while they answer {' and '.join(sorted(lost)[:2])}. Run it with PYTHONFAULTHANDLER=1 to "
+        "see the line"
     )
     repair = Repair("stop-what-kills", "manual", f"find out what ends the workers of {service.name}", (), manual=manual)
     return Finding(
-        cause=CAUSE.id, variant="uvicorn-worker-died", role="contributing" if again else "advice", confidence="likely",
+        cause=CAUSE.id, variant="uvicorn-worker-died", role=role, confidence="likely",
         summary=f"{count} worker{'s' if count > 1 else ''} of {service.name} died recently, {len(died.lost)} requests "
                 "were lost; the parent has started new ones",
         detail=(), routes=tuple(j.facts.route.id for j in asked), service=service.name, node=service.node,

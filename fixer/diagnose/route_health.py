@@ -39,7 +39,8 @@ def unreachable_slow_routes(case: Case) -> Mapping[str, str]:
         behind = [known[name] for name in judged.facts.endpoints if name in known]
         if judged.state == "slow" and not any(_address_and_protocol(endpoint, judged) in alive for endpoint in behind):
             dark[judged.facts.route.id] = "no backend of it was seen to answer"
-        elif judged.state == "slow" and behind and _is_own_page_slow(judged) and all(_is_quick_answer(e, judged.facts.route) for e in behind):
+        elif judged.state == "slow" and behind and _is_own_page_slow(judged) and all(
+                _is_quick_answer(e, judged.facts.route) for e in behind):
             dark[judged.facts.route.id] = "when probed directly, its backend answers the same page at once"
     return dark
 

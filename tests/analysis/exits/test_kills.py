@@ -9,7 +9,17 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import RuledOut
 from tests.causes.crash_killed_builders import killed
-from tests.causes.snapshot_builders import NOW, Scene, finding_of, healthy_scene, log_lines, roots, verdict_of
+from tests.causes.snapshot_builders import (
+    BAD_GATEWAY,
+    GOOD,
+    NOW,
+    Scene,
+    finding_of,
+    healthy_scene,
+    log_lines,
+    roots,
+    verdict_of,
+)
 
 CAUSE = "crash-killed"
 
@@ -60,3 +70,15 @@ def test_workers_that_die_again_and_again_are_for_a_person() -> None:
 ])
 def test_a_death_that_cost_nothing_or_has_another_reason_is_none(scene: Scene) -> None:
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
+
+
+@pytest.mark.parametrize(("said", "words"), [
+    ("[ERROR] Worker (pid:%d) was sent SIGSEGV!", "end with SIGSEGV"), ("INFO:     Child process [%d] died", "Candidates: a person"),
+])
+def test_workers_that_end_at_the_page_that_fails_are_the_root(said: str, words: str) -> None:
+    """`/` is well and redirects to /login, which ends the worker that answers it."""
+    scene = worker(*(said % pid for pid in range(812, 822))).answers(GOOD, replace(BAD_GATEWAY, page="/login"))
+    assert finding_of(diagnose(scene.snapshot()), CAUSE).role == "contributing", "other requests were lost"
+    scene.events = [replace(event, request="GET /login HTTP/1.1") for event in scene.events]
+    found = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert (found.role, found.variant) == ("root", "uvicorn-worker-died") and words in found.repairs[0].manual
