@@ -103,9 +103,9 @@ RECENT_DEATH = 180.0       # seconds: older deaths are not reported
 _SAMPLE = 20         # routes of one address that lines are searched for: more would say the same
 _CLOCK_STEP = 1.0        # seconds: nginx's clock drops the fraction
 _MAX_REPORT_DELAY = 8.0          # seconds between a death and its line: a parent checks at intervals
-WORKER_DIED = regex(r"Child process \[\d+\] died|Worker \(pid:\s*\d+\) was sent SIG(?!ABRT|TERM|INT|QUIT)\w+|"
+WORKER_DIED = regex(r"Child process \[\d+\] died|Worker \(pid:\s*\d+\) was sent SIG(?!TERM|INT|QUIT)\w+|"
              r"DAMN ! worker \d+ \(pid: \d+\) (?:died|MYSTERIOUSLY killed)")
-WORKER_RECYCLED = regex(r"Maximum request limit of \d+ exceeded|Autorestarting worker|WORKER TIMEOUT|was sent SIGABRT|"
+WORKER_RECYCLED = regex(r"Maximum request limit of \d+ exceeded|Autorestarting worker|WORKER TIMEOUT|"
                  r"HARAKIRI ON WORKER")
 
 

@@ -73,7 +73,8 @@ def test_a_death_that_cost_nothing_or_has_another_reason_is_none(scene: Scene) -
 
 
 @pytest.mark.parametrize(("said", "words"), [
-    ("[ERROR] Worker (pid:%d) was sent SIGSEGV!", "end with SIGSEGV"), ("INFO:     Child process [%d] died", "Candidates: a person"),
+    ("[ERROR] Worker (pid:%d) was sent SIGSEGV!", "end with SIGSEGV"),
+    ("[ERROR] Worker (pid:%d) was sent SIGABRT!", "end with SIGABRT"), ("INFO:     Child process [%d] died", "Candidates: a person"),
 ])
 def test_workers_that_end_at_the_page_that_fails_are_the_root(said: str, words: str) -> None:
     """`/` is well and redirects to /login, which ends the worker that answers it."""
@@ -82,3 +83,8 @@ def test_workers_that_end_at_the_page_that_fails_are_the_root(said: str, words: 
     scene.events = [replace(event, request="GET /login HTTP/1.1") for event in scene.events]
     found = finding_of(diagnose(scene.snapshot()), CAUSE)
     assert (found.role, found.variant) == ("root", "uvicorn-worker-died") and words in found.repairs[0].manual
+
+
+def test_the_abort_by_which_gunicorn_ends_a_silent_worker_is_another_cause() -> None:
+    scene = worker("[CRITICAL] WORKER TIMEOUT (pid:812)", "[ERROR] Worker (pid:812) was sent SIGABRT!")
+    assert CAUSE not in [found.cause for found in diagnose(scene.snapshot()).findings]
