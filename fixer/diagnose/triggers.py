@@ -34,7 +34,7 @@ TRIGGERS: Mapping[str, frozenset[Trigger]] = {
     "backlog-full": frozenset({"timeout-connect", "connect-timeout-kernel", "backlog-full"}),
     "crash-code-error": _ADDRESS | CUT_IN_BODY,
     "crash-killed": _ADDRESS | CUT_OFF,
-    "crash-loop-gave-up": _ADDRESS | CONNECTING,
+    "crash-loop-gave-up": _ADDRESS | CONNECTING | CUT_OFF,
     "fd-exhausted": _ADDRESS | {"files-exhausted", "connect-files-exhausted"},
     "header-too-big": CUT_OFF | {"header-too-big"},
     "invalid-upstream-headers": frozenset({

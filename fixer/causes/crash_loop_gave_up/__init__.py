@@ -23,7 +23,8 @@ How it is told apart
   It is the root where the reason has gone (it was killed from outside, the variable is set now, the port is free)
   or lies in another system (a database that refused it then): the manager has stopped trying, and only a start tells.
   So it is where systemd refused a start because restarts were requested too quickly: its last run was stopped on
-  request.
+  request. Seen between two ends it answers well: then the manager's count of restarts, and the requests that nginx lost
+  right before the last start, tell that it ends in the middle of requests.
 
 The repair and its safety
   start-service (safe): reset the failure counter, without which a start is refused, and start; then wait until it
@@ -71,6 +72,7 @@ from fixer.analysis.run_log import (
     program_lines,
 )
 from fixer.analysis.service_state import state_evidence
+from fixer.causes.crash_loop_gave_up.lost_requests import lost_request_findings
 from fixer.causes.crash_loop_gave_up.requested_restart import pid_file_text, restart_window_findings
 from fixer.lazy.regex import regex, up_to_first
 from fixer.managers import manager_of
@@ -105,6 +107,8 @@ def judge(case: Case) -> Verdict:
             missing.append(f"why {crash.service.name} failed: its log ends with: {_last_line_text(crash)}")
         else:
             ruled.append(state_evidence(crash.service))
+    known = {finding.service for finding in findings}
+    findings += [found for found in lost_request_findings(case, CAUSE.id) if found.service not in known]
     findings += restart_window_findings(case, CAUSE.id)
     return conclude(findings, missing, ruled)
 

@@ -1,0 +1,66 @@
+"""Services that end in the middle of requests and are started again each time: between two ends they answer well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fixer.analysis.case import Case
+from fixer.analysis.evidence import clock_of, config_evidence, log_evidence
+from fixer.analysis.exits.exit_reason import last_error_lines
+from fixer.analysis.exits.kills import RECENT_DEATH, WORKER_RECYCLED, cut_off_requests, oom_killings
+from fixer.analysis.other_pages import failed_paths
+from fixer.analysis.run_log import last_run_lines, lines_of, message_of, program_lines
+from fixer.analysis.service_state import restart_count_of, run_state_of, start_time_of, state_evidence
+from fixer.model.diagnosis import Finding, Repair, Role
+from fixer.model.facts import Evidence
+from fixer.model.snapshot import Endpoint, ErrorEvent, Service
+
+_MIN_ENDS = 3           # restarts by the manager itself
+_MIN_LOST = 2           # requests that nginx lost in the middle
+_START_SECONDS = 90.0        # seconds that a manager may wait before it starts a service again
+
+
+def lost_request_findings(case: Case, cause: str) -> Iterator[Finding]:
+    """Yield a finding for each service that runs, has just been started again by its manager, and ended before in the
+    middle of requests. It is the root if the page that fails now is one of them."""
+    for service in case.snapshot.services:
+        endpoint = next((e for e in case.snapshot.endpoints
+                         if service.id in (e.configured_service, e.listening_service)), None)
+        if endpoint is None or not service.is_app_server or run_state_of(service) != "running":
+            continue
+        now, started = clock_of(case.snapshot, service.node), start_time_of(service)
+        if restart_count_of(service) < _MIN_ENDS or now - started > RECENT_DEATH or _has_other_reason(case, service):
+            continue
+        lost = cut_off_requests(case, endpoint, now - RECENT_DEATH)
+        if len(lost) >= _MIN_LOST and any(started - _START_SECONDS <= event.at <= started for event in lost):
+            yield _finding(case, service, endpoint, lost, cause)
+
+
+def _has_other_reason(case: Case, service: Service) -> bool:
+    """Return whether it ends itself on purpose, or the kernel ends it for want of memory: other causes say so."""
+    return bool(oom_killings(case, service)) or any(
+        WORKER_RECYCLED.search(message_of(line)) for line in lines_of(service))
+
+
+def _finding(case: Case, service: Service, endpoint: Endpoint, lost: tuple[ErrorEvent, ...], cause: str) -> Finding:
+    asked = [j for j in case.verdicts.values() if endpoint.id in j.facts.endpoints]
+    nginx = case.snapshot.nginx_of(asked[0].facts) if asked else None
+    failed = {path for j in asked if j.has_failures for path in failed_paths(j.facts)}
+    paths = sorted({"".join(event.request.split(" ")[1:2]).partition("?")[0] for event in lost})
+    role: Role = "root" if failed.intersection(paths) else "contributing"
+    words = last_error_lines(program_lines(last_run_lines(case.snapshot, service)))[-1:]
+    manual = (f"find out what ends {service.name} while it answers {' and '.join(paths[:2])}: its log of that moment, a "
+              "native module (run it with PYTHONFAULTHANDLER=1), a limit, or a person")
+    return Finding(
+        cause=cause, variant="container-crash-loop" if service.container is not None else "crash-loop-below-limit",
+        role=role, confidence="likely",
+        summary=f"{service.name} ends in the middle of requests and is started again each time "
+                f"({restart_count_of(service)} times); nginx lost {len(lost)} requests within 3 minutes",
+        detail=(), routes=tuple(j.facts.route.id for j in asked), service=service.name, node=service.node,
+        evidence=tuple(dict.fromkeys((
+            state_evidence(service), *(log_evidence(line.text, line.where) for line in words),
+            *((config_evidence(case.snapshot, nginx, endpoint),) if nginx is not None else ()),
+            Evidence("nginx-log", lost[-1].where, f"{len(lost)} times: {lost[-1].raw[:300]}"),
+        ))),
+        repairs=(Repair("start-service", "manual", f"correct what ends {service.name}", (), manual=manual),),
+    )

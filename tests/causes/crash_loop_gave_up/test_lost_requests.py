@@ -1,0 +1,71 @@
+"""crash-loop-gave-up: a service that ends in the middle of requests, and is seen between two ends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fixer.diagnose.run_causes import diagnose
+from fixer.model.diagnosis import Finding
+from tests.causes.snapshot_builders import (
+    BAD_GATEWAY,
+    GOOD,
+    NOW,
+    Scene,
+    container_service,
+    finding_of,
+    listener,
+    log_lines,
+    roots,
+    service,
+)
+
+CAUSE = "crash-loop-gave-up"
+CUT = ("upstream prematurely closed connection", None, "reading response header from upstream")
+
+
+def between(*, restarts: int = 4, started: float = 5.0, lost: int = 3, path: str = "/login", log: tuple[str, ...] = (),
+            boxed: bool = False) -> Scene:
+    """`/` is well and redirects to /login, which ends the process that answers it; its manager starts it again."""
+    made = (container_service("app", pid=200, box={"restart_count": restarts, "started_at": NOW - started}) if boxed
+            else service(unit_changes={"n_restarts": restarts, "active_enter": NOW - started}))
+    scene = Scene(*(("app:8000",) if boxed else ()), node="web" if boxed else "local", back="app" if boxed else "local")
+    scene.with_service(replace(made, log=log_lines(*log, ago=7.0)), listener(8000, 200, node=made.node))
+    scene.processes[-1] = replace(scene.processes[-1], started_at=NOW - started)
+    scene.answers(GOOD, replace(BAD_GATEWAY, page="/login"))
+    scene.logs(*CUT, ago=started + 1, count=lost, path=path)
+    scene.events = [replace(event, request=f"GET {path} HTTP/1.1") for event in scene.events]
+    return scene
+
+
+def found_in(scene: Scene) -> Finding:
+    return finding_of(diagnose(scene.snapshot()), CAUSE)
+
+
+@pytest.mark.parametrize(("boxed", "variant"), [(False, "crash-loop-below-limit"), (True, "container-crash-loop")])
+def test_hit_the_page_that_fails_is_one_of_those_that_were_lost(boxed: bool, variant: str) -> None:
+    scene = between(boxed=boxed)
+    found = found_in(scene)
+    assert roots(diagnose(scene.snapshot())) == [CAUSE]
+    assert (found.variant, found.confidence, found.repairs[0].risk) == (variant, "likely", "manual")
+    assert "started again each time (4 times); nginx lost 3 requests" in found.summary
+    assert "while it answers /login" in found.repairs[0].manual
+
+
+def test_hit_another_page_contributes() -> None:
+    assert found_in(between(path="/report")).role == "contributing"
+
+
+@pytest.mark.parametrize("scene", [
+    between(restarts=1), between(lost=1), between(started=900.0),
+    between(log=("Maximum request limit of 20 exceeded. Terminating process.",)),       # it ends itself on purpose
+])
+def test_miss(scene: Scene) -> None:
+    assert CAUSE not in roots(diagnose(scene.snapshot()))
+
+
+def test_miss_what_was_lost_after_the_start_ended_nothing() -> None:
+    scene = between()
+    scene.events = [replace(event, at=NOW - 2) for event in scene.events]
+    assert CAUSE not in roots(diagnose(scene.snapshot()))
