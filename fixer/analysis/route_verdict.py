@@ -123,8 +123,7 @@ def route_verdict(
 def is_chosen_by_request(route: Route) -> bool:
     """Return whether the request's path, name, arguments or headers choose the address. A made-up request then leads
     where no visitor's request does."""
-    head = route.pass_text.partition("://")[2].partition("/")[0]
-    names = set(_VARIABLE.findall(head))
+    names = set(_VARIABLE.findall(route.pass_text.partition("://")[2].partition("/")[0]))
     if not names:
         return False
     patterns = [text for text in (route.location, *route.server_names) if text.startswith("~")]
@@ -384,9 +383,9 @@ def _worst_probe(probes: tuple[ProbeResult, ...], words: list[_ProbeVerdict]) ->
 def _reason_text(probes: tuple[ProbeResult, ...], words: list[_ProbeVerdict]) -> str:
     worst = _worst_probe(probes, words)
     text = f"{probe_text(worst)} for {worst.page}" if worst.page else probe_text(worst)
-    alike = [word for word, probe in zip(words, probes, strict=True) if probe.page == worst.page]
-    failed = alike.count("bad") + alike.count("slow")
-    return f"{text} ({share_text(failed, len(alike))})" if failed else text
+    of_page = [word for word, probe in zip(words, probes, strict=True) if probe.page == worst.page]
+    failed = sum(word in ("bad", "slow") for word in of_page)
+    return f"{text} ({share_text(failed, len(of_page))})" if failed else text
 
 
 def probe_text(probe: ProbeResult) -> str:

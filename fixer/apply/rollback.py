@@ -162,12 +162,8 @@ def _discards_memory(step: Step) -> bool:
     missing container network."""
     if isinstance(step, ComposeUp):
         return bool(step.network) and step.was == "running"
-    return isinstance(step, ReloadNginx | DaemonReload) or _is_plain_restart(step) or _ends_pause(step)
-
-
-def _ends_pause(step: Step) -> bool:
-    """Return whether the step started a unit that systemd would have started later: an undo starts it again at once."""
-    return isinstance(step, UnitAction) and step.verb in ("start", "restart") and step.was_active == "activating"
+    paused = isinstance(step, UnitAction) and step.verb in ("start", "restart") and step.was_active == "activating"
+    return paused or isinstance(step, ReloadNginx | DaemonReload) or _is_plain_restart(step)
 
 
 def _is_plain_restart(step: Step) -> bool:

@@ -52,11 +52,12 @@ from fixer.analysis.exits.kills import (
     SIGNAL_NAMES,
     WorkerDeaths,
     cut_off_requests,
+    is_failing_page_lost,
     last_exit_signal,
+    lost_paths,
     worker_deaths,
 )
 from fixer.analysis.nginx_errors import refused_evidence, symptom_evidence
-from fixer.analysis.other_pages import failed_paths
 from fixer.analysis.run_log import gave_up_line
 from fixer.analysis.service_state import run_state_of, state_evidence
 from fixer.managers import manager_of
@@ -157,9 +158,7 @@ def _worker_deaths_finding(case: Case, died: WorkerDeaths) -> Finding:
     service, count = died.service, len(died.lines)
     asked = [j for j in case.verdicts.values() if died.endpoint.id in j.facts.endpoints]
     again = count >= _MIN_DEATHS
-    failed = {path for j in asked if j.has_failures for path in failed_paths(j.facts)}
-    lost = {"".join(event.request.split(" ")[1:2]).partition("?")[0] for event in died.lost}
-    role: Role = ("root" if failed & lost else "contributing") if again else "advice"
+    role: Role = ("root" if is_failing_page_lost(asked, died.lost) else "contributing") if again else "advice"
     fault = next((name for number, name in SIGNAL_NAMES.items() if number in FAULT_SIGNALS
                   and f"SIG{name}" in died.lines[-1].text), "")
     manual = (
@@ -168,8 +167,8 @@ def _worker_deaths_finding(case: Case, died: WorkerDeaths) -> Finding:
         "for seconds (a handler that blocks)"
     ) if not fault else (
         f"find the native module that crashes: the workers of {service.name} end with SIG{fault}, a fault of the "
-        f"program itself, while they answer {' and '.join(sorted(lost)[:2])}. Run it with PYTHONFAULTHANDLER=1 to "
-        "see the line"
+        f"program itself, while they answer {' and '.join(sorted(lost_paths(died.lost))[:2])}. Run it with "
+        "PYTHONFAULTHANDLER=1 to see the line"
     )
     repair = Repair("stop-what-kills", "manual", f"find out what ends the workers of {service.name}", (), manual=manual)
     return Finding(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import ENGINE, clock_of
 from fixer.analysis.exits.failed_run import FailedRun
-from fixer.analysis.route_verdict import events_since
+from fixer.analysis.other_pages import failed_paths
+from fixer.analysis.route_verdict import RouteVerdict, events_since
 from fixer.analysis.run_log import event_of, is_restarting, lines_of, message_of
 from fixer.analysis.service_state import start_time_of
 from fixer.formats.folders import is_within
@@ -150,6 +152,17 @@ def cut_off_requests(case: Case, endpoint: Endpoint, since: float,
                   if nginx.serves(j.facts) and endpoint.id in j.facts.endpoints][:_SAMPLE]
         found += [event for event in events_since(nginx, routes, since, until) if event.kind in CUT_OFF]
     return tuple(found)
+
+
+def lost_paths(lost: Sequence[ErrorEvent]) -> frozenset[str]:
+    """Return the paths of requests that were lost."""
+    return frozenset("".join(event.request.split(" ")[1:2]).partition("?")[0] for event in lost)
+
+
+def is_failing_page_lost(asked: Sequence[RouteVerdict], lost: Sequence[ErrorEvent]) -> bool:
+    """Return whether a page that fails when fixer asks for it is one of those that were lost."""
+    failed = {path for judged in asked if judged.has_failures for path in failed_paths(judged.facts)}
+    return not failed.isdisjoint(lost_paths(lost))
 
 
 SIGNAL_NAMES = {4: "ILL", 6: "ABRT", 7: "BUS", 8: "FPE", 9: "KILL", 11: "SEGV"}

@@ -42,8 +42,6 @@ Variants
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
-
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import bindings_of, log_evidence
@@ -51,21 +49,17 @@ from fixer.analysis.exits.changed_since import changed_files_evidence
 from fixer.analysis.exits.exec_step import has_failed_before_start
 from fixer.analysis.exits.exit_reason import (
     address_unavailable_line,
-    dependency_error_line,
     has_variable_or_port_reason,
     last_error_lines,
-    missing_variables,
     port_in_use_line,
 )
-from fixer.analysis.exits.failed_run import FailedRun, failed_runs, reported_port_conflict
+from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.exits.kills import FAULT_SIGNALS, SIGNAL_NAMES, last_exit_signal
-from fixer.analysis.exits.last_output import is_stale_socket, silent_exit_text
+from fixer.analysis.exits.last_output import silent_exit_text
 from fixer.analysis.nginx_errors import refused_evidence
-from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import (
     gave_up_line,
     has_log,
-    is_last_run_stopped,
     is_restarting,
     is_word_on_run,
     message_of,
@@ -73,13 +67,13 @@ from fixer.analysis.run_log import (
 )
 from fixer.analysis.service_state import state_evidence
 from fixer.causes.crash_loop_gave_up.lost_requests import lost_request_findings
+from fixer.causes.crash_loop_gave_up.reason_state import ReasonState, is_restarted_too_often, reason_state
 from fixer.causes.crash_loop_gave_up.requested_restart import pid_file_text, restart_window_findings
 from fixer.lazy.regex import regex, up_to_first
 from fixer.managers import manager_of
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
 from fixer.repairs.start_service import restart_steps, start_steps
-from fixer.repairs.write_variables import is_variable_set
 
 # The manager tries no more.
 _GIVEN_UP = frozenset({"start-limit-hit", "supervisor-fatal", "socket-activation-limit"})
@@ -88,7 +82,6 @@ _PERMISSION_DENIED = regex(r"(?i)permission denied")
 _SPAWN_ERROR = regex(r"^(?:can't find command|command at|no permission to run|bad filename|couldn't|unknown error)")
 _EXEC_NO_FILE = regex(up_to_first("couldn't exec ") + ".*ENOENT")
 _CHILD_ERROR = regex(r"supervisor: (?P<said>(?:couldn't|can't) .*|error trying to .*)$")
-ReasonState: TypeAlias = Literal["holds", "gone", "outside", "changed", "unknown"]
 
 
 def judge(case: Case) -> Verdict:
@@ -152,29 +145,6 @@ def _has_other_cause(crash: FailedRun) -> bool:
     unit = crash.service.unit
     by_file = unit is not None and (unit.result in ("resources", "oom-kill") or has_failed_before_start(crash.service))
     return by_file or has_variable_or_port_reason(crash.end) or address_unavailable_line(crash.end) is not None
-
-
-def reason_state(case: Case, crash: FailedRun) -> ReasonState:
-    """Return whether the reason of the last failure holds, has ended, lies in another system, or is unknown."""
-    if is_restarted_too_often(case, crash):
-        return "gone"
-    variables = missing_variables(crash.end)
-    if variables:
-        return "gone" if all(is_variable_set(crash.service, s.name) for s in variables) else "holds"
-    if port_in_use_line(crash.end) is not None:
-        endpoint = crash.failing_addresses[0].endpoint
-        is_free = is_closed(endpoint) is True and not is_stale_socket(endpoint)
-        return "gone" if is_free and reported_port_conflict(case, crash.service) is None else "holds"
-    number = last_exit_signal(crash)
-    if number is not None:      # a kill from outside may not recur; a fault of the program does
-        return "unknown" if number in FAULT_SIGNALS else "gone"
-    return "outside" if dependency_error_line(crash.end) is not None else "unknown"
-
-
-def is_restarted_too_often(case: Case, crash: FailedRun) -> bool:
-    """Return whether systemd refused its start only because restarts were requested too quickly: its last run was
-    stopped on request."""
-    return gave_up_line(crash.service) is not None and is_last_run_stopped(case.snapshot, crash.service)
 
 
 def _found(case: Case, crash: FailedRun) -> Finding:

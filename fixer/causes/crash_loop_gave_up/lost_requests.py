@@ -7,8 +7,14 @@ from collections.abc import Iterator
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import clock_of, config_evidence, log_evidence
 from fixer.analysis.exits.exit_reason import last_error_lines
-from fixer.analysis.exits.kills import RECENT_DEATH, WORKER_RECYCLED, cut_off_requests, oom_killings
-from fixer.analysis.other_pages import failed_paths
+from fixer.analysis.exits.kills import (
+    RECENT_DEATH,
+    WORKER_RECYCLED,
+    cut_off_requests,
+    is_failing_page_lost,
+    lost_paths,
+    oom_killings,
+)
 from fixer.analysis.run_log import last_run_lines, lines_of, message_of, program_lines
 from fixer.analysis.service_state import restart_count_of, run_state_of, start_time_of, state_evidence
 from fixer.model.diagnosis import Finding, Repair, Role
@@ -45,12 +51,11 @@ def _has_other_reason(case: Case, service: Service) -> bool:
 def _finding(case: Case, service: Service, endpoint: Endpoint, lost: tuple[ErrorEvent, ...], cause: str) -> Finding:
     asked = [j for j in case.verdicts.values() if endpoint.id in j.facts.endpoints]
     nginx = case.snapshot.nginx_of(asked[0].facts) if asked else None
-    failed = {path for j in asked if j.has_failures for path in failed_paths(j.facts)}
-    paths = sorted({"".join(event.request.split(" ")[1:2]).partition("?")[0] for event in lost})
-    role: Role = "root" if failed.intersection(paths) else "contributing"
+    role: Role = "root" if is_failing_page_lost(asked, lost) else "contributing"
     words = last_error_lines(program_lines(last_run_lines(case.snapshot, service)))[-1:]
-    manual = (f"find out what ends {service.name} while it answers {' and '.join(paths[:2])}: its log of that moment, a "
-              "native module (run it with PYTHONFAULTHANDLER=1), a limit, or a person")
+    pages = " and ".join(sorted(lost_paths(lost))[:2])
+    manual = (f"find out what ends {service.name} while it answers {pages}: its log of that moment, a native module "
+              "(run it with PYTHONFAULTHANDLER=1), a limit, or a person")
     return Finding(
         cause=cause, variant="container-crash-loop" if service.container is not None else "crash-loop-below-limit",
         role=role, confidence="likely",

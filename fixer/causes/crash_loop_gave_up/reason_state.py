@@ -1,0 +1,39 @@
+"""Whether the reason of a service's last failure still holds."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from fixer.analysis.case import Case
+from fixer.analysis.exits.exit_reason import dependency_error_line, missing_variables, port_in_use_line
+from fixer.analysis.exits.failed_run import FailedRun, reported_port_conflict
+from fixer.analysis.exits.kills import FAULT_SIGNALS, last_exit_signal
+from fixer.analysis.exits.last_output import is_stale_socket
+from fixer.analysis.route_verdict import is_closed
+from fixer.analysis.run_log import gave_up_line, is_last_run_stopped
+from fixer.repairs.write_variables import is_variable_set
+
+ReasonState: TypeAlias = Literal["holds", "gone", "outside", "changed", "unknown"]
+
+
+def reason_state(case: Case, crash: FailedRun) -> ReasonState:
+    """Return whether the reason of the last failure holds, has ended, lies in another system, or is unknown."""
+    if is_restarted_too_often(case, crash):
+        return "gone"
+    variables = missing_variables(crash.end)
+    if variables:
+        return "gone" if all(is_variable_set(crash.service, s.name) for s in variables) else "holds"
+    if port_in_use_line(crash.end) is not None:
+        endpoint = crash.failing_addresses[0].endpoint
+        is_free = is_closed(endpoint) is True and not is_stale_socket(endpoint)
+        return "gone" if is_free and reported_port_conflict(case, crash.service) is None else "holds"
+    number = last_exit_signal(crash)
+    if number is not None:      # a kill from outside may not recur; a fault of the program does
+        return "unknown" if number in FAULT_SIGNALS else "gone"
+    return "outside" if dependency_error_line(crash.end) is not None else "unknown"
+
+
+def is_restarted_too_often(case: Case, crash: FailedRun) -> bool:
+    """Return whether systemd refused its start only because restarts were requested too quickly: its last run was
+    stopped on request."""
+    return gave_up_line(crash.service) is not None and is_last_run_stopped(case.snapshot, crash.service)
