@@ -60,14 +60,20 @@ from fixer.analysis.nginx_errors import refused_evidence
 from fixer.analysis.run_log import (
     gave_up_line,
     has_log,
-    is_restarting,
     is_word_on_run,
     message_of,
     program_lines,
 )
 from fixer.analysis.service_state import state_evidence
+from fixer.causes.crash_loop_gave_up.loop_state import (
+    ReasonState,
+    has_failed_socket,
+    has_given_up,
+    is_in_restart_loop,
+    is_restarted_too_often,
+    reason_state,
+)
 from fixer.causes.crash_loop_gave_up.lost_requests import lost_request_findings
-from fixer.causes.crash_loop_gave_up.reason_state import ReasonState, is_restarted_too_often, reason_state
 from fixer.causes.crash_loop_gave_up.requested_restart import pid_file_text, restart_window_findings
 from fixer.lazy.regex import regex, up_to_first
 from fixer.managers import manager_of
@@ -118,26 +124,6 @@ def _has_clean_exit(crash: FailedRun) -> bool:
     box = crash.service.container
     return box is not None and not box.is_machine and box.exit_code == 0 and (
         box.status == "restarting" or (box.status == "exited" and box.restart_count > 0))
-
-
-def has_given_up(crash: FailedRun) -> bool:
-    """Return whether the manager has stopped starting the service."""
-    box = crash.service.container
-    if box is not None:
-        tries = box.restart_policy.partition(":")[0] == "on-failure" and box.restart_count > 0
-        return tries and box.status in ("exited", "dead")
-    return gave_up_line(crash.service) is not None or has_failed_socket(crash)
-
-
-def has_failed_socket(crash: FailedRun) -> bool:
-    """Return whether systemd closed the service's socket because too many starts failed."""
-    socket = crash.service.socket
-    return socket is not None and socket.active_state == "failed" and socket.result.endswith("limit-hit")
-
-
-def is_in_restart_loop(crash: FailedRun) -> bool:
-    """Return whether the service, or its workers, restart again and again."""
-    return crash.has_running_parent or is_restarting(crash.service)
 
 
 def _has_other_cause(crash: FailedRun) -> bool:

@@ -1,4 +1,4 @@
-"""Whether the reason of a service's last failure still holds."""
+"""How a crash loop stands: whether the manager has given up, and whether the reason of the last failure holds."""
 
 from __future__ import annotations
 
@@ -10,10 +10,30 @@ from fixer.analysis.exits.failed_run import FailedRun, reported_port_conflict
 from fixer.analysis.exits.kills import FAULT_SIGNALS, last_exit_signal
 from fixer.analysis.exits.last_output import is_stale_socket
 from fixer.analysis.route_verdict import is_closed
-from fixer.analysis.run_log import gave_up_line, is_last_run_stopped
+from fixer.analysis.run_log import gave_up_line, is_last_run_stopped, is_restarting
 from fixer.repairs.write_variables import is_variable_set
 
 ReasonState: TypeAlias = Literal["holds", "gone", "outside", "changed", "unknown"]
+
+
+def has_given_up(crash: FailedRun) -> bool:
+    """Return whether the manager has stopped starting the service."""
+    box = crash.service.container
+    if box is not None:
+        tries = box.restart_policy.partition(":")[0] == "on-failure" and box.restart_count > 0
+        return tries and box.status in ("exited", "dead")
+    return gave_up_line(crash.service) is not None or has_failed_socket(crash)
+
+
+def has_failed_socket(crash: FailedRun) -> bool:
+    """Return whether systemd closed the service's socket because too many starts failed."""
+    socket = crash.service.socket
+    return socket is not None and socket.active_state == "failed" and socket.result.endswith("limit-hit")
+
+
+def is_in_restart_loop(crash: FailedRun) -> bool:
+    """Return whether the service, or its workers, restart again and again."""
+    return crash.has_running_parent or is_restarting(crash.service)
 
 
 def reason_state(case: Case, crash: FailedRun) -> ReasonState:
