@@ -30,8 +30,8 @@ def lost_request_findings(case: Case, cause: str) -> Iterator[Finding]:
     """Yield a finding for each service that runs, has just been started again by its manager, and ended before in the
     middle of requests. It is the root if the page that fails now is one of them."""
     for service in case.snapshot.services:
-        endpoint = next((e for e in case.snapshot.endpoints
-                         if service.id in (e.configured_service, e.listening_service)), None)
+        endpoint = next((e for e in case.snapshot.endpoints if service.id in (e.configured_service, e.listening_service)
+                         and e.listening_service in (None, service.id)), None)       # no stranger holds its port
         if endpoint is None or not service.is_app_server or run_state_of(service) != "running":
             continue
         now, started = clock_of(case.snapshot, service.node), start_time_of(service)

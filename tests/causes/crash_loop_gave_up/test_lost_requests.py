@@ -65,6 +65,11 @@ def test_miss(scene: Scene) -> None:
     assert CAUSE not in roots(diagnose(scene.snapshot()))
 
 
+def test_miss_what_a_stranger_at_its_port_hung_up_on() -> None:
+    """It ends since it cannot bind, and the requests were the stranger's."""
+    assert CAUSE not in roots(diagnose(between().endpoint(listening_service="local/stranger").snapshot()))
+
+
 def test_miss_what_was_lost_after_the_start_ended_nothing() -> None:
     scene = between()
     scene.events = [replace(event, at=NOW - 2) for event in scene.events]
