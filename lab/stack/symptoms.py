@@ -136,8 +136,13 @@ def wait_for_symptom(lab: Lab, symptom: Table, mark: LogPosition, cookie: str) -
 
 def has_symptom_again(lab: Lab, variant: Variant) -> bool:
     """Return whether a fault that the oracle cannot see goes on: long forms fail again, or nginx logs it again.
-    False if the oracle sees the fault itself."""
+    Where only a share of the forms fails, one within a while shows it. False if the oracle sees the fault itself."""
     symptom = symptom_of(lab, variant)
+    if symptom.get("post") and float(symptom.get("share", 1.0)) < 1.0:
+        until = time.monotonic() + REPEAT_SECONDS
+        while not (seen := ask_round(lab, symptom, "").count(symptom["statuses"])) and time.monotonic() < until:
+            pass
+        return seen > 0
     if symptom.get("post"):
         return matches_symptom(ask_round(lab, symptom, ""), symptom)
     if not symptom.get("healthy") or not symptom.get("log"):

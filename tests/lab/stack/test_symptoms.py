@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import threading
 from collections import Counter
@@ -16,6 +17,7 @@ import pytest
 from lab.http_get import REFUSED, SLOW
 from lab.scenario.catalog import scenario_named
 from lab.scenario.deployment_fields import CompleteDeployment
+from lab.stack import symptoms
 from lab.stack.running_lab import Lab, LogPosition
 from lab.stack.symptoms import StatusCounts, ask_round, has_symptom_again, matches_symptom, send_form, wait_for_symptom
 from tests.lab.stack.symptoms_builders import Answers
@@ -80,14 +82,14 @@ def test_where_one_request_shows_it_no_second_one_is_made(url: str) -> None:
 
 
 @contextmanager
-def page(limit: int) -> Iterator[str]:
-    """A form that takes so many bytes, and answers 504 to more."""
+def page(limit: int, statuses: Iterator[int] | None = None) -> Iterator[str]:
+    """A form that takes so many bytes, and answers 504 to more, or answers with `statuses`, one after the other."""
 
     class Form(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             size = int(self.headers["Content-Length"])
             self.rfile.read(size)
-            self.send_response(200 if size <= limit else 504)
+            self.send_response(next(statuses) if statuses is not None else 200 if size <= limit else 504)
             self.send_header("Content-Length", "0")
             self.end_headers()
 
@@ -103,11 +105,25 @@ def page(limit: int) -> Iterator[str]:
         server.server_close()
 
 
+def lab_at(url: str, scenario: str) -> Any:
+    account = {"login": "a", "password": "b"}
+    return SimpleNamespace(stack="host", url=url, visit_name="", params=account, record=SimpleNamespace(scenario=scenario),
+                           deployment=CompleteDeployment.from_values(account))
+
+
 @pytest.mark.parametrize(("limit", "goes_on"), [(1_000_000, True), (100_000_000, False)])
 def test_a_form_that_is_too_long_is_sent_once_more(limit: int, goes_on: bool) -> None:
     variant = scenario_named("timeout-too-short").variant("send-timeout-upload")
     with page(limit) as url:
-        account = {"login": "a", "password": "b"}
-        lab: Any = SimpleNamespace(stack="host", url=url, visit_name="", params=account,
-                                   deployment=CompleteDeployment.from_values(account), record=SimpleNamespace(scenario="timeout-too-short"))
-        assert has_symptom_again(lab, variant) is goes_on
+        assert has_symptom_again(lab_at(url, "timeout-too-short"), variant) is goes_on
+
+
+@pytest.mark.parametrize(("late", "goes_on"), [(9, True), (None, False)])
+def test_where_a_share_of_the_forms_fails_one_within_a_while_shows_it(
+    late: int | None, goes_on: bool, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """On a busy machine one in ten fails: a round of four is well by luck."""
+    monkeypatch.setattr(symptoms, "REPEAT_SECONDS", 15.0 if goes_on else 1.0)
+    variant = scenario_named("connection-reset").variant("early-response-upload")
+    with page(0, iter(502 if count == late else 413 for count in itertools.count())) as url:
+        assert has_symptom_again(lab_at(url, "connection-reset"), variant) is goes_on
