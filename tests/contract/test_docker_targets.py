@@ -116,6 +116,17 @@ def test_a_stopped_container_stays_stopped(sandbox: str) -> None:
     assert nodes(target)[sandbox].ask([ReadFile("/etc/passwd")])
 
 
+@pytest.mark.parametrize(("place", "status"), [("/etc/shop/settings.json", "denied"), ("/etc/hosts.allow", "denied"),
+                                               ("/etc/issue", "ok")])
+def test_a_container_that_was_never_started_gets_no_mount_points(debian: str, sandbox: str, place: str, status: str) -> None:
+    """`docker cp` makes the places of its mounts; where its image has them, there is nothing to make."""
+    docker("create", "--label", LABEL, "--name", sandbox, "-v", f"/etc/hostname:{place}:ro", IMAGE, "sleep", "600")
+    before = docker("diff", sandbox)
+    query = ReadFile("/etc/passwd")
+    answer = nodes(open_word(f"docker://{sandbox}"))[sandbox].ask([query])[query]
+    assert (answer.status, docker("diff", sandbox)) == (status, before)
+
+
 def test_a_container_that_stops_between_opening_and_asking(sandbox: str) -> None:
     create(sandbox)
     asker = nodes(open_word(f"docker://{sandbox}"))[sandbox]

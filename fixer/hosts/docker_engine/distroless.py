@@ -32,6 +32,7 @@ from fixer.model.query import (
 )
 
 _NO_SHELL = "the container has no shell"
+_UNSTARTED = "the container was never started, and reading its files would create the places of its mounts"
 _NEEDS_ROOT_TEXT = f"{_NO_SHELL}, and only root on its Docker host sees its processes and sockets (sudo fixer …)"
 
 
@@ -58,6 +59,14 @@ def answer_stopped_container(container: ShelllessContainer, status: str,
                              queries: Sequence[Query]) -> Mapping[Query, Answer]:
     """Answer with the files of a stopped container, bind mounts included. It has no process and no socket."""
     return {query: _answer_stopped(container, status, query) for query in queries}
+
+
+def answer_unstarted_container(queries: Sequence[Query]) -> Mapping[Query, Answer]:
+    """Answer nothing of its files: reading them would change it. It has no process and no socket."""
+    return {query: Answer("denied", message=_UNSTARTED, files=(FileAnswer(query.path, "denied"),))
+            if isinstance(query, ReadFile) else Answer("denied", message=_UNSTARTED)
+            if isinstance(query, ReadTree | ReadGlob) else _answer_stopped(ShelllessContainer(""), "created", query)
+            for query in queries}
 
 
 def _answer_stopped(container: ShelllessContainer, status: str, query: Query) -> Answer:

@@ -218,6 +218,19 @@ def status_of(item: Inspected) -> str:
     return str((item.get("State") or {}).get("Status", ""))
 
 
+def has_new_mount_points(item: Inspected, *, is_here: bool) -> bool:
+    """Return whether reading its files would create the places of its mounts, as its first start does (`docker cp`
+    mounts them, too). One that was started has them. Of an engine on this machine (`is_here`) the layers show whether
+    the image has them."""
+    begun = str((item.get("State") or {}).get("StartedAt", ""))
+    places = [str(mount.get("Destination", "")) for mount in item.get("Mounts") or ()]
+    if status_of(item) != "created" or not begun.startswith("0001-") or not places:
+        return False
+    data = (item.get("GraphDriver") or {}).get("Data") or {}
+    layers = [folder for key in ("UpperDir", "LowerDir") for folder in str(data.get(key) or "").split(":") if folder]
+    return not is_here or any(not any(os.path.lexists(folder + place) for folder in layers) for place in places)
+
+
 def pid_of(item: Inspected) -> int:
     """Return its first process in the engine host's numbering, 0 if none runs."""
     pid = (item.get("State") or {}).get("Pid", 0)

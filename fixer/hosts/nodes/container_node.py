@@ -120,6 +120,8 @@ class ContainerAsker:
             if status == "paused" or not self._meant:
                 raise Unreachable(f"container {self._container} is {status}")
             self._shellless = True
+            if docker_cli.has_new_mount_points(self._item, is_here=self._docker.remote_runner is None):
+                return distroless.answer_unstarted_container(queries)
             return distroless.answer_stopped_container(self._box, status, queries)
         entered = _NamespaceProbes([q for q in dict.fromkeys(queries) if isinstance(q, Probe)], self._pid_here())
         rest = [q for q in queries if not (entered.works and isinstance(q, Probe))]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from fixer.hosts.docker_engine import docker_cli
 from fixer.hosts.machine.look_budget import one_look
 from fixer.hosts.nodes import container_node
 from fixer.hosts.nodes.container_node import ContainerAsker, is_exec_refused, is_shell_missing
-from fixer.model.query import ReadFile
+from fixer.model.query import ListProcesses, ReadFile, ReadGlob
 
 BEGIN = "OCI runtime exec failed: exec failed: unable to start container process: "
 
@@ -38,6 +41,28 @@ def test_what_docker_says_of_a_missing_shell(said: str, none: bool) -> None:
 def test_what_docker_says_where_it_starts_no_further_program(said: str, refused: bool) -> None:
     """The container may run all the same: its files, processes and sockets are looked at from outside."""
     assert is_exec_refused(said) is refused
+
+
+def unstarted(folder: Path, *places: str, begun: str = "0001-01-01T00:00:00Z", status: str = "created") -> dict[str, object]:
+    """What Docker says of a container: its image has /etc, its own layer has nothing."""
+    (folder / "image" / "etc").mkdir(parents=True)
+    return {"Name": "/shop", "Id": "a" * 64, "State": {"Status": status, "Pid": 0, "StartedAt": begun},
+            "Mounts": [{"Destination": place} for place in places],
+            "GraphDriver": {"Data": {"UpperDir": f"{folder}/own", "LowerDir": f"{folder}/first:{folder}/image"}}}
+
+
+def test_a_container_that_was_never_started_is_read_only_if_that_changes_nothing(tmp_path: Path) -> None:
+    assert docker_cli.has_new_mount_points(unstarted(tmp_path / "a", "/etc", "/srv/shop"), is_here=True)
+    item = unstarted(tmp_path / "b", "/etc")
+    assert not docker_cli.has_new_mount_points(item, is_here=True) and docker_cli.has_new_mount_points(item, is_here=False)
+    for number, other in enumerate((
+        unstarted(tmp_path / "c"), unstarted(tmp_path / "d", "/srv", begun="2026-01-01T00:00:00Z"),
+        unstarted(tmp_path / "e", "/srv", status="exited"),
+    )):
+        assert not docker_cli.has_new_mount_points(other, is_here=False), number
+    asker = ContainerAsker("shop", unstarted(tmp_path / "f", "/srv/shop"), meant=True)
+    queries = (ReadFile("/etc/passwd"), ReadGlob(("/etc/*.conf",)), ListProcesses())
+    assert [asker.ask(queries)[query].status for query in queries] == ["denied", "denied", "ok"]
 
 
 def test_all_rounds_of_a_look_are_asked_in_one_program_of_the_container(monkeypatch: pytest.MonkeyPatch) -> None:
