@@ -366,6 +366,7 @@ class Service:
     startup_waits: tuple[Dependency, ...] = ()
     boot_entry: BootEntry | None = None  # what starts it besides service managers
     managed: ManagedService | None = None
+    cwd: str = ""  # the folder in which a process without a manager runs, empty if unknown
 
     @property
     def is_idle_boot_entry(self) -> bool:
@@ -374,14 +375,15 @@ class Service:
 
     @property
     def start_folder(self) -> str:
-        """Return the folder that it is configured to start in; empty if none is set, or if it is a container."""
+        """Return the folder that it is configured to start in, without a manager the one in which it runs; empty if
+        none is set, or if it is a container."""
         if self.boot_entry is not None:
             return self.boot_entry.directory
         if self.managed is not None:
             return self.managed.directory
         if self.program is not None:
             return next((v.value.strip() for v in reversed(self.unit_values) if v.key == "directory"), "")
-        return self.unit.working_directory if self.unit is not None else ""
+        return self.unit.working_directory if self.unit is not None else self.cwd
 
     @property
     def running(self) -> bool:

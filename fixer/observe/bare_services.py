@@ -85,6 +85,7 @@ def _bare_service(root: Process, view: View) -> Service:
         env_files=(),
         workers=workers_of(told.command, told.env, told.evidence), log=_bare_log(root, view), is_app_server=is_app,
         runtime=runtime, command=tuple(word.to_argument() for word in told.command), files_node=view.name,
+        cwd=root.cwd.or_else(""),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fixer.analysis.service_names import service_words
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, FileAnswer
 from fixer.model.snapshot import Service
@@ -37,6 +38,11 @@ def test_what_starts_a_known_server_and_waits_for_it_is_no_part_of_it() -> None:
     (kept,) = bare(process(5, ["/usr/local/bin/tool"], comm="tool"), process(6, ["/usr/local/bin/part"], ppid=5, comm="part"),
                    listening=sockets([tcp_row("0.0.0.0", 8000, 5)], {5: [6]}))
     assert kept.pids == (5, 6), "two programs of unknown kind stay one"
+
+
+def test_it_starts_in_the_folder_in_which_it_runs() -> None:
+    (found,) = bare(process(6, ["/usr/bin/python3", "/usr/bin/uvicorn", "desk:app"], comm="uvicorn", cwd="/srv/shop"))
+    assert found.start_folder == "/srv/shop" and "shop" in service_words(found)
 
 
 def test_a_supervised_process() -> None:
