@@ -9,8 +9,7 @@ from fixer.model.deployment import BootEntry, Dependency, ManagedService
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.unit_event import LineWriter, UnitEvent
 
-# A service manager by its name in fixer/managers; "none" without one
-Manager: TypeAlias = str
+Manager: TypeAlias = str      # its name in fixer/managers; "none" without one
 
 
 @dataclass(frozen=True, slots=True)
@@ -375,8 +374,7 @@ class Service:
 
     @property
     def start_folder(self) -> str:
-        """Return the folder that it is configured to start in, without a manager the one in which it runs; empty if
-        none is set, or if it is a container."""
+        """Return the folder that it starts in, or runs in without a manager; empty if unknown, or in a container."""
         if self.boot_entry is not None:
             return self.boot_entry.directory
         if self.managed is not None:
