@@ -6,8 +6,9 @@ errors are kept in the memory of the cache zone, those of the application as fil
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
-from fixer.analysis.directives_in_effect import PlacedDirective, directives_for
+from fixer.analysis.directives_in_effect import PlacedDirective, all_directives, directives_for
 from fixer.analysis.evidence import find_node
 from fixer.analysis.hidden_failures import LOCAL_CLIENTS
 from fixer.analysis.route_verdict import RouteVerdict, has_unloaded_config
@@ -76,6 +77,13 @@ def reveal_cached_error(verdict: RouteVerdict, reached: tuple[Endpoint, ...], ng
     return replace(verdict, state="failing" if failed == verdict.total else "degraded", failed=failed,
                    succeeded=verdict.total - failed, from_application=False,
                    reason=f"{verdict.reason} from nginx's cache: the application itself answers otherwise")
+
+
+def error_keeping_lines(nginx: Nginx, snapshot: Snapshot) -> Iterator[PlacedDirective]:
+    """Yield the lines that keep errors of a server like pages: one page that is well says nothing of another."""
+    if any(b"_cache_valid" in file.data for file in snapshot.files if file.node == nginx.node):
+        yield from (d for d in all_directives(snapshot, nginx) if d.words[0].endswith("_cache_valid")
+                    and any(keeps(d, status) for status in (500, *sorted(_OWN_STATUSES), 503)))
 
 
 def keeps(directive: PlacedDirective, status: int) -> bool:

@@ -24,6 +24,7 @@ from fixer.model.snapshot import Container, Service, Snapshot, Unit
 from fixer.repairs.boot_enablement import boot_notes
 
 with lazy_imports():
+    from fixer.analysis.cached_errors import error_keeping_lines
     from fixer.analysis.ownership.resolve import unloaded_site_text
     from fixer.diagnose.unexplained import unexplained_notes  # only for unexplained routes
     from fixer.formats.backup_names import is_unused_name
@@ -68,6 +69,16 @@ def redirect_notes(seen: Assessment) -> tuple[str, ...]:
     more = f" and {len(targets) - _MAX_REDIRECTS} more" if len(targets) > _MAX_REDIRECTS else ""
     pages = ", ".join(targets[:_MAX_REDIRECTS])
     return (f"redirect targets not probed: {pages}{more}. Add --url to probe one of them",)
+
+
+def kept_error_notes(seen: Assessment) -> Iterator[str]:
+    """Return a note for each line that keeps errors like pages, on a healthy host: no log tells of those."""
+    snapshot = seen.case.snapshot
+    for nginx in snapshot.nginxes if seen.verdict == "healthy" else ():
+        for line in error_keeping_lines(nginx, snapshot):
+            where = file_line_text(snapshot, nginx.node, line.path, line.line)
+            yield (f"nginx keeps errors like pages (`{line.text}` at {where}): a page that failed once may go on "
+                   "failing, and no log tells. Add --url with such a page to probe it")
 
 
 # Proxies of another kind in front of nginx. fixer does not read their configuration.
@@ -343,5 +354,5 @@ def failure_notes(seen: Assessment) -> Iterator[str]:
 NOTES: tuple[Callable[[Assessment], Iterable[str]], ...] = (
     route_notes, slow_route_notes, unclear_route_notes, shared_drop_in_notes, unresolved_value_notes, dead_value_notes,
     failure_notes, rejected_answer_notes, unloaded_site_notes, front_proxy_notes, no_pass_notes, redirect_notes,
-    container_layer_notes,
+    kept_error_notes, container_layer_notes,
 )

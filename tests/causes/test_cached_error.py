@@ -116,6 +116,13 @@ def test_hit_an_error_of_the_page_that_the_first_one_redirects_to() -> None:
     assert [e.text for e in first.evidence if e.source == "probe"] == ["answers 200 without nginx", "answers 503"]
 
 
+@pytest.mark.parametrize(("valid", "told"), [(VALID, True), ("proxy_cache_valid 200 10m;", False), ("proxy_cache_valid any 0;", False)])
+def test_where_errors_are_kept_a_page_that_is_well_says_nothing_of_others(valid: str, told: bool) -> None:
+    seen = diagnosed(keeping(valid, page=GOOD))
+    assert seen.verdict == "healthy"
+    assert [f"`{VALID}` at {SITE}:6" in note for note in seen.notes if "keeps errors like pages" in note] == [True] * told
+
+
 @pytest.mark.parametrize("direct", [APP, None])
 def test_the_page_s_own_error_is_not_the_cache_s(direct: ProbeResult | None) -> None:
     assert CAUSE not in causes_of(diagnosed(behind_a_redirect(direct)))
