@@ -65,9 +65,11 @@ def redirected_probes(site: Site, asked: Sequence[tuple[Route, Probe]]) -> Itera
         last = first
         for _ in range(MOST_REDIRECTS):
             path = _next_path(route, _result(last, site))
-            owner = route_of_url(site, f"{site_url(route)}{path}") if path else None
-            if owner is None or (route.server_index, path) in seen or len(seen) >= len(asked) + MOST_REDIRECTED or (
-                    routes[owner].server_index != route.server_index or _is_static(site, routes[owner], path)):
+            if not path or (route.server_index, path) in seen or len(seen) >= len(asked) + MOST_REDIRECTED:
+                break
+            owner = route_of_url(site, f"{site_url(route)}{path}")
+            if owner is None or routes[owner].server_index != route.server_index or _is_static(
+                    site, routes[owner], path):
                 break
             seen.add((route.server_index, path))
             last = replace(last, path=path)
@@ -82,8 +84,8 @@ def direct_page_probes(site: Site, by_address: Mapping[str, Probe], by_route: Ma
         if first is None or first.path is None or not hands_on_paths(address.route):
             continue
         for probe in by_route.get(address.route.id, ()):
-            heard = _result(probe, site)
-            if page_of(probe, address.route) and heard is not None and (heard.status or 0) >= 500:
+            heard = _result(probe, site) if page_of(probe, address.route) else None
+            if heard is not None and (heard.status or 0) >= 500:
                 yield address.id, replace(first, path=probe.path)
 
 
