@@ -15,7 +15,7 @@ from fixer.analysis.case import Case, is_answering, is_dropping
 from fixer.analysis.evidence import clock_of, find_node, processes_of
 from fixer.analysis.hidden_failures import LOCAL_CLIENTS, is_about_endpoint
 from fixer.analysis.line_routes import LineRoutes, authority_of
-from fixer.analysis.nginx_errors import is_from_current_worker, reuses_connections
+from fixer.analysis.nginx_errors import is_from_current_worker, request_path, reuses_connections
 from fixer.analysis.other_pages import asked_paths
 from fixer.analysis.route_verdict import LOGGED_SECONDS, RouteVerdict, is_answered_by_config, is_closed
 from fixer.analysis.service_state import start_time_of
@@ -87,7 +87,7 @@ def _failures_of(case: Case, nginx: Nginx) -> Iterator[LoggedFailure]:
         routes = index.of(event)
         ids = tuple(judged.facts.route.id for judged in routes)
         if _is_own(case, nginx, event, paths):
-            own.setdefault(ids, set()).add(_path_of(event))
+            own.setdefault(ids, set()).add(request_path(event))
         else:
             groups.setdefault((ids, side_of(event)), (routes, []))[1].append(event)
     refusals = refusals_before(nginx)
@@ -149,7 +149,7 @@ def _is_own(case: Case, nginx: Nginx, event: ErrorEvent, paths: set[str | None])
     if node is None or event.client not in LOCAL_CLIENTS | set(node.addresses):
         return False
     return is_marked_as_probe(event) or (
-        event.at >= math.floor(node.now) and _method_of(event) == "GET" and _path_of(event) in paths)
+        event.at >= math.floor(node.now) and _method_of(event) == "GET" and request_path(event) in paths)
 
 
 def is_marked_as_probe(event: ErrorEvent) -> bool:
@@ -281,7 +281,7 @@ def _answered_since(
     ends = {end.id: end for event in lines for end in _endpoints_of(case, routes, event)}
     asked = {path for judged in routes for path in asked_paths(judged.facts)}
     paths = own_paths | {path for event in lines if _method_of(event) in _SAFE_METHODS
-                         and (path := _path_of(event)) in asked}
+                         and (path := request_path(event)) in asked}
     independent = all(event.kind in CONNECTING or event.kind == "name-not-resolved" for event in lines)
     if not ends or not (independent or paths):
         return ""       # nobody has made such a request again
@@ -327,10 +327,6 @@ def _answers_for(judged: RouteVerdict, paths: set[str]) -> int:
 
 def _method_of(event: ErrorEvent) -> str:
     return event.request.partition(" ")[0]
-
-
-def _path_of(event: ErrorEvent) -> str:
-    return "".join(event.request.split(" ")[1:2]).partition("?")[0]
 
 
 def time_text(at: float) -> str:

@@ -178,7 +178,7 @@ def for_each_logged_route(
             missing.append(f"the error log of nginx on {nginx.node}: {nginx.errors.reason}")
         for judged, events in recent_lines_by_route(case, nginx, kinds).values():
             failed = failed_paths(judged.facts) if is_failing(judged) else ()
-            asked = any(_request_path(e) in failed for e in events)
+            asked = any(request_path(e) in failed for e in events)
             made = found(nginx, judged, events, asked)
             if made is not None:
                 findings.append(made)
@@ -219,7 +219,8 @@ def service_of_route(case: Case, judged: RouteVerdict) -> Service | None:
     return case.service(next(iter(found))) if len(found) == 1 else None
 
 
-def _request_path(event: ErrorEvent) -> str:
+def request_path(event: ErrorEvent) -> str:
+    """Return the path that a line's request asked for, without its query; empty if the line names none."""
     return "".join(event.request.split(" ")[1:2]).partition("?")[0]
 
 

@@ -56,7 +56,7 @@ from fixer.analysis.cause import Cause, Outcome, conclude, sort_outcomes
 from fixer.analysis.evidence import clock_of, config_evidence, endpoint_text, file_line_text, line_text, listener_at
 from fixer.analysis.load.pressure import has_partial_answer
 from fixer.analysis.logged_failures import logged_failures
-from fixer.analysis.nginx_errors import events_for, recent_lines_by_route, routes_text, symptom_evidence
+from fixer.analysis.nginx_errors import events_for, recent_lines_by_route, request_path, routes_text, symptom_evidence
 from fixer.analysis.other_pages import asked_paths
 from fixer.analysis.route_verdict import LOGGED_SECONDS, RouteVerdict
 from fixer.analysis.service_state import start_time_of
@@ -183,7 +183,7 @@ def _lasting_findings(case: Case) -> Iterator[Finding]:
     for failure in logged_failures(case):
         judged, events = failure.routes[0], failure.events
         endpoints = tuple(e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down)
-        paths = {_path_of(event) for event in events}
+        paths = {request_path(event) for event in events}
         one_page = len(paths) == 1 and min(paths).startswith("/") and all(e.kind == "timeout-read" for e in events)
         if failure.over or len(failure.routes) != 1 or not one_page or not endpoints:
             continue
@@ -208,13 +208,9 @@ def _most_at_once(events: Sequence[ErrorEvent], limit: float) -> int:
     return most
 
 
-def _path_of(event: ErrorEvent) -> str:
-    return "".join(event.request.split(" ")[1:2]).partition("?")[0]
-
-
 def _is_about_asked_path(event: ErrorEvent, endpoints: tuple[Endpoint, ...], judged: RouteVerdict) -> bool:
     """Return whether the line is about a path that fixer probed, too."""
-    return _path_of(event) in {*asked_paths(judged.facts), judged.facts.route.path, *(e.path for e in endpoints)}
+    return request_path(event) in {*asked_paths(judged.facts), judged.facts.route.path, *(e.path for e in endpoints)}
 
 
 def _is_slower_than_limit(endpoint: Endpoint, judged: RouteVerdict) -> bool:

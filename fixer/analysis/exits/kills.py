@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import ENGINE, clock_of
 from fixer.analysis.exits.failed_run import FailedRun
+from fixer.analysis.nginx_errors import request_path
 from fixer.analysis.other_pages import failed_paths
 from fixer.analysis.route_verdict import RouteVerdict, events_since
 from fixer.analysis.run_log import event_of, is_restarting, lines_of, message_of
@@ -156,7 +157,7 @@ def cut_off_requests(case: Case, endpoint: Endpoint, since: float,
 
 def lost_paths(lost: Sequence[ErrorEvent]) -> frozenset[str]:
     """Return the paths of requests that were lost."""
-    return frozenset("".join(event.request.split(" ")[1:2]).partition("?")[0] for event in lost)
+    return frozenset(map(request_path, lost))
 
 
 def is_failing_page_lost(asked: Sequence[RouteVerdict], lost: Sequence[ErrorEvent]) -> bool:
