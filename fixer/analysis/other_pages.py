@@ -7,6 +7,7 @@ from fixer.lazy.regex import regex
 from fixer.model.facts import Known
 from fixer.model.nginx_config import Route
 from fixer.model.snapshot import Endpoint, RouteFacts
+from fixer.nginx.request_host import host_header
 from fixer.redaction.secrets import redact_text
 
 _TARGET = regex(r"(?:(https?)://([A-Za-z0-9.-]+)(?::\d+)?)?(/(?:[A-Za-z0-9_.~-][A-Za-z0-9/_.~-]{0,80})?)(?:[?#].*)?")
@@ -22,7 +23,8 @@ def redirect_path(route: Route, location: str) -> str:
     if found is None:
         return ""
     scheme, host, path = found.groups()
-    if scheme and (scheme != route.listen_scheme or host not in (_host_of(route), *route.server_names)):
+    ours = (host_header(route), _host_of(route), *route.server_names)       # it may repeat the host that was asked
+    if scheme and (scheme != route.listen_scheme or host not in ours):
         return ""
     return path if path != route.path and redact_text(path) == path else ""
 

@@ -6,14 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from fixer.analysis.other_pages import redirect_path, site_url
+from fixer.analysis.other_pages import redirect_path
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
 from fixer.model.facts import Known
 from fixer.model.nginx_config import Route
 from fixer.model.query import Probe
 from fixer.model.snapshot import ProbeResult
-from fixer.observe.nginx.endpoints import host_header, probe_result, route_probe
+from fixer.nginx.request_host import host_header
+from fixer.observe.nginx.endpoints import probe_result, route_probe
 from fixer.observe.nginx.sites import Site
 from fixer.observe.view.observe_options import ObserveOptions
 
@@ -45,21 +46,27 @@ def route_of_url(site: Site, url: str) -> str | None:
         return None
     host, path = match[2].strip("[]"), match[4] or "/"
     port = int(match[3]) if match[3] else 443 if match[1] == "https" else 80
-    best: tuple[tuple[bool, bool, int], str] | None = None
+    best = max(_routes_at(site, path), default=None, key=lambda route: (
+        any(x.port == port for x in route.listens), host in route.server_names or host_header(route) == host,
+        _prefix_length(route)))
+    return best.id if best is not None else None
+
+
+def _routes_at(site: Site, path: str) -> Iterator[Route]:
+    """Yield the routes of all servers whose location can serve the path."""
     for route in site.routes:
         prefix = route.location.lstrip("=^~ ")
         if path.startswith(prefix) and not route.internal and (path == prefix or not route.location.startswith("=")):
-            named = host in route.server_names or host_header(route) == host
-            score = (any(x.port == port for x in route.listens), named, len(prefix))
-            if best is None or score > best[0]:
-                best = (score, route.id)
-    return best[1] if best is not None else None
+            yield route
+
+
+def _prefix_length(route: Route) -> int:
+    return len(route.location.lstrip("=^~ "))
 
 
 def redirected_probes(site: Site, asked: Sequence[tuple[Route, Probe]]) -> Iterator[tuple[str, Probe]]:
     """Yield (route, request) for the pages to which the first request of each route redirects, as a browser follows
     them: only on the same site, where a route serves the page, and each page once."""
-    routes = {route.id: route for route in site.routes}
     seen = {(route.server_index, probe.path) for route, probe in asked}
     for route, first in asked:
         last = first
@@ -67,13 +74,13 @@ def redirected_probes(site: Site, asked: Sequence[tuple[Route, Probe]]) -> Itera
             path = _next_path(route, _result(last, site))
             if not path or (route.server_index, path) in seen or len(seen) >= len(asked) + MOST_REDIRECTED:
                 break
-            owner = route_of_url(site, f"{site_url(route)}{path}")
-            if owner is None or routes[owner].server_index != route.server_index or _is_static(
-                    site, routes[owner], path):
+            owner = max((r for r in _routes_at(site, path) if r.server_index == route.server_index), default=None,
+                        key=_prefix_length)
+            if owner is None or _is_static(site, owner, path):
                 break
             seen.add((route.server_index, path))
             last = replace(last, path=path)
-            yield owner, last
+            yield owner.id, last
 
 
 def direct_page_probes(site: Site, by_address: Mapping[str, Probe], by_route: Mapping[str, Sequence[Probe]],
@@ -108,7 +115,7 @@ def _next_path(route: Route, heard: ProbeResult | None) -> str:
 def _is_static(site: Site, owner: Route, path: str) -> bool:
     """Return whether nginx answers the page itself, by a location that is nearer than the route's."""
     statics = site.config.value.statics if isinstance(site.config, Known) else ()
-    own = len(owner.location.lstrip("=^~ "))
+    own = _prefix_length(owner)
     return any(static.server_index == owner.server_index and static.location.startswith(("/", "=", "^~"))
                and path.startswith(prefix := static.location.lstrip("=^~ ")) and len(prefix) > own
                for static in statics)

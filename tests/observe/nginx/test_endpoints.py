@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from types import SimpleNamespace
 
 import pytest
 
@@ -13,7 +12,7 @@ from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, Command, Probe, ReadFile
 from fixer.model.snapshot import Endpoint, Snapshot
 from fixer.observe.build_snapshot import build_snapshot
-from fixer.observe.nginx.endpoints import host_header, hosts_line_of, probe_result
+from fixer.observe.nginx.endpoints import hosts_line_of, probe_result
 from tests.observe.capture_builders import capture, file, node, probe_answer, process, sockets, tcp_row
 from tests.observe.nginx.endpoints_builders import SHOW, unit
 
@@ -343,16 +342,6 @@ def test_a_machine_of_ipv6_gets_the_loopback_of_ipv6_alone(own: bytes, led: tupl
              Command("ip-addresses"): Answer("ok", own)}
     found = endpoint("http://localhost:8000", answers=hosts).addresses
     assert isinstance(found, Known) and found.value == led
-
-
-@pytest.mark.parametrize(("names", "asked"), [
-    (("", "_", ".shop.test"), "shop.test"), (("*.shop.test",), "a.shop.test"), (("www.shop.*",), "www.shop.a"),
-    ((r"~^(?<who>.+)\.shop\.test$", "shop.test"), "shop.test"), ((r"~^(?<who>.+)\.shop\.test$",), "a.shop.test"),
-    ((r"~^(www|api)\.(?:[a-z0-9-]+)\.com$",), "www.a.com"), ((r"~^web\d+\.shop\.test$",), "web0.shop.test"),
-    ((r"~\.shop\.test$",), "a.shop.test"), ((r"~^(?!old).+$",), "localhost"), (("_",), "localhost"), ((), "localhost"),
-])
-def test_the_name_by_which_a_server_is_asked(names: tuple[str, ...], asked: str) -> None:
-    assert host_header(SimpleNamespace(server_names=names)) == asked     # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("said", "at"), [

@@ -46,6 +46,18 @@ def test_a_redirect_is_followed_on_the_same_site(location: str) -> None:
     assert further(location) == [LOGIN]
 
 
+@pytest.mark.parametrize("location", ["/login", "http://localhost/login"])
+def test_a_redirect_stays_in_its_server_though_another_has_the_same_port(location: str) -> None:
+    """A server for every name is not the first that a lookup by port and name finds."""
+    other = "server { listen 80; server_name b.example; location / { proxy_pass http://127.0.0.1:9000; } }"
+    unnamed = replace(ROUTE, host_header="localhost")
+    seen = node({**WELL, unnamed: goes_to(location), replace(ROUTE, host_header="b.example"): probe_answer(200),
+                 replace(BACK, host_header="127.0.0.1"): probe_answer(200)},
+                site=f"{other} {SITE.replace('a.example', '_')}", listening=LISTENS)
+    assert [query for query in asked(seen) if isinstance(query, Probe) and query.path == "/login"] == [
+        replace(unnamed, path="/login")]
+
+
 @pytest.mark.parametrize(("location", "site"), [
     ("http://b.example/login", SITE), ("https://a.example/login", SITE), ("/", SITE), ("", SITE),
     ("/login?token=x\r\n", SITE.replace("location /", "location = /")),
