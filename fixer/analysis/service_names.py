@@ -38,8 +38,13 @@ _MIN_TELLING_LETTERS = 4     # letters from which one name inside another is no 
 def has_unrelated_name(trouble: FailingAddress, service: Service) -> bool:
     """Return whether both have distinctive names and share none. The only running application is not the backend of a
     site that does not use it."""
-    site, ours = _site_words(trouble, locations=False) - _GENERIC_WORDS, service_words(service) - _GENERIC_WORDS
+    site, ours = _site_words(trouble, locations=False) - _GENERIC_WORDS, _distinctive_words(service)
     return bool(site and ours) and not any(_is_similar(one, other) for one in site for other in ours)
+
+
+def _distinctive_words(service: Service) -> frozenset[str]:
+    """Return its words without common ones and without the name of the server that it runs, which others run, too."""
+    return service_words(service) - _GENERIC_WORDS - _significant_words([service.runtime])
 
 
 def has_unrelated_unit_name(trouble: FailingAddress, service: Service) -> bool:
@@ -49,7 +54,7 @@ def has_unrelated_unit_name(trouble: FailingAddress, service: Service) -> bool:
         return False
     site = _site_words(trouble, locations=False) - _GENERIC_WORDS
     unit, program = (words - _GENERIC_WORDS for words in _unit_and_program_words(service))
-    telling = {word for word in unit if len(word) >= _MIN_TELLING_LETTERS}
+    telling = {word for word in unit - _significant_words([service.runtime]) if len(word) >= _MIN_TELLING_LETTERS}
     return bool(site and telling) and not any(_is_similar(one, other) for one in site for other in unit | program)
 
 
@@ -67,14 +72,17 @@ def _unit_and_program_words(service: Service) -> tuple[frozenset[str], frozenset
 
 def is_named_after_site(trouble: FailingAddress, service: Service) -> bool:
     """Return whether site and service share a distinctive name."""
-    site, ours = _site_words(trouble, locations=False) - _GENERIC_WORDS, service_words(service) - _GENERIC_WORDS
-    return any(_is_similar(one, other) for one in site for other in ours)
+    return _is_any_similar(trouble, _distinctive_words(service))
 
 
 def is_path_named_after_site(trouble: FailingAddress, path: str) -> bool:
     """Return whether a path and the site share a distinctive name."""
-    site, ours = _site_words(trouble, locations=False) - _GENERIC_WORDS, _significant_words([path]) - _GENERIC_WORDS
-    return any(_is_similar(one, other) for one in site for other in ours)
+    return _is_any_similar(trouble, _significant_words([path]) - _GENERIC_WORDS)
+
+
+def _is_any_similar(trouble: FailingAddress, words: frozenset[str]) -> bool:
+    site = _site_words(trouble, locations=False) - _GENERIC_WORDS
+    return any(_is_similar(one, other) for one in site for other in words)
 
 
 def is_named_in_config(trouble: FailingAddress, service: Service) -> bool:

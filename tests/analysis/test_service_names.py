@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fixer.analysis.case import open_case
-from fixer.analysis.service_names import has_unrelated_name
+from fixer.analysis.service_names import has_unrelated_name, has_unrelated_unit_name
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.plan import WriteFile
 from fixer.model.service import UnitValue
@@ -49,3 +49,13 @@ def test_a_program_is_named_by_its_group_its_file_and_its_folder(named: dict[str
     ours = supervised_service("FATAL", argv=("/usr/bin/gunicorn", "counter:app"), **{
         **named, "program": {**plain, **named.get("program", {})}})
     assert not has_unrelated_name(trouble, replace(ours, name="web"))
+
+
+def test_the_name_of_the_server_is_no_name_of_the_service() -> None:
+    """fixer calls a process without a manager by its server, which other sites run, too."""
+    trouble = open_case(wrong_port_scene().snapshot(), {}).failing_addresses[0]
+    plain = service("hypercorn[200]", 8000, 200, unit=None, manager="none", runtime="hypercorn", cwd="/srv/shop",
+                    argv=("/usr/bin/hypercorn", "counter:app"))
+    assert not has_unrelated_unit_name(trouble, plain) and not has_unrelated_name(trouble, plain)
+    assert has_unrelated_unit_name(trouble, replace(plain, name="billing[200]", runtime="binary"))
+    assert not has_unrelated_name(trouble, replace(plain, cwd="/srv", argv=("/usr/bin/hypercorn",))), "it has none"
