@@ -12,7 +12,8 @@ from fixer.model.facts import Evidence, Fact
 class UncreatedService:
     """A service of a project's files without a container, reached by `names`. Any of `profiles` enables it. `sockets`
     are the paths (or, in a named volume, their ends) that its unix sockets would have on the engine's machine.
-    `guest_of` is the service whose network it uses, `ports` are those that it would listen on."""
+    `folders` are what it mounts, on the engine's machine as well. `guest_of` is the service whose network it uses,
+    `ports` are those that it would listen on."""
 
     service: str
     names: tuple[str, ...]
@@ -21,6 +22,7 @@ class UncreatedService:
     sockets: tuple[str, ...] = ()
     guest_of: str = ""
     ports: tuple[int, ...] = ()
+    folders: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,13 +24,15 @@ from fixer.model.service import Container
 @dataclass(frozen=True, slots=True)
 class UncreatedBackend:
     """A failing address and the service without a container that belongs there. If the compose files put the service
-    at another address than nginx asks for, `socket` is its path in nginx's container, or `port` its port there."""
+    at another address than nginx asks for, `socket` is its path in nginx's container, or `port` its port there. If they
+    only give it the folder of the socket that nginx asks for, it `shares_folder`."""
 
     compose: Compose
     trouble: FailingAddress
     service: UncreatedService
     socket: str = ""
     port: int = 0
+    shares_folder: bool = False
 
     @property
     def is_elsewhere(self) -> bool:
@@ -73,13 +75,16 @@ def _shares_network(trouble: FailingAddress, service: UncreatedService, box: Con
 def _elsewhere(case: Case, compose: Compose, trouble: FailingAddress,
                free: list[UncreatedService]) -> UncreatedBackend | None:
     """Return the only one of the services that would listen beside an address where nothing does, in a mount or network
-    that it would share with nginx. None if a service that exists may belong there: one that runs, or is known to listen
-    anywhere. What only ended, such as a job, is no rival."""
+    that it would share with nginx, else the only one of unknown address that would have the folder of the socket. None
+    if a service that exists may belong there: one that runs, or is known to listen anywhere. What only ended, such as a
+    job, is no rival."""
     box = container_of(case.snapshot, trouble.nginx.node)
     if box is None or box.is_machine or is_closed(trouble.endpoint) is not True:
         return None
     found = [UncreatedBackend(compose, trouble, service, socket, port) for service in free
              for socket, port in _places_beside(trouble, service, box)]
+    found = found or [UncreatedBackend(compose, trouble, service, shares_folder=True) for service in free
+                      if _has_folder_of_socket(trouble, service, box)]
     rivals = (owner.service for owner in candidate_owners(case, trouble))
     return found[0] if len(found) == 1 and not any(s.running or bindings_of(s) for s in rivals) else None
 
@@ -99,3 +104,13 @@ def _places_beside(trouble: FailingAddress, service: UncreatedService, box: Cont
         if place is not None and seen is not None and any(
                 is_within(asked, source) and is_within(place, source) for source, _ in box.shares):
             yield seen, 0
+
+
+def _has_folder_of_socket(trouble: FailingAddress, service: UncreatedService, box: Container) -> bool:
+    """Return whether a service whose files tell no address mounts the folder in which nginx's socket lies: a script or
+    its image says where it listens, and the folder is nginx's only way to it."""
+    asked = path_on_engine(box, trouble.endpoint.unix) if trouble.endpoint.unix is not None else None
+    shared = {source for source, _ in box.shares}
+    return asked is not None and not service.sockets and not service.ports and any(
+        (place := place_in_mount(box, folder)) in shared and is_within(asked, place)
+        for folder in service.folders)

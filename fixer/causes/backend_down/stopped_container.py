@@ -130,7 +130,7 @@ def _uncreated_finding(case: Case, backend: UncreatedBackend) -> Finding:
     where = f"{address_of_uncreated(backend)}; nginx asks {text}" if backend.is_elsewhere else text
     return Finding(
         cause="backend-down", variant="container-stopped", role="root",
-        confidence="likely" if backend.is_elsewhere else "certain",
+        confidence="likely" if backend.is_elsewhere or backend.shares_folder else "certain",
         summary=f"service {name} of project {compose.project} has no container, so nothing listens at {where}",
         detail=(f"needed by {routes_text(trouble)}", *_compose_refusal(compose)), routes=trouble.route_ids,
         service=name,

@@ -47,7 +47,8 @@ def uncreated_services(project: str, first: Container, members: list[Container],
             yield UncreatedService(
                 name, tuple(dict.fromkeys((name, *called, *aliases))), said, inactive_profiles(files, outer),
                 tuple(_sockets_on_engine(bindings, mounts)), _host_of_network(files),
-                tuple(binding.port for binding in bindings if binding.unix is None))
+                tuple(binding.port for binding in bindings if binding.unix is None),
+                tuple(source for source, _ in mounts))
 
 
 def _bindings(service: Container, engine: View) -> tuple[Binding, ...]:

@@ -64,7 +64,21 @@ def test_hit_the_env_file_that_keeps_such_a_service_from_being_created() -> None
     assert told(scene) == ["unix-socket-missing", "crash-missing-env"]
 
 
+@pytest.mark.parametrize(("share", "folder"), [(BOUND, "/srv/run"), (VOLUME, "/volumes/p_run/_data")])
+def test_hit_a_service_that_has_the_folder_of_the_socket_and_whose_files_tell_no_address(
+        share: tuple[str, str], folder: str) -> None:
+    """A script or its image says where it listens."""
+    found = finding_of(diagnose(beside(replace(GONE, folders=("/srv/code", folder)), unix="/run/shop/web.sock",
+                                       share=share).snapshot()), "backend-down")
+    assert (found.role, found.confidence, found.service) == ("root", "likely", "app")
+    assert "no container" in found.summary and "web.sock" in found.summary
+
+
 @pytest.mark.parametrize(("gone", "unix"), [
+    ((replace(GONE, folders=("/srv/run",)), replace(GONE, service="job", folders=("/srv/run",))), "/run/shop/web.sock"),
+    ((replace(GONE, folders=("/srv/run",), ports=(8000,)),), "/run/shop/web.sock"),       # it listens on a port
+    ((replace(GONE, folders=("/srv/other", "/srv")),), "/run/shop/web.sock"),
+    ((replace(GONE, folders=("/srv/run",)),), "/var/run/web.sock"),       # in nginx's own layer
     ((replace(GONE, sockets=(BOUND_SOCKET,)), replace(GONE, service="job", sockets=("/srv/run/job.sock",))),
      "/run/shop/web.sock"),     # which of two?
     ((replace(GONE, sockets=("/srv/run/app.sock", "/srv/run/admin.sock")),), "/run/shop/web.sock"),

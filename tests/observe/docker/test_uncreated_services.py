@@ -29,6 +29,13 @@ def test_the_sockets_of_a_service_that_was_never_created(command: str, volumes: 
     assert (found.service, found.sockets) == ("jobs", sockets)
 
 
+def test_the_folders_that_it_mounts() -> None:
+    text = BODY.format(command="sh /srv/start.sh", volumes="['./code:/srv:ro', 'sockets:/run/shop', '/data']")
+    seen = seen_of("", argv=["uvicorn", "a:b", "--port", "8000"], files={"/srv/shop/compose.yaml": text})
+    assert seen.compose is not None
+    assert seen.compose.uncreated[0].folders == ("/srv/shop/code", "/volumes/shop_sockets/_data")
+
+
 @pytest.mark.parametrize(("mode", "guest"), [("service:web", "web"), ("host", ""), ("container:x", "")])
 def test_a_guest_of_another_services_network_and_its_ports(mode: str, guest: str) -> None:
     text = f"services:\n  api: {{image: x}}\n  web: {{image: y}}\n  jobs:\n    command: gunicorn -b 127.0.0.1:8005 web:app\n    network_mode: {mode}\n"
