@@ -75,8 +75,7 @@ def configured_elsewhere_finding(
             config_evidence(case.snapshot, trouble.nginx, endpoint), binding.source, state_evidence(service),
             *(more or (*no_listener_evidence(endpoint), *connect_symptoms(case, trouble)))))),
         repairs=(point_after_start_repair(trouble, service.name, where),), effects=(),
-        is_met_first=trouble.nginx.master_pid is not None and (
-            endpoint.unix is not None or run_state_of(service) == "paused"),
+        is_met_first=trouble.nginx.master_pid is not None,
     )
 
 
