@@ -16,6 +16,7 @@ from fixer.analysis.ownership.container_network import (
 )
 from fixer.analysis.ownership.tie_break import best_by_name
 from fixer.analysis.route_verdict import is_closed
+from fixer.formats.application_servers import server_of
 from fixer.formats.docker_conventions import depends_on_conditions
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
@@ -45,11 +46,11 @@ def intended_containers(case: Case, trouble: FailingAddress) -> tuple[PortOwner,
 
 
 def _asking_container(case: Case, trouble: FailingAddress) -> Container | None:
-    """Return nginx's container if it has its own network and uses HTTP to an address without a configured owner."""
+    """Return nginx's container if it has its own network and asks an address without a configured owner."""
     endpoint, box = trouble.endpoint, container_of(case.snapshot, trouble.nginx.node)
     if box is None or box.is_machine or box.network_mode == "host" or endpoint.unix is not None:
         return None
-    if trouble.routes[0].route.kind != "proxy_pass" or is_docker_host(endpoint):
+    if is_docker_host(endpoint):
         return None
     return box if configured_owner(case, endpoint) is None else None
 
@@ -101,13 +102,15 @@ def _is_in_network_range(host: str, box: Container) -> bool:
 
 
 def _candidate_services(case: Case, trouble: FailingAddress, box: Container) -> list[Service]:
-    """Return applications in containers on a network of nginx's that no route relies on."""
+    """Return applications in containers on a network of nginx's that no route relies on and that speak its protocol."""
+    kind = trouble.routes[0].route.kind
     mine = {name for name, _, _ in box.networks}
     away = services_wanted_elsewhere(case, trouble)
     return [
         s for s in case.snapshot.services
         if s.container is not None and not s.container.is_machine and s.node != trouble.nginx.node
         and s.is_app_server and s.id not in case.services_in_use and s.id not in away
+        and (kind == "proxy_pass" or kind.removesuffix("_pass") in server_of(s.runtime).protocols)
         and mine.intersection(name for name, _, _ in s.container.networks)
     ]
 

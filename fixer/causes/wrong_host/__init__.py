@@ -113,7 +113,7 @@ def judge(case: Case) -> Verdict:
 def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
     endpoint = trouble.endpoint
     said = config_evidence(case.snapshot, trouble.nginx, endpoint)
-    if endpoint.unix is not None or trouble.routes[0].route.kind != "proxy_pass":
+    if endpoint.unix is not None:
         return said
     box = container_of(case.snapshot, trouble.nginx.node)
     inside = box is not None and not box.is_machine

@@ -269,6 +269,16 @@ def test_the_name_is_wrong_where_nginxs_own_service_depends_on_the_one_with_the_
     assert any(e.text == "depends_on: shop" for e in finding.evidence)
 
 
+@pytest.mark.parametrize(("kind", "runtime", "is_wrong"), [
+    ("uwsgi_pass", "uwsgi", True), ("fastcgi_pass", "uwsgi", False), ("uwsgi_pass", "node", False),
+])
+def test_the_name_is_wrong_in_any_kind_of_pass_that_the_other_one_speaks(
+        kind: str, runtime: str, is_wrong: bool) -> None:
+    scene = behind("shop:service_started:false", runtime=runtime)
+    scene.route = {0: {"kind": kind, "pass_text": "admin:9000"}}
+    assert (CAUSE in roots(diagnose(scene.snapshot()))) is is_wrong
+
+
 @pytest.mark.parametrize("scene", [
     behind("admin:service_started:false"), behind("shop:service_started:false,admin:service_started:false"),
     behind("cache:service_started:false"), behind(""), behind("shop:service_started:false", alone=True),
