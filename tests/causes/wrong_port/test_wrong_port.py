@@ -12,6 +12,7 @@ from fixer.model.diagnosis import Found, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import CheckNginx, ReloadNginx, WriteFile
 from fixer.model.snapshot import Listener, Service
+from fixer.planner import RepairPolicy, plan
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     NOW,
@@ -122,9 +123,11 @@ def test_the_same_port_on_another_address_is_something_else() -> None:
     assert roots(diagnose(scene.snapshot())) == ["wrong-bind-address"]
 
 
-def test_down_and_told_another_port_are_two_faults_the_start_first() -> None:
+def test_down_and_told_another_port_are_two_faults_and_nginx_meets_the_port_first() -> None:
+    """Once it is started, nginx fails as before: it asks the same port. The start is still what a repair does first."""
     diagnosis = diagnose(Scene("127.0.0.1:8001").with_service(stopped_service(port=8000)).refused().snapshot())
-    assert roots(diagnosis) == ["backend-down", CAUSE]
+    assert roots(diagnosis) == [CAUSE, "backend-down"]
+    assert plan(diagnosis, RepairPolicy()).cause == "backend-down"
     (repair,) = finding_of(diagnosis, CAUSE).repairs
     assert repair.risk == "manual" and "start backend.service first" in repair.manual
     assert [e.where for e in finding_of(diagnosis, CAUSE).evidence][1] == "/etc/systemd/system/backend.service:6"
@@ -345,7 +348,7 @@ def test_a_socket_that_systemd_holds_is_where_its_service_listens() -> None:
     assert roots(diagnosis) == [CAUSE]
     assert b":8001;" in (next(s for s in diagnosis.findings[0].repairs[0].steps if isinstance(s, WriteFile)).after or b"")
     scene.services[0] = replace(scene.services[0], socket=replace(socket, active_state="inactive"))
-    assert roots(diagnose(scene.snapshot()))[0] == "backend-down"
+    assert roots(diagnose(scene.snapshot())) == [CAUSE, "backend-down"]
 
 
 def test_a_service_whose_own_files_name_nginx_port_is_no_certain_case() -> None:
