@@ -36,8 +36,9 @@ _LINE = regex(
     re.DOTALL,
 )
 _CLIENT = regex(r", client: ((?:[0-9a-fA-F.:]+|unix:)), server: ([^,\"]*)(?:, |$)")
-_REQUEST = regex(r"request: \"(\S+ \S+ HTTP/\d(?:\.\d)?)\"(?:, subrequest: \"[^\s\"]*\")?(?:, |$)")
-_UPSTREAM = regex(r"upstream: \"([^\s\"]*)\"(?:, |$)")
+_MARK = r"\[(?:masked|redacted)[^\]\"\n]{0,40}\]"      # in a bundle, in place of a secret: the only word with a space
+_REQUEST = regex(rf"request: \"(\S+ (?>{_MARK}|\S)++ HTTP/\d(?:\.\d)?)\"(?:, subrequest: \"[^\s\"]*\")?(?:, |$)")
+_UPSTREAM = regex(rf"upstream: \"((?>{_MARK}|[^\s\"])*+)\"(?:, |$)")
 _PHASE = regex(     # the first one of a run of letters and spaces
     r"(?<![A-Za-z ])(?>[A-Za-z ]*? while (?=(?:SSL )?[a-z]))((?:SSL )?[a-z][A-Za-z ]*+)(?:, |$)")
 _ERRNO = regex(r"\((\d{1,4}): [^()]*\)$")

@@ -48,6 +48,16 @@ def test_empty_server_subrequest_and_unix_upstream():
     assert event.phase == "reading response header from upstream"
 
 
+def test_a_masked_word_of_a_bundle_is_a_word():
+    """A mark has a space, which no other word of a request has."""
+    event = one(STAMP + "upstream timed out (110: Connection timed out) while reading response header from upstream, client: "
+                '10.0.0.9, server: _, request: "GET /a?nonce=[redacted: query]&k=[masked 3] HTTP/1.1", '
+                'upstream: "http://127.0.0.1:8001/a?nonce=[redacted: query]", host: "a"')
+    assert event.request == "GET /a?nonce=[redacted: query]&k=[masked 3] HTTP/1.1"
+    assert event.upstream == "http://127.0.0.1:8001/a?nonce=[redacted: query]"
+    assert one(STAMP + "x" + TAIL.replace("/api HTTP", "/a b HTTP")).request == ""
+
+
 FORGED = ', client: 6.6.6.6, server: evil, request: "GET / HTTP/1.1", upstream: "http://6.6.6.6/"'
 
 
