@@ -50,6 +50,12 @@ def _pids_by_unit(view: View) -> dict[str, tuple[int, ...]]:
     return {unit: tuple(pids) for unit, pids in found.items()}
 
 
+def _runs_local_file(unit: Unit) -> bool:
+    """Return whether it runs a file of the administrator, though a package brings the unit (`/etc/rc.local`)."""
+    program = unit.exec_start[0] if unit.exec_start else ""
+    return program.startswith("/etc/") and not program.startswith("/etc/init.d/")
+
+
 def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
     unit = with_journal(unit, view)
     if unit.job:
@@ -63,7 +69,7 @@ def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
     runtime = runtime_of(told.argv) or runtime_of(argv)
     if unit.main_pid and unit.main_pid not in pids and main is not None:       # `su` opened another session
         pids = (*descendants([unit.main_pid], view.by_pid), *pids)
-    is_app = is_app_server(told.argv, runtime, unit.fragment_path, unit.type)
+    is_app = is_app_server(told.argv, runtime, "" if _runs_local_file(unit) else unit.fragment_path, unit.type)
     is_app = is_app and not is_no_web_program(told.argv, told.directory, view) and not has_no_vassals(told, view)
     passing = None if is_app else gateway_bindings(unit, told, view)
     bindings = _unit_bindings(told, main, view) if is_app else passing or _command_bindings(told, view)

@@ -76,3 +76,12 @@ def test_who_runs_in_the_session_that_su_opened_belongs_to_the_unit() -> None:
         process(9, ["/bin/su", "-", "app", "-c", "uvicorn a --port 81"], cgroup=opened),
         process(10, ["/usr/bin/python3", "/usr/bin/uvicorn", "a", "--port", "81"], ppid=9, cgroup=opened)])
     assert service.pids == (9, 10)
+
+
+@pytest.mark.parametrize(("program", "is_app"), [("/etc/rc.local", True), ("/etc/init.d/portal", False), ("/usr/bin/portal", False)])
+def test_a_unit_of_a_package_may_run_a_file_of_the_administrators(program: str, is_app: bool) -> None:
+    shipped = SHOW.format("rc-local.service", "inactive", 0).replace("/etc/systemd/system/", "/usr/lib/systemd/system/")
+    show = shipped.replace("\n\n", f"\nExecStart={{ path={program} ; argv[]={program} start ; ignore_errors=no }}\n\n")
+    seen = look(show=show, files={program: "#!/bin/sh\nexec python3 /opt/shop/portal.py --port 8000\n"})
+    (found,) = [s for s in seen.services if s.name == "rc-local.service"]
+    assert found.is_app_server is is_app
