@@ -6,6 +6,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Sequence
 
+from fixer.formats.launchers import skip_launchers
 from fixer.formats.server_names import runtime_of
 from fixer.lazy.dataclass import replace
 from fixer.model.facts import Fact, Known, Unknown
@@ -51,7 +52,9 @@ def with_boot_entry(service: Service, view: View) -> Service:
 
 
 def _runs(running: Sequence[str], told: Sequence[str]) -> bool:
-    """Return whether a process runs that command; the kernel puts the interpreter of a script before it."""
+    """Return whether a process runs that command, behind what only starts it (`runuser`, `env`); the kernel puts the
+    interpreter of a script before it."""
+    told = told[skip_launchers(told):]
     size = len(told)
     return len(running) >= size > 0 and tuple(running[len(running) - size + 1:]) == tuple(told[1:]) and \
         posixpath.basename(running[len(running) - size]) == posixpath.basename(told[0])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -11,9 +12,10 @@ from fixer.model.capture import NodeCapture
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, Command, Probe, ReadFile
 from fixer.model.snapshot import Endpoint, Snapshot
+from fixer.observe.boot.boot_entries import ACCOUNTS, BOOT_ENTRY_FILES
 from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.nginx.endpoints import hosts_line_of, probe_result
-from tests.observe.capture_builders import capture, file, node, probe_answer, process, sockets, tcp_row
+from tests.observe.capture_builders import capture, file, node, probe_answer, process, sockets, stat, tcp_row
 from tests.observe.nginx.endpoints_builders import SHOW, unit
 
 SITE = "server {{ listen 80; server_name shop.example; location / {{ proxy_pass {}; }} }}"
@@ -375,3 +377,20 @@ def test_only_an_answer_that_sends_on_has_a_place_it_leads_to() -> None:
 def test_the_first_bytes_of_what_is_no_http_are_kept(error: str | None, head: str, kept: str) -> None:
     result = probe_result(probe_answer(None if error else 200, error, phase="head", head=head))
     assert isinstance(result, Known) and result.value.first_bytes == kept
+
+
+@pytest.mark.parametrize(("result", "owner"), [("success", "uvicorn[7]"), ("exit-code", "rc-local.service")])
+def test_a_unit_that_had_only_to_start_the_server_is_not_its_owner(result: str, owner: str) -> None:
+    """`rc-local.service` is done once the line of rc.local runs: what listens there now is that server."""
+    show = (f"Id=rc-local.service\nNames=rc-local.service\nLoadState=loaded\nActiveState=inactive\nSubState=dead\nMainPID=0\n"
+            f"Type=forking\nResult={result}\nFragmentPath=/usr/lib/systemd/system/rc-local.service\n"
+            "ExecStart={ path=/etc/rc.local ; argv[]=/etc/rc.local start ; ignore_errors=no }\n\n")
+    line = file("/etc/rc.local", "#!/bin/sh\nrunuser -u deploy -- uvicorn a:b --port 8000\n")
+    script = replace(line, stat=replace(stat(), mode=0o100755))
+    found = endpoint(
+        "http://127.0.0.1:8000", show=show, running=[process(7, ["uvicorn", "a:b", "--port", "8000"], uid=1001)],
+        listening=sockets([tcp_row("127.0.0.1", 8000, 5)], {5: [7]}),
+        answers={ACCOUNTS: Answer("ok", files=(file(ACCOUNTS.path, "deploy:x:1001:1001::/home/deploy:/bin/sh\n"),)),
+                 ReadFile("/etc/rc.local", 1 << 16): Answer("ok", files=(script,)),
+                 BOOT_ENTRY_FILES: Answer("ok", files=(script,))})
+    assert (found.listening_service, found.configured_service) == ("local/uvicorn[7]", f"local/{owner}")
