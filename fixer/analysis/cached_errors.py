@@ -19,6 +19,7 @@ from fixer.nginx.error_kinds import is_about_route
 
 _NGINX_PAGE = "<center>nginx"
 _OWN_STATUSES = frozenset({502, 504})
+_ERRORS = (500, 502, 503, 504)
 _USUAL = ("200", "301", "302")      # what a `*_cache_valid` without a status keeps
 
 
@@ -82,8 +83,12 @@ def reveal_cached_error(verdict: RouteVerdict, reached: tuple[Endpoint, ...], ng
 def error_keeping_lines(nginx: Nginx, snapshot: Snapshot) -> Iterator[PlacedDirective]:
     """Yield the lines that keep errors of a server like pages: one page that is well says nothing of another."""
     if any(b"_cache_valid" in file.data for file in snapshot.files if file.node == nginx.node):
-        yield from (d for d in all_directives(snapshot, nginx) if d.words[0].endswith("_cache_valid")
-                    and any(keeps(d, status) for status in (500, *sorted(_OWN_STATUSES), 503)))
+        yield from filter(is_keeping_errors, all_directives(snapshot, nginx))
+
+
+def is_keeping_errors(directive: PlacedDirective) -> bool:
+    """Return whether it is a `*_cache_valid` that keeps an error of a server."""
+    return directive.words[0].endswith("_cache_valid") and any(keeps(directive, status) for status in _ERRORS)
 
 
 def keeps(directive: PlacedDirective, status: int) -> bool:

@@ -67,6 +67,12 @@ def all_directives(snapshot: Snapshot, nginx: Nginx) -> Iterator[PlacedDirective
             yield from _children(tree, tree.directives, deep=True)
 
 
+def directives_of(data: bytes, path: str) -> Iterator[PlacedDirective]:
+    """Yield every directive of one file."""
+    tree = parse(data, path)
+    yield from _children(tree, tree.directives, deep=True)
+
+
 def _server_spans(nginx: Nginx, route: Route) -> tuple[Span, ...]:
     servers = nginx.config.value.servers if isinstance(nginx.config, Known) else ()
     return (servers[route.server_index].span,) if route.server_index < len(servers) else ()

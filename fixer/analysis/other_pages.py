@@ -10,7 +10,8 @@ from fixer.model.snapshot import Endpoint, RouteFacts
 from fixer.nginx.request_host import host_header
 from fixer.redaction.secrets import redact_text
 
-_TARGET = regex(r"(?:(https?)://([A-Za-z0-9.-]+)(?::\d+)?)?(/(?:[A-Za-z0-9_.~-][A-Za-z0-9/_.~-]{0,80})?)(?:[?#].*)?")
+_TARGET = regex(r"(?:(https?)://([A-Za-z0-9.-]+)(?::\d+)?)?(/[^?#]*)(?:[?#].*)?")
+_PLAIN = regex(r"/(?:[A-Za-z0-9_.~-][A-Za-z0-9/_.~-]{0,80})?")
 _HOST_NAME = regex(r"[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*")
 
 
@@ -26,7 +27,12 @@ def redirect_path(route: Route, location: str) -> str:
     ours = (host_header(route), _host_of(route), *route.server_names)       # it may repeat the host that was asked
     if scheme and (scheme != route.listen_scheme or host not in ours):
         return ""
-    return path if path != route.path and redact_text(path) == path else ""
+    return plain_path(path) if path != route.path else ""
+
+
+def plain_path(path: str) -> str:
+    """Return the path if it is one that may be asked for and shown: it needs no quoting and holds no secret."""
+    return path if _PLAIN.fullmatch(path) and redact_text(path) == path else ""
 
 
 def site_url(route: Route) -> str:

@@ -20,6 +20,8 @@ How it is told apart
   nginx answers 5xx, each backend answers well when it is asked directly, nginx's log has no line about our request
   (it has one whenever nginx itself fails), and the configuration keeps that status. Without a cache in that location
   the cause is another one.
+  Where a line keeps errors, fixer reads the first 512 bytes of up to 200 files of that cache, and asks for up to three
+  pages for which a file holds an error. Such a page may be reached from no other one, and no log tells of it.
 
 The repair and its safety
   drop-cached-errors (manual): which line to change, then a restart of nginx for its own errors, or which files to

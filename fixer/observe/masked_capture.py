@@ -27,6 +27,7 @@ from fixer.redaction.all_files import (
     redact_file,
     redact_inspect,
     redact_journal,
+    redact_kept_answer,
     redact_logs,
     redact_manager_file,
     redact_probe,
@@ -90,7 +91,7 @@ def _redact_query(query: Query, masks: Masks) -> Query:
 def _nginx_files(capture: Capture) -> frozenset[bytes]:
     """Return what an nginx reads: a mounted file is the same one for the node that holds it."""
     return frozenset(file.data for node in capture.nodes for query, answer in node.answers.items()
-                     if isinstance(query, ReadTree) for file in answer.files if file.data)
+                     if isinstance(query, ReadTree) and query.limit != PEEK_BYTES for file in answer.files if file.data)
 
 
 def _redact_answer(query: Query, answer: Answer, masks: Masks, mounted: frozenset[bytes]) -> Answer:
@@ -131,6 +132,8 @@ def _redact_read(query: Query, file: FileAnswer, masks: Masks, mounted: frozense
             return redact_manager_file(path, data, masks)
         case ReadGlob() if query.max_files == MOST_BOOT_FILES:
             return redact_boot(path, data, masks)
+        case ReadTree() if query.limit == PEEK_BYTES:
+            return redact_kept_answer(data, masks)
         case ReadGlob() if query.limit == PEEK_BYTES:
             return redact_file(path, data, masks)
         case _ if query == UNIT_FILES:

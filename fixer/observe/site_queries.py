@@ -12,6 +12,7 @@ from fixer.observe.look import Look
 from fixer.observe.nginx.config_backups import backup_queries
 from fixer.observe.nginx.denied_paths import socket_path_queries, temp_folders
 from fixer.observe.nginx.endpoints import name_to_resolve, resolve_query
+from fixer.observe.nginx.kept_pages import cache_queries
 from fixer.observe.nginx.nginx_masters import (
     can_test_config,
     config_test_query,
@@ -54,6 +55,7 @@ def site_queries(look: Look) -> Iterator[tuple[str, Query]]:
 
 def _queries_of_site(site: Site, look: Look) -> Iterator[Query]:
     """Yield queries for unread includes, named logs, names to resolve, `nginx -t` if in doubt, and probes."""
+    yield from cache_queries(site)
     yield from build_option_queries(site.nginx, site.config, site.view)
     yield from remaining_config_queries(parsed_config(site.nginx, site.view), site.view)
     if isinstance(site.config, Unknown):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from fixer.formats.backup_names import original_path
 from fixer.lazy.regex import regex
+from fixer.nginx.cache_file import read_cache_file
 from fixer.redaction.code_words import mask_code
 from fixer.redaction.commands import mask_argv
 from fixer.redaction.journal_fields import mask_journal
@@ -124,6 +125,13 @@ def redact_probe(data: bytes, masks: Masks | None = None) -> bytes:
         return redact_bytes(data)
     return json.dumps({k: masks.parts(redact_text(v)) if isinstance(v, str) else v
                        for k, v in outcome.items()}).encode()
+
+
+def redact_kept_answer(data: bytes, masks: Masks) -> bytes:
+    """Redact the first bytes of a file of nginx's cache: only a page's plain path and the status stay."""
+    kept = read_cache_file(data)
+    shown = masks.address_parts(kept.path) if kept is not None else ""
+    return f"\nKEY: {shown}\nHTTP/1.1 {kept.status}\r\n".encode() if kept is not None else b""
 
 
 _UWSGI_LINE = re.compile(rb"^([ \t]*)([\w-]+)([ \t]*[=:][ \t]*)([^\n]*)$", re.MULTILINE)

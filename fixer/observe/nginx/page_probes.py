@@ -74,13 +74,19 @@ def redirected_probes(site: Site, asked: Sequence[tuple[Route, Probe]]) -> Itera
             path = _next_path(route, _result(last, site))
             if not path or (route.server_index, path) in seen or len(seen) >= len(asked) + MOST_REDIRECTED:
                 break
-            owner = max((r for r in _routes_at(site, path) if r.server_index == route.server_index), default=None,
-                        key=_prefix_length)
-            if owner is None or _is_static(site, owner, path):
+            owner = serving_route(site, route.server_index, path)
+            if owner is None:
                 break
             seen.add((route.server_index, path))
             last = replace(last, path=path)
             yield owner.id, last
+
+
+def serving_route(site: Site, server_index: int, path: str) -> Route | None:
+    """Return the route of a server that serves a path; None if there is none, or nginx answers it itself."""
+    owner = max((r for r in _routes_at(site, path) if r.server_index == server_index), default=None,
+                key=_prefix_length)
+    return None if owner is None or _is_static(site, owner, path) else owner
 
 
 def direct_page_probes(site: Site, by_address: Mapping[str, Probe], by_route: Mapping[str, Sequence[Probe]],

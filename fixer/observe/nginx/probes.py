@@ -16,6 +16,7 @@ from fixer.model.snapshot import Container, ErrorEvent, ProbeResult
 from fixer.nginx.error_kinds import is_about_upstream
 from fixer.observe.docker.container_service import engine_log
 from fixer.observe.nginx.endpoints import container_at, endpoint_probe, probe_result, route_probe
+from fixer.observe.nginx.kept_pages import kept_page_probes
 from fixer.observe.nginx.nginx_masters import error_events
 from fixer.observe.nginx.page_probes import probes_of_url, redirected_probes
 from fixer.observe.nginx.sites import Site
@@ -63,7 +64,8 @@ def _make_plan(site: Site, options: ObserveOptions, views: Mapping[str, View],
     asked = [(route, wanted[route.id]) for route in site.routes if wanted.get(route.id) in allowed]
     by_route: dict[str, tuple[Probe, ...]] = {}
     following = [(r, first) for r, first in asked if site.nginx.master is not None]
-    redirected = list(islice(redirected_probes(site, following), MOST_PROBES - len(allowed)))
+    further = dict.fromkeys((*redirected_probes(site, following), *kept_page_probes(site, following)))
+    redirected = list(islice(further, MOST_PROBES - len(allowed)))
     repeated = {first for name, first in (*((route.id, first) for route, first in asked), *redirected)
                 if options.requests or name in failing}
     most = _attempts_of_each(len(repeated), options)

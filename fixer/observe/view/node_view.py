@@ -30,7 +30,7 @@ from fixer.observe.view.docker_inspect import parse_inspect
 
 ENGINE = "engine"
 _MACHINE_TARGETS = ("local", "ssh")        # kinds of targets that are machines
-PEEK_BYTES = 512            # bytes that a glob reads of each file if only its path and first line matter
+PEEK_BYTES = 512            # bytes that a glob or tree reads of each file if only its path and first lines matter
 INSPECT_COMMANDS: frozenset[CommandName] = frozenset({
     "docker-project", "docker-container", "docker-published", "docker-called"})
 UNIT_FILES = ReadGlob((
@@ -270,7 +270,7 @@ def _peeked_files(node: NodeCapture) -> Iterator[tuple[str, FileAnswer]]:
 
 
 def _is_peek(query: Query) -> bool:
-    return isinstance(query, ReadGlob) and query.limit in (0, PEEK_BYTES) and not _is_service_query(query)
+    return isinstance(query, ReadGlob | ReadTree) and query.limit in (0, PEEK_BYTES) and not _is_service_query(query)
 
 
 def _node_addresses(answer: Answer | None) -> tuple[str, ...]:
