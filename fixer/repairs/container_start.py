@@ -62,8 +62,8 @@ _MIN_SIMILARITY = 0.8
 _MOUNT_SOURCES = "the mounts (volumes, secrets, configs)"
 _COMMAND_NOT_FOUND = regex(r"(?:^|: )(?:\d+: )?(?P<what>[\w./-]+): (?:not found|command not found|Permission denied)$")
 
-_SHELL_NOT_FOUND = regex(r"^(?:/\S*/)?(?:ba|da|a)?sh: (?:line )?\d+: (?:exec: )?(?P<what>[\w./-]+): (?:command )?not "
-                         r"found$")
+# a shell begins with its own name, or with the script's
+_SHELL_NOT_FOUND = regex(r"^[\w./-]+: (?:line )?\d+: (?:exec: )?(?P<what>[\w./-]+): (?:command )?not found$")
 
 
 def explain_failed_container(case: Case, crash: FailedRun) -> StepExplanation | None:

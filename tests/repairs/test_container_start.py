@@ -128,6 +128,7 @@ def test_miss_a_program_that_ran_and_ended() -> None:
 
 @pytest.mark.parametrize(("last", "told"), [
     ("sh: 1: exec: hypercorn: not found", True), ("bash: line 1: hypercorn: command not found", True),
+    ("/srv/shop/start.sh: 3: exec: /opt/venv/bin/gunicorn: not found", True), ("run: line 7: gunicorn: command not found", True),
     ("user daphne: not found", False), ("INFO:     Started server process [1]", False),
 ])
 def test_caught_in_the_moment_of_one_more_try(last: str, told: bool) -> None:
