@@ -21,9 +21,11 @@ from tests.causes.snapshot_builders import (
     causes_of,
     container,
     container_service,
+    failed_service,
     finding_of,
     healthy_scene,
     listener,
+    log_lines,
     probe,
     process,
     roots,
@@ -92,6 +94,15 @@ def test_a_rule_for_every_port_stays_where_others_come_in() -> None:
     scene.endpoint(tcp=Known(probe()), http=Known(SLOW))
     scene.events.clear()
     assert [r.id for r in found(scene).repairs] == ["allow-connection"]
+
+
+def test_nginxs_packets_end_there_whatever_is_at_fault_behind() -> None:
+    """The service that they would reach ends at its start, too: once it runs, nginx fails as before."""
+    scene = dropping_scene(saved_firewall(PORT))
+    ended = failed_service(log=log_lines("Traceback (most recent call last):", "ModuleNotFoundError: No module named 'pdfs'"))
+    scene.services = [ended]
+    scene.listeners = [line for line in scene.listeners if line.port != 8000]
+    assert roots(diagnose(scene.snapshot()))[0] == DROP
 
 
 def test_hit_only_data_is_dropped() -> None:
