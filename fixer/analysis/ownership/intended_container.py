@@ -141,7 +141,7 @@ def services_with_same_port(case: Case, trouble: FailingAddress, named: Service)
     box = container_of(case.snapshot, trouble.nginx.node)
     if box is None or box.is_machine or named.container is None or trouble.endpoint.unix is not None:
         return ()
-    pool = (s for s in _candidate_services(case, trouble, box) if s.id != named.id and s.running
+    pool = (s for s in _candidate_services(case, trouble, box) if s.id != named.id
             and _has_port(case, s, trouble.endpoint.port))
     return tuple((s, reached[1]) for s in pool if (reached := reachable_ip_and_name(s, box)) is not None)
 

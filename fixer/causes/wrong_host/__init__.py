@@ -156,6 +156,8 @@ def _misnamed_finding(case: Case, trouble: FailingAddress, box: Container, meant
     used = named is not None and named.service.id in case.services_in_use
     why = f"{host} serves another route" if used else f"{box.service} depends on {meant.service.name}, not on {host}"
     words = f"{endpoint_text(trouble.endpoint)}, where nothing listens: {why}"
+    if not meant.service.running:
+        return _after_start_finding(case, trouble, meant, ("", words))
     found = _wrong_host_finding(case, trouble, ("", words), options, proven=True) if options else None
     if found is None:
         return None
@@ -198,7 +200,9 @@ def _after_start_finding(case: Case, trouble: FailingAddress, owner: PortOwner,
     service, (variant, said), told = owner.service, words, [b for b in bindings_of(owner.service) if b.port]
     if not told:
         return None
-    where = address_text(service.name, told[0].port)
+    box = container_of(case.snapshot, trouble.nginx.node)
+    reached = reachable_ip_and_name(service, box) if box is not None else None
+    where = address_text(service.name if reached is None else reached[1], told[0].port)
     return Finding(
         cause=CAUSE.id, variant=variant or None, role="root", confidence="likely",
         summary=f"nginx hands {routes_text(trouble)} to {said}; {service.name} is configured to listen on {where}",
@@ -208,6 +212,7 @@ def _after_start_finding(case: Case, trouble: FailingAddress, owner: PortOwner,
             *arp_silence_evidence(case, trouble), *no_listener_evidence(trouble.endpoint),
         ))),
         repairs=(point_after_start_repair(trouble, service.name, where, _REPAIR_ID),), effects=(),
+        is_met_first=trouble.nginx.master_pid is not None,
     )
 
 

@@ -23,6 +23,7 @@ from tests.causes.snapshot_builders import (
     finding_of,
     healthy_scene,
     listener,
+    log_lines,
     probe,
     roots,
     service,
@@ -64,7 +65,7 @@ def test_who_is_told_that_port_is_meant_also_while_it_does_not_run_and_another_d
     for address in ("127.0.0.1:8000", "172.18.0.77:8000"):
         scene = apart(address, running, port=9000).with_service(told)
         diagnosis = diagnose((scene if address.startswith("127") else nobody(scene)).snapshot())
-        assert roots(diagnosis) == ["backend-down", CAUSE]
+        assert roots(diagnosis) == [CAUSE, "backend-down"]
         assert (later := finding_of(diagnosis, CAUSE)).service == told.name and later.repairs[0].risk == "manual"
         assert finding_of(diagnosis, "backend-down").service == told.name
 
@@ -267,6 +268,18 @@ def test_the_name_is_wrong_where_nginxs_own_service_depends_on_the_one_with_the_
     assert finding.confidence == "likely" and "depends on" in finding.summary and "not on admin" in finding.summary
     assert finding.repairs[0].risk == "safe" and b"http://shop:9000;" in text_of(finding)
     assert any(e.text == "depends_on: shop" for e in finding.evidence)
+
+
+def test_a_wrong_name_of_one_that_does_not_run_is_a_fault_of_its_own() -> None:
+    """It ends again and again: its configuration says where it would listen."""
+    scene = misnamed(alone=True)
+    scene.with_service(container_service(
+        "shop", 9000, pid=None, box={"status": "restarting", "exit_code": 1, "networks": (("p_default", "172.18.0.3", ("shop",)),)},
+        log=log_lines("Traceback (most recent call last):", "ValueError: no")))
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis)[0] == CAUSE and len(roots(diagnosis)) == 2
+    finding = finding_of(diagnosis, CAUSE)
+    assert finding.repairs[0].risk == "manual" and "configured to listen on shop:9000" in finding.summary
 
 
 @pytest.mark.parametrize(("kind", "runtime", "is_wrong"), [
