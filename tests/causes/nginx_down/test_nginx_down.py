@@ -167,6 +167,22 @@ def test_a_name_of_a_service_without_a_container_comes_before_nginx() -> None:
     assert found.role != "root" and not any(repair.risk == "safe" for repair in found.repairs)
 
 
+def test_a_service_without_a_container_behind_a_socket_does_not_keep_nginx_from_starting() -> None:
+    web = container_service("web", 80, pid=None, is_app_server=False, box={
+        "status": "exited", "exit_code": 0, "shares": (("/srv/run", "/run/shop"),)})
+    scene = Scene("app:8000", node="web", back="web").answers(REFUSED)
+    scene.endpoint(unix="/run/shop/s.sock", host="", port=0, listener=Known(None), tcp=Unknown("-"), http=Unknown("-"),
+                   configured_service=None)
+    scene.probes[0] = Unknown("nginx does not run")
+    scene.nginx.update({"master_pid": None, "worker_pids": (), "service": web})
+    scene.listeners.pop(0)
+    scene.processes.pop(0)
+    scene.with_service(web)
+    gone = UncreatedService("app", ("app",), Evidence("file", "/srv/compose.yaml:3", "app:"), sockets=("/srv/run/s.sock",))
+    scene.extra = {"compose": Compose("p", "/srv", ("/srv/compose.yaml",), (), (), Known(True), (gone,))}
+    assert roots(diagnose(scene.snapshot())) == ["nginx-down"]
+
+
 def test_what_only_sleeps_does_not_start() -> None:
     made = container_service(argv=("sleep", "600"), bindings=Known(()), is_app_server=False, runtime="", box={"started_at": NOW - 5})
     scene = Scene("app:8000", node="web", back="app").with_service(made).refused()
