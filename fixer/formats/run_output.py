@@ -16,7 +16,9 @@ _OTHER_START = regex(r"\"(?:[A-Z]{3,}|WebSocket) /")      # hypercorn, daphne; W
 _OTHER_STATUS = regex(r"\" (?:\d{3}\b|\[|- -)")             # they escape no quote in the path
 _BAD_REQUEST = regex(r"\] code \d{3}, message |\] Invalid request from ip=")      # http.server, gunicorn
 _RAISED = regex(
-    r"^(?:[A-Za-z_]\w*\.)*(?P<name>[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning|Configured)|HaltServer)\b"
+    r"^(?:Uncaught )?(?:[A-Za-z_]\w*\.)*"
+    r"(?P<name>[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning|Configured)\b|HaltServer\b"
+    r"|Error(?=: (?:[a-z]+ )?E[A-Z]{3,}\b))"       # Node.js: a call of the system
 )
 _READY, _STARTING = regex(log_phrases(lambda log: log.ready)), regex(log_phrases(lambda log: log.starts))
 PROGRESS_LINE = regex(log_phrases(lambda log: (*log.starts, *log.progress)))      # reports no fault

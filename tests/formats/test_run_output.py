@@ -55,7 +55,9 @@ def test_the_words_of_the_program_are_none_of_a_visitor(line: str) -> None:
     ("UserInterrupt", "UserInterrupt", True), ("DeprecationWarning: x", "DeprecationWarning", False),
     ("SystemExit: 1", "SystemExit", False), ("asyncio.exceptions.CancelledError", "CancelledError", False),
     ("KeyboardInterrupt", "KeyboardInterrupt", False), ("gunicorn.errors.HaltServer: <HaltServer 3>", "HaltServer", False),
-    ("Exception in callback f()", "", False), ("Error: x", "", False), ("  ValueError: x", "", False),
+    ("Exception in callback f()", "", False), ("Error: x", "", False),
+    ("Error: ENOENT: no such file or directory, open '/a'", "Error", True), ("Uncaught Error: EACCES: permission denied", "Error", True),
+    ("Error: listen EADDRINUSE: address already in use :::80", "Error", True), ("Error: Empty name", "", False), ("  ValueError: x", "", False),
     ("lowerError: x", "", False), ("ValueErrors: x", "", False),
 ])
 def test_an_exception_ends_a_run_unless_it_warns_or_carries_another(line: str, name: str, ends: bool) -> None:

@@ -269,6 +269,9 @@ def has_failed_unmanaged(snapshot: Snapshot, service: Service) -> bool:
     return failed_at_start(last_run_lines(snapshot, service), service)
 
 
+_PRINTED_LINES = 24     # Node.js prints an exception before its stack and its properties
+
+
 def failed_at_start(run: Sequence[LogLine], service: Service) -> bool:
     """Return whether the lines of a run that nothing watched show that it failed before it served."""
     texts = [message_of(line) for line in program_lines(run)]
@@ -277,7 +280,7 @@ def failed_at_start(run: Sequence[LogLine], service: Service) -> bool:
         return True     # its parent listens before the application is loaded
     if not texts or ready_at >= 0:
         return False
-    return (is_traceback_start(texts[0]) or any(map(ends_run, texts[-_ERROR_TAIL_LINES:]))
+    return (is_traceback_start(texts[0]) or any(map(ends_run, texts[-_PRINTED_LINES:]))
             or has_known_exit_reason(service, run) or port_in_use_line(read_run_end(run)) is not None)
 
 

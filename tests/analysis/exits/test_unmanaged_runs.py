@@ -108,3 +108,16 @@ def test_a_file_of_variables_that_its_script_lacks_ends_it_before_any_output() -
     (found,) = diagnosed(*UVICORN, entry=replace(ENTRY, missing_file="/etc/shop.env")).findings
     assert (found.cause, found.variant, found.confidence) == ("crash-missing-env", "start-envfile-missing", "likely")
     assert "restore /etc/shop.env" in found.repairs[0].manual and "/etc/cron.d/shop:2" in found.repairs[0].manual
+
+
+NODE = ("node:fs:448", "    return binding.readFileUtf8(path, stringToFlags(options.flag));", "                   ^", "",
+        "Error: ENOENT: no such file or directory, open '/etc/shop/settings.json'",
+        *(f"    at Module.{name} (node:internal/modules/cjs/loader:9:1)" for name in ("_compile", "load", "_load")),
+        "    at node:internal/main/run_main_module:28:49 {", "  errno: -2,", "  code: 'ENOENT',", "  syscall: 'open',",
+        "  path: '/etc/shop/settings.json'", "}", "", "Node.js v20.19.2")
+
+
+def test_node_prints_its_stack_behind_the_exception() -> None:
+    (found,) = diagnosed(*NODE).findings
+    assert (found.cause, found.variant) == ("crash-file-access", "start-file-missing")
+    assert "crash-file-access" not in [f.cause for f in diagnosed(*NODE, *UVICORN).findings]
