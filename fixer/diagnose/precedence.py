@@ -29,11 +29,11 @@ STAGES: tuple[Stage, ...] = (
     Stage("nginx-start", ("nginx-config-invalid", "nginx-down")),
     Stage("names", ("dns-unresolved", "no-resolver")),
     Stage("target", ("invalid-proxy-target", "error-from-config", "cached-error")),
+    Stage("way", ("network-detached", "firewall-drop", "firewall-reject", "route-broken", "unix-socket-permission")),
     Stage("unit", ("unit-misconfigured",), reveals_next=True),
     Stage("exit-reason", ("crash-missing-env", "crash-dependency-down", "crash-code-error", "crash-port-in-use",
         "crash-file-access")),
-    Stage("isolation", ("mac-denied", "sandbox-denied", "network-detached", "firewall-drop", "firewall-reject",
-        "route-broken")),
+    Stage("isolation", ("mac-denied", "sandbox-denied")),
     Stage("exit", ("worker-recycled", "crash-oom", "crash-killed", "crash-loop-gave-up")),
     Stage("limits", ("cpu-throttled", "memory-pressure", "fd-exhausted",
         "worker-connections-exhausted", "ephemeral-ports-exhausted", "nginx-own-failure")),
@@ -46,7 +46,7 @@ STAGES: tuple[Stage, ...] = (
         "wrong-protocol")),
     Stage("reload", ("nginx-not-reloaded",)),
     Stage("group", ("no-live-upstreams",)),
-    Stage("last", ("unix-socket-permission", "disk-full", "slow-start", "keepalive-race",
+    Stage("last", ("disk-full", "slow-start", "keepalive-race",
         "connection-reset")),
 )
 _RANKS: Mapping[str, int] = {

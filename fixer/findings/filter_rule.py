@@ -75,5 +75,4 @@ def filter_finding(case: Case, cause: str, variant: str, block: FilterMatch) -> 
         detail=(f"needed by {routes_text(trouble)}",), routes=trouble.route_ids, service=None, node=block.node,
         evidence=tuple(dict.fromkeys(evidence)), repairs=filter_repairs(case, block),
         effects=_HOST_EFFECTS if block.is_to_docker_host else _EFFECTS,
-        is_met_first=True,      # nginx's packets end there, whatever is at fault behind
     )
