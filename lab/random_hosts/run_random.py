@@ -101,7 +101,8 @@ def run_random(request: RandomRequest) -> str:
         for done in as_completed(waiting):
             results.append(result := done.result())
             _write(f"[{len(results)}/{len(hosts)}] {result_line(result)}\n")
-            if is_passed(result) and not request.keep:
+            # of a published run, people judge some hosts by hand, those that passed too
+            if is_passed(result) and not (request.keep or request.publish):
                 shutil.rmtree(kept / f"seed-{result.seed}")
     results.sort(key=lambda one: one.seed)
     line = ledger_line(solver.name, seeds, digest_of_parts(), commit, results)

@@ -74,6 +74,7 @@ def test_a_published_run_is_appended_good_or_bad_and_its_seeds_are_used(
     with pytest.raises(UnexpectedState):
         run_random(RandomRequest(2, 1, publish=True))
     assert len((tmp_path / "random.jsonl").read_text().splitlines()) == 1
+    assert {path.parent.name for path in (tmp_path / "state").rglob("host.json")} == {"seed-1", "seed-2"}, "for people"
     with pytest.raises(UsageError, match="overlap"):
         run_random(RandomRequest(5, 2, publish=True))
     run_random(RandomRequest(5, 3))     # a plain run may use any seed
