@@ -53,7 +53,7 @@ def compare(before: Observation, after: Observation, addressed: Finding) -> Veri
     if _is_proven_by_mechanism(addressed):
         fixed = _is_condition_gone(before, after, addressed)
     else:
-        fixed = after.is_healthy or (not _is_still_found(before, after, addressed) and (
+        fixed = after.is_healthy or (not is_still_found(before, after, addressed) and (
             _is_answering_now(before, after, addressed) or not _has_new_unknowns(before, after, addressed.cause)
             or _has_revealed_fault(before, after, addressed) or addressed.is_seen_directly))
     regressions = tuple(_regressions(before, after))
@@ -107,11 +107,12 @@ def faults_of(look: Observation, keys: frozenset[RouteKey], addressed: Finding) 
 def _is_condition_gone(before: Observation, after: Observation, addressed: Finding) -> bool:
     """Return whether the condition of the finding is gone. Its routes answered before, so that they answer proves
     nothing, nor does a healthy verdict. A state that is observed directly has ended if it is not found any more."""
-    return not _is_still_found(before, after, addressed) and (
+    return not is_still_found(before, after, addressed) and (
         addressed.is_seen_directly or not _has_new_unknowns(before, after, addressed.cause))
 
 
-def _is_still_found(before: Observation, after: Observation, addressed: Finding) -> bool:
+def is_still_found(before: Observation, after: Observation, addressed: Finding) -> bool:
+    """Return whether the fault itself is found on a route or a service of the finding."""
     then, now = _keys_by_id(before.snapshot), _keys_by_id(after.snapshot)
     alike = [f.service for f in before.diagnosis.findings if f.cause == addressed.cause]
     neighbours = {*alike} - {addressed.service, None}

@@ -16,7 +16,7 @@ from fixer.lazy.dataclass import dataclass
 from fixer.model.diagnosis import UNEXPLAINED, Finding
 from fixer.model.facts import Known
 from fixer.model.host import Target
-from fixer.verify import Observation, Verification, compare
+from fixer.verify import Observation, Verification, compare, is_still_found
 
 STABLE_LIMIT = 30.0  # seconds for a repair to show its effect; only a failing one uses all
 HEAL_LIMIT = 60.0  # seconds for faults that end by waiting
@@ -41,19 +41,30 @@ class StableState:
 
 def observe_until_stable(look_again: ObserveAgain, before: Observation, addressed: Finding, *,
                          limit: float = STABLE_LIMIT) -> StableState:
-    """Observe until the result is good and stable, or until `limit` seconds have passed."""
+    """Observe until the result is good and stable, or until `limit` seconds have passed.
+
+    A next fault that shows at some moments only (a program that ends again and again, a full queue) is never stable. It
+    has come if the addressed fault was never found again, and no route that answered got worse.
+    """
     deadline = time.monotonic() + limit
     held_off = time.monotonic() + SKIPPED_SECONDS
     streak, watched = _Streak(), watch_seconds(before, addressed)
+    revealed: list[StableState] = []
+    settled = True
     while True:
         look = look_again()
         verification = compare(before, look, addressed)
         now = time.monotonic()
         streak.add(_state(look) if verification.is_better else None, now)
+        settled = settled and not verification.regressions and not is_still_found(before, look, addressed)
+        if verification.is_better and not look.is_healthy:
+            revealed.append(StableState(look, verification))
         stable = streak.holds(now, watched if look.is_healthy else STABLE_SECONDS)
         if stable and not _is_starting(look) and (now >= held_off or not has_skipped_server(look)):
             return StableState(look, verification)
         if now >= deadline:
+            if settled and len(revealed) >= STABLE_OBSERVATIONS:
+                return revealed[-1]
             # a single good observation among bad ones is chance
             if verification.is_better and streak.length < STABLE_OBSERVATIONS - 1:
                 verification = Verification(False, verification.is_fixed, ("the result is not stable",))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
@@ -70,6 +71,22 @@ def test_a_round_is_judged_by_what_holds(looks: tuple[Observation, ...], better:
     settled = observe_until_stable(showing(*looks), BROKEN, FAULT, limit=0.4)
     assert settled.verification.is_better is better
     assert settled.observation is looks[-1]
+
+
+UNSEEN = Observation(BROKEN.snapshot, replace(BROKEN.diagnosis, verdict="unknown", findings=(), checks=()))
+
+
+@pytest.mark.parametrize(("moments", "better"), [
+    ((OTHER, UNSEEN), True), ((OTHER, OTHER, UNSEEN, UNSEEN), True), ((UNSEEN,), False), ((BROKEN, OTHER, UNSEEN), False),
+    ((WELL, UNSEEN), False),
+])
+def test_a_next_fault_that_shows_at_some_moments_has_come(moments: tuple[Observation, ...], better: bool) -> None:
+    """It ends again and again: no two looks in a row see the same."""
+    every = itertools.cycle(moments)
+    settled = observe_until_stable(lambda: next(every), BROKEN, FAULT, limit=0.4)
+    assert settled.verification.is_better is better
+    if better:
+        assert settled.observation is OTHER and not settled.verification.has_helped
 
 
 def visited(limit: float, *ago: float, referrer: str = "") -> Observation:
