@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from fixer.analysis.service_state import is_unwatched
 from fixer.formats.server_names import is_nginx
 from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.managers import manager_of
+from fixer.model.facts import Known
 from fixer.model.snapshot import Container, Service
 from fixer.nginx.command_line import starts_server
 from fixer.observe.bare_services import bare_services
-from fixer.observe.boot.boot_services import boot_services, with_boot_entry
+from fixer.observe.boot.boot_services import boot_services, runs_command, with_boot_entry
 from fixer.observe.boot.run_folders import hosted_server_pids
 from fixer.observe.docker.container_service import container_service
 from fixer.observe.files.env_file_copies import with_env_copies
@@ -36,10 +38,11 @@ def services_of(views: Mapping[str, View], containers: tuple[Container, ...]) ->
             theirs = {pid for s in programs for pid in s.pids}
             units = [_without_pids(service, theirs | hosted_server_pids(service, view))
                      for service in unit_services(view)]
-            found += [*units, *programs]
+            bare: list[Service] = []
             if view.node.kind == "machine" or _runs_nginx(view):
-                bare = bare_services(view, {pid for s in units for pid in s.pids} | theirs)
-                found += (with_boot_entry(service, view) for service in bare)
+                taken = {pid for s in units for pid in s.pids} | theirs
+                bare = [with_boot_entry(service, view) for service in bare_services(view, taken)]
+            found += [*(_without_started_server(service, bare) for service in units), *programs, *bare]
             found += boot_services(view, found)
     for container in containers:
         if not container.is_machine:
@@ -67,6 +70,15 @@ def _without_pids(service: Service, pids: set[int]) -> Service:
     if not pids.intersection(service.pids):
         return service
     return replace(service, pids=tuple(pid for pid in service.pids if pid not in pids))
+
+
+def _without_started_server(service: Service, bare: Sequence[Service]) -> Service:
+    """Return a unit whose work was done once it had started a server (`rc-local.service`) without that server, while
+    it runs: one server is not two services."""
+    if service.unit is None or not is_unwatched(service) or not any(
+            runs_command(other.argv, service.argv) for other in bare):
+        return service
+    return replace(service, is_app_server=False, bindings=Known(()))
 
 
 def _with_unique_ids(services: Sequence[Service]) -> Iterator[Service]:

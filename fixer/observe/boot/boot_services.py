@@ -46,12 +46,12 @@ def with_boot_entry(service: Service, view: View) -> Service:
     for found in boot_commands_of(view):
         files = [path for path in (found.entry.file, found.command.script) if path]
         if found.entry.user in names and all(_is_of_root(path, view) for path in files) and any(
-                _runs(process.argv, found.command.argv) for process in ours):
+                runs_command(process.argv, found.command.argv) for process in ours):
             return replace(service, boot_entry=found.entry)
     return service
 
 
-def _runs(running: Sequence[str], told: Sequence[str]) -> bool:
+def runs_command(running: Sequence[str], told: Sequence[str]) -> bool:
     """Return whether a process runs that command, behind what only starts it (`runuser`, `env`); the kernel puts the
     interpreter of a script before it."""
     told = told[skip_launchers(told):]

@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from fixer.analysis.service_state import is_unwatched
 from fixer.formats.addresses import (
     ANY_IPV4,
     ANY_IPV6,
@@ -293,8 +292,6 @@ def _configured_service(endpoint: Endpoint, services: Sequence[Service], contain
             if service.container is not None and service.container.id == container.id:
                 return service, (Evidence("container", container.name, f"{endpoint.written} leads to it"),)
     told = [(s, b) for s in services if s.node == endpoint.node for b in _bindings_of(s) if _is_binding_of(b, endpoint)]
-    if holder is not None and holder.boot_entry is not None:
-        told = [(s, b) for s, b in told if s.unit is None or not is_unwatched(s)]      # it had only to start the holder
     # what a service manager starts there comes before a bare process
     told.sort(key=lambda pair: (not pair[0].is_app_server, pair[1].source.source == "process",
                                 pair[0].manager == "none", pair[0] is not holder))
