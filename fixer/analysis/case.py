@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Literal, TypeAlias
 
 from fixer.analysis.cached_errors import reveal_cached_error
-from fixer.analysis.hidden_failures import mark_skipped_members, reveal_error_page
+from fixer.analysis.hidden_failures import mark_skipped_members, reveal_error_page, reveal_own_failure
 from fixer.analysis.route_verdict import RouteVerdict, is_closed, recent_events, route_verdict
 from fixer.analysis.run_log import is_looping
 from fixer.formats.addresses import ANY_IPV4, ANY_IPV6, is_own_host
@@ -110,6 +110,7 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
             _mark_services_in_use(taken, facts, reached)
             continue
         verdict = reveal_error_page(route_verdict(facts, reached, nginx, snapshot), reached, nginx, snapshot)
+        verdict = reveal_own_failure(verdict, reached, nginx, snapshot)
         verdict = mark_skipped_members(verdict, reached, nginx, snapshot)
         verdict = reveal_cached_error(verdict, reached, nginx, snapshot) if verdict.from_application else verdict
         judged[unique_route_id(facts)] = verdict

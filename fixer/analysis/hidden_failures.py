@@ -16,7 +16,7 @@ from fixer.lazy.dataclass import replace
 from fixer.managers import manager_of
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, ProbeResult, RouteFacts, Snapshot
-from fixer.nginx.error_kinds import CONNECTING, TIMED_OUT
+from fixer.nginx.error_kinds import CONNECTING, CUT_OFF, TIMED_OUT
 
 _HTTP_FAILURES = frozenset({"closed", "reset", "not-http", "refused", "unreachable", "no-socket"})
 LOCAL_CLIENTS = frozenset({"127.0.0.1", "::1", "unix:"})
@@ -45,6 +45,23 @@ def reveal_error_page(verdict: RouteVerdict, reached: tuple[Endpoint, ...], ngin
     shown = Evidence("nginx-log", (ours or lines)[-1].where, (ours or lines)[-1].raw[:300])
     return replace(verdict, state="degraded", evidence=(*verdict.evidence, shown),
                    reason=f"{verdict.reason} by an error page ({route.masked_by}): nginx gets no upstream answer")
+
+
+def reveal_own_failure(verdict: RouteVerdict, reached: tuple[Endpoint, ...], nginx: Nginx | None,
+                       snapshot: Snapshot) -> RouteVerdict:
+    """Mark a route as failing if nginx logged that our own request failed on its way to every backend: then the error
+    is nginx's own, though a backend (another nginx, or this one) answers a direct request with the same page."""
+    if verdict.state != "ok" or not verdict.from_application or nginx is None:
+        return verdict
+    probes, meant = verdict.facts.probes.or_else(()), [endpoint for endpoint in reached if not endpoint.down]
+    ours = [line for line in recent_events(nginx, (verdict.facts,), snapshot)
+            if _is_own_probe(line, verdict.facts, nginx, snapshot)]
+    if any((probe.status or 500) < 500 for probe in probes) or not ours or len(ours) < len(meant) or any(
+            line.kind in CUT_OFF for line in ours):     # a kept connection that closes is retried
+        return verdict
+    shown = Evidence("nginx-log", ours[-1].where, ours[-1].raw[:300])
+    return replace(verdict, state="failing", failed=verdict.total, succeeded=0, from_application=False,
+                   evidence=(*verdict.evidence, shown), reason=f"{verdict.reason}: nginx gets no upstream answer")
 
 
 def _is_own_probe(event: ErrorEvent, facts: RouteFacts, nginx: Nginx, snapshot: Snapshot) -> bool:

@@ -103,7 +103,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
             shown, *_listen_evidence(case, places), Evidence("probe", text, f"plain: no answer ({heard.error})"),
             *asked, *_broken_header_evidence(case, places), *symptom_evidence(case, trouble, CUT_OFF),
         ))),
-        repairs=(_repair(case, trouble, places, who),), is_met_first=bool(places),
+        repairs=(_repair(case, trouble, places, who),),
     )
 
 

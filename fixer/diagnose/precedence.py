@@ -176,6 +176,11 @@ def rank_of_finding(finding: Finding) -> int:
     return min(rank_of(finding.cause), _FIRST_BEHIND_NGINX) if finding.is_met_first else rank_of(finding.cause)
 
 
+def is_about_protocol(cause: str) -> bool:
+    """Return whether it is about what two ends say to each other that have reached each other."""
+    return any(stage.name == "protocol" and cause in stage.causes for stage in STAGES)
+
+
 def does_reveal_next(cause: str) -> bool:
     """Return whether a repair of this cause can show the next fault of the same kind."""
     return any(stage.reveals_next and cause in stage.causes for stage in STAGES)

@@ -11,16 +11,17 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 from fixer.analysis.case import Case
+from fixer.analysis.evidence import listener_at, pids_of
 from fixer.analysis.hidden_failures import is_dead
 from fixer.analysis.route_verdict import RouteVerdict
 from fixer.analysis.service_state import is_unwatched
-from fixer.diagnose.precedence import demote_explained, effects_of
+from fixer.diagnose.precedence import demote_explained, effects_of, is_about_protocol
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import DaemonReload, UnitAction, WaitForListener, WriteFile
-from fixer.model.snapshot import Container, Service, Unit
+from fixer.model.snapshot import Container, Endpoint, Service, Unit
 from fixer.repairs.mount_sources import write_at_mount_sources
 
 with lazy_imports():
@@ -240,11 +241,32 @@ def edit_sources_of_generated_files(case: Case, findings: Sequence[Finding]) -> 
             for finding in findings]
 
 
+def meet_inner_server_first(case: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
+    """Return the findings; what a server of nginx refuses of an outer one hides whatever is at fault behind it."""
+    outer = {judged.facts.route.id for judged in case.verdicts.values() if _leads_to_nginx(case, judged)}
+    return [replace(finding, is_met_first=True) if finding.role == "root" and is_about_protocol(finding.cause)
+            and finding.routes and outer.issuperset(finding.routes) else finding for finding in findings]
+
+
+def _leads_to_nginx(case: Case, judged: RouteVerdict) -> bool:
+    """Return whether an nginx that is diagnosed itself listens at every address of a failing route."""
+    ends = [case.endpoints[name] for name in judged.facts.endpoints] if judged.has_failures else []
+    return bool(ends) and all(_is_held_by_nginx(case, end) for end in ends)
+
+
+def _is_held_by_nginx(case: Case, end: Endpoint) -> bool:
+    held = listener_at(end)
+    return held is not None and any(
+        nginx.node == end.node and {nginx.master_pid, *nginx.worker_pids}.intersection(pids_of(held))
+        for nginx in case.snapshot.nginxes)
+
+
 Revision: TypeAlias = Callable[[Case, Sequence[Finding]], Sequence[Finding]]
 # All revisions of what the causes have found, in the order in which they are made.
 REVISIONS: tuple[Revision, ...] = (
-    prefer_present_faults, explain_findings, edit_sources_of_generated_files, write_at_mount_sources,
-    merge_shared_edits, drop_conflicting_starts, drop_transient_restarts, name_failing_replica, doubt_unrecorded_ends,
+    prefer_present_faults, explain_findings, meet_inner_server_first, edit_sources_of_generated_files,
+    write_at_mount_sources, merge_shared_edits, drop_conflicting_starts, drop_transient_restarts, name_failing_replica,
+    doubt_unrecorded_ends,
 )
 
 

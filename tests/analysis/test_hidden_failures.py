@@ -269,3 +269,20 @@ def test_a_copy_that_is_paused_is_named_though_the_other_one_answers() -> None:
 def test_servers_that_answer_while_nginx_asks_none_of_them_are_said_to_be_asked_again_soon() -> None:
     scene = healthy_scene().answers(BAD_GATEWAY).logs("no live upstreams", None, "connecting to upstream")
     assert "tries none again for fail_timeout (10 s" in " ".join(diagnose(scene.snapshot()).notes)
+
+
+INNER = probe(502, body="<center>nginx</center>")
+REFUSED_NAME = ("SSL_do_handshake() failed (SSL: error:0A000458:SSL routines::tlsv1 unrecognized name:SSL alert number 112)",
+                None, "SSL handshaking to upstream")
+
+
+@pytest.mark.parametrize(("lines", "state"), [
+    ((line(*REFUSED_NAME),), "failing"), ((), "ok"), ((line(*REFUSED_NAME, path="/other"),), "ok"),
+    ((line(*REFUSED_NAME, at=NOW - 30),), "ok"), ((line(*ENDED),), "ok"),         # a kept connection is tried again
+])
+def test_an_error_is_nginxs_own_if_its_log_says_so_though_another_nginx_has_the_same_page(
+        lines: tuple[ErrorEvent, ...], state: str) -> None:
+    scene = Scene().with_service(service(), listener(8000, 200)).answers(INNER).endpoint(http=Known(INNER))
+    scene.events += lines
+    (health,) = diagnose(scene.snapshot()).health
+    assert health.state == state

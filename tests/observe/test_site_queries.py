@@ -55,6 +55,13 @@ def test_where_an_error_page_hides_failures_the_log_is_read_once_more() -> None:
     assert isinstance(seen.nginxes[0].errors, Known) and [e.errno for e in seen.nginxes[0].errors.value] == [110]
 
 
+def test_whose_error_page_it_is_where_the_backend_has_the_same_only_the_log_tells() -> None:
+    later = later_log_query("/var/log/nginx/error.log")
+    same = {ROUTE: probe_answer(502), BACK: probe_answer(502)}
+    for near, reads in ((same, True), ({**same, BACK: probe_answer(200)}, False)):
+        assert (later in asked(node({**WELL, **near}, site=SITE, listening=LISTENS, log=failure(3)))) is reads
+
+
 def test_a_later_reading_that_could_not_be_made_hides_no_log() -> None:
     """A collect script asks only once."""
     masked = SITE.replace("location /", "error_page 502 =200 /sorry.html; location /")

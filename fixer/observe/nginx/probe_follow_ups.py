@@ -78,11 +78,20 @@ def _needs_later_log(site: Site, plan: ProbePlan, views: Mapping[str, View], con
         if route.masked_by and any(is_good_answer(found) for found in seen):
             return True
         failed = any(found.status in _GATEWAY_STATUSES or _is_cut_off(found) for found in seen)
+        if failed and {found.status for found in seen} & _statuses_of_backends(route, site, plan) & _GATEWAY_STATUSES:
+            return True         # whose page it is, only the log tells
         if failed and _accepts_connections(route, site, plan):
             unsaid.add(route.id)
     if not unsaid:
         return False
     return not unsaid <= recently_failing_routes(site, engine_log(site.view.name, views, containers), refused=False)
+
+
+def _statuses_of_backends(route: Route, site: Site, plan: ProbePlan) -> set[int | None]:
+    """Return the statuses with which the route's addresses answered a direct request."""
+    answers = (probe_result(site.view.node.answers.get(plan.by_address[address.id])) for address in site.addresses
+               if address.route.id == route.id and address.id in plan.by_address)
+    return {found.value.status for found in answers if isinstance(found, Known)}
 
 
 def _is_cut_off(found: ProbeResult) -> bool:
