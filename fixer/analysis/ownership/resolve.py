@@ -42,11 +42,22 @@ def candidate_owners(case: Case, trouble: FailingAddress) -> tuple[PortOwner, ..
         found = _owner_of_occupied_port(case, trouble) if placed is not None else ()
         found = found or _misnamed_owner(case, trouble, placed)
         found = found or ((placed,) if placed is not None else (
-            _owners_by_code(case, trouble)
-            or (() if is_wrong_container_address(case.snapshot, trouble.endpoint) else unclaimed_candidates(
-                case, trouble)) or _owners_in_other_containers(case, trouble) or _same_site_owners(case, trouble)))
+            _owners_by_code(case, trouble) or _left_over_owners(case, trouble)
+            or _owners_in_other_containers(case, trouble) or _same_site_owners(case, trouble)))
         known = case.candidate_owner_cache[id(trouble)] = (trouble, found)
     return known[1]
+
+
+def _left_over_owners(case: Case, trouble: FailingAddress) -> tuple[PortOwner, ...]:
+    """Return the unclaimed services; if each is in doubt, the one that shares the folder of nginx's socket before
+    them."""
+    if is_wrong_container_address(case.snapshot, trouble.endpoint):
+        return ()
+    found = unclaimed_candidates(case, trouble)
+    if found and all(owner.needs_choice for owner in found):
+        sharing = shared_folder_owners(case, trouble)
+        return sharing if len(sharing) == 1 and not sharing[0].needs_choice else found
+    return found
 
 
 def unclaimed_candidates(case: Case, trouble: FailingAddress) -> tuple[PortOwner, ...]:

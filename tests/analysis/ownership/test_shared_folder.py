@@ -45,6 +45,17 @@ def test_it_owns_the_path_in_every_state(state: str) -> None:
     assert socket_path_for_nginx(case, trouble, owner.service, "/tmp/app.sock") is None
 
 
+def test_a_shared_folder_settles_what_a_shared_network_leaves_in_doubt() -> None:
+    """The container uses nginx's network, and is paused: that alone would not say that it is meant."""
+    app = application("app", "/own/app.sock", (SOCKETS[0], "/own"), status="paused", network_mode="container:webwebwebweb")
+    web = container_service("web", pid=100, is_app_server=False, runtime="", bindings=Known(()), box={"shares": (SOCKETS,)})
+    case, trouble = asked("/run/web/old.sock", web, app)
+    assert [(owner.service.name, owner.rule) for owner in candidate_owners(case, trouble)] == [("p-app-1", "elsewhere")]
+    apart = application("app", "/tmp/app.sock", ("/srv/other", "/own"), status="paused", network_mode="container:webwebwebweb")
+    case, trouble = asked("/run/web/old.sock", web, apart)
+    assert all(owner.needs_choice for owner in candidate_owners(case, trouble))
+
+
 def test_the_very_folder_comes_before_another_of_the_mount() -> None:
     near = application("near", "/own/v2/app.sock", (SOCKETS[0], "/own"))
     far = application("far", "/own/app.sock", (SOCKETS[0], "/own"))
