@@ -25,7 +25,7 @@ How it is told apart
   killed while its parent lives on is started again by it: the service looks well, and every such request fails.
 
 The repair and its safety
-  raise-memory-limit (disruptive): another limit, twice the present one and 128M at least (else `--set
+  raise-memory-limit (disruptive): another limit, twice the present one and 128M for each worker at least (else `--set
   memory=800M`), in a drop-in of the unit or in the compose file, then a restart. How much it needs is not seen before
   it has it, which is said; of a unit whose limit was raised so and is reached again a person gives the next. A program
   that leaks reaches any limit: then the code is the repair. Where the limit is that of a slice or of the machine, a

@@ -5,7 +5,7 @@ By hand
   systemctl show -p MemoryMax -p ControlGroup UNIT        # bytes; infinity is no limit
   grep refault /sys/fs/cgroup/CONTROLGROUP/memory.stat    # twice, ten seconds apart: does it rise?
   cat /proc/pressure/memory; docker stats --no-stream
-  systemctl edit UNIT; systemctl restart UNIT             # [Service] MemoryMax= twice the limit, and 128M at least
+  systemctl edit UNIT; systemctl restart UNIT             # [Service] MemoryMax= twice the limit, 128M for each worker
   docker compose up -d SERVICE                            # after mem_limit: twice the limit in the compose file
 
 What it is
@@ -25,8 +25,8 @@ How it is told apart
   be of another day: then it is not known.
 
 The repair and its safety
-  raise-memory-limit (disruptive): twice the limit and 128M at least, or what `--set memory=…` says, where it is
-  written; then a restart.
+  raise-memory-limit (disruptive): twice the limit and 128M for each worker at least, or what `--set memory=…` says,
+  where it is written; then a restart.
 
 Variants
   limit-too-close  the memory limit leaves almost nothing for code and files

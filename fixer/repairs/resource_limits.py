@@ -46,8 +46,8 @@ _FORK_CALL = regex(r"\bfork\(\)|fork_exec|_start_new_thread|start_joinable_threa
 _CALL_LINES, _MAX_CALL_LINES = 6, 24
 _MIN_TASKS, _LOW_TASKS = 8, 256
 _LOW_ADDRESS_SPACE = 1 << 30
-# MiB: no application server starts with much less, and a mistyped limit is too low even if doubled
-_MIN_MEMORY_MIB = 128
+# MiB for each worker: none starts with much less, and a mistyped limit is too low even if doubled
+_MIN_MEMORY_MIB, _MOST_WORKERS = 128, 16
 _SIZE_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 
 
@@ -61,7 +61,8 @@ def raise_memory_repair(case: Case, service: Service, endpoint: Endpoint) -> Rep
     restart follows."""
     limit = manager_of(service).limits().memory
     again = _raised_before_text(service)
-    default = f"{max(_MIN_MEMORY_MIB, limit >> 19)}M" if limit and not again else None
+    least = _MIN_MEMORY_MIB * min(max(service.workers.or_else(1), 1), _MOST_WORKERS)
+    default = f"{max(least, limit >> 19)}M" if limit and not again else None
     need = Need(MEMORY_KEY, "value", f"the memory limit of {service.name}, now {size_text(limit)}{again}",
                 default=default,
                 pattern="[1-9][0-9]*[KMGkmg]?")

@@ -85,6 +85,13 @@ def test_a_limit_in_which_nothing_comes_up_is_not_just_doubled(limit: int, said:
     assert found.repairs[0].needs[0].default == asked and f"its memory limit of {said} was reached" in found.summary
 
 
+@pytest.mark.parametrize(("workers", "asked"), [(Known(2), "256M"), (Known(0), "128M"), (Known(64), "2048M"), (Unknown("-"), "128M")])
+def test_each_worker_needs_its_own_share(workers: Known[int] | Unknown, asked: str) -> None:
+    scene = with_kernel(killed(memory_max=48 << 20), kill())
+    scene.services[0] = replace(scene.services[0], workers=workers)
+    assert diagnose(scene.snapshot()).findings[0].repairs[0].needs[0].default == asked
+
+
 def test_a_legacy_limit_is_raised_under_both_names() -> None:
     said = Evidence("unit", "/etc/systemd/system/backend.service:7", "MemoryLimit=90M")
     scene = with_kernel(killed(), kill())
