@@ -7,7 +7,7 @@ from fixer.lazy.regex import regex
 from fixer.model.facts import Known
 from fixer.model.nginx_config import Route
 from fixer.model.snapshot import Endpoint, RouteFacts
-from fixer.nginx.request_host import host_header
+from fixer.nginx.listen import host_header
 from fixer.redaction.secrets import redact_text
 
 _TARGET = regex(r"(?:(https?)://([A-Za-z0-9.-]+)(?::\d+)?)?(/[^?#]*)(?:[?#].*)?")

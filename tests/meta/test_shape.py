@@ -26,6 +26,7 @@ SHORT = {
     "fixer/model/capture.py": "a type that everything imports",
     "fixer/model/facts.py": "types that everything imports",
     "fixer/model/target.py": "a type that everything imports",
+    "fixer/nginx/cache_file.py": "one format; who masks it and who asks for its page both read it",
     "lab/lazy_module.py": "start-up of quick commands; everything in lab may need it",
     "lab/scenario/word_lists.py": "data",
     "lab/trial/manifest.py": "two stages of a trial compare by it",

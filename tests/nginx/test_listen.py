@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from fixer.nginx.config import read_config
-from fixer.nginx.listen import parse_listen, server_names
+from fixer.nginx.listen import host_header, parse_listen, server_names
 from fixer.nginx.tree import parse
 from tests.nginx.config_builders import read
 
@@ -81,3 +83,13 @@ def test_the_names_of_a_server_come_in_order() -> None:
 ])
 def test_what_nginx_refuses_about_addresses(servers: bytes, kinds: list[str]) -> None:
     assert [problem.kind for problem in read(servers).problems] == kinds
+
+
+@pytest.mark.parametrize(("names", "asked"), [
+    (("", "_", ".shop.test"), "shop.test"), (("*.shop.test",), "a.shop.test"), (("www.shop.*",), "www.shop.a"),
+    ((r"~^(?<who>.+)\.shop\.test$", "shop.test"), "shop.test"), ((r"~^(?<who>.+)\.shop\.test$",), "a.shop.test"),
+    ((r"~^(www|api)\.(?:[a-z0-9-]+)\.com$",), "www.a.com"), ((r"~^web\d+\.shop\.test$",), "web0.shop.test"),
+    ((r"~\.shop\.test$",), "a.shop.test"), ((r"~^(?!old).+$",), "localhost"), (("_",), "localhost"), ((), "localhost"),
+])
+def test_the_name_by_which_a_server_is_asked(names: tuple[str, ...], asked: str) -> None:
+    assert host_header(SimpleNamespace(server_names=names)) == asked     # type: ignore[arg-type]

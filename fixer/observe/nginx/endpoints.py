@@ -22,7 +22,7 @@ from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.nginx_config import Route, UpstreamServer
 from fixer.model.query import Answer, Command, Probe
 from fixer.model.snapshot import Binding, Container, Endpoint, Listener, ProbeResult, Service
-from fixer.nginx.request_host import host_header
+from fixer.nginx.listen import host_header
 from fixer.observe.view.node_view import View, container_of, known_pids, node_of, target_machine
 
 _IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F.]*:[0-9a-fA-F:.]*)$")

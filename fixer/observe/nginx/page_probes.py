@@ -13,7 +13,7 @@ from fixer.model.facts import Known
 from fixer.model.nginx_config import Route
 from fixer.model.query import Probe
 from fixer.model.snapshot import ProbeResult
-from fixer.nginx.request_host import host_header
+from fixer.nginx.listen import host_header
 from fixer.observe.nginx.endpoints import probe_result, route_probe
 from fixer.observe.nginx.sites import Site
 from fixer.observe.view.observe_options import ObserveOptions
