@@ -278,6 +278,7 @@ def _wrong_host_finding(
             *connect_symptoms(case, trouble),
         ))),
         repairs=(point_at_address_repair(case, trouble, _REPAIR_ID, text, need),),
+        is_met_first=need is None and trouble.nginx.master_pid is not None,
     )
 
 

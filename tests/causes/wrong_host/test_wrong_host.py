@@ -50,12 +50,14 @@ def test_hit_the_loopback_of_nginxs_own_container() -> None:
 def test_the_port_of_the_only_application_there_is() -> None:
     finding = found(apart(port=9000))
     assert finding.confidence == "likely" and b"http://app:9000;" in text_of(finding)
+    assert finding.is_met_first, "nginx asks there whatever its application does meanwhile"
 
 
 def test_several_applications_are_a_choice() -> None:
     two = (container_service(), container_service("other", box={"networks": (("p_default", "172.18.0.3", ("other",)),)}))
     (repair,) = found(apart("127.0.0.1:8000", *two)).repairs
     assert repair.needs[0].choices == ("app:8000", "other:8000") and not repair.steps
+    assert not found(apart("127.0.0.1:8000", *two)).is_met_first, "a guess comes before nothing"
     assert b"http://other:8000;" in text_of(found(apart("127.0.0.1:8000", *two), upstream="other:8000"))
 
 
