@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
+from fixer.formats.journal_entries import field_text, fields_of
 from fixer.formats.systemctl_show import escape_instance
 from fixer.formats.unit_file import UnitLine, unit_lines
 from fixer.lazy.regex import regex
 from fixer.model.facts import Known
-from fixer.model.query import Command, Query, ReadGlob
+from fixer.model.query import Answer, Command, Query, ReadGlob
 from fixer.observe.view.node_view import PEEK_BYTES, View, is_readable, known_pids
 
 MOST_FILES = 60
@@ -19,6 +20,8 @@ MOST_INSTANCES = 20
 _INSTANCE_PORT = regex(r"(?i:port[= ]+|-p[= ]?|:)[\"']?(\d*)%[iI]\b")
 _INSTANCE_ARGUMENT = regex(r"(?<=\s)[\"']?(\d*)%[iI][\"']?(?=\s|$)")
 _PORT_SETTING = regex(rb"(?im)^[ \t]*\w*(?:port|bind|addr)\w*=[^\n#]*?(\d{2,5})\b")
+_NUMBER = regex(r"(?<![\d.])\d{2,5}(?![\d.])")
+_JOURNAL_LINES = "20"       # of all instances: the newest are those of now
 _INSTANCE_NAME = regex(r"^[A-Za-z0-9:_.\\-]+$")
 
 
@@ -36,9 +39,30 @@ def instance_queries(view: View, ports: Iterable[int], sockets: Iterable[str] = 
         told = (*_instances_by_option(lines, wanted), *_instances_by_sibling(stem, lines, wanted, view))
         for instance in (*told, *_instances_by_socket(lines, paths), *_instances_by_env_file(lines, wanted, view)):
             names.append(f"{stem}{instance}.service")
+        if _names_address(lines, wanted, paths):
+            yield (asked := Command("journal", (f"{stem}*.service", _JOURNAL_LINES)))
+            names += _units_in_journal(stem, view.node.answers.get(asked))
     unknown = tuple(n for n in dict.fromkeys(names) if n not in view.units)
     if unknown:
         yield Command("systemctl-show", unknown[:MOST_INSTANCES])
+
+
+def _names_address(lines: Iterable[UnitLine], ports: tuple[int, ...], sockets: tuple[str, ...]) -> bool:
+    """Return whether the template itself names an address, the same for each instance: no file names the instances that
+    are neither enabled nor loaded, but the journal does."""
+    told = [line.value for line in lines if line.key in ("ExecStart", "Environment")]
+    numbers = {int(text) for value in told for text in _NUMBER.findall(value)}
+    return bool(numbers.intersection(ports)) or any(path in value for path in sockets for value in told)
+
+
+def _units_in_journal(stem: str, answer: Answer | None) -> Iterator[str]:
+    """Yield the instances of which systemd itself wrote; what a program writes names none."""
+    for line in answer.data.decode("utf-8", "replace").split("\n") if answer is not None else ():
+        fields = fields_of(line) or {}
+        name = field_text(fields.get("UNIT"))
+        if field_text(fields.get("_PID")) == "1" and name.startswith(stem) and name.endswith(".service") and \
+                _INSTANCE_NAME.match(name.removeprefix(stem).removesuffix(".service")):
+            yield name
 
 
 def _instances_by_option(lines: Iterable[UnitLine], ports: tuple[int, ...]) -> Iterator[str]:

@@ -24,7 +24,8 @@ def _template(text: str, path: str = "/etc/systemd/system/api@.service") -> File
     ("ExecStart=/usr/bin/uvicorn a:b --root-path /%i --port 8000", None),
 ])
 def test_a_stopped_instance_of_a_template_is_asked_for_where_its_port_is_empty(text: str, instance: str | None) -> None:
-    shown = [q for q in asked(node(site=SITE, units=[_template(text)])) if isinstance(q, Command) and "api@" in str(q.args)]
+    shown = [q for q in asked(node(site=SITE, units=[_template(text)]))
+             if isinstance(q, Command) and q.name == "systemctl-show" and "api@" in str(q.args)]
     assert shown == ([Command("systemctl-show", (instance,))] if instance else [])
     assert not [q for q in asked(node(site=SITE, units=[_template(text)], listening=LISTENS)) if "api@" in str(q)]
 
@@ -85,3 +86,26 @@ def test_the_instance_whose_file_of_variables_names_the_empty_port() -> None:
     named = {**answers, Command("systemctl-show", ("api@green.service",)): Answer("ok", show.encode()),
              ReadFile("/etc/api/green.env", 64 << 10): Answer("ok", files=files[1:])}
     assert build_snapshot(capture(node(named, site=SITE, units=[unit]))).endpoints[0].configured_service == "local/api@green.service"
+
+
+WROTE = '{{"MESSAGE":"Stopped.","UNIT":"{}","_PID":"{}","SYSLOG_IDENTIFIER":"systemd"}}\n'
+FIXED = "ExecStart=/usr/bin/uvicorn a:b --port 8000"
+
+
+@pytest.mark.parametrize(("text", "wrote", "instances"), [
+    (FIXED, WROTE.format("api@main.service", 1), ("api@main.service",)),
+    (FIXED, WROTE.format("api@main.service", 812), None),       # a program says so
+    (FIXED, WROTE.format("api@.service", 1) + WROTE.format("other@x.service", 1) + "no json\n", None),
+    (FIXED, "", None), (FIXED.replace("8000", "80001"), WROTE.format("api@main.service", 1), None),
+    ("Environment=PORT=8000\nExecStart=/srv/run", WROTE.format("api@a.service", 1) + WROTE.format("api@b.service", 1),
+     ("api@a.service", "api@b.service")),
+])
+def test_the_journal_names_an_instance_of_a_template_whose_address_is_the_same_for_each(
+        text: str, wrote: str, instances: tuple[str, ...] | None) -> None:
+    """It was disabled and stopped: systemd has unloaded it, and no file names it."""
+    query = Command("journal", ("api@*.service", "20"))
+    seen = node({query: Answer("ok", wrote.encode())}, site=SITE, units=[_template(text)])
+    shown = [q.args for q in asked(seen) if isinstance(q, Command) and q.name == "systemctl-show" and "api@" in str(q.args)]
+    assert shown == ([instances] if instances else [])
+    before = asked(node(site=SITE, units=[_template(text)]))
+    assert (query in before) is ("80001" not in text)
