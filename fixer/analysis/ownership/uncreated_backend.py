@@ -18,6 +18,7 @@ from fixer.formats.docker_conventions import is_place, path_in_container, path_o
 from fixer.formats.folders import is_within
 from fixer.lazy.dataclass import dataclass
 from fixer.model.deployment import Compose, UncreatedService
+from fixer.model.diagnosis import Effect
 from fixer.model.service import Container
 
 
@@ -38,6 +39,13 @@ class UncreatedBackend:
     def is_elsewhere(self) -> bool:
         """Return whether nginx asks for another address than the one at which the service would listen."""
         return bool(self.socket or self.port)
+
+    @property
+    def effects(self) -> tuple[Effect, ...]:
+        """Return what its absence looks like. A name that nobody has keeps nginx from starting; a socket or a number
+        does not."""
+        named: tuple[Effect, ...] = ("nginx-stops",) if self.trouble.endpoint.host in self.service.names else ()
+        return (*named, "address-lost", "stale-config")
 
 
 def uncreated_backends(case: Case) -> Iterator[UncreatedBackend]:

@@ -21,7 +21,7 @@ from fixer.findings.configured_address import address_of_uncreated
 from fixer.formats.addresses import is_loopback
 from fixer.formats.launchers import REAPERS
 from fixer.lazy.dataclass import replace
-from fixer.model.diagnosis import Effect, Finding, Repair
+from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Compose, Service, UncreatedService
 from fixer.nginx.error_kinds import CONNECTING
@@ -127,8 +127,6 @@ def _uncreated_finding(case: Case, backend: UncreatedBackend) -> Finding:
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
         *symptom_evidence(case, trouble, CONNECTING | {"name-not-resolved"}),
     )
-    # a name that nobody has keeps nginx from starting; a socket or a number does not
-    named: tuple[Effect, ...] = ("nginx-stops",) if trouble.endpoint.host in service.names else ()
     where = f"{address_of_uncreated(backend)}; nginx asks {text}" if backend.is_elsewhere else text
     return Finding(
         cause="backend-down", variant="container-stopped", role="root",
@@ -138,7 +136,7 @@ def _uncreated_finding(case: Case, backend: UncreatedBackend) -> Finding:
         service=name,
         node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys(evidence)), repairs=(_create_service_repair(case, compose, service),),
-        effects=(*named, "address-lost", "stale-config"),
+        effects=backend.effects,
     )
 
 

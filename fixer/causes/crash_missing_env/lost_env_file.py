@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from fixer.analysis.case import Case, FailingAddress
+from fixer.analysis.case import Case
 from fixer.analysis.evidence import ENGINE, config_evidence, find_node, log_evidence
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.nginx_errors import connect_symptoms, routes_text
-from fixer.analysis.ownership.uncreated_backend import uncreated_backends
+from fixer.analysis.ownership.uncreated_backend import UncreatedBackend, uncreated_backends
 from fixer.analysis.service_state import state_evidence
 from fixer.formats.backup_names import has_similar_name, is_backup_name
 from fixer.formats.env_file import EnvLine, env_lines
@@ -35,17 +35,17 @@ def lost_env_findings(case: Case) -> list[Finding]:
     """Return one finding for each uncreated backend that lacks an env_file: its own, or another service's."""
     found: dict[str, Finding] = {}
     for backend in uncreated_backends(case):
-        trouble, service = backend.trouble, backend.service
+        service = backend.service
         lacked = sorted(backend.compose.missing_env_files, key=lambda one: one.service != service.service)
         if not lacked or service.profiles:
             continue
-        new, old = _lost_env_finding(case, trouble, service.service, lacked), found.get(service.service)
+        new, old = _lost_env_finding(case, backend, lacked), found.get(service.service)
         found[service.service] = new if old is None else old.joined_with(new)
     return list(found.values())
 
 
-def _lost_env_finding(case: Case, trouble: FailingAddress, name: str, lacked: Sequence[MissingEnvFile]) -> Finding:
-    first = lacked[0]
+def _lost_env_finding(case: Case, backend: UncreatedBackend, lacked: Sequence[MissingEnvFile]) -> Finding:
+    trouble, name, first = backend.trouble, backend.service.service, lacked[0]
     whose = "" if first.service == name else f" (of service {first.service}; Compose refuses every `up` without it)"
     more = tuple(f"{one.path} of service {one.service} does not exist either" for one in lacked[1:]
                  if one.path != first.path)
@@ -61,7 +61,7 @@ def _lost_env_finding(case: Case, trouble: FailingAddress, name: str, lacked: Se
         detail=(f"needed by {routes_text(trouble)}", *dict.fromkeys(more)), routes=trouble.route_ids, service=name,
         node=trouble.nginx.node, evidence=tuple(dict.fromkeys(evidence)),
         repairs=tuple(_repairs(case, name, first, alone=not more)),
-        effects=("nginx-stops", "address-lost", "stale-config"),
+        effects=backend.effects,
     )
 
 

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 import pytest
 
+from fixer.analysis.case import open_case
+from fixer.analysis.ownership.uncreated_backend import uncreated_backends
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Compose, MissingEnvFile, UncreatedService
@@ -120,3 +122,16 @@ def test_a_container_that_only_ended_is_no_rival(job: dict[str, object], causes:
     scene.with_service(container_service("tidy", 8100, argv=("test", "-d", "/srv/in"), box=ended, **job))
     found = [f for f in diagnose(scene.snapshot()).findings if "app" in f.summary and f.role == "root"]
     assert sorted(f.cause for f in found) == causes
+
+
+@pytest.mark.parametrize(("gone", "unix", "host", "stops"), [
+    (replace(GONE, sockets=(BOUND_SOCKET,)), "/run/shop/web.sock", "", False),
+    (replace(GONE, guest_of="web", ports=(8000,)), None, "127.0.0.1", False), (GONE, None, "app", True),
+])
+def test_only_a_name_that_nobody_has_keeps_nginx_from_starting(
+        gone: UncreatedService, unix: str | None, host: str, stops: bool) -> None:
+    scene = beside(gone, unix=unix)
+    if not unix:
+        scene.endpoint(host=host)
+    (backend,) = uncreated_backends(open_case(scene.snapshot(), {}))
+    assert ("nginx-stops" in backend.effects) is stops
