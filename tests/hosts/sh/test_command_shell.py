@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -162,10 +163,13 @@ def test_a_shell_that_does_not_answer_is_replaced(node: Node, monkeypatch: pytes
 
 def test_a_command_in_whose_middle_the_shell_ends_is_not_sent_again(node: Node, tmp_path: Path) -> None:
     shell = node.shell_pid()
-    result = node.sh("echo x >>$1; kill -9 $2; sleep 600", f"{tmp_path}/runs", str(shell))
-    assert (result.returncode, result.timed_out) == (None, False)
-    assert (tmp_path / "runs").read_text() == "x\n"
-    assert node.run("printf", "on").stdout == b"on"
+    try:
+        result = node.sh("echo $$ >$1.pid; echo x >>$1; kill -9 $2; exec sleep 600", f"{tmp_path}/runs", str(shell))
+        assert (result.returncode, result.timed_out) == (None, False)
+        assert (tmp_path / "runs").read_text() == "x\n"
+        assert node.run("printf", "on").stdout == b"on"
+    finally:
+        os.kill(int((tmp_path / "runs.pid").read_text()), signal.SIGKILL)
 
 
 def test_a_node_without_setsid_starts_each_command_alone(tmp_path: Path) -> None:
@@ -181,11 +185,15 @@ def test_too_much_output_is_cut_and_the_next_answer_is_whole(node: Node, monkeyp
     assert node.run("printf", "on").stdout == b"on"
 
 
-def test_an_interrupt_passes_and_the_next_command_has_a_new_shell(node: Node) -> None:
+def test_an_interrupt_passes_and_the_next_command_has_a_new_shell(node: Node, tmp_path: Path) -> None:
     before = node.shell_pid()
-    with pytest.raises(KeyboardInterrupt):
-        node.sh("kill -INT $1; sleep 600", str(os.getpid()))
-    assert ends(before) and node.run("printf", "on").stdout == b"on"
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            node.sh("echo $$ >$2; kill -INT $1; exec sleep 600", str(os.getpid()), f"{tmp_path}/pid")
+        assert ends(before) and node.run("printf", "on").stdout == b"on"
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
 
 
 def test_why_no_shell_starts_is_said() -> None:
