@@ -221,7 +221,8 @@ class _Rounds:
         course = self._course
         if self._has_committed():
             return self._stopped(*self._abandoned_notes(), "the repairs that helped stay in force")
-        if any(item.flag for item in course.withheld) or not all(given_up.tried for given_up in course.abandoned):
+        if any(item.flag for item in course.withheld) or course.awaits_person() or not all(
+                given_up.tried for given_up in course.abandoned):
             return self._stopped(*self._abandoned_notes())
         return SessionResult("rolled-back", 1, self._abandoned_notes())
 

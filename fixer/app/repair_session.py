@@ -86,6 +86,13 @@ class RepairSession:
                 return why
         return self.forbids(finding, repair) if self.forbids is not None else ""
 
+    def awaits_person(self) -> bool:
+        """Return whether a root fault that was not tried has only repairs for a person."""
+        return any(
+            fault.role == "root" and fault.repairs and all(repair.risk == "manual" for repair in fault.repairs)
+            and not any(given_up.is_same(self.current, fault) for given_up in self.abandoned)
+            for fault in self.current.diagnosis.findings)
+
     def unused_inputs(self) -> tuple[str, ...]:
         """Return a line for each input that no repair asked for in the run: perhaps a typo."""
         if not self.attempted:

@@ -12,6 +12,7 @@ from fixer.app import repair
 from fixer.app.repair_session import RepairSession, SessionResult
 from fixer.app.request import DiagnoseRequest, RepairRequest
 from fixer.errors import Conflict, NeedsPerson, StepFailed
+from fixer.model.diagnosis import Repair
 from fixer.model.plan import Plan
 from fixer.terminal import Terminal
 from fixer.verify import Observation, unmeasured_marks
@@ -40,6 +41,18 @@ def test_all_in_vain_keeps_nothing_and_says_all(tmp_path: Path, monkeypatch: pyt
     assert (end.outcome, end.exit_code) == ("rolled-back", 1)
     assert all(any(f"{name} ended" in note for note in end.notes) for name in NAMES)
     assert run.tried == list(NAMES)
+
+
+def test_a_step_for_a_person_that_is_left_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that fixer tried was in vain, since what only a person can mend hides whether it helps."""
+    first = sites()
+    mine, *others = first.diagnosis.findings
+    mine = replace(mine, repairs=(Repair("write-address", "manual", "write the right address", (), manual="write it"),))
+    run, look = Run({name: StepFailed(f"{name} ended") for name in NAMES}), Observation(
+        first.snapshot, replace(first.diagnosis, findings=(mine, *others)))
+    monkeypatch.setattr("tests.app.abandoned_repairs_builders.sites", lambda *up: look)
+    end, _ = ended(run, tmp_path, monkeypatch)
+    assert (end.outcome, end.exit_code) == ("needs-input", 4) and run.tried == list(NAMES[1:])
 
 
 def test_what_could_not_go_back_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
