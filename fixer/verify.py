@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
+from fixer.analysis.evidence import listeners_on, pids_of
 from fixer.diagnose.precedence import does_reveal_next
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.lazy_imports import lazy_imports
@@ -55,7 +56,8 @@ def compare(before: Observation, after: Observation, addressed: Finding) -> Veri
     else:
         fixed = after.is_healthy or (not is_still_found(before, after, addressed) and (
             _is_answering_now(before, after, addressed) or not _has_new_unknowns(before, after, addressed.cause)
-            or _has_revealed_fault(before, after, addressed) or addressed.is_seen_directly))
+            or _has_revealed_fault(before, after, addressed) or addressed.is_seen_directly
+            or _listens_now(before, after, addressed)))
     regressions = tuple(_regressions(before, after))
     helped = has_helped(before, after, addressed)
     kept = fixed and not regressions and (helped or _has_next_fault(before, after, addressed))
@@ -166,6 +168,15 @@ def _has_revealed_fault(before: Observation, after: Observation, addressed: Find
             for route in f.routes for key in now.get(route, ())}
     keys = route_keys(before.snapshot, addressed.routes)
     return bool(keys) and all(key in told or (key in health and health[key].state == "ok") for key in keys)
+
+
+def _listens_now(before: Observation, after: Observation, addressed: Finding) -> bool:
+    """Return whether the service of the finding did not run, and runs and listens now. What is unknown since concerns
+    what else is at fault."""
+    own = addressed.node, addressed.service
+    was, now = (next((s for s in look.snapshot.services if (s.node, s.name) == own), None) for look in (before, after))
+    return was is not None and now is not None and not was.running and now.running and any(
+        set(now.pids).intersection(pids_of(held)) for held in listeners_on(after.snapshot, now.node))
 
 
 def _has_new_unknowns(before: Observation, after: Observation, cause: str) -> bool:

@@ -11,7 +11,16 @@ from fixer.model.diagnosis import Check, Diagnosis, Finding, Found, Need, Repair
 from fixer.model.facts import Known, Unknown
 from fixer.model.snapshot import Snapshot
 from fixer.verify import Observation, compare, proofs, url_notes
-from tests.causes.snapshot_builders import BAD_GATEWAY, REFUSED, Scene, healthy_scene, wrong_port_scene
+from tests.causes.snapshot_builders import (
+    BAD_GATEWAY,
+    REFUSED,
+    Scene,
+    healthy_scene,
+    listener,
+    service,
+    stopped_service,
+    wrong_port_scene,
+)
 from tests.verify_builders import look, two_routes, with_health
 
 
@@ -391,3 +400,16 @@ def test_where_no_route_can_be_judged_a_likely_fault_keeps_a_round_on_credit(
         after = replace(after, diagnosis=replace(after.diagnosis, health=(replace(after.diagnosis.health[0], reason=states[0]),)))
     judged = compare(before, after, mine)
     assert judged.is_better is kept
+
+
+@pytest.mark.parametrize(("runs", "listens", "fixed"), [(True, True, True), (True, False, False), (False, False, False)])
+def test_a_service_that_listens_again_is_no_longer_the_fault(runs: bool, listens: bool, fixed: bool) -> None:
+    """Another fault keeps the page broken, and its unknown facts are not those of the service."""
+    before = look(Scene().with_service(stopped_service()).refused())
+    mine = fault(before)
+    assert (mine.cause, mine.service) == ("backend-down", "backend.service")
+    scene = Scene().with_service(service() if runs else stopped_service(), *([listener(8000, 200)] if listens else []))
+    other = replace(mine, cause="invalid-proxy-target", service=None, confidence="likely")
+    doubt = Check("backend-down", Undetermined(("log of nginx.service: not asked",)))
+    after = with_health(look(scene.answers(BAD_GATEWAY)), "failing", findings=(other,), checks=(doubt,))
+    assert compare(before, after, mine).is_fixed is fixed

@@ -74,5 +74,5 @@ def filter_finding(case: Case, cause: str, variant: str, block: FilterMatch) -> 
         cause=cause, variant=variant, role="root", confidence="certain", summary=filter_match_text(block),
         detail=(f"needed by {routes_text(trouble)}",), routes=trouble.route_ids, service=None, node=block.node,
         evidence=tuple(dict.fromkeys(evidence)), repairs=filter_repairs(case, block),
-        effects=_HOST_EFFECTS if block.is_to_docker_host else _EFFECTS,
+        effects=_HOST_EFFECTS if block.is_to_docker_host else _EFFECTS, is_seen_directly=True,
     )

@@ -48,7 +48,7 @@ PORT = "INPUT -p tcp -m tcp --dport 8000 -j DROP"
 ])
 def test_hit(filters: Known[Firewall]) -> None:
     shown = found(dropping_scene(filters))
-    assert (shown.variant, shown.confidence) == (DROP, "certain")
+    assert (shown.variant, shown.confidence, shown.is_seen_directly) == (DROP, "certain", True)
     repair = shown.repairs[0]
     (step,) = repair.steps
     assert isinstance(step, ChangeRule) and (repair.id, step.action, repair.risk) == ("remove-rule", "remove", "disruptive")
