@@ -126,6 +126,12 @@ class Route:
     tls: BackendTls = BackendTls()
 
     @property
+    def is_resolved_at_start(self) -> bool:
+        """Return whether nginx resolves the names of its addresses as it starts: those in a variable of the pass, and in
+        no upstream block, at each request."""
+        return "$" not in self.pass_text or bool(self.upstream)
+
+    @property
     def listen_text(self) -> str:
         """Return the first listen address, as shown to people and used to compare reports."""
         return str(self.listens[0]) if self.listens else "0.0.0.0:80"

@@ -34,7 +34,8 @@ from fixer.repairs.start_service import reachable_host, restart_container_repair
 
 def stopped_upstream_name(case: Case, nginx: Nginx) -> str:
     """Return a container that a route of this nginx names and that does not run, or restarts repeatedly; else empty."""
-    named = {name for facts in case.snapshot.routes if nginx.serves(facts) for name in facts.endpoints}
+    named = {name for facts in case.snapshot.routes if nginx.serves(facts) and facts.route.is_resolved_at_start
+             for name in facts.endpoints}
     for endpoint in case.snapshot.endpoints:
         service = case.service(endpoint.configured_service) if endpoint.id in named else None
         by_name = endpoint.unix is None and not is_ip_address(endpoint.host)

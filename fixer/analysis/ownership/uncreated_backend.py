@@ -44,8 +44,10 @@ class UncreatedBackend:
     def effects(self) -> tuple[Effect, ...]:
         """Return what its absence looks like. A name that nobody has keeps nginx from starting; a socket or a number
         does not."""
-        named: tuple[Effect, ...] = ("nginx-stops",) if self.trouble.endpoint.host in self.service.names else ()
-        return (*named, "address-lost", "stale-config")
+        named = self.trouble.endpoint.host in self.service.names and any(
+            facts.route.is_resolved_at_start for facts in self.trouble.routes)
+        stops: tuple[Effect, ...] = ("nginx-stops",) if named else ()
+        return (*stops, "address-lost", "stale-config")
 
 
 def uncreated_backends(case: Case) -> Iterator[UncreatedBackend]:

@@ -167,6 +167,25 @@ def test_a_name_of_a_service_without_a_container_comes_before_nginx() -> None:
     assert found.role != "root" and not any(repair.risk == "safe" for repair in found.repairs)
 
 
+@pytest.mark.parametrize(("passed", "upstream", "risk"), [
+    ("http://app:8000", "", "manual"), ("http://$where", "", "safe"), ("http://$where", "shop", "manual"),
+])
+def test_only_a_name_that_nginx_resolves_as_it_starts_must_be_there(passed: str, upstream: str, risk: str) -> None:
+    """Of a variable it resolves the name at each request, but for the servers of an upstream block."""
+    web = container_service("web", 80, pid=None, is_app_server=False, box={"status": "exited", "exit_code": 0})
+    gone = container_service("app", pid=None, box={"status": "exited", "exit_code": 0})
+    scene = Scene("app:8000", node="web", back="app").answers(REFUSED)
+    scene.endpoint(addresses=Known(()), listener=Unknown("-"), tcp=Unknown("-"), http=Unknown("-"), node=None,
+                   configured_service=gone.id)
+    scene.route[0] = {"pass_text": passed, "upstream": upstream}
+    scene.probes[0] = Unknown("nginx does not run")
+    scene.nginx.update({"master_pid": None, "worker_pids": (), "service": web})
+    scene.listeners.pop(0)
+    scene.processes.pop(0)
+    scene.services += [web, gone]
+    assert [repair.risk for repair in finding_of(diagnose(scene.snapshot()), DOWN).repairs] == [risk]
+
+
 def test_a_service_without_a_container_behind_a_socket_does_not_keep_nginx_from_starting() -> None:
     web = container_service("web", 80, pid=None, is_app_server=False, box={
         "status": "exited", "exit_code": 0, "shares": (("/srv/run", "/run/shop"),)})
