@@ -24,8 +24,9 @@ _LEAST_STATUS = 500
 
 
 def cache_queries(site: Site) -> Iterator[ReadTree]:
-    """Yield a look at the files of each cache, where the configuration keeps errors."""
-    placed = _cache_directives(site)
+    """Yield a look at the files of each cache, where a running nginx keeps errors. Of one that is stopped, the whole
+    folder would have to be copied out of its container."""
+    placed = _cache_directives(site) if site.nginx.master is not None else []
     if any(map(is_keeping_errors, placed)):
         for directive in placed:
             if directive.words[0].endswith("_cache_path") and len(directive.words) > 1:

@@ -48,6 +48,10 @@ def test_a_cache_is_read_where_the_configuration_keeps_errors(site: str, looks: 
     assert (CACHE in asked(host({}, site))) is looks
 
 
+def test_of_a_stopped_nginx_no_cache_is_read() -> None:
+    assert CACHE not in asked(node(WELL, site=SITE, listening=LISTENS, nginx=False))
+
+
 def test_a_relative_folder_begins_at_nginxs_prefix() -> None:
     (query,) = [q for q in asked(host({}, SITE.replace("/var/cache/shop", "shop"))) if isinstance(q, ReadTree)]
     assert query.root == "/usr/share/nginx/shop"
