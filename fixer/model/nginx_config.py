@@ -127,8 +127,8 @@ class Route:
 
     @property
     def is_resolved_at_start(self) -> bool:
-        """Return whether nginx resolves the names of its addresses as it starts: those in a variable of the pass, and in
-        no upstream block, at each request."""
+        """Return whether nginx resolves the names of its addresses as it starts: those in a variable of the pass, and
+        in no upstream block, at each request."""
         return "$" not in self.pass_text or bool(self.upstream)
 
     @property
