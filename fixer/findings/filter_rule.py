@@ -60,6 +60,15 @@ def _no_filter_evidence(trouble: FailingAddress) -> tuple[Evidence, ...]:
     return tuple(e for j in trouble.verdicts[:1] for e in j.evidence[:1])
 
 
+def _effects_of(block: FilterMatch) -> tuple[Effect, ...]:
+    """Return what the rule looks like. No rule hides from the kernel's table that nothing listens: that is another
+    fault."""
+    told = _HOST_EFFECTS if block.is_to_docker_host else _EFFECTS
+    held = block.failing_address.endpoint.listener
+    is_empty = isinstance(held, Known) and held.value is None
+    return tuple(effect for effect in told if effect != "nothing-listens") if is_empty else told
+
+
 def filter_finding(case: Case, cause: str, variant: str, block: FilterMatch) -> Finding:
     """Return the finding about a rule: the routes that it stops, and its repairs."""
     trouble = block.failing_address
@@ -74,5 +83,5 @@ def filter_finding(case: Case, cause: str, variant: str, block: FilterMatch) -> 
         cause=cause, variant=variant, role="root", confidence="certain", summary=filter_match_text(block),
         detail=(f"needed by {routes_text(trouble)}",), routes=trouble.route_ids, service=None, node=block.node,
         evidence=tuple(dict.fromkeys(evidence)), repairs=filter_repairs(case, block),
-        effects=_HOST_EFFECTS if block.is_to_docker_host else _EFFECTS, is_seen_directly=True,
+        effects=_effects_of(block), is_seen_directly=True,
     )

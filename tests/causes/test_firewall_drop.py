@@ -29,6 +29,7 @@ from tests.causes.snapshot_builders import (
     probe,
     process,
     roots,
+    stopped_service,
     verdict_of,
     wrong_port_scene,
 )
@@ -103,6 +104,15 @@ def test_nginxs_packets_end_there_whatever_is_at_fault_behind() -> None:
     scene.services = [ended]
     scene.listeners = [line for line in scene.listeners if line.port != 8000]
     assert roots(diagnose(scene.snapshot()))[0] == DROP
+
+
+@pytest.mark.parametrize(("held", "causes"), [(Known(None), [DROP, "backend-down"]), (Unknown("no permission"), [DROP])])
+def test_a_rule_hides_no_empty_port_from_the_kernels_table(held: Known[None] | Unknown, causes: list[str]) -> None:
+    scene = dropping_scene(saved_firewall(PORT))
+    scene.services = [stopped_service()]
+    scene.listeners = [line for line in scene.listeners if line.port != 8000]
+    scene.endpoint(listener=held, listening_service=None)
+    assert roots(diagnose(scene.snapshot())) == causes
 
 
 def test_hit_only_data_is_dropped() -> None:
