@@ -13,7 +13,7 @@ from fixer.nginx.effective_config import Effective, Node, word_span
 from fixer.nginx.kept_connections import Reuse
 from fixer.nginx.listen import Listens, server_names
 from fixer.nginx.pass_targets import Scheme, Targets
-from fixer.nginx.request_path import Location, Locations
+from fixer.nginx.request_path import Location, Locations, gives_error, returned_status
 from fixer.nginx.upstreams import Upstreams
 from fixer.nginx.variables import MAPS, Value, Variables, read_map
 
@@ -233,7 +233,7 @@ class Routes:
         listens = self._listens.of_server(node)
         names = server_names(node)
         scheme: Scheme = "https" if all(listen.tls for listen in listens) else "http"
-        returns = any(child.name == b"return" for child in block)
+        returns = any(child.name == b"return" and not gives_error(child.args) for child in block)
         server = _Server(len(self.server_names), listens, names, scheme, Locations(), returns)
         self.server_names.append(names)
         self.servers.append(ServerBlock(listens, names, word_span(node, 0), _names_end(block)))
@@ -310,9 +310,9 @@ class Routes:
         """Note a `return` directly in this block: it answers before any pass."""
         for child in block:
             if child.name == b"return" and child.args:
-                code = int(child.args[0]) if child.args[0].isdigit() and len(child.args[0]) < 4 else 302
                 if level.place is not None and not level.conditional:
-                    level.place.answers = True
+                    level.place.answers = not gives_error(child.args)       # it is asked for, since visitors get it
+                code = returned_status(child.args)
                 self.statics.append(
                     StaticLocation(server.number, level.label, code, word_span(child, 0), level.conditional)
                 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fixer.lazy.regex import regex
 from fixer.nginx.address import text_of
 from fixer.nginx.regex_sample import Sample, literal_start, sample_of
@@ -16,7 +18,7 @@ _MOST_COMPARISONS = 200_000
 
 
 class Location:
-    """One location: its pattern and its inner locations. `answers` is True if it has a `return`."""
+    """One location: its pattern and its inner locations. `answers` is True if it has a `return` that is no error."""
 
     __slots__ = (
         "answers", "exact", "kind", "parent", "pattern", "prefixes", "regexes", "sample", "start", "text",
@@ -175,3 +177,14 @@ def _regex_candidates(place: Location) -> tuple[bytes, ...]:
 def _is_path(path: bytes) -> bool:
     """Return whether nginx keeps the path as it is."""
     return path.startswith(b"/") and _UNCLEAN.search(path) is None
+
+
+def returned_status(args: Sequence[bytes]) -> int:
+    """Return the status of a `return` with these arguments: 302 if it names only an address."""
+    said = args[0] if args else b""
+    return int(said) if said.isdigit() and len(said) < 4 else 302
+
+
+def gives_error(args: Sequence[bytes]) -> bool:
+    """Return whether a `return` with these arguments answers with an error of a server."""
+    return returned_status(args) >= 500
