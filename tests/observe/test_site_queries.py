@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.facts import Known
 from fixer.model.query import Answer, Command, FileAnswer, ListProcesses, ReadGlob, ReadTree
 from fixer.observe.build_snapshot import build_snapshot
@@ -69,3 +72,12 @@ def test_a_later_reading_that_could_not_be_made_hides_no_log() -> None:
     for none in (Answer("failed"), Answer("ok", files=(FileAnswer("/var/log/nginx/error.log", "absent"),))):
         seen = build_snapshot(capture(node({**WELL, later: none}, site=masked, listening=LISTENS, log=failure(30))))
         assert isinstance(seen.nginxes[0].errors, Known) and [e.errno for e in seen.nginxes[0].errors.value] == [110]
+
+
+@pytest.mark.parametrize("site", [SITE.replace("proxy_pass", "return 503; proxy_pass"), SITE.replace("location", "return 503; location")])
+def test_a_site_that_is_closed_on_purpose_is_asked_and_its_line_is_told(site: str) -> None:
+    """Visitors get the error: that no request reaches the pass is no reason to ask nothing."""
+    closed = probe_answer(503)
+    assert ROUTE in asked(node(site=site, listening=LISTENS))
+    seen = diagnose(build_snapshot(capture(node({**WELL, ROUTE: closed}, site=site, listening=LISTENS))))
+    assert seen.verdict == "healthy" and [(f.cause, f.role) for f in seen.findings] == [("error-from-config", "advice")]
