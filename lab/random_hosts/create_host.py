@@ -1,4 +1,4 @@
-"""A random host of either kind: made, and removed at the end."""
+"""A random host of any kind: made, and removed at the end."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from lab.stack import docker_engine
 @contextlib.contextmanager
 def running_host(spec: HostSpec, image: str, *, keep: bool = False) -> Iterator[RunningHost]:
     """Create the host and remove it at the end. With `keep`, leave it up."""
-    make = running_project if spec.is_project else running_machine
+    make = running_project if spec.is_mounted else running_machine
     with make(spec, image, keep=keep) as host:
         yield host
 
@@ -59,7 +59,7 @@ def _set_up_machine(host: RunningMachine) -> None:
 
 @contextlib.contextmanager
 def running_project(spec: HostSpec, image: str, *, keep: bool = False) -> Iterator[RunningProject]:
-    """Create the project and remove it at the end. With `keep`, leave it up."""
+    """Create the project, or the one container, and remove it at the end. With `keep`, leave it up."""
     name = f"{spec.values['word']}-{secrets.token_hex(3)}"
     folder = state_root() / "projects" / name
     owner = owner_of(name)
@@ -75,7 +75,7 @@ def running_project(spec: HostSpec, image: str, *, keep: bool = False) -> Iterat
 
 
 def _set_up_project(host: RunningProject) -> None:
-    """Write the files, start the project, and run the commands of every part."""
+    """Write the files, start the containers, and run the commands of every part."""
     parts = host.spec.parts
     files = [entry for part in parts for entry in part.files]
     host.folder.mkdir(parents=True)
@@ -88,6 +88,6 @@ def _set_up_project(host: RunningProject) -> None:
             member.uname = member.gname = ""
             member.uid, member.gid = os.getuid(), os.getgid()
             tar.extract(member, "/", filter="fully_trusted")
-    host.shell("docker compose up -d --quiet-pull")
+    host.shell("{{make}}")
     for script in (script for part in parts for script in part.commands):
         host.shell(script)

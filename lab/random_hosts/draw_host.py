@@ -24,10 +24,10 @@ def draw_host(seed: int, faults: Sequence[str] | None = None) -> HostSpec:
     """Return the host of a seed. `faults` names its faults instead of drawing them, for tests."""
     drawn = random.Random(f"random-host {seed}")  # noqa: S311  a draw, no secret
     wanted = [fault_named(name) for name in faults] if faults is not None else None
-    kind = drawn.choice(all_parts()[KIND])      # first, so that half of all hosts is of each
+    kind = drawn.choice(all_parts()[KIND])      # first, so that each has its share of all hosts
     for _ in range(_TRIES):
         if wanted is not None:
-            kind = drawn.choice(all_parts()[KIND])      # not every fault goes with either
+            kind = drawn.choice(all_parts()[KIND])      # not every fault goes with each
         parts = (base_part(), *(drawn.choice(choices) for choices in parts_of_kind(kind).values()))
         if not together(one.constraint for one in (*parts, *(wanted or ()))).holds:
             continue
@@ -43,7 +43,7 @@ def _draw_faults(drawn: random.Random, host: HostSpec) -> list[Fault]:
     base = together(part.constraint for part in host.parts)
     for _ in range(drawn.choice(FAULT_COUNTS)):
         fitting = [fault for fault in all_faults() if _fits(fault, base, chosen)
-                   and not any(saves_overlap(host, fault, other) for other in chosen)]
+                   and not any(disturb_each_other(host, fault, other) for other in chosen)]
         if fitting:
             chosen.append(drawn.choice(fitting))
     return chosen
@@ -54,7 +54,7 @@ def do_go_together(host: HostSpec) -> bool:
     bare, before = replace(host, faults=()), together(part.constraint for part in host.parts)
     return before.holds and all(
         _fits(fault, before, host.faults[:number])
-        and not any(saves_overlap(bare, fault, other) for other in host.faults[:number])
+        and not any(disturb_each_other(bare, fault, other) for other in host.faults[:number])
         for number, fault in enumerate(host.faults))
 
 
@@ -62,6 +62,19 @@ def _fits(fault: Fault, base: Constraint, others: Sequence[Fault]) -> bool:
     if any(other.touches & fault.touches for other in others):
         return False
     return together([base, *(other.constraint for other in others), fault.constraint]).holds
+
+
+def disturb_each_other(host: HostSpec, fault: Fault, other: Fault) -> bool:
+    """Return whether one of two faults cannot be injected or undone alone."""
+    return saves_overlap(host, fault, other) or ends_other(host, fault, other) or ends_other(host, other, fault)
+
+
+def ends_other(host: HostSpec, fault: Fault, other: Fault) -> bool:
+    """Return whether a fault, or its undoing, ends all processes of the service, and the other one is about these, or
+    must reach them: it is over then, or cannot be undone."""
+    ends = host.values["ends_service"]
+    needs_them = "service" in other.touches or any("{{inside}}" in script for script in (*other.inject, *other.undo))
+    return bool(ends) and needs_them and any(ends in host.fill(script) for script in (*fault.inject, *fault.undo))
 
 
 def saves_overlap(host: HostSpec, fault: Fault, other: Fault) -> bool:

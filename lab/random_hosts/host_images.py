@@ -59,7 +59,7 @@ def images_on(foundation: Foundation) -> tuple[HostImage, ...]:
 
 def image_of(spec: HostSpec) -> str:
     """Return the tag of the image that nginx of a host runs from."""
-    return _tag_on(spec, PROJECT if spec.is_project else HOST)
+    return _tag_on(spec, PROJECT if spec.is_mounted else HOST)
 
 
 def app_image_of(spec: HostSpec) -> str:

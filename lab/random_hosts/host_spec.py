@@ -124,9 +124,10 @@ class HostSpec:
         return f"lab bench --random 1 --spec {self.file}" if self.file else f"lab bench --random 1 --seed {self.seed}"
 
     @property
-    def is_project(self) -> bool:
-        """Return whether it is a Compose project; else it is a machine."""
-        return "project" in self.offers
+    def is_mounted(self) -> bool:
+        """Return whether its files lie on the Docker host, in a Compose project or for one container with all of it;
+        else it is a machine."""
+        return "mounted" in self.offers
 
     def placed(self, values: Mapping[str, str]) -> HostSpec:
         """Return the host with values that are known only where it is made: the project's folder, its images."""

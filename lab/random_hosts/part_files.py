@@ -36,7 +36,7 @@ def all_parts() -> Mapping[str, tuple[Part, ...]]:
 
 
 def parts_of_kind(kind: Part) -> Mapping[str, tuple[Part, ...]]:
-    """Return the parts of each axis that may stand on a host of this kind: machine or project."""
+    """Return the parts of each axis that may stand on a host of this kind: machine, project or one container."""
     words = frozenset[str]().union(*(one.constraint.offers for one in all_parts()[KIND]))
     own = kind.constraint.offers
     return {axis: (kind,) if axis == KIND else tuple(

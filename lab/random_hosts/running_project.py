@@ -1,4 +1,5 @@
-"""A random Compose project on this Docker host: its folder, its containers, and what others run beside it."""
+"""A random Compose project on this Docker host, or one container with all of it: its folder, its containers, and what
+others run beside it."""
 
 from __future__ import annotations
 
@@ -31,7 +32,7 @@ SCRIPT_SECONDS = 120.0
 STOP_SECONDS = 3
 # the command line holds no word of the script, as on a machine
 SHELL = ("sh", "-c", 'cd "$1"; script=$(cat); eval "$script"')
-LOGS = ("docker ps -a --filter label=com.docker.compose.project={{project_id}}", "cat {{compose_file}}",
+LOGS = ("docker ps -a --filter {{containers}}", "cat {{shown_files}}",
         "docker exec {{web_container}} nginx -T 2>&1 | head -300", "docker logs --tail 40 {{web_container}} 2>&1",
         "docker logs --tail 40 {{app_container}} 2>&1",
         "docker inspect {{web_container}} {{app_container}} | head -900")
@@ -39,17 +40,18 @@ LOGS = ("docker ps -a --filter label=com.docker.compose.project={{project_id}}",
 
 @dataclass(slots=True)
 class RunningProject(RunningHost):
-    """The containers of a Compose project. Scripts run on this machine, in the project's folder."""
+    """The containers of a Compose project, or the one container. Scripts run on this machine, in the folder that holds
+    the files."""
 
     @property
     def folder(self) -> Path:
-        """Return the project's folder."""
+        """Return the folder that holds the files."""
         return Path(self.spec.values["project"])
 
     @property
     def target(self) -> str:
         """Return the target for a fixer outside."""
-        return f"compose://{self.spec.values['project_id']}"
+        return self.spec.values["target"]
 
     @property
     def app_container(self) -> str:
@@ -134,7 +136,7 @@ class RunningProject(RunningHost):
         return docker_engine.logs_of(self.container, since=mark).decode("utf-8", "replace")
 
     def _filter(self) -> Mapping[str, str]:
-        return {"label": f"com.docker.compose.project={self.spec.values['project_id']}"}
+        return dict([self.spec.values["containers"].split("=", 1)])
 
     def remove(self) -> None:
         """Remove containers, networks and the folder, whatever a solver made of them."""

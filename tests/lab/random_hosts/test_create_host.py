@@ -15,8 +15,8 @@ from lab.random_hosts.running_project import RunningProject
 from tests.lab.random_hosts.builders import host_of_kind
 
 
-@pytest.mark.parametrize("kind", ["machine", "project"])
-def test_each_kind_is_made_in_its_own_way(monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+@pytest.mark.parametrize(("kind", "way"), [("machine", "machine"), ("project", "project"), ("all-in-one", "project")])
+def test_each_kind_is_made_in_its_own_way(monkeypatch: pytest.MonkeyPatch, kind: str, way: str) -> None:
     for one in ("machine", "project"):
         @contextmanager
         def made(*_: object, name: str = one, **__: object) -> Iterator[str]:
@@ -24,7 +24,7 @@ def test_each_kind_is_made_in_its_own_way(monkeypatch: pytest.MonkeyPatch, kind:
 
         monkeypatch.setattr(create_host, f"running_{one}", made)
     with create_host.running_host(host_of_kind(kind), "image") as host:
-        assert host == kind
+        assert host == way
 
 
 def test_what_a_group_may_read_the_account_of_the_container_may_read(

@@ -9,9 +9,9 @@ from itertools import combinations
 import pytest
 
 from lab.errors import LabError
-from lab.random_hosts.draw_host import draw_host, saves_overlap
+from lab.random_hosts.draw_host import draw_host, ends_other, saves_overlap
 from lab.random_hosts.host_spec import violations
-from lab.random_hosts.part_files import all_faults, all_parts
+from lab.random_hosts.part_files import all_faults, all_parts, fault_named
 from tests.lab.random_hosts.builders import SEEDS, drawn_hosts
 
 
@@ -36,12 +36,33 @@ def test_every_part_and_fault_is_drawn() -> None:
     assert {fault.name for fault in all_faults()} == set(faults)
 
 
-def test_half_of_the_hosts_are_projects() -> None:
-    assert 0.45 < sum(host.is_project for host in drawn_hosts()) / SEEDS < 0.55
+def test_what_ends_all_processes_is_not_drawn_with_what_is_about_them() -> None:
+    """A new container has no frozen process, and one that does not run has no shell."""
+    hosts = [host for host in drawn_hosts() if host.choices["manager"] == "entry-script"]
+    for host in hosts:
+        names = {one.name for one in host.faults}
+        assert not ({"service-stopped", "service-frozen", "workers-saturated"} & names
+                    and {"nginx-stopped", "nginx-invalid", "name-unknown"} & names), host.seed
+    frozen, invalid, closed, moved = (fault_named(name) for name in (
+        "service-frozen", "nginx-invalid", "socket-folder-closed", "route-wrong-port"))
+    host = next(one for one in hosts if one.choices["layout"] == "mounted-folder")
+    assert ends_other(host, invalid, frozen) and ends_other(host, invalid, closed)
+    assert not ends_other(host, frozen, invalid) and not ends_other(host, moved, frozen)
+    assert not ends_other(host, invalid, moved)
+    file = next(one for one in hosts if one.choices["layout"] == "mounted-file")
+    assert ends_other(file, moved, frozen)      # nginx sees the file after a restart of the container only
+    others = [one for one in drawn_hosts()[:100] if one.choices["kind"] != "all-in-one"]
+    assert not any(ends_other(one, invalid, frozen) for one in others)
+
+
+def test_a_third_of_the_hosts_is_of_each_kind() -> None:
+    kinds = Counter(host.choices["kind"] for host in drawn_hosts())
+    assert kinds.keys() == {"machine", "project", "all-in-one"}
+    assert all(0.3 < number / SEEDS < 0.37 for number in kinds.values())
 
 
 def test_values_of_the_place_reach_every_text() -> None:
-    host = next(host for host in drawn_hosts() if host.is_project).placed({"project": "/tmp/x", "project_id": "depot-1"})
+    host = next(host for host in drawn_hosts() if host.choices["kind"] == "project").placed({"project": "/tmp/x", "project_id": "depot-1"})
     assert host.fill("{{compose_file}} {{web_container}}") == f"/tmp/x/compose.yaml depot-1-{host.values['web']}-1"
 
 

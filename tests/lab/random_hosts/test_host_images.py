@@ -40,7 +40,7 @@ def test_each_image_is_built_on_the_one_before_and_tagged_by_what_it_is_built_of
 
 
 def test_a_host_is_made_of_the_image_of_its_kind_and_distribution() -> None:
-    made = {image_of(host): (host.is_project, host.choices["distribution"], host.choices["nginx"])
+    made = {image_of(host): (host.is_mounted, host.choices["distribution"], host.choices["nginx"])
             for host in drawn_hosts()[:200]}
     pairs = (("debian-12", "packaged"), ("debian-13", "nginx-1.30"), ("debian-13", "packaged"))
     assert sorted(made.values()) == [(kind, *pair) for kind in (False, True) for pair in pairs]
@@ -57,7 +57,7 @@ def test_another_nginx_is_a_layer_below_all_images_of_the_host() -> None:
 
 def test_an_application_may_have_an_image_of_its_own() -> None:
     pairs = {(host.choices["image"], image_of(host) == app_image_of(host)) for host in drawn_hosts()[:200]}
-    assert pairs == {("machine", True), ("one", True), ("own", False)}
+    assert pairs == {("machine", True), ("one", True), ("own", False), ("all-in-one", True)}
 
 
 def test_only_the_distributions_base_differs(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_only_what_the_drawn_hosts_need_is_built(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(host_images.docker_engine, "build_image", lambda folder, tag, *_: built.append(tag))
     ensure_images(lambda line: None, [host for host in drawn_hosts()[:50] if foundation_of(host) == ON_NEW])
     assert built == []
-    old = next(host for host in drawn_hosts() if not host.is_project and host.choices["distribution"] == "debian-12")
+    old = next(host for host in drawn_hosts() if not host.is_mounted and host.choices["distribution"] == "debian-12")
     ensure_images(lambda line: None, [old])
     assert built == [one.tag for one in images_on(ON_OLD)][:3]
 
@@ -88,7 +88,7 @@ def test_a_base_that_is_missing_is_made_first(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(host_images.docker_engine, "build_image", lambda *_: None)
     monkeypatch.setattr(host_images.images, "make_base", lambda say, base: made.append(base))
     monkeypatch.setattr(host_images.images, "ensure", lambda say, names, nginx: made.extend((*names, nginx)))
-    old, new, newer = (next(host for host in drawn_hosts() if foundation_of(host) == one and not host.is_project)
+    old, new, newer = (next(host for host in drawn_hosts() if foundation_of(host) == one and not host.is_mounted)
                        for one in (ON_OLD, ON_NEW, ON_NEWER_NGINX))
     ensure_images(lambda line: None, [old, new, newer])
     assert made == [OLD, "machine", "", "machine", "1.30"]

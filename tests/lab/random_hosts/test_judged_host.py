@@ -17,7 +17,7 @@ from tests.lab.random_hosts.builders import host_of_kind
 
 @pytest.mark.docker
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("kind", ["machine", "project"])
+@pytest.mark.parametrize("kind", ["machine", "project", "all-in-one"])
 def test_a_host_is_rehearsed_broken_judged_and_removed(tmp_path: Path, kind: str) -> None:
     spec = host_of_kind(kind, "service-stopped")
     ensure_images(lambda line: None, [spec])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import configparser
 import subprocess
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import yaml
 
 from lab.errors import ScenarioError
 from lab.random_hosts.draw_host import draw_host
-from lab.random_hosts.host_spec import Fault, Part
+from lab.random_hosts.host_spec import Fault, HostSpec, Part
 from lab.random_hosts.part_files import (
     KIND,
     all_faults,
@@ -20,7 +21,7 @@ from lab.random_hosts.part_files import (
     read_fault,
     read_part,
 )
-from tests.lab.random_hosts.builders import host_of_kind
+from tests.lab.random_hosts.builders import drawn_hosts, host_of_kind
 
 DESIGN_CAUSES = frozenset(path.parent.name for path in
                           (Path(__file__).resolve().parents[3] / "scenarios").glob("*/scenario.toml"))
@@ -92,7 +93,7 @@ def test_the_shell_lines_of_a_fault_are_shell(kind: str, name: str) -> None:
         assert ran.returncode == 0, ran.stderr
 
 
-@pytest.mark.parametrize("kind", ["machine", "project"])
+@pytest.mark.parametrize("kind", ["machine", "project", "all-in-one"])
 def test_the_shell_lines_of_a_kind_are_shell(kind: str) -> None:
     spec = host_of_kind(kind)
     for name in ("start_nginx", "stop_nginx", "restart_nginx", "reload_nginx", "start_service", "stop_service",
@@ -109,9 +110,64 @@ def test_every_compose_file_is_yaml_with_both_services() -> None:
         assert {spec.values["web"], spec.values["app"]} <= services.keys()
 
 
-def test_a_fault_saves_only_files_of_the_project() -> None:
-    for fault in (one for one in all_faults() if fits(one, parts_by_name("project"))):
-        spec = host_of_kind("project", fault.name).placed({"project": "/tmp/x"})
+def all_in_one_hosts() -> list[HostSpec]:
+    """Some hosts of the kind, as if they had been made: each manager, layout and neighbour is among them."""
+    found = [one.placed({"project": "/tmp/x", "project_id": "depot-1"}) for one in drawn_hosts()[:600]
+             if one.choices["kind"] == "all-in-one"]
+    for axis, least in (("manager", 3), ("layout", 4), ("neighbour", 4), ("settings", 4)):
+        assert len({one.choices[axis] for one in found}) >= least
+    return found
+
+
+def test_what_one_container_mounts_is_there_and_nothing_is_mounted_twice(tmp_path: Path) -> None:
+    """The command that makes it, with a `docker` that says what it was called with."""
+    (tmp_path / "docker").write_text("#!/bin/sh\nprintf '%s\\n' \"$@\" >&2\n")
+    (tmp_path / "docker").chmod(0o755)
+    for host in all_in_one_hosts():
+        ran = subprocess.run(["sh", "-ec", host.fill("{{make}}")], env={"PATH": f"{tmp_path}:/usr/bin:/bin"}, text=True,
+                             capture_output=True, check=True)
+        words = ran.stderr.splitlines()
+        mounts = [words[at + 1].split(":") for at, word in enumerate(words) if word == "-v"]
+        paths = {host.fill(entry.path) for part in host.parts for entry in part.files}
+        for source, *_ in mounts:
+            full = f"/tmp/x/{source.removeprefix('./')}"
+            assert any(path == full or path.startswith(f"{full}/") for path in paths), (host.seed, source)
+        targets = [target for _, target, *_ in mounts]
+        assert len(targets) == len(set(targets)) >= 3, host.seed
+        assert words[-len(host.values["start_words"].split()) - 1] == host.values["image_web"]
+        assert words[words.index("--name") + 1] == "depot-1"
+
+
+def test_what_starts_in_one_container_is_what_its_manager_reads() -> None:
+    for host in all_in_one_hosts():
+        files = {host.fill(one.path): host.fill(one.text) for part in host.parts for one in part.files if one.text}
+        started = files[host.values["service_file"]]
+        assert host.values["command"] in started, host.seed
+        if host.choices["manager"] == "entry-script":
+            ran = subprocess.run(["sh", "-n"], input=started, text=True, capture_output=True, check=False)
+            assert ran.returncode == 0, ran.stderr
+            assert started.splitlines()[-1] == "exec nginx -g 'daemon off;'"
+            continue
+        programs = configparser.RawConfigParser()
+        for path, text in files.items():
+            if path.startswith("/tmp/x/supervisor/"):
+                programs.read_string(text)
+        assert {"program:nginx", f"program:{host.values['service'].rpartition(':')[2]}"} <= set(programs.sections())
+
+
+def test_one_container_has_no_systemd_and_no_firewall() -> None:
+    for host in all_in_one_hosts():
+        texts = [*host.values.values(), *(entry.text or "" for part in host.parts for entry in part.files),
+                 *(script for part in host.parts for script in (*part.setup, *part.commands)),
+                 *(script for one in host.faults for script in (*one.inject, *one.undo))]
+        used = [text for text in texts if "systemctl" in text or "iptables" in text]
+        assert used == [], host.seed
+
+
+@pytest.mark.parametrize("kind", ["project", "all-in-one"])
+def test_a_fault_saves_only_files_of_the_project(kind: str) -> None:
+    for fault in (one for one in all_faults() if fits(one, parts_by_name(kind))):
+        spec = host_of_kind(kind, fault.name).placed({"project": "/tmp/x"})
         assert all(spec.fill(path).startswith("/tmp/x/") for path in fault.saves), fault.name
 
 

@@ -26,6 +26,30 @@ def test_a_project_is_named_where_it_is_made(project: RunningProject, tmp_path: 
     assert project.spec.values["compose_file"] == f"{tmp_path}/compose.yaml"
 
 
+def test_one_container_with_all_of_it_is_named_by_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    asked: list[object] = []
+
+    class Engine:
+        api = property(lambda self: self)
+
+        def containers(self, **options: object) -> list[dict[str, object]]:
+            asked.append(options["filters"])
+            return [{"Names": ["/depot-1"]}]
+
+        def stop(self, name: str, timeout: int) -> None:
+            asked.append(f"stop {name}")
+
+        def start(self, name: str) -> None:
+            asked.append(f"start {name}")
+
+    monkeypatch.setattr(running_project.docker_engine, "engine", Engine)
+    spec = host_of_kind("all-in-one").placed({"project": str(tmp_path), "project_id": "depot-1"})
+    host = RunningProject(spec, spec.values["web_container"])
+    assert (host.target, host.container, host.app_container) == ("docker://depot-1", "depot-1", "depot-1")
+    host.reboot()
+    assert asked == [{"name": "^/depot-1$"}, "stop depot-1", "start depot-1"]
+
+
 def test_scripts_run_in_the_folder_of_the_project_and_a_failure_is_named(project: RunningProject) -> None:
     assert project.shell("pwd; echo {{word}}").text == f"{project.folder}\n{project.spec.values['word']}"
     with pytest.raises(LabError, match="`false` failed"):
@@ -72,7 +96,7 @@ def test_containers_start_after_what_they_need(
             asked.append(name)
             raise docker.errors.APIError("it cannot be started")
 
-    found = next(host for host in drawn_hosts() if host.is_project and host.choices["network"] == network)
+    found = next(host for host in drawn_hosts() if host.choices["network"] == network)
     spec = found.placed({"project": str(tmp_path), "project_id": "depot-1", "web": "web", "app": "app", "other": "other"})
     monkeypatch.setattr(running_project.docker_engine, "engine", Engine)
     RunningProject(spec, spec.values["web_container"]).reboot()
