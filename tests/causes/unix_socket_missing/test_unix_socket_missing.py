@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
+from fixer.model.deployment import BootEntry
 from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import CheckNginx, ReloadNginx, UnitAction, WriteFile
@@ -105,6 +106,14 @@ def test_hit_a_service_that_was_moved_from_a_socket_to_a_port(page: str, address
     assert (first.variant, first.repairs[0].risk) == ("moved-to-a-port", "safe")
     step = first.repairs[0].steps[0]
     assert isinstance(step, WriteFile) and step.after == wanted.encode() + b"\n"
+
+
+@pytest.mark.parametrize(("started", "moved"), [("/run/shop/app.sock", False), ("/run/shop/other.sock", True)])
+def test_what_its_start_still_puts_at_the_socket_has_not_moved(started: str, moved: bool) -> None:
+    """In one container with nginx something else listens on a port: that is none of the application's."""
+    asked = scene(service(), listener(8000, 200))
+    asked.extra["boot_entries"] = (BootEntry("local", "entrypoint", "/start.sh", 10, "gunicorn", "", 0, started),)
+    assert (CAUSE in roots(diagnose(asked.snapshot()))) is moved
 
 
 def test_a_port_that_it_is_not_told_to_open_is_no_aim() -> None:
