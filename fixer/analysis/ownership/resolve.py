@@ -103,6 +103,11 @@ def only_owner(case: Case, trouble: FailingAddress) -> PortOwner | None:
     return found[0] if len(found) == 1 and not found[0].needs_choice else None
 
 
+def is_started_at_boot(case: Case, trouble: FailingAddress) -> bool:
+    """Return whether a boot entry or an entry point starts a server at that address, and nothing listens there."""
+    return bool(boot_entries_at(case, trouble))
+
+
 def _is_started_by_cron_or_user(ours: list[Process], every: tuple[Process, ...]) -> bool:
     """Return whether cron or a user's own systemd started it and is still its parent, without a login shell between."""
     pids = {process.pid for process in ours}

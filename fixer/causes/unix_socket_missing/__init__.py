@@ -66,8 +66,7 @@ from fixer.analysis.evidence import (
 from fixer.analysis.exits.path_access import hiding_setting_text
 from fixer.analysis.load.server_protocol import has_matching_protocol
 from fixer.analysis.nginx_errors import connect_symptoms, routes_text
-from fixer.analysis.ownership.configured import boot_entries_at
-from fixer.analysis.ownership.resolve import only_owner
+from fixer.analysis.ownership.resolve import is_started_at_boot, only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_names import has_unrelated_name
 from fixer.analysis.service_state import is_socket_activated, state_evidence
@@ -134,7 +133,7 @@ def _judge_socket_path(case: Case, trouble: FailingAddress) -> Finding | str | E
 def _judge_other_socket(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding | str | Evidence:
     """Judge a service of nginx's machine that listens, though not at the address that nginx asks for."""
     endpoint = trouble.endpoint
-    if boot_entries_at(case, trouble):
+    if is_started_at_boot(case, trouble):
         return state_evidence(owner.service)       # its start still names this address: it has not moved
     # a socket of that very path is no other one: it came a moment after the connect, or went a moment before
     held = [line for line in _sockets_of(case, owner.service) if line.address != endpoint.unix]
