@@ -127,7 +127,7 @@ def container_at(server: UpstreamServer, addresses: Sequence[str], containers: t
         return next((c for c in containers if c.name in linked), None)
     mine = {name for name, _, _ in own.networks} if own is not None else set()
     named: list[Container] = []
-    for container in containers:
+    for container in containers if server.host else ():       # a socket's path names no container
         names = {container.name, container.service or ""}
         shared = {name for name, _, _ in container.networks} & mine
         if server.host in names or any(server.host in aliases for n, _, aliases in container.networks if n in shared):

@@ -10,11 +10,13 @@ import pytest
 from fixer.analysis.route_verdict import is_closed
 from fixer.model.capture import NodeCapture
 from fixer.model.facts import Known, Unknown
+from fixer.model.nginx_config import Span, UpstreamServer
 from fixer.model.query import Answer, Command, Probe, ReadFile
 from fixer.model.snapshot import Endpoint, Snapshot
 from fixer.observe.boot.boot_entries import ACCOUNTS, BOOT_ENTRY_FILES
 from fixer.observe.build_snapshot import build_snapshot
-from fixer.observe.nginx.endpoints import hosts_line_of, probe_result
+from fixer.observe.nginx.endpoints import container_at, hosts_line_of, probe_result
+from tests.causes.snapshot_builders import container
 from tests.observe.capture_builders import capture, file, node, probe_answer, process, sockets, stat, tcp_row
 from tests.observe.nginx.endpoints_builders import SHOW, unit
 
@@ -394,3 +396,10 @@ def test_a_unit_that_had_only_to_start_the_server_is_not_its_owner(result: str, 
                  ReadFile("/etc/rc.local", 1 << 16): Answer("ok", files=(script,)),
                  BOOT_ENTRY_FILES: Answer("ok", files=(script,))})
     assert (found.listening_service, found.configured_service) == ("local/uvicorn[7]", f"local/{owner}")
+
+
+def test_a_socket_leads_to_no_container_by_name() -> None:
+    alone = replace(container("web"), service=None, project=None, networks=())
+    socket = UpstreamServer("/run/shop.sock", "", 80, "/run/shop.sock", Span("/etc/nginx/nginx.conf", 1, 0, 1))
+    assert container_at(socket, (), (alone,), None) is None
+    assert container_at(replace(socket, host="p-web-1", unix=None), (), (alone,), None) == alone
