@@ -75,6 +75,10 @@ START_ERROR = regex(
     r"(?P<why>(?:command )?not found|No such file or directory|file does not exist|Permission denied|access denied"
     r"|cannot execute[^:]*)(?:: (?:No such file or directory|required file not found))?$")
 
+# What a shell says of a file that it should read and that does not exist; `sourced`: by its `.` command.
+UNREAD_FILE = regex(r"(?P<sourced>(?:^|\s)\.: (?:line \d{1,9}: )?)?(?:cannot|can't) open '?(?P<what>[^\s']+)'?"
+                    r": No such file(?: or directory)?$")
+
 START_ERROR_STATUSES = frozenset({1, 69, 126, 127})  # their exit codes then: `runuser` 1, `flock` 69
 
 

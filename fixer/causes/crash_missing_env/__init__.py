@@ -61,12 +61,12 @@ from fixer.causes.crash_missing_env.lost_env_file import (
     backup_evidence,
     backups_with,
     find_misread_line,
+    limit_to_compose,
     lost_env_findings,
-    missing_file_finding,
     remove_prefix_steps,
     restore_variables_repair,
 )
-from fixer.lazy.dataclass import replace
+from fixer.causes.crash_missing_env.unread_env_file import missing_file_finding
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
@@ -121,14 +121,6 @@ def missing_address_lines(crash: FailedRun) -> tuple[NamedLine, ...]:
     complaint = dependency_complaint(crash.end) if wanted else None
     return tuple(NamedLine(one.name, complaint.log_line)
                  for one in wanted) if complaint is not None and complaint.unix else ()
-
-
-def limit_to_compose(crash: FailedRun, blank: tuple[NamedLine, ...]) -> FailedRun:
-    """Limit the run's slots for new variables to those that Compose reads for its own file."""
-    names = {one.name for one in blank}
-    slots = tuple(slot for slot in crash.service.env_slots if names <= set(slot.only_for))
-    service = replace(crash.service, env_slots=slots)
-    return replace(crash, owner=replace(crash.owner, service=service))
 
 
 def _missing_variable_finding(case: Case, crash: FailedRun, missing: tuple[NamedLine, ...]) -> Finding:

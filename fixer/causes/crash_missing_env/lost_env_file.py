@@ -6,16 +6,15 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import ENGINE, config_evidence, find_node, log_evidence
+from fixer.analysis.evidence import ENGINE, config_evidence
+from fixer.analysis.exits.exit_reason import NamedLine
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.nginx_errors import connect_symptoms, routes_text
 from fixer.analysis.ownership.uncreated_backend import UncreatedBackend, uncreated_backends
-from fixer.analysis.service_state import state_evidence
-from fixer.formats.backup_names import has_similar_name, is_backup_name
+from fixer.formats.backup_names import is_backup_name
 from fixer.formats.env_file import EnvLine, env_lines
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
-from fixer.model.deployment import BootEntry
 from fixer.model.diagnosis import Finding, Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import FileMeta, WriteFile
@@ -24,7 +23,7 @@ from fixer.redaction.all_files import redact_env_file
 from fixer.redaction.secrets import is_secret_name
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.older_state import BACKUP_ID, BACKUP_KEY, masked_lines, newest_first_key
-from fixer.repairs.start_service import create_service_step, start_or_restart_steps, start_steps
+from fixer.repairs.start_service import create_service_step, start_or_restart_steps
 
 CAUSE_ID = "crash-missing-env"
 VARIANT = "start-envfile-missing"
@@ -151,6 +150,14 @@ def restore_variables_repair(case: Case, crash: FailedRun, copies: Sequence[EnvC
     if write is not None and write[1]:
         summary += f" ({write[1]} manages that file and will overwrite the edit)"
     return Repair(BACKUP_ID, "disruptive", summary, () if write is None else (write[0], *begin), (need,))
+
+
+def limit_to_compose(crash: FailedRun, blank: tuple[NamedLine, ...]) -> FailedRun:
+    """Limit the run's slots for new variables to those that Compose reads for its own file."""
+    names = {one.name for one in blank}
+    slots = tuple(slot for slot in crash.service.env_slots if names <= set(slot.only_for))
+    service = replace(crash.service, env_slots=slots)
+    return replace(crash, owner=replace(crash.owner, service=service))
 
 
 def _variable_span(copy: EnvCopy, name: str) -> tuple[int, int] | None:
@@ -289,72 +296,3 @@ def _close_quote(line: bytes, quote: bytes) -> bytes:
     """Return the line with its missing closing quote, or unchanged if the value is already closed."""
     text = line.rstrip(b"\r")
     return text + quote + line[len(text):] if _UNCLOSED_QUOTE.fullmatch(text.partition(b"=")[2]) else line
-
-
-def _similar_files(case: Case, crash: FailedRun, path: str) -> tuple[str, ...]:
-    """Return files with names like the missing file's, newest first. Their contents were not read."""
-    node = find_node(case.snapshot, crash.service.node)
-    found = [(stat.mtime, name) for name, stat in (node.files if node is not None else ())
-             if has_similar_name(name, path) and stat.kind == "file"]
-    return tuple(name for _, name in sorted(found, reverse=True))[:4]
-
-
-def missing_file_finding(case: Case, crash: FailedRun) -> Finding | None:
-    """Return the finding if an EnvironmentFile= is missing, so systemd did not start the unit (Result=resources)."""
-    unit, entry = crash.service.unit, crash.service.boot_entry
-    if entry is not None and entry.missing_file:
-        return missing_sourced_file_finding(crash, entry)
-    if unit is None or unit.result != "resources":
-        return None
-    missing = [
-        path for path in (word.split(" ")[0] for word in unit.environment_files)
-        if not path.startswith("-") and case.snapshot.file(crash.service.node, path) is None
-    ]
-    if not missing:
-        return restored_file_finding(case, crash)
-    similar = _similar_files(case, crash, missing[0])
-    again = restore_variables_repair(case, crash, backups_of(case.snapshot, crash.service, missing[0]), ())
-    held = f"Possible copies: {', '.join(similar)}" if similar else "Its contents are unknown"
-    manual = f"restore {missing[0]} with the variables that {unit.name} needs, then start it. {held}"
-    return Finding(
-        cause=CAUSE_ID, variant=VARIANT, role="root", confidence="certain",
-        summary=f"{unit.name} is not started: {missing[0]}, named by its EnvironmentFile=, does not exist", detail=(),
-        routes=crash.routes, service=crash.service.name, node=crash.service.node,
-        evidence=(state_evidence(crash.service), Evidence("file", missing[0], "no such file"),
-                  *(log_evidence(line.text, line.where) for line in crash.lines if "environment file" in line.text)),
-        repairs=(*(() if again is None else (again,)),
-                 Repair("restore-environment-file", "manual", f"restore {missing[0]}", (), manual=manual)),
-    )
-
-
-def missing_sourced_file_finding(crash: FailedRun, entry: BootEntry) -> Finding:
-    """Return the finding if the script of a boot entry reads its variables from a file that does not exist: the shell
-    ends there, before it redirects any output."""
-    path, name = entry.missing_file, crash.service.name
-    manual = f"restore {path} with the variables that {name} needs, then start it as {entry.file}:{entry.line} does"
-    return Finding(
-        cause=CAUSE_ID, variant=VARIANT, role="root", confidence="likely",
-        summary=f"{name} ends at once: {path}, which its script reads, does not exist", detail=(),
-        routes=crash.routes, service=name, node=crash.service.node,
-        evidence=(Evidence("file", path, "no such file"), state_evidence(crash.service)),
-        repairs=(Repair("restore-environment-file", "manual", f"restore {path}", (), manual=manual),),
-    )
-
-
-def restored_file_finding(case: Case, crash: FailedRun) -> Finding | None:
-    """Return the finding for an EnvironmentFile= that was missing at the last start and exists now."""
-    failure = crash.manager_line("environment-file-missing")
-    steps = start_steps(case.snapshot, crash.service, crash.failing_addresses[0].endpoint)
-    if failure is None or not steps:
-        return None
-    name, unit = crash.service.name, crash.service.unit
-    paths = () if unit is None else tuple(word.split(" ")[0].removeprefix("-") for word in unit.environment_files)
-    return Finding(
-        cause=CAUSE_ID, variant=VARIANT, role="root", confidence="likely",
-        summary=f"{name} was not started: a file named by its EnvironmentFile= was missing; it exists now, but "
-                "the service was not started again",
-        detail=(), routes=crash.routes, service=name, node=crash.service.node,
-        evidence=(state_evidence(crash.service), log_evidence(failure.text, failure.where),
-                  *(Evidence("file", path, "exists") for path in paths[:2])),
-        repairs=(Repair("start-service", "safe", f"start {name}", steps),),
-    )

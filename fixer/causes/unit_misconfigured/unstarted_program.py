@@ -18,13 +18,12 @@ from fixer.analysis.run_log import message_of
 from fixer.analysis.service_state import run_state_of
 from fixer.causes.unit_misconfigured.exec_program import judge_program
 from fixer.formats.exec_status import EXEC, NOT_STARTED_STATUSES
-from fixer.formats.launchers import START_ERROR, START_ERROR_STATUSES, launched_index
+from fixer.formats.launchers import START_ERROR, START_ERROR_STATUSES, UNREAD_FILE, launched_index
 from fixer.lazy.regex import regex
 from fixer.model.snapshot import CommandArgument, LogLine, Service, Snapshot, SpawnReason
 from fixer.repairs.unit_edits import manual_repairs
 
 _SOURCED_FILE = regex(r"(?:^|[\s;&|('\"])(?:source|\.)[ \t]+['\"]?(?P<path>[^\s;&|()'\"$]+)", re.MULTILINE)
-_CANNOT_OPEN = regex(r"cannot open (?P<what>\S+): No such file$")       # dash
 
 
 def explain_wrapped_program(case: Case, crash: FailedRun) -> StepExplanation | None:
@@ -48,7 +47,7 @@ def _explain_unsourced(case: Case, crash: FailedRun) -> StepExplanation | None:
     text = " ".join(unit.exec_start) + "\n" + ("" if script is None else script.data.decode("utf-8", "replace"))
     wanted = {match["path"] for match in _SOURCED_FILE.finditer(text)}
     for line in crash.lines if wanted else ():
-        match = START_ERROR.search(message_of(line).strip()) or _CANNOT_OPEN.search(message_of(line).strip())
+        match = START_ERROR.search(message_of(line).strip()) or UNREAD_FILE.search(message_of(line).strip())
         if match is None or match["what"] not in wanted:
             continue
         path = posixpath.normpath(posixpath.join(unit.working_directory or "/", match["what"]))

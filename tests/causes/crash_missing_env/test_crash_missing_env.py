@@ -324,3 +324,20 @@ def test_a_missing_variable_goes_where_the_program_takes_its_others(state: str) 
     assert write.after.decode() == TEXT[:-1] + ',SHOP_KEY="se cret%%1"\n'
     assert b"se cret%%1" in write.mask
     assert verbs(repair) == ["update"]
+
+
+@pytest.mark.parametrize(("said", "found"), [
+    ("/bin/sh: 1: .: cannot open /etc/shop.env: No such file", True),
+    ("/opt/start: .: line 3: can't open '/etc/shop.env': No such file or directory", True),
+    ("/bin/sh: 1: .: cannot open /opt/shop/venv/bin/activate: No such file", False),
+    ("/bin/sh: 0: cannot open /opt/shop/start.sh: No such file", False),
+])
+def test_a_shell_ends_at_a_file_of_variables_that_it_cannot_read(said: str, found: bool) -> None:
+    made = supervised_service("BACKOFF", program={"restarts": 3, "expected": False, "started_at": NOW - 4},
+                              log=log_lines(said, ago=1))
+    diagnosis = diagnose(supervisord_scene(made).snapshot())
+    assert (roots(diagnosis) == [CAUSE]) is found
+    if found:
+        one = diagnosis.findings[0]
+        assert one.variant == "start-envfile-missing" and "/etc/shop.env, which its script reads" in one.summary
+        assert one.repairs[0].risk == "manual"
