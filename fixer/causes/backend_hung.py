@@ -47,7 +47,7 @@ from __future__ import annotations
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.dependency.blocked_start import is_connection_of, is_suspended, locate_peer
-from fixer.analysis.evidence import address_text, clock_of, config_evidence, container_of, find_node, process_text
+from fixer.analysis.evidence import address_text, clock_of, config_evidence, find_node, process_text
 from fixer.analysis.load.pressure import (
     Pressure,
     is_paused,
@@ -201,9 +201,9 @@ def _stopped_finding(case: Case, pressure: Pressure, stopped: tuple[Process, ...
 
 
 def _continue_repair(case: Case, pressure: Pressure, stopped: tuple[Process, ...]) -> Repair:
-    box = container_of(case.snapshot, pressure.service.node)
+    box = pressure.service.container
     if box is not None and not box.is_machine:
-        # pids in the container mean nothing outside it
+        # whoever stopped all that a container runs may have done it from outside: its pids are others there
         return _restart_repair(case, pressure)
     signals = tuple(
         SignalProcess(pressure.service.node, p.pid, p.start_ticks, "CONT",

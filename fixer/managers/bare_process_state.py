@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from fixer.managers import RunState, ServiceManager, ServiceStarter
+from fixer.managers import RunState, ServiceManager, ServiceStarter, starter_of
 from fixer.model.facts import Evidence
+from fixer.model.plan import Step
+from fixer.model.snapshot import Service
 
 
 class BareProcess(ServiceManager):
@@ -38,13 +40,36 @@ class BareProcess(ServiceManager):
 
 
 class BareProcessSteps(ServiceStarter):
-    """Nothing starts it but an operator."""
+    """Nothing starts it but an operator, or a restart of the container whose script starts it beside nginx."""
 
     __slots__ = ()
 
+    def restart_steps(self, describe: str = "") -> tuple[Step, ...]:
+        """Return the restart of its container: only the script starts the server again."""
+        box = self._container()
+        told = "; ".join(filter(None, (describe, "nginx and its other programs restart too")))
+        return () if box is None else starter_of(self.snapshot, box).restart_steps(told)
+
+    def apply_steps(self, describe: str = "") -> tuple[Step, ...] | str:
+        """Return why it is left to an operator: what is edited inside a container is gone with it."""
+        box = self._container()
+        return super().apply_steps(describe) if box is None else (
+            f"make the change where container {box.name} gets it from (a mount, its image, its compose file), then "
+            f"create or restart {box.name}")
+
     def by_hand(self) -> str:
+        box = self._container()
+        if box is not None:
+            return f"docker restart {box.container.name if box.container is not None else box.name}"
         below_supervisord = self.service.manager == "supervisord"  # whose file does not show the program
         return f"supervisorctl start {self.service.name}" if below_supervisord else super().by_hand()
+
+
+    def _container(self) -> Service | None:
+        """Return the container whose entrypoint script starts it; None if something else does."""
+        entry = self.service.boot_entry
+        return None if entry is None or entry.kind != "entrypoint" else next(
+            (s for s in self.snapshot.services if s.container is not None and s.container.name == entry.name), None)
 
 
 STARTER = BareProcessSteps

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
+from fixer.model.deployment import BootEntry
 from fixer.model.diagnosis import Found, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import ContainerAction, SignalProcess, UnitAction
@@ -115,6 +117,31 @@ def test_hung_in_a_container_is_restarted_from_outside() -> None:
     scene.endpoint(http=Known(SLOW)).answers(TIMED_OUT)
     repair = finding_of(diagnose(scene.snapshot()), HUNG).repairs[0]
     assert repair.risk == "disruptive" and isinstance(repair.steps[0], ContainerAction)
+
+
+def beside_nginx(state: str, **changes: Any) -> Scene:
+    """A server hangs in the container that nginx runs in."""
+    one = service("uvicorn[200]", unit=None, manager="none", node="web", **changes)
+    scene = Scene("127.0.0.1:8000", node="web", back="web").with_service(
+        one, listener(8000, 200, "127.0.0.1", "web", queued=2, established=1), state=state)
+    scene.services.append(container_service("web", 80, pid=1, is_app_server=False, bindings=Known(())))
+    scene.endpoint(http=Known(SLOW), configured_service=None).answers(TIMED_OUT)
+    return scene.logs(
+        "upstream timed out (110: Connection timed out)", 110, "reading response header from upstream", count=4)
+
+
+def test_hung_beside_nginx_in_its_container_is_continued_where_it_is() -> None:
+    repair = finding_of(diagnose(beside_nginx("T").snapshot()), HUNG).repairs[0]
+    assert repair.risk == "safe" and isinstance(repair.steps[0], SignalProcess) and repair.steps[0].node == "web"
+
+
+def test_hung_beside_nginx_without_an_end_is_restarted_with_its_container() -> None:
+    entry = BootEntry("web", "entrypoint", "/entry.sh", 4, "uvicorn a:b --port 8000", "", 8000, None, name="p-web-1")
+    repair = finding_of(diagnose(beside_nginx("S", boot_entry=entry).snapshot()), HUNG).repairs[0]
+    step = repair.steps[0]
+    assert repair.risk == "disruptive" and isinstance(step, ContainerAction)
+    assert (step.name, step.verb) == ("p-web-1", "restart") and "nginx and its other programs restart" in step.describe
+    assert finding_of(diagnose(beside_nginx("S").snapshot()), HUNG).repairs[0].risk == "manual"
 
 
 def test_hung_without_a_manager_is_for_a_person() -> None:
