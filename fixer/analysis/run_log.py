@@ -105,7 +105,7 @@ def last_run_lines(snapshot: Snapshot, service: Service) -> tuple[LogLine, ...]:
     lines = lines_of(service)
     if is_unwatched(service):
         own = [line for line in lines if not line.where.startswith(JOURNAL_MARK)]
-        return unmanaged_run_lines(own, max(snapshot.node(service.node).boot_at.or_else(0.0), start_time_of(service)))
+        return unmanaged_run_lines(own, max(_start_of_node(snapshot, service.node), start_time_of(service)))
     now = clock_of(snapshot, service.node)
     if is_restarting(service):
         recent = tuple(line for line in lines if line.at is None or line.at >= now - LOOPING_SPAN)
@@ -117,11 +117,18 @@ def last_run_lines(snapshot: Snapshot, service: Service) -> tuple[LogLine, ...]:
     return _lines_after_last(lines, is_start_line)
 
 
+def _start_of_node(snapshot: Snapshot, name: str) -> float:
+    """Return when the node last started: a container that starts does not boot its machine."""
+    boxes = (s for s in snapshot.services if s.node == name and s.container is not None and not s.container.is_machine)
+    return max(snapshot.node(name).boot_at.or_else(0.0), *(start_time_of(box) - ENGINE_SLACK for box in boxes), 0.0)
+
+
 def unmanaged_run_lines(lines: Sequence[LogLine], booted_at: float) -> tuple[LogLine, ...]:
     """Return the lines of the last run since the boot, which no manager marks. It begins behind an orderly shutdown if
     an exception follows that, else at the server's own first line, and at the last exception that nothing introduces:
     what a server catches while it serves, it introduces."""
-    kept = [line for line in lines if line.at is None or line.at >= booted_at]
+    # an engine's log has the empty lines between exceptions, a file's does not
+    kept = [line for line in lines if (line.at is None or line.at >= booted_at) and message_of(line).strip()]
     texts = [message_of(line) for line in kept]
     after_end = _index_after_last(texts, says_goodbye)
     started = max(0, _index_after_last(texts, says_starting) - 1)

@@ -75,6 +75,11 @@ def parse_error_log(data: bytes, *, where: str, utc_offset: float, cut: bool = F
     return tuple(events)
 
 
+def is_error_log_line(text: str) -> bool:
+    """Return whether nginx wrote the line: to its log, or to its terminal as it starts."""
+    return text.startswith("nginx: ") or _match(text.encode("utf-8", "replace")) is not None
+
+
 def _entries(lines: list[bytes]) -> Iterator[tuple[bytes, re.Match[bytes]]]:
     """Yield the lines that nginx wrote, whole, and their parts. What an application wrote to stderr may hold newlines:
     then nginx's own words stand on the last of several lines."""

@@ -15,7 +15,7 @@ from fixer.observe.files.log_files import log_file_paths, log_file_query
 from fixer.observe.kernel.oom_log import KERNEL_LOG, UPTIME, can_be_oom_kill
 from fixer.observe.managed import managed_log_queries
 from fixer.observe.systemd.unit_journal import journal_queries, journal_query
-from fixer.observe.view.node_view import ENGINE, View
+from fixer.observe.view.node_view import ENGINE, View, container_of
 
 with lazy_imports():
     from fixer.observe.supervisord.supervised_log import program_log_queries
@@ -50,7 +50,16 @@ def log_queries(service: Service, views: Mapping[str, View], containers: tuple[C
     elif service.pids:
         yield service.node, stdout_query(service.pids[0])
     elif service.boot_entry is not None:
-        yield from ((service.node, query) for query in boot_log_queries(views[service.node]))
+        yield from _boot_entry_queries(service, views, containers)
+
+
+def _boot_entry_queries(service: Service, views: Mapping[str, View], containers: tuple[Container, ...]) -> Iterator[
+        tuple[str, Query]]:
+    """Yield queries for the files that its output goes to, and for the log of the container whose script starts it."""
+    own = container_of(service.node, containers)
+    yield from ((service.node, query) for query in boot_log_queries(views[service.node], own))
+    if own is not None and not own.is_machine and ENGINE in views:
+        yield ENGINE, logs_query(own)
 
 
 def kernel_log_queries(services: tuple[Service, ...], views: Mapping[str, View]) -> Iterator[tuple[str, Query]]:

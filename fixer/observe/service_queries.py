@@ -24,7 +24,7 @@ from fixer.observe.nginx.probe_follow_ups import has_failures
 from fixer.observe.nginx.sites import Site
 from fixer.observe.nginx.unloaded_sites import is_stopped_backend, ports_without_listener
 from fixer.observe.systemd.socket_activation import socket_queries
-from fixer.observe.view.node_view import ENGINE
+from fixer.observe.view.node_view import ENGINE, container_of
 
 MOST_JOURNALS = 12
 
@@ -65,7 +65,8 @@ def suspect_queries(look: Look) -> Iterator[tuple[str, Query]]:
     if troubled:
         yield from kernel_log_queries(look.services, views)
         for name in dict.fromkeys(s.node for s in look.services if s.manager == "none" and s.is_app_server and s.pids):
-            yield from ((name, query) for query in boot_entry_queries(views[name]))      # root may have chosen it
+            own = container_of(name, containers)
+            yield from ((name, query) for query in boot_entry_queries(views[name], own))     # root may have chosen it
         yield from _script_log_queries(look)
     project = project_of(look.sites, containers)
     # may be at fault even if our probes succeed

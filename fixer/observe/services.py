@@ -21,7 +21,7 @@ from fixer.observe.kernel.cgroup_stats import refaults_of, throttling_of
 from fixer.observe.managed import managed_services
 from fixer.observe.supervisord.supervisord_config import find_supervisords
 from fixer.observe.unit_services import unit_services
-from fixer.observe.view.node_view import ENGINE, View, node_of
+from fixer.observe.view.node_view import ENGINE, View, container_of, node_of
 
 with lazy_imports():
     from fixer.observe.supervisord.supervisord_log import stream_of
@@ -39,11 +39,13 @@ def services_of(views: Mapping[str, View], containers: tuple[Container, ...]) ->
             units = [_without_pids(service, theirs | hosted_server_pids(service, view))
                      for service in unit_services(view)]
             bare: list[Service] = []
-            if view.node.kind == "machine" or _runs_nginx(view):
+            beside_nginx = view.node.kind != "machine" and _runs_nginx(view)
+            own = container_of(view.name, containers) if beside_nginx else None
+            if view.node.kind == "machine" or beside_nginx:
                 taken = {pid for s in units for pid in s.pids} | theirs
-                bare = [with_boot_entry(service, view) for service in bare_services(view, taken)]
+                bare = [with_boot_entry(service, view, own) for service in bare_services(view, taken)]
             found += [*(_without_started_server(service, bare) for service in units), *programs, *bare]
-            found += boot_services(view, found)
+            found += boot_services(view, found, own, views.get(ENGINE))
     for container in containers:
         if not container.is_machine:
             found.append(container_service(container, node_of(container, views), views))

@@ -14,14 +14,14 @@ from fixer.analysis.exits.exit_reason import (
     missing_variables,
     port_in_use_line,
 )
-from fixer.analysis.run_log import RunEnd, read_run_end
+from fixer.analysis.run_log import RunEnd, last_run_lines, read_run_end
 from fixer.diagnose.run_causes import diagnose
-from fixer.model.deployment import Dependency
+from fixer.model.deployment import BootEntry, Dependency
 from fixer.model.diagnosis import Diagnosis
 from fixer.model.facts import Evidence, Known
 from fixer.model.service import EnvAssignment
 from fixer.model.snapshot import LogLine
-from tests.causes.snapshot_builders import NOW, STOPPED, Scene, log_lines, service, unit
+from tests.causes.snapshot_builders import NOW, STOPPED, Scene, container_service, log_lines, service, unit
 from tests.formats.test_run_output import REQUESTS
 
 KILL = "backend.service: Main process exited, code=killed, status=9/KILL"
@@ -128,3 +128,17 @@ def test_no_visitor_says_why_a_run_ended(server: str, text: str) -> None:
 def test_what_carries_an_end_hides_no_refusal(behind: str) -> None:
     assert dependency_error_line(end(REFUSED, behind)) is not None
     assert dependency_error_line(end(REFUSED, "ValueError: x")) is None
+
+
+def test_what_a_containers_script_started_ran_last_since_the_container_started() -> None:
+    entry = BootEntry("local", "entrypoint", "/entry.sh", 4, "uvicorn a:b --port 8000", "", 8000, None, name="p-local-1")
+    said = lines((9000.0, "KeyError: 'OLD'"), (60.0, "RuntimeError: reason"), (60.0, " "),
+                 (60.0, "During handling of the above exception, another exception occurred:"), (60.0, " "),
+                 (60.0, "Traceback (most recent call last):"), (60.0, "SystemExit: 3"))
+    said = replace(said, value=tuple(replace(line, where="docker logs p-local-1") for line in said.value))
+    one = service("uvicorn", 8000, None, unit=None, manager="none", boot_entry=entry, log=said)
+    scene = Scene().with_service(one)
+    scene.services.append(container_service("local", 80, pid=1, is_app_server=False))
+    run = last_run_lines(scene.snapshot(), one)
+    assert [line.text for line in run][:2] == ["RuntimeError: reason", said.value[3].text]
+    assert run[-1].text == "SystemExit: 3"

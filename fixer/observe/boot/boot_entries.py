@@ -119,7 +119,8 @@ def _find_commands(view: View, reads: list[str], own: Container | None) -> Itera
             yield from _entries_in_crontab(view, reads, file, text)
     for told in entrypoint_commands(view, own, reads):
         script, _, line = told.evidence.where.rpartition(":")
-        about: _EntrySource = ("entrypoint", script or told.evidence.where, "", "")
+        user = launch_user(told.argv).partition(":")[0]
+        about: _EntrySource = ("entrypoint", script or told.evidence.where, user, "")
         yield from _server_of(view, about, told, int(line) if script else 0, name=own.name if own is not None else "")
     for folder in run_folders(view, files):
         reads += folder.service_command.source_files

@@ -11,39 +11,45 @@ from fixer.formats.server_names import runtime_of
 from fixer.lazy.dataclass import replace
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.query import Query
-from fixer.model.snapshot import Binding, LogLine, Service
+from fixer.model.snapshot import Binding, Container, LogLine, Service
 from fixer.observe.boot.boot_entries import ACCOUNTS, BootCommand, boot_commands_of
 from fixer.observe.commands.dependencies import dependencies_of
 from fixer.observe.commands.resolved_command import ServiceCommand
 from fixer.observe.commands.server_settings import configured_bindings, configured_workers
 from fixer.observe.commands.written_values import env_assignments, quoted_bindings, slots_of_unit
+from fixer.observe.docker.container_service import output_beside_nginx
 from fixer.observe.files.log_files import log_file_paths, log_file_query, output_lines
 from fixer.observe.view.node_view import View
 
 _NO_LOG = "its output does not go to a file"
 
 
-def boot_services(view: View, others: Sequence[Service]) -> Iterator[Service]:
+def boot_services(view: View, others: Sequence[Service], own: Container | None = None,
+                  engine: View | None = None) -> Iterator[Service]:
     """Yield a service for each boot entry whose address no other service of the node has: neither a process that runs
-    now nor what a service manager starts there."""
+    now nor what a service manager starts there. `own` is nginx's own container, whose script starts servers beside
+    it: their output is in the log that the engine keeps of it."""
     taken = {(b.unix, 0 if b.unix else b.port) for s in others if s.node == view.name for b in s.bindings.or_else(())}
     running = {s.argv for s in others if s.node == view.name and s.pids}
-    for found in (found for found in boot_commands_of(view) if not found.by_unit):
+    for found in (found for found in boot_commands_of(view, own) if not found.by_unit):
         bindings = configured_bindings(found.command, view)
         places = {(b.unix, 0 if b.unix else b.port) for b in bindings}
         if places and not places & taken and found.command.argv not in running:
             taken |= places
-            yield _boot_service(found, bindings, view)
+            service = _boot_service(found, bindings, view)
+            if own is not None and found.entry.kind == "entrypoint" and not log_file_paths(found.command):
+                service = replace(service, log=output_beside_nginx(own, engine))
+            yield service
 
 
-def with_boot_entry(service: Service, view: View) -> Service:
+def with_boot_entry(service: Service, view: View, own: Container | None = None) -> Service:
     """Return the service of a bare process with the boot entry of root that starts it: the same command, as the account
-    that the entry names. What a user's own crontab starts, that user chose."""
+    that the entry names. What a user's own crontab starts, that user chose. `own` is the container that the node is."""
     ours = [process for pid in service.pids if (process := view.by_pid.get(pid)) is not None and process.uid]
     if not ours:
         return service
     names = frozenset.intersection(*(_accounts_of(view, process.uid) for process in ours))
-    for found in boot_commands_of(view):
+    for found in boot_commands_of(view, own):
         files = [path for path in (found.entry.file, found.command.script) if path]
         if found.entry.user in names and all(_is_of_root(path, view) for path in files) and any(
                 runs_command(process.argv, found.command.argv) for process in ours):
@@ -72,15 +78,16 @@ def _accounts_of(view: View, uid: int) -> frozenset[str]:
     return frozenset(row[0] for row in rows if len(row) > 2 and row[2] == str(uid))
 
 
-def boot_log_queries(view: View) -> Iterator[Query]:
+def boot_log_queries(view: View, own: Container | None = None) -> Iterator[Query]:
     """Yield the queries for the files that the output of boot entries goes to."""
-    for found in boot_commands_of(view):
+    for found in boot_commands_of(view, own):
         yield from (log_file_query(path) for path in log_file_paths(found.command))
 
 
 def _boot_service(found: BootCommand, bindings: Sequence[Binding], view: View) -> Service:
     told, entry = found.command, found.entry
-    name = entry.name or posixpath.basename(told.script) or runtime_of(told.argv)
+    own = "" if entry.kind == "entrypoint" else entry.name       # there it is the container's name
+    name = own or posixpath.basename(told.script) or runtime_of(told.argv)
     return Service(
         id=f"{view.name}/{name}", name=name, node=view.name, manager="none", unit=None, container=None, pids=(),
         argv=told.argv, bindings=quoted_bindings(Known(tuple(bindings), (told.evidence,)), view),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from fixer.formats.run_output import is_request_line
 from fixer.formats.server_bindings import bindings_of, workers_of
 from fixer.formats.server_names import DAEMONS, runtime_of, server_at
 from fixer.formats.service_log import parse_docker_logs
@@ -13,6 +14,7 @@ from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.query import Answer, Command, Query
 from fixer.model.snapshot import Binding, Container, LogLine, Process, Service
+from fixer.nginx.error_log import is_error_log_line
 from fixer.observe.commands.python_programs import is_no_web_program
 from fixer.observe.commands.resolved_command import CommandTrace, trace_command
 from fixer.observe.commands.written_values import env_assignments, quoted_bindings, quoted_count
@@ -142,6 +144,13 @@ def _argv_inside_shell(argv: tuple[str, ...], env: Mapping[str, Word]) -> tuple[
 def _log(container: Container, engine: View | None) -> Fact[tuple[LogLine, ...]]:
     answer = engine.node.answers.get(logs_query(container)) if engine is not None else None
     return parse_docker_logs(answer, container.name)
+
+
+def output_beside_nginx(container: Container, engine: View | None) -> Fact[tuple[LogLine, ...]]:
+    """Return the container's log without what nginx wrote: the output of the servers that run beside it."""
+    log = _log(container, engine)
+    return log if isinstance(log, Unknown) else replace(log, value=tuple(
+        line for line in log.value if not is_error_log_line(line.text) and not is_request_line(line.text)))
 
 
 def logs_query(container: Container) -> Command:

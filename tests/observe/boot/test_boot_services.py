@@ -13,9 +13,10 @@ from fixer.model.query import Answer, FileAnswer, ReadFile
 from fixer.model.service import Service
 from fixer.observe.boot.boot_entries import BOOT_ENTRY_FILES
 from fixer.observe.boot.boot_services import boot_log_queries, boot_services, with_boot_entry
+from fixer.observe.docker.container_service import logs_query
 from fixer.observe.files.log_files import log_file_query
 from fixer.observe.view.node_view import View
-from tests.causes.snapshot_builders import process
+from tests.causes.snapshot_builders import container, process
 from tests.observe.boot.boot_entries_builders import seen
 from tests.observe.capture_builders import NOW, file, view
 
@@ -115,3 +116,38 @@ def test_root_chose_what_a_boot_entry_of_root_starts() -> None:
 ])
 def test_somebody_else_chose_what_only_looks_alike(about: dict[str, Any]) -> None:
     assert running(**about).boot_entry is None
+
+
+ENTRY = "#!/bin/sh\ncd /opt/shop\nrunuser -u shop -- uvicorn web:app --uds /run/shop.sock{} &\nexec nginx -g 'daemon off;'\n"
+OWN = replace(container("web"), argv=("/entry.sh",))
+SAID = ("INFO:     Started server process [9]", "ModuleNotFoundError: No module named 'shop'")
+NGINX_SAID = (
+    "nginx: [warn] conflicting server name",
+    "2026/01/02 03:04:06 [crit] 10#10: *1 connect() to unix:/run/shop.sock failed (2: No such file or directory) while "
+    "connecting to upstream, client: 10.0.0.9, server: shop.example, request: \"GET / HTTP/1.1\"",
+    '10.0.0.9 - - [02/Jan/2026:03:04:06 +0000] "GET / HTTP/1.1" 502 150 "-" "curl"')
+
+
+def all_in_one(redirected: str = "") -> tuple[View, View]:
+    """The view of a container whose script starts a server beside nginx, and its engine's."""
+    made = view(file("/entry.sh", ENTRY.format(redirected)), kind="container", name="web")
+    made = replace(made, node=replace(made.node, answers={**made.node.answers, BOOT_ENTRY_FILES: Answer("ok")}))
+    log = "".join(f"2026-01-02T03:04:0{at}.000000000Z {text}\n" for at, text in enumerate((*SAID, *NGINX_SAID)))
+    engine = view(name="engine", kind="engine")
+    answers = {**engine.node.answers, logs_query(OWN): Answer("ok", log.encode())}
+    return made, replace(engine, node=replace(engine.node, answers=answers))
+
+
+def test_what_a_containers_script_starts_is_a_service_whose_log_is_the_containers_without_nginx() -> None:
+    made, engine = all_in_one()
+    (one,) = boot_services(made, (), OWN, engine)
+    assert (one.name, one.pids, [b.unix for b in one.bindings.or_else(())]) == ("uvicorn", (), ["/run/shop.sock"])
+    assert one.boot_entry is not None and (one.boot_entry.kind, one.boot_entry.user) == ("entrypoint", "shop")
+    assert tuple(line.text for line in one.log.or_else(())) == SAID
+    assert not list(boot_services(made, (), None, engine))
+
+
+def test_a_server_beside_nginx_whose_output_goes_to_a_file_has_that_file_as_its_log() -> None:
+    made, engine = all_in_one(" >shop.log 2>&1")
+    (one,) = boot_services(made, (), OWN, engine)
+    assert one.log == Unknown("not asked") and log_file_query("/opt/shop/shop.log") in list(boot_log_queries(made, OWN))
