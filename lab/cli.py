@@ -329,16 +329,18 @@ def bench(
     publish: Annotated[bool, typer.Option("--publish", help="With --random: add the run to the ledger.")] = False,
     spec: Annotated[Path | None, typer.Option(metavar="FILE", help="With --random 1: the host of a host.json.")] = None,
     shrink: Annotated[bool, typer.Option("--shrink", help="With --random 1: reduce a failing host.")] = False,
+    parts: Annotated[list[str] | None, typer.Option(metavar="AXIS=NAME", help="With --random: only hosts with that "
+                                                    "part (kind=all-in-one, fault=port-dropped); repeatable.")] = None,
 ) -> None:
     """Let any fixer at the scenarios: cause right, repaired, survived a restart, harm done, seconds."""
     if random is not None:
         typer.echo(run_random(random_request(
             random, seeds, solver or (), jobs, json_file, publish=publish, keep=keep, coverage=coverage,
-            spec=spec, shrink=shrink,
+            spec=spec, shrink=shrink, parts=parts or (),
             others={"--only": only, "--stack": stack, "--inside": inside, "--junit": junit, "--markdown": markdown})))
         return
     if alone := [name for name, given in (("--coverage", coverage), ("--keep", keep), ("--publish", publish),
-                                          ("--spec", spec), ("--shrink", shrink)) if given]:
+                                          ("--spec", spec), ("--shrink", shrink), ("--parts", parts)) if given]:
         raise UsageError(f"{alone[0]} needs --random N")
     typer.echo(run_bench(BenchRequest(solver or (), only or (), stack.value if stack else None, seeds, inside, jobs,
                                       json_file, junit, markdown)))

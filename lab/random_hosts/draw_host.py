@@ -7,8 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lab.errors import LabError
-from lab.random_hosts.host_spec import Constraint, Fault, HostSpec, composed_values, together
-from lab.random_hosts.part_files import KIND, all_faults, all_parts, base_part, fault_named, parts_of_kind
+from lab.random_hosts.host_spec import Constraint, Fault, HostSpec, Part, composed_values, together
+from lab.random_hosts.part_files import (
+    KIND,
+    all_faults,
+    all_parts,
+    base_part,
+    fault_named,
+    part_named,
+    parts_of_kind,
+)
 
 WORDS = ("ledger", "orders", "depot", "tickets", "roster", "intake", "archive", "catalog", "billing", "permits")
 OTHER_WORDS = ("harbor", "meadow", "quarry", "lantern", "orchard", "gazette")
@@ -18,23 +26,39 @@ FRONT_SERVICES = ("web", "proxy", "edge", "front")      # of a Compose project
 BACK_SERVICES = ("app", "backend", "service", "pages")
 FAULT_COUNTS = (0, 0, 1, 1, 1, 1, 1, 1, 2, 2, 2, 3)      # drawn evenly: a sixth of the hosts is well
 _TRIES = 5000
+_FAULT = "fault"        # the word for a fault among the parts that a person asks for
 
 
-def draw_host(seed: int, faults: Sequence[str] | None = None) -> HostSpec:
-    """Return the host of a seed. `faults` names its faults instead of drawing them, for tests."""
+def draw_host(seed: int, faults: Sequence[str] | None = None, asked: Sequence[str] = ()) -> HostSpec:
+    """Return the host of a seed. `faults` names its faults instead of drawing them, for tests. `asked` limits the draw
+    to hosts with these parts, each AXIS=NAME or fault=NAME. Raise LabError if there are none."""
     drawn = random.Random(f"random-host {seed}")  # noqa: S311  a draw, no secret
-    wanted = [fault_named(name) for name in faults] if faults is not None else None
-    kind = drawn.choice(all_parts()[KIND])      # first, so that each has its share of all hosts
+    fixed, named = _asked_parts(asked)
+    wanted = [fault_named(name) for name in (*(faults or ()), *named)] if faults is not None or named else None
+    kinds = (fixed[KIND],) if KIND in fixed else all_parts()[KIND]
+    kind = drawn.choice(kinds)      # first, so that each has its share of all hosts
     for _ in range(_TRIES):
-        if wanted is not None:
-            kind = drawn.choice(all_parts()[KIND])      # not every fault goes with each
-        parts = (base_part(), *(drawn.choice(choices) for choices in parts_of_kind(kind).values()))
+        if wanted is not None or fixed:
+            kind = drawn.choice(kinds)      # not every fault goes with each
+        choices = parts_of_kind(kind)
+        if any(part not in choices[axis] for axis, part in fixed.items()):
+            continue
+        parts = (base_part(), *(drawn.choice((fixed[axis],) if axis in fixed else found)
+                                for axis, found in choices.items()))
         if not together(one.constraint for one in (*parts, *(wanted or ()))).holds:
             continue
         names = _draw_names(drawn)
-        bare = HostSpec(seed, parts, (), composed_values(parts, names), names)
+        bare = HostSpec(seed, parts, (), composed_values(parts, names), names, asked=tuple(asked))
         return replace(bare, faults=tuple(_draw_faults(drawn, bare) if wanted is None else wanted))
-    raise LabError(f"random host: no parts go together for seed {seed}")
+    told = f": {', '.join(asked)} do not go together" if asked else ""
+    raise LabError(f"random host: no parts go together for seed {seed}{told}")
+
+
+def _asked_parts(asked: Sequence[str]) -> tuple[Mapping[str, Part], Sequence[str]]:
+    """Return the part of each axis that a person asks for, and the names of the faults."""
+    words = [text.partition("=")[::2] for text in asked]
+    parts = {axis: part_named(axis, name) for axis, name in words if axis != _FAULT}
+    return parts, [name for axis, name in words if axis == _FAULT]
 
 
 def _draw_faults(drawn: random.Random, host: HostSpec) -> list[Fault]:

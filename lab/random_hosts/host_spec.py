@@ -106,6 +106,7 @@ class HostSpec:
     values: Mapping[str, str]
     drawn: Mapping[str, str] = field(default_factory=dict)
     file: str = ""      # the document that it was read from; empty: its seed draws it
+    asked: tuple[str, ...] = ()     # the parts that a person asked for: the draw was limited to them
 
     @property
     def choices(self) -> Mapping[str, str]:
@@ -121,7 +122,9 @@ class HostSpec:
     @property
     def command(self) -> str:
         """Return the command that makes this host again."""
-        return f"lab bench --random 1 --spec {self.file}" if self.file else f"lab bench --random 1 --seed {self.seed}"
+        made = f"--spec {self.file}" if self.file else " ".join(
+            (f"--seed {self.seed}", *(f"--parts {word}" for word in self.asked)))
+        return f"lab bench --random 1 {made}"
 
     @property
     def is_mounted(self) -> bool:

@@ -62,7 +62,9 @@ def part_named(axis: str, name: str) -> Part:
     """Return a part of an axis; raise LabError if none has the name."""
     found = next((part for part in all_parts().get(axis, ()) if part.name == name), None)
     if found is None:
-        raise LabError(f"random host: the axis {axis} has no part {name}")
+        known = [part.name for part in all_parts().get(axis, ())]
+        hint = f"its parts: {', '.join(known)}" if known else f"the axes: {', '.join(all_parts())}"
+        raise LabError(f"random host: the axis {axis} has no part {name}", hint)
     return found
 
 

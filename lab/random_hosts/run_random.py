@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.errors import UnexpectedState, UsageError
+from lab.errors import LabError, UnexpectedState, UsageError
 from lab.paths import state_root
 from lab.random_hosts.coverage import coverage
 from lab.random_hosts.draw_host import draw_host
@@ -51,11 +51,12 @@ class RandomRequest:
     json: Path | None = None
     spec: Path | None = None    # a host.json instead of a seed
     shrink: bool = False
+    parts: tuple[str, ...] = ()     # AXIS=NAME: only hosts with these
 
 
 def random_request(
     count: int, seeds: str, solvers: Sequence[str], jobs: int, json_file: Path | None, *, publish: bool, keep: bool,
-    coverage: bool, spec: Path | None, shrink: bool, others: Mapping[str, object],
+    coverage: bool, spec: Path | None, shrink: bool, parts: Sequence[str], others: Mapping[str, object],
 ) -> RandomRequest:
     """Return the request of the command line; raise UsageError for options that random hosts do not have."""
     if given := [name for name, value in others.items() if value]:
@@ -69,16 +70,20 @@ def random_request(
             raise UsageError(f"{several[0]} is for one host", f"take one seed: --random 1 --seed {seeds} {several[0]}")
         if publish:
             raise UsageError(f"{several[0]} does not go with --publish", "a published run is one of drawn hosts")
+    if wrong := next((word for word in parts if not all(word.partition("="))), ""):
+        raise UsageError(f"--parts {wrong} is not AXIS=NAME", "such as --parts kind=all-in-one")
+    if parts and (publish or spec):
+        raise UsageError(f"--parts does not go with {'--publish' if publish else '--spec'}",
+                         "a published run is one of hosts that nobody arranged" if publish else "")
     if shrink and keep:
         raise UsageError("--shrink leaves no host up", "it prints the command that makes the reduced one")
     return RandomRequest(count, int(seeds), solvers[0] if solvers else FIXER, jobs, publish=publish, keep=keep,
-                         coverage=coverage, json=json_file, spec=spec, shrink=shrink)
+                         coverage=coverage, json=json_file, spec=spec, shrink=shrink, parts=tuple(parts))
 
 
 def run_random(request: RandomRequest) -> str:
     """Judge the solver on every host and return the figures; raise UnexpectedState if a host was not passed."""
-    hosts = [read_host(request.spec)] if request.spec else [
-        draw_host(seed) for seed in SeedRange(request.seed, request.count).seeds]
+    hosts = [read_host(request.spec)] if request.spec else _drawn_hosts(request)
     seeds = SeedRange(hosts[0].seed, len(hosts))
     if request.coverage:
         return coverage(hosts).text
@@ -111,7 +116,16 @@ def run_random(request: RandomRequest) -> str:
     if request.publish:
         append_run(ledger_path(), line)
     text = f"{figures_text(results)}\n{coverage(hosts).text.splitlines()[0]}"
-    return text if solver.is_yardstick else _closing(results, text, kept)
+    return text if solver.is_yardstick else _closing(results, text, kept, {host.seed: host.command for host in hosts})
+
+
+def _drawn_hosts(request: RandomRequest) -> list[HostSpec]:
+    try:
+        return [draw_host(seed, asked=request.parts) for seed in SeedRange(request.seed, request.count).seeds]
+    except LabError as error:
+        if not request.parts:
+            raise
+        raise UsageError(f"--parts: {error.message.removeprefix('random host: ')}", error.hint) from error
 
 
 def _shrunk(host: HostSpec, solver: RandomSolver, kept: Path) -> str:
@@ -122,13 +136,13 @@ def _shrunk(host: HostSpec, solver: RandomSolver, kept: Path) -> str:
     return shrink_host(host, judge, kept, lambda line: _write(line + "\n"))
 
 
-def _closing(results: Sequence[HostResult], text: str, kept: Path) -> str:
-    """Return the figures; if a host was not passed, print them and raise UnexpectedState."""
+def _closing(results: Sequence[HostResult], text: str, kept: Path, commands: Mapping[int, str]) -> str:
+    """Return the figures; if a host was not passed, print them and raise UnexpectedState with its seed's command."""
     failed = [one for one in results if not is_passed(one)]
     if not failed:
         return text
     _write(text + "\n")
-    again = f"make one again: lab bench --random 1 --seed {failed[0].seed} --keep, or reduce it: --shrink"
+    again = f"make one again: {commands[failed[0].seed]} --keep, or reduce it: --shrink"
     raise UnexpectedState(f"{len(failed)} of {len(results)} hosts not passed; their outputs are in {kept}", again)
 
 

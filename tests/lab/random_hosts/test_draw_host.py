@@ -91,3 +91,16 @@ def test_a_test_may_name_the_faults() -> None:
     assert [fault.name for fault in draw_host(1, ["route-wrong-port"]).faults] == ["route-wrong-port"]
     with pytest.raises(LabError, match="no fault is called"):
         draw_host(1, ["no-such-fault"])
+
+
+def test_a_draw_may_be_limited_to_parts_and_faults() -> None:
+    asked = ("kind=all-in-one", "server=uwsgi", "fault=wrong-target")
+    hosts = [draw_host(seed, asked=asked) for seed in range(8)]
+    assert {(host.choices["kind"], host.choices["server"], host.faults[0].name) for host in hosts} == {
+        ("all-in-one", "uwsgi", "wrong-target")}
+    assert len({host.choices["front"] for host in hosts}) > 1
+    assert draw_host(3, asked=asked) == draw_host(3, asked=asked) != draw_host(3)
+    drawn = [draw_host(seed, asked=("server=uwsgi",)) for seed in range(30)]
+    assert {len(host.faults) for host in drawn} >= {0, 1, 2} and {host.choices["server"] for host in drawn} == {"uwsgi"}
+    with pytest.raises(LabError, match="do not go together"):
+        draw_host(1, asked=("kind=machine", "manager=entry-script"))

@@ -21,7 +21,7 @@ from lab.random_hosts.shrink import extras_of
 from tests.lab.random_hosts.builders import fault, look, repaired, result
 
 PORT = fault("port", "wrong-port")
-OPTIONS = {"publish": False, "keep": False, "coverage": False, "spec": None, "shrink": False, "others": {}}
+OPTIONS = {"publish": False, "keep": False, "coverage": False, "spec": None, "shrink": False, "parts": (), "others": {}}
 
 
 @pytest.fixture
@@ -152,3 +152,30 @@ def test_a_line_names_each_problem() -> None:
     assert not is_passed(wrong)
     assert result_line(wrong).startswith("seed 1 (port): not passed, repaired\n    cause: nginx-down (certain)")
     assert result_line(result(2, [], None)) == "seed 2 (no fault): generator failure: not well before"
+
+
+@pytest.mark.parametrize(("about", "said"), [
+    ({"parts": ("uwsgi",)}, "--parts uwsgi is not AXIS=NAME"), ({"parts": ("server=",)}, "is not AXIS=NAME"),
+    ({"parts": ("server=uwsgi",), "publish": True}, "--parts does not go with --publish"),
+    ({"parts": ("server=uwsgi",), "spec": Path("host.json")}, "--parts does not go with --spec"),
+])
+def test_parts_that_cannot_be_asked_for(about: dict[str, object], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        random_request(1, "1", (), 1, None, **{**OPTIONS, **about})   # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("part", "said", "hint"), [
+    ("server=iis", "the axis server has no part iis", "its parts: .*uvicorn"), ("colour=red", "axis colour", "the axes: .*server"),
+    ("fault=bad-luck", "no fault is called bad-luck", ""),
+])
+def test_a_part_that_no_host_has_is_told_with_those_that_there_are(part: str, said: str, hint: str) -> None:
+    with pytest.raises(UsageError, match=said) as caught:
+        run_random(RandomRequest(1, 1, parts=(part,)))
+    assert re.search(hint, caught.value.hint)
+
+
+def test_hosts_with_the_parts_that_were_asked_for_are_made_again_with_them(answers: dict[int, HostResult]) -> None:
+    answers[10] = result(10, [PORT], repaired(look("nginx-down")))
+    with pytest.raises(UnexpectedState) as caught:
+        run_random(RandomRequest(2, 10, parts=("kind=all-in-one", "server=uwsgi")))
+    assert "lab bench --random 1 --seed 10 --parts kind=all-in-one --parts server=uwsgi --keep" in caught.value.hint
