@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from fixer.analysis.run_log import RunEnd
 from fixer.analysis.service_names import SYSTEM_PORTS
-from fixer.formats.run_output import ends_run
+from fixer.formats.run_output import ends_run, is_traceback_start
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex, up_to_first
 from fixer.model.snapshot import LogLine
+
+_CONTEXT_LINES = 6          # lines above a complaint that may name the kind of system
+_TRACEBACK_LINES = 40       # lines above it that may quote the call
 
 ComplaintKind: TypeAlias = Literal["refused", "name", "auth", "starting", "slow", "full"]
 
@@ -62,6 +66,13 @@ _SLOW = (
     regex(r"Can't connect to MySQL server on '(?P<host>[^']+)' \((?:timed out|\[Errno 110\])"),
     regex(r"(?<![\w.-])(?P<host>[\w.-]++):(?P<port>\d+): (?:timed out|\[Errno 1(?:10|13)\])"),
 )
+# Python's own exception names no address: a line of the program that its traceback quotes may.
+_UNNAMED: tuple[tuple[ComplaintKind, re.Pattern[str]], ...] = (
+    ("refused", regex(r"^ConnectionRefusedError: \[Errno 111\] Connection refused$")),
+    ("slow", regex(r"^(?:TimeoutError: (?:\[Errno 110\] Connection )?timed out"
+                   r"|OSError: \[Errno 113\] No route to host)$")),
+)
+_QUOTED_CALL = regex(r"connect\w{0,16}\( {0,4}\(? {0,4}['\"](?P<host>[\w.:-]{1,255})['\"], {0,4}(?P<port>\d{1,5})\b")
 _SYSTEM_KINDS = (
     (regex(r"psycopg|asyncpg|\.PGSQL\.|pg_hba|translate host name|connection to server"), "postgresql"),
     (regex(r"[Mm]y[Ss][Qq][Ll]|MariaDB|Access denied for user|Unknown database"), "mysql"),
@@ -109,7 +120,7 @@ def dependency_complaint(end: RunEnd) -> DependencyComplaint | None:
         return None            # its error may end one answer only
     for index in end.newest_first():
         text = end.texts[index]
-        found = _parse_line(end.lines[index], text, end.texts[max(0, index - 6):index])
+        found = _parse_line(end.lines[index], text, end.texts[max(0, index - _TRACEBACK_LINES):index])
         if found is not None:
             return found
         if ends_run(text):
@@ -128,13 +139,23 @@ def _parse_line(said: LogLine, text: str, before: Sequence[str]) -> DependencyCo
                 server = _SERVER.search(text) if kind in ("auth", "full") else None
                 return _make_complaint(kind, said, text, before,
                                        {**(server.groupdict() if server else {}), **match.groupdict()})
-    return None
+    return _quoted_complaint(said, text, before)
+
+
+def _quoted_complaint(said: LogLine, text: str, before: Sequence[str]) -> DependencyComplaint | None:
+    """Return the complaint about the address in the innermost call that the traceback above quotes."""
+    kind = next((kind for kind, pattern in _UNNAMED if pattern.search(text)), None)
+    if kind is None:
+        return None
+    begin = next((at for at in range(len(before) - 1, -1, -1) if is_traceback_start(before[at])), len(before))
+    calls = [match for line in before[begin:] if (match := _QUOTED_CALL.search(line)) is not None]
+    return _make_complaint(kind, said, text, before, calls[-1].groupdict()) if calls else None
 
 
 def _make_complaint(kind: ComplaintKind, said: LogLine, text: str, before: Sequence[str],
                     found: dict[str, str | None]) -> DependencyComplaint:
     port = int(found.get("port") or 0)
-    context = "\n".join((*before, text))
+    context = "\n".join((*before[-_CONTEXT_LINES:], text))
     engine = SYSTEM_PORTS.get(port) or next((name for pattern, name in _SYSTEM_KINDS if pattern.search(text)), "") or \
         next((name for pattern, name in _SYSTEM_KINDS if pattern.search(context)), "")
     usual = default_port_of(engine)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from fixer.analysis.case import Case
 from fixer.analysis.dependency.complaint import DependencyComplaint, dependency_complaint
-from fixer.analysis.evidence import address_text, find_node, listener_evidence, listeners_on, pids_of
+from fixer.analysis.evidence import address_text, bindings_of, find_node, listener_evidence, listeners_on, pids_of
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.run_log import last_run_lines, read_run_end
 from fixer.analysis.service_names import system_kind_of
@@ -14,6 +14,7 @@ from fixer.analysis.service_state import run_state_of, start_time_of
 from fixer.formats.addresses import is_loopback, is_own_host
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
+from fixer.managers import manager_of
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.service import UnitSetting
 from fixer.model.snapshot import Listener, Service, Snapshot
@@ -102,18 +103,26 @@ def _normalize_run_path(path: str) -> str:
 
 
 def providers_on(snapshot: Snapshot, node: str, said: DependencyComplaint) -> tuple[Service, ...]:
-    """Return the services of a node that are such a system: those with that port first, umbrella units last."""
+    """Return the services of a node that are such a system: those with that port first, umbrella units last. Of an
+    unknown kind it is what is configured for its address."""
+    if not said.engine:
+        return _services_configured_for(snapshot, node, said)
     found = [s for s in snapshot.services if s.node == node and not s.is_app_server
              and system_kind_of(s) == said.engine]
-    real = [s for s in found if not is_umbrella_unit(s)] if said.engine else []
+    real = [s for s in found if not is_umbrella_unit(s)]
     if real and all(cluster_port(snapshot, s) not in (0, said.port) for s in real) and said.port:
         return ()      # each has another port: a start would bring up what no client uses
     if len(real) > 1:
         at_port = [s for s in real if cluster_port(snapshot, s) == said.port]
         real = at_port or real
-    if not said.engine:
-        return ()
     return tuple(real or [s for s in found if not (is_umbrella_unit(s) and run_state_of(s) == "running")])
+
+
+def _services_configured_for(snapshot: Snapshot, node: str, said: DependencyComplaint) -> tuple[Service, ...]:
+    """Return the services that listen there when they run: those that start at boot before others."""
+    told = [s for s in snapshot.services if s.node == node and any(
+        b.unix == said.unix if said.unix else bool(said.port) and b.port == said.port for b in bindings_of(s))]
+    return tuple([s for s in told if not manager_of(s).is_off_at_boot()] or told)
 
 
 def unobserved_clusters(snapshot: Snapshot, node: str, said: DependencyComplaint) -> tuple[str, ...]:

@@ -32,3 +32,24 @@ STARTED = "Started backend.service - Office."
 def test_what_programs_say(text: str, kind: str, address: str, engine: str) -> None:
     said = dependency_complaint(read_run_end(log_lines(STARTED, text).value))
     assert said is not None and (said.kind, said.address, said.engine) == (kind, address, engine)
+
+
+FRAMES = ("Traceback (most recent call last):", '  File "/srv/shop/web.py", line 3, in <module>',
+          "    {}", "            ~~~~~~~~~~~^^^^^", '  File "/usr/lib/python3.13/socket.py", line 864, in create_connection',
+          "    raise exceptions[0]", '  File "/usr/lib/python3.13/socket.py", line 849, in create_connection',
+          "    sock.connect(sa)", "    ~~~~~~~~~~~~^^^^")
+REFUSED = "ConnectionRefusedError: [Errno 111] Connection refused"
+
+
+@pytest.mark.parametrize(("call", "ended", "kind", "address"), [
+    ('STOCK = socket.create_connection(("127.0.0.1", 8127), 5).makefile()', REFUSED, "refused", "127.0.0.1:8127"),
+    ("s.connect(('stock.internal', 9000))", REFUSED, "refused", "stock.internal:9000"),
+    ('s.connect(("10.0.0.9", 9000))', "TimeoutError: timed out", "slow", "10.0.0.9:9000"),
+    ('s.connect(("10.0.0.9", 9000))', "OSError: [Errno 113] No route to host", "slow", "10.0.0.9:9000"),
+    ("s.connect((HOST, PORT))", REFUSED, "", ""), ('s.bind(("127.0.0.1", 8127))', REFUSED, "", ""),
+])
+def test_an_exception_without_an_address_has_that_of_the_call_that_its_traceback_quotes(
+        call: str, ended: str, kind: str, address: str) -> None:
+    before = (STARTED, 'x.connect(("10.1.1.1", 1))')       # above the traceback: of something else
+    said = dependency_complaint(read_run_end(log_lines(*before, *(line.format(call) for line in FRAMES), ended).value))
+    assert (said.kind, said.address, said.engine) == (kind, address, "") if said is not None else not kind

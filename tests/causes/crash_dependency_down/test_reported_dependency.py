@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fixer.model.snapshot import Service
 from tests.causes.crash_dependency_down.crash_dependency_down_builders import (
     FULL,
     NO_ENTRY,
@@ -17,9 +18,12 @@ from tests.causes.crash_dependency_down.crash_dependency_down_builders import (
 )
 from tests.causes.snapshot_builders import (
     NOW,
+    STOPPED,
     file,
     listener,
+    service,
     stat,
+    unit,
 )
 
 
@@ -67,3 +71,23 @@ def test_what_was_set_otherwise_after_the_refusal_is_tried_first(lines: tuple[st
     one = found(scene)
     assert (one.repairs[0].id == "start-service") is (first == "start-service")
     assert (f"{path} was changed after that" in one.summary) is (first == "start-service") and one.confidence == "likely"
+
+
+OWN_PROGRAM = (*TRACE, '    STOCK = socket.create_connection(("127.0.0.1", 8127), 5)', '  File "/usr/lib/python3.13/socket.py", line 849',
+               "    sock.connect(sa)", "ConnectionRefusedError: [Errno 111] Connection refused")
+
+
+def stock(name: str = "stock.service", port: int = 8127, **changes: object) -> Service:
+    about = {**STOPPED, "unit_file_state": "enabled", **changes}
+    return service(name, port, None, is_app_server=False, runtime="python", unit=unit(name, **about))
+
+
+def test_a_program_of_the_firm_that_is_configured_for_the_address_is_started() -> None:
+    scene = crashed(*OWN_PROGRAM)
+    old = stock("stock-old.service", unit_file_state="disabled")
+    scene.services += [stock(), old, stock("other.service", 8128)]
+    one = found(scene)
+    assert one.summary == "backend.service ends at once: stock.service is stopped" and one.variant == "start-db-refused"
+    assert verbs(scene)[0] == ("start", "stock.service")
+    scene.services[1:] = [stock(), stock("stock-2.service")]       # two are configured for it: nobody is chosen
+    assert "stock" not in " ".join(unit for _, unit in verbs(scene))
