@@ -69,11 +69,12 @@ def sort_outcomes(outcomes: Iterable[Outcome], ruled_out: Iterable[Evidence]) ->
     return findings, missing, ruled
 
 
-def first_of_each(findings: Iterable[Finding], key: Callable[[Finding], str]) -> list[Finding]:
-    """Return the first finding of each key."""
+def join_by(findings: Iterable[Finding], key: Callable[[Finding], str]) -> list[Finding]:
+    """Return one finding for each key: the first, with the routes of all. One fault may be met at several addresses."""
     found: dict[str, Finding] = {}
     for finding in findings:
-        found.setdefault(key(finding), finding)
+        name = key(finding)
+        found[name] = found[name].with_routes_of(finding) if name in found else finding
     return list(found.values())
 
 

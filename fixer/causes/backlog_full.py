@@ -35,7 +35,7 @@ Variants
 from __future__ import annotations
 
 from fixer.analysis.case import Case, FailingAddress
-from fixer.analysis.cause import Cause, Outcome, conclude, first_of_each, sort_outcomes
+from fixer.analysis.cause import Cause, Outcome, conclude, join_by, sort_outcomes
 from fixer.analysis.evidence import config_evidence, endpoint_text, listener_at, processes_of
 from fixer.analysis.load.pressure import Pressure, is_paused, stopped_processes
 from fixer.analysis.nginx_errors import Kinds, recent_lines_by_route
@@ -65,7 +65,7 @@ def judge(case: Case) -> Verdict:
             outcomes += (_judge_backlog(case, nginx, judged, endpoint, events) for endpoint in case.snapshot.endpoints
                          if endpoint.id in judged.facts.endpoints and not endpoint.down)
     findings, missing, ruled = sort_outcomes(outcomes, case.healthy_evidence())
-    return conclude(first_of_each(findings, lambda found: f"{found.node}/{found.service}"), missing, ruled)
+    return conclude(join_by(findings, lambda found: f"{found.node}/{found.service}"), missing, ruled)
 
 
 def _judge_backlog(

@@ -5,15 +5,17 @@ By hand
   ip route get ADDRESS; ip route show table all; ip rule    # IPv6: ip -6 route …
   ip route del unreachable NETWORK                          # or prohibit, blackhole; not in table main: … table NAME
   ip route add NETWORK via GATEWAY                          # 101: there is no route at all
+  ip link set lo up                                         # if `ip link show lo` says DOWN
   grep -rnE 'unreachable|prohibit|blackhole' /etc/network /etc/netplan /etc/systemd/network  # does a boot add it again?
 
 What it is
-  A route of type unreachable, prohibit or blackhole covers the backend's address, or no route does.
+  A route of type unreachable, prohibit or blackhole covers the backend's address, or no route does. Or the machine's
+  loopback device is down: then nothing reaches 127.0.0.1, though all programs run and listen.
 
 Why nginx says 502
   connect() fails at once, without a packet sent: `connect() to ADDRESS failed (113: No route to host)` for
   unreachable, `(13: Permission denied)` for prohibit, `(22: Invalid argument)` for blackhole, `(101: Network is
-  unreachable)` where there is no route.
+  unreachable)` where there is no route. While the loopback is down it waits for its timeout (504).
 
 How it is told apart
   The kernel's own table names the route. A dead neighbour says 113 as well, but after seconds; a packet filter that
@@ -35,6 +37,7 @@ Variants
   route-prohibit     a route or rule of type prohibit covers the address
   route-blackhole    a route of type blackhole covers the address
   route-missing      no route leads to the network
+  loopback-down      the loopback device is down
   mtu-blackhole      a rule drops large packets; small answers pass
 """
 
@@ -44,12 +47,13 @@ from collections.abc import Iterator
 from typing import Literal
 
 from fixer.analysis.case import Case, FailingAddress, unique_route_id
-from fixer.analysis.cause import Cause, conclude, first_of_each, for_each_failing_address
+from fixer.analysis.cause import Cause, conclude, for_each_failing_address, join_by
 from fixer.analysis.evidence import config_evidence, container_of, endpoint_text, find_node
 from fixer.analysis.nginx_errors import events_for, routes_text, symptom_evidence
 from fixer.analysis.packet_filter.matching_rules import certain_filter_matches
 from fixer.analysis.route_verdict import recent_events
 from fixer.findings.filter_rule import filter_finding
+from fixer.formats.addresses import is_loopback
 from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair, Verdict
@@ -74,7 +78,7 @@ _ERRNOS = frozenset({13, 22, 101, 113})
 def judge(case: Case) -> Verdict:
     """Judge each address with connects that fail at once: what does the kernel's routing table say?"""
     findings, missing, ruled = for_each_failing_address(case, _judge_address)
-    unique = first_of_each(findings, lambda found: f"{found.node}/{found.evidence[0].text}")
+    unique = join_by(findings, lambda found: f"{found.node}/{found.evidence[0].text}")
     return conclude([*unique, *_size_filter_findings(case)], missing, ruled)
 
 
@@ -110,6 +114,8 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     known = endpoint.addresses.or_else(())
     address = next((a for a in known if ":" not in a), "")
     node = find_node(case.snapshot, nginx.node)
+    if node is not None and node.is_loopback_down and known and all(map(is_loopback, known)):
+        return _loopback_finding(case, trouble)
     unasked = isinstance(endpoint.tcp, Unknown) and not seen     # then only the kernel's table decides
     if not (seen or unasked) or not address or node is None or (unasked and isinstance(node.ip_routes, Unknown)):
         return config_evidence(case.snapshot, nginx, endpoint)
@@ -189,6 +195,19 @@ def _bad_route_finding(case: Case, trouble: FailingAddress, network: str, kind: 
     return _make_finding(case, trouble, words, repair, Evidence("kernel", "/proc/net/fib_trie", f"{word} {network}"))
 
 
+def _loopback_finding(case: Case, trouble: FailingAddress) -> Finding | Evidence:
+    """Return the finding if nothing that nginx sends reaches an address of the loopback."""
+    down = Evidence("kernel", "/sys/class/net/lo/operstate", "down")
+    tcp = trouble.endpoint.tcp
+    if isinstance(tcp, Known) and tcp.value.error is None:
+        return down
+    manual = ("ip link set lo up. Then find out what took it down (a script, a network manager's profile): `ip link "
+              "show lo` after the next boot shows whether it stays up")
+    repair = Repair("raise-loopback", "manual", "bring the loopback device up", (), manual=manual)
+    words = ("loopback-down", f"the loopback device of {trouble.nginx.node} is down")
+    return _make_finding(case, trouble, words, repair, down)
+
+
 def _make_finding(case: Case, trouble: FailingAddress, words: tuple[str, str], repair: Repair,
                   shown: Evidence) -> Finding:
     return Finding(
@@ -207,7 +226,9 @@ CAUSE = Cause(
     id="route-broken",
     title="the machine has no working route to the backend",
     family="network, firewall, SELinux",
-    variants=("route-unreachable", "route-prohibit", "route-blackhole", "route-missing", "mtu-blackhole"),
+    variants=(
+        "route-unreachable", "route-prohibit", "route-blackhole", "route-missing", "loopback-down", "mtu-blackhole",
+    ),
     verdict=judge,
     page=__doc__,
 )

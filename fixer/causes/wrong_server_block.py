@@ -41,7 +41,7 @@ from __future__ import annotations
 import posixpath
 
 from fixer.analysis.case import Case, FailingAddress, is_answering
-from fixer.analysis.cause import Cause, conclude, first_of_each, for_each_failing_address
+from fixer.analysis.cause import Cause, conclude, for_each_failing_address, join_by
 from fixer.analysis.evidence import (
     address_text,
     config_evidence,
@@ -83,7 +83,7 @@ _MAX_SERVERS = 500        # servers of one nginx, at most, that are compared
 def judge(case: Case) -> Verdict:
     """Judge each failing route: does its server block hide another one that would answer?"""
     found, missing, ruled = for_each_failing_address(case, _judge_address)
-    findings = first_of_each(found, lambda one: f"{one.node}/{one.routes[0]}")
+    findings = join_by(found, lambda one: f"{one.node}/{one.routes[0]}")
     for nginx in case.snapshot.nginxes:
         if isinstance(nginx.config, Known) and len(nginx.config.value.servers) <= _MAX_SERVERS:
             served = {facts.route.server_index for facts in case.snapshot.routes if nginx.serves(facts)}

@@ -280,8 +280,8 @@ class Node:
     firewall: Fact[Firewall] = Unknown("not asked")
     policy: Fact[SecurityPolicy] = Unknown("not asked")
     ip_routes: Fact[tuple[tuple[str, str], ...]] = Unknown("not asked")  # its IPv4 routes: (network, type)
-    # addresses in its own networks that do not answer ARP
-    unanswered_addresses: tuple[str, ...] = ()
+    is_loopback_down: bool = False  # asked only where packets may be blocked
+    unanswered_addresses: tuple[str, ...] = ()  # those in its own networks that do not answer ARP
     missing_paths: tuple[str, ...] = ()  # paths that were checked and are missing or dangling
     local_ports: Fact[tuple[int, int]] = Unknown("not asked")  # first and last port of its own for connections
     mounts: tuple[tuple[str, str, bool], ...] = ()  # (path on the engine's machine, destination, writable) of binds

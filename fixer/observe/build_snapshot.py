@@ -14,7 +14,12 @@ from fixer.observe.build_nginx import build_nginx, route_facts
 from fixer.observe.compose_project import compose_of
 from fixer.observe.editable_files import contents_of
 from fixer.observe.files.log_files import unmanaged_log_of
-from fixer.observe.kernel.network_tables import kernel_routes_of, local_ports_of, unanswered_addresses
+from fixer.observe.kernel.network_tables import (
+    is_loopback_down,
+    kernel_routes_of,
+    local_ports_of,
+    unanswered_addresses,
+)
 from fixer.observe.kernel.oom_log import KERNEL_LOG, kernel_log_of
 from fixer.observe.kernel.packet_filters import engine_firewall, firewall_of
 from fixer.observe.kernel.security_modules import policy_of
@@ -69,7 +74,8 @@ def _build_node(view: View, box: Container | None) -> Node:
     return Node(view.name, view.node.kind, view.node.now, view.node.root, view.process_table.boot_at, view.addresses,
                 view.process_table.processes, view.listeners, files=stats, init=view.init, firewall=firewall_of(view),
                 connections=parse_connections(view.node.answers.get(ListSockets())), policy=policy_of(view),
-                ip_routes=kernel_routes_of(view), missing_paths=absent, unanswered_addresses=unanswered_addresses(view),
+                ip_routes=kernel_routes_of(view), is_loopback_down=is_loopback_down(view),
+                missing_paths=absent, unanswered_addresses=unanswered_addresses(view),
                 local_ports=local_ports_of(view),
                 mounts=box.mounts if box is not None else (),
                 kept_paths=tuple(at for _, at in box.shares) if box is not None else ())

@@ -8,7 +8,7 @@ from fixer.formats.docker_conventions import is_docker_host
 from fixer.model.facts import Known
 from fixer.model.query import Query
 from fixer.nginx.error_kinds import CONNECT_FAILED, READ_TIMEOUT
-from fixer.observe.kernel.network_tables import ARP, FIB, LOCAL_PORTS
+from fixer.observe.kernel.network_tables import ARP, FIB, LOCAL_PORTS, LOOPBACK
 from fixer.observe.kernel.packet_filters import BRIDGE_FILTERING, firewall_queries
 from fixer.observe.kernel.security_modules import policy_queries
 from fixer.observe.look import Look
@@ -33,7 +33,7 @@ def packet_queries(look: Look) -> Iterator[tuple[str, Query]]:
         if blocked or is_socket_denied(site) or _has_failed_unit(site, look):
             yield from ((site.view.name, q) for q in policy_queries(worker.pid for worker in site.nginx.workers))
         if blocked:
-            yield from ((site.view.name, query) for query in (*firewall_queries(), FIB, ARP))
+            yield from ((site.view.name, query) for query in (*firewall_queries(), FIB, ARP, LOOPBACK))
             yield from ((node, query) for node in _containers_led_to(site, look) for query in firewall_queries())
             if ENGINE in look.views:
                 yield from ((ENGINE, query) for query in (*firewall_queries(), BRIDGE_FILTERING))

@@ -22,7 +22,7 @@ from fixer.model.query import Answer, Command, FileAnswer, Probe, Query, ReadFil
 from fixer.model.target import TargetRef
 from fixer.observe.boot.boot_entries import BOOT_ENTRY_FILES
 from fixer.observe.evidence_bundle import MAX_UNPACKED_BYTES, query_from_json, query_json
-from fixer.observe.kernel.network_tables import ARP, FIB
+from fixer.observe.kernel.network_tables import ARP, FIB, LOOPBACK
 from fixer.observe.kernel.oom_log import KERNEL_LOG, UPTIME
 from fixer.observe.kernel.packet_filters import firewall_queries
 from fixer.observe.kernel.security_modules import policy_queries
@@ -53,7 +53,7 @@ def script_text() -> str:
         *first_queries(NODE, "machine", TargetRef("local", "")), ReadFile(_LEARNED_PATH), *OPERATOR_FILES,
         ReadFile(DEFAULT_CONF),
         ReadGlob(("/etc/supervisor/conf.d/*.conf",), max_files=MOST_PROGRAM_FILES), Command("systemctl-units"),
-        Command("systemctl-jobs"), _DEFAULT_FILES, *firewall_queries(), *policy_queries(()), FIB, ARP,
+        Command("systemctl-jobs"), _DEFAULT_FILES, *firewall_queries(), *policy_queries(()), FIB, ARP, LOOPBACK,
         KERNEL_LOG, UPTIME, BOOT_ENTRY_FILES,
     ]
     unique = list(dict.fromkeys(queries))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fixer.analysis.cause import conclude, first_of_each, sort_outcomes
+from dataclasses import replace
+
+from fixer.analysis.cause import conclude, join_by, sort_outcomes
 from fixer.model.diagnosis import Finding, RuledOut
 from fixer.model.facts import Evidence
 
@@ -22,6 +24,6 @@ def test_outcomes_are_sorted_by_what_they_say_and_none_says_nothing() -> None:
     assert sort_outcomes(("who owns it", OTHER, None, one), (SEEN,)) == ([one], ["who owns it"], [SEEN, OTHER])
 
 
-def test_the_first_finding_of_each_key_stays() -> None:
-    one, two, three = finding("a", "1"), finding("b", "2"), finding("a", "3")
-    assert first_of_each((one, two, three), lambda found: found.node) == [one, two]
+def test_the_first_finding_of_each_key_stays_with_the_routes_of_all() -> None:
+    one, two, three = (replace(finding(node, text), routes=(f"r{text}",)) for node, text in (("a", "1"), ("b", "2"), ("a", "3")))
+    assert join_by((one, two, three), lambda found: found.node) == [replace(one, routes=("r1", "r3")), two]

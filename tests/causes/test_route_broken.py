@@ -17,11 +17,15 @@ from fixer.redaction.masked_steps import describe_step, step_from_json, step_to_
 from tests.causes.packet_filter_builders import nft_chain, rule
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
+    GOOD,
+    TIMED_OUT,
     Scene,
     container_service,
     healthy_scene,
+    listener,
     probe,
     roots,
+    service,
     verdict_of,
     wrong_port_scene,
 )
@@ -74,6 +78,23 @@ def test_a_connect_that_nobody_tried_is_told_by_the_kernels_table_alone() -> Non
     for ways in (table("THROW"), table("UNICAST"), Unknown("not asked")):
         scene.node_changes["local"] = {"ip_routes": ways}
         assert BROKEN not in roots(diagnose(scene.snapshot()))
+
+
+def silent(error: str | None = "slow", *, down: bool = True) -> Scene:
+    """A backend on the machine itself, whose port gives no answer."""
+    scene = Scene().with_service(service(), listener(8000, 200)).answers(TIMED_OUT)
+    told = Known(probe(error=error, errno=None) if error else GOOD)
+    scene.endpoint(tcp=told, http=told)
+    scene.node_changes["local"] = {"is_loopback_down": down}
+    return scene.logs("upstream timed out (110: Connection timed out)", 110, "connecting to upstream")
+
+
+def test_hit_a_loopback_that_is_down_is_brought_up_by_a_person() -> None:
+    shown = found(silent())
+    assert (shown.variant, shown.confidence) == ("loopback-down", "certain")
+    assert shown.repairs[0].risk == "manual" and "ip link set lo up" in shown.repairs[0].manual
+    assert BROKEN not in roots(diagnose(silent(down=False).snapshot()))
+    assert BROKEN not in roots(diagnose(silent(error=None).snapshot()))
 
 
 def test_hit_in_the_network_of_a_container() -> None:

@@ -40,7 +40,7 @@ Variants
 from __future__ import annotations
 
 from fixer.analysis.case import Case, FailingAddress, PortOwner
-from fixer.analysis.cause import Cause, Outcome, conclude, first_of_each, sort_outcomes
+from fixer.analysis.cause import Cause, Outcome, conclude, join_by, sort_outcomes
 from fixer.analysis.evidence import bindings_of, endpoint_text, listener_at, listener_evidence, pids_of, processes_of
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs, has_listening_socket
 from fixer.analysis.exits.hand_started_run import for_person, hand_started_runs
@@ -79,7 +79,7 @@ def judge(case: Case) -> Verdict:
     outcomes += (other_port_finding(case, crash) for crash in failed_runs(case).found)
     outcomes += (_judge_hand_started(case, crash) for crash in hand_started_runs(case))
     findings, missing, ruled = sort_outcomes(outcomes, case.healthy_evidence())
-    return conclude(first_of_each(findings, lambda found: f"{found.node}/{found.service}"), missing, ruled)
+    return conclude(join_by(findings, lambda found: f"{found.node}/{found.service}"), missing, ruled)
 
 
 def _judge_endpoint(

@@ -38,7 +38,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fixer.analysis.case import Case, FailingAddress
-from fixer.analysis.cause import Cause, conclude, first_of_each, sort_outcomes
+from fixer.analysis.cause import Cause, conclude, join_by, sort_outcomes
 from fixer.analysis.evidence import (
     address_text,
     age_text,
@@ -80,7 +80,7 @@ RELOAD_TEXT = "check the configuration and reload nginx (the configuration in it
 def judge(case: Case) -> Verdict:
     """Judge each failing address that answers directly: are nginx's files younger than its workers?"""
     found, missing, ruled = sort_outcomes((_judge_address(case, trouble) for trouble in case.failing_addresses), ())
-    findings = first_of_each(found, lambda one: f"{one.node}/{one.variant}")
+    findings = join_by(found, lambda one: f"{one.node}/{one.variant}")
     for nginx in case.snapshot.nginxes:
         advice = _next_reload_finding(case, nginx) or _replaced_mount_finding(case, nginx)
         if advice is not None and not findings:

@@ -1,4 +1,4 @@
-"""The kernel's neighbour table (/proc/net/arp) and IPv4 routes (/proc/net/fib_trie) of a node. Pure."""
+"""The kernel's neighbour table (/proc/net/arp), IPv4 routes (/proc/net/fib_trie) and loopback of a node. Pure."""
 
 from __future__ import annotations
 
@@ -39,6 +39,14 @@ def local_ports_of(view: View) -> Fact[tuple[int, int]]:
     if len(words) != 2 or not all(map(is_number, words)):
         return Unknown("the range of local ports could not be read")
     return Known((int(words[0]), int(words[1])))
+
+
+LOOPBACK = ReadFile("/sys/class/net/lo/operstate", 64)
+
+
+def is_loopback_down(view: View) -> bool:
+    """Return whether the node's loopback device is known to be down. The kernel calls one that is up `unknown`."""
+    return view.was_asked(LOOPBACK.path) and (view.data(LOOPBACK.path) or b"").strip() == b"down"
 
 
 FIB = ReadFile("/proc/net/fib_trie", 1 << 18)
