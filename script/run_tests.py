@@ -5,6 +5,7 @@ What failed on real stacks is tried once more, alone. The closing line lists it;
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -21,6 +22,8 @@ PYTHON = sys.executable
 END_SECONDS = 13.5 * 60     # the matrix starts no case that would end later; a fifteenth minute is for second tries
 BEAT = 60.0                 # seconds between lines without a terminal
 BUILD, LINT, FAST = "fixer.pyz, wheel and Debian package", "lint, types, imports, shape", "tests without Docker"
+FAST_PARTS = 2
+ALL_DOCKER = re.compile(r"(?m)^pytestmark = .*\bmark\.docker\b")    # no test of such a file runs without Docker
 RECORD, LATE_RECORDER = "BADGATEWAY_RECORD", "tests.frozen.late_recorder"    # diagnoses of the fast tests
 LOAD, DOCKER = "overloads of the matrix", "tests with Docker"
 TAIL = 300                  # lines of a failed stage
@@ -87,11 +90,30 @@ def marked_files(marker: str) -> list[str]:
     return sorted(str(path.relative_to(ROOT)) for path in found if path.name.startswith("test_"))
 
 
+def fast_files(part: int) -> list[str]:
+    """Return a part of the test files that may have tests without Docker: files side by side in the tree take turns."""
+    found = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("test_*.py")
+                   if not ALL_DOCKER.search(path.read_text(encoding="utf-8")))
+    return found[part::FAST_PARTS]
+
+
+def fast_stages(records: Path, *, nightly: bool) -> list[Stage]:
+    """Return the tests without Docker: at night as one stage, which counts what they cover. By day each part is a run
+    of its own: each worker of xdist would import all files, and tests of one file would not share what they cache."""
+    command = pytest_command("-m", "not docker", "-p", LATE_RECORDER)
+    if nightly:
+        runs = {FAST: [[*command, "-n", "2", "--dist", "worksteal", "--cov", "--cov-report="],
+                       [PYTHON, "-m", "tests.coverage_gates"]]}
+    else:
+        runs = {f"{FAST}, part {part + 1}": [[*command, *fast_files(part)]] for part in range(FAST_PARTS)}
+    return [Stage(name, commands, 180.0, needs=[BUILD], nice=15, environment={RECORD: str(records)})
+            for name, commands in runs.items()]
+
+
 def plan_stages(*, nightly: bool, records: Path = Path("records")) -> list[Stage]:
     """Return the stages in the order of their start; `records` is the folder for what the tests diagnose."""
-    cov = ["--cov", "--cov-report="] if nightly else []
     more = ["--cov", "--cov-append", "--cov-report="] if nightly else []
-    gate = [[PYTHON, "-m", "tests.coverage_gates"]] if nightly else []
+    fast = fast_stages(records, nightly=nightly)
     # An overload waits more than it computes: what needs no Docker runs beside it, and yields to it.
     # At night both would write one file of coverage.
     overloads = [] if nightly else [
@@ -104,13 +126,11 @@ def plan_stages(*, nightly: bool, records: Path = Path("records")) -> list[Stage
             [str(BIN / "ruff"), "check", "."], [str(BIN / "mypy")], [str(BIN / "lint-imports")],
             [PYTHON, "script/shape"],
         ], 30.0),
-        Stage(FAST, [
-            pytest_command("-m", "not docker", "-n", "2", "--dist", "worksteal", "-p", LATE_RECORDER, *cov),
-            *gate,
-        ], 180.0, needs=[BUILD], nice=15, environment={RECORD: str(records)}),
+        *fast,
         Stage("captures diagnosed as frozen", [["script/same", "--captures"]], 30.0, needs=[LINT], nice=15),
         # Alone it would run the tests of all causes once more.
-        Stage("tests' diagnoses and plans as frozen", [["script/same", "--recorded", str(records)]], 5.0, needs=[FAST]),
+        Stage("tests' diagnoses and plans as frozen", [["script/same", "--recorded", str(records)]], 5.0,
+              needs=[stage.name for stage in fast]),
         *overloads,
         Stage(DOCKER, [
             pytest_command("-m", "docker and not matrix", "-n", "4", "--dist", "loadgroup", "--no-loadscope-reorder",

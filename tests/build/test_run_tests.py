@@ -49,10 +49,25 @@ def test_the_matrix_runs_beside_the_tests_with_docker_unless_both_are_measured()
 @pytest.mark.parametrize("nightly", [False, True])
 def test_what_the_fast_tests_diagnose_is_recorded_and_then_compared(nightly: bool, tmp_path: Path) -> None:
     stages = {stage.name: stage for stage in SCRIPT["plan_stages"](nightly=nightly, records=tmp_path)}
-    (fast,) = [stage for stage in stages.values() if SCRIPT["LATE_RECORDER"] in stage.commands[0]]
-    assert fast.name == SCRIPT["FAST"] and fast.environment == {SCRIPT["RECORD"]: str(tmp_path)} and SCRIPT["RECORD"] == recorder.FOLDER
+    fast = [stage for stage in stages.values() if SCRIPT["LATE_RECORDER"] in stage.commands[0]]
+    assert len(fast) == (1 if nightly else SCRIPT["FAST_PARTS"])
+    for stage in fast:
+        assert stage.name.startswith(SCRIPT["FAST"]) and stage.environment == {SCRIPT["RECORD"]: str(tmp_path)}
+    assert SCRIPT["RECORD"] == recorder.FOLDER
     (after,) = [stage for stage in stages.values() if "--recorded" in stage.commands[0]]
-    assert fast.name in after.needs and str(tmp_path) in after.commands[0]
+    assert {stage.name for stage in fast} <= {*after.needs} and str(tmp_path) in after.commands[0]
+
+
+def test_by_day_each_file_with_tests_without_docker_is_in_one_part() -> None:
+    """The files that no part has hold tests with Docker only: pytest says so itself."""
+    parts = [SCRIPT["fast_files"](part) for part in range(SCRIPT["FAST_PARTS"])]
+    named = [name for part in parts for name in part]
+    left = {str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("test_*.py")} - {*named}
+    assert len(named) == len({*named}) and max(map(len, parts)) - min(map(len, parts)) <= 1
+    assert "tests/scenarios/test_matrix.py" in left
+    said = subprocess.run([sys.executable, "-m", "pytest", "-q", "--collect-only", "-m", "not docker", *sorted(left)], cwd=ROOT,
+                          capture_output=True, text=True, check=False)
+    assert said.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, said.stdout + said.stderr
 
 
 def test_a_stage_imports_the_files_that_name_its_marker_and_those_whose_folder_does() -> None:
