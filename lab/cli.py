@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 import signal
 import sys
-from enum import StrEnum
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
@@ -18,7 +17,7 @@ from fixer.languages.choose_language import take_language
 from fixer.lazy.lazy_imports import lazy_imports
 from lab.command_table import EXAMPLES, LabGroup
 from lab.errors import LabError, UnexpectedState, UsageError
-from lab.training_cli import register
+from lab.training_cli import StackName, register
 
 with lazy_imports():  # each command imports what it uses; help imports nothing
     import json
@@ -55,14 +54,6 @@ app = typer.Typer(
 
 # the parser's own errors: typer versions differ in where they define them
 _ParserError: type[Exception] = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
-
-
-class StackName(StrEnum):
-    """The stacks on which a scenario can run."""
-
-    CONTAINERS = "containers"
-    HOST = "host"
-    ALL_IN_ONE = "all-in-one"
 
 
 def _complete_scenario(incomplete: str) -> list[str]:

@@ -42,6 +42,7 @@ class StackName(StrEnum):
 
     CONTAINERS = "containers"
     HOST = "host"
+    ALL_IN_ONE = "all-in-one"
 
 
 class ClassGroup(ProposingGroup):
@@ -154,7 +155,7 @@ def play(
     person: PersonOption = "",
     difficulty: Annotated[int | None, typer.Option(min=1, max=5, help="Default: follows from what you solved.")] = None,
     family: Annotated[str, typer.Option(help="The start of a family's name.")] = "",
-    stack: Annotated[StackName | None, typer.Option(help="Default: both.")] = None,
+    stack: Annotated[StackName | None, typer.Option(help="Default: all.")] = None,
     seed: Annotated[int | None, typer.Option(help="Number from which the fault is drawn. Default: a new one.")] = None,
     cause: Annotated[str, typer.Option(metavar="ID", help="The cause that you name: end the lesson.")] = "",
     give_up: Annotated[bool, typer.Option("--give-up", help="End the lesson and read what it was.")] = False,

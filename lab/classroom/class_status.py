@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from fixer.render.terminal_text import count_columns, pad
 from lab.classroom.class_keeper import is_kept
 from lab.classroom.class_page import page_address, place_of
 from lab.classroom.class_record import ClassRecord, Person, class_file, classes_folder
@@ -48,8 +49,9 @@ def status_text(state: Mapping[str, Any]) -> str:
     lines = [f"{state['class']} ends at {clock(state['until'])}, in {minutes} min {seconds:02} s"]
     if not state["kept"]:
         lines.append(f"  Its keeper has ended: nothing takes it down. Do it: lab class down {state['class']}")
-    width = max((len(one["person"]) for one in state["people"]), default=0)
-    lines += [f"  {one['person']:<{width}}  {one['lab']}  {_person_text(one)}" for one in state["people"]]
+    people = state["people"]
+    names, labs = (max((count_columns(one[key]) for one in people), default=0) for key in ("person", "lab"))
+    lines += [f"  {pad(one['person'], names)}  {pad(one['lab'], labs)}  {_person_text(one)}" for one in people]
     return "\n".join(lines)
 
 
@@ -78,7 +80,7 @@ def started_text(record: ClassRecord) -> str:
                      "(whoever asks)")
     lines.append("Entrances:")
     for person in record.people:
-        lines.append(f"  {person.name:<20} ssh -p {person.ssh_port} root@{record.bind}   {person.token}")
+        lines.append(f"  {pad(person.name, 20)} ssh -p {person.ssh_port} root@{record.bind}   {person.token}")
     sheet, place = class_file(record.name, "html"), place_of(record)
     if record.page_port:
         lines += [f"The page for all, where each person has the own token ({'TLS' if place.certificate else 'plain'}):",

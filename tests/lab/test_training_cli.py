@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import typing
 from pathlib import Path
 
 import pytest
 
 from lab.classroom.class_record import ClassRecord, save_class
 from lab.command_table import EXAMPLES
+from lab.scenario.scenario_file import Stack
+from lab.training_cli import StackName
 from tests.lab.cli_builders import lab
 
 
@@ -41,3 +44,11 @@ def test_the_page_of_a_class_is_up_already(tmp_path: Path, monkeypatch: pytest.M
 def test_each_help_has_its_examples(command: str) -> None:
     shown = lab(*command.split(), "--help")
     assert shown.returncode == 0 and EXAMPLES[command].splitlines()[-1].strip() in shown.stdout
+
+
+def test_a_course_knows_every_stack() -> None:
+    """Whatever stack `lab up` starts, a lesson may be on it."""
+    stacks = typing.get_args(Stack)
+    assert tuple(StackName) == stacks
+    shown = " ".join(lab("play", "--help").stdout.split())
+    assert all(name in shown for name in stacks)

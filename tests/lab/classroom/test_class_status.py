@@ -40,3 +40,10 @@ def test_a_lab_without_a_record_was_removed(record: LabRecord) -> None:
 def test_what_is_exposed_is_said(bind: str, said: str, record: LabRecord) -> None:
     text = started_text(ClassRecord("class-1", "any", bind, 0.0, 60.0, (Person("Ada", "shop-3f2a", "tok", 1, 21, 22),)))
     assert said in text and f"ssh -p 21 root@{bind}   tok" in text and "page on port 22" in text
+
+
+def test_columns_of_chinese_names_and_long_labs_are_straight() -> None:
+    people = [{**UP, "person": "王小明"}, {**UP, "person": "Ben", "lab": "saffron-92e3"}]
+    _, first, second = status_text({"class": "c", "until": 0.0, "seconds_left": 9, "kept": True, "people": people}).splitlines()
+    assert first == "  王小明  shop-3f2a     page answers 502, no hint"
+    assert second == "  Ben     saffron-92e3  page answers 502, no hint"
