@@ -6,6 +6,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from lab.languages.translate import say
 from lab.stack.fixer_command import fixer_outside
 from lab.stack.running_lab import Lab
 
@@ -29,9 +30,10 @@ def view_text(view: Mapping[str, Any]) -> str:
 
 def _lines(view: Mapping[str, Any]) -> Iterator[str]:
     finding = view.get("finding")
-    yield "What fixer saw on the broken stack, before you began:"
+    yield say("console/fixer-saw", "What fixer saw on the broken stack, before you began:")
     if not finding:
-        yield f"  no cause, verdict {view.get('verdict', 'unknown')}"
+        verdict = view.get("verdict", "unknown")
+        yield "  " + say("console/fixer-saw-none", "no cause, verdict {verdict}", verdict=verdict)
         return
     yield f"  {finding['cause']} · {finding['confidence']}"
     yield from textwrap.wrap(finding["summary"], _WIDTH, initial_indent="  ", subsequent_indent="  ",
@@ -40,8 +42,9 @@ def _lines(view: Mapping[str, Any]) -> Iterator[str]:
         yield f"    {piece['where']}  {' '.join(str(piece['text']).split())}"[:_WIDTH * 2]
     repairs = finding.get("repairs") or ()
     if not repairs:
-        yield "It would have changed nothing."
+        yield say("console/fixer-nothing", "It would have changed nothing.")
         return
-    yield f"What it would have done ({repairs[0]['risk']}): {repairs[0]['summary']}"
+    yield say("console/fixer-would", "What it would have done ({risk}): {summary}", risk=repairs[0]["risk"],
+              summary=repairs[0]["summary"])
     yield from (f"  {number}. {step}" for number, step in enumerate(repairs[0].get("steps", ()), 1))
     yield from (f"    {line}" for line in str(repairs[0].get("diff") or "").splitlines())

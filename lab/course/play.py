@@ -9,10 +9,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from fixer.render.terminal_text import pad
 from lab.course.attempts import add_attempt, attempts_of, save_attempt
 from lab.course.fixer_view import VIEW_KEY, look_with_fixer, view_text
 from lab.course.lesson import Attempt, is_right, minutes_text, next_difficulty, points_of, time_limit
 from lab.errors import LabError, UsageError
+from lab.languages.translate import filled, say
 from lab.scenario.catalog import ANY, Wish, choose, scenario_named
 from lab.scenario.scenario_file import Stack, Variant
 from lab.stack.fixer_command import cause_catalogue
@@ -73,10 +75,16 @@ def begin(course: Course, say: ProgressCallback) -> tuple[Attempt, str]:
     level = risen.variant.difficulty
     attempt = add_attempt(Attempt(0, course.person, record.id, record.scenario, record.variant, record.stack, seed,
                                   level, time.time(), time_limit(level)))
-    head = (f"Lesson {len(before) + 1} of {course.person}, difficulty {level}: {minutes_text(attempt.limit)} minutes. "
-            "Each hint costs a tenth of the points.\n"
-            "The repair and the cause that you name are judged apart.")
-    return attempt, f"{head}\n{started_text(risen)}"
+    return attempt, f"{_head_text(attempt, len(before) + 1)}\n{started_text(risen)}"
+
+
+def _head_text(attempt: Attempt, number: int) -> str:
+    rules = (
+        say("console/lesson", "Lesson {number} of {person}, difficulty {level}: {minutes} minutes. Each hint costs a "
+            "tenth of the points.", number=number, person=attempt.person, level=attempt.difficulty,
+            minutes=minutes_text(attempt.limit)),
+        say("console/judged-apart", "The repair and the cause that you name are judged apart."))
+    return "\n".join(line for rule in rules for line in filled(rule))
 
 
 def _new_seed(course: Course, wish: Wish, met: set[str]) -> int:
@@ -125,7 +133,7 @@ def finish(attempt: Attempt, *, give_up: bool = False) -> tuple[Attempt, str]:
     attempt = replace(attempt, ended=now, hints=hints, cause_right=right, fixed=verdict.is_well, gave_up=give_up,
                       points=points)
     view = view_text(lab.record.extra.get(VIEW_KEY, {}))
-    text = result_text(attempt, variant, debrief_text(lab, restarted=True), view)
+    text = result_text(attempt, variant, debrief_text(lab, restarted=True, stays=False), view)
     save_attempt(attempt)
     lab_down(lab.id)
     return attempt, text
@@ -137,18 +145,28 @@ def _variant_of(attempt: Attempt) -> Variant:
 
 def result_text(attempt: Attempt, variant: Variant, lesson: str, view: str) -> str:
     """Return the end of a lesson: repair and cause, each with its own verdict, the debrief, and fixer's view."""
-    named = f"you named {attempt.cause}" if attempt.cause else "you named none"
-    accepted = " or ".join(dict.fromkeys(filter(None, [variant.expect.cause, *variant.expect.mends])))
-    late = ", after the clock" if attempt.seconds() > attempt.limit else ""
-    solution = "" if attempt.cause_right else f"; it was {accepted}"
-    lines = [
-        f"{'✔' if attempt.fixed else '✘'} the repair: {'the page is well' if attempt.fixed else 'the page is broken'}",
-        f"{'✔' if attempt.cause_right else '✘'} the cause: {named}{solution}",
-        f"  {minutes_text(attempt.seconds())} minutes{late}, {attempt.hints} hint{'' if attempt.hints == 1 else 's'}: "
-        f"{attempt.points} points" + (" (given up)" if attempt.gave_up else ""),
-    ]
-    own = "\n".join(line for line in lesson.splitlines() if not line.strip().startswith("finish "))
-    return "\n".join([*lines, "", own, "", view, "", "next lesson    lab play", "all results    lab scores"])
+    expected = dict.fromkeys(filter(None, [variant.expect.cause, *variant.expect.mends]))
+    accepted = say("console/or", " or ").join(expected)
+    repair = say("console/repair-well", "the repair: the page is well") if attempt.fixed else say(
+        "console/repair-broken", "the repair: the page is broken")
+    cause = say("console/cause-named", "the cause: you named {cause}", cause=attempt.cause) if attempt.cause else say(
+        "console/cause-unnamed", "the cause: you named none")
+    if not attempt.cause_right:
+        cause += say("console/cause-was", "; it was {causes}", causes=accepted)
+    lines = [f"{'✔' if attempt.fixed else '✘'} {repair}", f"{'✔' if attempt.cause_right else '✘'} {cause}",
+             f"  {_points_text(attempt)}"]
+    nexts = ((say("console/next-lesson", "next lesson"), "lab play"),
+             (say("console/all-results", "all results"), "lab scores"))
+    return "\n".join([*lines, "", lesson, "", view, "", *(f"{pad(what, 14)} {command}" for what, command in nexts)])
+
+
+def _points_text(attempt: Attempt) -> str:
+    late = say("console/late", ", after the clock") if attempt.seconds() > attempt.limit else ""
+    given_up = say("console/given-up", " (given up)") if attempt.gave_up else ""
+    hints = say("console/one-hint", "1 hint") if attempt.hints == 1 else say(
+        "console/hints", "{number} hints", number=attempt.hints)
+    return say("console/points", "{minutes} minutes{late}, {hints}: {points} points{given_up}", late=late, hints=hints,
+               minutes=minutes_text(attempt.seconds()), points=attempt.points, given_up=given_up)
 
 
 # The prompt of a terminal.

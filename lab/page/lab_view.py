@@ -57,7 +57,7 @@ def state_of_parts(lab: Lab) -> dict[str, Any]:
 
 
 def _runs(lab: Lab, role: Role) -> bool:
-    """Return whether a process of the part is listed. Where two sites share a container, the port of the second tells."""
+    """Return whether a process of the part is listed; of two sites in one container, a port tells the second."""
     commands = [command for _, command in processes_of(lab.container(role))]
     if role == "web":
         return any("nginx: master" in command for command in commands)

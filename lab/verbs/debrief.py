@@ -25,8 +25,8 @@ def _told_debrief(lab: Lab, variant: Variant) -> str:
     return _filled_debrief(lab, text)
 
 
-def debrief_text(lab: Lab, *, restarted: bool) -> str:
-    """Return the debrief with its headline and the commands that come next."""
+def debrief_text(lab: Lab, *, restarted: bool, stays: bool = True) -> str:
+    """Return the debrief with its headline and the commands that come next; `stays` is whether the lab does."""
     variant = _variant_of(lab)
     title = scenario_text(lab.record.scenario, "title", variant.title, variant.name)
     head = filled(say("console/what-it-was", "What it was: {title} ({name})", title=title,
@@ -35,7 +35,8 @@ def debrief_text(lab: Lab, *, restarted: bool) -> str:
     nexts = [] if restarted else [(say("console/does-it-last", "does it last?"), f"lab check {lab.id} --after-restart")]
     if variant.expect.cause:
         nexts.append((say("console/more-about-it", "more about it"), f"fixer explain {variant.expect.cause}"))
-    nexts.append((say("console/finish", "finish"), f"lab down {lab.id}"))
+    if stays:
+        nexts.append((say("console/finish", "finish"), f"lab down {lab.id}"))
     return "\n".join([*head, *paragraphs, *(f"  {pad(what, 14)} {command}" for what, command in nexts)])
 
 

@@ -6,9 +6,11 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from fixer.languages.choose_language import LANGUAGES
 from lab.course import play
 from lab.course.attempts import add_attempt, attempts_of
 from lab.course.lesson import Attempt
@@ -64,12 +66,23 @@ def test_only_causes_and_variants_can_be_named(running: Attempt, named: str) -> 
 
 def test_repair_and_cause_have_a_verdict_each() -> None:
     variant = scenario_named("wrong-port").variant("wrong-port")
-    text = play.result_text(attempt(cause="backend-down", cause_right=False), variant, "What it was: x\n  finish  lab down y", "view")
+    text = play.result_text(attempt(cause="backend-down", cause_right=False), variant, "What it was: x", "view")
     assert text.startswith("✔ the repair: the page is well\n✘ the cause: you named backend-down; it was wrong-port\n")
-    assert "1 hint: 90 points" in text and "lab down" not in text and "view" in text
+    assert "1 hint: 90 points" in text and "view" in text
     right = play.result_text(attempt(fixed=False, gave_up=True, ended=3000.0), variant, "", "")
     assert "✘ the repair: the page is broken\n✔ the cause: you named wrong-port\n" in right
     assert "after the clock" in right and "(given up)" in right
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_lesson_that_has_ended_names_no_lab_to_remove(
+        running: Attempt, language: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BADGATEWAY_LANG", language)
+    monkeypatch.setattr(play, "ask_oracle", lambda lab: SimpleNamespace(is_well=True))
+    monkeypatch.setattr(play, "lab_down", lambda lab_id: None)
+    _, text = play.finish(play.name_cause(running, "wrong-port"))
+    assert "lab down" not in text and "lab scores" in text
+    assert ("the repair" in text) == (language == "en")
 
 
 def test_without_a_lesson_nothing_ends(tmp_path: Path) -> None:
