@@ -21,7 +21,7 @@ from fixer.model.diagnosis import Finding, Repair, Role
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Endpoint, ErrorEvent, Service
 
-_MIN_ENDS = 3           # restarts by the manager itself
+_MIN_ENDS = 2           # restarts by the manager itself
 _MIN_LOST = 2           # requests that nginx lost in the middle
 _START_SECONDS = 90.0        # seconds that a manager may wait before it starts a service again
 

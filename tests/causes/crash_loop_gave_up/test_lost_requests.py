@@ -57,6 +57,10 @@ def test_hit_another_page_contributes() -> None:
     assert found_in(between(path="/report")).role == "contributing"
 
 
+def test_hit_two_ends_are_as_many_as_the_first_look_sees() -> None:
+    assert roots(diagnose(between(restarts=2, lost=2).snapshot())) == [CAUSE]
+
+
 @pytest.mark.parametrize("scene", [
     between(restarts=1), between(lost=1), between(started=900.0),
     between(log=("Maximum request limit of 20 exceeded. Terminating process.",)),       # it ends itself on purpose
