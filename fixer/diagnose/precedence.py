@@ -56,7 +56,7 @@ _FIRST_BEHIND_NGINX = _RANKS[STAGES[1].causes[-1]]      # right after nginx's ow
 
 # What an effect looks like. In a chain (below) the order counts.
 EFFECTS: Mapping[Effect, tuple[str, ...]] = {
-    "nginx-stops": ("dns-unresolved", "nginx-config-invalid", "nginx-down"),
+    "nginx-stops": ("dns-unresolved", "nginx-down"),        # a mistake in its files is one, whatever else stops nginx
     "run-ends": ("crash-killed", "crash-loop-gave-up", "backend-down", "slow-start", "keepalive-race",
                  "connection-reset", "no-live-upstreams"),
     "dependents-end": ("crash-killed", "crash-loop-gave-up", "backend-down", "slow-start"),     # runs of other services
@@ -158,6 +158,7 @@ ALSO: Mapping[str, Mapping[str, str]] = {
 
 # Pairs that follow from the effects and are refused, and why.
 NOT: Mapping[str, Mapping[str, str]] = {
+    "nginx-config-invalid": {"dns-unresolved": "nginx resolves names after it has read its files: two faults"},
     "mac-denied": {"firewall-drop": "a denied connect fails at once: a rule that drops is a fault of its own"},
     "sandbox-denied": {"firewall-reject": "a sandbox drops what it denies: a rule that rejects is a fault of its own"},
     "route-broken": {"firewall-drop": "such a route fails at once: a rule that drops is a fault of its own"},
