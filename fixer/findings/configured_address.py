@@ -13,6 +13,7 @@ from fixer.analysis.case import Case, FailingAddress, PortOwner
 from fixer.analysis.evidence import address_text, bindings_of, config_evidence, endpoint_text, no_listener_evidence
 from fixer.analysis.exits.failed_run import has_listening_socket
 from fixer.analysis.nginx_errors import connect_symptoms, routes_text
+from fixer.analysis.ownership.container_network import is_sole_network_candidate
 from fixer.analysis.ownership.shared_folder import socket_path_for_nginx
 from fixer.analysis.ownership.uncreated_backend import UncreatedBackend, uncreated_backends
 from fixer.analysis.run_log import is_looping
@@ -48,9 +49,11 @@ def is_unconnectable(case: Case, trouble: FailingAddress, service: Service) -> b
 
 
 def configured_elsewhere(case: Case, trouble: FailingAddress, owner: PortOwner, part: AddressPart) -> Binding | None:
-    """Return where an unconnectable service is configured to listen, if that differs from the address in this part."""
+    """Return where an unconnectable service is configured to listen, if that differs from the address in this part. One
+    that a person must confirm counts if no other application is in that network, as it does while it listens there."""
     told = bindings_of(owner.service)
-    if owner.needs_choice or not is_unconnectable(case, trouble, owner.service):
+    if not is_unconnectable(case, trouble, owner.service) or (owner.needs_choice and (
+            case.snapshot.is_cut or not is_sole_network_candidate(case, trouble, owner.service))):
         return None
     parts = [differing_part(binding, trouble.endpoint) for binding in told]
     return told[0] if told and all(parts) and parts[0] == part else None
@@ -62,7 +65,7 @@ def configured_elsewhere_finding(
     """Return the finding. `kind` is its cause and variant; `more` shows what is at the asked address (default: that
     nothing listens there)."""
     (cause, variant), service, endpoint = kind, owner.service, trouble.endpoint
-    unsure = owner.rule in ("alone", "bare") and has_unrelated_name(trouble, service)
+    unsure = owner.needs_choice or (owner.rule in ("alone", "bare") and has_unrelated_name(trouble, service))
     path = binding.unix and (socket_path_for_nginx(case, trouble, service, binding.unix) or binding.unix)
     where = f"unix:{path}" if path else address_text(binding.host, binding.port)
     seen = f", which nginx sees as {path}" if path != binding.unix else ""
@@ -75,7 +78,7 @@ def configured_elsewhere_finding(
             config_evidence(case.snapshot, trouble.nginx, endpoint), binding.source, state_evidence(service),
             *(more or (*no_listener_evidence(endpoint), *connect_symptoms(case, trouble)))))),
         repairs=(point_after_start_repair(trouble, service.name, where),), effects=(),
-        is_met_first=trouble.nginx.master_pid is not None,
+        is_met_first=trouble.nginx.master_pid is not None and not owner.needs_choice,
     )
 
 

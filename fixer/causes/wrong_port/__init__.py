@@ -147,10 +147,10 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         return _wrong_port_finding(case, trouble, options, (stranger, unsure))
     if len(found) > 1:
         return f"which of {', '.join(owner.service.name for owner in found)} belongs behind {text}"
-    if found[0].needs_choice:
+    elsewhere = _configured_elsewhere(case, trouble, found[0], stranger)
+    if elsewhere is None and found[0].needs_choice:
         return f"whether {found[0].service.name} belongs behind {text}"
-    return _configured_elsewhere(case, trouble, found[0], stranger) or _out_of_reach_text(
-        case, trouble, found[0]) or state_evidence(found[0].service)
+    return elsewhere or _out_of_reach_text(case, trouble, found[0]) or state_evidence(found[0].service)
 
 
 def _judge_group(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding | Evidence | None:

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
-from fixer.model.diagnosis import Undetermined
 from fixer.model.facts import Known
 from fixer.model.snapshot import Service
 from tests.analysis.ownership.resolve_builders import named
@@ -21,7 +20,6 @@ from tests.causes.snapshot_builders import (
     listener,
     log_lines,
     roots,
-    verdict_of,
 )
 
 GUEST = "container:" + "pod" * 4
@@ -104,10 +102,15 @@ def test_the_name_of_the_one_that_lends_its_network_is_nobodys_own() -> None:
     assert finding_of(told, "wrong-port").confidence == "certain"
 
 
-def test_one_that_is_left_there_and_crashes_is_no_reason_for_the_page() -> None:
+def test_one_that_is_left_there_and_crashes_may_be_asked_at_a_wrong_port() -> None:
+    """As one that runs there: its crash is no reason for the page, and only a person can say that it is meant."""
     words = log_lines("Traceback (most recent call last):", '  File "/srv/app.py", line 1, in <module>', "ModuleNotFoundError: No module named 'shop'")
     left = replace(member("ledger", 8000, status="exited", exit_code=1), pids=(), log=words)
-    assert not roots(diagnose(behind(left).snapshot()))
+    diagnosis = diagnose(behind(left).snapshot())
+    found = finding_of(diagnosis, "wrong-port")
+    assert (roots(diagnosis), found.confidence, found.repairs[0].risk) == (["wrong-port"], "possible", "manual")
+    cut = Scene.snapshot(behind(left))
+    assert not roots(diagnose(replace(cut, is_cut=True)))
     assert roots(diagnose(behind(left, asked=8000).snapshot())) == ["crash-code-error"]
 
 
@@ -211,6 +214,5 @@ def test_a_container_by_its_address() -> None:
 
 def test_a_stopped_one_is_named_where_nothing_else_is_in_that_network() -> None:
     assert WEB.container is not None
-    seen = diagnose(scene(f"container:{WEB.container.id}", 9000).snapshot())
-    verdict = verdict_of(seen, "wrong-port")
-    assert isinstance(verdict, Undetermined) and verdict.missing == ("whether p-app-1 belongs behind 127.0.0.1:8000",)
+    found = finding_of(diagnose(scene(f"container:{WEB.container.id}", 9000).snapshot()), "wrong-port")
+    assert (found.confidence, found.service, found.repairs[0].risk) == ("possible", "p-app-1", "manual")
