@@ -241,11 +241,15 @@ def edit_sources_of_generated_files(case: Case, findings: Sequence[Finding]) -> 
             for finding in findings]
 
 
-def meet_inner_server_first(case: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
-    """Return the findings; what a server of nginx refuses of an outer one hides whatever is at fault behind it."""
+def meet_nginx_first(case: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
+    """Return the findings; what keeps nginx itself from connecting, and what a server of nginx refuses of an outer one,
+    hide whatever is at fault behind it."""
     outer = {judged.facts.route.id for judged in case.verdicts.values() if _leads_to_nginx(case, judged)}
-    return [replace(finding, is_met_first=True) if finding.role == "root" and is_about_protocol(finding.cause)
-            and finding.routes and outer.issuperset(finding.routes) else finding for finding in findings]
+    own = {(nginx.service.node, nginx.service.name) for nginx in case.snapshot.nginxes if nginx.service is not None}
+    return [replace(finding, is_met_first=True) if finding.role == "root" and (
+        (finding.node, finding.service) in own or (
+            is_about_protocol(finding.cause) and finding.routes and outer.issuperset(finding.routes)))
+            else finding for finding in findings]
 
 
 def _leads_to_nginx(case: Case, judged: RouteVerdict) -> bool:
@@ -264,7 +268,7 @@ def _is_held_by_nginx(case: Case, end: Endpoint) -> bool:
 Revision: TypeAlias = Callable[[Case, Sequence[Finding]], Sequence[Finding]]
 # All revisions of what the causes have found, in the order in which they are made.
 REVISIONS: tuple[Revision, ...] = (
-    prefer_present_faults, explain_findings, meet_inner_server_first, edit_sources_of_generated_files,
+    prefer_present_faults, explain_findings, meet_nginx_first, edit_sources_of_generated_files,
     write_at_mount_sources, merge_shared_edits, drop_conflicting_starts, drop_transient_restarts, name_failing_replica,
     doubt_unrecorded_ends,
 )

@@ -68,6 +68,7 @@ from fixer.analysis.load.server_protocol import has_matching_protocol
 from fixer.analysis.nginx_errors import connect_symptoms, routes_text
 from fixer.analysis.ownership.resolve import is_started_at_boot, only_owner
 from fixer.analysis.route_verdict import is_closed
+from fixer.analysis.run_log import is_looping
 from fixer.analysis.service_names import has_unrelated_name
 from fixer.analysis.service_state import is_socket_activated, state_evidence
 from fixer.causes.unix_socket_missing.occupied_path import path_finding
@@ -218,6 +219,8 @@ def _judge_lost_socket(case: Case, trouble: FailingAddress, owner: PortOwner, he
     apart = hiding_setting_text(service, trouble.endpoint.unix or "")
     if apart:
         return f"whether {service.name} sees the same folder as nginx there ({apart})"
+    if is_looping(case.snapshot, service, trouble.endpoint):
+        return f"whether {text} exists while {service.name} runs: it ends again and again"
     steps = restart_steps(case.snapshot, service, trouble.endpoint)
     summary = f"restart {service.name}, which creates its socket again"
     manual = f"restart {service.name} the way it was started: that creates {text}"

@@ -132,6 +132,7 @@ def test_hit_of_nginx_itself(value: str, lines: str) -> None:
     scene.logs("socket() failed (97: Address family not supported by protocol)", 97, "connecting to upstream")
     shown = found(scene)
     assert shown.variant == "nginx-unit-address-families" and allowed(shown).endswith(lines)
+    assert shown.is_met_first, "nginx connects to nothing, whatever is at fault behind it"
 
 
 def test_hit_of_a_unix_socket() -> None:

@@ -173,6 +173,13 @@ def test_unknown_where_it_may_see_other_folders_than_nginx() -> None:
     assert isinstance(verdict, Undetermined) and "RootDirectory" in verdict.missing[0]
 
 
+def test_unknown_while_it_ends_again_and_again() -> None:
+    """The socket went with one run between two questions of the look: nobody removed it."""
+    looping = lost(unit_changes={"n_restarts": 7, "active_enter": NOW - 1, "active_state": "activating", "sub_state": "auto-restart"})
+    verdict = verdict_of(diagnose(looping.snapshot()), CAUSE)
+    assert isinstance(verdict, Undetermined) and "ends again and again" in verdict.missing[0]
+
+
 def test_miss_a_stranger_that_holds_the_path_is_not_restarted() -> None:
     gone = {"listener": Known(socket(ASKED, 999)), "tcp": Known(probe(error="no-socket"))}
     found = diagnose(scene(told(ASKED), socket(ASKED, 999)).endpoint(**gone).snapshot())
