@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fixer.formats.launchers import skip_launchers
 from fixer.formats.process_table import ancestors, descendants, working_directory
 from fixer.formats.server_bindings import bindings_of, workers_of
 from fixer.formats.server_names import DAEMONS, is_app_server, runtime_of
@@ -69,23 +70,32 @@ def _topmost_process(process: Process, view: View, taken: set[int]) -> Process:
     return top
 
 
+def _launched_by(root: Process, view: View) -> Process:
+    """Return the process that a launcher (`runuser … uvicorn`) has started and waits for, which runs in the folder of
+    the application; the process itself if it is no launcher."""
+    words = root.argv[skip_launchers(root.argv):]
+    started = (p for p in view.by_pid.values() if p.ppid == root.pid and p.argv[-len(words):] == words)
+    return next(started, root) if words and words != root.argv else root
+
+
 def _bare_service(root: Process, view: View) -> Service:
-    told = command_of_process(root, view)
+    told, started = command_of_process(root, view), _launched_by(root, view)
     runtime = runtime_of(root.argv)
     name = runtime if runtime not in ("", "python", "binary") else root.comm
     above = next(iter(ancestors(root.pid, view.by_pid)), None)
     manager: Manager = "supervisord" if above is not None and is_trusted_supervisord(above, view) else "none"
     is_app = is_app_server(root.argv, runtime, "", "") and root.comm not in DAEMONS
-    is_app = is_app and not is_no_web_program(root.argv, working_directory(root), view)
+    is_app = is_app and not is_no_web_program(root.argv, working_directory(started), view)
     return Service(
         id=f"{view.name}/{name}[{root.pid}]", name=f"{name}[{root.pid}]", node=view.name, manager=manager, unit=None,
         container=None, pids=descendants([root.pid], view.by_pid), argv=root.argv,
-        bindings=Known(bindings_of(told.command, told.env, told.evidence, working_directory(root)), (told.evidence,)),
+        bindings=Known(bindings_of(told.command, told.env, told.evidence, working_directory(started)),
+                       (told.evidence,)),
         env=(),
         env_files=(),
         workers=workers_of(told.command, told.env, told.evidence), log=_bare_log(root, view), is_app_server=is_app,
         runtime=runtime, command=tuple(word.to_argument() for word in told.command), files_node=view.name,
-        cwd=root.cwd.or_else(""),
+        cwd=started.cwd.or_else(""),
     )
 
 

@@ -45,6 +45,13 @@ def test_it_starts_in_the_folder_in_which_it_runs() -> None:
     assert found.start_folder == "/srv/shop" and "shop" in service_words(found)
 
 
+def test_what_a_launcher_waits_for_runs_in_the_folder_of_the_application() -> None:
+    above = process(5, ["runuser", "-u", "shop", "--", "/usr/bin/uvicorn", "desk:app"], comm="runuser", cwd="/")
+    top = process(6, ["/usr/bin/python3", "/usr/bin/uvicorn", "desk:app"], ppid=5, comm="uvicorn", cwd="/srv/shop")
+    (found,) = bare(above, top)
+    assert (found.name, found.pids, found.cwd) == ("uvicorn[5]", (5, 6), "/srv/shop") and "shop" in service_words(found)
+
+
 def test_a_supervised_process() -> None:
     above = process(5, ["/usr/bin/python3", "/usr/bin/supervisord", "-n"], comm="supervisord")
     (found,) = [s for s in bare(above, process(6, ["uvicorn", "a"], ppid=5)) if s.runtime == "uvicorn"]
