@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
 from fixer.analysis.evidence import listeners_on, pids_of
+from fixer.analysis.nginx_process import is_held_by_nginx
 from fixer.diagnose.precedence import does_reveal_next
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.lazy_imports import lazy_imports
@@ -98,12 +99,22 @@ def _has_next_fault(before: Observation, after: Observation, addressed: Finding)
 
 
 def faults_of(look: Observation, keys: frozenset[RouteKey], addressed: Finding) -> tuple[Finding, ...]:
-    """Return the faults of these routes, or of the service of the finding."""
-    own = (addressed.node, addressed.service)
+    """Return the faults of these routes and of those of nginx's own servers behind them, or of the same service."""
+    own, keys = (addressed.node, addressed.service), keys | _inner_route_keys(look.snapshot, keys)
     return tuple(
         found for found in look.diagnosis.findings if found.is_at_fault and (
             keys & route_keys(look.snapshot, found.routes)
             or (found.service is not None and (found.node, found.service) == own)))
+
+
+def _inner_route_keys(snapshot: Snapshot, keys: frozenset[RouteKey]) -> frozenset[RouteKey]:
+    """Return the keys of the routes that nginx's own servers have at the addresses of these routes."""
+    ours = {name for facts in snapshot.routes if keys.intersection(_keys_of_route(facts)) for name in facts.endpoints}
+    inner = {(end.node, end.unix or str(end.port)) for end in snapshot.endpoints
+             if end.id in ours and is_held_by_nginx(snapshot, end)}
+    return frozenset(key for facts in snapshot.routes if any(
+        (facts.node, listen.address.removeprefix("unix:") if not listen.port else str(listen.port)) in inner
+        for listen in facts.route.listens) for key in _keys_of_route(facts))
 
 
 def _is_condition_gone(before: Observation, after: Observation, addressed: Finding) -> bool:

@@ -9,14 +9,17 @@ import pytest
 
 from fixer.model.diagnosis import Check, Diagnosis, Finding, Found, Need, Repair, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
+from fixer.model.nginx_config import Listen, Span
 from fixer.model.snapshot import Snapshot
 from fixer.verify import Observation, compare, proofs, url_notes
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
+    NGINX_PID,
     REFUSED,
     Scene,
     healthy_scene,
     listener,
+    probe,
     service,
     stopped_service,
     wrong_port_scene,
@@ -381,6 +384,21 @@ def test_the_next_fault_keeps_a_round_on_credit(confidence: str, reason: str, ro
     after = with_health(before, "failing", findings=(other,))
     after = replace(after, diagnosis=replace(after.diagnosis, health=(replace(after.diagnosis.health[0], reason=reason),)))
     judged = compare(with_health(before, "failing", findings=(mine,)), after, mine)
+    assert judged.is_better is kept and not judged.has_helped
+
+
+@pytest.mark.parametrize(("inner", "kept"), [(True, True), (False, False)])
+def test_the_next_fault_of_nginxs_own_server_behind_the_route_keeps_a_round_on_credit(inner: bool, kept: bool) -> None:
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:9000").answers(BAD_GATEWAY).answers(BAD_GATEWAY, route=1)
+    scene.route[0] = {"listens": (Listen("0.0.0.0", 80, False, False, False, Span("/etc/nginx/nginx.conf", 2, 0, 0)),)}
+    scene.route[1] = {"listens": (Listen("127.0.0.1", 8000, False, False, False, Span("/etc/nginx/nginx.conf", 9, 0, 0)),)}
+    scene.listeners.append(listener(8000, NGINX_PID if inner else 300))
+    scene.endpoint(http=Known(BAD_GATEWAY), tcp=Known(probe()), listener=Known(scene.listeners[-1])).refused(1)
+    before = look(scene)
+    mine = replace(fault(look(wrong_port_scene())), cause="proxy-protocol-mismatch", service=None, routes=("r1",))
+    other = replace(mine, cause="crash-killed", confidence="certain", routes=("r2",), service="backend.service")
+    judged = compare(with_health(before, "failing", "failing", findings=(mine, other)),
+                     with_health(before, "failing", "failing", findings=(other,)), mine)
     assert judged.is_better is kept and not judged.has_helped
 
 

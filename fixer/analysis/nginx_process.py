@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
 from fixer.analysis.case import Case, FailingAddress, unique_route_id
-from fixer.analysis.evidence import container_of, listener_evidence, listeners_on, pids_of, replaced_mount_file
+from fixer.analysis.evidence import (
+    container_of,
+    listener_at,
+    listener_evidence,
+    listeners_on,
+    pids_of,
+    replaced_mount_file,
+)
 from fixer.analysis.run_log import has_just_restarted, lines_of, message_of
 from fixer.formats.numbers import is_number
 from fixer.lazy.dataclass import replace
@@ -162,6 +169,14 @@ def listen_addresses_of(nginx: Nginx) -> tuple[Listen, ...]:
     if not isinstance(nginx.config, Known):
         return ()
     return tuple(dict.fromkeys(listen for route in nginx.config.value.routes for listen in route.listens))
+
+
+def is_held_by_nginx(snapshot: Snapshot, endpoint: Endpoint) -> bool:
+    """Return whether an nginx that is diagnosed itself listens at the address: an inner server of nginx."""
+    held = listener_at(endpoint)
+    return held is not None and any(
+        nginx.node == endpoint.node and {nginx.master_pid, *nginx.worker_pids}.intersection(pids_of(held))
+        for nginx in snapshot.nginxes)
 
 
 def has_stale_config(case: Case, trouble: FailingAddress) -> bool:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import listener_at, pids_of
 from fixer.analysis.hidden_failures import is_dead
+from fixer.analysis.nginx_process import is_held_by_nginx
 from fixer.analysis.route_verdict import RouteVerdict
 from fixer.analysis.service_state import is_unwatched
 from fixer.diagnose.precedence import demote_explained, effects_of, is_about_protocol
@@ -21,7 +21,7 @@ from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import DaemonReload, UnitAction, WaitForListener, WriteFile
-from fixer.model.snapshot import Container, Endpoint, Service, Unit
+from fixer.model.snapshot import Container, Service, Unit
 from fixer.repairs.mount_sources import write_at_mount_sources
 
 with lazy_imports():
@@ -255,14 +255,7 @@ def meet_nginx_first(case: Case, findings: Sequence[Finding]) -> Sequence[Findin
 def _leads_to_nginx(case: Case, judged: RouteVerdict) -> bool:
     """Return whether an nginx that is diagnosed itself listens at every address of a failing route."""
     ends = [case.endpoints[name] for name in judged.facts.endpoints] if judged.has_failures else []
-    return bool(ends) and all(_is_held_by_nginx(case, end) for end in ends)
-
-
-def _is_held_by_nginx(case: Case, end: Endpoint) -> bool:
-    held = listener_at(end)
-    return held is not None and any(
-        nginx.node == end.node and {nginx.master_pid, *nginx.worker_pids}.intersection(pids_of(held))
-        for nginx in case.snapshot.nginxes)
+    return bool(ends) and all(is_held_by_nginx(case.snapshot, end) for end in ends)
 
 
 Revision: TypeAlias = Callable[[Case, Sequence[Finding]], Sequence[Finding]]
