@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from itertools import zip_longest
 
 from fixer.formats.application_servers import MASTER_FINISHED, SERVER_FINISHED, SERVER_STARTED, STARTUP_COMPLETE
 from fixer.formats.ini_file import IniSection
@@ -144,7 +145,9 @@ def history_of(names: Iterable[str], events: tuple[ProgramEvent, ...], now: floa
                 state, pid, ended_at, expected = "FATAL", 0, ended_at or event.at, False
             case _:
                 state, pid, ended, expected, ended_at = "BACKOFF", 0, event.detail, False, event.at
-    bad = [e for e in mine if e.kind == "exited" and not e.expected and e.at > max(now - RECENT_SECONDS, row)]
+    # an expected exit counts as others do if supervisord itself starts the program again
+    bad = [e for e, after in zip_longest(mine, mine[1:]) if e.kind == "exited" and e.at > max(now - RECENT_SECONDS, row)
+           and not (e.expected and (after is None or after.kind != "spawned" or after.at - e.at > _RETRY_SECONDS))]
     signal = _SIGNAL.search(ended)
     number = _SIGNAL_NUMBERS.get(signal[1], 0) if signal is not None else 0
     return ProgramHistory(state, pid, started, ended, number, expected, ended_at, len(bad), tuple(mine), run)

@@ -102,6 +102,11 @@ def test_what_was_well_before_is_over() -> None:
       (7, "exited: shop (terminated by SIGKILL; not expected)")], "BACKOFF", "terminated by SIGKILL", 1),
     ([(9, "spawned: 'shop' with pid 5"), (8, "success: shop entered RUNNING state, x"),
       (7, "exited: shop (exit status 0; expected)")], "EXITED", "exit status 0", 0),
+    # supervisord itself starts it again at once; later a person did
+    ([(9, "spawned: 'shop' with pid 5"), (8, "success: shop entered RUNNING state, x"),
+      (7, "exited: shop (exit status 0; expected)"), (6, "spawned: 'shop' with pid 6")], "STARTING", "exit status 0", 1),
+    ([(99, "spawned: 'shop' with pid 5"), (98, "success: shop entered RUNNING state, x"),
+      (90, "exited: shop (exit status 0; expected)"), (6, "spawned: 'shop' with pid 6")], "STARTING", "exit status 0", 0),
     ([(9, "spawned: 'shop' with pid 5"), (8, "exited: shop (exit status 1; not expected)"),
       (7, "gave up: shop entered FATAL state, too many start retries too quickly")], "FATAL", "exit status 1", 1),
     ([(9, "spawned: 'shop' with pid 5"), (8, "exited: shop (exit status 1; not expected)"),
