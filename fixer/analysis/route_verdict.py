@@ -257,7 +257,7 @@ def _judge_probe(
         return "bad"
     if probe.status < 500 or _is_configured_return(probe.status, facts, nginx):
         return "good"
-    return "bad" if _is_from_nginx(probe, reached, fresh) else "good"
+    return _judge_error(probe, reached, fresh)
 
 
 def _hands_on_other_protocol(probe: ProbeResult, reached: tuple[Endpoint, ...]) -> bool:
@@ -266,16 +266,19 @@ def _hands_on_other_protocol(probe: ProbeResult, reached: tuple[Endpoint, ...]) 
         isinstance(e.http, Known) and e.http.value.error == "not-http" for e in reached)
 
 
-def _is_from_nginx(probe: ProbeResult, reached: tuple[Endpoint, ...], fresh: bool) -> bool:
-    """Return whether nginx generated this 5xx: it does so if the upstream gave no answer, and logs it."""
+def _judge_error(probe: ProbeResult, reached: tuple[Endpoint, ...], fresh: bool) -> _ProbeVerdict:
+    """Judge a 5xx. nginx generates it if the upstream gave no answer, and logs it: its page without that line may be
+    another nginx's, unless the backend answers us in another way."""
     direct = [e.http.value for e in reached if isinstance(e.http, Known)]
     if _has_same_status(probe, reached):
-        return False
+        return "good"
     page = _NGINX_PAGE in probe.body
     if probe.status in (502, 504):
         silent = not direct or any(answer.status is None for answer in direct)
-        return page or fresh or silent
-    return page and fresh
+        return "bad" if page or fresh or silent else "good"
+    if not page:
+        return "good"
+    return "bad" if fresh or any(answer.status is not None for answer in direct) else "unknown"
 
 
 def _has_same_status(probe: ProbeResult, reached: tuple[Endpoint, ...]) -> bool:
