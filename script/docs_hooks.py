@@ -43,8 +43,24 @@ def as_mkdocs_reads(markdown: str) -> str:
             in_fence = not in_fence
             lines.append(re.sub(r"^(\s*```\w+) .*$", r"\1", line))
         else:
-            lines.append(line if in_fence else re.sub(r"^ {2,3}(?=\S)", "    ", line))
+            lines.append(line if in_fence else _row_with_bars(re.sub(r"^ {2,3}(?=\S)", "    ", line)))
     return "\n".join(lines)
+
+
+def _row_with_bars(line: str) -> str:
+    """Return a table's row; code with a bar becomes HTML: Python-Markdown would show the backslash before the bar."""
+    return re.sub(r"`([^`]*\\\|[^`]*)`", _html_code, line) if line.startswith("|") else line
+
+
+def _html_code(found: re.Match[str]) -> str:
+    text = found[1].replace("\\|", "|")
+    return f"<code>{''.join(char if char.isalnum() or char == ' ' else f'&#{ord(char)};' for char in text)}</code>"
+
+
+def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
+    """Name the language of a page such as README.zh-TW.md: screen readers and fonts go by it."""
+    language = re.search(r"\.([a-z]{2}(?:-[A-Z]{2})?)\.md$", page.file.src_uri)
+    return f'<div lang="{language[1]}">{html}</div>' if language else html
 
 
 def site_links(markdown: str) -> str:

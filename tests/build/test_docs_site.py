@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urldefrag
@@ -18,6 +20,9 @@ from fixer.app.explain_line import MEANINGS
 pytest.importorskip("material", reason="the group `docs` is not installed")
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
+CUT_WORDS = """[...document.querySelectorAll("article table code")].filter((one) => /^[\\w.\\/]+$/.test(one.textContent)
+    && one.getClientRects().length > 1).map((one) => one.textContent)"""
 LOADS = {"script": "src", "img": "src", "iframe": "src", "source": "src", "link": "href", "use": "href", "object": "data"}
 
 
@@ -100,6 +105,35 @@ def test_code_shows_no_escape_of_markdown(site: Path) -> None:
     for path in [*(site / "causes").glob("*.html"), site / "decision-tree.html"]:
         code = re.findall(r"<code>([^<]*)</code>", path.read_text("utf-8"))
         assert [text for text in code if re.search(r"\\[\[\]_|]", text)] == [], path.name
+
+
+def test_code_in_a_table_shows_bars_as_they_are_typed(site: Path) -> None:
+    for path in site.rglob("*.html"):
+        code = map(unescape, re.findall(r"<code>([^<]*)</code>", path.read_text("utf-8")))
+        assert [text for text in code if "\\|" in text] == [], path.name
+    assert "ps aux | grep '[u]vicorn'" in unescape((site / "README.zh-TW.html").read_text("utf-8"))
+
+
+def test_a_translated_page_names_its_language(site: Path) -> None:
+    assert '<div lang="zh-TW">' in (site / "README.zh-TW.html").read_text("utf-8")
+    assert "<div lang=" not in (site / "index.html").read_text("utf-8")
+
+
+def test_no_table_of_a_phone_cuts_a_word(site: Path) -> None:
+    """A command without a space stands on one line; the page itself never scrolls sideways."""
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed: apt-get install chromium")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    cut: list[str] = []
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        window = browser.new_context(viewport={"width": 360, "height": 800}).new_page()
+        for name in ("CONTRIBUTING.html", "install.html", "commands.html", "lab.html", "decision-tree.html"):
+            window.goto((site / name).as_uri())
+            cut += window.evaluate(CUT_WORDS)
+            assert window.evaluate("document.documentElement.scrollWidth") <= 360, name
+        browser.close()
+    assert cut == []
 
 
 def test_a_list_within_a_list_stays_one(site: Path) -> None:
