@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import sys
 import tomllib
 from html import escape
@@ -42,12 +43,16 @@ def layers() -> list[list[str]]:
 
 
 def first_line(name: str) -> str:
-    """Return the first sentence of a module's or folder's docstring."""
+    """Return the first sentence of a module's or folder's docstring; of one that is too long for its box, what stands
+    before a colon or comma."""
     folder = ROOT / "fixer" / name
     path = folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
     said = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split("\n\n")[0]
-    sentence = " ".join(said.split()).split(". ")[0].rstrip(".")
-    return sentence if len(sentence) <= 92 else sentence[:91].rsplit(" ", 1)[0] + " …"
+    sentence = " ".join(said.split()).split(". ")[0].rstrip(".").replace("`", "")
+    if len(sentence) <= 92:
+        return sentence
+    head = re.match(r"(.{1,91})[:;,] ", sentence)
+    return head[1] if head else f"{sentence[:91]} …"        # a test refuses that: such a docstring is too long
 
 
 def picture() -> str:

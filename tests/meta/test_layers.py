@@ -30,3 +30,7 @@ def test_the_comparison_quotes_the_last_whole_run() -> None:
     said = re.search(r"A restart of everything does not cure it, or only until the next boot: (\d+ of \d+) cases",
                      (ROOT / "docs/results.md").read_text("utf-8"))
     assert said is not None and said[1] in (ROOT / "docs/comparison.md").read_text("utf-8")
+
+
+def test_no_box_cuts_a_sentence_or_shows_a_mark_of_markdown() -> None:
+    assert [mark for mark in ("…", "`") if mark in PICTURE] == []
