@@ -61,6 +61,13 @@ def test_punctuation_beside_chinese_is_wide(path: Path) -> None:
         assert not re.search(r"[\u3400-\u9fff][,;:?!(]|[,;:?!)][\u3400-\u9fff]", entry.text), f"{path.name}: {name}"
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_space_stands_between_chinese_and_latin_words(path: Path) -> None:
+    for name, entry in parse_entries(path.read_text("utf-8")).items():
+        joined = re.findall(r"[A-Za-z0-9`][\u3400-\u9fff]|[\u3400-\u9fff][A-Za-z0-9`]", entry.text)
+        assert joined == [], f"{path.name}: {name}"
+
+
 def test_no_text_of_a_catalogue_stands_in_code() -> None:
     code = [path for top in ("fixer", "lab") for path in (ROOT / top).rglob("*.py")]
     assert [str(path) for path in code if WIDE.search(path.read_text("utf-8"))] == []
