@@ -25,7 +25,17 @@ with lazy_imports():
     from lab.classroom.class_up import ClassRequest, class_up
     from lab.classroom.roster import read_roster, seconds_of
     from lab.course.attempts import attempts_of
-    from lab.course.play import Course, begin, finish, lab_of, name_cause, open_attempt, own_name, prompt_loop
+    from lab.course.play import (
+        Course,
+        begin,
+        end_text,
+        finish,
+        name_cause,
+        open_attempt,
+        own_name,
+        prompt_loop,
+        waits_text,
+    )
     from lab.course.score_list import scores_json, scores_text
     from lab.page.serve import serve_lab
     from lab.recording.replay import find_recording, list_text, recordings
@@ -176,11 +186,11 @@ def play(
         running, text = begin(Course(name, difficulty, family, on, seed), _print_progress)
         typer.echo(text)
     else:
-        typer.echo(f"{running.lab_id} waits: {lab_of(running).url}/login")
+        typer.echo(waits_text(running))
     if sys.stdin.isatty():
         prompt_loop(running, input, typer.echo, _print_progress)
     else:
-        typer.echo("When it is repaired: lab play --cause ID. To give up: lab play --give-up.")
+        typer.echo(end_text())
     return 0
 
 

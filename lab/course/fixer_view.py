@@ -35,7 +35,7 @@ def _lines(view: Mapping[str, Any]) -> Iterator[str]:
         verdict = view.get("verdict", "unknown")
         yield "  " + say("console/fixer-saw-none", "no cause, verdict {verdict}", verdict=verdict)
         return
-    yield f"  {finding['cause']} · {finding['confidence']}"
+    yield f"  {finding['cause']} · {_in_own_words(finding['confidence'])}"
     yield from textwrap.wrap(finding["summary"], _WIDTH, initial_indent="  ", subsequent_indent="  ",
                              break_long_words=False, break_on_hyphens=False)
     for piece in finding.get("evidence", ())[:_EVIDENCE]:
@@ -44,7 +44,15 @@ def _lines(view: Mapping[str, Any]) -> Iterator[str]:
     if not repairs:
         yield say("console/fixer-nothing", "It would have changed nothing.")
         return
-    yield say("console/fixer-would", "What it would have done ({risk}): {summary}", risk=repairs[0]["risk"],
-              summary=repairs[0]["summary"])
+    yield say("console/fixer-would", "What it would have done ({risk}): {summary}",
+              risk=_in_own_words(repairs[0]["risk"]), summary=repairs[0]["summary"])
     yield from (f"  {number}. {step}" for number, step in enumerate(repairs[0].get("steps", ()), 1))
     yield from (f"    {line}" for line in str(repairs[0].get("diff") or "").splitlines())
+
+
+def _in_own_words(word: str) -> str:
+    """Return a confidence or a risk of fixer's JSON in the reader's language."""
+    return {"certain": say("console/certain", "certain"), "likely": say("console/likely", "likely"),
+            "possible": say("console/possible", "possible"), "safe": say("console/safe", "safe"),
+            "disruptive": say("console/disruptive", "disruptive"), "manual": say("console/manual", "manual"),
+            }.get(word, word)

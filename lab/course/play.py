@@ -104,6 +104,16 @@ def lab_of(attempt: Attempt) -> Lab:
     return Lab(record)
 
 
+def waits_text(attempt: Attempt) -> str:
+    """Return where the lab of a lesson that runs is."""
+    return say("console/lab-waits", "{lab} waits: {url}", lab=attempt.lab_id, url=f"{lab_of(attempt).url}/login")
+
+
+def end_text() -> str:
+    """Return how a lesson without a prompt is ended."""
+    return say("console/end-lesson", "When it is repaired: lab play --cause ID. To give up: lab play --give-up.")
+
+
 def name_cause(attempt: Attempt, named: str) -> Attempt:
     """Keep the cause that the person names. Whether it is right comes with the debrief.
     Raise UsageError for a word that is no cause and no variant."""
@@ -173,49 +183,55 @@ def _points_text(attempt: Attempt) -> str:
 
 
 def prompt_loop(attempt: Attempt, ask: Callable[[str], str], show: Callable[[str], None],
-                say: ProgressCallback) -> None:
+                progress: ProgressCallback) -> None:
     """Carry out what the person types until the lesson ends or the person leaves it; its lab stays up then."""
-    show(f"Type: {WORDS}")
+    show(_words_text())
     while attempt.is_open:
         try:
             typed = ask(PROMPT).split()
         except EOFError:
             typed = ["quit"]
         if typed[:1] in (["quit"], ["exit"], ["q"]):
-            show("The lesson waits, and its clock goes on: lab play")
+            show(say("console/lesson-waits", "The lesson waits, and its clock goes on: lab play"))
             return
         try:
-            attempt = _carry_out(attempt, typed, ask, show, say)
+            attempt = _carry_out(attempt, typed, ask, show, progress)
         except LabError as error:
             show("\n  ".join(filter(None, [error.message, error.hint])))
 
 
 def _carry_out(attempt: Attempt, typed: list[str], ask: Callable[[str], str], show: Callable[[str], None],
-               say: ProgressCallback) -> Attempt:
+               progress: ProgressCallback) -> Attempt:
     word, rest = (typed or [""])[0], " ".join(typed[1:])
     lab = lab_of(attempt)
     match word:
         case "shell":
-            recorded_shell(lab, rest, say, tools=False)
+            recorded_shell(lab, rest, progress, tools=False)
         case "tools":
-            recorded_shell(lab, rest, say, tools=True)
+            recorded_shell(lab, rest, progress, tools=True)
         case "hint":
             show(next_hint(lab))
         case "check":
             show(verdict_text(ask_oracle(lab), restarted=False, wanted_restart=False))
         case "time":
             left = attempt.limit - attempt.seconds(time.time())
-            show(f"{minutes_text(left)} minutes left" if left > 0 else "the time is over: points count half")
+            show(say("console/time-left", "{minutes} minutes left", minutes=minutes_text(left)) if left > 0 else say(
+                "console/time-over", "the time is over: points count half"))
         case "cause":
             return name_cause(attempt, rest)
         case "done":
             if not attempt.cause:
-                attempt = name_cause(attempt, ask("Which cause was it? (fixer causes lists them) ").strip())
+                asked = say("console/which-cause", "Which cause was it? (fixer causes lists them) ")
+                attempt = name_cause(attempt, ask(asked).strip())
             attempt, text = finish(attempt)
             show(text)
         case "give-up":
             attempt, text = finish(attempt, give_up=True)
             show(text)
         case _:
-            show(f"Type: {WORDS}")
+            show(_words_text())
     return attempt
+
+
+def _words_text() -> str:
+    return say("console/type-words", "Type: {words}", words=WORDS)

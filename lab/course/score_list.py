@@ -1,4 +1,4 @@
-"""`lab scores`: the attempts of all people, and the sum of each. Pure."""
+"""`lab scores`: the attempts of all people, and the sum of each."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 
+from fixer.render.terminal_text import count_columns, pad
 from lab.course.lesson import Attempt, minutes_text
+from lab.languages.translate import say
 
 
 def scores_json(attempts: Sequence[Attempt]) -> str:
@@ -22,10 +24,14 @@ def scores_json(attempts: Sequence[Attempt]) -> str:
 def scores_text(attempts: Sequence[Attempt]) -> str:
     """Return the table for a terminal."""
     if not attempts:
-        return "nobody has tried yet; begin: lab play"
-    rows: list[tuple[str, ...]] = [("WHEN", "PERSON", "LEVEL", "FAULT", "REPAIR", "CAUSE", "HINTS", "TIME", "POINTS")]
+        return say("console/nobody-tried", "nobody has tried yet; begin: lab play")
+    person, points = say("console/PERSON", "PERSON"), say("console/POINTS", "POINTS")
+    rows: list[tuple[str, ...]] = [(
+        say("console/WHEN", "WHEN"), person, say("console/LEVEL", "LEVEL"), say("console/FAULT", "FAULT"),
+        say("console/REPAIR", "REPAIR"), say("console/CAUSE", "CAUSE"), say("console/HINTS", "HINTS"),
+        say("console/TIME", "TIME"), points)]
     rows += [_row(one) for one in attempts]
-    sums = [("PERSON", "LESSONS", "SOLVED", "POINTS")]
+    sums = [(person, say("console/LESSONS", "LESSONS"), say("console/SOLVED", "SOLVED"), points)]
     sums += [(name, str(lessons), str(solved), str(points)) for name, lessons, solved, points in _sums(attempts)]
     return f"{_table(rows)}\n\n{_table(sums)}"
 
@@ -33,10 +39,12 @@ def scores_text(attempts: Sequence[Attempt]) -> str:
 def _row(one: Attempt) -> tuple[str, ...]:
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.started))
     if one.is_open:
-        return when, one.person, str(one.difficulty), "(runs)", "", "", "", "", ""
-    cause = "right" if one.cause_right else one.cause or "none named"
-    return (when, one.person, str(one.difficulty), f"{one.scenario}/{one.variant}", "well" if one.fixed else "broken",
-            cause, str(one.hints), minutes_text(one.seconds()), str(one.points))
+        return when, one.person, str(one.difficulty), say("console/runs", "(runs)"), "", "", "", "", ""
+    cause = say("console/named-right", "right") if one.cause_right else (
+        one.cause or say("console/none-named", "none named"))
+    repair = say("console/page-well", "well") if one.fixed else say("console/page-broken", "broken")
+    return (when, one.person, str(one.difficulty), f"{one.scenario}/{one.variant}", repair, cause, str(one.hints),
+            minutes_text(one.seconds()), str(one.points))
 
 
 def _sums(attempts: Sequence[Attempt]) -> list[tuple[str, int, int, int]]:
@@ -48,6 +56,6 @@ def _sums(attempts: Sequence[Attempt]) -> list[tuple[str, int, int, int]]:
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    widths = [max(count_columns(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ("  ".join(pad(cell, width) for cell, width in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from fixer.languages.choose_language import VARIABLE
 from lab.course.fixer_view import view_text
 
 FINDING = {
@@ -20,3 +23,9 @@ def test_what_fixer_saw_and_would_have_done() -> None:
 def test_without_a_finding_or_a_repair_it_says_so() -> None:
     assert "no cause, verdict unknown" in view_text({})
     assert view_text({"finding": {**FINDING, "repairs": []}}).endswith("It would have changed nothing.")
+
+
+def test_confidence_and_risk_are_in_the_readers_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "zh-TW")
+    text = view_text({"verdict": "broken", "finding": FINDING})
+    assert "wrong-port · \u78ba\u5b9a" in text and "certain" not in text and "safe" not in text

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from fixer.languages.choose_language import LANGUAGES
+from fixer.languages.choose_language import LANGUAGES, VARIABLE
 from lab.course import play
 from lab.course.attempts import add_attempt, attempts_of
 from lab.course.lesson import Attempt
@@ -40,6 +40,19 @@ def test_the_prompt_carries_out_what_is_typed(running: Attempt) -> None:
     assert shown[3] == "no cause is called 'wrong-prt'\n  did you mean wrong-port?"
     assert shown[4] == shown[5] == f"Type: {play.WORDS}" and shown[6].startswith("The lesson waits")
     assert attempts_of()[0].cause == "wrong-port" and play.open_attempt("Ada") == attempts_of()[0]
+
+
+def test_the_prompt_speaks_the_readers_language(running: Attempt, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "zh-TW")
+    typed, shown, asked = iter(["dance", "time", "done", "", "quit"]), list[str](), list[str]()
+
+    def ask(prompt: str) -> str:
+        asked.append(prompt)
+        return next(typed)
+
+    play.prompt_loop(running, ask, shown.append, shown.append)
+    english = ("Type:", "the time is over", "The lesson waits", "Which cause was it?")
+    assert [text for text in (*shown, *asked) if any(one in text for one in english)] == []
 
 
 def test_the_end_of_input_leaves_the_lesson(running: Attempt) -> None:

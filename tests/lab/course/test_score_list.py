@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from fixer.languages.choose_language import VARIABLE
+from fixer.render.terminal_text import count_columns
 from lab.course.score_list import scores_json, scores_text
 from tests.lab.course.course_builders import attempt
 
@@ -23,3 +27,16 @@ def test_a_lesson_that_runs_keeps_its_fault_to_itself() -> None:
     found = json.loads(scores_json(ALL))
     assert found["attempts"][2]["scenario"] is None and found["attempts"][2]["seed"] is None
     assert found["attempts"][0]["scenario"] == "wrong-port" and found["people"][0]["points"] == 90
+
+
+def test_a_chinese_name_keeps_the_columns() -> None:
+    head, *rows = scores_text([attempt(person="\u738b\u5c0f\u660e"), attempt(2, person="Ben")]).splitlines()[:3]
+    assert {count_columns(row[:row.index("wrong-port")]) for row in rows} == {head.index("FAULT")}
+
+
+def test_the_table_is_in_the_readers_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(VARIABLE, "zh-TW")
+    text = scores_text(ALL)
+    assert "\u539f\u56e0" in text and "\u9032\u884c\u4e2d" in text
+    assert [word for word in ("PERSON", "CAUSE", "POINTS", "LESSONS", "(runs)", "right", "well") if word in text] == []
+    assert json.loads(scores_json(ALL))["people"][0]["person"] == "Ada"
