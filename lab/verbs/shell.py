@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from lab.languages import translate
 from lab.paths import state_label
 from lab.recording.recorder import new_recording, record_command
 from lab.stack import images
@@ -35,8 +36,9 @@ def recorded_shell(lab: Lab, part: str, say: Callable[[str], None], *, tools: bo
     argv = (tools_argv(lab, part, listed, say, mark=RECORDED) if tools else
             shell_argv(lab, part, listed, mark=RECORDED))
     path = new_recording(lab.id)
-    say(f"This shell is recorded: what it shows goes to {path}\n"
-        f"  watch it: lab replay {lab.id}; without: lab shell --no-record")
+    told = (translate.say("console/recorded", "This shell is recorded: what it shows goes to {path}", path=path),
+            translate.say("console/watch-it", "  watch it: lab replay {lab}; without: lab shell --no-record", lab=lab.id))
+    say("\n".join(told))
     return record_command(argv, path, f"{lab.id} {part or 'shell'}")
 
 

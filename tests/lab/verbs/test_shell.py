@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fixer.languages.choose_language import VARIABLE
 from lab.errors import UsageError
 from lab.stack import lab_records
 from lab.stack.docker_command import docker
@@ -51,13 +52,16 @@ def test_the_prompt_names_lab_and_part(record: LabRecord, monkeypatch: pytest.Mo
     assert "PS1=shop-3f2a edge (recorded) \\$ " in shell_argv(Lab(record), "", STACK, mark=RECORDED)
 
 
-def test_a_recorded_shell_says_so_first(record: LabRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("language", "words"), [("en", "is recorded"), ("zh-TW", "\u6703\u88ab\u9304\u88fd")])
+def test_a_recorded_shell_says_so_first(record: LabRecord, monkeypatch: pytest.MonkeyPatch, language: str,
+                                             words: str) -> None:
+    monkeypatch.setenv(VARIABLE, language)
     done: list[object] = []
     monkeypatch.setattr(shell, "listed_parts", lambda lab: STACK)
     monkeypatch.setattr(shell, "record_command", lambda argv, path, title: done.append((argv, path.name, title)) or 5)
     assert recorded_shell(Lab(record), "", done.append, tools=False) == 5
     said, (argv, name, title) = done      # type: ignore[misc]
-    assert "is recorded" in said and "--no-record" in said and name in said      # type: ignore[operator]
+    assert words in said and "--no-record" in said and name in said      # type: ignore[operator]
     assert name.startswith("shop-3f2a-") and title == "shop-3f2a shell" and argv[0] == "docker"
 
 
