@@ -19,6 +19,7 @@ from lab.classroom.class_down import class_down
 from lab.classroom.class_page import start_page
 from lab.classroom.class_record import ClassRecord, class_file, load_class, save_class
 from lab.errors import LabError
+from lab.languages.translate import environment_of_children
 from lab.stack.docker_engine import start, state_of, stop, written_bytes
 from lab.stack.lab_records import load_record
 from lab.stack.running_lab import Lab
@@ -37,7 +38,8 @@ def start_keeper(record: ClassRecord) -> int:
         try:
             process = subprocess.Popen(
                 [sys.executable, "-m", "lab.classroom.class_keeper", record.name], stdin=subprocess.DEVNULL, stdout=out,
-                stderr=out, start_new_session=True, cwd=Path(__file__).parents[2],  # another folder may hold a `lab`
+                stderr=out, start_new_session=True, env=environment_of_children(),
+                cwd=Path(__file__).parents[2],  # another folder may hold a `lab`
             )
         finally:
             signal.signal(signal.SIGHUP, heard)

@@ -27,6 +27,7 @@ from lab.classroom.class_sheet import Entrance, entrance, html_sheet, markdown_s
 from lab.classroom.fitting_draws import STACK, fitting_draws
 from lab.classroom.roster import new_token
 from lab.errors import UnexpectedState, UsageError
+from lab.languages import translate
 from lab.scenario.catalog import Choice, Wish, scenario_named, seed_for
 from lab.stack import images
 from lab.stack.authority import new_certificate, save_certificate
@@ -158,8 +159,9 @@ def entrances_of(record: ClassRecord) -> tuple[Entrance, ...]:
         if kept is None:
             continue
         lab, variant = Lab(kept), scenario_named(kept.scenario).variant(kept.variant)
+        story = translate.scenario_text(kept.scenario, "story", variant.story, variant.name)
         found.append(entrance(
-            person.name, variant.story, page=lab.url, account=(lab.deployment.login, lab.deployment.password),
+            person.name, story, page=lab.url, account=(lab.deployment.login, lab.deployment.password),
             ssh=f"ssh -p {person.ssh_port} root@{record.bind}", token=person.token, host_key=person.host_key,
             until=record.until, own_page=page_address(record, person.token)))
     return tuple(found)
@@ -168,6 +170,6 @@ def entrances_of(record: ClassRecord) -> tuple[Entrance, ...]:
 def write_sheets(record: ClassRecord) -> None:
     """Write the sheet as Markdown and as HTML; only their owner may read them."""
     entrances = entrances_of(record)
-    title = f"{record.name}: your machines"
+    title = translate.say("console/your-machines", "{name}: your machines", name=record.name)
     write_private(class_file(record.name, "md"), markdown_sheet(title, entrances))
     write_private(class_file(record.name, "html"), html_sheet(title, entrances))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import textwrap
 from collections.abc import Mapping
 
-from fixer.languages.choose_language import language_of
+from fixer.languages.choose_language import ENGLISH, VARIABLE, language_of
 from fixer.lazy.lazy_imports import lazy_imports
 
 with lazy_imports():  # an English run loads neither
@@ -21,6 +22,16 @@ def say(key: str, english: str, /, **values: object) -> str:
     """Return one of the lab's texts, with `{name}` filled in."""
     text = _first((key,), english)
     return text.format(**values) if values else text
+
+
+def readers_language() -> str:
+    """Return the language of what this process says, as pages name it."""
+    return language_of(sys.stdout) or ENGLISH
+
+
+def environment_of_children() -> dict[str, str]:
+    """Return the environment of a program that goes on for this terminal's reader. It has no terminal of its own."""
+    return {**os.environ, VARIABLE: readers_language()}
 
 
 def scenario_text(scenario: str, field: str, english: str, variant: str = "") -> str:

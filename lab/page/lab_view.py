@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from lab.http_get import REFUSED, SLOW, get_status
+from lab.languages.translate import readers_language, scenario_text
 from lab.scenario.catalog import scenario_named
 from lab.scenario.scenario_file import Role
 from lab.stack.docker_engine import logs_of, processes_of
@@ -35,7 +36,9 @@ def present_lab(lab_id: str) -> Lab:
 def first_view(lab: Lab) -> dict[str, Any]:
     """Return what stays the same: the story, the page, the account, how many hints there are."""
     variant = scenario_named(lab.record.scenario).variant(lab.record.variant)
-    return {"id": lab.id, "story": " ".join(variant.story.split()), "url": f"{lab.url}/login", "stack": lab.stack,
+    story = scenario_text(lab.record.scenario, "story", variant.story, variant.name)
+    return {"id": lab.id, "story": " ".join(story.split()), "language": readers_language(), "url": f"{lab.url}/login",
+            "stack": lab.stack,
             "login": lab.deployment.login, "password": lab.deployment.password, "hints": len(variant.hints),
             "difficulty": variant.difficulty, "started": lab.record.started}
 

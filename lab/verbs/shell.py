@@ -37,7 +37,8 @@ def recorded_shell(lab: Lab, part: str, say: Callable[[str], None], *, tools: bo
             shell_argv(lab, part, listed, mark=RECORDED))
     path = new_recording(lab.id)
     told = (translate.say("console/recorded", "This shell is recorded: what it shows goes to {path}", path=path),
-            translate.say("console/watch-it", "  watch it: lab replay {lab}; without: lab shell --no-record", lab=lab.id))
+            translate.say("console/watch-it", "  watch it: lab replay {lab}; without: lab shell --no-record",
+                          lab=lab.id))
     say("\n".join(told))
     return record_command(argv, path, f"{lab.id} {part or 'shell'}")
 

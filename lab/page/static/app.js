@@ -213,7 +213,7 @@ async function act(action, button) {
   document.querySelectorAll("#buttons button").forEach((one) => one.setAttribute("aria-disabled", "true"));
   $("result").replaceChildren(make("p", {}, `${LABELS[action]} …`));
   try {
-    show(await ask(`/api/${action}`, { lab: present.id }));
+    show(await ask(`/api/${action}`, { lab: present.id }), action === "hint" ? present.language : "en");
   } catch (error) {
     show({ text: error.message, well: false });
   } finally {
@@ -223,14 +223,18 @@ async function act(action, button) {
   }
 }
 
-function show(found) {
+function show(found, language = "en") {
   const mark = found.well === undefined ? "" : found.well ? "✔ " : "✘ ";
-  const shown = [make("p", found.well === undefined ? {} : { class: found.well ? "good" : "bad" }, mark + found.text)];
+  const look = found.well === undefined ? {} : { class: found.well ? "good" : "bad" };
+  const shown = [make("p", { lang: language, ...look }, mark + found.text)];
   if (found.lines && found.lines.length) shown.push(list("ul", found.lines));
   if (found.plan) shown.push(make("p", {}, found.plan));
   if (found.steps && found.steps.length) shown.push(...found.steps.map((step) => make("p", {}, step)));
   if (found.diff) shown.push(diff(found.diff));
-  if (found.debrief) shown.push(make("h3", {}, "What it was"), ...found.debrief.split("\n\n").map((part) => make("p", {}, part)));
+  if (found.debrief) {
+    const paragraphs = found.debrief.split("\n\n");
+    shown.push(make("h3", {}, "What it was"), ...paragraphs.map((part) => make("p", { lang: present.language }, part)));
+  }
   $("result").replaceChildren(...shown);
 }
 
@@ -259,6 +263,7 @@ function open(view, actions) {
   $("lab-name").textContent = view.person ? `${view.person} · ${view.id}` : view.id;
   document.title = `${view.person || view.id} – badgateway lab`;
   $("story").textContent = view.story;
+  $("story").lang = view.language;
   $("page-link").href = view.url;
   $("page-link").textContent = view.url;
   $("login").textContent = view.login;

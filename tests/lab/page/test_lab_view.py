@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from fixer.languages.choose_language import VARIABLE
 from lab.page import lab_view
 from lab.stack.docker_command import FinishedCommand
 from lab.stack.lab_records import LabRecord, save_record
@@ -54,6 +55,13 @@ def test_what_stays_gives_no_fault_away(lab: Lab) -> None:
     view = lab_view.first_view(lab)
     assert view["url"] == f"{lab.url}/login" and view["hints"] == 3 and view["story"]
     assert "wrong-port" not in str(view)
+
+
+def test_the_story_is_in_the_readers_language(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    english = lab_view.first_view(lab)
+    monkeypatch.setenv(VARIABLE, "zh-TW")
+    view = lab_view.first_view(lab)
+    assert (english["language"], view["language"]) == ("en", "zh-TW") and not view["story"].isascii()
 
 
 def test_one_request_is_told_in_words(lab: Lab) -> None:
