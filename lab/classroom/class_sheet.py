@@ -53,7 +53,8 @@ def markdown_sheet(title: str, entrances: Sequence[Entrance]) -> str:
     """Return the sheet as Markdown, one part for each person."""
     parts = [f"# {title}"]
     for one in entrances:
-        rows = "\n".join(f"- {what}: {value}" for what, value in one.rows)
+        rows = "\n".join("- " + say("console/sheet-row", "{what}: {value}", what=what, value=value)
+                         for what, value in one.rows)
         parts.append(f"## {one.name}\n\n> {one.story}\n\n{rows}\n\n{_task()}")
     return "\n\n".join(parts) + "\n"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from fixer.languages.choose_language import VARIABLE
@@ -31,6 +33,7 @@ def test_the_sheet_is_in_the_trainers_language(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv(VARIABLE, "zh-TW")
     one = entrance("Ada", "x", page="http://127.0.0.1:20002", account=("jonas", "pw"), ssh="ssh", token="abcd-efgh",
                    host_key="SHA256:k", until=0.0, own_page="https://127.0.0.1:9/p")
-    page = html_sheet("class-1", [one])
+    page, paper = html_sheet("class-1", [one]), markdown_sheet("class-1", [one])
+    assert not re.search(r"[\u3400-\u9fff]:", paper)
     assert '<html lang="zh-TW">' in page and "<code>jonas</code>" in page
     assert [word for word in ("password", "token,", "ends", "Find out", "shell in") if word in page] == []
