@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import resource
 import socket
 import sys
@@ -15,7 +16,7 @@ from lab.classroom.roster import new_token
 from lab.errors import LabError, UsageError
 from lab.page.access import Access
 from lab.stack import images
-from lab.stack.authority import new_certificate, save_certificate
+from lab.stack.authority import certificate_paths, new_certificate, save_certificate
 from lab.stack.lab_records import load_record
 from lab.stack.running_lab import Lab
 
@@ -39,16 +40,23 @@ def serve_lab(lab: Lab, bind: str, port: int, say: Callable[[str], None], *, pla
     """Serve the page of one lab until Ctrl-C, or until the lab is gone."""
     require_packages()
     token = new_token()
-    certificate = None
-    if not (plain or bind.startswith("127.")):
-        images.ensure(say, ["machine"])
-        certificate = save_certificate(classes_folder(), lab.id, new_certificate(bind))
-    with _listener(bind, port) as listening:
-        place = Place(bind, listening.getsockname()[1], certificate)
+    with _listener(bind, port) as listening, contextlib.ExitStack() as files:
+        own_port = listening.getsockname()[1]
+        name = f"{lab.id}-{own_port}"  # a lab may have several pages
+        certificate = None
+        if not (plain or bind.startswith("127.")):
+            images.ensure(say, ["machine"])
+            for path in certificate_paths(classes_folder(), name):
+                files.callback(path.unlink, missing_ok=True)
+            certificate = save_certificate(classes_folder(), name, new_certificate(bind))
+        place = Place(bind, own_port, certificate)
         page = Page(Access(token, place.origins), lambda: {lab.id: ""})
         say(exposed_text(place, lab.id))
+        if certificate:
+            say(f"Its authority: {certificate_paths(classes_folder(), name)[0]}")
         print(f"{place.origins[0]}/#{token}", flush=True)  # noqa: T201  the command's product
-        _run(page, place, listening, lambda: load_record(lab.id) is not None)
+        with contextlib.suppress(KeyboardInterrupt):  # Ctrl-C is how it ends
+            _run(page, place, listening, lambda: load_record(lab.id) is not None)
 
 
 def serve_class(record: ClassRecord) -> None:

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from lab.classroom.class_page import Place
+from lab.classroom.class_record import classes_folder
 from lab.errors import UsageError
 from lab.page import serve
+from lab.stack.authority import Certificate
 from lab.stack.lab_records import LabRecord
 from lab.stack.running_lab import Lab
 
@@ -30,6 +32,22 @@ def test_missing_packages_are_named(record: LabRecord, monkeypatch: pytest.Monke
     monkeypatch.setattr(serve, "missing_packages", lambda: ("starlette",))
     with pytest.raises(UsageError, match="the page needs starlette"):
         serve.serve_lab(Lab(record), "127.0.0.1", 0, print, plain=False)
+
+
+def test_with_tls_it_names_its_authority_until_ctrl_c(record: LabRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without it nobody could tell this page from another one's. Ctrl-C leaves no certificate behind."""
+    monkeypatch.setattr(serve.images, "ensure", lambda *words: None)
+    monkeypatch.setattr(serve, "new_certificate", lambda address: Certificate("authority", "own", "key"))
+    monkeypatch.setattr(serve, "_listener", lambda bind, port: socket.create_server(("127.0.0.1", port)))
+    said, seen = list[str](), list[str]()
+
+    def run(*words: object) -> None:
+        seen.append(Path(said[-1].rpartition(" ")[2]).read_text("ascii"))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(serve, "_run", run)
+    serve.serve_lab(Lab(record), "192.0.2.1", 0, said.append, plain=False)
+    assert seen == ["authority"] and "encrypted" in said[0] and list(classes_folder().glob("*.pem")) == []
 
 
 def test_it_ends_when_the_lab_is_gone(record: LabRecord, capsys: pytest.CaptureFixture[str]) -> None:
