@@ -1,9 +1,12 @@
-"""docs/plots/*.svg from the ledger of random hosts: accuracy, calibration, seconds. Each mark names its figures.
+"""docs/plots/*.svg from the ledger of random hosts (accuracy, calibration, seconds) and from docs/results.md (matrix).
+Each mark names its figures.
 
 `--check` exits 1 if a plot is out of date."""
 
 from __future__ import annotations
 
+import re
+import statistics
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
@@ -24,6 +27,7 @@ ACCURACY = {
 }
 CALIBRATION = {"certain": "right if certain", "likely": "right if likely", "possible": "right if possible"}
 SECONDS = {"look": "a look", "repair": "a repair"}
+MATRIX_TITLE = "Seconds of a case of lab matrix: median, and what four of five cases took"
 # Readable on light and dark pages: an image follows the reader's own scheme.
 _LIGHT = ("#0969da", "#bc4c00", "#1a7f37", "#8250df", "#bf3989", "#6e7781")      # one for each run
 _DARK = ("#58a6ff", "#f0883e", "#3fb950", "#bc8cff", "#f778ba", "#b1bac4")
@@ -60,22 +64,24 @@ def _text(x: float, y: float, text: str, more: str = "") -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}"{more}>{escape(text)}</text>'
 
 
-def _frame(title: str, names: Mapping[str, str], runs: Sequence[Mapping[str, Any]], ticks: Mapping[float, str],
-           marks: Sequence[str]) -> str:
-    bottom = TOP + len(names) * (len(runs) * STEP + ROW - STEP) + 4
-    size = f"{LEFT + WIDTH + RIGHT} {bottom + 26 + 16 * len(runs)}"
+def _frame(title: str, names: Mapping[str, str], ticks: Mapping[float, str], marks: Sequence[str],
+           legend: Sequence[str] = ()) -> str:
+    """Return a whole picture; without a legend each row has one mark."""
+    series = max(1, len(legend))
+    bottom = TOP + len(names) * (series * STEP + ROW - STEP) + 4
+    size = f"{LEFT + WIDTH + RIGHT} {bottom + 26 + 16 * len(legend)}"
     lines = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size}" role="img">',
              f"<title>{escape(title)}</title>", f"<style>\n{_style()}\n</style>", _text(8, 18, title, ' class="title"')]
     for share, text in ticks.items():
         x = LEFT + share * WIDTH
         lines += [f'<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 8}" y2="{bottom}"/>',
                   _text(x, bottom + 14, text, ' text-anchor="middle"')]
-    middle = (len(runs) - 1) * STEP / 2 + 4
-    lines += [_text(LEFT - 8, y + middle, text, ' text-anchor="end"') for _, text, y in _rows(names, len(runs))]
+    middle = (series - 1) * STEP / 2 + 4
+    lines += [_text(LEFT - 8, y + middle, text, ' text-anchor="end"') for _, text, y in _rows(names, series)]
     lines += marks
-    for number, run in enumerate(runs):
+    for number, name in enumerate(legend):
         y = bottom + 34 + 16 * number
-        lines += [f'<circle class="run{number}" cx="{LEFT}" cy="{y - 4}" r="4"/>', _text(LEFT + 12, y, _name(run))]
+        lines += [f'<circle class="run{number}" cx="{LEFT}" cy="{y - 4}" r="4"/>', _text(LEFT + 12, y, name)]
     return "\n".join([*lines, "</svg>"]) + "\n"
 
 
@@ -99,7 +105,7 @@ def share_plot(title: str, part: str, names: Mapping[str, str]) -> str:
             shapes = (f'<line class="range" x1="{x1:.1f}" x2="{x2:.1f}" y1="{y}" y2="{y}"/>'
                       f'<circle cx="{at:.1f}" cy="{y}" r="4"/>')
             marks.append(_mark(number, run, told, shapes, figure=key, good=good, of=of))
-    return _frame(title, names, runs, {one / 4: f"{25 * one} %" for one in range(5)}, marks)
+    return _frame(title, names, {one / 4: f"{25 * one} %" for one in range(5)}, marks, [_name(run) for run in runs])
 
 
 def seconds_plot(title: str) -> str:
@@ -113,7 +119,36 @@ def seconds_plot(title: str) -> str:
             if value:
                 shapes = f'<rect x="{LEFT}" y="{y - 4}" width="{WIDTH * value / top:.1f}" height="8"/>'
                 marks.append(_mark(number, run, f"{text}: {value} s", shapes, figure=key, seconds=value))
-    return _frame(title, SECONDS, runs, {one / 4: f"{top * one / 4:.1f} s" for one in range(5)}, marks)
+    return _frame(title, SECONDS, {one / 4: f"{top * one / 4:.1f} s" for one in range(5)}, marks,
+                  [_name(run) for run in runs])
+
+
+def case_seconds(page: str) -> Mapping[str, list[int]]:
+    """Return the seconds of all cases in the table of docs/results.md, by stack."""
+    found: dict[str, list[int]] = {}
+    for row in re.findall(r"(?m)^\| (.*) \|$", page):
+        cells = [cell.strip() for cell in row.split("|")]
+        if cells[-1].isdigit():
+            found.setdefault(cells[2], []).append(int(cells[-1]))
+    return dict(sorted(found.items()))
+
+
+def matrix_plot(seconds: Mapping[str, list[int]]) -> str:
+    """Return a plot with a row for each stack: the median of its cases, from the tenth to the ninetieth percentile."""
+    names = {stack: f"{stack} ({len(values)})" for stack, values in seconds.items()}
+    spans = {stack: (tenths[0], statistics.median(values), tenths[-1]) for stack, values in seconds.items()
+             if (tenths := statistics.quantiles(values * 2, n=10, method="inclusive"))}  # also of a single case
+    top = max(60.0, *(high for _, _, high in spans.values()))
+    marks = []
+    for stack, text, y in _rows(names, 1):
+        low, middle, high = spans[stack]
+        at, x1, x2 = (LEFT + WIDTH * one / top for one in (middle, low, high))
+        told = f"{text}: median {middle:g} s, four of five {low:g} to {high:g} s"
+        marks.append(f'<g class="run0" data-figure="{escape(stack)}" data-median="{middle:g}">'
+                     f'<title>{escape(told)}</title>'
+                     f'<line class="range" x1="{x1:.1f}" x2="{x2:.1f}" y1="{y}" y2="{y}"/>'
+                     f'<circle cx="{at:.1f}" cy="{y}" r="4"/></g>')
+    return _frame(MATRIX_TITLE, names, {one / 4: f"{top * one / 4:.0f} s" for one in range(5)}, marks)
 
 
 def plots() -> Mapping[str, str]:
@@ -124,6 +159,7 @@ def plots() -> Mapping[str, str]:
         "accuracy.svg": share_plot(accuracy, "shares", ACCURACY),
         "calibration.svg": share_plot(calibration, "calibration", CALIBRATION),
         "seconds.svg": seconds_plot("Median seconds on random hosts"),
+        "matrix.svg": matrix_plot(case_seconds((ROOT / "docs" / "results.md").read_text(encoding="utf-8"))),
     }
 
 

@@ -114,6 +114,11 @@ def test_code_in_a_table_shows_bars_as_they_are_typed(site: Path) -> None:
     assert "ps aux | grep '[u]vicorn'" in unescape((site / "README.zh-TW.html").read_text("utf-8"))
 
 
+def test_the_results_have_a_plot(site: Path) -> None:
+    shown = re.findall(r'<img alt="([^"]+)" src="(plots/[^"]+)"', (site / "results.html").read_text("utf-8"))
+    assert [file for _, file in shown] == ["plots/matrix.svg"] and (site / shown[0][1]).is_file()
+
+
 def test_a_translated_page_names_its_language(site: Path) -> None:
     assert '<div lang="zh-TW">' in (site / "README.zh-TW.html").read_text("utf-8")
     assert "<div lang=" not in (site / "index.html").read_text("utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -50,8 +51,18 @@ def test_the_seconds_are_those_of_the_ledger() -> None:
     assert max(widths) - min(widths) < 1.0, "one scale for all bars"
 
 
+def test_the_plot_of_the_matrix_has_the_medians_of_the_table() -> None:
+    table = [[cell.strip() for cell in line.strip("| ").split("|")] for line in
+             (ROOT / "docs/results.md").read_text("utf-8").splitlines() if line.startswith("| ") and line.rstrip("| ")[-1].isdigit()]
+    seconds = {stack: sorted(int(row[-1]) for row in table if row[2] == stack) for stack in {row[2] for row in table}}
+    shown = {mark.attrib["data-figure"]: float(mark.attrib["data-median"]) for mark in marks("matrix.svg")}
+    assert shown.keys() == seconds.keys() and sum(map(len, seconds.values())) > 400
+    assert shown == {stack: statistics.median(values) for stack, values in seconds.items()}
+
+
 @pytest.mark.parametrize("path", sorted(PLOTS.glob("*.svg")), ids=lambda path: path.name)
 def test_a_plot_follows_its_readers_colours_and_says_what_it_shows(path: Path) -> None:
     text = path.read_text("utf-8")
     assert "prefers-color-scheme: dark" in text and "http" not in text.replace("http://www.w3.org/2000/svg", "")
-    assert f"plots/{path.name})" in (ROOT / "docs/random-hosts.md").read_text("utf-8")
+    pages = ("docs/random-hosts.md", "script/docs_hooks.py")
+    assert any(f"plots/{path.name})" in (ROOT / page).read_text("utf-8") for page in pages)
