@@ -10,6 +10,7 @@ import sys
 from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Literal
 from urllib.parse import unquote, urldefrag
 
 import pytest
@@ -139,6 +140,29 @@ def test_no_table_of_a_phone_cuts_a_word(site: Path) -> None:
             assert window.evaluate("document.documentElement.scrollWidth") <= 360, name
         browser.close()
     assert cut == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_link_can_be_read(site: Path, scheme: Literal["light", "dark"]) -> None:
+    """The contrast that WCAG asks of words is 4.5, also of code that is a link."""
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed: apt-get install chromium")
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        window = browser.new_context(color_scheme=scheme).new_page()
+        window.goto((site / "causes" / "wrong-port.html").as_uri())
+        shown = window.evaluate("""["color", "backgroundColor"].map((name) =>
+            getComputedStyle(document.querySelector("article li a code"))[name])""")
+        browser.close()
+    low, high = sorted(_luminance([int(one) for one in re.findall(r"\d+", colour)[:3]]) for colour in shown)
+    assert (high + 0.05) / (low + 0.05) >= 4.5, shown
+
+
+def _luminance(colour: list[int]) -> float:
+    """The relative luminance of WCAG 2."""
+    parts = [one / 255 / 12.92 if one <= 10 else ((one / 255 + 0.055) / 1.055) ** 2.4 for one in colour]
+    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2]
 
 
 def test_a_list_within_a_list_stays_one(site: Path) -> None:
