@@ -13,13 +13,12 @@ from lab.classroom.class_keeper import is_kept
 from lab.classroom.class_page import page_address, place_of
 from lab.classroom.class_record import ClassRecord, Person, class_file, classes_folder
 from lab.classroom.class_sheet import clock
-from lab.http_get import get_status
+from lab.http_get import REFUSED, SLOW, get_status
+from lab.languages.translate import say
 from lab.stack.authority import certificate_paths
 from lab.stack.docker_engine import state_of
 from lab.stack.lab_records import load_record
 from lab.stack.running_lab import Lab
-
-_STATES = {0: "refuses connections", -1: "does not answer in 3 s"}
 
 
 def person_state(person: Person, stopped: Sequence[str] = ()) -> dict[str, Any]:
@@ -46,9 +45,11 @@ def class_state(record: ClassRecord) -> dict[str, Any]:
 def status_text(state: Mapping[str, Any]) -> str:
     """Return the state of a class for a terminal, one line for each person."""
     minutes, seconds = divmod(state["seconds_left"], 60)
-    lines = [f"{state['class']} ends at {clock(state['until'])}, in {minutes} min {seconds:02} s"]
+    lines = [say("console/class-ends", "{name} ends at {clock}, in {minutes} min {seconds} s", name=state["class"],
+                 clock=clock(state["until"]), minutes=minutes, seconds=f"{seconds:02}")]
     if not state["kept"]:
-        lines.append(f"  Its keeper has ended: nothing takes it down. Do it: lab class down {state['class']}")
+        lines.append("  " + say("console/keeper-ended", "Its keeper has ended: only the doors close at that time. "
+                                "Remove the machines yourself: lab class down {name}", name=state["class"]))
     people = state["people"]
     names, labs = (max((count_columns(one[key]) for one in people), default=0) for key in ("person", "lab"))
     lines += [f"  {pad(one['person'], names)}  {pad(one['lab'], labs)}  {_person_text(one)}" for one in people]
@@ -57,37 +58,48 @@ def status_text(state: Mapping[str, Any]) -> str:
 
 def _person_text(one: Mapping[str, Any]) -> str:
     if not one["up"]:
-        return "was removed"
+        return say("console/was-removed", "was removed")
     if one["wrote_too_much"]:
-        return "is stopped: it wrote more than a class allows"
+        return say("console/wrote-too-much", "is stopped: it wrote more than a class allows")
     if not one["ready"]:
-        return "is starting"
+        return say("console/is-starting", "is starting")
     if not one["running"]:
-        return "is switched off"
-    answer = one["answer"]
-    hints = f"{one['hints']} hint{'s' if one['hints'] != 1 else ''}" if one["hints"] else "no hint"
-    return f"page {_STATES.get(answer, f'answers {answer}')}, {hints}"
+        return say("console/switched-off", "is switched off")
+    states = {REFUSED: say("console/refuses", "refuses connections"),
+              SLOW: say("console/no-answer", "does not answer in 3 s")}
+    state = states.get(one["answer"]) or say("console/answers", "answers {status}", status=one["answer"])
+    hints = {0: say("console/no-hint", "no hint"), 1: say("console/one-hint", "1 hint")}.get(one["hints"]) or say(
+        "console/hints", "{number} hints", number=one["hints"])
+    return say("console/page-and-hints", "page {state}, {hints}", state=state, hints=hints)
 
 
 def started_text(record: ClassRecord) -> str:
     """Return the text after `lab class up`: what is exposed, the entrances, the sheet."""
-    loopback = record.bind.startswith("127.")
-    where = "this machine only" if loopback else f"everybody who reaches {record.bind}"
-    lines = [f"{record.name}: {len(record.people)} machines until {clock(record.until)}. It ends by itself.",
-             f"Exposed to {where}:"]
+    lines = [say("console/class-up", "{name}: {number} machines until {clock}. It ends by itself.", name=record.name,
+                 number=len(record.people), clock=clock(record.until)),
+             say("console/exposed-here", "Exposed to this machine only:") if record.bind.startswith("127.") else
+             say("console/exposed-to", "Exposed to everybody who reaches {bind}:", bind=record.bind)]
     for person in record.people:
-        lines.append(f"  {person.name}: ssh on port {person.ssh_port} (token), page on port {person.page_port} "
-                     "(whoever asks)")
-    lines.append("Entrances:")
+        ports = say("console/ports", "{person}: ssh on port {ssh} (token), page on port {page} (whoever asks)",
+                    person=person.name, ssh=person.ssh_port, page=person.page_port)
+        lines.append(f"  {ports}")
+    lines.append(say("console/entrances", "Entrances:"))
     for person in record.people:
         lines.append(f"  {pad(person.name, 20)} ssh -p {person.ssh_port} root@{record.bind}   {person.token}")
     sheet, place = class_file(record.name, "html"), place_of(record)
     if record.page_port:
-        lines += [f"The page for all, where each person has the own token ({'TLS' if place.certificate else 'plain'}):",
-                  f"  you                  {page_address(record, record.owner_token)}"]
+        lines += [say("console/page-tls", "The page for all, where each person has the own token (TLS):")
+                  if place.certificate else
+                  say("console/page-plain", "The page for all, where each person has the own token (plain):"),
+                  f"  {pad(say('console/you', 'you'), 20)} {page_address(record, record.owner_token)}"]
     if place.certificate:
-        lines.append(f"  its authority        {certificate_paths(classes_folder(), record.name)[0]}")
-    rows = [("sheet to print", f"{sheet} (and .md beside it)"), ("who is where", f"lab class status {record.name}"),
-            ("one of them", f"lab check {shlex.quote(record.people[0].name)}; also lab hint, lab reset, lab shell"),
-            ("finish", f"lab class down {record.name}")]
-    return "\n".join([*lines, *(f"{what:<15} {command}" for what, command in rows)])
+        authority = say("console/its-authority", "its authority")
+        lines.append(f"  {pad(authority, 20)} {certificate_paths(classes_folder(), record.name)[0]}")
+    rows = [(say("console/sheet-file", "sheet to print"),
+             say("console/md-beside", "{sheet} (and .md beside it)", sheet=sheet)),
+            (say("console/who-is-where", "who is where"), f"lab class status {record.name}"),
+            (say("console/one-of-them", "one of them"),
+             say("console/also-hint", "lab check {person}; also lab hint, lab reset, lab shell",
+                 person=shlex.quote(record.people[0].name))),
+            (say("console/finish", "finish"), f"lab class down {record.name}")]
+    return "\n".join([*lines, *(f"{pad(what, 15)} {command}" for what, command in rows)])

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from fixer.languages.choose_language import VARIABLE
 from lab.classroom.class_record import ClassRecord, Person
 from lab.classroom.class_status import person_state, started_text, status_text
 from lab.stack.lab_records import LabRecord
@@ -47,3 +48,17 @@ def test_columns_of_chinese_names_and_long_labs_are_straight() -> None:
     _, first, second = status_text({"class": "c", "until": 0.0, "seconds_left": 9, "kept": True, "people": people}).splitlines()
     assert first == "  王小明  shop-3f2a     page answers 502, no hint"
     assert second == "  Ben     saffron-92e3  page answers 502, no hint"
+
+
+def test_the_trainer_reads_the_own_language(monkeypatch: pytest.MonkeyPatch, record: LabRecord) -> None:
+    monkeypatch.setenv(VARIABLE, "zh-TW")
+    changes = ({}, {"answer": 0, "hints": 1}, {"answer": -1, "hints": 2}, {"running": False}, {"wrote_too_much": True},
+               {"ready": False}, {"up": False})
+    people = [{**UP, **changed} for changed in changes]
+    text = status_text({"class": "c", "until": 0.0, "seconds_left": 9, "kept": False, "people": people})
+    for bind in ("127.0.0.1", "192.0.2.10"):
+        text += started_text(ClassRecord("c", "any", bind, 0.0, 60.0, (Person("Ada", "shop-3f2a", "tok", 1, 21, 22),),
+                                         page_port=9))
+    english = ("ends", "keeper", "removed", "stopped", "starting", "switched", "answers", "page", "Exposed", "whoever",
+               "Entrances", "you ", "print", "who is", "one of", "finish")
+    assert [word for word in english if word in text] == []
