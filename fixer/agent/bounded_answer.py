@@ -57,7 +57,7 @@ def _lean_report(report: dict[str, Any]) -> dict[str, Any]:
 def _cut(value: Any, most_items: int, most_characters: int, left_out: list[int]) -> Any:
     if isinstance(value, str):
         kept = value[:most_characters]
-        shown = kept if kept.isprintable() else "".join(map(_visible, kept))
+        shown = visible_text(kept)
         if len(value) <= most_characters:
             return shown
         left_out[1] += len(value) - most_characters
@@ -71,8 +71,12 @@ def _cut(value: Any, most_items: int, most_characters: int, left_out: list[int])
     return value
 
 
+def visible_text(text: str) -> str:
+    """Return the text with each character that a screen obeys or does not show as its escape."""
+    return text if text.isprintable() else "".join(map(_visible, text))
+
+
 def _visible(char: str) -> str:
-    """Return a character that a screen obeys or does not show as its escape."""
     return char if char.isprintable() or char in "\n\t" else char.encode("unicode_escape").decode("ascii")
 
 

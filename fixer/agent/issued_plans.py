@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import secrets
+import shlex
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from fixer.agent.bounded_answer import visible_text
 from fixer.errors import FixerError
 from fixer.lazy.dataclass import dataclass
 
@@ -114,7 +116,7 @@ def approval_text(issued: IssuedPlan) -> str:
     if plan["diff"]:
         lines += ["diff:", *(f"  {line}" for line in plan["diff"].splitlines())]
     lines += ["The lines above are quoted from the host.", f"Apply this {issued.action}?"]
-    text = "\n".join(lines)
+    text = visible_text("\n".join(lines))
     if len(text) > MOST_CHARACTERS:
         raise RefusedPlan("this plan is too long to be shown here",
                           f"run on the command line: {command_line(issued)}")
@@ -123,5 +125,5 @@ def approval_text(issued: IssuedPlan) -> str:
 
 def command_line(issued: IssuedPlan) -> str:
     """Return the command that a person types to do the same at a terminal."""
-    words = ["fixer", issued.action, *issued.options]
-    return " ".join(word for word in words if word != "local")
+    words = ("fixer", issued.action, *issued.options)
+    return shlex.join(word for word in words if word != "local")

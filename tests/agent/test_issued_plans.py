@@ -28,6 +28,13 @@ def test_what_cannot_be_shown_is_not_agreed_to() -> None:
 
 def test_the_command_line_for_a_person() -> None:
     assert command_line(IssuedPlan(0.0, "local", PLAN, ("local",))) == "fixer repair"
+    chosen = IssuedPlan(0.0, "local", PLAN, ("local", "--set", "keep=/etc/nginx/a b; reboot"))
+    assert command_line(chosen) == "fixer repair --set 'keep=/etc/nginx/a b; reboot'"
+
+
+def test_the_question_holds_no_character_that_a_screen_obeys() -> None:
+    text = approval_text(issued(summary="x\x1b[2J\u202ey", diff="-a\x07\n+\tb\n"))
+    assert "x\\x1b[2J\\u202ey" in text and "-a\\x07\n" in text and "+\tb" in text and not {"\x1b", "\x07", "\u202e"} & set(text)
 
 
 def test_a_hundred_plans_are_remembered() -> None:
