@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Mapping
 from typing import Any
 
 import anyio
@@ -31,10 +32,11 @@ from fixer import __version__
 from fixer.agent.audit_log import AuditLog
 from fixer.agent.bounded_answer import answer_text, bounded_answer
 from fixer.agent.child_command import run_fixer
+from fixer.agent.input_question import InputQuestion
 from fixer.agent.issued_plans import IssuedPlan, approval_text
 from fixer.agent.settings import Settings
 from fixer.agent.tool_catalogue import INSTRUCTIONS, ToolEntry, tool_entries
-from fixer.agent.toolbox import Answer, Call, Consent, MustAsk, Toolbox, failure
+from fixer.agent.toolbox import Answer, Call, CannotAsk, Consent, MustAsk, Toolbox, failure
 from fixer.errors import Interrupted
 
 _ANSWER_KEY = "approval"
@@ -89,13 +91,16 @@ class McpServer:
         async def ask(issued: IssuedPlan) -> Consent:
             return await self._consent(context, params, issued)
 
-        call = Call(client, ask, params.request_state or "")
+        async def ask_inputs(question: InputQuestion) -> Mapping[str, Any] | None:
+            return await self._chosen(context, params, question)
+
+        call = Call(client, ask, params.request_state or "", ask_inputs)
         with anyio.CancelScope() as scope:
             self._calls.add(scope)
             try:
                 return _result(await self._tools.call(entry.name, arguments, call))
             except MustAsk as asked:
-                return _input_required(approval_text(asked.issued), self._tools.plans.wait_for_answer(asked.issued))
+                return self._input_required(asked.issued)
             finally:
                 self._calls.discard(scope)
         return _result(failure("", Interrupted("interrupted: the server ends")))
@@ -107,19 +112,45 @@ class McpServer:
         question = approval_text(issued)  # too long a plan ends here
         if not _can_ask(context.session.client_capabilities):
             return Consent("unattended" if self._settings.allow_unattended else "nobody", "nobody was asked")
+        answer = await self._answer(context, params, issued, question, _QUESTION)
+        if isinstance(answer, str):
+            return Consent("no", f"elicitation: {answer}")
+        agreed = answer.action == "accept" and (answer.content or {}).get("approve") is True
+        return Consent("yes" if agreed else "no", f"elicitation: {answer.action}")
+
+    async def _chosen(
+        self, context: ServerRequestContext[Any], params: CallToolRequestParams, question: InputQuestion,
+    ) -> Mapping[str, Any] | None:
+        """Ask the person for inputs; None if they choose nothing. Raise CannotAsk if the client shows no forms."""
+        if not _can_ask(context.session.client_capabilities):
+            raise CannotAsk
+        answer = await self._answer(context, params, question, question.text, question.form())
+        return None if isinstance(answer, str) or answer.action != "accept" else answer.content or {}
+
+    async def _answer(
+        self, context: ServerRequestContext[Any], params: CallToolRequestParams, asked: IssuedPlan | InputQuestion,
+        question: str, form: dict[str, Any],
+    ) -> ElicitResult | str:
+        """Return the person's answer, by the way that this version of the protocol has; or why there is none."""
         if context.protocol_version in MODERN_PROTOCOL_VERSIONS:
             if not params.request_state:
-                raise MustAsk(issued)
+                raise MustAsk(asked)
             answer = (params.input_responses or {}).get(_ANSWER_KEY)
         else:
             try:
-                answer = await context.session.elicit_form(question, _QUESTION, context.request_id)
+                answer = await context.session.elicit_form(question, form, context.request_id)
             except MCPError as error:
-                return Consent("no", f"elicitation failed: {error.error.code}")
-        if not isinstance(answer, ElicitResult):
-            return Consent("no", "elicitation: no answer")
-        agreed = answer.action == "accept" and (answer.content or {}).get("approve") is True
-        return Consent("yes" if agreed else "no", f"elicitation: {answer.action}")
+                return f"failed, {error.error.code}"
+        return answer if isinstance(answer, ElicitResult) else "no answer"
+
+    def _input_required(self, asked: IssuedPlan | InputQuestion) -> InputRequiredResult:
+        """Return what the client has to ask before it calls again."""
+        if isinstance(asked, InputQuestion):
+            text, form, token = asked.text, asked.form(), self._tools.inputs.wait_for_answer(asked)
+        else:
+            text, form, token = approval_text(asked), _QUESTION, self._tools.plans.wait_for_answer(asked)
+        request = ElicitRequest(params=ElicitRequestFormParams(message=text, requested_schema=form))
+        return InputRequiredResult(input_requests={_ANSWER_KEY: request}, request_state=token)
 
 
 def _can_ask(capabilities: ClientCapabilities | None) -> bool:
@@ -154,11 +185,6 @@ def _result(answer: Answer) -> CallToolResult:
     bounded = bounded_answer(answer)
     return CallToolResult(content=[TextContent(type="text", text=answer_text(bounded))], structured_content=bounded,
                           is_error="error" in answer)
-
-
-def _input_required(question: str, token: str) -> InputRequiredResult:
-    request = ElicitRequest(params=ElicitRequestFormParams(message=question, requested_schema=_QUESTION))
-    return InputRequiredResult(input_requests={_ANSWER_KEY: request}, request_state=token)
 
 
 def serve(settings: Settings, audit: AuditLog) -> int:

@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 
 from fixer.agent.audit_log import AuditLog
 from fixer.agent.child_command import CommandEnd, TooLong
+from fixer.agent.input_question import AskedInputs, InputQuestion, input_question
 from fixer.agent.issued_plans import VALID_SECONDS, IssuedPlan, IssuedPlans, RefusedPlan, command_line
 from fixer.agent.settings import Settings
 from fixer.errors import CannotObserve, FixerError, Interrupted, NeedsPerson, UsageError
@@ -50,12 +51,22 @@ class Consent:
 class MustAsk(Exception):
     """The client must ask the person and call again: its version of the protocol lets no server ask."""
 
-    def __init__(self, issued: IssuedPlan) -> None:
-        super().__init__(issued.id)
+    def __init__(self, issued: IssuedPlan | InputQuestion) -> None:
+        super().__init__(issued.target)
         self.issued = issued
 
 
+class CannotAsk(Exception):
+    """The client can ask nobody."""
+
+
+async def ask_nobody(_: InputQuestion) -> Mapping[str, Any] | None:
+    """Ask nobody for inputs."""
+    raise CannotAsk
+
+
 Ask: TypeAlias = Callable[[IssuedPlan], Awaitable[Consent]]
+AskInputs: TypeAlias = Callable[[InputQuestion], Awaitable[Mapping[str, Any] | None]]
 RunCommand: TypeAlias = Callable[..., Awaitable[CommandEnd]]
 
 
@@ -66,6 +77,7 @@ class Call:
     client: str
     ask: Ask
     token: str = ""
+    ask_inputs: AskInputs = ask_nobody
 
 
 Tool: TypeAlias = Callable[[Arguments, Call], Awaitable[Answer]]
@@ -76,6 +88,7 @@ class Toolbox:
 
     def __init__(self, settings: Settings, audit: AuditLog, run: RunCommand) -> None:
         self.plans = IssuedPlans()
+        self.inputs = AskedInputs()
         self._settings = settings
         self._audit = audit
         self._run = run
@@ -162,7 +175,7 @@ class Toolbox:
         moment = time.strftime("%Y%m%d-%H%M%S", time.gmtime())
         return f"{folder}/{safe}-{moment}-{secrets.token_hex(2)}.tgz"
 
-    async def _plan(self, arguments: Arguments, _: Call) -> Answer:
+    async def _plan(self, arguments: Arguments, call: Call) -> Answer:
         name = self._target_of(arguments)
         target = self._settings.target(name)
         if arguments.get("action", "repair") == "undo":
@@ -170,7 +183,13 @@ class Toolbox:
             self.plans.issue(name, plan, (target, "--id", str(plan["run"])))
             return _plan_answer({"target": target, "verdict": "unknown"}, plan)
         options = (target, *(("--only", str(arguments["repair_id"])) if "repair_id" in arguments else ()))
-        report = await self._command(("repair", *options, "--dry-run", *self._limits()), target)
+        if call.token:  # a person has answered
+            options += await self._chosen(self.inputs.answered(call.token, name, options), call)
+        report = await self._dry_run(options)
+        if not call.token and (question := self._question(name, options, report)) is not None:
+            with suppress(CannotAsk):
+                options += await self._chosen(question, call)
+                report = await self._dry_run(options)
         if "error" in report:
             return report
         plan = report["plan"]
@@ -179,6 +198,22 @@ class Toolbox:
         self.plans.issue(name, plan, options)
         # without the command line that would apply it: the tool repair asks the person, and a shell does not
         return _plan_answer({**report, "withheld": report["withheld"][1:], "notes": report["before"]["notes"]}, plan)
+
+    async def _dry_run(self, options: tuple[str, ...]) -> Answer:
+        return await self._command(("repair", *options, "--dry-run", *self._limits()), options[0])
+
+    def _question(self, name: str, options: tuple[str, ...], report: Answer) -> InputQuestion | None:
+        """Return what a person could choose to complete a repair; None if this server may not repair anyway."""
+        if not self._settings.allow_repair or "error" in report or report["plan"] is not None:
+            return None
+        return input_question(name, options, report["before"], self._settings.max_risk)
+
+    async def _chosen(self, question: InputQuestion, call: Call) -> tuple[str, ...]:
+        """Return the options that a person chose in a form; raise CannotAsk if nobody can be asked."""
+        answer = await call.ask_inputs(question)
+        said = {"target": question.target, "inputs": [need["key"] for need in question.needs]}
+        self._audit.write("inputs", call.client, {**said, "answer": "no" if answer is None else "yes"})
+        return question.words(answer)
 
     def _limits(self) -> tuple[str, ...]:
         """Return the options that every repair of this server has: the policy files bind it."""

@@ -14,7 +14,7 @@ from fixer.agent.audit_log import AuditLog
 from fixer.agent.child_command import CommandEnd
 from fixer.agent.issued_plans import IssuedPlan
 from fixer.agent.settings import Settings
-from fixer.agent.toolbox import Answer, Call, Consent, Toolbox
+from fixer.agent.toolbox import Answer, Call, Consent, Toolbox, ask_nobody
 from fixer.observe.evidence_bundle import pack_bundle, unpack_bundle
 
 MACHINE = f"bundle:{Path(__file__).parents[1] / 'observe/data/machine.tgz'}"
@@ -32,10 +32,10 @@ YES, NO, NOBODY, UNATTENDED = (Consent(answer, "test") for answer in ("yes", "no
 
 
 class Commands:
-    """Commands that print these objects instead of looking at a host; `words` are those that were run."""
+    """Commands that print these objects, or what these functions return for their words, instead of looking at a host."""
 
-    def __init__(self, **objects: dict[str, Any]) -> None:
-        self.objects = {"repair": {**REPORT, "plan": PLAN, "before": REPORT, "withheld": ["it: a dry run (allow it with --yes)", "more: manual"],
+    def __init__(self, **objects: Any) -> None:
+        self.objects: dict[str, Any] = {"repair": {**REPORT, "plan": PLAN, "before": REPORT, "withheld": ["it: a dry run (allow it with --yes)", "more: manual"],
                                    "notes": ["to apply it: fixer repair --yes"]}, "history": {**REPORT, "runs": [RUN]},
                         "undo": {**REPORT, "id": RUN["id"], "conflicts": []}, "diagnose": REPORT, **objects}
         self.words: list[tuple[str, ...]] = []
@@ -50,28 +50,29 @@ class Commands:
         self.most_running = max(self.most_running, len(self.running))
         await anyio.sleep(0)
         self.running.remove(words[1])
-        return CommandEnd(0, json.dumps(self.objects[words[0]]).encode(), "")
+        said = self.objects[words[0]]
+        return CommandEnd(0, json.dumps(said(words) if callable(said) else said).encode(), "")
 
 
 class Desk:
     """A toolbox with an audit log, and a person who gives these answers."""
 
-    def __init__(self, folder: Path, settings: Settings | None = None, **objects: dict[str, Any]) -> None:
+    def __init__(self, folder: Path, settings: Settings | None = None, **objects: Any) -> None:
         self.commands = Commands(**objects)
         self.audit = AuditLog(str(folder / "audit.jsonl"))
         self.tools = Toolbox(settings or Settings(allow_repair=True, bundle_folder=str(folder / "b")), self.audit,
                              self.commands.run)
         self.asked: list[IssuedPlan] = []
 
-    def call(self, tool: str, consent: Consent = YES, token: str = "", **arguments: Any) -> Answer:
-        return anyio.run(self.called, tool, consent, token, arguments)
+    def call(self, tool: str, consent: Consent = YES, token: str = "", inputs: Any = None, **arguments: Any) -> Answer:
+        return anyio.run(self.called, tool, consent, token, arguments, inputs)
 
-    async def called(self, tool: str, consent: Consent, token: str, arguments: dict[str, Any]) -> Answer:
+    async def called(self, tool: str, consent: Consent, token: str, arguments: dict[str, Any], inputs: Any = None) -> Answer:
         async def ask(issued: IssuedPlan) -> Consent:
             self.asked.append(issued)
             return consent
 
-        return await self.tools.call(tool, arguments, Call("tests 1", ask, token))
+        return await self.tools.call(tool, arguments, Call("tests 1", ask, token, inputs or ask_nobody))
 
     def records(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in Path(self.audit.path).read_text().splitlines()]

@@ -43,11 +43,15 @@ def server(folder: Path, *words: str, shell: str = "", **env: str) -> StdioServe
 
 @asynccontextmanager
 async def agent(parameters: StdioServerParameters, answer: Any = None, mode: str = "auto") -> AsyncIterator[Agent]:
-    """A client that is connected. `answer` is what the person says when asked; None: the client can ask nobody."""
+    """A client that is connected. `answer` is what the person says when asked; None: the client can ask nobody. Where the
+    form has choices, a person who says yes takes the first one of each."""
     asked: list[str] = []
 
     async def elicit(_: Any, params: Any) -> ElicitResult:
         asked.append(params.message)
+        choices = {name: field["enum"][0] for name, field in params.requested_schema["properties"].items() if "enum" in field}
+        if choices and answer == "yes":
+            return ElicitResult(action="accept", content=choices)
         return ElicitResult(action="accept", content={"approve": True}) if answer == "yes" else ElicitResult(action=answer)
 
     async with Client(parameters, mode=mode, elicitation_callback=elicit if answer else None) as client:

@@ -21,6 +21,7 @@ from jsonschema import Draft202012Validator
 from fixer.agent.bounded_answer import MARK
 from tests.agent.agent_builders import MACHINE, ORDERS, hostile_bundle
 from tests.agent.mcp_client import Agent, run, server
+from tests.frozen.captures import unpacked
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
@@ -107,6 +108,35 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, dict | list):
         for item in value.values() if isinstance(value, dict) else value:
             yield from _texts(item)
+
+
+@pytest.fixture(scope="module")
+def undecided(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A real machine whose nginx asks an address that no machine has: only a person knows which service is meant."""
+    name = "wrong-host/wrong-ip-unassigned-on-the-machine/host/1/broken"
+    ((_, bundle),) = unpacked(wanted=lambda _, key: key.startswith(name))
+    file = tmp_path_factory.mktemp("undecided") / "machine.tgz"
+    file.write_bytes(bundle)
+    return f"bundle:{file}"
+
+
+@pytest.mark.parametrize(("mode", "answer"), [("auto", "yes"), ("legacy", "yes"), ("auto", "decline"), ("legacy", None)])
+def test_a_person_chooses_what_a_repair_waits_for(mode: str, answer: str | None, undecided: str, tmp_path: Path) -> None:
+    """The model gives no input: the tools take none, and the answer of the form goes from the client to the server."""
+    async def session(there: Agent) -> None:
+        shown = await there.call("plan")
+        published("plan").validate(shown)
+        if answer == "yes":
+            assert shown["plan"]["cause"] == "wrong-host" and "127.0.0.1:9107" in shown["plan"]["diff"]
+            refused = await there.call("repair", plan_id=shown["plan"]["id"])      # a bundle cannot be repaired
+            assert refused["error"]["kind"] and len(there.asked) == 2 and shown["plan"]["summary"] in there.asked[1]
+        elif answer == "decline":
+            assert shown["error"]["kind"] == "refused-plan" and len(there.asked) == 1
+        else:
+            assert shown["plan"] is None and "--set upstream=" in shown["withheld"][0]
+        assert not there.asked or there.asked[0].startswith("wrong-host on m: ")
+
+    run(session, server(tmp_path, "--target", f"m={undecided}", "--allow-repair"), mode=mode, answer=answer)
 
 
 def test_it_serves_in_800_megabytes_of_address_space(tmp_path: Path) -> None:

@@ -86,7 +86,7 @@ def test_an_old_plan_is_refused(late: str, tmp_path: Path, monkeypatch: pytest.M
         async def ask(issued: object) -> Any:
             return Slow()
 
-        monkeypatch.setattr(desk, "called", lambda tool, consent, token, arguments: desk.tools.call(
+        monkeypatch.setattr(desk, "called", lambda tool, consent, token, arguments, _: desk.tools.call(
             tool, arguments, issued_call(ask)))
         assert "older than 5 minutes" in refusal(desk.call("repair", plan_id=ID))
     assert len(desk.commands.words) == 1
