@@ -1,9 +1,12 @@
 """Processes: bounded in time and output, nothing left behind, results instead of exceptions."""
 
 import os
+import subprocess
 import threading
 import time
 from pathlib import Path
+
+import pytest
 
 from fixer.hosts.machine import look_budget, run_process
 from fixer.hosts.machine.look_budget import one_look
@@ -72,6 +75,23 @@ def test_a_timeout_leaves_no_process_even_if_term_is_ignored(tmp_path) -> None:
     assert result.timed_out
     assert result.returncode is None
     assert all(wait_until(lambda p=p: gone(p)) for p in map(int, pids.read_text().split()))
+
+
+def test_an_interrupt_during_a_start_leaves_no_process(monkeypatch) -> None:
+    """A Ctrl-C between the fork and the return of the start: the caller gets no process that it could end."""
+    begun: list[int] = []
+    start = subprocess.Popen._execute_child
+
+    def interrupted(self: subprocess.Popen[bytes], *words: object) -> None:
+        start(self, *words)
+        begun.append(self.pid)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(subprocess.Popen, "_execute_child", interrupted)
+    for begin in (lambda: run_process.run(["sleep", "60"]), lambda: InteractiveProcess(["sleep", "60"]), lambda: RoundProcess(["sleep", "60"])):
+        with pytest.raises(KeyboardInterrupt):
+            begin()
+    assert len(begun) == 3 and not [pid for pid in begun if Path(f"/proc/{pid}").exists()]
 
 
 def test_a_daemon_that_keeps_the_pipes_does_not_hold_the_result() -> None:
