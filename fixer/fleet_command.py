@@ -42,7 +42,9 @@ def fleet_report(
     files: Annotated[list[str], typer.Argument(
         metavar="FILE...", help="JSON lines, one report of a host on each; or what --json printed. - for stdin.")], *,
     form: Annotated[FleetFormat | None, typer.Option("--format", show_default=False, help="The output format.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", "--agent", help=(
+        "Print one JSON object on stdout, everything else on stderr. With --agent, also exit with 0 once it is "
+        "printed."))] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Name every host of every cause.")] = False,
 ) -> None:
     """Group the reports of many hosts by cause."""

@@ -14,6 +14,7 @@ from jsonschema import Draft202012Validator
 from fixer import cli
 from fixer.render.json_schema import command_schemas
 from fixer.start import main
+from tests.command_tree import leaf_commands
 
 
 @pytest.mark.parametrize(("words", "said"), [
@@ -129,6 +130,13 @@ def test_agents_get_one_object_and_0(words: list[str], code: int, keys: set[str]
     assert main([*words, "--agent"]) == code
     said = capsys.readouterr()
     assert keys <= json.loads(said.out).keys(), said
+
+
+def test_every_command_with_an_object_has_it_for_agents_too() -> None:
+    commands = leaf_commands(typer.main.get_command(cli.app))
+    options = {name: {word for one in command.params for word in one.opts} for name, command in commands.items()}
+    assert {name for name, words in options.items() if ("--json" in words) != ("--agent" in words)} == set()
+    assert {name for name, words in options.items() if "--agent" not in words} == {"mcp"}
 
 
 def test_collect_says_what_it_wrote(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
