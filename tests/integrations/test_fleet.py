@@ -14,9 +14,9 @@ import pytest
 from fixer.start import main
 from tests.integrations.fleet_machines import INOTIFY, Fleet, running_fleet
 
-pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(900)]
-
 TIMES = 2 if os.environ.get("BADGATEWAY_NIGHTLY") else 1
+pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(900 * TIMES)]
+
 LIMITS = {name: (INOTIFY / name).read_text() for name in ("max_user_instances", "max_user_watches")} if INOTIFY.is_dir() else {}
 FILES = "cd /etc; find . -printf '%p %m %u %g %l\\n' | sort | sha256sum; find . -type f -print0 | sort -z | xargs -0 sha256sum | sha256sum"
 REASONS = ["there is no route to it", "nothing listens at its ssh port (connection refused)", "its host key has changed"]
