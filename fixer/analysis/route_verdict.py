@@ -270,13 +270,10 @@ def _judge_error(probe: ProbeResult, reached: tuple[Endpoint, ...], fresh: bool)
     """Judge a 5xx. nginx generates it if the upstream gave no answer, and logs it: its page without that line may be
     another nginx's, unless the backend answers us in another way."""
     direct = [e.http.value for e in reached if isinstance(e.http, Known)]
-    if _has_same_status(probe, reached):
-        return "good"
     page = _NGINX_PAGE in probe.body
     if probe.status in (502, 504):
-        silent = not direct or any(answer.status is None for answer in direct)
-        return "bad" if page or fresh or silent else "good"
-    if not page:
+        page, fresh = page or fresh or not direct or any(answer.status is None for answer in direct), True
+    if not page or _has_same_status(probe, reached):
         return "good"
     return "bad" if fresh or any(answer.status is not None for answer in direct) else "unknown"
 

@@ -194,9 +194,8 @@ ProgramState: TypeAlias = Literal[
 class Program:
     """A supervisord program, by its files, log and processes. `name` is for supervisorctl (`GROUP:*` for several),
     `group` for `update`. `state` DOWN: supervisord does not run; UNREAD: it has not read the program's file. `ended` is
-    its text on the last exit, `signal` the signal, 0 for none; `expected` whether it was. `restarts` are exits in the
-    last minutes that were unexpected, or after which supervisord started it again. `missing_include`: the byte of
-    `conf` for an include of `file`, and its text."""
+    its text on the last exit, `signal` the signal, 0 for none; `expected` whether it was. `restarts`: recent exits that
+    were unexpected or followed by a start. `missing_include`: the byte of `conf` for an include of `file`, its text."""
 
     name: str
     group: str

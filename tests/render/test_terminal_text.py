@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from fixer.render.terminal_text import (
@@ -43,7 +43,15 @@ def test_a_line_is_no_wider_than_asked_but_for_a_longer_word(text: str, width: i
 
 
 @given(ANY, st.integers(8, 60))
+@example("\ufe68\x1f", 8)
+def test_wrapping_loses_nothing(text: str, width: int) -> None:
+    """Chinese has no spaces: it wraps after its punctuation."""
+    assert "".join("".join(wrap(clean(text), width)).split()) == "".join(clean(text).split())
+
+
+@given(ANY, st.integers(8, 60))
 def test_wrapping_breaks_no_word(text: str, width: int) -> None:
+    text = "".join(char for char in text if count_columns(char) < 2)
     assert " ".join(wrap(clean(text), width)).split() == clean(text).split()
     assert " ".join(hang(clean(text), width, 2)).split() == clean(text).split()
 

@@ -63,14 +63,18 @@ from fixer.analysis.evidence import (
     no_listener_evidence,
     pids_of,
 )
-from fixer.analysis.exits.path_access import hiding_setting_text
 from fixer.analysis.load.server_protocol import has_matching_protocol
 from fixer.analysis.nginx_errors import connect_symptoms, routes_text
 from fixer.analysis.ownership.resolve import is_started_at_boot, only_owner
 from fixer.analysis.route_verdict import is_closed
-from fixer.analysis.run_log import is_looping
 from fixer.analysis.service_names import has_unrelated_name
 from fixer.analysis.service_state import is_socket_activated, state_evidence
+from fixer.causes.unix_socket_missing.lost_socket import (
+    FALSE_VALUES,
+    LOST_TEXT,
+    judge_lost_socket,
+    other_runtime_folder_text,
+)
 from fixer.causes.unix_socket_missing.occupied_path import path_finding
 from fixer.causes.unix_socket_missing.shared_volume import other_container_finding
 from fixer.findings.configured_address import (
@@ -84,7 +88,6 @@ from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Binding, Endpoint, Listener, Service, UnitSetting
-from fixer.repairs.start_service import restart_steps
 from fixer.repairs.upstream_address import UPSTREAM_KEY, point_at_address_repair
 
 _PRIVATE_FOLDERS = ("/tmp/", "/var/tmp/")  # noqa: S108  the folders that PrivateTmp= replaces
@@ -126,7 +129,12 @@ def _judge_socket_path(case: Case, trouble: FailingAddress) -> Finding | str | E
     own = listener_at(endpoint)
     if endpoint.unix is not None and own is not None and _is_socket_missing(endpoint) and _is_held_by(owner.service,
                                                                                                       own):
-        return _judge_lost_socket(case, trouble, owner, own)
+        lost = judge_lost_socket(case, trouble, owner.service)
+        if isinstance(lost, str):
+            return lost
+        told = ("unix-socket-missing", LOST_TEXT.format(owner.service.name), lost, False)
+        return replace(_finding(case, trouble, owner, own, told),
+                       detail=other_runtime_folder_text(case, trouble, owner.service))
     return config_evidence(case.snapshot, trouble.nginx, endpoint) if elsewhere else _judge_other_socket(
         case, trouble, owner)
 
@@ -197,7 +205,7 @@ def _private_tmp_setting(trouble: FailingAddress, service: Service) -> UnitSetti
     if held is None or not _is_socket_missing(trouble.endpoint) or not path.startswith(_PRIVATE_FOLDERS) or \
             not set(service.pids) & set(pids_of(held)):
         return None
-    return next((s for s in service.settings if s.key == "PrivateTmp" and s.value.lower() not in _FALSE_VALUES), None)
+    return next((s for s in service.settings if s.key == "PrivateTmp" and s.value.lower() not in FALSE_VALUES), None)
 
 
 def _is_held_by(service: Service, line: Listener) -> bool:
@@ -210,45 +218,6 @@ def _is_held_by(service: Service, line: Listener) -> bool:
 
 def _is_socket_missing(endpoint: Endpoint) -> bool:
     return isinstance(endpoint.tcp, Known) and endpoint.tcp.value.error == "no-socket"
-
-
-def _judge_lost_socket(case: Case, trouble: FailingAddress, owner: PortOwner, held: Listener) -> Finding | str:
-    """Judge a service that listens on this path, by the kernel's table, while the path has no socket any more: it was
-    removed, or a link in the path changed. Only a restart creates it again."""
-    service, text = owner.service, endpoint_text(trouble.endpoint)
-    apart = hiding_setting_text(service, trouble.endpoint.unix or "")
-    if apart:
-        return f"whether {service.name} sees the same folder as nginx there ({apart})"
-    if is_looping(case.snapshot, service, trouble.endpoint):
-        return f"whether {text} exists while {service.name} runs: it ends again and again"
-    steps = restart_steps(case.snapshot, service, trouble.endpoint)
-    summary = f"restart {service.name}, which creates its socket again"
-    manual = f"restart {service.name} the way it was started: that creates {text}"
-    repair = (Repair("restart-service", "disruptive", summary, steps) if steps
-              else Repair("restart-service", "manual", summary, (), manual=manual))
-    said = (f"where the socket no longer exists: {service.name} still listens on the socket that it created there. It "
-            "was removed, or a link in the path changed")
-    lost = _finding(case, trouble, owner, held, ("unix-socket-missing", said, repair, False))
-    return replace(lost, detail=_other_runtime_folder_text(case, trouble, service))
-
-
-def _other_runtime_folder_text(case: Case, trouble: FailingAddress, service: Service) -> tuple[str, ...]:
-    """Explain a RuntimeDirectory= of another unit: systemd removes it at each stop, with others' files in it."""
-    path = trouble.endpoint.unix or ""
-    for other in case.snapshot.services:
-        if other.node != service.node or other.id == service.id:
-            continue
-        kept = any(v.key == "RuntimeDirectoryPreserve" and v.value.strip() not in _FALSE_VALUES
-                   for v in other.unit_values)
-        names = [word for v in other.unit_values if v.key == "RuntimeDirectory" for word in v.value.split()]
-        name = next((word for word in names if path.startswith(f"/run/{word}/")), None)
-        if name is not None and not kept:
-            return (f"/run/{name} is the RuntimeDirectory= of {other.name}, and systemd removes it when that unit "
-                    f"stops. Set RuntimeDirectoryPreserve=yes there, or give {service.name} its own folder",)
-    return ()
-
-
-_FALSE_VALUES = frozenset({"no", "false", "off", "0", ""})
 
 
 def _moved_variant(trouble: FailingAddress, now: Listener | Binding) -> str:
