@@ -47,7 +47,7 @@ def run(
     if (limit := seconds_within(timeout)) <= 0:
         return CommandResult(tuple(argv), None, b"", b"", timed_out=True)
     try:
-        child = _Child(argv, env, cwd)
+        child = _start(argv, env, cwd)
     except FileNotFoundError as error:
         return CommandResult(tuple(argv), None, b"", str(error).encode(), missing=True)
     except (OSError, ValueError) as error:  # not executable; a NUL in an argument
@@ -80,6 +80,10 @@ class _Child(subprocess.Popen[bytes]):
             if getattr(self, "pid", None) is not None:
                 _kill_group(self)
             raise
+
+
+def _start(argv: Sequence[str], env: Mapping[str, str] | None, cwd: str | None) -> subprocess.Popen[bytes]:
+    return _Child(argv, env, cwd)
 
 
 class _Output:
@@ -231,7 +235,7 @@ class RoundProcess:
 
     def __init__(self, argv: Sequence[str]) -> None:
         self._argv = tuple(argv)
-        self._child = _Child(argv, None, None)
+        self._child = _start(argv, None, None)
         self._asked = threading.Lock()
 
     @property
@@ -286,7 +290,7 @@ class InteractiveProcess:
     """A process that stays: write to its stdin, read its stdout up to a mark. It ends on close, or with fixer."""
 
     def __init__(self, argv: Sequence[str]) -> None:
-        self._child = _Child(argv, None, None)
+        self._child = _start(argv, None, None)
         assert self._child.stdin and self._child.stdout and self._child.stderr
         for pipe in (self._child.stdout, self._child.stderr, self._child.stdin):
             os.set_blocking(pipe.fileno(), False)
