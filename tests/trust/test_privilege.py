@@ -1,5 +1,7 @@
 """The table of SECURITY.md, "What each step needs", row by row: who has just that privilege does the step and takes it back;
-who has it not is refused, or told what was not seen, and nothing has changed."""
+who has it not is refused, or told what was not seen, and nothing has changed.
+
+By day a third of each row's trials, drawn from the commit; all at night, or with BADGATEWAY_KILLS=all."""
 
 from __future__ import annotations
 
@@ -13,6 +15,7 @@ import pytest
 from fixer.model.plan import ChangeRule, ProgramAction, ReloadNginx, SignalProcess, Step, WriteFile
 from tests.contract.sshd_machines import docker
 from tests.crash import step_kills
+from tests.crash.crash_draw import ALL, NIGHTLY, draw_rank
 from tests.trust import privilege_targets as places
 from tests.trust.privilege_targets import BARE, LOCAL, MACHINE, PAGES, PROJECT, SSH, WEAK, PrivilegeTargets
 from tests.trust.privileged_step import Outcome
@@ -167,6 +170,24 @@ def test_every_row_has_a_trial() -> None:
     assert len(rows()) > 5 and set(rows()) == {LOOK, *(trial.row for trial in TRIALS)}
 
 
+def name(trial: Trial) -> str:
+    return re.sub(r"\W+", "-", f"{trial.row} {trial.word} as {trial.may} not {trial.may_not}").strip("-")
+
+
+def drawn() -> list[Trial]:
+    """A third of each row's, or all, in their order."""
+    ranked = sorted(range(len(TRIALS)), key=lambda number: draw_rank(f"privilege {number}"))
+    kept = set[int]()
+    for row in {trial.row for trial in TRIALS}:
+        numbers = [number for number in ranked if TRIALS[number].row == row]
+        kept.update(numbers if ALL or NIGHTLY else numbers[: -(-len(numbers) // 3)])
+    return [TRIALS[number] for number in sorted(kept)]
+
+
+def test_the_draw_has_each_row() -> None:
+    assert {trial.row for trial in drawn()} == {trial.row for trial in TRIALS}
+
+
 def seen(grounds: PrivilegeTargets, trial: Trial) -> str:
     """What the step may change, as it is now."""
     if trial.word == PROJECT:
@@ -181,7 +202,7 @@ def seen(grounds: PrivilegeTargets, trial: Trial) -> str:
 @pytest.mark.docker
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("trial", TRIALS, ids=lambda t: re.sub(r"\W+", "-", f"{t.row} {t.word} as {t.may} not {t.may_not}").strip("-"))
+@pytest.mark.parametrize("trial", drawn(), ids=name)
 def test_a_step_needs_what_the_table_says_and_no_more(grounds: PrivilegeTargets, trial: Trial) -> None:
     steps = grounds.steps_for(trial.word, trial.steps(grounds))
     before = seen(grounds, trial)
