@@ -54,6 +54,12 @@ def draw_share(items: Sequence[Item], word: str) -> Sequence[Item]:
     return items[draw_rank(word)[0] % SHARE :: SHARE]
 
 
+def draw_by_day(items: Sequence[Item], word: str, count: int) -> list[Item]:
+    """So many of them, in their order; all in the nightly run."""
+    ranked = sorted(range(len(items)), key=lambda number: draw_rank(f"{word} {number}"))
+    return [items[number] for number in sorted(ranked[: None if ALL or NIGHTLY else count])]
+
+
 def choose_points(points: Sequence[str], word: str) -> list[int]:
     """The points at which it happens, of these."""
     kept = distinct_points(points)

@@ -63,6 +63,15 @@ def test_of_first_crashes_a_share_is_drawn_and_at_night_all(monkeypatch: pytest.
         assert {number for found in drawn.values() for number in found} == set(range(90))
 
 
+def test_by_day_so_many_are_drawn_in_their_order_and_at_night_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crash_draw, "ALL", False)
+    monkeypatch.setattr(crash_draw, "NIGHTLY", False)
+    drawn = [crash_draw.draw_by_day("abcdef", str(word), 2) for word in range(60)]
+    assert all(len(found) == 2 and found == sorted(found) for found in drawn) and {letter for found in drawn for letter in found} == {*"abcdef"}
+    monkeypatch.setattr(crash_draw, "NIGHTLY", True)
+    assert crash_draw.draw_by_day("abcdef", "x", 2) == [*"abcdef"]
+
+
 def test_points_are_a_few_unless_all_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(crash_draw, "ALL", False)
     assert len(crash_draw.draw_point_numbers(40, "x")) == crash_draw.POINTS == len(set(crash_draw.draw_point_numbers(40, "x")))

@@ -15,7 +15,7 @@ import pytest
 from fixer.model.plan import ChangeRule, ProgramAction, ReloadNginx, SignalProcess, Step, WriteFile
 from tests.contract.sshd_machines import docker
 from tests.crash import step_kills
-from tests.crash.crash_draw import ALL, NIGHTLY, draw_rank
+from tests.crash.crash_draw import draw_by_day
 from tests.trust import privilege_targets as places
 from tests.trust.privilege_targets import BARE, LOCAL, MACHINE, PAGES, PROJECT, SSH, WEAK, PrivilegeTargets
 from tests.trust.privileged_step import Outcome
@@ -175,13 +175,9 @@ def name(trial: Trial) -> str:
 
 
 def drawn() -> list[Trial]:
-    """A third of each row's, or all, in their order."""
-    ranked = sorted(range(len(TRIALS)), key=lambda number: draw_rank(f"privilege {number}"))
-    kept = set[int]()
-    for row in {trial.row for trial in TRIALS}:
-        numbers = [number for number in ranked if TRIALS[number].row == row]
-        kept.update(numbers if ALL or NIGHTLY else numbers[: -(-len(numbers) // 3)])
-    return [TRIALS[number] for number in sorted(kept)]
+    """A third of each row's by day."""
+    rows_of = {row: [trial for trial in TRIALS if trial.row == row] for row in dict.fromkeys(trial.row for trial in TRIALS)}
+    return [trial for row, trials in rows_of.items() for trial in draw_by_day(trials, f"privilege {row}", -(-len(trials) // 3))]
 
 
 def test_the_draw_has_each_row() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from lab.scenario.scenario_file import Stack
-from tests.crash.crash_draw import NIGHTLY, draw_rank
+from tests.crash.crash_draw import NIGHTLY, draw_by_day, draw_rank
 from tests.trust.file_watch import run_all_commands, sshd_lab
 
 ALL = os.environ.get("BADGATEWAY_UNTOUCHED", "") == "all"
@@ -33,7 +33,7 @@ HOSTS: dict[str, tuple[Stack, tuple[str, ...]]] = {
 
 def drawn() -> list[tuple[str, Stack]]:
     """By day one host of one kind, at night of each, or all."""
-    kinds = sorted(HOSTS, key=lambda kind: draw_rank(f"untouched {kind}"))[: None if ALL or NIGHTLY else 1]
+    kinds = list(HOSTS) if ALL else draw_by_day([*HOSTS], "untouched", 1)
     return [(word, HOSTS[kind][0]) for kind in kinds for word in sorted(HOSTS[kind][1], key=draw_rank)[: None if ALL else 1]]
 
 
