@@ -1,7 +1,8 @@
 """No pattern that is applied to what others write is worse than linear: a line of a log, a file, a name that a visitor or
 another account shapes never costs more than its length.
 
-Growth is judged, never seconds: the time at n and 4 n. It is 4 times as long if linear, 16 times if quadratic."""
+Growth is judged, never seconds: the time at n and 4 n. It is 4 times as long if linear, 16 times if quadratic.
+By day a third of the patterns, drawn from the commit, at night all."""
 
 from __future__ import annotations
 
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.crash.crash_draw import draw_by_day
 from tests.trust.hostile_shapes import Shape, fixed_shapes, own_shapes
 from tests.trust.project_patterns import METHODS, ProjectPattern, compiled_patterns, project_patterns
 
@@ -26,7 +28,7 @@ MEASURABLE, RELIABLE = 0.004, 0.005     # seconds: above the noise; above that o
 SUSPECT, WORSE = 6.0, 8.0       # times as long at 4 n
 LONGEST = 1.0                   # seconds of a processor for one shape: no linear pattern needs as many
 LARGEST = 1 << 16               # characters; larger texts cost more memory, and so more time for each
-PARTS = 8
+PARTS = 9
 
 
 @functools.cache
@@ -41,7 +43,7 @@ KNOWN: dict[str, str] = {}
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("part", draw_by_day(range(PARTS), "patterns", PARTS // 3))
 def test_no_pattern_is_worse_than_linear(part: int) -> None:
     found = [f"{p.place} {sorted(p.methods)}: {p.text!r} on {name}" for p in patterns()[part::PARTS]
              if p.full_name not in KNOWN and (name := worst_shape(p)) is not None]
