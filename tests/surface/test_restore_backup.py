@@ -1,4 +1,5 @@
-"""An older state that lies on the disk, on real machines: asked for with its exact word, put back, taken back again."""
+"""An older state that lies on the disk, on real machines: asked for with its exact word, put back, taken back again.
+By day a third of them, drawn from the commit."""
 
 from __future__ import annotations
 
@@ -9,19 +10,21 @@ from pathlib import Path
 
 import pytest
 
+from tests.crash.crash_draw import draw_by_day
 from tests.crash.test_sigkill import raised
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 LOOK = ("cd / && find etc/systemd etc/default etc/nginx etc/*.env* usr/lib/systemd/system ! -type d -printf '%p %m %u:%g %l\\n' -type f "
         "-exec sha256sum {} + 2>/dev/null | sort")
-
-
-@pytest.mark.parametrize(("word", "reloads"), [
+CASES = [
     ("unit-misconfigured/start-217-user-backup", "systemctl daemon-reload"),
     ("unit-misconfigured/start-execstartpre-failed-packaged", "systemctl daemon-reload"),
     ("crash-missing-env/start-env-var-missing-copy", "start "), ("crash-missing-env/start-envfile-missing-copy", "start "),
     ("nginx-config-invalid/nginx-config-invalid-copy", "nginx -t"), ("nginx-config-invalid/nginx-config-invalid-packaged", "nginx -t"),
-])
+]
+
+
+@pytest.mark.parametrize(("word", "reloads"), draw_by_day(CASES, "backups", 2))
 def test_an_older_state_is_put_back_and_taken_back(word: str, reloads: str, tmp_path: Path) -> None:
     with raised(word, "host") as place:
         assert place.lab is not None and place.words[0] == "--set"
