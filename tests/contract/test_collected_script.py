@@ -1,4 +1,5 @@
-"""`collect --script` run on a machine as a person would: its bundle gives the same first cause, and no secret is in it."""
+"""`collect --script` run on a machine as a person would: its bundle gives the same first cause, and no secret is in it.
+By day of a third of the causes, drawn from the commit."""
 
 from __future__ import annotations
 
@@ -22,6 +23,7 @@ from fixer.render.build_report import build_report
 from fixer.render.to_json import to_value
 from tests.contract.sshd_machines import docker
 from tests.contract.test_learned_backend import Machine
+from tests.crash.crash_draw import draw_by_day
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -99,7 +101,7 @@ def both_ways(machine: Machine) -> tuple[dict, dict]:
     return reports[0], reports[1]
 
 
-@pytest.mark.parametrize(("breaks", "mends", "cause"), [
+CASES = [
     ("systemctl stop desk", "systemctl start desk", "backend-down"),
     ("systemctl disable --now desk; rm /etc/systemd/system/desk.service; printf '#!/bin/sh\\nset -a; . /etc/default/desk\\ncd /srv/desk\\n"
      "uvicorn desk:app --port 9401 &' > /srv/desk/go; chmod +x /srv/desk/go; mkdir -p /etc/cron.d; echo '@reboot root /srv/desk/go' > /etc/cron.d/desk; "
@@ -113,7 +115,10 @@ def both_ways(machine: Machine) -> tuple[dict, dict]:
      f"echo DESK_SECRET={SECRET} >> /etc/default/desk; systemctl restart desk", "crash-missing-env"),
     ("sed -i 's/listen 8080;/listen 8080; oops/' /etc/nginx/sites-enabled/desk; systemctl stop nginx",
      "sed -i 's/ oops//' /etc/nginx/sites-enabled/desk; systemctl start nginx", "nginx-config-invalid"),
-])
+]
+
+
+@pytest.mark.parametrize(("breaks", "mends", "cause"), draw_by_day(CASES, "collected script", 2))
 def test_the_first_cause_is_that_of_a_live_look(machine: Machine, tmp_path: Path, breaks: str, mends: str, cause: str) -> None:
     machine.sh(breaks)
     try:
