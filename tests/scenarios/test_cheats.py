@@ -10,11 +10,12 @@ from lab.oracle import Verdict
 from lab.pytest_plugin import StartLab
 from lab.scenario.catalog import scenario_named
 from lab.scenario.draw import draw
-from lab.scenario.scenario_file import STACKS
+from lab.scenario.scenario_file import STACKS, Stack
 from lab.stack.break_steps import read_file
 from lab.stack.running_lab import Lab, reload_nginx
 from lab.trial.reference_solvers import restart_cure_problems
 from lab.verbs.check import ask_oracle, restart_and_check
+from tests.crash.crash_draw import draw_by_day
 
 pytestmark = [pytest.mark.docker, pytest.mark.apart, pytest.mark.timeout(300)]
 
@@ -69,11 +70,12 @@ def test_a_restart_and_cheats_of_nginx_cure_no_wrong_port(up: Up) -> None:
         assert any("log in" in line or "login page" in line for line in verdict.failing), name
 
 
-def test_the_healthy_stack_passes_and_stays_so(up: Up) -> None:
-    for stack in STACKS:
-        verdict, restarted = restart_and_check(up("healthy", stack))
-        assert restarted
-        assert verdict.is_well, verdict.failing
+@pytest.mark.parametrize("stack", draw_by_day(STACKS, "healthy", 1))
+def test_the_healthy_stack_passes_and_stays_so(up: Up, stack: Stack) -> None:
+    """By day on one of the stacks, drawn from the commit."""
+    verdict, restarted = restart_and_check(up("healthy", stack))
+    assert restarted
+    assert verdict.is_well, verdict.failing
 
 
 def test_started_by_hand_only_hides_it(up: Up) -> None:

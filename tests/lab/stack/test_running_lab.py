@@ -8,6 +8,7 @@ from lab.http_get import get_status
 from lab.scenario.scenario_file import Stack
 from lab.stack.running_lab import Lab
 from lab.verbs.up import lab_up
+from tests.crash.crash_draw import draw_by_day
 from tests.lab.verbs.test_up import state  # noqa: F401
 
 pytestmark = [pytest.mark.docker, pytest.mark.apart, pytest.mark.timeout(300)]
@@ -17,8 +18,10 @@ def quiet(line: str) -> None:
     assert line
 
 
-@pytest.mark.parametrize(("stack", "variant"), [("containers", "container-wrong-port"), ("host", "wrong-port")])
+@pytest.mark.parametrize(("stack", "variant"), draw_by_day(
+    [("containers", "container-wrong-port"), ("host", "wrong-port")], "lasts", 1))
 def test_a_wrong_port_lasts_and_its_repair_too(stack: Stack, variant: str) -> None:
+    """By day on one of the stacks, drawn from the commit."""
     risen = lab_up(f"wrong-port/{variant}", stack, 12, quiet)
     lab = risen.lab
     assert get_status(lab.url, "/login") == 502
