@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lab.stack.docker_command import LABEL
+from tests.crash.crash_draw import draw_by_day
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFTEST = """
@@ -84,9 +85,10 @@ def test_after_a_failing_test_the_lab_is_removed(tmp_path: Path) -> None:
 
 @pytest.mark.docker
 @pytest.mark.apart
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", draw_by_day([signal.SIGINT, signal.SIGKILL], "plugin", 1))
 def test_after_an_interrupt_or_a_kill_the_lab_is_removed(tmp_path: Path, number: signal.Signals) -> None:
-    """pytest's end of a fixture removes it after Ctrl-C, the guard after a kill: its output ends with its work."""
+    """pytest's end of a fixture removes it after Ctrl-C, the guard after a kill: its output ends with its work.
+    By day one of them, drawn from the commit."""
     running = start(tmp_path, WAITS)
     lab_id = first_line(running)
     assert left(lab_id)

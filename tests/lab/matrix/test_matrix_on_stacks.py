@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import pytest
 
 from lab.stack.docker_command import labelled_ids
+from tests.crash.crash_draw import draw_by_day
 from tests.lab.stack.made_parts import is_made
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
@@ -29,8 +30,9 @@ def remains(lab_id: str) -> list[str]:
     return [found for kind in ("container", "network", "volume") for found in labelled_ids(kind, lab_id)]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", draw_by_day([signal.SIGINT, signal.SIGTERM, signal.SIGKILL], "matrix ends", 1))
 def test_ended_early_it_leaves_no_lab(number: signal.Signals, tmp_path: Path) -> None:
+    """By day by one of the signals, drawn from the commit."""
     argv = [LAB, "matrix", "--jobs", "2", "--only", "healthy/healthy", "--junit", str(tmp_path / "run.xml")]
     command = subprocess.Popen(argv, env={**os.environ, "BADGATEWAY_LAB_STATE": str(tmp_path)}, stderr=subprocess.PIPE,
                                text=True, start_new_session=True)

@@ -19,6 +19,7 @@ from lab.stack import lab_records
 from lab.stack.docker_command import docker, labelled_ids
 from lab.verbs.down import lab_down
 from lab.verbs.up import lab_up
+from tests.crash.crash_draw import draw_by_day
 from tests.lab.stack.made_parts import is_made
 
 pytestmark = [pytest.mark.docker, pytest.mark.apart, pytest.mark.timeout(300)]
@@ -63,9 +64,10 @@ def test_the_same_lab_twice_is_refused() -> None:
     assert labelled_ids("container", first.id) == before and [kept.id for kept in lab_records.all_records()] == [first.id]
 
 
-@pytest.mark.parametrize("stack", STACKS)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(("stack", "number"), draw_by_day(
+    [(stack, number) for stack in STACKS for number in (signal.SIGINT, signal.SIGTERM)], "interrupted up", 2))
 def test_an_interrupted_up_leaves_nothing(stack: Stack, number: signal.Signals, state: Path) -> None:
+    """By day two of six, drawn from the commit."""
     command = subprocess.Popen([LAB, "up", "healthy", "--stack", stack], env=os.environ, stderr=subprocess.PIPE,
                                stdout=subprocess.PIPE, text=True)
     until = time.monotonic() + 60
