@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.crash.crash_draw import draw_by_day
+
 ROOT = Path(__file__).resolve().parents[2]
 LAB = str(Path(sys.executable).with_name("lab"))
 
@@ -31,8 +33,9 @@ def bench(tmp_path: Path, only: str, *words: str) -> list[tuple[str, bool, bool]
 @pytest.mark.docker
 @pytest.mark.apart
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("only", ["wrong-port/wrong-port", "backend-down/unit-disabled-after-reboot"])
+@pytest.mark.parametrize("only", draw_by_day(["wrong-port/wrong-port", "backend-down/unit-disabled-after-reboot"], "six steps", 1))
 def test_the_six_steps_solve_what_they_know(tmp_path: Path, only: str) -> None:
+    """By day one of the two, drawn from the commit."""
     won = bench(tmp_path, only, "--jobs", "2", "--solver", "six-steps=examples/six_steps.sh {container}", "--solver", "nothing")
     assert won == [("six-steps", True, True), ("nothing", None, False)]
 
