@@ -22,6 +22,7 @@ from fixer import __version__
 from lab.matrix.run_matrix import MatrixRequest
 from lab.stack.images import tags
 from tests.built_files import copy_built, newest_source
+from tests.crash.crash_draw import draw_by_day
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / ".github" / "workflows"
@@ -30,6 +31,8 @@ HERE = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.env
 MINUTES = {"nightly": 350}       # of a job; of the other workflows an hour at most
 # Within script/test, by day: the stages before these tests have run some of the steps, and fewer runs must do.
 BY_DAY = "BADGATEWAY_STAGE" in os.environ and "BADGATEWAY_NIGHTLY" not in os.environ
+# By day the images and a shard of one of the two workflows, drawn from the commit: their steps are nearly the same.
+SHARDED = draw_by_day(["scenarios", "random-hosts"], "workflows", 1)
 RELEASED = ("badgateway-*.whl", "fixer.pyz", "badgateway_*_all.deb", "badgateway-fixer-*.tar.gz")
 
 
@@ -231,6 +234,7 @@ exec {real} "$@"
 @pytest.mark.docker
 @pytest.mark.slow
 @pytest.mark.timeout(900)
+@pytest.mark.skipif("scenarios" not in SHARDED, reason="by day this commit draws the other workflow")
 def test_the_images_and_one_shard(tmp_path: Path) -> None:
     """The last shard of one scenario, which is a short one; what the runner's cache hands over is a file here."""
     path = docker_that_saves_one(tmp_path)
@@ -296,6 +300,7 @@ def test_the_shards_of_random_hosts_load_what_one_job_has_built() -> None:
 @pytest.mark.docker
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
+@pytest.mark.skipif("random-hosts" not in SHARDED, reason="by day this commit draws the other workflow")
 def test_the_images_and_one_shard_of_random_hosts(tmp_path: Path) -> None:
     """With the yardstick that does nothing: whether fixer passes is the night's question, not this test's."""
     known = {"inputs.hosts || '8'": "1", "github.run_number": "1", "github.workspace": str(tmp_path), "matrix.shard": "1"}
