@@ -24,6 +24,7 @@ BEAT = 60.0                 # seconds between lines without a terminal
 BUILD, LINT, FAST = "fixer.pyz, wheel and Debian package", "lint, types, imports, shape", "tests without Docker"
 FAST_PARTS = 2
 ALL_DOCKER = re.compile(r"(?m)^pytestmark = .*\bmark\.docker\b")    # no test of such a file runs without Docker
+ALL_MATRIX = re.compile(r"(?m)^pytestmark = .*\bmark\.matrix\b")    # each worker would draw the cases in vain
 RECORD, LATE_RECORDER = "BADGATEWAY_RECORD", "tests.frozen.late_recorder"    # diagnoses of the fast tests
 LOAD, DOCKER = "overloads of the matrix", "tests with Docker"
 TAIL = 300                  # lines of a failed stage
@@ -90,6 +91,11 @@ def marked_files(marker: str) -> list[str]:
     return sorted(str(path.relative_to(ROOT)) for path in found if path.name.startswith("test_"))
 
 
+def docker_files() -> list[str]:
+    """Return the test files that may have tests with Docker beside the matrix."""
+    return [name for name in marked_files("docker") if not ALL_MATRIX.search((ROOT / name).read_text(encoding="utf-8"))]
+
+
 def fast_files(part: int) -> list[str]:
     """Return a part of the test files that may have tests without Docker: files side by side in the tree take turns."""
     found = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("test_*.py")
@@ -134,7 +140,7 @@ def plan_stages(*, nightly: bool, records: Path = Path("records")) -> list[Stage
         *overloads,
         Stage(DOCKER, [
             pytest_command("-m", "docker and not matrix", "-n", "4", "--dist", "loadgroup", "--no-loadscope-reorder",
-                           "--durations=15", *more, *marked_files("docker")),
+                           "--durations=15", *more, *docker_files()),
         ], 400.0, needs=["images", BUILD, FAST if nightly else LOAD], retried=True),
     ]
     rest = "matrix" if nightly else "matrix and not load"

@@ -59,13 +59,24 @@ def test_what_the_fast_tests_diagnose_is_recorded_and_then_compared(nightly: boo
 
 
 def test_by_day_each_file_with_tests_without_docker_is_in_one_part() -> None:
-    """The files that no part has hold tests with Docker only: pytest says so itself."""
+    """The files that no part has hold tests with Docker only."""
     parts = [SCRIPT["fast_files"](part) for part in range(SCRIPT["FAST_PARTS"])]
     named = [name for part in parts for name in part]
     left = {str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("test_*.py")} - {*named}
     assert len(named) == len({*named}) and max(map(len, parts)) - min(map(len, parts)) <= 1
     assert "tests/scenarios/test_matrix.py" in left
-    said = subprocess.run([sys.executable, "-m", "pytest", "-q", "--collect-only", "-m", "not docker", *sorted(left)], cwd=ROOT,
+    assert_none_has("not docker", left)
+
+
+def test_only_files_of_the_matrix_are_kept_from_the_tests_with_docker() -> None:
+    left = {*SCRIPT["marked_files"]("docker")} - {*SCRIPT["docker_files"]()}
+    assert left == {"tests/scenarios/test_matrix.py"}
+    assert_none_has("docker and not matrix", left)
+
+
+def assert_none_has(wanted: str, names: set[str]) -> None:
+    """No file has such a test: pytest says so itself."""
+    said = subprocess.run([sys.executable, "-m", "pytest", "-q", "--collect-only", "-m", wanted, *sorted(names)], cwd=ROOT,
                           capture_output=True, text=True, check=False)
     assert said.returncode == pytest.ExitCode.NO_TESTS_COLLECTED, said.stdout + said.stderr
 
