@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -15,6 +16,7 @@ import pytest
 from lab.bench.run_bench import resolve_solvers
 from lab.errors import UsageError
 from lab.stack.docker_command import state_folders_of_labs
+from tests.crash.crash_draw import draw_by_day
 
 LAB = str(Path(sys.executable).with_name("lab"))
 
@@ -46,7 +48,7 @@ def test_a_yardstick_that_loses_fails_nothing_and_a_solver_that_does_is_named(tm
     suite = ElementTree.parse(junit).getroot()
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("2", "0", "1")
     assert "## Not solved by nothing" in markdown.read_text()
-    lost = bench("--solver", "mine=true {target}", "--solver", "nothing")
+    lost = bench("--solver", "mine=true {target}")
     assert lost.returncode == 1 and "1 of 1 not solved" in lost.stderr
     assert [case.get("classname") for case in ElementTree.parse(junit).iter("testcase") if case.find("failure") is not None] == ["mine"]
 
@@ -67,28 +69,38 @@ def test_an_interrupt_removes_the_labs_of_all_jobs(tmp_path: Path) -> None:
     assert not [lab_id for lab_id, state in state_folders_of_labs().items() if state.startswith(str(tmp_path))]
 
 
-@pytest.mark.docker
-@pytest.mark.timeout(400)
-def test_solvers_side_by_side_on_a_real_machine(tmp_path: Path) -> None:
-    """Ours repairs it; a restart of everything does not, and neither does nothing. On a healthy stack nothing wins."""
+def bench_on_a_machine(tmp_path: Path, scenario: str, *solvers: str) -> tuple[int, list[dict[str, object]]]:
+    """The exit code, and the score of each solver."""
     report = tmp_path / "scores.json"
-    env = {**os.environ, "BADGATEWAY_LAB_STATE": str(tmp_path / "lab")}
+    words = [word for solver in solvers for word in ("--solver", solver)]
+    done = subprocess.run([LAB, "bench", "--only", scenario, "--stack", "host", "--json", str(report), *words],
+                          capture_output=True, text=True, check=False, env={**os.environ, "BADGATEWAY_LAB_STATE": str(tmp_path / "lab")})
+    assert done.returncode in (0, 1), done.stderr
+    return done.returncode, json.loads(report.read_text())["scores"]
 
-    def bench(scenario: str, *solvers: str) -> tuple[int, list[dict[str, object]]]:
-        words = [word for solver in solvers for word in ("--solver", solver)]
-        done = subprocess.run([LAB, "bench", "--only", scenario, "--stack", "host", "--json", str(report), *words],
-                              capture_output=True, text=True, check=False, env=env)
-        assert done.returncode in (0, 1), done.stderr
-        return done.returncode, json.loads(report.read_text())["scores"]
 
+def broken_one(tmp_path: Path) -> None:
+    """Ours repairs it; a restart of everything does not, and neither does nothing."""
     told = "sh -c 'env | grep -q BADGATEWAY || echo cause: wrong-port; test -n {target} -a -n {url}'"
-    code, scores = bench("wrong-port/wrong-port", "fixer", "restart-everything", told)
+    code, scores = bench_on_a_machine(tmp_path, "wrong-port/wrong-port", "fixer", "restart-everything", told)
     assert [(s["cause_right"], s["repaired"], s["survived_restart"], s["solved"]) for s in scores] == [
         (True, True, True, True), (None, False, None, False), (True, False, None, False)]
     assert code == 1 and not any(s["harm"] for s in scores)
-    code, scores = bench("healthy/healthy", "nothing", "docker exec {container} rm /etc/nginx/nginx.conf")
+
+
+def healthy_one(tmp_path: Path) -> None:
+    """There nothing wins, and what does harm is told."""
+    code, scores = bench_on_a_machine(tmp_path, "healthy/healthy", "nothing", "docker exec {container} rm /etc/nginx/nginx.conf")
     assert [s["solved"] for s in scores] == [True, False] and code == 1
     assert "/etc/nginx/nginx.conf: removed" in str(scores[1]["harm"])
+
+
+@pytest.mark.docker
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("judged", draw_by_day([broken_one, healthy_one], "bench", 1))
+def test_solvers_side_by_side_on_a_real_machine(tmp_path: Path, judged: Callable[[Path], None]) -> None:
+    """By day on one of the two machines, drawn from the commit."""
+    judged(tmp_path)
 
 
 @pytest.mark.docker

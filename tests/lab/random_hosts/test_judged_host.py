@@ -12,13 +12,15 @@ from lab.random_hosts.host_images import ensure_images, image_of
 from lab.random_hosts.judged_host import judged_host
 from lab.random_hosts.solvers import resolve_random_solver
 from lab.stack.docker_engine import engine
+from tests.crash.crash_draw import draw_by_day
 from tests.lab.random_hosts.builders import host_of_kind
 
 
 @pytest.mark.docker
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("kind", ["machine", "project", "all-in-one"])
+@pytest.mark.parametrize("kind", draw_by_day(["machine", "project", "all-in-one"], "judged host", 1))
 def test_a_host_is_rehearsed_broken_judged_and_removed(tmp_path: Path, kind: str) -> None:
+    """By day of one kind, drawn from the commit."""
     spec = host_of_kind(kind, "service-stopped")
     ensure_images(lambda line: None, [spec])
     found = judged_host(spec, resolve_random_solver("false"), image_of(spec), tmp_path)
