@@ -16,7 +16,7 @@ from fixer.errors import FixerError
 from fixer.hosts.sh.sh_files import _PRELUDE, ShFiles
 from fixer.model.plan import FileMeta, Plan
 from tests.apply.folder_target import FolderTarget, make_plan, read_tree, write_step
-from tests.crash.crash_draw import SHARE, draw_share
+from tests.crash.crash_draw import SHARE, draw_by_day, draw_share
 from tests.crash.crash_site import NEW, OLD, CrashSite, Disk, digest_of, read_disk, recover, repair, write_disk
 from tests.crash.stopping_shells import count_points, killed_files, watched_files
 
@@ -80,8 +80,9 @@ def new_state(shop: Shop) -> Tree:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("act", ["repair", "undo"])
+@pytest.mark.parametrize("act", draw_by_day(["repair", "undo"], "shell", 1))
 def test_a_kill_before_any_command_of_a_shell_and_again_in_the_recovery(shop: Shop, act: str) -> None:
+    """By day one of the two, drawn from the commit."""
     new = new_state(shop)
     assert new != shop.ground.old
     good = [shop.ground.old, new]
