@@ -1,4 +1,5 @@
-"""A bundle tells what a live look tells, field by field: only what differs between any two looks may differ."""
+"""A bundle tells what a live look tells, field by field: only what differs between any two looks may differ.
+By day of one of the labs, drawn from the commit."""
 
 from __future__ import annotations
 
@@ -13,6 +14,7 @@ import pytest
 
 from lab.pytest_plugin import StartLab
 from lab.scenario.scenario_file import Stack
+from tests.crash.crash_draw import draw_by_day
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 FIXER = [sys.executable, "-m", "fixer"]
@@ -41,7 +43,7 @@ def fields(value: object, path: str = "") -> Iterator[tuple[str, object]]:
         yield path, value
 
 
-@pytest.mark.parametrize(("word", "stack", "seed"), CASES, ids=[word for word, _, _ in CASES])
+@pytest.mark.parametrize(("word", "stack", "seed"), draw_by_day(CASES, "bundle", 1))
 def test_a_bundle_tells_the_same_field_by_field(word: str, stack: Stack, seed: int, tmp_path: Path, badgateway_lab: StartLab) -> None:
     target, bundle = badgateway_lab(word, stack=stack, seed=seed).target, tmp_path / "incident.tgz"
     before = diagnosed(target)
