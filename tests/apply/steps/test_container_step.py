@@ -6,7 +6,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -59,11 +59,32 @@ class Project:
     def __init__(self, folder: Path, name: str, text: str = OLD) -> None:
         self.file, self.name = folder / "compose.yaml", name
         self.worker = f"{name}-worker-1"
+        self.text = text
         self.file.write_text(text)
         self.compose("up", "-d", "--quiet-pull")
 
     def compose(self, *words: str) -> str:
         return docker("compose", "-p", self.name, "-f", str(self.file), *words)
+
+    def containers(self) -> dict[str, str]:
+        """Each of the containers with what tells whether it is as it was brought up."""
+        ids = self.compose("ps", "-a", "-q").split()
+        told = docker("inspect", "-f", "{{.Id}} {{.State.Status}} {{.State.StartedAt}} {{json .NetworkSettings.Networks}}", *ids) if ids else ""
+        return dict(line.split(" ", 1) for line in told.splitlines())
+
+    def bring_back(self, before: dict[str, str]) -> dict[str, str]:
+        """Put the file back, and make those anew that are not as before; return how all are now."""
+        for path in self.file.parent.iterdir():
+            path.unlink()
+        self.file.write_text(self.text)
+        now = self.containers()
+        if now != before:
+            changed = [ident for ident in now if now[ident] != before.get(ident)]
+            if changed:
+                docker("rm", "-f", *changed)
+            self.compose("up", "-d")
+            now = self.containers()
+        return now
 
     def look(self, container: str = "worker", field: str = "{{.State.Status}} {{json .Config.Cmd}}") -> str:
         return docker("inspect", "-f", field, f"{self.name}-{container}-1")
@@ -80,15 +101,30 @@ class Project:
         return ContainerAction(self.look(field="{{.Id}}"), self.worker, verb, was)  # type: ignore[arg-type]
 
 
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
-    monkeypatch.setenv("BADGATEWAY_STATE", str(tmp_path / "state"))
-    project = Project(tmp_path, f"apply{uuid.uuid4().hex[:8]}")
+@dataclass
+class Shared:
+    """A project for all tests, and its containers as they were brought up last."""
+
+    project: Project
+    containers: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    project = Project(tmp_path_factory.mktemp("project"), f"apply{uuid.uuid4().hex[:8]}")
     try:
-        yield project
+        yield Shared(project, project.containers())
     finally:
         project.file.write_text(OLD)
         project.compose("down", "-t", "0")
+
+
+@pytest.fixture
+def project(shared: Shared, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    """Each test finds it as it was made: only what the one before has changed is made anew."""
+    monkeypatch.setenv("BADGATEWAY_STATE", str(tmp_path / "state"))
+    yield shared.project
+    shared.containers = shared.project.bring_back(shared.containers)
 
 
 @pytest.fixture
