@@ -20,6 +20,7 @@ from jsonschema import Draft202012Validator
 from fixer.render.json_schema import command_schemas
 from lab.pytest_plugin import StartLab
 from tests.agent.mcp_client import Agent, run, server
+from tests.crash.crash_draw import draw_by_day
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 
@@ -47,7 +48,7 @@ async def planned(there: Agent, **arguments: Any) -> dict[str, Any]:
     return dict(shown["plan"])
 
 
-@pytest.mark.parametrize("mode", ["auto", "legacy"])
+@pytest.mark.parametrize("mode", draw_by_day(["auto", "legacy"], "agent's repair", 1))
 def test_a_machine_is_repaired_and_put_back(mode: str, machine: str, tmp_path: Path) -> None:
     edited: list[str] = []
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import pytest
 
 from lab.stack import images
 from tests.contract.sshd_machines import LABEL, docker
+from tests.crash.crash_draw import draw_by_day
 
 pytestmark = pytest.mark.docker
 FOLDER = Path(__file__).parent / "openrc"
@@ -85,7 +86,7 @@ def found(machine: OpenRCMachine) -> list[tuple[str, str]]:
     return [(one["cause"], one["service"]) for one in machine.fixer("diagnose")["findings"] if one["role"] == "root"]
 
 
-def test_a_stopped_service_is_started_and_kept_for_the_next_boot(machine: OpenRCMachine) -> None:
+def a_stopped_service_is_started_and_kept_for_the_next_boot(machine: OpenRCMachine) -> None:
     assert found(machine) == [] and (machine.answers("/"), machine.answers("/desk/")) == (200, 200)
     machine.sh("rc-service shop stop && rc-update -q del shop default")
     assert found(machine) == [("backend-down", "shop")] and machine.answers() == 502
@@ -96,7 +97,7 @@ def test_a_stopped_service_is_started_and_kept_for_the_next_boot(machine: OpenRC
     assert "stopped" in machine.sh("rc-service shop status || true")
 
 
-def test_a_killed_server_counts_as_started_and_is_restarted(machine: OpenRCMachine) -> None:
+def a_killed_server_counts_as_started_and_is_restarted(machine: OpenRCMachine) -> None:
     machine.sh("kill -9 $(cat /run/desk.pid); pkill -9 gunicorn || true")
     machine.wait("rc-service desk status; test $? = 32")
     assert found(machine) == [("backend-down", "desk")]
@@ -104,7 +105,7 @@ def test_a_killed_server_counts_as_started_and_is_restarted(machine: OpenRCMachi
     assert machine.undone() == 0 and machine.answers("/desk/") == 502
 
 
-def test_a_crash_that_its_supervisor_gave_up_on_gets_its_variable(machine: OpenRCMachine) -> None:
+def a_crash_that_its_supervisor_gave_up_on_gets_its_variable(machine: OpenRCMachine) -> None:
     machine.sh(f"cat > /srv/shop/more.py <<'EOF'\n{CRASH}EOF\ncat /srv/shop/more.py /srv/shop/app.py > /srv/shop/new.py")
     machine.sh("mv /srv/shop/new.py /srv/shop/app.py && rc-service shop restart")
     machine.wait("test -e /run/openrc/failed/shop")
@@ -114,7 +115,7 @@ def test_a_crash_that_its_supervisor_gave_up_on_gets_its_variable(machine: OpenR
     assert machine.undone() == 0 and machine.sh("cat /etc/conf.d/shop") == "SHOP_PORT=8000"
 
 
-def test_another_port_in_its_settings(machine: OpenRCMachine) -> None:
+def another_port_in_its_settings(machine: OpenRCMachine) -> None:
     machine.sh("echo SHOP_PORT=8010 > /etc/conf.d/shop && rc-service shop restart")
     machine.wait("python3 -c \"import socket; socket.create_connection(('127.0.0.1', 8010))\"")
     assert found(machine) == [("wrong-port", "shop")]
@@ -122,10 +123,21 @@ def test_another_port_in_its_settings(machine: OpenRCMachine) -> None:
     assert machine.undone() == 0 and machine.answers() == 502
 
 
-def test_a_stopped_nginx_is_started_by_its_manager(machine: OpenRCMachine) -> None:
+def a_stopped_nginx_is_started_by_its_manager(machine: OpenRCMachine) -> None:
     machine.sh("rc-service nginx stop")
     machine.wait("! test -e /run/nginx.pid")
     assert [cause for cause, _ in found(machine)] == ["nginx-down"]
     assert machine.repaired() == 0 and (machine.answers("/"), machine.answers("/desk/")) == (200, 200)
     machine.sh("test -e /run/openrc/started/nginx")
     assert machine.undone() == 0 and machine.answers() == 0
+
+
+CASES: list[Callable[[OpenRCMachine], None]] = [
+    a_stopped_service_is_started_and_kept_for_the_next_boot, a_killed_server_counts_as_started_and_is_restarted,
+    a_crash_that_its_supervisor_gave_up_on_gets_its_variable, another_port_in_its_settings, a_stopped_nginx_is_started_by_its_manager]
+
+
+@pytest.mark.parametrize("case", draw_by_day(CASES, "openrc", 2))
+def test_what_is_found_is_repaired_and_taken_back(machine: OpenRCMachine, case: Callable[[OpenRCMachine], None]) -> None:
+    """By day two of them, drawn from the commit."""
+    case(machine)

@@ -11,6 +11,7 @@ import pytest
 
 from tests.contract import sshd_machines
 from tests.contract.sshd_machines import SshdMachine
+from tests.crash.crash_draw import draw_by_day
 
 pytestmark = [pytest.mark.docker, pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -55,7 +56,7 @@ def status(box: SshdMachine) -> str:
     return box.sh("curl -s -o /dev/null -w '%{http_code}' http://127.0.0.1:8080/ || true")
 
 
-@pytest.mark.parametrize("user", ["root", "oncall"])
+@pytest.mark.parametrize("user", draw_by_day(["root", "oncall"], "ssh repair", 1))
 def test_a_wrong_port_is_found_repaired_and_taken_back(box: SshdMachine, user: str) -> None:
     target = f"ssh://{user}@{box.address}"
     before = box.sh("cat /etc/nginx/sites-enabled/desk; stat -c '%a %u %g' /etc/nginx/sites-enabled/desk")

@@ -17,6 +17,7 @@ from lab.stack.docker_command import LABEL, STATE_LABEL, docker, labelled_ids
 from lab.stack.docker_engine import engine, remove_labelled
 from lab.verbs.down import lab_down
 from lab.verbs.up import lab_up
+from tests.crash.crash_draw import draw_by_day
 from tests.lab.stack.made_parts import is_made
 
 LAB = str(Path(sys.executable).with_name("lab"))
@@ -42,7 +43,7 @@ def wait_until_gone(*lab_ids: str) -> None:
     assert not any(map(left_of, lab_ids))
 
 
-@pytest.mark.parametrize("moment", ["network", "container"])
+@pytest.mark.parametrize("moment", draw_by_day(["network", "container"], "killed up", 1))
 def test_a_lab_killed_on_its_way_up_is_gone_after_down_all(tmp_path: Path, moment: str) -> None:
     """kill -9 in the middle of `up`, whose compose goes on without it."""
     up = subprocess.Popen([LAB, "up", "backend-down/container-stopped", "--seed", "3"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
