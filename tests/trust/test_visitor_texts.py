@@ -23,6 +23,7 @@ from tests.causes.snapshot_builders import (
     service,
     supervised_service,
 )
+from tests.crash.crash_draw import draw_by_day
 from tests.formats.test_run_output import REQUESTS
 
 # Each means something where a program or its server logs it.
@@ -72,9 +73,9 @@ def before_nginx(made: Service) -> Scene:
     return Scene().with_service(made).refused()
 
 
-@pytest.mark.parametrize("run", RUNS)
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize(("server", "run"), draw_by_day([(server, run) for server in SERVERS for run in RUNS], "visitors", 12))
 def test_the_path_of_a_request_changes_no_diagnosis(server: str, run: str) -> None:
+    """By day a third of the pairs, drawn from the commit."""
     made = RUNS[run]()
     same = diagnose(before_nginx(visited(made, REQUESTS[server].format("shop"))).snapshot())
     for phrase in PHRASES:
