@@ -21,6 +21,7 @@ from jsonschema import Draft202012Validator
 from fixer.agent.bounded_answer import MARK
 from tests.agent.agent_builders import MACHINE, ORDERS, hostile_bundle
 from tests.agent.mcp_client import Agent, run, server
+from tests.crash.crash_draw import draw_by_day
 from tests.frozen.captures import unpacked
 
 pytestmark = pytest.mark.slow
@@ -49,7 +50,7 @@ def test_what_changes_a_host_is_offered_only_if_allowed(mode: str, options: tupl
     run(session, server(tmp_path, *options), mode=mode)
 
 
-@ERAS
+@pytest.mark.parametrize("mode", draw_by_day(["auto", "legacy"], "schemas", 1))
 def test_every_tool_answers_what_its_published_schema_says(mode: str, tmp_path: Path) -> None:
     async def session(there: Agent) -> None:
         for tool, arguments in (("diagnose", {"requests": 3}), ("verify", {"target": "m"}), ("explain", {"topic": "502"}),

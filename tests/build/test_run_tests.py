@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.crash.crash_draw import draw_by_day
 from tests.frozen import recorder
 
 ROOT = Path(__file__).parents[2]
@@ -123,7 +124,7 @@ def test_good(): pass
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("nightly", "code", "mark"), [(False, 0, "✔ all passed"), (True, 1, "✘ failed")])
+@pytest.mark.parametrize(("nightly", "code", "mark"), draw_by_day([(False, 0, "✔ all passed"), (True, 1, "✘ failed")], "second try", 1))
 def test_what_passes_only_at_a_second_try_is_listed_and_fails_at_night(
     nightly: bool, code: int, mark: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
 ) -> None:
