@@ -21,25 +21,27 @@ from fixer.model.diagnosis import Finding, Repair, Role
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Endpoint, ErrorEvent, Service
 
-_MIN_ENDS = 2           # restarts by the manager itself
+_SURE_ENDS = 2          # restarts by the manager itself from which they are no accident
 _MIN_LOST = 2           # requests that nginx lost in the middle
 _START_SECONDS = 90.0        # seconds that a manager may wait before it starts a service again
 
 
 def lost_request_findings(case: Case, cause: str) -> Iterator[Finding]:
     """Yield a finding for each service that runs, has just been started again by its manager, and ended before in the
-    middle of requests. It is the root if the page that fails now is one of them."""
+    middle of requests. It is the root if the page that fails now is one of them; one end of another page is nothing."""
     for service in case.snapshot.services:
         endpoint = next((e for e in case.snapshot.endpoints if service.id in (e.configured_service, e.listening_service)
                          and e.listening_service in (None, service.id)), None)       # no stranger holds its port
         if endpoint is None or not service.is_app_server or run_state_of(service) != "running":
             continue
         now, started = clock_of(case.snapshot, service.node), start_time_of(service)
-        if restart_count_of(service) < _MIN_ENDS or now - started > RECENT_DEATH or _has_other_reason(case, service):
+        if not restart_count_of(service) or now - started > RECENT_DEATH or _has_other_reason(case, service):
             continue
         lost = cut_off_requests(case, endpoint, now - RECENT_DEATH)
         if len(lost) >= _MIN_LOST and any(started - _START_SECONDS <= event.at <= started for event in lost):
-            yield _finding(case, service, endpoint, lost, cause)
+            found = _finding(case, service, endpoint, lost, cause)
+            if found.role == "root" or found.confidence == "likely":
+                yield found
 
 
 def _has_other_reason(case: Case, service: Service) -> bool:
@@ -52,15 +54,16 @@ def _finding(case: Case, service: Service, endpoint: Endpoint, lost: tuple[Error
     asked = [j for j in case.verdicts.values() if endpoint.id in j.facts.endpoints]
     nginx = case.snapshot.nginx_of(asked[0].facts) if asked else None
     role: Role = "root" if is_failing_page_lost(asked, lost) else "contributing"
+    ends = restart_count_of(service)
     words = last_error_lines(program_lines(last_run_lines(case.snapshot, service)))[-1:]
     pages = " and ".join(sorted(lost_paths(lost))[:2])
     manual = (f"find out what ends {service.name} while it answers {pages}: its log of that moment, a native module "
               "(run it with PYTHONFAULTHANDLER=1), a limit, or a person")
     return Finding(
         cause=cause, variant="container-crash-loop" if service.container is not None else "crash-loop-below-limit",
-        role=role, confidence="likely",
+        role=role, confidence="likely" if ends >= _SURE_ENDS else "possible",
         summary=f"{service.name} ends in the middle of requests and is started again each time "
-                f"({restart_count_of(service)} times); nginx lost {len(lost)} requests within 3 minutes",
+                f"({ends} times); nginx lost {len(lost)} requests within 3 minutes",
         detail=(), routes=tuple(j.facts.route.id for j in asked), service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys((
             state_evidence(service), *(log_evidence(line.text, line.where) for line in words),

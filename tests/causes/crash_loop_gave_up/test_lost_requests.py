@@ -57,12 +57,18 @@ def test_hit_another_page_contributes() -> None:
     assert found_in(between(path="/report")).role == "contributing"
 
 
-def test_hit_two_ends_are_as_many_as_the_first_look_sees() -> None:
-    assert roots(diagnose(between(restarts=2, lost=2).snapshot())) == [CAUSE]
+@pytest.mark.parametrize(("ends", "confidence"), [(2, "likely"), (1, "possible")])
+def test_hit_one_or_two_ends_are_as_many_as_the_first_look_sees(ends: int, confidence: str) -> None:
+    diagnosis = diagnose(between(restarts=ends, lost=2).snapshot())
+    assert roots(diagnosis) == [CAUSE] and finding_of(diagnosis, CAUSE).confidence == confidence
+
+
+def test_miss_one_end_at_another_page() -> None:
+    assert all(found.cause != CAUSE for found in diagnose(between(restarts=1, path="/report").snapshot()).findings)
 
 
 @pytest.mark.parametrize("scene", [
-    between(restarts=1), between(lost=1), between(started=900.0),
+    between(restarts=0), between(lost=1), between(started=900.0),
     between(log=("Maximum request limit of 20 exceeded. Terminating process.",)),       # it ends itself on purpose
 ])
 def test_miss(scene: Scene) -> None:
