@@ -153,12 +153,12 @@ def _lost_requests(case: Case, crash: FailedRun) -> tuple[ErrorEvent, ...]:
 
 
 def _worker_deaths_finding(case: Case, died: WorkerDeaths) -> Finding:
-    """Return the finding for dead workers: advice for a few deaths, since the parent replaces a worker; the root if
-    the page that fails is one of those that were lost."""
+    """Return the finding for dead workers: the root if the page that fails is one of those that were lost, else advice
+    for a few deaths, since the parent replaces a worker."""
     service, count = died.service, len(died.lines)
     asked = [j for j in case.verdicts.values() if died.endpoint.id in j.facts.endpoints]
     again = count >= _MIN_DEATHS
-    role: Role = ("root" if is_failing_page_lost(asked, died.lost) else "contributing") if again else "advice"
+    role: Role = "root" if is_failing_page_lost(asked, died.lost) else "contributing" if again else "advice"
     fault = next((name for number, name in SIGNAL_NAMES.items() if number in FAULT_SIGNALS
                   and f"SIG{name}" in died.lines[-1].text), "")
     manual = (
@@ -172,7 +172,8 @@ def _worker_deaths_finding(case: Case, died: WorkerDeaths) -> Finding:
     )
     repair = Repair("stop-what-kills", "manual", f"find out what ends the workers of {service.name}", (), manual=manual)
     return Finding(
-        cause=CAUSE.id, variant="uvicorn-worker-died", role=role, confidence="likely",
+        cause=CAUSE.id, variant="uvicorn-worker-died", role=role,
+        confidence="possible" if role == "root" and not again else "likely",
         summary=f"{count} worker{'s' if count > 1 else ''} of {service.name} died recently, {len(died.lost)} requests "
                 "were lost; the parent has started new ones",
         detail=(), routes=tuple(j.facts.route.id for j in asked), service=service.name, node=service.node,
@@ -180,7 +181,7 @@ def _worker_deaths_finding(case: Case, died: WorkerDeaths) -> Finding:
             *(log_evidence(line.text, line.where) for line in died.lines[-2:]), state_evidence(service),
             Evidence("nginx-log", died.lost[-1].where, f"{len(died.lost)} times: {died.lost[-1].raw[:300]}"),
         ),
-        repairs=(repair,) if again else (), effects=(),
+        repairs=(repair,) if role != "advice" else (), effects=(),
     )
 
 

@@ -63,6 +63,13 @@ def test_workers_that_die_again_and_again_are_for_a_person() -> None:
     assert (found.role, found.repairs[0].risk, diagnosis.verdict) == ("contributing", "manual", "degraded")
 
 
+def test_a_few_deaths_are_the_root_where_the_page_that_fails_is_one_of_those_lost() -> None:
+    scene = worker(*["INFO:     Child process [812] died"] * 2).answers(GOOD, replace(BAD_GATEWAY, page="/login"))
+    scene.events = [replace(event, request="GET /login HTTP/1.1") for event in scene.events]
+    found = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert (found.role, found.confidence, found.repairs[0].risk) == ("root", "possible", "manual")
+
+
 @pytest.mark.parametrize("scene", [
     worker("WARNING:  Maximum request limit of 5 exceeded. Terminating process.", "INFO:     Child process [812] died"),
     worker("INFO:     Child process [812] died", ago=1000), healthy_scene(), worker("INFO:     all is well"),
