@@ -24,6 +24,8 @@ from tests.causes.snapshot_builders import (
     log_lines,
     roots,
     service,
+    stopped_service,
+    unit,
     verdict_of,
 )
 
@@ -60,6 +62,15 @@ def test_hit_nginx_is_pointed_at_the_socket() -> None:
     assert isinstance(write, WriteFile) and isinstance(check, CheckNginx) and isinstance(reload, ReloadNginx)
     assert finding.repairs[0].risk == "safe" and write.before is not None
     assert write.after == write.before.replace(b"127.0.0.2:8000", b"127.0.0.1:8000")
+
+
+@pytest.mark.parametrize("rule", [None, "local/backend.service"])
+def test_hit_a_socket_that_systemd_holds_for_a_service_at_rest(rule: str | None) -> None:
+    """It is not stopped: nobody has connected to its socket yet."""
+    waiting = unit("backend.socket", active_state="active", sub_state="listening", listen=("127.0.0.1:8000",))
+    made = stopped_service(socket=waiting, unit_changes={"unit_file_state": "static"})
+    scene = Scene("127.0.0.2:8000").with_service(made, listener(8000, 1, "127.0.0.1")).refused(configured_service=rule)
+    assert "127.0.0.1:8000 and nowhere else" in found(scene).summary
 
 
 def test_a_name_is_told_with_what_it_stands_for() -> None:

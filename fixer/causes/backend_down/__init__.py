@@ -108,6 +108,7 @@ from fixer.causes.backend_down.unclaimed_address import (
     skipped_endpoint_findings,
 )
 from fixer.causes.backend_down.unmanaged_start import ended_in_background, restarting_program_finding
+from fixer.findings.configured_address import differing_part
 from fixer.lazy.dataclass import replace
 from fixer.managers import manager_of, starter_of
 from fixer.managers.supervisord_steps import failed_supervisord_unit
@@ -177,8 +178,8 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     if closed is True and (nothing_runs := _no_server_finding(case, trouble, owner)) is not None:
         return nothing_runs
     match run_state_of(owner.service):
-        case "stopped" if (owner.rule != "placed" and is_socket_activated(owner.service)
-                           and owner.service.socket is not None):
+        case "stopped" if (owner.service.socket is not None and is_socket_activated(owner.service) and (
+                owner.rule != "placed" or all(differing_part(b, endpoint) for b in bindings_of(owner.service)))):
             return Evidence("unit", owner.service.socket.name, "active: systemd starts the service on connect")
         case "stopped":
             return error_exit_finding(case, owner.service, ordering_cycle_finding(
