@@ -9,12 +9,12 @@ from typing import Literal, TypeAlias
 from fixer.analysis.run_log import RunEnd
 from fixer.analysis.service_names import SYSTEM_PORTS
 from fixer.formats.run_output import ends_run, is_traceback_start
-from fixer.lazy.dataclass import dataclass
+from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex, up_to_first
 from fixer.model.snapshot import LogLine
 
 _CONTEXT_LINES = 6          # lines above a complaint that may name the kind of system
-_TRACEBACK_LINES = 40       # lines above it that may quote the call
+_TRACEBACK_LINES = 100      # lines above it that may quote the call
 
 ComplaintKind: TypeAlias = Literal["refused", "name", "auth", "starting", "slow", "full"]
 
@@ -85,7 +85,8 @@ _SYSTEM_KINDS = (
 class DependencyComplaint:
     """A log line about a dependency: its address, socket or name; `what` is the account or database in it.
 
-    `engine` is the kind of system, empty if unknown.
+    `engine` is the kind of system, empty if unknown. If `is_quoted`, only a quoted line of the program has the address:
+    its code may have changed since.
     """
 
     kind: ComplaintKind
@@ -97,6 +98,7 @@ class DependencyComplaint:
     unix: str = ""
     what: str = ""
     engine: str = ""
+    is_quoted: bool = False
 
     @property
     def address(self) -> str:
@@ -149,7 +151,7 @@ def _quoted_complaint(said: LogLine, text: str, before: Sequence[str]) -> Depend
         return None
     begin = next((at for at in range(len(before) - 1, -1, -1) if is_traceback_start(before[at])), len(before))
     calls = [match for line in before[begin:] if (match := _QUOTED_CALL.search(line)) is not None]
-    return _make_complaint(kind, said, text, before, calls[-1].groupdict()) if calls else None
+    return replace(_make_complaint(kind, said, text, before, calls[-1].groupdict()), is_quoted=True) if calls else None
 
 
 def _make_complaint(kind: ComplaintKind, said: LogLine, text: str, before: Sequence[str],

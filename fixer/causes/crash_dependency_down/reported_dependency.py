@@ -61,6 +61,8 @@ def judge_complaint(case: Case, crash: FailedRun, said: DependencyComplaint) -> 
     """Judge one complaint: a finding, the missing fact, or evidence that it no longer holds."""
     needed = locate_dependency(case, crash, said)
     provider = needed.provider
+    if said.is_quoted and not needed.providers:
+        return log_evidence(said.log_line.text, said.log_line.where)
     if said.kind == "auth":
         who = f" {said.what!r}" if said.what and " " not in said.what else ""
         rejects = "rejects" if _is_still_trying(crash) else "rejected"

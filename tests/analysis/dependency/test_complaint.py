@@ -51,5 +51,7 @@ REFUSED = "ConnectionRefusedError: [Errno 111] Connection refused"
 def test_an_exception_without_an_address_has_that_of_the_call_that_its_traceback_quotes(
         call: str, ended: str, kind: str, address: str) -> None:
     before = (STARTED, 'x.connect(("10.1.1.1", 1))')       # above the traceback: of something else
-    said = dependency_complaint(read_run_end(log_lines(*before, *(line.format(call) for line in FRAMES), ended).value))
+    first, *frames = (line.format(call) for line in FRAMES)
+    within = [word for number in range(20) for word in (f'  File "/usr/lib/python3/server.py", line {number}, in load', "    load()")]
+    said = dependency_complaint(read_run_end(log_lines(*before, first, *within, *frames, ended).value))
     assert (said.kind, said.address, said.engine) == (kind, address, "") if said is not None else not kind

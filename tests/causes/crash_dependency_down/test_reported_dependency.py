@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.snapshot import Service
 from tests.causes.crash_dependency_down.crash_dependency_down_builders import (
+    CAUSE,
     FULL,
     NO_ENTRY,
     NO_NAME,
@@ -91,3 +93,5 @@ def test_a_program_of_the_firm_that_is_configured_for_the_address_is_started() -
     assert verbs(scene)[0] == ("start", "stock.service")
     scene.services[1:] = [stock(), stock("stock-2.service")]       # two are configured for it: nobody is chosen
     assert "stock" not in " ".join(unit for _, unit in verbs(scene))
+    scene.services[1:] = []     # nobody is: what the traceback quotes may be an older state of the code
+    assert all(finding.cause != CAUSE for finding in diagnose(scene.snapshot()).findings)
