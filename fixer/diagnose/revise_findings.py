@@ -233,6 +233,15 @@ def explain_findings(_: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
     return demote_explained(findings)
 
 
+def find_root_where_nginx_is_down(case: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
+    """Return the findings; what only contributes to the end of an nginx is its root if nothing that it waits for is."""
+    down = {nginx.node for nginx in case.snapshot.nginxes if nginx.master_pid is None}
+    if any(finding.role == "root" for finding in findings):
+        return findings
+    return [replace(finding, role="root") if finding.role == "contributing" and finding.confidence == "certain"
+            and finding.node in down else finding for finding in findings]
+
+
 def edit_sources_of_generated_files(case: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
     """Return the findings; what a container generates at each start is edited in the template or variable."""
     if not case.snapshot.generated_files:
@@ -261,9 +270,9 @@ def _leads_to_nginx(case: Case, judged: RouteVerdict) -> bool:
 Revision: TypeAlias = Callable[[Case, Sequence[Finding]], Sequence[Finding]]
 # All revisions of what the causes have found, in the order in which they are made.
 REVISIONS: tuple[Revision, ...] = (
-    prefer_present_faults, explain_findings, meet_nginx_first, edit_sources_of_generated_files,
-    write_at_mount_sources, merge_shared_edits, drop_conflicting_starts, drop_transient_restarts, name_failing_replica,
-    doubt_unrecorded_ends,
+    prefer_present_faults, explain_findings, find_root_where_nginx_is_down, meet_nginx_first,
+    edit_sources_of_generated_files, write_at_mount_sources, merge_shared_edits, drop_conflicting_starts,
+    drop_transient_restarts, name_failing_replica, doubt_unrecorded_ends,
 )
 
 

@@ -133,6 +133,18 @@ def test_of_two_stopped_containers_the_one_that_is_asked_by_name_comes_first(hos
     assert repair.risk == ("safe" if first == DOWN else "manual"), repair.manual
 
 
+def test_of_a_container_that_restarts_and_a_stopped_nginx_the_latter_is_the_root() -> None:
+    """nginx's files mark its server `down`, so no cause asks why it ends; that nginx does not run is proven."""
+    web = container_service("web", 80, pid=None, is_app_server=False, box={"status": "exited", "exit_code": 0}, log=Known(()))
+    back = container_service(box={"status": "restarting", "pid": 0, "exit_code": 1, "restart_count": 7}, pid=None)
+    scene = Scene("app:8000", node="web", back="app").with_service(back).refused(node=None, addresses=Known(()), down=True)
+    scene.probes[0] = Unknown("nginx does not run")
+    scene.nginx.update({"master_pid": None, "worker_pids": (), "service": web})
+    scene.listeners.pop(0)
+    scene.processes.pop(0)
+    assert roots(diagnose(scene.snapshot())) == [DOWN]
+
+
 @pytest.mark.parametrize(("error", "variant", "said"), [
     ("driver failed programming external connectivity on endpoint p-web-1: Bind for 127.0.0.1:8080 failed: port is already "
      "allocated", "nginx-port-taken", "its published port 127.0.0.1:8080 is in use by something else"),
