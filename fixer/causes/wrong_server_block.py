@@ -19,9 +19,10 @@ Why nginx says 502
 
 How it is told apart
   Two blocks with one name: both stand in the configuration; the first one's address is empty and the second one's
-  answers, and no service that belongs to the first address is down (then it is that). A name that no block lists:
-  nginx's log shows the name that was asked for, no block has it, and other blocks of the same address answer. With
-  wrong-port there is one block, and it is the right one.
+  answers, and no service that belongs to the first address is down (then it is that). If the second one does not
+  answer, a service that is configured for its address, and none for the first one's, makes it likely. A name that no
+  block lists: nginx's log shows the name that was asked for, no block has it, and other blocks of the same address
+  answer. With wrong-port there is one block, and it is the right one.
 
 The repair and its safety
   remove-shadowing-site (safe): a person names the file to keep (`--set keep=FILE`); the other one, where it holds
@@ -53,6 +54,7 @@ from fixer.analysis.evidence import (
 from fixer.analysis.nginx_errors import connect_symptoms, routes_text
 from fixer.analysis.ownership.configured import configured_owner
 from fixer.analysis.route_verdict import is_closed, recent_events
+from fixer.analysis.service_state import state_evidence
 from fixer.errors import StepFailed
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
@@ -123,7 +125,8 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     if not 0 <= index < len(config.servers):
         return shown
     hidden = _find_hidden_block(case, nginx, config, index)
-    if hidden is not None and not _is_service_down(case, endpoint):
+    if hidden is not None and not _is_service_down(case, endpoint) and (
+            is_answering(hidden[1]) or configured_owner(case, endpoint) is None):
         return _shadowed_finding(case, trouble, index, hidden)
     # If the default server has its own service, that one is stopped or listens elsewhere. Names in the log come from
     # clients and never outweigh that.
@@ -143,23 +146,21 @@ def _is_service_down(case: Case, endpoint: Endpoint) -> bool:
 
 
 def _find_hidden_block(case: Case, nginx: Nginx, config: NginxConfig, index: int) -> tuple[int, Endpoint] | None:
-    """Return a later block with the same address and name whose endpoint answers."""
+    """Return a later block with the same address and name whose endpoint answers, else one whose endpoint a service is
+    configured for."""
     first = config.servers[index]
     names = set(first.names or ("",))
-    for later, other in enumerate(config.servers[index + 1:], index + 1):
-        if not names & set(other.names or ("",)) or not first.addresses & other.addresses:
-            continue
-        answering = _answering_endpoint(case, nginx, later)
-        if answering is not None:
-            return later, answering
-    return None
+    same = [later for later, other in enumerate(config.servers[index + 1:], index + 1)
+            if names & set(other.names or ("",)) and first.addresses & other.addresses]
+    ends = [(later, end) for later in same for end in _endpoints_of(case, nginx, later)]
+    return next((one for one in ends if is_answering(one[1])), None) or next(
+        (one for one in ends if configured_owner(case, one[1]) is not None), None)
 
 
-def _answering_endpoint(case: Case, nginx: Nginx, index: int) -> Endpoint | None:
-    """Return an endpoint of a block that answers a direct probe."""
+def _endpoints_of(case: Case, nginx: Nginx, index: int) -> list[Endpoint]:
     wanted = {name for facts in case.snapshot.routes
               if nginx.serves(facts) and facts.route.server_index == index for name in facts.endpoints}
-    return next((e for e in case.snapshot.endpoints if e.id in wanted and is_answering(e)), None)
+    return [end for end in case.snapshot.endpoints if end.id in wanted]
 
 
 def _shadowed_finding(case: Case, trouble: FailingAddress, index: int, hidden: tuple[int, Endpoint]) -> Finding:
@@ -170,17 +171,20 @@ def _shadowed_finding(case: Case, trouble: FailingAddress, index: int, hidden: t
     shared = next((name for name in first.names or ("",) if name in (second.names or ("",))), "")
     said = shared or "the empty name"
     direct = endpoint.http.value.status if isinstance(endpoint.http, Known) else None
+    owner = None if is_answering(endpoint) else configured_owner(case, endpoint)
     evidence = (
         _block_evidence(case, nginx, first), _block_evidence(case, nginx, second),
         config_evidence(case.snapshot, nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
         config_evidence(case.snapshot, nginx, endpoint),
-        Evidence("probe", endpoint.written, f"answers {direct} when asked directly"),
+        Evidence("probe", endpoint.written, f"answers {direct} when asked directly") if owner is None
+        else state_evidence(owner.service),
         *connect_symptoms(case, trouble),
     )
     routes = tuple(dict.fromkeys((*trouble.route_ids, *_routes_of(case, nginx, later))))
 
     return Finding(
-        cause=CAUSE.id, variant="default-server-catches", role="root", confidence="certain",
+        cause=CAUSE.id, variant="default-server-catches", role="root",
+        confidence="certain" if owner is None else "likely",
         summary=(
             f"two server blocks share {said}: nginx uses the first ({_block_location(case, nginx, first)}), never "
             f"{_block_location(case, nginx, second)}. The first leads to {trouble.endpoint.written}, where nothing "

@@ -76,6 +76,19 @@ def test_hit_two_blocks_with_one_name() -> None:
     assert (repair.risk, repair.steps, repair.needs[0].choices) == ("safe", (), (OLD_FILE, SITE))
 
 
+def test_hit_where_the_service_of_the_second_block_does_not_answer_or_is_down_too() -> None:
+    """Its start would help nobody before the first block is gone."""
+    assert found(two(status=GOOD).endpoint(1, http=Known(REFUSED))).confidence == "likely"
+    scene = Scene("127.0.0.1:9999", "127.0.0.1:8000").with_service(stopped_service("shop.service", 8000)).refused(0).refused(1)
+    for index in (0, 1):
+        scene.route[index] = {"server_index": index, "server_names": ("shop.example",)}
+    scene.extra["servers"] = (block(OLD_FILE, OLD, "shop.example"), block(SITE, NEW, "shop.example"))
+    diagnosis = diagnose(made(scene))
+    first = finding_of(diagnosis, CAUSE)
+    assert (roots(diagnosis), first.confidence) == ([CAUSE], "likely") and "backend.service" not in first.summary
+    assert any(shown.where == "shop.service" for shown in first.evidence)
+
+
 def _with_first(**changes: object) -> Scene:
     """A unit that is told to listen where the first block leads, beside the one that answers behind the second."""
     made = stopped_service("shop.service", 9999)
@@ -203,7 +216,7 @@ def test_a_block_whose_file_cannot_be_written() -> None:
     caught("10.0.0.7"), caught("archive.example"), caught("a.shop.example", names=("*.shop.example",)),
     caught("shop.example", names=(".shop.example",)), caught("www.shop.org", names=("www.shop.*",)),
     caught(names=("~^www",)), caught("x y"),
-    two(("a.example",), ("b.example",)), two(status=GOOD).endpoint(1, http=Known(REFUSED)),
+    two(("a.example",), ("b.example",)),
     caught().endpoint(0, configured_service="local/backend.service"),
 ])
 def test_miss(scene: Scene) -> None:
