@@ -15,6 +15,7 @@ from fixer.formats.addresses import (
     normalize_address,
     reached_at,
 )
+from fixer.formats.docker_conventions import path_on_engine
 from fixer.lazy.dataclass import replace
 from fixer.lazy.parse_cache import parse_once
 from fixer.lazy.regex import regex
@@ -300,7 +301,20 @@ def _configured_service(endpoint: Endpoint, services: Sequence[Service], contain
         return service, (binding.source,)
     if holder is not None:
         return holder, endpoint.listener.evidence if isinstance(endpoint.listener, Known) else ()
-    return None, ()
+    return _service_of_shared_socket(endpoint, services)
+
+
+def _service_of_shared_socket(endpoint: Endpoint,
+                              services: Sequence[Service]) -> tuple[Service | None, tuple[Evidence, ...]]:
+    """Return the service of another container that listens at this path of a folder that both have from their engine.
+    The kernel names no process to nginx's container, also where both share a network."""
+    own = next((s.container for s in services if s.container is not None and s.node == endpoint.node), None)
+    if own is None or endpoint.unix is None or endpoint.listener.or_else(None) is None:
+        return None, ()
+    place = path_on_engine(own, endpoint.unix)
+    return next(((s, (b.source,)) for s in services if s.container is not None and place is not None
+                 for b in _bindings_of(s) if b.unix is not None and path_on_engine(s.container, b.unix) == place),
+                (None, ()))
 
 
 def _bindings_of(service: Service) -> tuple[Binding, ...]:

@@ -15,8 +15,8 @@ from fixer.model.query import Answer, Command, Probe, ReadFile
 from fixer.model.snapshot import Endpoint, Snapshot
 from fixer.observe.boot.boot_entries import ACCOUNTS, BOOT_ENTRY_FILES
 from fixer.observe.build_snapshot import build_snapshot
-from fixer.observe.nginx.endpoints import container_at, hosts_line_of, probe_result
-from tests.causes.snapshot_builders import container
+from fixer.observe.nginx.endpoints import container_at, hosts_line_of, probe_result, with_services
+from tests.causes.snapshot_builders import Scene, binding, container, container_service, listener
 from tests.observe.capture_builders import capture, file, node, probe_answer, process, sockets, stat, tcp_row
 from tests.observe.nginx.endpoints_builders import SHOW, unit
 
@@ -403,3 +403,18 @@ def test_a_socket_leads_to_no_container_by_name() -> None:
     socket = UpstreamServer("/run/shop.sock", "", 80, "/run/shop.sock", Span("/etc/nginx/nginx.conf", 1, 0, 1))
     assert container_at(socket, (), (alone,), None) is None
     assert container_at(replace(socket, host="p-web-1", unix=None), (), (alone,), None) == alone
+
+
+def test_a_socket_in_a_folder_of_two_containers_is_that_of_the_one_that_is_told_it() -> None:
+    """They share a network, too: nginx's own container has the socket in its table, and no process that holds it."""
+    shared, asked = (("/srv/shop/run", "/run/shop"),), "/run/shop/app.sock"
+    web = container_service("web", 80, is_app_server=False, bindings=Known(()), box={"shares": shared})
+    held = replace(listener(1, 0, node="web"), family="unix", address=asked, port=0, pids=Known(()))
+    for path, found in ((asked, True), ("/run/shop/other.sock", False)):
+        told = replace(binding(0), host="", unix=path)
+        app = container_service("app", bindings=Known((told,)), box={"shares": (("/srv/shop/run", "/run/shop"),)})
+        bare = Scene("127.0.0.1:8000", node="web", back="web").endpoint(
+            unix=asked, host="", port=0, written=asked, configured_service=None, listener=Known(held)).snapshot().endpoints[0]
+        assert with_services(bare, (web, app), None).configured_service == (app.id if found else None)
+        closed = replace(bare, listener=Known(None))
+        assert with_services(closed, (web, app), None).configured_service is None, "who is down there, other rules say"
