@@ -42,14 +42,19 @@ def parse_docker_logs(answer: Answer | None, container: str) -> Fact[tuple[LogLi
 
 
 def parse_log_file(answer: Answer | None, path: str) -> Fact[tuple[LogLine, ...]]:
-    """Parse a plain log file: lines without a time."""
+    """Parse a plain log file: lines have a time only where they begin with one and its zone, as gunicorn's do."""
     file = answer.files[0] if answer is not None and answer.files else None
     if file is None:
         return Unknown("not asked")
     if file.status != "ok":
         return Unknown(file.status)
-    lines = [LogLine(None, raw[:MAX_LENGTH], path) for raw in _text_lines(file.data)]
+    lines = [LogLine(_time_in_brackets(raw), raw[:MAX_LENGTH], path) for raw in _text_lines(file.data)]
     return Known(tuple((lines[1:] if file.truncated and len(lines) > 1 else lines)[-MAX_LINES:]))
+
+
+def _time_in_brackets(raw: str) -> float | None:
+    found = _IN_BRACKETS.match(raw)
+    return None if found is None else parse_time(f"{found[1]}T{found[2]}{found[3]}:{found[4]}") or None
 
 
 def _text_lines(data: bytes) -> list[str]:
@@ -57,6 +62,7 @@ def _text_lines(data: bytes) -> list[str]:
     return [line.rstrip("\r") for line in text.split("\n") if line.strip()]
 
 
+_IN_BRACKETS = regex(r"^\[(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) ([+-]\d\d)(\d\d)\] ")
 _TIME = regex(r"^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d+)?(?:Z|([+-])(\d\d):(\d\d))")
 
 

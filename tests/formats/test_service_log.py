@@ -55,5 +55,8 @@ def test_a_log_file() -> None:
     assert isinstance(whole, Known) and [(line.at, line.text) for line in whole.value] == [(None, "a"), (None, "b")]
     cut = parse_log_file(Answer("ok", files=(FileAnswer("/l", "ok", None, b"alf a line\nb\n", True),)), "/l")
     assert isinstance(cut, Known) and [line.text for line in cut.value] == ["b"]
+    timed = parse_log_file(Answer("ok", files=(file("/l", "[2027-01-15 10:00:00 +0200] [7] [INFO] up\n2027-01-15 10:00:00 local\n"),)), "/l")
+    assert isinstance(timed, Known)
+    assert [line.at for line in timed.value] == [parse_time("2027-01-15T08:00:00Z"), None], "only a time with its zone is one"
     assert parse_log_file(None, "/l") == Unknown("not asked")
     assert parse_log_file(Answer("denied", files=(FileAnswer("/l", "denied"),)), "/l") == Unknown("denied")

@@ -107,6 +107,7 @@ _SAMPLE = 20         # routes of one address that lines are searched for: more w
 _CLOCK_STEP = 1.0        # seconds: nginx's clock drops the fraction
 _MAX_REPORT_DELAY = 8.0          # seconds between a death and its line: a parent checks at intervals
 WORKER_DIED = regex(r"Child process \[\d+\] died|Worker \(pid:\s*\d+\) was sent SIG(?!TERM|INT|QUIT)\w+|"
+             r"Worker with pid \d+ was terminated due to signal (?!(?:2|3|15)\b)\d+|"
              r"DAMN ! worker \d+ \(pid: \d+\) (?:died|MYSTERIOUSLY killed)")
 WORKER_RECYCLED = regex(r"Maximum request limit of \d+ exceeded|Autorestarting worker|WORKER TIMEOUT|"
                  r"HARAKIRI ON WORKER")

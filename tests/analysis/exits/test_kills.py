@@ -40,6 +40,7 @@ def worker(*lines: str, ago: float = 20.0, **changes: object) -> Scene:
 
 
 @pytest.mark.parametrize("said", ["INFO:     Child process [812] died",
+                                  "[WARNING] Worker with pid 812 was terminated due to signal 6",
                                   "[ERROR] Worker (pid:812) was sent SIGKILL! Perhaps out of memory?"])
 def test_a_worker_that_died_behind_its_parent_is_told_and_left_alone(said: str) -> None:
     diagnosis = diagnose(worker(said).snapshot())
@@ -73,6 +74,7 @@ def test_a_few_deaths_are_the_root_where_the_page_that_fails_is_one_of_those_los
 @pytest.mark.parametrize("scene", [
     worker("WARNING:  Maximum request limit of 5 exceeded. Terminating process.", "INFO:     Child process [812] died"),
     worker("INFO:     Child process [812] died", ago=1000), healthy_scene(), worker("INFO:     all is well"),
+    worker("[WARNING] Worker with pid 812 was terminated due to signal 15"),
     worker("INFO:     Child process [812] died", is_app_server=False),
 ])
 def test_a_death_that_cost_nothing_or_has_another_reason_is_none(scene: Scene) -> None:
