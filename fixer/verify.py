@@ -87,14 +87,15 @@ def _is_proven_by_mechanism(addressed: Finding) -> bool:
 def _has_next_fault(before: Observation, after: Observation, addressed: Finding) -> bool:
     """Return whether another fault of the same route or service explains why the page is still broken. One that is only
     likely does so if the state of the route has changed, or if no route could be judged before or after: where nginx
-    does not run, no page can answer better."""
+    does not run, no page can answer better. Once it runs, even one that is possible is what it met next."""
     then, now = _health_by_key(before), _health_by_key(after)
     keys = route_keys(before.snapshot, addressed.routes)
     changed = any((then[key].state, then[key].reason) != (now[key].state, now[key].reason)
                   for key in keys & then.keys() & now.keys())
     states = [health[key].state for health in (then, now) for key in keys & health.keys()]
     unseen = all(state == "unknown" for state in states)
-    return any(found.confidence == "certain" or (found.confidence == "likely" and (changed or unseen))
+    begun = changed and all(then[key].state == "unknown" for key in keys & then.keys())
+    return any(found.confidence == "certain" or begun or (found.confidence == "likely" and (changed or unseen))
                for found in faults_of(after, keys, addressed) if found.cause != UNEXPLAINED)
 
 

@@ -404,6 +404,7 @@ def test_the_next_fault_of_nginxs_own_server_behind_the_route_keeps_a_round_on_c
 
 @pytest.mark.parametrize(("states", "confidence", "kept"), [
     (("unknown", "unknown"), "likely", True), (("unknown", "unknown"), "possible", False), (("unknown", "failing"), "likely", True),
+    (("unknown", "failing"), "possible", True),
     (("failing", "failing"), "likely", False),
 ])
 def test_where_no_route_can_be_judged_a_likely_fault_keeps_a_round_on_credit(
