@@ -59,7 +59,7 @@ def test_each_host_has_its_own_result(fleet: Fleet, capsys: pytest.CaptureFixtur
 
 def test_fixer_is_copied_once(fleet: Fleet) -> None:
     host = fleet.kinds["healthy"][-1]
-    fleet.sh(host, "rm -r /var/cache/badgateway")
+    fleet.sh(host, "rm -rf /var/cache/badgateway")
     assert [fleet.results(host)[host]["copied"] for _ in range(2)] == [True, False]
 
 
