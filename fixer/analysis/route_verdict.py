@@ -269,13 +269,13 @@ def _hands_on_other_protocol(probe: ProbeResult, reached: tuple[Endpoint, ...]) 
 def _judge_error(probe: ProbeResult, reached: tuple[Endpoint, ...], fresh: bool) -> _ProbeVerdict:
     """Judge a 5xx. nginx generates it if the upstream gave no answer, and logs it: its page without that line may be
     another nginx's, unless the backend answers us in another way."""
-    direct = [e.http.value for e in reached if isinstance(e.http, Known)]
-    page = _NGINX_PAGE in probe.body
-    if probe.status in (502, 504):
-        page, fresh = page or fresh or not direct or any(answer.status is None for answer in direct), True
-    if not page or _has_same_status(probe, reached):
+    if _has_same_status(probe, reached):
         return "good"
-    return "bad" if fresh or any(answer.status is not None for answer in direct) else "unknown"
+    direct, page = [e.http.value.status for e in reached if isinstance(e.http, Known)], _NGINX_PAGE in probe.body
+    if probe.status in (502, 504):
+        return "bad" if page or fresh or not direct or None in direct else "good"
+    known = fresh or any(status is not None for status in direct)
+    return "good" if not page else "bad" if known else "unknown"
 
 
 def _has_same_status(probe: ProbeResult, reached: tuple[Endpoint, ...]) -> bool:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TypeGuard
 
-from fixer.analysis.evidence import bindings_of, file_line_text
+from fixer.analysis.evidence import bindings_of, file_line_text, pids_of
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.managers import RunState, manager_of
 from fixer.model.facts import Evidence
-from fixer.model.snapshot import Service, Snapshot
+from fixer.model.snapshot import Listener, Service, Snapshot
 
 with lazy_imports():
     from fixer.managers.systemd_steps import requirement_lines  # only if a service is down
@@ -50,6 +50,13 @@ def state_evidence(service: Service) -> Evidence:
 def is_socket_activated(service: Service) -> bool:
     """Return whether systemd holds its socket and starts it on a connection: it may be inactive."""
     return service.socket is not None and service.socket.active_state == "active"
+
+
+def holds_socket(service: Service, line: Listener) -> bool:
+    """Return whether its processes hold the socket, or systemd holds it for its socket unit."""
+    pids = pids_of(line)
+    return not set(service.pids).isdisjoint(pids) or (is_socket_activated(service) and 1 in pids and any(
+        line.address == b.unix if line.family == "unix" else line.port == b.port for b in bindings_of(service)))
 
 
 def is_unwatched(service: Service) -> bool:

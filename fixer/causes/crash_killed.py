@@ -155,12 +155,13 @@ def _lost_requests(case: Case, crash: FailedRun) -> tuple[ErrorEvent, ...]:
 def _worker_deaths_finding(case: Case, died: WorkerDeaths) -> Finding:
     """Return the finding for dead workers: the root if the page that fails is one of those that were lost, else advice
     for a few deaths, since the parent replaces a worker."""
-    service, count = died.service, len(died.lines)
+    service, count, lost = died.service, len(died.lines), len(died.lost)
     asked = [j for j in case.verdicts.values() if died.endpoint.id in j.facts.endpoints]
     again = count >= _MIN_DEATHS
     role: Role = "root" if is_failing_page_lost(asked, died.lost) else "contributing" if again else "advice"
+    said = f"{died.lines[-1].text} "        # it names the signal, or gives its number
     fault = next((name for number, name in SIGNAL_NAMES.items() if number in FAULT_SIGNALS
-                  and f"SIG{name}" in died.lines[-1].text), "")
+                  and (f"SIG{name}" in said or f"signal {number} " in said)), "")
     manual = (
         f"find out what ends the workers of {service.name}. It is not the kernel's OOM killer. Candidates: a person, "
         "a script, a fault in a native module, or the parent itself. The parent ends a worker that does not respond "
@@ -174,8 +175,8 @@ def _worker_deaths_finding(case: Case, died: WorkerDeaths) -> Finding:
     return Finding(
         cause=CAUSE.id, variant="uvicorn-worker-died", role=role,
         confidence="possible" if role == "root" and not again else "likely",
-        summary=f"{count} worker{'s' if count > 1 else ''} of {service.name} died recently, {len(died.lost)} requests "
-                "were lost; the parent has started new ones",
+        summary=f"{count} worker{'s' if count > 1 else ''} of {service.name} died recently, "
+                f"{f'{lost} requests were' if lost > 1 else '1 request was'} lost; the parent has started new ones",
         detail=(), routes=tuple(j.facts.route.id for j in asked), service=service.name, node=service.node,
         evidence=(
             *(log_evidence(line.text, line.where) for line in died.lines[-2:]), state_evidence(service),

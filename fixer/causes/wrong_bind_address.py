@@ -58,7 +58,7 @@ from fixer.analysis.nginx_errors import connect_symptoms, refused_evidence, rout
 from fixer.analysis.ownership.container_network import has_host_network, nodes_in_same_network
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
-from fixer.analysis.service_state import is_socket_activated, state_evidence
+from fixer.analysis.service_state import holds_socket, state_evidence
 from fixer.findings.configured_address import configured_elsewhere, configured_elsewhere_finding, is_unconnectable
 from fixer.formats.addresses import ANY_IPV4, ANY_IPV6, is_loopback, reached_at
 from fixer.model.diagnosis import Finding, Verdict
@@ -117,14 +117,12 @@ def _private_listener(case: Case, trouble: FailingAddress, service: Service) -> 
 
 
 def _is_own_listener(line: Listener, service: Service, endpoint: Endpoint) -> bool:
-    """Return whether the service listens there on that port; if the owner is unknown, or systemd holds its socket for
-    it, by its configured address."""
+    """Return whether the service listens there on that port; if the owner is unknown, by its configured address."""
     if line.family == "unix" or line.port != endpoint.port:
         return False
-    pids = pids_of(line)
-    if not pids or (1 in pids and is_socket_activated(service)):
+    if not pids_of(line):
         return any(b.port == line.port and b.host == line.address for b in bindings_of(service))
-    return bool(set(pids) & set(service.pids))
+    return holds_socket(service, line)
 
 
 def _can_receive(line: Listener, endpoint: Endpoint) -> bool:

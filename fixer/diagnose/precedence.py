@@ -56,7 +56,7 @@ _FIRST_BEHIND_NGINX = _RANKS[STAGES[1].causes[-1]]      # right after nginx's ow
 
 # What an effect looks like. In a chain (below) the order counts.
 EFFECTS: Mapping[Effect, tuple[str, ...]] = {
-    "nginx-stops": ("dns-unresolved", "nginx-down"),        # a mistake in its files is one, whatever else stops nginx
+    "nginx-stops": ("dns-unresolved", "nginx-down"),        # a mistake in its files is a fault of its own
     "run-ends": ("crash-killed", "crash-loop-gave-up", "backend-down", "slow-start", "keepalive-race",
                  "connection-reset", "no-live-upstreams"),
     "dependents-end": ("crash-killed", "crash-loop-gave-up", "backend-down", "slow-start"),     # runs of other services

@@ -55,6 +55,8 @@ def _finding(case: Case, service: Service, endpoint: Endpoint, lost: tuple[Error
     nginx = case.snapshot.nginx_of(asked[0].facts) if asked else None
     role: Role = "root" if is_failing_page_lost(asked, lost) else "contributing"
     ends = restart_count_of(service)
+    manner = (f"ends in the middle of requests and is started again each time ({ends} times)" if ends > 1
+              else "ended in the middle of requests and was started again")
     words = last_error_lines(program_lines(last_run_lines(case.snapshot, service)))[-1:]
     pages = " and ".join(sorted(lost_paths(lost))[:2])
     manual = (f"find out what ends {service.name} while it answers {pages}: its log of that moment, a native module "
@@ -62,8 +64,7 @@ def _finding(case: Case, service: Service, endpoint: Endpoint, lost: tuple[Error
     return Finding(
         cause=cause, variant="container-crash-loop" if service.container is not None else "crash-loop-below-limit",
         role=role, confidence="likely" if ends >= _SURE_ENDS else "possible",
-        summary=f"{service.name} ends in the middle of requests and is started again each time "
-                f"({ends} times); nginx lost {len(lost)} requests within 3 minutes",
+        summary=f"{service.name} {manner}; nginx lost {len(lost)} requests within 3 minutes",
         detail=(), routes=tuple(j.facts.route.id for j in asked), service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys((
             state_evidence(service), *(log_evidence(line.text, line.where) for line in words),

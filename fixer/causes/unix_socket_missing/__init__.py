@@ -68,7 +68,7 @@ from fixer.analysis.nginx_errors import connect_symptoms, routes_text
 from fixer.analysis.ownership.resolve import is_started_at_boot, only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_names import has_unrelated_name
-from fixer.analysis.service_state import is_socket_activated, state_evidence
+from fixer.analysis.service_state import holds_socket, state_evidence
 from fixer.causes.unix_socket_missing.lost_socket import (
     FALSE_VALUES,
     LOST_TEXT,
@@ -172,16 +172,7 @@ def _sockets_of(case: Case, service: Service) -> list[Listener]:
     named = {endpoint.unix for endpoint in case.snapshot.endpoints if endpoint.node == service.node}
     return [line for line in listeners_on(case.snapshot, service.node)
             if line.family == "unix" and line.address.startswith("/") and line.address not in named
-            and _is_accepting(service, line)]
-
-
-def _is_accepting(service: Service, line: Listener) -> bool:
-    """Return whether its processes hold the socket, or systemd holds it for its socket unit."""
-    pids = set(pids_of(line))
-    if pids.intersection(service.pids):
-        return True
-    return is_socket_activated(service) and 1 in pids and any(
-        line.address == b.unix if line.family == "unix" else line.port == b.port for b in bindings_of(service))
+            and holds_socket(service, line)]
 
 
 def _has_port(case: Case, service: Service) -> bool:
@@ -194,7 +185,7 @@ def _moved_to_port_finding(case: Case, trouble: FailingAddress, owner: PortOwner
     told = {b.port for b in bindings_of(owner.service) if b.unix is None and b.port}
     named = {endpoint.port for endpoint in case.snapshot.endpoints if endpoint.node == owner.service.node}
     held = [x for x in listeners_on(case.snapshot, owner.service.node)
-            if x.port in told - named and _is_accepting(owner.service, x)
+            if x.port in told - named and holds_socket(owner.service, x)
             and (is_wildcard(x.address) or is_loopback(x.address))]
     return _moved_socket_finding(case, trouble, owner, held[0]) if len({x.port for x in held}) == 1 else None
 

@@ -64,6 +64,16 @@ def test_workers_that_die_again_and_again_are_for_a_person() -> None:
     assert (found.role, found.repairs[0].risk, diagnosis.verdict) == ("contributing", "manual", "degraded")
 
 
+@pytest.mark.parametrize(("said", "fault"), [
+    ("[WARNING] Worker with pid 812 was terminated due to signal 6", "SIGABRT"), ("[ERROR] Worker (pid:812) was sent SIGSEGV!", "SIGSEGV"),
+    ("DAMN ! worker 1 (pid: 812) died, killed by signal 11 :( trying respawn ...", "SIGSEGV"),
+    ("[WARNING] Worker with pid 812 was terminated due to signal 9", ""), ("INFO:     Child process [812] died", ""),
+])
+def test_a_fault_of_the_program_itself_is_told_by_the_name_or_the_number_of_its_signal(said: str, fault: str) -> None:
+    manual = finding_of(diagnose(worker(*[said] * 3).snapshot()), CAUSE).repairs[0].manual
+    assert (f"end with {fault}, a fault of the program itself" in manual) if fault else ("a fault of the program itself" not in manual)
+
+
 def test_a_few_deaths_are_the_root_where_the_page_that_fails_is_one_of_those_lost() -> None:
     scene = worker(*["INFO:     Child process [812] died"] * 2).answers(GOOD, replace(BAD_GATEWAY, page="/login"))
     scene.events = [replace(event, request="GET /login HTTP/1.1") for event in scene.events]

@@ -60,7 +60,10 @@ def test_hit_another_page_contributes() -> None:
 @pytest.mark.parametrize(("ends", "confidence"), [(2, "likely"), (1, "possible")])
 def test_hit_one_or_two_ends_are_as_many_as_the_first_look_sees(ends: int, confidence: str) -> None:
     diagnosis = diagnose(between(restarts=ends, lost=2).snapshot())
-    assert roots(diagnosis) == [CAUSE] and finding_of(diagnosis, CAUSE).confidence == confidence
+    found = finding_of(diagnosis, CAUSE)
+    assert (roots(diagnosis), found.confidence) == ([CAUSE], confidence)
+    assert found.summary.startswith("backend.service ends in the middle of requests and is started again each time (2 times)" if ends > 1
+                                    else "backend.service ended in the middle of requests and was started again; nginx lost 2")
 
 
 def test_miss_one_end_at_another_page() -> None:
