@@ -19,6 +19,7 @@ from lab.scenario.catalog import all_scenarios  # noqa: E402
 
 COMMANDS_TITLE = "By hand"
 SOURCE_WIDTH = 120  # columns to which the pages of causes are written
+PROGRAMS = ("nginx", "systemd", "supervisord", "uvicorn", "gunicorn")  # their names keep their first letter
 _CODE = re.compile(r"(`[^`]*`)")
 
 
@@ -139,4 +140,6 @@ def escaped(text: str) -> str:
 
 
 def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:] if not text.startswith(("nginx", "systemd", "supervisord", "uvicorn")) else text
+    """Return a sentence with a capital letter, unless it begins with a name: a program's, a directive's, an address."""
+    first = text.partition(" ")[0].rstrip(",:")
+    return text[:1].upper() + text[1:] if first.isalpha() and first.islower() and first not in PROGRAMS else text

@@ -24,6 +24,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
 CUT_WORDS = """[...document.querySelectorAll("article table code")].filter((one) => /^[\\w.\\/]+$/.test(one.textContent)
     && one.getClientRects().length > 1).map((one) => one.textContent)"""
+CUT_COMMANDS = """[...document.querySelectorAll("article pre > code")].filter((one) => one.scrollWidth > one.clientWidth)
+    .map((one) => one.textContent)"""
 LOADS = {"script": "src", "img": "src", "iframe": "src", "source": "src", "link": "href", "use": "href", "object": "data"}
 
 
@@ -125,8 +127,8 @@ def test_a_translated_page_names_its_language(site: Path) -> None:
     assert "<div lang=" not in (site / "index.html").read_text("utf-8")
 
 
-def test_no_table_of_a_phone_cuts_a_word(site: Path) -> None:
-    """A command without a space stands on one line; the page itself never scrolls sideways."""
+def test_a_phone_shows_every_word(site: Path) -> None:
+    """In a table a command without a space stands on one line; no command is cut; no page scrolls sideways."""
     if CHROMIUM is None:
         pytest.skip("chromium is not installed: apt-get install chromium")
     sync_api = pytest.importorskip("playwright.sync_api")
@@ -134,9 +136,9 @@ def test_no_table_of_a_phone_cuts_a_word(site: Path) -> None:
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         window = browser.new_context(viewport={"width": 360, "height": 800}).new_page()
-        for name in ("CONTRIBUTING.html", "install.html", "commands.html", "lab.html", "decision-tree.html"):
+        for name in ("CONTRIBUTING.html", "install.html", "commands.html", "lab.html", "decision-tree.html", "causes/disk-full.html"):
             window.goto((site / name).as_uri())
-            cut += window.evaluate(CUT_WORDS)
+            cut += window.evaluate(CUT_WORDS) + window.evaluate(CUT_COMMANDS)
             assert window.evaluate("document.documentElement.scrollWidth") <= 360, name
         browser.close()
     assert cut == []
@@ -174,6 +176,18 @@ def test_every_cause_has_a_page_and_every_variant_an_anchor(site: Path, pages: d
     for cause in all_causes():
         page = pages[site / "causes" / f"{cause.id}.html"]
         assert set(cause.variants) | {"by-hand", "what-nginx-logs"} <= page.ids, cause.id
+
+
+@pytest.mark.parametrize(("cause", "sentence"), [
+    ("error-from-config", "error_page shows another status than the one that happened."),
+    ("upstream-expects-tls", "http:// in the pass, and the backend takes TLS only."),
+    ("wrong-protocol", "uWSGI has loaded no plugin for the language of the application."),
+    ("nginx-down", "nginx was stopped, or was not started after the boot."),
+    ("nginx-down", "The workers end again and again."),
+])
+def test_a_name_at_the_beginning_of_a_sentence_is_written_as_it_is_typed(
+        site: Path, pages: dict[Path, Page], cause: str, sentence: str) -> None:
+    assert sentence in "".join(pages[site / "causes" / f"{cause}.html"].prose)
 
 
 def test_the_decision_tree_leads_from_every_line_to_its_causes(site: Path, pages: dict[Path, Page]) -> None:
