@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import stat
 import tarfile
 from collections.abc import Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from lab.lazy_module import lazy_module
 from lab.stack import docker_engine
 from lab.trial.manifest import Manifest
-from lab.trial.walk import IGNORED_NAMES, IGNORED_PATHS, Entry
+from lab.trial.walk import IGNORED_NAMES, IGNORED_PATHS, Entry, read_entry
 
 if TYPE_CHECKING:
     import docker
@@ -32,11 +33,12 @@ def changed_files(container: str, roots: Sequence[str]) -> Manifest:
     except docker.errors.APIError:
         return {}
     found: dict[str, Entry] = {}
+    layer = _own_layer(container) if changes else None
     for change in changes:
         path = str(change["Path"])
         if not is_counted(path, roots):
             continue
-        entry = (0, 0, 0, "deleted") if change["Kind"] == DELETED else _entry(container, path)
+        entry = (0, 0, 0, "deleted") if change["Kind"] == DELETED else _entry(container, path, layer)
         if entry is not None:
             found[path] = entry
     return found
@@ -48,7 +50,19 @@ def is_counted(path: str, roots: Sequence[str]) -> bool:
         and any(path.startswith(f"{root}/") for root in roots)
 
 
-def _entry(container: str, path: str) -> Entry | None:
+def _own_layer(container: str) -> Path | None:
+    """Return the folder of this machine with what differs from the image, of a container that was never started. To
+    read an archive of one, the engine makes the places of its mounts: the next manifest would hold them as new."""
+    found = docker_engine.inspect(container)
+    state, data = found.get("State", {}), found.get("GraphDriver", {}).get("Data") or {}
+    is_new = state.get("Status") == "created" and str(state.get("StartedAt", "")).startswith("0001-")
+    return Path(data["UpperDir"]) if is_new and data.get("UpperDir") else None
+
+
+def _entry(container: str, path: str, layer: Path | None) -> Entry | None:
+    if layer is not None:
+        own = layer / path.lstrip("/")
+        return read_entry(own) if os.path.lexists(own) else None
     try:
         chunks, _ = docker_engine.engine().api.get_archive(container, path)
         return first_entry(b"".join(chunks))

@@ -6,11 +6,15 @@ import hashlib
 import io
 import stat
 import tarfile
+from pathlib import Path
 
+import docker
 import pytest
 
 from lab.random_hosts import container_files
 from lab.random_hosts.container_files import changed_files, first_entry, is_counted
+from lab.stack import docker_engine
+from lab.stack.images import tags
 
 
 def archive_of(name: str, kind: bytes, data: bytes = b"") -> bytes:
@@ -50,5 +54,25 @@ def test_only_changes_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
             return [archive_of("a", tarfile.REGTYPE, b"x")], {}
 
     monkeypatch.setattr(container_files.docker_engine, "engine", Engine)
+    monkeypatch.setattr(container_files.docker_engine, "inspect", lambda _: {"State": {"Status": "running"}})
     assert {path: entry[3][:7] for path, entry in changed_files("x", ("/etc",)).items()} == {
         "/etc/a": hashlib.sha256(b"x").hexdigest()[:7], "/etc/b": "deleted"}
+
+
+@pytest.mark.docker
+def test_looking_at_a_container_that_was_never_started_makes_nothing_in_it(tmp_path: Path) -> None:
+    """The engine has made its working directory; an archive of that makes the places of all mounts."""
+    settings = tmp_path / "settings.json"
+    settings.write_text("{}")
+    api = docker_engine.engine().api
+    made = api.create_container(
+        tags()["app"], user="nobody-of-this-image", working_dir="/opt/shop/current", labels={"badgateway.test": "layers"}, host_config=api.create_host_config(binds=[
+            f"{tmp_path}:/opt/shop/current:ro", f"{settings}:/etc/shop/settings.json:ro"]))["Id"]
+    try:
+        with pytest.raises(docker.errors.APIError, match="unable to find user"):
+            api.start(made)
+        first = changed_files(made, ("/etc", "/opt"))
+        assert {path.rpartition("/")[0] for path in first} == {"/opt", "/opt/shop"}
+        assert changed_files(made, ("/etc", "/opt")) == first
+    finally:
+        api.remove_container(made, force=True)
