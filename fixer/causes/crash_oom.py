@@ -146,11 +146,18 @@ def _worker_findings(case: Case) -> list[Finding]:
     for service in case.snapshot.services:
         if not service.running or not service.is_app_server:
             continue
-        kills = oom_killings(case, service)
+        kills = tuple(kill for kill in oom_killings(case, service) if not _is_limit_gone(service, kill))
         endpoints = [e for e in case.snapshot.endpoints if service.id in (e.configured_service, e.listening_service)]
         if kills and endpoints:
             found.append(_worker_finding(case, service, endpoints[0], kills))
     return found
+
+
+def _is_limit_gone(service: Service, kill: OomKilling) -> bool:
+    """Return whether the service may use more now than when this process was killed: the clocks of the kernel and of
+    the manager are seconds apart, so a kill right before a restart with another limit seems to follow it."""
+    now, then = manager_of(service).limits().memory, kill.kill.size
+    return kill.limit_scope == "own" and 0 < then and (now == 0 or now > then)
 
 
 def _worker_finding(case: Case, service: Service, endpoint: Endpoint, kills: tuple[OomKilling, ...]) -> Finding:

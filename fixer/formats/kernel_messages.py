@@ -8,12 +8,14 @@ from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 
 # What a line of the kernel's log must hold to stay in a bundle; all others are dropped. EREs of POSIX: awk reads them.
-KEPT = ("oom-kill:", "Killed process")
+KEPT = ("oom-kill:", "Killed process", "memory: usage ")
 # `dmesg`: the level of some versions, seconds since the boot, the text
 _STAMP = regex(r"^(?:<\d+>)?\[\s*(?P<seconds>\d+\.\d+)\] (?P<text>.*)$")
 # which limit was reached, and whose process is to end; then the line about its end
 _OOM_CHOICE = regex(r"^oom-kill:constraint=(?P<constraint>\w+),"
                     r"(?>.*?(?:oom_memcg=(?P<limit>[^,]*),)?task_memcg=(?P<cgroup>[^,]*),task=).*?,pid=(?P<pid>\d+),")
+# what was reached, a few lines before
+_OOM_LIMIT = regex(r"^memory: usage \d+kB, limit (?P<limit>\d+)kB, failcnt \d+")
 _OOM_KILL = regex(r"^(?:Memory cgroup out of memory|Out of memory): Killed process (?P<pid>\d+) \((?P<name>.*?)\)")
 # as audit records it
 _AVC = regex(r"^(?:node=\S+ )?type=AVC msg=audit\((?P<at>\d+\.\d+):\d+\): avc: +denied +\{ (?P<permission>[a-z_ ]+) \} "
@@ -40,6 +42,13 @@ class OomChoice:
 
 
 @dataclass(frozen=True, slots=True)
+class OomLimit:
+    """The memory limit in bytes that the next choice is about."""
+
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class OomEnd:
     """The process that the OOM killer ended."""
 
@@ -63,8 +72,11 @@ def parse_kernel_line(line: str) -> KernelLine | None:
     return KernelLine(float(found["seconds"]), found["text"]) if found is not None else None
 
 
-def read_oom(text: str) -> OomChoice | OomEnd | None:
+def read_oom(text: str) -> OomChoice | OomEnd | OomLimit | None:
     """Return what the kernel says of a kill for memory; None for another line."""
+    reached = _OOM_LIMIT.match(text)
+    if reached is not None:
+        return OomLimit(int(reached["limit"]) * 1024)
     choice = _OOM_CHOICE.match(text)
     if choice is not None:
         limit = (choice["limit"] or "") if choice["constraint"] == "CONSTRAINT_MEMCG" else ""

@@ -303,8 +303,8 @@ class FileContent:
 
 @dataclass(frozen=True, slots=True)
 class OomKill:
-    """An OOM kill, from the kernel log. `cgroup` is the process's,
-    `limit` the cgroup whose limit was reached, empty if the machine ran out of memory."""
+    """An OOM kill, from the kernel log. `cgroup` is the process's, `limit` the cgroup whose limit was reached, empty if
+    the machine ran out of memory. `size`: that limit in bytes; 0: not printed."""
 
     at: float
     cgroup: str
@@ -312,6 +312,7 @@ class OomKill:
     pid: int
     comm: str
     text: str
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -250,6 +250,19 @@ def test_workers_that_are_killed_again_and_again_answer_nothing(ago: float, role
         assert roots(diagnosis) == [CAUSE] and found.repairs[0].id == "raise-memory-limit"
 
 
+@pytest.mark.parametrize(("size", "now", "found"), [
+    (48 << 20, 256 << 20, False), (48 << 20, 0, False),     # raised, or taken away, right after the kill
+    (48 << 20, 48 << 20, True), (0, 256 << 20, True),       # the limit that it has; one that the kernel did not print
+])
+def test_a_kill_under_another_limit_is_over(size: int, now: int, found: bool) -> None:
+    """The kernel's clock is seconds off: the last kills before a restart seem to be those of the new process."""
+    scene = with_kernel(healthy_scene(), kill(ago=5.0, size=size), kill(ago=4.0, pid=813, size=size))
+    unit = scene.services[0].unit
+    assert unit is not None
+    scene.services[0] = replace(scene.services[0], unit=replace(unit, memory_max=now))
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Found) is found
+
+
 def test_a_worker_of_a_service_nobody_asks_is_nobody_s_matter() -> None:
     scene = with_kernel(healthy_scene(), kill("/system.slice/other.service", ago=5.0))
     scene.with_service(service("other.service", 9000, 300, unit_changes={"main_pid": 300}), listener(9000, 300))

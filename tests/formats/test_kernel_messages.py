@@ -14,6 +14,7 @@ from fixer.formats.kernel_messages import (
     KernelLine,
     OomChoice,
     OomEnd,
+    OomLimit,
     parse_kernel_line,
     read_denial,
     read_oom,
@@ -22,6 +23,7 @@ from fixer.formats.kernel_messages import (
 CHOICE = ("oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/system.slice/api.service,"
           "task_memcg=/system.slice/api.service,task=python3,pid=77,uid=0")
 END = "Memory cgroup out of memory: Killed process 77 (python3) total-vm:1kB, anon-rss:1kB"
+LIMIT = "memory: usage 49152kB, limit 49152kB, failcnt 15779"
 DENIAL = ('type=AVC msg=audit(1795533913.912:42): avc:  denied  { name_connect } for  pid=9 comm="nginx" dest=8000 '
           "scontext=system_u:system_r:httpd_t:s0 permissive=0")
 
@@ -36,6 +38,7 @@ def test_a_kill_for_memory() -> None:
     assert read_oom(CHOICE) == OomChoice(77, "/system.slice/api.service", "/system.slice/api.service")
     assert read_oom(CHOICE.replace("CONSTRAINT_MEMCG", "CONSTRAINT_NONE")) == OomChoice(77, "/system.slice/api.service", "")
     assert read_oom(END) == read_oom(END.replace("Memory cgroup out", "Out")) == OomEnd(77, "python3")
+    assert read_oom(LIMIT) == OomLimit(48 << 20) and read_oom(f"kmem {LIMIT}") is None
     assert read_oom("python3[77]: segfault at 0 ip 0") is None
 
 
@@ -46,7 +49,7 @@ def test_a_denial() -> None:
 
 
 def test_a_bundle_keeps_the_lines_that_are_read() -> None:
-    assert all(any(re.search(words, line) for words in KEPT) for line in (CHOICE, END))
+    assert all(any(re.search(words, line) for words in KEPT) for line in (LIMIT, CHOICE, END))
 
 
 def test_no_other_module_knows_these_sentences() -> None:

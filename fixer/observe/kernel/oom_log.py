@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fixer.formats.kernel_messages import OomChoice, parse_kernel_line, read_oom
+from fixer.formats.kernel_messages import OomChoice, OomLimit, parse_kernel_line, read_oom
 from fixer.lazy.regex import regex
 from fixer.managers import manager_of
 from fixer.model.facts import Fact, Known, Unknown
@@ -50,13 +50,18 @@ def _boot_time(view: View) -> Fact[float]:
 
 
 def _parse_kills(answer: Answer, boot: float) -> Iterator[OomKill]:
-    """Yield each kill, with the cgroup and limit of the `oom-kill:` line before it."""
-    groups: dict[int, tuple[str, str]] = {}
+    """Yield each kill, with the cgroup and limit of the lines before it. Of many kills at once the kernel prints the
+    last line alone."""
+    groups: dict[int, tuple[str, str, int]] = {}
+    reached = 0
     for raw in answer.data.decode("utf-8", "replace").splitlines():
         line = parse_kernel_line(raw)
         said = read_oom(line.text) if line is not None else None
-        if isinstance(said, OomChoice):
-            groups[said.pid] = (said.cgroup, said.limit)
+        if isinstance(said, OomLimit):
+            reached = said.size
+        elif isinstance(said, OomChoice):
+            groups[said.pid] = (said.cgroup, said.limit, reached if said.limit else 0)
+            reached = 0
         elif line is not None and said is not None:
-            cgroup, limit = groups.pop(said.pid, ("", ""))
-            yield OomKill(boot + line.seconds, cgroup, limit, said.pid, said.name, line.text[:200])
+            cgroup, limit, size = groups.pop(said.pid, ("", "", 0))
+            yield OomKill(boot + line.seconds, cgroup, limit, said.pid, said.name, line.text[:200], size)

@@ -10,7 +10,8 @@ from fixer.observe.view.node_view import view_of
 from tests.observe.capture_builders import node
 
 # recorded on Debian 13, kernel 6.18, cgroup v1, and shortened
-DMESG = b"""[ 2725.855255] [   1408]   999  1408    52448    11515    10112     1403         0   143360        0             0 python3
+DMESG = b"""[ 2725.855051] memory: usage 49152kB, limit 49152kB, failcnt 46
+[ 2725.855255] [   1408]   999  1408    52448    11515    10112     1403         0   143360        0             0 python3
 [ 2725.855260] oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=6d94,mems_allowed=0,oom_memcg=/docker/6d94,task_memcg=/docker/6d94,task=python3,pid=1408,uid=999
 [ 2725.855291] Memory cgroup out of memory: Killed process 1408 (python3) total-vm:209792kB, anon-rss:40448kB, file-rss:5612kB
 [ 2725.964362] vethb072515: renamed from eth0

@@ -24,6 +24,7 @@ def test_each_kill_with_whose_limit_it_was() -> None:
         ("/docker/6d94", "/docker/6d94", 1408, "python3"), ("/system.slice/a.service", "", 7, "node"), ("", "", 8, "lost"),
     ]
     assert abs(found[0].at - (NOW - 3000.0 + 2725.855291)) < 0.01 and "anon-rss:40448kB" in found[0].text
+    assert [k.size for k in found] == [48 << 20, 0, 0]
 
 
 def test_a_log_that_could_not_be_read_says_why() -> None:
