@@ -157,7 +157,7 @@ def _is_limit_gone(service: Service, kill: OomKilling) -> bool:
     """Return whether the service may use more now than when this process was killed: the clocks of the kernel and of
     the manager are seconds apart, so a kill right before a restart with another limit seems to follow it."""
     now, then = manager_of(service).limits().memory, kill.kill.size
-    return kill.limit_scope == "own" and 0 < then and (now == 0 or now > then)
+    return kill.limit_scope == "own" and then > 0 and (now == 0 or now > then)
 
 
 def _worker_finding(case: Case, service: Service, endpoint: Endpoint, kills: tuple[OomKilling, ...]) -> Finding:

@@ -110,4 +110,4 @@ def _bare_log(root: Process, view: View) -> Fact[tuple[LogLine, ...]]:
     path = file.stat.link_target if file is not None and file.stat is not None else None
     if answer is None or file is None or not path or not path.startswith("/") or path.startswith("/dev/"):
         return Unknown("not asked" if answer is None else "its output does not go to a file")
-    return parse_log_file(answer, path)
+    return parse_log_file(answer, path, view.node.utc_offset)

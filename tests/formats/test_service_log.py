@@ -51,12 +51,16 @@ def test_a_journal() -> None:
 
 
 def test_a_log_file() -> None:
-    whole = parse_log_file(Answer("ok", files=(file("/l", "a\n\nb\n"),)), "/l")
+    whole = parse_log_file(Answer("ok", files=(file("/l", "a\n\nb\n"),)), "/l", 3600.0)
     assert isinstance(whole, Known) and [(line.at, line.text) for line in whole.value] == [(None, "a"), (None, "b")]
-    cut = parse_log_file(Answer("ok", files=(FileAnswer("/l", "ok", None, b"alf a line\nb\n", True),)), "/l")
+    cut = parse_log_file(Answer("ok", files=(FileAnswer("/l", "ok", None, b"alf a line\nb\n", True),)), "/l", 3600.0)
     assert isinstance(cut, Known) and [line.text for line in cut.value] == ["b"]
-    timed = parse_log_file(Answer("ok", files=(file("/l", "[2027-01-15 10:00:00 +0200] [7] [INFO] up\n2027-01-15 10:00:00 local\n"),)), "/l")
+    timed = parse_log_file(Answer("ok", files=(file("/l", "[2027-01-15 10:00:00 +0200] [7] [INFO] up\n2027-01-15 10:00:00 local\n"),)), "/l", 3600.0)
     assert isinstance(timed, Known)
     assert [line.at for line in timed.value] == [parse_time("2027-01-15T08:00:00Z"), None], "only a time with its zone is one"
-    assert parse_log_file(None, "/l") == Unknown("not asked")
-    assert parse_log_file(Answer("denied", files=(FileAnswer("/l", "denied"),)), "/l") == Unknown("denied")
+    dated = parse_log_file(Answer("ok", files=(file("/l", "[pid: 7|app: 0|req: 1/1] ::1 () {1 vars} [Fri Jan  5 09:52:41 2027] GET /\n"
+                                                    "DAMN ! worker 1 (pid: 7) died\n[Fri Foo 15 09:52:41 2027]\n"),)), "/l", 3600.0)
+    assert isinstance(dated, Known)
+    assert [line.at for line in dated.value] == [parse_time("2027-01-05T08:52:41Z"), None, None], "uWSGI writes local time"
+    assert parse_log_file(None, "/l", 0.0) == Unknown("not asked")
+    assert parse_log_file(Answer("denied", files=(FileAnswer("/l", "denied"),)), "/l", 0.0) == Unknown("denied")

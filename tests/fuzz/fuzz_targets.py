@@ -142,7 +142,7 @@ def _logs(data: bytes, random: Random) -> None:
     answer = Answer("ok", data, stderr=data[::2])
     service_log.parse_journal(answer, "a.service")
     service_log.parse_docker_logs(answer, "a")
-    service_log.parse_log_file(Answer("ok", b"", (FileAnswer("/x", "ok", None, data),)), "/x")
+    service_log.parse_log_file(Answer("ok", b"", (FileAnswer("/x", "ok", None, data),)), "/x", 0.0)
     events = supervisord_log.parse_supervisord_log(data, 0.0)
     supervisord_log.history_of(["shop"], events, NOW)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal, TypeAlias
 
 from fixer.analysis.case import Case
@@ -105,6 +105,7 @@ def missing_kernel_log(case: Case, service: Service) -> list[str]:
 RECENT_DEATH = 180.0       # seconds: older deaths are not reported
 _SAMPLE = 20         # routes of one address that lines are searched for: more would say the same
 _CLOCK_STEP = 1.0        # seconds: nginx's clock drops the fraction
+_MOST_UNSURE = 30.0       # seconds between the lines before and after one that has no time
 _MAX_REPORT_DELAY = 8.0          # seconds between a death and its line: a parent checks at intervals
 WORKER_DIED = regex(r"Child process \[\d+\] died|Worker \(pid:\s*\d+\) was sent SIG(?!TERM|INT|QUIT)\w+|"
              r"Worker with pid \d+ was terminated due to signal (?!(?:2|3|15)\b)\d+|"
@@ -131,18 +132,46 @@ def worker_deaths(case: Case) -> tuple[WorkerDeaths, ...]:
                          if service.id in (e.configured_service, e.listening_service)), None)
         if endpoint is None or not service.running or not service.is_app_server:
             continue
-        since = max(start_time_of(service), clock_of(case.snapshot, service.node) - RECENT_DEATH)
-        recent = [line for line in lines_of(service) if line.at is not None and line.at >= since]
-        died = tuple(line for line in recent if WORKER_DIED.search(message_of(line)))
-        if not died or any(WORKER_RECYCLED.search(message_of(line)) for line in recent) or oom_killings(case, service):
+        now = clock_of(case.snapshot, service.node)
+        since = max(start_time_of(service), now - RECENT_DEATH)
+        recent = [timed for timed in _timed(lines_of(service), now) if timed.until >= since]
+        died = [timed for timed in recent if WORKER_DIED.search(message_of(timed.line))]
+        if not died or oom_killings(case, service) or any(
+                WORKER_RECYCLED.search(message_of(timed.line)) for timed in recent):
             continue
         lost = tuple(
             event for event in cut_off_requests(case, endpoint, since - _CLOCK_STEP)
-            if any(abs(event.at - (line.at or 0.0)) <= _MAX_REPORT_DELAY for line in died)
+            if any(timed.since - _MAX_REPORT_DELAY <= event.at <= timed.until + _MAX_REPORT_DELAY for timed in died)
         )
         if lost:
-            found.append(WorkerDeaths(service, endpoint, died, lost))
+            found.append(WorkerDeaths(service, endpoint, tuple(timed.line for timed in died), lost))
     return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Timed:
+    """A line, and the times (epoch seconds) between which it was written."""
+
+    line: LogLine
+    since: float
+    until: float
+
+
+def _timed(lines: Sequence[LogLine], now: float) -> Iterator[_Timed]:
+    """Yield the lines with their time. One without stands between two of the same log that have one: uWSGI dates each
+    request, and no death. If these are far apart, its time is not known."""
+    until: dict[str, float] = {}
+    latest = []
+    for line in reversed(lines):
+        if line.at is not None:
+            until[line.where] = line.at
+        latest.append(until.get(line.where, now))
+    since: dict[str, float] = {}
+    for line, last in zip(lines, reversed(latest), strict=True):
+        if line.at is not None:
+            since[line.where] = line.at
+        if last - since.get(line.where, 0.0) <= _MOST_UNSURE:
+            yield _Timed(line, since[line.where], last)
 
 
 def cut_off_requests(case: Case, endpoint: Endpoint, since: float,

@@ -36,7 +36,8 @@ def unmanaged_log_of(view: View) -> HandStartedLog | None:
     newest = _newest_log(view)
     if newest is None or newest.stat is None:
         return None
-    lines = parse_log_file(view.node.answers.get(ReadFile(newest.path, LOG_LIMIT, tail=True)), newest.path)
+    lines = parse_log_file(view.node.answers.get(ReadFile(newest.path, LOG_LIMIT, tail=True)), newest.path,
+                           view.node.utc_offset)
     return HandStartedLog(view.name, newest.path, newest.stat.mtime, lines.value) if isinstance(lines, Known) else None
 
 
@@ -83,7 +84,7 @@ def output_lines(path: str, view: View) -> Fact[tuple[LogLine, ...]]:
     """Return the last lines of a file that a program's output goes to. They have no time: they get the file's mtime."""
     answer = view.node.answers.get(log_file_query(path))
     file = answer.files[0] if answer is not None and answer.files else None
-    lines = parse_log_file(answer, path)
+    lines = parse_log_file(answer, path, view.node.utc_offset)
     if file is None or file.stat is None or not isinstance(lines, Known):
         return lines
     return Known(tuple(LogLine(file.stat.mtime, line.text, line.where) for line in lines.value))

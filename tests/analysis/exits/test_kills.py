@@ -8,6 +8,8 @@ import pytest
 
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import RuledOut
+from fixer.model.facts import Known
+from fixer.model.snapshot import LogLine
 from tests.causes.crash_killed_builders import killed
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
@@ -72,6 +74,22 @@ def test_workers_that_die_again_and_again_are_for_a_person() -> None:
 def test_a_fault_of_the_program_itself_is_told_by_the_name_or_the_number_of_its_signal(said: str, fault: str) -> None:
     manual = finding_of(diagnose(worker(*[said] * 3).snapshot()), CAUSE).repairs[0].manual
     assert (f"end with {fault}, a fault of the program itself" in manual) if fault else ("a fault of the program itself" not in manual)
+
+
+@pytest.mark.parametrize(("before", "after", "found"), [
+    (61.0, 59.0, True),         # the requests before and after it have times
+    (400.0, 1.0, False),        # far apart: it may be an old death
+    (300.0, 290.0, False),      # an old one
+])
+def test_a_death_without_a_time_was_between_the_lines_that_have_one(before: float, after: float, found: bool) -> None:
+    """uWSGI dates each request, and no death of a worker."""
+    scene = healthy_scene()
+    lines = [LogLine(None if ago is None else NOW - ago, text, "/var/log/shop.log") for ago, text in (
+        (before, "[pid: 7] GET /"), (None, "DAMN ! worker 1 (pid: 7) died, killed by signal 6 :( trying respawn ..."),
+        (None, "Respawned uWSGI worker 1 (new pid: 8)"), (after, "[pid: 8] GET /"))]
+    scene.services[0] = replace(scene.services[0], log=Known(tuple(lines)))
+    diagnosis = diagnose(lost("reading response header from upstream", scene).snapshot())
+    assert (CAUSE in [one.cause for one in diagnosis.findings]) is found
 
 
 def test_a_few_deaths_are_the_root_where_the_page_that_fails_is_one_of_those_lost() -> None:
