@@ -69,9 +69,8 @@ class Process:
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """One listening socket of a node. For `unix`, `address` is the path and port 0.
-    `queued` are connections that wait to be accepted (Recv-Q), `pids` those that hold the socket. The kernel's tables
-    show no backlog. `established` counts connections in state ESTABLISHED to it."""
+    """One listening socket of a node. For `unix`, `address` is the path and port 0. `queued` connections wait to be
+    accepted (Recv-Q), `established` ones are in that state; `pids` hold the socket. The tables show no backlog."""
 
     node: str
     family: Literal["tcp", "tcp6", "unix"]
