@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 from fixer.analysis.run_log import RunEnd, event_of, read_run_end
 from fixer.formats.run_output import ends_run, raised_name
@@ -165,13 +166,21 @@ def has_repeated_exception(end: RunEnd) -> bool:
 
 def last_error_lines(lines: Sequence[LogLine]) -> tuple[LogLine, ...]:
     """Return the end of the last traceback, or the last lines: what an operator would read first."""
+    tail, found = _tail_and_error(lines)
+    return tail[-3:] if found is None else tail[max(0, found - 2):found + 1]
+
+
+def names_error(lines: Sequence[LogLine]) -> bool:
+    """Return whether the end of the last run says an error: an exception, or a line of that level."""
+    return _tail_and_error(lines)[1] is not None
+
+
+def _tail_and_error(lines: Sequence[LogLine]) -> tuple[tuple[LogLine, ...], int | None]:
+    """Return the program's lines of the run's end, and the index of the one with its error."""
     end = read_run_end(lines)
     own = [(line, text) for line, text in zip(end.lines, end.texts, strict=True) if text]
     tail, texts = tuple(line for line, _ in own), [text for _, text in own]
-    for index in range(len(tail) - 1, -1, -1):
-        if raised_name(texts[index]):
-            return tail[max(0, index - 2):index + 1]
-    for index in range(len(tail) - 1, max(-1, len(tail) - 1 - _MAX_SHUTDOWN_LINES), -1):
-        if _ERROR_LEVEL.search(texts[index][:_LEVEL_CHARS]):
-            return tail[max(0, index - 2):index + 1]     # later lines only show its shutdown
-    return tail[-3:]
+    raised = (index for index in range(len(tail) - 1, -1, -1) if raised_name(texts[index]))
+    told = (index for index in range(len(tail) - 1, max(-1, len(tail) - 1 - _MAX_SHUTDOWN_LINES), -1)
+            if _ERROR_LEVEL.search(texts[index][:_LEVEL_CHARS]))     # later lines only show its shutdown
+    return tail, next(chain(raised, told), None)

@@ -51,6 +51,7 @@ from fixer.analysis.exits.exit_reason import (
     address_unavailable_line,
     has_variable_or_port_reason,
     last_error_lines,
+    names_error,
     port_in_use_line,
 )
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
@@ -146,13 +147,14 @@ def _found(case: Case, crash: FailedRun) -> Finding:
     elif crash.has_running_parent:
         manner = "runs, but its workers end at once"
     newer = changed[0].where if changed else ""
+    told = "its log ends with an error" if names_error(crash.lines) else "see the last lines of its log"
     why = f"supervisord reports: {unrun}" if unrun else {
         "holds": "the reason still holds",
         "gone": "its last run was stopped on request, and starts were requested too quickly"
                 if is_restarted_too_often(case, crash) else "the reason no longer holds",
-        "unknown": "its log ends with an error",
+        "unknown": told,
         "outside": "another system did not answer it then",
-        "changed": f"its log ends with an error; {newer} was changed after that, and only a start shows its effect",
+        "changed": f"{told}; {newer} was changed after that, and only a start shows its effect",
     }[state]
     if state == "unknown" and not has_log(crash.service):
         why = "the reason is unknown: its log could not be read"
