@@ -17,6 +17,7 @@ from lab.random_hosts.part_files import (
     all_faults,
     all_parts,
     digest_of_parts,
+    part_named,
     parts_of_kind,
     read_fault,
     read_part,
@@ -177,3 +178,12 @@ def parts_by_name(kind: str) -> Part:
 
 def test_the_digest_is_of_all_files() -> None:
     assert len(digest_of_parts()) == 12
+
+
+@pytest.mark.parametrize("manager", ["entry-group", "entry-supervisord"])
+@pytest.mark.parametrize(("state", "runs"), [("RUNNING   pid 9", True), ("STARTING", True), ("STOPPED   Not started", False)])
+def test_a_reload_waits_for_no_second_of_supervisord(manager: str, state: str, runs: bool) -> None:
+    """An nginx in its first second is one: a fault that is injected then must be loaded."""
+    asked = part_named("manager", manager).values["is_nginx_running"].partition(" | ")[2]
+    said = subprocess.run(["sh", "-c", asked], input=f"nginx   {state}\n", text=True, check=False)
+    assert asked and (said.returncode == 0) is runs
