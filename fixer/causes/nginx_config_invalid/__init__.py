@@ -110,7 +110,7 @@ def judge(case: Case) -> Verdict:
 
 
 def config_problem(nginx: Nginx) -> ConfigProblem | None:
-    """Return nginx's own configuration error; if it was not tested, what fixer's parser finds."""
+    """Return nginx's own configuration error; if it was not tested and said none at its end, what fixer's parser finds."""
     if isinstance(nginx.test, Known):
         code, text = nginx.test.value
         if code == 0:
@@ -120,13 +120,10 @@ def config_problem(nginx: Nginx) -> ConfigProblem | None:
             return None
         return problems[0] if problems else ConfigProblem("nginx-test", text.strip()[-300:] or _SILENT_TEST_TEXT,
                                                   nginx.conf_path, 0)
-    if isinstance(nginx.config, Known):
-        seen = next((p for p in nginx.config.value.problems if p.fatal), None)
-        if seen is not None and (nginx.master_pid is None or seen.kind == PIPE):
-            return seen
+    seen = next((p for p in nginx.config.value.problems if p.fatal), None) if isinstance(nginx.config, Known) else None
     if nginx.master_pid is not None:
-        return None
-    return last_logged_problem(nginx)
+        return seen if seen is not None and seen.kind == PIPE else None
+    return last_logged_problem(nginx) or seen
 
 
 def _unknown_to_us(nginx: Nginx) -> ConfigProblem | None:

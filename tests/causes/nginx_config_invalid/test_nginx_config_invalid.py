@@ -8,7 +8,7 @@ import pytest
 
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
-from fixer.model.facts import Known, Unknown
+from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import PIPE, ConfigProblem
 from fixer.model.plan import CheckNginx, ReloadNginx, UnitAction, WriteFile
 from fixer.model.snapshot import ProbeResult
@@ -222,6 +222,15 @@ def test_a_variable_that_was_left_in_a_template_is_told_with_its_line_and_where_
     found = diagnose(scene.snapshot()).findings[0]
     assert f"{name}:{line}: " in found.summary
     assert f"from /etc/nginx/templates/{name}.template and its variables" in found.repairs[0].manual
+
+
+def test_what_a_stopped_container_said_of_its_files_proves_it() -> None:
+    """fixer's own parser sees the same mistake, and where it begins: nginx's words make it certain."""
+    scene = ended_box(f'2027/01/15 08:00:00 [emerg] 1#1: invalid parameter "server_name" in {SITE}:5', status="exited")
+    scene.problems = (ConfigProblem("unterminated", "no semicolon", SITE, 5, near=4),)
+    found = finding_of(diagnose(scene.snapshot()), INVALID)
+    assert (found.confidence, found.role) == ("certain", "root") and f"{SITE}:4" in found.repairs[0].summary
+    assert Evidence("nginx-test", f"{SITE}:5", 'invalid parameter "server_name"') in found.evidence
 
 
 def test_a_directive_that_no_source_has_is_unknown_and_not_wrong() -> None:
