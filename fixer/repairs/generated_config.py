@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from collections.abc import Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import Literal
@@ -46,12 +47,14 @@ class _UnmappableError(Exception):
 def with_lasting_edits(snapshot: Snapshot, repair: Repair) -> Repair:
     """Return the repair; edits of generated files are made in their sources, from which the container makes them again.
 
-    It is manual if that would change anything else than the files as the repair edits them.
+    It is manual if that would change anything else than the files as the repair edits them. What a person is to do says
+    where such a file comes from.
     """
     writes = [step for step in repair.steps if isinstance(step, WriteFile)
               and generated_file(snapshot, step.node, step.path) is not None]
     if not writes:
-        return repair
+        origins = _origins_text(snapshot, repair.manual) if repair.manual else ""
+        return replace(repair, manual=repair.manual + origins) if origins else repair
     box = container_of(snapshot, writes[0].node)
     assert box is not None      # only a container's file is generated
     try:
@@ -277,6 +280,17 @@ def _first_listen(snapshot: Snapshot, nginx: Nginx | None) -> tuple[str, int] | 
     listens = (listen for facts in snapshot.routes if nginx is not None and nginx.serves(facts)
                for listen in facts.route.listens)
     return next(((listen.address, listen.port) for listen in listens if listen.port), None)
+
+
+def _origins_text(snapshot: Snapshot, manual: str) -> str:
+    """Return of what those files are made to which the text sends a person: an edit there is lost at the next start."""
+    told = ""
+    for made in snapshot.generated_files:
+        box = container_of(snapshot, made.node)
+        if box is not None and made.template not in manual and re.search(rf"{re.escape(made.path)}(?![\w./-])", manual):
+            told += (f". Container {box.name} generates {made.path} at each start from {made.template} and its "
+                     "variables: change those, then recreate the container")
+    return told
 
 
 def _manual_text(snapshot: Snapshot, repair: Repair, writes: Sequence[WriteFile], box: Container, why: str) -> str:

@@ -230,3 +230,14 @@ def test_other_repairs_stay_as_they_are() -> None:
     seen = Project().snapshot()
     repair = Repair("x", "safe", "y", (ContainerAction("id", "name", "restart", "running"),))
     assert with_lasting_edits(seen, repair) is repair
+
+
+@pytest.mark.parametrize(("manual", "told"), [
+    (f"correct it at web:{MADE_FILE}:9. Then run nginx -t", True), (f"correct {MADE_FILE}.bak", False), ("correct it", False),
+    (f"correct {MADE_FILE}:9, which is made of /etc/nginx/templates/shop.conf.template", False),
+])
+def test_whoever_is_sent_to_a_generated_file_learns_of_what_it_is_made(manual: str, told: bool) -> None:
+    seen = with_lasting_edits(literal().snapshot(), Repair("correct", "manual", "correct it", (), manual=manual))
+    more = seen.manual.removeprefix(manual)
+    assert (f"generates {MADE_FILE} at each start from /etc/nginx/templates/shop.conf.template" in more) is told
+    assert bool(more) is told

@@ -110,7 +110,7 @@ def judge(case: Case) -> Verdict:
 
 
 def config_problem(nginx: Nginx) -> ConfigProblem | None:
-    """Return nginx's own configuration error; if it was not tested and said none at its end, what fixer's parser finds."""
+    """Return nginx's own configuration error, of its test or its end; if there is none, what fixer's parser finds."""
     if isinstance(nginx.test, Known):
         code, text = nginx.test.value
         if code == 0:
