@@ -6,6 +6,7 @@ import shlex
 
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import (
+    ENGINE,
     bindings_of,
     config_evidence,
     container_of,
@@ -134,7 +135,7 @@ def _uncreated_finding(case: Case, backend: UncreatedBackend) -> Finding:
         summary=f"service {name} of project {compose.project} has no container, so nothing listens at {where}",
         detail=(f"needed by {routes_text(trouble)}", *_compose_refusal(compose)), routes=trouble.route_ids,
         service=name,
-        node=trouble.nginx.node,
+        node=ENGINE,        # it has no container yet: the end of another one is nothing to it
         evidence=tuple(dict.fromkeys(evidence)), repairs=(_create_service_repair(case, compose, service),),
         effects=backend.effects,
     )

@@ -15,6 +15,7 @@ from fixer.model.target import TargetRef
 from fixer.redaction.masked_steps import step_from_json, step_to_json
 from tests.causes import snapshot_builders
 from tests.causes.backend_down.backend_down_builders import boxes, verbs
+from tests.causes.nginx_down.nginx_down_builders import no_nginx
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     NOW,
@@ -173,6 +174,19 @@ def test_hit_a_service_without_a_container_whose_socket_nginx_asks(shares: tuple
     scene.with_service(container_service("web", 80, pid=None, is_app_server=False, argv=("nginx",), box={"shares": shares}))
     scene.answers(BAD_GATEWAY).endpoint(unix="/run/app/s.sock", host="", port=0, tcp=Known(REFUSED), http=Known(REFUSED))
     assert (CAUSE in roots(diagnose(scene.snapshot()))) is hit
+
+
+def test_the_end_of_nginxs_container_took_no_other_container_away() -> None:
+    scene = no_nginx(test=Unknown("not running"))
+    scene.nginx["service"] = web = container_service(
+        "web", 80, pid=None, is_app_server=False, argv=("nginx",), box={"shares": (("/srv/run", "/run/app"),), "status": "exited"})
+    scene.services = [web]
+    scene.endpoint(unix="/run/app/s.sock", host="", port=0, node=None, tcp=Known(REFUSED), http=Known(REFUSED), configured_service=None,
+                   listening_service=None, listener=Known(None))
+    compose = Compose("p", "/srv", ("/srv/compose.yaml",), (), (), Known(True), (replace(GONE, sockets=("/srv/run/s.sock",)),))
+    scene.extra = {"compose": compose, "target": TargetRef("compose", "p")}
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == ["nginx-down", CAUSE] and finding_of(diagnosis, CAUSE).node == "engine"
 
 
 @pytest.mark.parametrize(("guest", "port", "hit"), [("web", 8000, "certain"), ("web", 9000, "likely"), ("", 8000, ""), ("other", 8000, "")])
