@@ -11,19 +11,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from benchmarks.alternate import time_alternately
-from benchmarks.burden import burden_rows
+from benchmarks.burden import burden_rows, location_rows
 from benchmarks.imports import import_row
 from benchmarks.machine import run, running_machine, times_inside
 from benchmarks.mending import repair_row
 from benchmarks.projects import container_rows, swallowed_row
 from benchmarks.raising import up_row
-from benchmarks.ratio import OverheadRow, Row, ratio_row
-
-MeasuredRow = Row | OverheadRow
+from benchmarks.ratio import Row, ratio_row
 
 RUNS = 20
 FEW_RUNS = 7  # for commands that take seconds
-LOCATIONS = 10_000
 FIND_PORT = "grep -RhoE '127.0.0.1:[0-9]{4,5}' /etc/nginx | head -n 1"
 INSIDE = {
     "six steps": ["bash", "/opt/six_steps.sh"],
@@ -38,7 +35,8 @@ def help_row() -> Row:
     times = time_alternately(
         {"import typer": [python, "-c", "import typer"], "help": [str(Path(python).parent / "fixer"), "--help"]}, RUNS
     )
-    return ratio_row("fixer --help", times["help"], "python -c 'import typer'", times["import typer"], 2.5)
+    return ratio_row("help", "fixer --help", times["help"], "python -c 'import typer'", times["import typer"],
+                     limit=2.5)
 
 
 def diagnose_rows(scenario: str) -> list[Row]:
@@ -50,41 +48,23 @@ def diagnose_rows(scenario: str) -> list[Row]:
         times = times_inside(container, commands, RUNS)
     base = times["six steps"]
     return [
-        ratio_row(f"{name} diagnose, {scenario} host", times[name], "the six steps", base, 3, floor=150)
-        for name in ("fixer", "fixer.pyz")
+        ratio_row(f"{key}-{scenario}", f"{name} diagnose, {scenario} host", times[name], "the six steps", base,
+                  limit=3, floor=150)
+        for key, name in (("diagnose", "fixer"), ("pyz", "fixer.pyz"))
     ]
 
 
-def many_locations_row() -> Row:
-    """Measure `fixer diagnose` with 10,000 locations in nginx's configuration against `nginx -T` on it."""
-    with running_machine("healthy") as container:
-        site = many_locations(LOCATIONS)
-        run("docker", "exec", "-i", container, "sh", "-c", "cat > /etc/nginx/conf.d/many.conf", stdin=site)
-        run("docker", "exec", container, "nginx", "-q", "-s", "reload")
-        times = times_inside(container, {"nginx -T": ["nginx", "-T"], "fixer": INSIDE["fixer"]}, RUNS)
-    return ratio_row("fixer diagnose, 10,000 locations", times["fixer"], "nginx -T", times["nginx -T"], 2)
-
-
-def many_locations(count: int) -> bytes:
-    """Return a site with that many routes to one backend, which nginx serves itself."""
-    routes = "".join(
-        f"    location /route/{n}/ {{\n        proxy_pass http://127.0.0.1:8399;\n    }}\n" for n in range(count)
-    )
-    backend = 'server {\n    listen 127.0.0.1:8399;\n    location / {\n        return 200 "here";\n    }\n}\n'
-    return f"{backend}server {{\n    listen 127.0.0.1:8398;\n    server_name many.example;\n{routes}}}\n".encode()
-
-
-def local_rows() -> Iterator[MeasuredRow]:
+def local_rows() -> Iterator[Row]:
     """Measure the machine healthy and broken."""
     for scenario in ("healthy", "wrong-port"):
         yield from diagnose_rows(scenario)
 
 
-GROUPS: Mapping[str, Callable[[], Iterable[MeasuredRow]]] = {
+GROUPS: Mapping[str, Callable[[], Iterable[Row]]] = {
     "help": lambda: [help_row()],
     "local": local_rows,
     "imports": lambda: [import_row(INSIDE["fixer"], RUNS)],
-    "locations": lambda: [many_locations_row()],
+    "locations": lambda: location_rows(INSIDE["fixer"], RUNS),
     "burden": lambda: burden_rows(INSIDE["fixer"], RUNS),
     "containers": lambda: container_rows(RUNS),
     "swallowed": lambda: [swallowed_row(INSIDE["fixer"], FEW_RUNS)],
@@ -100,7 +80,7 @@ def main() -> int:
     if unknown := [word for word in wanted if word not in GROUPS]:
         sys.stderr.write(f"no such rows: {', '.join(unknown)}; there are {', '.join(GROUPS)}\n")
         return 2
-    rows: list[MeasuredRow] = []
+    rows: list[Row] = []
     for word in wanted:
         for entry in GROUPS[word]():
             sys.stdout.write(f"{entry}\n")

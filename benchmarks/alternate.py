@@ -1,35 +1,57 @@
 """Timing of commands in turn (A B C A B C …), standard library only: it also runs inside a lab's machine.
 
-stdin: {"runs": N, "commands": {"name": [argv…]}}. stdout: {"name": [milliseconds, …]}. One warm-up run each."""
+stdin: {"runs": N, "commands": {"name": [argv…]}}. stdout: {"name": [[milliseconds, CPU milliseconds, megabytes], …]}.
+One warm-up run each."""
 
 import json
+import os
 import subprocess
 import sys
 import time
+from typing import NamedTuple
 
 
-def time_once(argv: "list[str]") -> float:
-    """Return the wall time of one run in milliseconds; its output is read and discarded, as by a pipe."""
+class Use(NamedTuple):
+    """What one run took: wall time, CPU time of itself and its children, and the most memory that one of them held."""
+
+    ms: float
+    cpu_ms: float
+    mb: float
+
+
+def use_once(argv: "list[str]") -> Use:
+    """Return what one run takes; its output is read and discarded, as by a pipe."""
     start = time.perf_counter()
-    subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, check=False)
-    return (time.perf_counter() - start) * 1000
+    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as child:
+        assert child.stdout is not None
+        while child.stdout.read(1 << 16):
+            pass
+        _, status, used = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+    taken = (time.perf_counter() - start) * 1000
+    return Use(taken, (used.ru_utime + used.ru_stime) * 1000, used.ru_maxrss * 1024 / 1e6)
+
+
+def use_alternately(commands: "dict[str, list[str]]", runs: int) -> "dict[str, list[Use]]":
+    """Measure every command `runs` times, in turn, so that drift of the machine affects all alike."""
+    for argv in commands.values():
+        use_once(argv)
+    found: dict[str, list[Use]] = {name: [] for name in commands}
+    for _ in range(runs):
+        for name, argv in commands.items():
+            found[name].append(use_once(argv))
+    return found
 
 
 def time_alternately(commands: "dict[str, list[str]]", runs: int) -> "dict[str, list[float]]":
-    """Time every command `runs` times, in turn, so that drift of the machine affects all alike."""
-    for argv in commands.values():
-        time_once(argv)
-    times: dict[str, list[float]] = {name: [] for name in commands}
-    for _ in range(runs):
-        for name, argv in commands.items():
-            times[name].append(time_once(argv))
-    return times
+    """Return the wall times alone, in milliseconds."""
+    return {name: [one.ms for one in used] for name, used in use_alternately(commands, runs).items()}
 
 
 def main() -> None:
-    """Read the job, print the times."""
+    """Read the job, print what the runs took."""
     job = json.load(sys.stdin)
-    json.dump(time_alternately(job["commands"], job["runs"]), sys.stdout)
+    json.dump(use_alternately(job["commands"], job["runs"]), sys.stdout)
 
 
 if __name__ == "__main__":

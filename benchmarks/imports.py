@@ -34,5 +34,5 @@ def import_row(look: Sequence[str], runs: int) -> Row:
         job = {"python3 -c pass": ["python3", "-c", "pass"],
                "imports": [*look[:at], "-c", _IMPORT.format(names=names)]}
         times = times_inside(container, job, runs)
-    return ratio_row(f"import of the {len(names)} modules of one look", times["imports"], "python3 -c pass",
-                     times["python3 -c pass"], 8)
+    return ratio_row("imports", f"import of the {len(names)} modules of one look", times["imports"], "python3 -c pass",
+                     times["python3 -c pass"], limit=8)

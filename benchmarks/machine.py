@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
+from benchmarks.alternate import Use
+
 ROOT = Path(__file__).resolve().parent.parent
 LAB = Path(sys.executable).parent / "lab"
 
@@ -60,13 +62,17 @@ def install_fixer(container: str) -> None:
     run("docker", "exec", container, "python3", "-m", "compileall", "-q", "/opt/badgateway")
 
 
-def times_inside(container: str, commands: dict[str, list[str]], runs: int) -> dict[str, list[float]]:
-    """Return milliseconds of each command, measured inside the machine by one program."""
+def use_inside(container: str, commands: dict[str, list[str]], runs: int) -> dict[str, list[Use]]:
+    """Return what each run of each command takes, measured inside the machine by one program."""
     for argv in commands.values():
         code = subprocess.run(["docker", "exec", container, *argv], capture_output=True, check=False).returncode
         if code not in (0, 1, 3):  # well, broken, or what --no-probe leaves open
             raise SystemExit(f"{' '.join(argv)} ended with {code}: nothing to measure")
     job = json.dumps({"runs": runs, "commands": commands}).encode()
     output = run("docker", "exec", "-i", container, "python3", "/opt/alternate.py", stdin=job)
-    times: dict[str, list[float]] = json.loads(output)
-    return times
+    return {name: [Use(*one) for one in used] for name, used in json.loads(output).items()}
+
+
+def times_inside(container: str, commands: dict[str, list[str]], runs: int) -> dict[str, list[float]]:
+    """Return the wall times alone, in milliseconds."""
+    return {name: [one.ms for one in used] for name, used in use_inside(container, commands, runs).items()}

@@ -17,6 +17,5 @@ def repair_row(fixer: list[str], runs: int) -> Row:
         job = {"runs": runs, "fixer": [*fixer[:-1], "repair", "--yes"], "undo": [*fixer[:-1], "undo"]}
         times: dict[str, list[float]] = json.loads(
             run("docker", "exec", "-i", container, "python3", "/opt/mends.py", stdin=json.dumps(job).encode()))
-    return ratio_row("fixer repair, wrong-port, until visitors are well", times["fixer"],
-                     "six steps, edit, test, reload",
-               times["by hand"], 1.5)
+    return ratio_row("repair", "fixer repair, wrong-port, until visitors are well", times["fixer"],
+                     "six steps, edit, test, reload", times["by hand"], limit=1.5)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.alternate import time_alternately
 from benchmarks.machine import running_lab, running_machine, times_inside
-from benchmarks.ratio import OverheadRow, Row, overhead_row, ratio_row
+from benchmarks.ratio import Row, overhead_row, ratio_row
 
 PROBE_LIMIT = 2000.0
 
@@ -25,12 +25,12 @@ def container_rows(runs: int) -> Iterator[Row]:
     nodes = 3  # this nginx uses a port of the Docker host, and both observe the container behind it
     for kind in ("compose", "docker"):
         base = [taken * nodes for taken in times["exec"]]
-        yield ratio_row(f"fixer diagnose {kind}://", times[kind], f"{nodes} docker exec … true", base, 3)
+        yield ratio_row(kind, f"fixer diagnose {kind}://", times[kind], f"{nodes} docker exec … true", base, limit=3)
 
 
-def swallowed_row(fixer: list[str], runs: int) -> OverheadRow:
+def swallowed_row(fixer: list[str], runs: int) -> Row:
     """Measure a backend that drops packets: it costs the probe's limit once, however many routes lead there."""
     with running_machine("firewall-drop") as container:
         times = times_inside(container, {"fixer": fixer, "no probe": [*fixer, "--no-probe"]}, runs)
-    return overhead_row("fixer diagnose, a dead endpoint that swallows packets", times["fixer"], "--no-probe",
-                times["no probe"], PROBE_LIMIT + 100)
+    return overhead_row("swallowed", "fixer diagnose, a dead endpoint that swallows packets", times["fixer"],
+                        "--no-probe", times["no probe"], limit=PROBE_LIMIT + 100)

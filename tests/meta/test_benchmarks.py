@@ -8,19 +8,45 @@ import sys
 import pytest
 
 from benchmarks.__main__ import main
-from benchmarks.alternate import time_alternately
+from benchmarks.alternate import time_alternately, use_once
 from benchmarks.imports import imported_modules
-from benchmarks.ratio import overhead_row, ratio_row
+from benchmarks.ratio import memory_row, overhead_row, ratio_row
 
 
 def test_a_row_over_its_limit_does_not_hold() -> None:
-    assert not ratio_row("a", [400, 410, 390], "b", [100, 100, 100], 3).holds
-    assert ratio_row("a", [290, 300, 310], "b", [100, 100, 100], 3).holds
+    assert not ratio_row("a", "a", [400, 410, 390], "b", [100, 100, 100], limit=3).holds
+    assert ratio_row("a", "a", [290, 300, 310], "b", [100, 100, 100], limit=3).holds
 
 
 def test_below_the_floor_nothing_is_asked() -> None:
-    assert ratio_row("a", [140], "b", [10], 3, floor=150).holds
-    assert not ratio_row("a", [160], "b", [10], 3, floor=150).holds
+    assert ratio_row("a", "a", [140], "b", [10], limit=3, floor=150).holds
+    assert not ratio_row("a", "a", [160], "b", [10], limit=3, floor=150).holds
+
+
+def test_the_spread_is_that_of_runs_beside_each_other() -> None:
+    # both slow down together: the ratio of each pair is 2, 2, 3, 4, 4
+    row = ratio_row("a", "a", [200, 400, 900, 1600, 2000], "b", [100, 200, 300, 400, 500], limit=3)
+    assert (row.value, row.low, row.high) == (3, 2, 4)
+    assert "900 ms = 3.00 x b (300 ms), quartiles 2.00 to 4.00 x, limit 3 x" in str(row)
+    extra = overhead_row("a", "a", [110, 230, 340, 450, 560], "b", [100, 200, 300, 400, 500], limit=50)
+    assert (extra.value, extra.low, extra.high) == (40, 30, 50)
+    assert "340 ms = +40 ms to b (300 ms), quartiles +30 to +50 ms, limit 50 ms" in str(extra)
+    with pytest.raises(ValueError, match="zip"):
+        ratio_row("a", "a", [1, 2], "b", [1], limit=3)
+
+
+def test_memory_is_judged_in_megabytes() -> None:
+    row = memory_row("a", "a", [90, 100, 160, 110, 120], limit=150)
+    assert row.holds and (row.value, row.low, row.high) == (110, 100, 120)
+    assert "110 MB, quartiles 100 to 120 MB, limit 150 MB" in str(row)
+    assert not memory_row("a", "a", [151], limit=150).holds
+
+
+def test_the_memory_and_the_processor_time_of_a_run_are_its_own() -> None:
+    busy = use_once([sys.executable, "-c", "x = bytearray(80_000_000)\nwhile __import__('time').process_time() < .2: pass"])
+    calm = use_once([sys.executable, "-c", "import time; time.sleep(.2); print('x' * 200_000)"])
+    assert 80 < busy.mb < 160 and busy.cpu_ms > 190
+    assert calm.mb < 60 and calm.ms >= 200 and calm.cpu_ms < 190
 
 
 def test_commands_run_in_turn() -> None:
@@ -29,9 +55,9 @@ def test_commands_run_in_turn() -> None:
 
 
 def test_what_comes_on_top_is_judged_in_milliseconds() -> None:
-    assert overhead_row("a", [190, 210, 200], "b", [170, 180, 190], 20).holds
-    assert not overhead_row("a", [201, 201, 201], "b", [180], 20).holds
-    assert "+21 ms" in str(overhead_row("a", [201], "b", [180], 20))
+    assert overhead_row("a", "a", [190, 210, 200], "b", [170, 180, 190], limit=20).holds
+    assert not overhead_row("a", "a", [201], "b", [180], limit=20).holds
+    assert "+21 ms" in str(overhead_row("a", "a", [201], "b", [180], limit=20))
 
 
 def test_rows_that_there_are_not_are_refused(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
