@@ -49,7 +49,7 @@ def diagnose_rows(scenario: str) -> list[Row]:
     base = times["six steps"]
     return [
         ratio_row(f"{key}-{scenario}", f"{name} diagnose, {scenario} host", times[name], "the six steps", base,
-                  limit=3, floor=150)
+                  limit=2)
         for key, name in (("diagnose", "fixer"), ("pyz", "fixer.pyz"))
     ]
 

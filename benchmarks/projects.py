@@ -25,7 +25,7 @@ def container_rows(runs: int) -> Iterator[Row]:
     nodes = 3  # this nginx uses a port of the Docker host, and both observe the container behind it
     for kind in ("compose", "docker"):
         base = [taken * nodes for taken in times["exec"]]
-        yield ratio_row(kind, f"fixer diagnose {kind}://", times[kind], f"{nodes} docker exec … true", base, limit=3)
+        yield ratio_row(kind, f"fixer diagnose {kind}://", times[kind], f"{nodes} docker exec … true", base, limit=2)
 
 
 def swallowed_row(fixer: list[str], runs: int) -> Row:

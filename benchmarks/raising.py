@@ -30,7 +30,7 @@ def up_row(runs: int) -> Row:
                 times["lab"].append(taken)
                 times["compose"].append(bare)
     return ratio_row("up", "lab up, healthy, containers", times["lab"], "docker compose up --wait", times["compose"],
-                     limit=1.3)
+                     limit=1.2)
 
 
 def _time_lab_up() -> float:

@@ -25,17 +25,15 @@ class Row:
     high: float
     unit: str
     limit: float
-    floor: float = 0.0      # a median of at most this many milliseconds always holds (0: none)
 
     @property
     def holds(self) -> bool:
-        """Return whether the value is within the limit, or the time within the floor."""
-        return self.value <= self.limit or self.median <= self.floor
+        """Return whether the value is within the limit."""
+        return self.value <= self.limit
 
     def __str__(self) -> str:
         mark = "ok  " if self.holds else "OVER"
-        floor = f" (or {self.floor:.0f} ms)" if self.floor else ""
-        limit = f"limit {self.limit:g}{_SUFFIX[self.unit]}{floor}"
+        limit = f"limit {self.limit:g}{_SUFFIX[self.unit]}"
         spread = f"quartiles {number(self.low, self.unit)} to {number(self.high, self.unit)}{_SUFFIX[self.unit]}"
         if self.unit == MEMORY:
             return f"{mark} {self.key}: {self.what}: {number(self.value, self.unit)} MB, {spread}, {limit}"
@@ -50,13 +48,12 @@ def number(value: float, unit: str) -> str:
 
 
 def ratio_row(
-    key: str, what: str, times: Sequence[float], baseline: str, base: Sequence[float], *, limit: float,
-    floor: float = 0,
+    key: str, what: str, times: Sequence[float], baseline: str, base: Sequence[float], *, limit: float
 ) -> Row:
     """Return a row that may take up to `limit` times its baseline: run n of one list was beside run n of the other."""
     median, base_median = statistics.median(times), statistics.median(base)
     low, high = _quartiles([one / other for one, other in zip(times, base, strict=True)])
-    return Row(key, what, median, baseline, base_median, median / base_median, low, high, TIMES, limit, floor)
+    return Row(key, what, median, baseline, base_median, median / base_median, low, high, TIMES, limit)
 
 
 def overhead_row(

@@ -18,11 +18,6 @@ def test_a_row_over_its_limit_does_not_hold() -> None:
     assert ratio_row("a", "a", [290, 300, 310], "b", [100, 100, 100], limit=3).holds
 
 
-def test_below_the_floor_nothing_is_asked() -> None:
-    assert ratio_row("a", "a", [140], "b", [10], limit=3, floor=150).holds
-    assert not ratio_row("a", "a", [160], "b", [10], limit=3, floor=150).holds
-
-
 def test_the_spread_is_that_of_runs_beside_each_other() -> None:
     # both slow down together: the ratio of each pair is 2, 2, 3, 4, 4
     row = ratio_row("a", "a", [200, 400, 900, 1600, 2000], "b", [100, 200, 300, 400, 500], limit=3)
