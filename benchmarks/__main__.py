@@ -1,7 +1,7 @@
 """Measurement of every row of the speed table; prints the ratios, exits with 1 if one exceeds its limit.
 
-`python -m benchmarks [WORD…]` measures only the named rows (GROUPS). It needs an idle machine, Docker, and
-dist/fixer.pyz (script/build)."""
+`python -m benchmarks [WORD…]` measures only the named rows (GROUPS). `--record` appends a run of all rows to
+history.jsonl. It needs an idle machine, Docker, and dist/fixer.pyz (script/build)."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from pathlib import Path
 
 from benchmarks.alternate import time_alternately
 from benchmarks.burden import burden_rows, location_rows
+from benchmarks.history import record
 from benchmarks.imports import import_row
-from benchmarks.machine import run, running_machine, times_inside
+from benchmarks.machine import ROOT, run, running_machine, times_inside
 from benchmarks.mending import repair_row
 from benchmarks.projects import container_rows, swallowed_row
 from benchmarks.raising import up_row
 from benchmarks.ratio import Row, ratio_row
+from lab.errors import UsageError
+from lab.random_hosts.ledger import current_commit
 
 RUNS = 20
 FEW_RUNS = 7  # for commands that take seconds
@@ -74,19 +77,41 @@ GROUPS: Mapping[str, Callable[[], Iterable[Row]]] = {
 
 
 def main() -> int:
-    """Print all rows, one line each."""
+    """Print all rows, one line each, and record them if asked."""
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # an installed command has its bytecode
-    wanted = sys.argv[1:] or list(GROUPS)
-    if unknown := [word for word in wanted if word not in GROUPS]:
-        sys.stderr.write(f"no such rows: {', '.join(unknown)}; there are {', '.join(GROUPS)}\n")
+    words = [word for word in sys.argv[1:] if word != "--record"]
+    recorded = len(words) < len(sys.argv[1:])
+    try:
+        commit = _commit_to_record(words) if recorded else ""
+        if unknown := [word for word in words if word not in GROUPS]:
+            raise UsageError(f"no such rows: {', '.join(unknown)}; there are {', '.join(GROUPS)}")
+    except UsageError as error:
+        sys.stderr.write(f"{error.message}; {error.hint}\n" if error.hint else f"{error.message}\n")
         return 2
-    rows: list[Row] = []
-    for word in wanted:
+    rows = list(_printed(words or list(GROUPS)))
+    if recorded:
+        record(rows, commit)
+        sys.stderr.write("recorded; script/make_tables.py and script/make_plots.py bring it into the documentation\n")
+    return 0 if all(entry.holds for entry in rows) else 1
+
+
+def _commit_to_record(words: list[str]) -> str:
+    """Return the commit; raise UsageError for a part of the rows, changed files, or a fixer.pyz made before it."""
+    if words:
+        raise UsageError("--record takes no names of rows", "a line of the history holds all of them")
+    commit = current_commit("--record")
+    made, changed = (ROOT / "dist" / "fixer.pyz"), run("git", "-C", ROOT, "log", "-1", "--format=%ct", "--", "fixer")
+    if not made.is_file() or made.stat().st_mtime < int(changed):
+        raise UsageError("--record: dist/fixer.pyz is older than the last commit to fixer", "run script/build")
+    return commit
+
+
+def _printed(words: Iterable[str]) -> Iterator[Row]:
+    for word in words:
         for entry in GROUPS[word]():
             sys.stdout.write(f"{entry}\n")
             sys.stdout.flush()
-            rows.append(entry)
-    return 0 if all(entry.holds for entry in rows) else 1
+            yield entry
 
 
 if __name__ == "__main__":

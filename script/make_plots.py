@@ -1,5 +1,5 @@
-"""docs/plots/*.svg from the ledger of random hosts (accuracy, calibration, seconds) and from docs/results.md (matrix).
-Each mark names its figures.
+"""docs/plots/*.svg from the ledger of random hosts (accuracy, calibration, seconds), from docs/results.md (matrix) and
+from the history of the benchmarks (speed). Each mark names its figures.
 
 `--check` exits 1 if a plot is out of date."""
 
@@ -16,7 +16,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from lab.random_hosts.ledger import SeedRange, ledger_path, read_ledger  # noqa: E402  a script beside the package
+from benchmarks.history import read_history, share_of_limit  # noqa: E402  a script beside the package
+from lab.random_hosts.ledger import SeedRange, ledger_path, read_ledger  # noqa: E402
 
 FOLDER = ROOT / "docs" / "plots"
 MOST_RUNS = 6       # the last ones
@@ -27,6 +28,7 @@ ACCURACY = {
 }
 CALIBRATION = {"certain": "right if certain", "likely": "right if likely", "possible": "right if possible"}
 SECONDS = {"look": "a look", "repair": "a repair"}
+SPEED_TITLE = "Share of its limit that each row of the benchmarks uses (right of the line is over)"
 MATRIX_TITLE = "Seconds of a case of lab matrix: median, and what four of five cases took"
 # Readable on light and dark pages: an image follows the reader's own scheme.
 _LIGHT = ("#0969da", "#bc4c00", "#1a7f37", "#8250df", "#bf3989", "#6e7781")      # one for each run
@@ -65,9 +67,9 @@ def _text(x: float, y: float, text: str, more: str = "") -> str:
 
 
 def _frame(title: str, names: Mapping[str, str], ticks: Mapping[float, str], marks: Sequence[str],
-           legend: Sequence[str] = ()) -> str:
-    """Return a whole picture; without a legend each row has one mark."""
-    series = max(1, len(legend))
+           legend: Sequence[str] = (), *, series: int = 0) -> str:
+    """Return a whole picture with room for `series` marks in a row: as many as the legend has, else one."""
+    series = series or max(1, len(legend))
     bottom = TOP + len(names) * (series * STEP + ROW - STEP) + 4
     size = f"{LEFT + WIDTH + RIGHT} {bottom + 26 + 16 * len(legend)}"
     lines = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size}" role="img">',
@@ -151,6 +153,29 @@ def matrix_plot(seconds: Mapping[str, list[int]]) -> str:
     return _frame(MATRIX_TITLE, names, {one / 4: f"{top * one / 4:.0f} s" for one in range(5)}, marks)
 
 
+def speed_plot(lines: Sequence[Mapping[str, Any]]) -> str:
+    """Return a plot with a row for each row of the last recorded run, and a mark for each of the last runs: the share
+    of the limit that it uses. The limit is a line."""
+    shown = lines[-MOST_RUNS:]
+    names = {row["key"]: row["key"] for row in (shown[-1]["rows"] if shown else ())}
+    rows = [(number, line, row) for number, line in enumerate(shown) for row in line["rows"] if row["key"] in names]
+    top = max([1.25, *(share_of_limit(row) for _, _, row in rows)])
+    heights = {key: y for key, _, y in _rows(names, 1)}
+    limit, bottom = LEFT + WIDTH / top, TOP + len(names) * ROW + 4
+    marks = [f'<line class="limit" stroke="#cf222e" stroke-width="2" x1="{limit:.1f}" x2="{limit:.1f}" y1="{TOP - 8}" '
+             f'y2="{bottom}"/>']
+    for number, line, row in rows:
+        share, y = share_of_limit(row), heights[row["key"]]
+        told = f"{row['what']}: {row['value']:.2f} of {row['limit']:g} {row['unit']}, {line['version']}, {line['date']}"
+        marks.append(f'<g class="run{number}" data-figure="{escape(row["key"])}" data-run="{line["commit"][:8]}" '
+                     f'data-share="{share:.4f}"><title>{escape(told)}</title>'
+                     f'<circle cx="{LEFT + WIDTH * share / top:.1f}" cy="{y}" r="4"/></g>')
+    step = 0.25 if top <= 2 else 1.0 if top <= 6 else 5.0
+    ticks = {one * step / top: f"{one * step * 100:.0f} %" for one in range(int(top / step) + 1)}
+    legend = [f"{line['version']}, commit {line['commit'][:8]}, {line['date']}" for line in shown]
+    return _frame(SPEED_TITLE, names, ticks, marks, legend, series=1)
+
+
 def plots() -> Mapping[str, str]:
     """Return each file with its content."""
     accuracy = "fixer on random hosts: how many of the hosts (95 % interval)"
@@ -159,6 +184,7 @@ def plots() -> Mapping[str, str]:
         "accuracy.svg": share_plot(accuracy, "shares", ACCURACY),
         "calibration.svg": share_plot(calibration, "calibration", CALIBRATION),
         "seconds.svg": seconds_plot("Median seconds on random hosts"),
+        "speed.svg": speed_plot(read_history()),
         "matrix.svg": matrix_plot(case_seconds((ROOT / "docs" / "results.md").read_text(encoding="utf-8"))),
     }
 

@@ -1,4 +1,4 @@
-"""The generated tables of docs/: scenarios, and what a scenario file may hold.
+"""The generated tables of docs/: scenarios, what a scenario file may hold, nginx's messages, speed.
 
 `--check` exits 1 if a page is out of date."""
 
@@ -118,6 +118,22 @@ def kind_rows() -> list[tuple[str, ...]]:
     return rows
 
 
+def speed_rows() -> list[tuple[str, ...]]:
+    """Return one row per row of the benchmarks, as last recorded."""
+    sys.path.insert(0, str(ROOT))
+    from benchmarks.history import read_history, row_table
+
+    return list(row_table(read_history()))
+
+
+def recorded_rows() -> list[tuple[str, ...]]:
+    """Return one row per recorded run of the benchmarks."""
+    sys.path.insert(0, str(ROOT))
+    from benchmarks.history import read_history, run_table
+
+    return list(run_table(read_history()))
+
+
 def _definitions() -> Mapping[str, Any]:
     found: Mapping[str, Any] = json.loads(SCHEMA.read_text(encoding="utf-8"))["$defs"]
     return found
@@ -149,6 +165,10 @@ TABLES: Mapping[str, tuple[str, tuple[str, ...], Callable[[], Iterable[tuple[str
     "messages about the configuration": ("nginx-messages.md", ("nginx's words", "kind", "class", "causes", "scenarios"),
                                          message_rows("config")),
     "kinds": ("nginx-messages.md", ("a line", "kind", "class", "causes, most likely first"), kind_rows),
+    "speed": ("speed.md", ("row", "what is measured", "median", "baseline", "value", "half of the runs", "limit",
+                           "holds"), speed_rows),
+    "recorded runs": ("speed.md", ("version", "commit", "day", "processors", "rows", "over their limit"),
+                      recorded_rows),
     "steps": ("scenario-files.md", ("step", "keys", "what it does"), step_rows),
     "macros": ("scenario-files.md", ("macro", "keys", "what it does", "its steps"), macro_rows),
     "named symptoms": ("scenario-files.md", ("name", "what is seen", "statuses", "nginx's log"), symptom_rows),

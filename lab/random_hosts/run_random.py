@@ -91,7 +91,7 @@ def run_random(request: RandomRequest) -> str:
     commit = ""
     if request.publish:
         refuse_used_seeds(ledger_path(), seeds)
-        commit = current_commit()
+        commit = current_commit("--publish")
     require_docker()
     ensure_images(lambda line: _write(line + "\n"), hosts)
     root = state_root() / "random"

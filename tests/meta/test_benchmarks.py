@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+import benchmarks.__main__ as command
+from benchmarks import history
 from benchmarks.__main__ import main
 from benchmarks.alternate import time_alternately, use_once
 from benchmarks.imports import imported_modules
@@ -67,3 +72,69 @@ def test_the_modules_of_a_look_are_those_that_python_reports() -> None:
     names = imported_modules(done.stderr)
     assert {"json", "json.decoder", "json.scanner"} <= set(names) and "no.module" not in names
     assert len(names) == len(set(names)) and names.index("json.scanner") < names.index("json")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A clean checkout with a fresh fixer.pyz, whose benchmarks have one row."""
+    rows: dict[str, object] = {"help": lambda: [ratio_row("help", "fixer --help", [300, 320, 340], "b", [100, 100, 100], limit=2.5)]}
+    monkeypatch.setattr(command, "GROUPS", rows)
+    monkeypatch.setattr(command, "ROOT", tmp_path)
+    monkeypatch.setattr("lab.random_hosts.ledger.data_root", lambda: tmp_path)
+    monkeypatch.setattr(history, "ROOT", tmp_path)
+    for words in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "start"]):
+        (tmp_path / "fixer").mkdir(exist_ok=True)
+        (tmp_path / "fixer" / "cli.py").write_text("")
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@example.com", *words], cwd=tmp_path, check=True)
+    (tmp_path / "dist").mkdir()
+    (tmp_path / "dist" / "fixer.pyz").write_bytes(b"")
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "--record"])
+    return tmp_path
+
+
+def test_a_run_is_recorded_as_one_line_whether_it_holds_or_not(checkout: Path) -> None:
+    assert main() == 1, "320 ms are over 2.5 times 100 ms"
+    (line,) = (checkout / "benchmarks" / "history.jsonl").read_text().splitlines()
+    kept = json.loads(line)
+    assert len(kept["commit"]) == 40 and kept["cores"] >= 1 and kept["version"] and kept["date"]
+    assert kept["rows"] == [{"key": "help", "what": "fixer --help", "median": 320, "baseline": "b", "baseline_median": 100,
+                             "value": 3.2, "low": 3.1, "high": 3.3, "unit": "x", "limit": 2.5}]
+    subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@example.com", "commit", "-qam", "more"], cwd=checkout, check=False)
+    assert main() == 1 and len((checkout / "benchmarks" / "history.jsonl").read_text().splitlines()) == 2
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (["--record", "help"], "--record takes no names of rows; a line of the history holds all of them\n"),
+    (["--record"], "--record: 1 files differ from the commit; commit them first\n"),
+])
+def test_a_part_or_a_changed_checkout_is_not_recorded(
+    checkout: Path, words: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:
+    (checkout / "fixer" / "cli.py").write_text("changed = True\n")
+    monkeypatch.setattr(sys, "argv", ["benchmarks", *words])
+    assert main() == 2 and capsys.readouterr().err == said
+    assert not (checkout / "benchmarks").exists()
+
+
+def test_an_old_pyz_is_not_recorded(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.utime(checkout / "dist" / "fixer.pyz", (1, 1))
+    assert main() == 2 and "dist/fixer.pyz is older than the last commit to fixer; run script/build" in capsys.readouterr().err
+
+
+def test_the_tables_hold_the_last_line_and_name_rows_over_their_limit() -> None:
+    rows = [ratio_row("help", "fixer --help", [200, 200], "typer", [100, 100], limit=2.5),
+            overhead_row("log", "a log", [230, 250], "without", [200, 200], limit=20), memory_row("mem", "a|b", [90], limit=150)]
+    line = history.history_line(rows, "c" * 40)
+    old = history.history_line(rows[:1], "d" * 40)
+    assert list(history.row_table([old, line])) == [
+        ("`help`", "fixer --help", "200 ms", "typer: 100 ms", "2.00 x", "2.00 to 2.00", "2.5 x", "yes"),
+        ("`log`", "a log", "240 ms", "without: 200 ms", "+40 ms", "+35 to +45", "20 ms", "**no**"),
+        ("`mem`", "a\\|b", "90 MB", "", "90 MB", "90 to 90", "150 MB", "yes")]
+    assert [row[1:2] + row[4:] for row in history.run_table([old, line])] == [("dddddddd", "1", "none"), ("cccccccc", "3", "`log`")]
+    assert list(history.row_table([])) == []
+
+
+def test_a_key_names_one_row_of_a_recorded_run() -> None:
+    for line in history.read_history():
+        keys = [row["key"] for row in line["rows"]]
+        assert keys and len(set(keys)) == len(keys)

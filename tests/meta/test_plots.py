@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import runpy
 import statistics
 import subprocess
 import sys
@@ -15,6 +16,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PLOTS = ROOT / "docs" / "plots"
 RUNS = {run["commit"][:8]: run for line in (ROOT / "benchmarks" / "random.jsonl").read_text("utf-8").splitlines()
         if (run := json.loads(line))["solver"] == "fixer"}
+HISTORY = ROOT / "benchmarks" / "history.jsonl"
+SCRIPT = runpy.run_path(str(ROOT / "script" / "make_plots.py"))
 SVG = "{http://www.w3.org/2000/svg}"
 LEFT, WIDTH = 150.0, 420.0
 
@@ -60,9 +63,29 @@ def test_the_plot_of_the_matrix_has_the_medians_of_the_table() -> None:
     assert shown == {stack: statistics.median(values) for stack, values in seconds.items()}
 
 
+def test_the_plot_of_speed_has_a_mark_for_each_recorded_row() -> None:
+    lines = [json.loads(line) for line in HISTORY.read_text("utf-8").splitlines()] if HISTORY.is_file() else []
+    shown = {(mark.attrib["data-run"], mark.attrib["data-figure"]): float(mark.attrib["data-share"]) for mark in marks("speed.svg")}
+    last = {row["key"] for row in lines[-1]["rows"]} if lines else set()
+    assert shown == {(line["commit"][:8], row["key"]): pytest.approx(max(0, row["value"]) / row["limit"], abs=1e-4)
+                     for line in lines[-6:] for row in line["rows"] if row["key"] in last}
+
+
+def test_the_limit_is_a_line_that_a_slow_row_is_right_of() -> None:
+    row = {"key": "help", "what": "fixer --help", "value": 2.0, "limit": 2.5, "unit": "x"}
+    lines = [{"version": "1.0", "commit": "a" * 12, "date": "2026-01-01", "rows": [row]},
+             {"version": "1.1", "commit": "b" * 12, "date": "2026-02-01", "rows": [row | {"value": 5.0}, row | {"key": "up", "value": -1.0}]}]
+    tree = ElementTree.fromstring(SCRIPT["speed_plot"](lines))
+    limit = next(float(one.attrib["x1"]) for one in tree.iter(f"{SVG}line") if one.get("class") == "limit")
+    at = {(one.attrib["data-run"][0], one.attrib["data-figure"]): float(dot.attrib["cx"])
+          for one in tree.iter(f"{SVG}g") if (dot := one.find(f"{SVG}circle")) is not None}
+    assert at["a", "help"] < limit < at["b", "help"] == LEFT + WIDTH and at["b", "up"] == LEFT
+    assert (limit - LEFT) * 2 == pytest.approx(WIDTH, abs=0.1), "half of a row that takes twice its limit"
+
+
 @pytest.mark.parametrize("path", sorted(PLOTS.glob("*.svg")), ids=lambda path: path.name)
 def test_a_plot_follows_its_readers_colours_and_says_what_it_shows(path: Path) -> None:
     text = path.read_text("utf-8")
     assert "prefers-color-scheme: dark" in text and "http" not in text.replace("http://www.w3.org/2000/svg", "")
-    pages = ("docs/random-hosts.md", "script/docs_hooks.py")
+    pages = ("docs/random-hosts.md", "docs/speed.md", "script/docs_hooks.py")
     assert any(f"plots/{path.name})" in (ROOT / page).read_text("utf-8") for page in pages)

@@ -39,7 +39,7 @@ def answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[int, HostRe
     monkeypatch.setattr(module, "require_docker", lambda: None)
     monkeypatch.setattr(module, "ensure_images", lambda say, hosts: None)
     monkeypatch.setattr(module, "ledger_path", lambda: tmp_path / "random.jsonl")
-    monkeypatch.setattr(module, "current_commit", lambda: "abcd")
+    monkeypatch.setattr(module, "current_commit", lambda option: "abcd")
     return known
 
 
