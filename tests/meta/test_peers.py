@@ -1,0 +1,99 @@
+"""The comparison with other tools: its hosts, and the judge, on outputs whose meaning a person can see."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from benchmarks.peers.judge import (
+    PASSAGE,
+    PeerHost,
+    names_cause,
+    peer_hosts,
+    quotes_log,
+    shows_place,
+    with_values,
+)
+from lab.random_hosts.draw_host import draw_host
+from lab.random_hosts.ledger import SeedRange, ledger_path, read_ledger
+
+HOSTS = {one.fault: one for one in peer_hosts()}
+
+
+def cause_of(fault: str) -> tuple[str, ...]:
+    return with_values(HOSTS[fault].cause, draw_host(HOSTS[fault].seed).fill)
+
+
+def test_the_hosts_are_ten_faults_and_a_healthy_one() -> None:
+    assert len(HOSTS) == 11 and "" in HOSTS
+    for fault, host in HOSTS.items():
+        assert bool(host.cause) is bool(fault)
+
+
+@pytest.mark.parametrize("host", peer_hosts(), ids=lambda host: host.fault or "healthy")
+def test_a_seed_is_the_first_published_one_that_fits(host: PeerHost) -> None:
+    first = min(int(run["seeds"]["first"]) for run in read_ledger(ledger_path()))
+    last = max(SeedRange(run["seeds"]["first"], run["seeds"]["count"]).seeds[-1] for run in read_ledger(ledger_path()))
+    assert first <= host.seed <= last
+
+    def fits(seed: int) -> bool:
+        spec = draw_host(seed)
+        if (spec.choices["kind"], spec.choices["distribution"]) != ("machine", "debian-13"):
+            return False
+        return [one.name for one in spec.faults] == ([host.fault] if host.fault else []) and (
+            bool(host.fault) or spec.choices["noise"] == "none")
+
+    assert next(seed for seed in range(first, host.seed + 1) if fits(seed)) == host.seed
+
+
+@pytest.mark.parametrize("host", peer_hosts(), ids=lambda host: host.fault or "healthy")
+def test_every_pattern_can_be_filled_and_read(host: PeerHost) -> None:
+    for pattern in with_values((*host.cause, *host.place), draw_host(host.seed).fill):
+        assert "{{" not in pattern
+        re.compile(pattern)
+
+
+# what a person would write about the fault, in words of no tool, and what only repeats its symptom
+@pytest.mark.parametrize(("fault", "said", "symptom"), [
+    ("nginx-stopped", "nginx is not running", "connect to 127.0.0.1 port 80: refused; is nginx installed? yes"),
+    ("name-unknown", "the name backend-1.internal cannot be resolved", "backend-1.internal is in your upstream"),
+    ("service-disabled", "the unit intake@main is inactive", "intake answers 502"),
+    ("port-taken", "another program holds port 9202", "connection to 127.0.0.1:9202 was closed early"),
+    ("folder-missing", "/opt/ledger/current-2 does not exist", "ledger.service failed"),
+    ("route-wrong-port", "nginx asks 7585, the application listens on 3557", "connect() failed to 127.0.0.1:7585, refused"),
+    ("nginx-not-reloaded", "nginx was not reloaded after its files changed", "nginx: reload failed"),
+    ("route-speaks-tls", "nginx speaks TLS, the backend plain HTTP", "SSL_do_handshake() failed: wrong version number"),
+    ("port-dropped", "a rule of the firewall drops packets to 4904", "upstream timed out while connecting to 4904"),
+    ("login-ends-process", "the worker ended with SIGABRT", "upstream prematurely closed connection"),
+])
+def test_a_cause_counts_and_its_symptom_does_not(fault: str, said: str, symptom: str) -> None:
+    assert names_cause(said, cause_of(fault))
+    assert not names_cause(symptom, cause_of(fault))
+
+
+def test_the_words_stand_in_one_statement_and_frames_and_colours_do_not_count() -> None:
+    cause = cause_of("route-wrong-port")
+    apart = "nginx asks 7585\n" + "something else\n" * (PASSAGE - 1) + "the application listens on 3557\n"
+    assert not names_cause(apart, cause)
+    assert names_cause(apart.replace("something else\n", "", 1), cause)
+    assert names_cause("┃ asks \x1b[31m7585\x1b[0m ┃\n┠───┨\n│ listens on │\n\n│ 3557 │", cause)
+    assert not names_cause("17585 35570", cause), "a part of a number is another number"
+    assert not names_cause("anything", ()), "a healthy host has no cause"
+
+
+def test_a_line_of_a_file_counts_if_that_line_shows_the_cause() -> None:
+    files = {"/etc/nginx/sites-available/a": "server {\n  listen 80;\n  proxy_pass http://127.0.0.1:7585;\n}"}
+    place = with_values(HOSTS["route-wrong-port"].place, draw_host(HOSTS["route-wrong-port"].seed).fill)
+    assert shows_place("wrong: /etc/nginx/sites-available/a:3 proxy_pass …", place, files)
+    assert shows_place('in file "/etc/nginx/sites-available/a", line 3', place, files)
+    assert not shows_place("hidden version: /etc/nginx/sites-available/a:2", place, files)
+    assert not shows_place("/etc/nginx/sites-available/a:9 and /etc/other:3", place, files)
+
+
+def test_a_log_line_counts_if_its_message_is_quoted() -> None:
+    logged = ('2026/03/01 10:00:00 [error] 71#71: *9 connect() failed (111: Connection refused) while connecting to upstream, '
+              'client: 127.0.0.1, server: _\nMar 01 10:00:00 web archive[12]: OSError: [Errno 98] Address already in use: 9202\nshort\n')
+    assert quotes_log("error.log, 3 times   connect() failed (111: Connection\n   refused) while connecting", logged)
+    assert quotes_log("archive: OSError: [Errno 98] Address already in use: 9202", logged)
+    assert not quotes_log("the connection was refused (111), short", logged)
