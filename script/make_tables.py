@@ -134,6 +134,22 @@ def recorded_rows() -> list[tuple[str, ...]]:
     return list(run_table(read_history()))
 
 
+def peer_rows() -> list[tuple[str, ...]]:
+    """Return one row per tool of the comparison."""
+    sys.path.insert(0, str(ROOT))
+    from benchmarks.peers.results import peer_table, read_results
+
+    return list(peer_table(read_results()))
+
+
+def peer_host_rows() -> list[tuple[str, ...]]:
+    """Return one row per broken host of the comparison."""
+    sys.path.insert(0, str(ROOT))
+    from benchmarks.peers.results import host_table, read_results
+
+    return list(host_table(read_results()))
+
+
 def _definitions() -> Mapping[str, Any]:
     found: Mapping[str, Any] = json.loads(SCHEMA.read_text(encoding="utf-8"))["$defs"]
     return found
@@ -169,6 +185,9 @@ TABLES: Mapping[str, tuple[str, tuple[str, ...], Callable[[], Iterable[tuple[str
                            "holds"), speed_rows),
     "recorded runs": ("speed.md", ("version", "commit", "day", "processors", "rows", "over their limit"),
                       recorded_rows),
+    "peers": ("comparison.md", ("tool", "version", "made for", "notices", "names the cause", "shows evidence",
+                                "repairs", "alarms on the healthy host", "ms", "CPU ms"), peer_rows),
+    "hosts of the peers": ("comparison.md", ("seed", "fault", "named by", "repaired by"), peer_host_rows),
     "steps": ("scenario-files.md", ("step", "keys", "what it does"), step_rows),
     "macros": ("scenario-files.md", ("macro", "keys", "what it does", "its steps"), macro_rows),
     "named symptoms": ("scenario-files.md", ("name", "what is seen", "statuses", "nginx's log"), symptom_rows),

@@ -106,14 +106,16 @@ def _share_text(share: Mapping[str, Any] | None) -> str:
     return f"{share['good']} of {share['of']} ({low:.0%} to {high:.0%})".replace("%", " %")
 
 
-def current_commit(option: str) -> str:
-    """Return the commit of this checkout; raise UsageError if files differ from it: such a run cannot be repeated."""
+def current_commit(option: str, besides: Path | None = None) -> str:
+    """Return the commit of this checkout; raise UsageError if files differ from it: such a run cannot be repeated.
+    `besides` is a file that the run itself writes."""
     def git(*words: str) -> str:
         done = subprocess.run(["git", "-C", str(data_root()), *words], capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise UsageError(f"{option}: this is no git checkout", "do it in a clone of the repository")
         return done.stdout.strip()
 
-    if changed := git("status", "--porcelain", "--untracked-files=no"):
+    others = (".", f":(exclude){besides.relative_to(data_root())}") if besides else ()
+    if changed := git("status", "--porcelain", "--untracked-files=no", "--", *others):
         raise UsageError(f"{option}: {len(changed.splitlines())} files differ from the commit", "commit them first")
     return git("rev-parse", "HEAD")

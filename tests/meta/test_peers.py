@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -15,9 +16,13 @@ from benchmarks.peers.judge import (
     shows_place,
     with_values,
 )
+from benchmarks.peers.results import host_table, peer_table
+from benchmarks.peers.tools import all_tools, values_of
 from lab.random_hosts.draw_host import draw_host
+from lab.random_hosts.host_spec import fill
 from lab.random_hosts.ledger import SeedRange, ledger_path, read_ledger
 
+ROOT = Path(__file__).resolve().parents[2]
 HOSTS = {one.fault: one for one in peer_hosts()}
 
 
@@ -97,3 +102,42 @@ def test_a_log_line_counts_if_its_message_is_quoted() -> None:
     assert quotes_log("error.log, 3 times   connect() failed (111: Connection\n   refused) while connecting", logged)
     assert quotes_log("archive: OSError: [Errno 98] Address already in use: 9202", logged)
     assert not quotes_log("the connection was refused (111), short", logged)
+
+
+def result(named: bool, **more: object) -> dict[str, object]:
+    return {"alarm": True, "named": named, "evidence": named, "code": 1, "ms": 10.0, "cpu_ms": 4.0, **more}
+
+
+def test_the_table_counts_over_the_broken_hosts_and_repairs_over_those_that_can_be() -> None:
+    names = [tool.name for tool in all_tools()]
+    hosts = {str(one.seed): {"fault": one.fault, "tools": {name: result(name == "fixer" and bool(one.fault), lasts=True)
+                                                            for name in names}} for one in peer_hosts()}
+    hosts["215"]["tools"]["fixer"] |= {"named": False, "ms": 99.0}
+    hosts["181"]["tools"]["fixer"] |= {"alarm": False}
+    results = {"versions": {"fixer": "1.2"}, "hosts": hosts}
+    rows = {row[0]: row[1:] for row in peer_table(results)}
+    assert list(rows) == names
+    purpose = next(tool.purpose for tool in all_tools() if tool.name == "fixer")
+    assert rows["fixer"] == ("1.2", purpose, "10 of 10", "9 of 10", "10 of 10", "9 of 9", "0 of 1", "10", "4")
+    assert rows["logwatch"][2:] == ("no verdict", "0 of 10", "0 of 10", "looks only", "1 of 1", "10", "4")
+    by_host = {row[0]: row[1:] for row in host_table(results)}
+    assert by_host["215"][1] == "none" and by_host["320"][1] == "fixer" and len(by_host) == 10
+    assert by_host["233"][2] == "a person must" and "monit" in by_host["320"][2]
+    assert list(peer_table({})) == list(host_table({})) == []
+
+
+def test_every_tool_looks_or_repairs_and_its_files_can_be_filled() -> None:
+    for tool in all_tools():
+        assert tool.look or tool.repair
+        re.compile(tool.alarm)
+        for peer in peer_hosts():
+            values = values_of(draw_host(peer.seed), tool)
+            for text in (tool.look, tool.repair, *tool.files.values()):
+                assert "{{" not in fill(text, values)
+
+
+def test_versions_of_the_image_are_pinned() -> None:
+    recipe = (ROOT / "benchmarks/peers/image/Dockerfile").read_text("utf-8")
+    for name in ("monit", "goss", "logwatch", "sosreport", "monitoring-plugins-basic", "ansible-core", "gixy-ng", "nginx-lens",
+                 "deploydoctor", "binnacle"):
+        assert re.search(rf"\b{name}={{1,2}}[0-9][\w.:+-]*", recipe), name
