@@ -6,15 +6,17 @@ import io
 import json
 import re
 import shutil
+import sys
 import tarfile
 import tempfile
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from platform import machine
 
 from benchmarks.alternate import Use
-from benchmarks.machine import ROOT
+from benchmarks.machine import ROOT, run
 from lab.errors import LabError
 from lab.random_hosts.host_spec import HostSpec, fill
 from lab.random_hosts.running_host import RunningHost
@@ -23,6 +25,7 @@ from lab.stack import docker_engine, images
 TOOLS_FILE = Path(__file__).with_name("tools.toml")
 FOLDER = "/usr/lib/peers"       # the image has it; nothing there counts as a change of the host
 STATE = "/var/lib/peers"
+PYTHON = "3.13"     # of Debian 13
 LIMIT = 240     # seconds of one run
 BROUGHT = {"fixer": ("fixer.pyz", ROOT / "dist" / "fixer.pyz"),
            "six steps": ("six_steps.sh", ROOT / "examples" / "six_steps.sh")}
@@ -84,8 +87,20 @@ def ensure_image(say: Callable[[str], None], below: str) -> str:
     tag = f"badgateway/peers:{below.rpartition(':')[2]}-{images.folder_digest(folder)}"
     if tag not in docker_engine.image_names():
         say(f"image {tag}: building")
-        docker_engine.build_image(folder, tag, {"badgateway.image": "peers"}, {"BELOW": below})
+        with tempfile.TemporaryDirectory(prefix="image-") as temporary:
+            context = Path(shutil.copytree(folder, Path(temporary) / "image"))
+            for tool in (context / "python-tools.txt").read_text(encoding="utf-8").split():
+                _fetch_wheels(tool, context / "wheels" / tool.partition("=")[0])
+            docker_engine.build_image(context, tag, {"badgateway.image": "peers"}, {"BELOW": below})
     return tag
+
+
+def _fetch_wheels(tool: str, folder: Path) -> None:
+    """Download a Python tool and what it needs, for the Python of the machine that it is to run on."""
+    kinds = [f"manylinux2014_{machine()}", f"manylinux_2_28_{machine()}", "any"]
+    run(sys.executable, "-m", "pip", "download", "-q", "--only-binary=:all:", "--python-version", PYTHON,
+        "--implementation", "cp", "--abi", f"cp{PYTHON.replace('.', '')}", "--abi", "abi3", "--abi", "none",
+        *(word for kind in kinds for word in ("--platform", kind)), "-d", folder, tool)
 
 
 def bring_tools(host: RunningHost, tools: tuple[Tool, ...]) -> None:

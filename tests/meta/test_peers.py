@@ -137,7 +137,8 @@ def test_every_tool_looks_or_repairs_and_its_files_can_be_filled() -> None:
 
 
 def test_versions_of_the_image_are_pinned() -> None:
-    recipe = (ROOT / "benchmarks/peers/image/Dockerfile").read_text("utf-8")
+    folder = ROOT / "benchmarks/peers/image"
+    recipe = "\n".join((folder / name).read_text("utf-8") for name in ("Dockerfile", "python-tools.txt"))
     for name in ("monit", "goss", "logwatch", "sosreport", "monitoring-plugins-basic", "ansible-core", "gixy-ng", "nginx-lens",
                  "deploydoctor", "binnacle"):
         assert re.search(rf"\b{name}={{1,2}}[0-9][\w.:+-]*", recipe), name
