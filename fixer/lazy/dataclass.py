@@ -2,7 +2,8 @@
 
 The standard decorator compiles half a dozen methods as text for each class: a third of a millisecond, more than a
 hundred times before a diagnosis starts, mostly for classes that the run never instantiates. Here equality, hash and
-repr are closures, and `__init__` is compiled with the first instance. `__dataclass_fields__` (for `fields`, `replace`,
+repr are closures, and `__init__` is compiled once a class has made some instances: to compile takes as long as forty
+without it, and most classes of a run make fewer. `__dataclass_fields__` (for `fields`, `replace`,
 `asdict` and `is_dataclass`) comes from the standard decorator on access. A type checker sees the standard decorator."""
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ else:
 __all__ = ["dataclass", "field", "replace"]
 
 _MISSING = object()
+_PLAIN_INSTANCES = 16     # made before `__init__` is compiled
 
 
 class _FieldOptions:
@@ -83,14 +85,43 @@ class _Fields:
 
 
 def _lazy_init(names: tuple[str, ...], defaults: dict[str, Any]) -> Callable[..., None]:
-    """Return an `__init__` that replaces itself by the compiled one."""
+    """Return an `__init__` that replaces itself by the compiled one after some instances, or at a call which only that
+    one can judge."""
+    left = _PLAIN_INSTANCES
 
     def first(self: Any, *args: Any, **named: Any) -> None:
+        nonlocal left
+        left -= 1
+        if left >= 0 and _set_plainly(self, names, defaults, args, named):
+            return
         compiled = _compiled_init(type(self), names, defaults)
         type(self).__init__ = compiled
         compiled(self, *args, **named)
 
     return first
+
+
+def _set_plainly(self: Any, names: tuple[str, ...], defaults: dict[str, Any], args: tuple[Any, ...],
+                 named: dict[str, Any]) -> bool:
+    """Set every slot from the arguments and the defaults, one by one. Return False if the call names a field twice,
+    misses one, or names none of ours: the compiled `__init__` sets all again and says what is wrong."""
+    if len(args) > len(names):
+        return False
+    values = dict(zip(names, args, strict=False))
+    if not values.keys().isdisjoint(named) or not named.keys() <= set(names):
+        return False
+    values |= named
+    slots = type(self).__dict__
+    for name in names:
+        value = values.get(name, _MISSING)
+        if value is _MISSING:
+            value, factory = _default(defaults, name)
+            if factory is not _MISSING:
+                value = factory()
+            elif value is _MISSING:
+                return False
+        slots[name].__set__(self, value)
+    return True
 
 
 def _compiled_init(cls: type, names: tuple[str, ...], defaults: dict[str, Any]) -> Callable[..., None]:

@@ -143,3 +143,33 @@ def test_matched_by_position_copied_and_pickled() -> None:
     assert copy.copy(point) == point
     assert copy.deepcopy(point) == point
     assert pickle.loads(pickle.dumps(point)) == point
+
+
+def test_every_instance_is_alike_before_and_after_init_is_compiled() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Pair:
+        one: int
+        two: list[int] = field(default_factory=list)
+        three: int = 3
+
+    made = [make() for _ in range(20) for make in (lambda: Pair(1), lambda: Pair(one=1, two=[]), lambda: Pair(1, [], 3))]
+    assert len({id(pair.two) for pair in made}) == len(made), "no list is shared"
+    assert all(pair == made[0] for pair in made)
+
+
+@pytest.mark.parametrize(("args", "named"), [
+    ((), {}), ((1, 2, (), 4), {}), ((1,), {"x": 1}), ((1,), {"z": 1}), ((), {"y": 1}),
+])
+def test_a_wrong_call_fails_as_with_the_standard_decorator(args: tuple[Any, ...], named: dict[str, Any]) -> None:
+    @dataclass(frozen=True, slots=True)
+    class Fresh:        # none was made yet: its `__init__` is not compiled
+        x: int
+        y: int = 2
+        names: tuple[str, ...] = ()
+
+    with pytest.raises(TypeError) as ours:
+        Fresh(*args, **named)
+    with pytest.raises(TypeError) as standard:
+        Standard(*args, **named)
+    said = str(standard.value).partition(".__init__()")[2]
+    assert said and str(ours.value).endswith(said)
