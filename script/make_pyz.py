@@ -1,9 +1,11 @@
 """Build of fixer.pyz: one file for any host with Python 3.11 or newer, nothing to install.
 
 Layout: `__main__.py` (readable by any Python, checks the version), `src/` (sources, which any Python can run) and
-`cp311.bin`, `cp313.bin`… for the Python versions found on this machine: the magic number of its bytecode, then marshal
-of (the code of pyz_memory.py, {module: (is a package, its marshalled code)}, what identifies the engine of patterns,
-the marshalled patterns of fixer.lazy.regex), not compressed."""
+`cp311.bin`, `cp313.bin`… for the Python versions found on this machine, not compressed: a head, then the marshalled
+code of each module and the marshalled patterns of fixer.lazy.regex. The head is the magic number of the bytecode, then
+marshal of (the code of pyz_memory.py, {module: (is a package, where its code begins, its length)}, what identifies the
+engine of patterns, where the patterns begin, their length). `__main__.py` knows where each head lies in the file: a run
+reads that, and of the rest what it imports."""
 
 from __future__ import annotations
 
@@ -39,16 +41,20 @@ if not sys.flags.isolated:  # `python3 fixer.pyz`: fixer drops the rest, this pr
     sys.path[1:] = [folder for folder in sys.path[1:] if os.path.realpath(folder) not in NAMED]
 sys.path[0] = HERE + os.sep + "src"
 sys.argv[0] = "fixer"
+TAGS = {}
 if TAG in TAGS and sys.implementation.name == "cpython":
     import marshal
     from importlib.util import MAGIC_NUMBER
 
-    data = __loader__.get_data(TAG + ".bin")
-    if data.startswith(MAGIC_NUMBER):
-        boot, modules, engine, patterns = marshal.loads(memoryview(data)[len(MAGIC_NUMBER):])
+    start, length = TAGS[TAG]
+    file = os.open(HERE, os.O_RDONLY | os.O_CLOEXEC)
+    head = os.pread(file, length, start)
+    if head.startswith(MAGIC_NUMBER):
+        boot, modules, engine, *patterns = marshal.loads(memoryview(head)[len(MAGIC_NUMBER):])
         scope = {"__name__": "pyz_memory"}
         exec(boot, scope)
-        scope["install"](modules, __loader__, HERE, engine, patterns)
+        scope["install"](modules, __loader__, HERE, engine=engine, patterns=patterns,
+                         read=lambda at, size: os.pread(file, size, start + at))
 
 from fixer.__main__ import main
 
@@ -103,7 +109,20 @@ identity = (_sre.MAGIC, _sre.CODESIZE, sys.byteorder)
 if _sre.CODESIZE != array.array("I").itemsize:
     patterns = {}
 print(len(patterns), "patterns,", len(marshal.dumps(patterns)) // 1024, "KiB", file=sys.stderr)
-target.write_bytes(importlib.util.MAGIC_NUMBER + marshal.dumps((boot, modules, identity, marshal.dumps(patterns))))
+
+def head(begin):  # what is found where, if the head is so long
+    places = {}
+    for name, (package, code) in modules.items():
+        places[name] = (package, begin, len(code))
+        begin += len(code)
+    return importlib.util.MAGIC_NUMBER + marshal.dumps((boot, places, identity, begin, len(ready)))
+
+ready = marshal.dumps(patterns)
+length = 0
+while len(head(length)) != length:  # numbers have one width in it: it is found at once
+    length = len(head(length))
+target.write_bytes(head(length) + b"".join(code for _, code in modules.values()) + ready)
+target.with_suffix(".head").write_text(str(length))
 """
 
 
@@ -145,36 +164,46 @@ def runtime_requirements() -> list[str]:
     return [f"{name}=={version(name)}" for name in ("typer", "annotated-doc", "shellingham")]
 
 
-def write_archive(staging: Path, tags: list[str], output: Path) -> None:
-    """Write a deterministic zip behind a start script, executable, replaced in one step."""
-    main = MAIN.replace("TAGS", repr(tuple(tags)))
+def write_archive(staging: Path, heads: dict[str, int], output: Path) -> None:
+    """Write a deterministic zip behind a start script, executable, replaced in one step. `heads` are the lengths of the
+    heads of the bytecode, by tag."""
     temporary = output.with_name("." + output.name)
     with temporary.open("wb") as raw:
         raw.write(START)
         with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-            archive.writestr(zipfile.ZipInfo("__main__.py", EPOCH), main)
             for path in sorted(staging.rglob("*")):
                 if path.is_file() and path.name != "__pycache__":
                     info = zipfile.ZipInfo(path.relative_to(staging).as_posix(), EPOCH)
                     info.compress_type = zipfile.ZIP_STORED if path.suffix == ".bin" else zipfile.ZIP_DEFLATED
                     archive.writestr(info, path.read_bytes())
+            places = {tag: (_data_of(archive.getinfo(f"{tag}.bin")), length) for tag, length in heads.items()}
+            archive.writestr(zipfile.ZipInfo("__main__.py", EPOCH), MAIN.replace("TAGS = {}", f"TAGS = {places!r}"))
     temporary.chmod(0o755)
     temporary.replace(output)
+
+
+def _data_of(entry: zipfile.ZipInfo) -> int:
+    """Return where the bytes of an entry that is not compressed begin: after its header and its name."""
+    return entry.header_offset + 30 + len(entry.filename.encode()) + len(entry.extra)
 
 
 def main() -> None:
     """Build the archive named on the command line."""
     output = Path(sys.argv[1] if len(sys.argv) > 1 else "dist/fixer.pyz").absolute()
     output.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory() as temporary, tempfile.TemporaryDirectory() as folder:
         staging = Path(temporary)
         (staging / "src").mkdir()
         stage_sources(staging / "src")
         pythons = find_interpreters()
         memory = ROOT / "script" / "pyz_memory.py"
-        for tag, python in pythons.items():
-            subprocess.run([python, "-c", COMPILE, staging / "src", memory, staging / f"{tag}.bin"], check=True)
-        write_archive(staging, sorted(pythons), output)
+        heads = {}
+        for tag, python in sorted(pythons.items()):
+            made = Path(folder) / f"{tag}.bin"
+            subprocess.run([python, "-c", COMPILE, staging / "src", memory, made], check=True)
+            heads[tag] = int(made.with_suffix(".head").read_text())
+            made.rename(staging / made.name)
+        write_archive(staging, heads, output)
     digest = hashlib.sha256(output.read_bytes()).hexdigest()[:12]
     size = output.stat().st_size // 1024
     print(f"{output.name}: {size} KiB, bytecode for {', '.join(sorted(pythons))}, sha256 {digest}")

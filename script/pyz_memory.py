@@ -1,4 +1,4 @@
-"""Modules of fixer.pyz from one block of memory, built into it with the bytecode of one Python version.
+"""Modules of fixer.pyz from the bytecode of one Python version that is built into it: a run reads what it imports.
 
 zipimport reopens the archive for every module and parses its directory in Python: 60 ms for one diagnosis."""
 
@@ -11,20 +11,26 @@ from importlib.machinery import ModuleSpec
 
 TYPE_CHECKING = False  # avoids the import of typing
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import CodeType, ModuleType
+    from typing import TypeAlias
     from zipimport import zipimporter
+
+    Place: TypeAlias = tuple[bool, int, int]
 
 
 class Memory:
-    """A finder and loader: `modules` are name -> (is a package, marshalled code); sources are in the archive.
-    `patterns` are the marshalled patterns of fixer.lazy.regex, empty if another Python made them."""
+    """A finder and loader: `modules` are name -> (is a package, where its marshalled code begins, its length), and
+    `read` reads there; sources are in the archive. `patterns` says where the marshalled patterns of fixer.lazy.regex
+    are, and is empty if another Python made them."""
 
     def __init__(
-        self, modules: Mapping[str, tuple[bool, bytes]], archive: zipimporter, place: str, patterns: bytes = b"",
+        self, modules: Mapping[str, Place], archive: zipimporter, place: str, read: Callable[[int, int], bytes],
+        patterns: Sequence[int],
     ) -> None:
         self._modules = modules
         self._patterns = patterns
+        self._read = read
         self._archive = archive
         self._place = place
 
@@ -47,7 +53,7 @@ class Memory:
         """Run its code."""
         exec(self.get_code(module.__name__), module.__dict__)
         if self._patterns and module.__name__ == "fixer.lazy.regex":
-            module.take_ready(marshal.loads(self._patterns))
+            module.take_ready(marshal.loads(self._read(*self._patterns)))
 
     def is_package(self, name: str) -> bool:
         """Return whether it is a package."""
@@ -55,7 +61,8 @@ class Memory:
 
     def get_code(self, name: str) -> CodeType:
         """Return its code."""
-        code: CodeType = marshal.loads(self._modules[name][1])
+        _, start, length = self._modules[name]
+        code: CodeType = marshal.loads(self._read(start, length))
         return code
 
     def get_source(self, name: str) -> str:
@@ -80,7 +87,7 @@ class Memory:
 class Folder:
     """A package's folder as a path entry."""
 
-    def __init__(self, modules: Mapping[str, tuple[bool, bytes]], package: str) -> None:
+    def __init__(self, modules: Mapping[str, Place], package: str) -> None:
         self._modules = modules
         self._package = package
 
@@ -89,19 +96,20 @@ class Folder:
 
     def iter_modules(self, prefix: str = "") -> Iterator[tuple[str, bool]]:
         """Yield every module in it, and whether that is a package."""
-        for name, (package, _) in self._modules.items():
+        for name, (package, *_) in self._modules.items():
             rest = name.removeprefix(self._package)
             if rest != name and "." not in rest:
                 yield prefix + rest, package
 
 
 def install(
-    modules: Mapping[str, tuple[bool, bytes]], archive: zipimporter, place: str, engine: object, patterns: bytes,
+    modules: Mapping[str, Place], archive: zipimporter, place: str, *, engine: object, patterns: Sequence[int],
+    read: Callable[[int, int], bytes],
 ) -> None:
-    """Import our modules from memory from now on; the archive is no longer on sys.path. `engine` identifies the one
-    that the patterns were compiled for."""
+    """Import our modules from the bytecode from now on; the archive is no longer on sys.path. `engine` identifies the
+    one that the patterns were compiled for; `read` returns bytes of the file from a place on."""
     fits = engine == (_sre.MAGIC, _sre.CODESIZE, sys.byteorder)
-    memory = Memory(modules, archive, place, patterns if fits else b"")
+    memory = Memory(modules, archive, place, read, patterns if fits else ())
     sys.meta_path.insert(0, memory)
     sys.path_hooks.insert(0, memory.hook)
     del sys.path[0]

@@ -39,7 +39,7 @@ def test_modules_come_from_memory_or_from_the_sources(pyz: Path, tmp_path: Path,
         with zipfile.ZipFile(pyz) as whole, zipfile.ZipFile(archive, "w") as part:
             for name in whole.namelist():
                 text = whole.read(name)
-                part.writestr(name, re.sub(rb"TAG in \(.*?\)", b"TAG in ()", text) if name == "__main__.py" else text)
+                part.writestr(name, re.sub(rb"TAGS = \{.*\}", b"TAGS = {}", text) if name == "__main__.py" else text)
     look = (
         "import atexit, sys; sys.argv = ['fixer.pyz', 'causes', '--json']\n"
         "def tell():\n"
@@ -52,6 +52,20 @@ def test_modules_come_from_memory_or_from_the_sources(pyz: Path, tmp_path: Path,
     assert run.stderr.split() == ["Memory" if bytecode else "zipimporter", "True"]
     found = {cause["id"] for cause in json.loads(run.stdout)["causes"]}
     assert found == {cause.id for cause in load_causes()}
+
+
+@pytest.mark.docker
+def test_a_file_that_was_moved_within_another_one_runs_its_sources(pyz: Path, tmp_path: Path) -> None:
+    """The bytecode is not where the file says: nothing else is taken for it."""
+    longer = tmp_path / "fixer.pyz"
+    longer.write_bytes(b"#!/bin/sh\n" + pyz.read_bytes())
+    look = (
+        "import atexit, sys; sys.argv = ['fixer.pyz', '--version']\n"
+        "atexit.register(lambda: print(type(sys.modules['fixer'].__spec__.loader).__name__, file=sys.stderr))\n"
+        f"import runpy; runpy.run_path({str(longer)!r}, run_name='__main__')"
+    )
+    run = subprocess.run([sys.executable, "-I", "-c", look], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert (run.stderr.split(), run.stdout[:5]) == (["zipimporter"], "fixer")
 
 
 @pytest.mark.docker
