@@ -17,6 +17,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from interpreters import find_interpreters
+
 ROOT = Path(__file__).resolve().parent.parent
 EPOCH = (2024, 1, 1, 0, 0, 0)
 # Imports of typer for decoration only (help panels), never without a request.
@@ -70,9 +72,11 @@ exec "$python" -I "$0" "$@"
 """
 
 COMPILE = """\
-import _sre, array, importlib, importlib.util, marshal, pathlib, re, sys
+import importlib.util, marshal, pathlib, sys
 sys.dont_write_bytecode = True
 source, memory, target = map(pathlib.Path, sys.argv[1:4])
+sys.path.insert(0, str(memory.parent))
+from compiled_patterns import compiled
 modules = {}
 for path in sorted(source.rglob("*.py")):
     parts = path.relative_to(source).with_suffix("").parts
@@ -80,35 +84,9 @@ for path in sorted(source.rglob("*.py")):
     code = compile(path.read_bytes(), "fixer.pyz/src/" + str(path.relative_to(source)), "exec", dont_inherit=True)
     modules[".".join(parts[:-1] if package else parts)] = (package, marshal.dumps(code))
 boot = compile(memory.read_bytes(), "fixer.pyz/pyz_memory.py", "exec", dont_inherit=True)
-
-class Engine:  # what patterns are compiled with; it keeps what it is asked for
-    def __getattr__(self, name):
-        return getattr(_sre, name)
-    def compile(self, *words):
-        self.words = words
-        return _sre.compile(*words)
-
-sys.path.insert(0, str(source))
-from fixer.lazy import regex as lazy
-named = {}
-class Noted(lazy.regex):
-    def __init__(self, pattern, flags=0):
-        super().__init__(pattern, flags)
-        named[pattern, int(flags)] = None
-lazy.regex = Noted
-for name in modules:
-    if name.startswith("fixer.") and not name.startswith(("fixer.agent.mcp_server", "fixer.__main__")):
-        importlib.import_module(name)
-re._compiler._sre = engine = Engine()
-patterns = {}
-for pattern, flags in sorted(named, key=repr):
-    re._compiler.compile(pattern, flags)
-    _, final, code, groups, index, names = engine.words
-    patterns[pattern, flags] = (int(final), array.array("I", code).tobytes(), groups, dict(index), tuple(names))
-identity = (_sre.MAGIC, _sre.CODESIZE, sys.byteorder)
-if _sre.CODESIZE != array.array("I").itemsize:
-    patterns = {}
-print(len(patterns), "patterns,", len(marshal.dumps(patterns)) // 1024, "KiB", file=sys.stderr)
+identity, patterns = compiled(source)
+ready = marshal.dumps(patterns)
+print(len(patterns), "patterns,", len(ready) // 1024, "KiB", file=sys.stderr)
 
 def head(begin):  # what is found where, if the head is so long
     places = {}
@@ -117,28 +95,12 @@ def head(begin):  # what is found where, if the head is so long
         begin += len(code)
     return importlib.util.MAGIC_NUMBER + marshal.dumps((boot, places, identity, begin, len(ready)))
 
-ready = marshal.dumps(patterns)
 length = 0
 while len(head(length)) != length:  # numbers have one width in it: it is found at once
     length = len(head(length))
 target.write_bytes(head(length) + b"".join(code for _, code in modules.values()) + ready)
 target.with_suffix(".head").write_text(str(length))
 """
-
-
-def find_interpreters() -> dict[str, str]:
-    """Return the CPython versions (3.11 and newer) of this machine: `cp311` -> executable."""
-    found: dict[str, str] = {}
-    names = [sys.executable, *(f"python3.{minor}" for minor in range(11, 20)), "/usr/bin/python3"]
-    for name in names:
-        path = shutil.which(name)
-        if path is None:
-            continue
-        code = "import sys; v = sys.version_info; print(f'cp{v[0]}{v[1]}' if v >= (3, 11) else '')"
-        tag = subprocess.run([path, "-c", code], capture_output=True, text=True, check=False).stdout.strip()
-        if tag:
-            found.setdefault(tag, path)
-    return found
 
 
 def stage_sources(folder: Path) -> None:

@@ -1,12 +1,15 @@
 """`regex`: a `re.compile` that compiles at first use, since most runs use few patterns. No pattern may cost more than
 its text is long: others write most of the texts.
 
-fixer.pyz holds the compiled form of the patterns for each Python version that it was built with: to compile the two
-hundred of one look takes longer than to import half of its modules."""
+fixer.pyz and the wheel hold the compiled form of the patterns for each Python version that they were built with: to
+compile the two hundred of one look takes longer than to import half of its modules."""
 
 from __future__ import annotations
 
+import _sre  # type: ignore[import-not-found]
+import marshal
 import re
+import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -18,6 +21,19 @@ ready: dict[tuple[str | bytes, int], Compiled] = {}  # by pattern and flags; who
 def take_ready(patterns: Mapping[tuple[str | bytes, int], Compiled]) -> None:
     """Use these compiled patterns, which were made by this version of Python."""
     ready.update(patterns)
+
+
+def take_ready_beside(module: str) -> None:
+    """Use the compiled patterns in the file beside a module, if there is one that this engine can run. Like bytecode,
+    it comes with the package and is as much its code."""
+    name = f"patterns-{sys.implementation.cache_tag.replace('cpython-', 'cp')}.bin"
+    try:
+        with open(f"{module.rpartition('/')[0]}/{name}", "rb") as file:  # noqa: PTH123  pathlib is slow to import
+            engine, patterns = marshal.loads(file.read())  # noqa: S302  ours, as the bytecode is
+    except OSError:
+        return
+    if engine == (_sre.MAGIC, _sre.CODESIZE, sys.byteorder):
+        take_ready(patterns)
 
 
 def _compile(pattern: str | bytes, flags: int) -> Any:
@@ -55,5 +71,7 @@ def up_to_first(head: str) -> str:
     """
     return f"(?m:^)(?>.*?{head})"
 
+
+take_ready_beside(__file__)
 
 __all__ = ["regex", "up_to_first"]

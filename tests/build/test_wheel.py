@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import site
@@ -73,3 +74,19 @@ def test_no_page_and_no_message_installs_a_name_from_an_index_that_is_not_ours()
     paths = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("fixer/**/*.py"), *ROOT.glob("lab/**/*.py")]
     wrong = [path for path in paths if re.search(r"pipx? install (?:-\S+ )*badgateway", path.read_text("utf-8"))]
     assert not wrong
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_patterns_are_compiled_when_it_is_built(installed: Path) -> None:
+    """As in fixer.pyz: of the two hundred of a look, only those of the standard library and of a run are compiled."""
+    look = (
+        "import re._compiler, sys; made, compiled = re._compiler.compile, []\n"
+        "re._compiler.compile = lambda *words: compiled.append(words) or made(*words)\n"
+        "from fixer import start; start.main(sys.argv[1:])\n"
+        "from fixer.lazy.regex import ready; print(len(ready), len(compiled), file=sys.stderr)"
+    )
+    run = _run(installed / "python", "-I", "-c", look, "diagnose", f"bundle:{ROOT / 'tests/observe/data/machine.tgz'}", "--json")
+    assert json.loads(run.stdout)["verdict"] == "degraded", run.stderr
+    ready, compiled = map(int, run.stderr.split())
+    assert ready > 500 and compiled < 90, run.stderr

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import _sre  # type: ignore[import-not-found]
+import marshal
 import re
+import sys
 from array import array
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -81,3 +84,17 @@ def test_a_ready_pattern_is_the_one_that_re_compiles(pattern: Any, flags: int, t
 def test_another_flag_is_another_pattern(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "ready", {("a", 0): compiled_form("b", 0)})
     assert regex("a").match("b") and regex("a", re.IGNORECASE).match("A") and regex(b"a").match(b"a")
+
+
+@pytest.mark.parametrize(("engine", "used"), [((_sre.MAGIC, _sre.CODESIZE, sys.byteorder), True), ((1, 4, "big"), False)])
+def test_patterns_beside_the_module_are_used_if_this_engine_made_them(
+    tmp_path: Path, engine: tuple[int, int, str], used: bool, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "ready", {})
+    of_b = (re.compile("b").flags, array("I", re._compiler._code(re._parser.parse("b"), 0)).tobytes(), 0, {}, (None,))  # type: ignore[attr-defined]
+    name = "patterns-cp{}{}.bin".format(*sys.version_info[:2])
+    (tmp_path / name).write_bytes(marshal.dumps((engine, {("a", 0): of_b})))
+    module.take_ready_beside(str(tmp_path / "regex.py"))
+    assert bool(regex("a").search("b")) is used
+    module.take_ready_beside(str(tmp_path / "elsewhere" / "regex.py"))
+    assert bool(module.ready) is used, "a folder without the file changes nothing"
