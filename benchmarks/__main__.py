@@ -1,7 +1,7 @@
 """Measurement of every row of the speed table; prints the ratios, exits with 1 if one exceeds its limit.
 
 `python -m benchmarks [WORD…]` measures only the named rows (GROUPS). `--record` appends a run of all rows to
-history.jsonl. It needs an idle machine, Docker, and dist/fixer.pyz (script/build)."""
+history.jsonl. It needs an idle machine, Docker, and what script/build makes in dist/."""
 
 from __future__ import annotations
 
@@ -96,13 +96,15 @@ def main() -> int:
 
 
 def _commit_to_record(words: list[str]) -> str:
-    """Return the commit; raise UsageError for a part of the rows, changed files, or a fixer.pyz made before it."""
+    """Return the commit; raise UsageError for a part of the rows, changed files, or files of dist/ made before it."""
     if words:
         raise UsageError("--record takes no names of rows", "a line of the history holds all of them")
     commit = current_commit("--record")
-    made, changed = (ROOT / "dist" / "fixer.pyz"), run("git", "-C", ROOT, "log", "-1", "--format=%ct", "--", "fixer")
-    if not made.is_file() or made.stat().st_mtime < int(changed):
-        raise UsageError("--record: dist/fixer.pyz is older than the last commit to fixer", "run script/build")
+    changed = run("git", "-C", ROOT, "log", "-1", "--format=%ct", "--", "fixer", "script")
+    for name in ("fixer.pyz", "badgateway-*.whl"):
+        made = list((ROOT / "dist").glob(name))
+        if len(made) != 1 or made[0].stat().st_mtime < int(changed):
+            raise UsageError(f"--record: dist/{name} is older than the last commit to fixer", "run script/build")
     return commit
 
 

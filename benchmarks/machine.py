@@ -49,12 +49,13 @@ def running_machine(scenario: str) -> Iterator[str]:
 
 
 def install_fixer(container: str) -> None:
-    """Copy fixer, typer and the benchmark's own programs; bytecode is compiled inside, as by pip."""
+    """Install the wheel and typer there, and copy fixer.pyz and the benchmark's own programs; bytecode is compiled
+    inside, as by pip."""
     with tempfile.TemporaryDirectory() as temporary:
         site = Path(temporary) / "badgateway"
         wheels = [f"{name}=={version(name)}" for name in ("typer", "annotated-doc", "shellingham")]
-        run(sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-compile", "--target", site, *wheels)
-        run("cp", "-r", ROOT / "fixer", site / "fixer")
+        (own,) = (ROOT / "dist").glob("badgateway-*.whl")
+        run(sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-compile", "--target", site, own, *wheels)
         run("docker", "cp", site, f"{container}:/opt/badgateway")
     run("docker", "cp", ROOT / "dist" / "fixer.pyz", f"{container}:/opt/fixer.pyz")
     for name in ("six_steps.sh", "alternate.py"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -88,6 +89,7 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@example.com", *words], cwd=tmp_path, check=True)
     (tmp_path / "dist").mkdir()
     (tmp_path / "dist" / "fixer.pyz").write_bytes(b"")
+    (tmp_path / "dist" / "badgateway-1.0-py3-none-any.whl").write_bytes(b"")
     monkeypatch.setattr(sys, "argv", ["benchmarks", "--record"])
     return tmp_path
 
@@ -116,9 +118,11 @@ def test_a_part_or_a_changed_checkout_is_not_recorded(
     assert not (checkout / "benchmarks").exists()
 
 
-def test_an_old_pyz_is_not_recorded(checkout: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    os.utime(checkout / "dist" / "fixer.pyz", (1, 1))
-    assert main() == 2 and "dist/fixer.pyz is older than the last commit to fixer; run script/build" in capsys.readouterr().err
+@pytest.mark.parametrize("name", ["fixer.pyz", "badgateway-1.0-py3-none-any.whl"])
+def test_what_was_built_before_the_code_is_not_recorded(checkout: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    os.utime(checkout / "dist" / name, (1, 1))
+    assert main() == 2
+    assert re.search(r"dist/\S+ is older than the last commit to fixer; run script/build", capsys.readouterr().err)
 
 
 def test_the_tables_hold_the_last_line_and_name_rows_over_their_limit() -> None:
