@@ -35,7 +35,7 @@ def peer_table(results: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     mendable = [seed for seed in broken if is_mendable(hosts[seed]["fault"])]
     for tool in all_tools() if hosts else ():
         said = [broken[seed].get(tool.name, {}) for seed in broken]
-        alarms = [one for one in (host.get(tool.name, {}).get("alarm") for host in healthy) if one is not None]
+        alarms = [bool(host[tool.name]["alarm"]) for host in healthy if tool.alarm and tool.name in host]
         mended = sum(bool(broken[seed].get(tool.name, {}).get("lasts")) for seed in mendable)
         yield (tool.name, results["versions"].get(tool.name, ""), tool.purpose,
                _count(said, "alarm") if tool.alarm else "no verdict", _count(said, "named"), _count(said, "evidence"),
