@@ -12,7 +12,7 @@ from fixer.diagnose.precedence import rank_of_finding
 from fixer.diagnose.repair_proof import mark_proofs
 from fixer.diagnose.revise_findings import revise
 from fixer.diagnose.route_health import health_of_route, health_verdict, unconnectable_routes, unreachable_slow_routes
-from fixer.diagnose.triggers import is_triggered, triggers_of, untriggered_verdict
+from fixer.diagnose.triggers import is_triggered, runless_verdict, triggers_of, untriggered_verdict
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import (
     UNEXPLAINED,
@@ -54,10 +54,12 @@ def diagnose(
 
 
 def _check_causes(case: Case, causes: Sequence[CauseJudge]) -> tuple[Check, ...]:
-    """Return a check for each cause. One that nothing triggers is not asked."""
+    """Return a check for each cause. One that nothing triggers is not asked, nor one of runs where no run failed."""
     present, untold = triggers_of(case), untriggered_verdict(case)
-    return tuple(Check(cause.id, cause.verdict(case) if is_triggered(cause.id, present) else untold)
-                 for cause in causes)
+    return tuple(
+        Check(cause.id, (runless_verdict(cause.id, case, present) or cause.verdict(case))
+              if is_triggered(cause.id, present) else untold)
+        for cause in causes)
 
 
 def _apply_ignored(findings: tuple[Finding, ...], accepted: Sequence[IgnoredFinding], snapshot: Snapshot) -> tuple[

@@ -2,6 +2,9 @@
 
 Each cause of the table looks at failing addresses, at these kinds of lines of nginx's error log, or at what else its
 row names, and at nothing else. A cause that is not in the table is always asked.
+
+Causes of RUN_CAUSES look at failed runs alone, but for what their row names. Where no service has failed, the search
+for failed runs already has their answer.
 """
 
 from __future__ import annotations
@@ -10,13 +13,16 @@ from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 from fixer.analysis.case import Case
+from fixer.analysis.cause import conclude
+from fixer.analysis.exits.failed_run import failed_runs
 from fixer.analysis.route_verdict import is_confirmed_closed
-from fixer.model.diagnosis import RuledOut
+from fixer.model.diagnosis import RuledOut, Verdict
 from fixer.model.facts import Known
 from fixer.model.nginx_config import ErrorKind
 from fixer.nginx.error_kinds import CONNECT_FAILED, CONNECTING, CUT_IN_BODY, CUT_OFF, KINDS, READ_TIMEOUT
 
-Trigger: TypeAlias = Literal["address-fails", "address-closed", "nginx-stopped", "container-unhealthy"] | ErrorKind
+Trigger: TypeAlias = Literal["address-fails", "address-closed", "nginx-stopped", "container-unhealthy",
+                             "hand-started-log", "env-file-lost"] | ErrorKind
 
 _ADDRESS: frozenset[Trigger] = frozenset({"address-fails"})
 _ADDRESS_OR_STOPPED: frozenset[Trigger] = _ADDRESS | {"nginx-stopped"}
@@ -57,16 +63,25 @@ TRIGGERS: Mapping[str, frozenset[Trigger]] = {
     "tls-verify-failed": frozenset({"tls-verify", "tls-name"}),
 }
 
+RUN_CAUSES: Mapping[str, frozenset[Trigger]] = {
+    "crash-code-error": frozenset({"hand-started-log", *CUT_IN_BODY}),
+    "crash-file-access": frozenset({"hand-started-log"}),
+    "crash-missing-env": frozenset({"hand-started-log", "env-file-lost"}),
+}
+
 
 def triggers_of(case: Case) -> frozenset[Trigger]:
     """Return what is there. An error log that cannot be read may hold lines of any kind."""
     nginxes = case.snapshot.nginxes
+    compose = case.snapshot.compose
     boxes = (service.container for service in case.snapshot.services)
     present: dict[Trigger, bool] = {
         "address-fails": bool(case.failing_addresses),
         "address-closed": any(map(is_confirmed_closed, case.snapshot.endpoints)),
         "nginx-stopped": any(nginx.master_pid is None for nginx in nginxes),
         "container-unhealthy": any(box is not None and box.health == "unhealthy" for box in boxes),
+        "hand-started-log": bool(case.snapshot.hand_started_logs),
+        "env-file-lost": compose is not None and bool(compose.missing_env_files),
     }
     lines = (nginx.errors.value if isinstance(nginx.errors, Known) else None for nginx in nginxes)
     kinds = (KINDS if events is None else {event.kind for event in events} for events in lines)
@@ -76,6 +91,13 @@ def triggers_of(case: Case) -> frozenset[Trigger]:
 def is_triggered(cause: str, present: frozenset[Trigger]) -> bool:
     """Return whether the cause has to be asked."""
     return cause not in TRIGGERS or not present.isdisjoint(TRIGGERS[cause])
+
+
+def runless_verdict(cause: str, case: Case, present: frozenset[Trigger]) -> Verdict | None:
+    """Return the verdict of a cause of failed runs where nothing has failed; None if the cause must be asked."""
+    if cause not in RUN_CAUSES or not present.isdisjoint(RUN_CAUSES[cause]) or (runs := failed_runs(case)).found:
+        return None
+    return conclude((), runs.missing, runs.ruled_out)
 
 
 def untriggered_verdict(case: Case) -> RuledOut:

@@ -10,7 +10,14 @@ import pytest
 from fixer.analysis.case import open_case
 from fixer.causes import load_causes
 from fixer.diagnose.run_causes import diagnose
-from fixer.diagnose.triggers import TRIGGERS, is_triggered, triggers_of, untriggered_verdict
+from fixer.diagnose.triggers import (
+    RUN_CAUSES,
+    TRIGGERS,
+    is_triggered,
+    runless_verdict,
+    triggers_of,
+    untriggered_verdict,
+)
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import RuledOut
 from fixer.model.facts import Unknown
@@ -18,11 +25,11 @@ from fixer.model.nginx_config import ErrorKind
 from fixer.nginx.error_kinds import KINDS
 from tests.causes.snapshot_builders import NOW, Scene, healthy_scene, verdict_of, wrong_port_scene
 
-HEALTHY = """
+LOADED = """
 import sys
 from fixer.diagnose.run_causes import diagnose
-from tests.causes.snapshot_builders import healthy_scene
-assert diagnose(healthy_scene().snapshot()).verdict == "healthy"
+from tests.causes.snapshot_builders import healthy_scene, wrong_port_scene
+assert diagnose({scene}().snapshot()).verdict == "{verdict}"
 print(*sorted(name.partition("fixer.causes.")[2] for name in sys.modules if name.startswith("fixer.causes.")))
 """
 
@@ -100,6 +107,25 @@ def test_a_cause_that_nothing_triggers_would_say_the_same(scene: Scene) -> None:
 
 
 def test_a_healthy_host_loads_no_cause_that_nothing_triggers() -> None:
-    done = subprocess.run([sys.executable, "-c", HEALTHY], check=True, capture_output=True, text=True)
-    loaded = {name.partition(".")[0].replace("_", "-") for name in done.stdout.split()}
+    loaded = loaded_causes("healthy_scene", "healthy")
     assert loaded and not loaded & set(TRIGGERS)
+
+
+def test_a_host_whose_services_run_loads_no_cause_of_failed_runs_alone() -> None:
+    loaded = loaded_causes("wrong_port_scene", "broken")
+    assert "wrong-port" in loaded and not loaded & set(RUN_CAUSES)
+
+
+def loaded_causes(scene: str, verdict: str) -> set[str]:
+    code = LOADED.format(scene=scene, verdict=verdict)
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    return {name.partition(".")[0].replace("_", "-") for name in done.stdout.split()}
+
+
+def test_what_a_cause_of_runs_also_looks_at_makes_it_asked() -> None:
+    case = open_case(wrong_port_scene().snapshot(), {})
+    present = triggers_of(case)
+    assert all(runless_verdict(cause, case, present) is not None for cause in RUN_CAUSES)
+    assert runless_verdict("wrong-port", case, present) is None
+    for cause, triggers in RUN_CAUSES.items():
+        assert all(runless_verdict(cause, case, present | {trigger}) is None for trigger in triggers)
