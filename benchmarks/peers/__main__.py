@@ -1,8 +1,8 @@
 """Comparison of fixer with other tools on the same hosts; writes results.json.
 
-`python -m benchmarks.peers [SEED…] [--resume] [--outputs DIR]`. Named seeds: only these hosts, and results.json keeps
-the others. `--resume`: only hosts that results.json does not have yet. It needs an idle machine, Docker, and
-dist/fixer.pyz (script/build)."""
+`python -m benchmarks.peers [SEED…] [--tool NAME]… [--resume] [--outputs DIR]`. Named seeds or tools: only these hosts
+or tools, and results.json keeps the others. `--resume`: only hosts that results.json does not have yet. It needs an
+idle machine, Docker, and dist/fixer.pyz (script/build)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.peers.compare import compared_host, say
 from benchmarks.peers.judge import peer_hosts
-from benchmarks.peers.results import RESULTS, read_results, write_results
+from benchmarks.peers.results import RESULTS, read_results, with_found, write_results
 from benchmarks.peers.tools import all_tools
 from lab.errors import LabError
 from lab.random_hosts.ledger import current_commit
@@ -25,13 +25,15 @@ def main() -> int:
     """Compare on all hosts, and write after each what is known."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__)
     parser.add_argument("seeds", nargs="*", type=int, metavar="SEED")
+    parser.add_argument("--tool", action="append", default=[], choices=[tool.name for tool in all_tools()])
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--outputs", type=Path, metavar="DIR", help="keep what each tool printed")
     asked = parser.parse_args()
-    tools, peers = all_tools(), peer_hosts()
+    tools = tuple(tool for tool in all_tools() if tool.name in asked.tool or not asked.tool)
+    peers = peer_hosts()
     if unknown := set(asked.seeds) - {peer.seed for peer in peers}:
         parser.error(f"no such hosts: {', '.join(map(str, sorted(unknown)))}")
-    results = read_results() if (asked.seeds or asked.resume) and RESULTS.is_file() else {}
+    results = read_results() if asked.seeds or asked.tool or asked.resume else {}
     hosts, versions = dict(results.get("hosts", {})), dict(results.get("versions", {}))
     try:
         require_docker()
@@ -41,7 +43,7 @@ def main() -> int:
                 continue
             start = time.monotonic()
             found = compared_host(peer, tools, asked.outputs, versions)
-            hosts[str(peer.seed)] = {"fault": peer.fault, "commit": commit, "tools": found}
+            hosts[str(peer.seed)] = with_found(hosts.get(str(peer.seed), {}), peer.fault, found, commit)
             write_results({"date": time.strftime("%Y-%m-%d", time.gmtime()), "cores": len(os.sched_getaffinity(0)),
                            "versions": versions, "hosts": hosts})
             say(f"seed {peer.seed}: done in {time.monotonic() - start:.0f} s")

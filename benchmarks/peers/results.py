@@ -27,6 +27,12 @@ def write_results(results: Mapping[str, Any]) -> None:
     RESULTS.write_text(json.dumps({**results, "hosts": hosts}, indent=1) + "\n", encoding="utf-8")
 
 
+def with_found(host: Said, fault: str, found: Mapping[str, Mapping[str, Any]], commit: str) -> Said:
+    """Return what is known of a host after a run: each tool of the run says at which commit it was compared."""
+    now = {name: {**said, "commit": commit[:8]} for name, said in found.items()}
+    return {"fault": fault, "tools": {**host.get("tools", {}), **now}}
+
+
 def peer_table(results: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     """Yield the cells of each tool, in the order of tools.toml."""
     hosts = results.get("hosts", {})

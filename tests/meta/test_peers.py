@@ -16,7 +16,7 @@ from benchmarks.peers.judge import (
     shows_place,
     with_values,
 )
-from benchmarks.peers.results import host_table, peer_table
+from benchmarks.peers.results import host_table, peer_table, with_found
 from benchmarks.peers.tools import all_tools, values_of
 from lab.random_hosts.draw_host import draw_host
 from lab.random_hosts.host_spec import fill
@@ -142,3 +142,9 @@ def test_versions_of_the_image_are_pinned() -> None:
     for name in ("monit", "goss", "logwatch", "sosreport", "monitoring-plugins-basic", "ansible-core", "gixy-ng", "nginx-lens",
                  "deploydoctor", "binnacle"):
         assert re.search(rf"\b{name}={{1,2}}[0-9][\w.:+-]*", recipe), name
+
+
+def test_a_run_of_some_tools_keeps_what_is_known_of_the_others() -> None:
+    first = with_found({}, "name-unknown", {"fixer": {"named": True}, "goss": {"named": False}}, "a" * 40)
+    second = with_found(first, "name-unknown", {"goss": {"named": True}}, "b" * 40)
+    assert second["tools"] == {"fixer": {"named": True, "commit": "a" * 8}, "goss": {"named": True, "commit": "b" * 8}}
