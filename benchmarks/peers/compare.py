@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.peers.judge import PeerHost, names_cause, quotes_log, shows_place, with_values
+from benchmarks.peers.results import is_mendable
 from benchmarks.peers.tools import Tool, ToolRun, bring_tools, ensure_image, run_tool, version_of
 from lab.errors import UnexpectedState
 from lab.random_hosts.create_host import running_host
@@ -74,7 +75,8 @@ def compared_host(peer: PeerHost, tools: tuple[Tool, ...], outputs: Path | None,
                 found[tool.name] |= _looked(peer, broken, tool, outputs)
                 say(f"seed {peer.seed} {peer.fault or 'healthy'}: {tool.name}: {found[tool.name]}")
     for tool in tools:
-        if tool.repair:
+        # where nothing can be repaired, a tool that has looked has said what it has to say
+        if tool.repair and (not tool.look or is_mendable(peer.fault)):
             with _broken_host(peer, image, tools) as broken:
                 versions.setdefault(tool.name, version_of(broken.host, tool))
                 found[tool.name] |= _repaired(peer, broken, tool, outputs)

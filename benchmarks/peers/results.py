@@ -60,8 +60,8 @@ def host_table(results: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
 
 
 def is_mendable(fault: str) -> bool:
-    """Return whether the fault's own file accepts a repair without a person."""
-    return "repaired" in fault_named(fault).outcomes
+    """Return whether there is a fault, and its own file accepts a repair without a person."""
+    return bool(fault) and "repaired" in fault_named(fault).outcomes
 
 
 def _count(said: Sequence[Said], key: str) -> str:
