@@ -18,12 +18,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
+from fixer.lazy.lazy_imports import lazy_imports
 from lab.errors import LabError, UsageError
 from lab.scenario.catalog import choose, full_name, resolve_names
-from lab.scenario.draw import draw
 from lab.scenario.scenario_file import Stack
-from lab.stack import images
-from lab.stack.lab_parts import needed_images
+
+with lazy_imports():  # a bare machine's Python checks the words, and has none of the packages that these need
+    from lab.scenario.draw import draw
+    from lab.stack import images
+    from lab.stack.lab_parts import needed_images
 
 BIN = Path(sys.executable).parent
 STACKS: tuple[Stack, ...] = ("containers", "host")  # each way on both; `lab up S --stack all-in-one` has the third

@@ -61,9 +61,14 @@ def test_mistyped_words_are_told_before_the_set_up(command: str, lines: list[str
     for name in ("demo", "demo.py", "test"):
         (tmp_path / "script" / name).symlink_to(ROOT / "script" / name)
     setup = (ROOT / "script/setup.sh").read_text("utf-8")
+    (tmp_path / "bin").mkdir()
+    bare = tmp_path / "bin/python3"     # a machine's own Python has none of the packages that the set-up installs
+    bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
+    bare.chmod(0o755)
     (tmp_path / "script/setup.sh").write_text(f"{setup}\nsetup_python() {{ say set up; }}\nsetup_docker() {{ say set up; }}\n")
     name, *words = command.split()
-    done = subprocess.run(["bash", f"script/{name}", *words], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(["bash", f"script/{name}", *words], cwd=tmp_path, capture_output=True, text=True, check=False,
+                          env={**os.environ, "PATH": f"{bare.parent}{os.pathsep}{os.environ['PATH']}"})
     assert (done.returncode, done.stderr.splitlines(), done.stdout) == (2, lines, "")
 
 
