@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from fixer import __version__
 from tests.built_files import built_wheel
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,7 +50,8 @@ def test_fixer_needs_typer_only_and_lab_names_its_extra(installed: Path) -> None
     refused = _run(installed / "lab", "list")
     assert refused.returncode == 3 and refused.stdout == ""
     first, second = refused.stderr.splitlines()
-    assert first.startswith("lab: ") and "not installed" in first and "[lab]" in second
+    assert first.startswith("lab: ") and "not installed" in first
+    assert second == f"  pip install './badgateway-{__version__}-py3-none-any.whl[lab]'"
 
 
 @pytest.mark.slow
@@ -67,6 +69,13 @@ def test_beside_what_the_extra_names_the_wheel_gives_the_lab_and_the_fixture(ins
 def test_every_requirement_of_the_lab_is_in_its_extra() -> None:
     declared = [line for line in requires("badgateway") or [] if "extra ==" not in line]
     assert [re.split(r"[<>=]", line)[0] for line in declared] == ["typer"]
+
+
+def test_every_page_names_the_wheel_so_that_pip_finds_it() -> None:
+    """Within the quotes that an extra needs no shell replaces a `*`, and pip does not either."""
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+    quoted = {name for page in pages for name in re.findall(r"'\./(badgateway-\S+?\.whl)\[", page.read_text("utf-8"))}
+    assert quoted == {f"badgateway-{__version__}-py3-none-any.whl"}
 
 
 def test_no_page_and_no_message_installs_a_name_from_an_index_that_is_not_ours() -> None:
