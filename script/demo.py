@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import difflib
 import json
 import os
@@ -20,7 +19,8 @@ from types import FrameType
 
 from fixer.lazy.lazy_imports import lazy_imports
 from lab.errors import LabError, UsageError
-from lab.scenario.catalog import choose, full_name, resolve_names
+from lab.scenario.catalog import ANY, choose, choose_listed, full_name, resolve_names
+from lab.scenario.scenario_file import STACKS as LAB_STACKS
 from lab.scenario.scenario_file import Stack
 
 with lazy_imports():  # a bare machine's Python checks the words, and has none of the packages that these need
@@ -57,6 +57,7 @@ class DemoRun:
     steps: int = 0          # commands that ended
     began: float = 0.0
     step_began: float = 0.0
+    said: str = ""          # what the command that ended last printed
     seconds: float = 0.0
     ended: bool = False
     problem: str = ""
@@ -178,6 +179,7 @@ class Demo:
             self._commands.discard(process)
             run.command = ""
         run.steps += 1
+        run.said = output
         title = f"{run.name}$ {' '.join(words)}"
         bold, plain = ("\033[1m", "\033[0m") if self.screen.live else ("", "")
         self.screen.block(f"\n{bold}{title}{plain}\n{output}")
@@ -187,9 +189,9 @@ class Demo:
     def try_way(self, run: DemoRun) -> str:
         """Run one way on one stack; return what went wrong, empty if nothing."""
         word = PLAIN.get((run.way, run.stack), run.way)
-        before = set(lab_ids(word, run.stack))
         problem = self.command(run, "lab", "up", word, "--stack", run.stack, "--seed", str(SEED), expect=(0,))
-        lab = next((found for found in lab_ids(word, run.stack) if found not in before), "")
+        # Others may have the same one up: this run's is the one that `lab up` has named.
+        lab = next((found for found in lab_ids(word, run.stack) if found in run.said), "")
         if problem or not lab:
             return problem or "no lab came up"
         target = f"docker://{lab}-host" if run.stack == "host" else f"compose://{lab}"
@@ -227,36 +229,76 @@ def lab_ids(word: str, stack: str) -> list[str]:
     return [lab["id"] for lab in labs if (lab.get("asked"), lab.get("stack")) == (word, stack)]
 
 
+def named_ways(words: Sequence[str]) -> list[str]:
+    """Return the ways that the command line names, each once; all of the demo if it names none."""
+    return list(dict.fromkeys(word for word in words if word not in STACKS)) or list(WAYS)
+
+
+def named_stacks(words: Sequence[str]) -> list[Stack]:
+    """Return the stacks that the command line names; all of the demo if it names none."""
+    return [stack for stack in STACKS if stack in words] or list(STACKS)
+
+
+def require_shown(way: str, stack: Stack) -> None:
+    """Raise UsageError for a way that the demo cannot show on a stack: fixer repairs it, its undo brings it back."""
+    expect = choose_listed(PLAIN.get((way, stack), way), stack, SEED).variant.expect
+    alone = f"lab up {way} --stack {stack} --seed {SEED}"
+    if expect.cause is None:
+        raise UsageError(f"{way} breaks nothing: the demo has nothing to repair", alone)
+    if expect.repair.exit or expect.repair.heals_by_waiting:
+        raise UsageError(f"the demo cannot show {way}: fixer alone does not repair it", alone)
+    if expect.repair.cleared_by_restart:
+        raise UsageError(f"the demo cannot show {way}: after its restart no undo brings the fault back", alone)
+
+
+def shown_stacks(way: str, stacks: Sequence[Stack]) -> list[Stack]:
+    """Return on which of the stacks the demo shows a way; raise UsageError if on none."""
+    found: list[Stack] = []
+    problems: list[UsageError] = []
+    for stack in stacks:
+        try:
+            require_shown(way, stack)
+            found.append(stack)
+        except UsageError as error:
+            problems.append(error)
+    if not found:
+        raise problems[0]
+    return found
+
+
 def plan_runs(words: Sequence[str]) -> list[DemoRun]:
     """Return the runs that the command line asks for, the longest first."""
-    ways = [word for word in words if word not in STACKS] or list(WAYS)
-    stacks = [stack for stack in STACKS if stack in words] or list(STACKS)
-    runs = [DemoRun(way, stack) for way in ways for stack in stacks]
+    stacks = named_stacks(words)
+    runs = [DemoRun(way, stack) for way in named_ways(words) for stack in shown_stacks(way, stacks)]
     return sorted(runs, key=lambda run: -run.estimate)
 
 
 def check_words(words: Sequence[str]) -> None:
-    """Raise UsageError for a word that is no way and no stack. Needs the standard library only."""
+    """Raise UsageError for a word that is no option, way or stack, or a way that the demo cannot show there.
+    Needs the standard library only."""
     for word in words:
         if word.startswith("-"):
             raise UsageError(f"no such option: {word}", "script/demo [WAY] [containers|host]; script/demo --help")
-        if word in STACKS:
+        if word in (*STACKS, ANY):
             continue
         try:
             resolve_names(full_name(word))
         except UsageError as error:
             near = difflib.get_close_matches(word, STACKS, 1)
             hint = f"did you mean {near[0]}?" if near else error.hint
-            raise UsageError(f"{word} is no way and no stack", hint) from error
+            if word in LAB_STACKS:
+                hint = f"the demo has {' and '.join(STACKS)}; lab up WAY --stack {word}"
+            raise UsageError(f"{word!r} is no way and no stack", hint) from error
+    for way in named_ways(words):
+        shown_stacks(way, named_stacks(words))
 
 
 def needed_image_names(runs: Sequence[DemoRun]) -> frozenset[str]:
-    """Return the images that these runs need; a way that does not exist needs none, and `lab up` says so."""
+    """Return the images that these runs need."""
     found: frozenset[str] = frozenset()
     for run in runs:
-        with contextlib.suppress(UsageError):
-            chosen = choose(PLAIN.get((run.way, run.stack), run.way), run.stack, SEED)
-            found |= needed_images(chosen.variant, run.stack, draw(chosen.scenario, chosen.variant, run.stack, SEED))
+        chosen = choose(PLAIN.get((run.way, run.stack), run.way), run.stack, SEED)
+        found |= needed_images(chosen.variant, run.stack, draw(chosen.scenario, chosen.variant, run.stack, SEED))
     return found
 
 

@@ -11,7 +11,15 @@ from pathlib import Path
 from lab.errors import ScenarioError, UsageError
 from lab.paths import extra_scenarios_root, scenarios_root
 from lab.scenario.draw import is_plain, pick_name, pick_variant
-from lab.scenario.scenario_file import Scenario, Stack, Variant, load_for_listing, load_scenario, read_toml
+from lab.scenario.scenario_file import (
+    STACKS,
+    Scenario,
+    Stack,
+    Variant,
+    load_for_listing,
+    load_scenario,
+    read_toml,
+)
 
 ANY = "any"  # the word for a scenario that nobody has named, so that its name does not reveal the fault
 EASY = 1     # the difficulty of a first lab
@@ -66,9 +74,14 @@ def scenario_named(name: str) -> Scenario:
 
 
 @cache
+def _listed(name: str) -> Scenario:
+    return load_for_listing(scenario_folders()[name])
+
+
+@cache
 def all_scenarios() -> Mapping[str, Scenario]:
     """Return every scenario, by name, for lists; `scenario_named` also validates it."""
-    return {name: load_for_listing(folder) for name, folder in scenario_folders().items()}
+    return {name: _listed(name) for name in scenario_folders()}
 
 
 @cache
@@ -149,17 +162,25 @@ def variant_of(found: Scenario, word: str) -> Variant | None:
 
 def choose(word: str, stack: Stack | None, seed: int, wish: Wish | None = None) -> Choice:
     """Return scenario, variant and stack for a word: what it leaves open is drawn from the seed."""
+    listed = choose_listed(word, stack, seed, wish)
+    scenario = scenario_named(listed.scenario.name)  # validated
+    return Choice(scenario, scenario.variant(listed.variant.name), listed.stack)
+
+
+def choose_listed(word: str, stack: Stack | None, seed: int, wish: Wish | None = None) -> Choice:
+    """Return the same without validation, for which the standard library is enough."""
     if word == ANY and ANY not in scenario_folders():
         return _choose_any(stack, seed, wish or Wish())
     if wish not in (None, Wish()):
         raise UsageError("--difficulty and --family choose among all scenarios", "write: lab up any --difficulty N")
     word = full_name(word)
     names = resolve_names(word)
-    fitting = [name for name in names if stack is None or stack in scenario_named(name).stacks]
+    fitting = [name for name in names if stack is None or stack in _listed(name).stacks]
     if not fitting:
-        reason = scenario_named(names[0]).why_not.get(str(stack), "")
-        raise UsageError(f"{word} does not run on the {stack} stack: {reason}")
-    chosen = scenario_named(pick_name(fitting, seed))
+        reason = _listed(names[0]).why_not.get(str(stack), "")
+        there = [on for on in STACKS if any(on in _listed(name).stacks for name in names)]
+        raise UsageError(f"{word} does not run on the {stack} stack: {reason}", f"it runs on {', '.join(there)}")
+    chosen = _listed(pick_name(fitting, seed))
     variant = variant_of(chosen, word)
     if variant is None:
         on = stack or chosen.stacks[0]
@@ -186,9 +207,7 @@ def _choose_any(stack: Stack | None, seed: int, wish: Wish) -> Choice:
         raise UsageError("no scenario has that difficulty, family and stack", "`lab list` shows them all")
     drawn = fitting[pick_name(list(fitting), seed)]
     names = [f"{choice.variant.name}/{choice.stack}" for choice in drawn]
-    kept = drawn[names.index(pick_name(names, seed))]
-    scenario = scenario_named(kept.scenario.name)  # validated
-    return Choice(scenario, scenario.variant(kept.variant.name), kept.stack)
+    return drawn[names.index(pick_name(names, seed))]
 
 
 def _is_family(family: str, wish: Wish) -> bool:

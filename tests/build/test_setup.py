@@ -46,8 +46,16 @@ def test_without_docker_a_script_names_what_it_can_do() -> None:
 # Both scripts check their words before anything is set up: here a set-up would say so.
 @pytest.mark.parametrize(("command", "lines"), [
     ("demo --hlep", ["error: no such option: --hlep", "  script/demo [WAY] [containers|host]; script/demo --help"]),
-    ("demo wrong-prot", ["error: wrong-prot is no way and no stack", "  did you mean wrong-port?"]),
-    ("demo wrong-port hots", ["error: hots is no way and no stack", "  did you mean host?"]),
+    ("demo wrong-prot", ["error: 'wrong-prot' is no way and no stack", "  did you mean wrong-port?"]),
+    ("demo wrong-port hots", ["error: 'hots' is no way and no stack", "  did you mean host?"]),
+    ("demo down all-in-one", ["error: 'all-in-one' is no way and no stack",
+                              "  the demo has containers and host; lab up WAY --stack all-in-one"]),
+    ("demo healthy", ["error: healthy breaks nothing: the demo has nothing to repair", "  lab up healthy --stack containers --seed 1"]),
+    ("demo slow-start host", ["error: the demo cannot show slow-start: fixer alone does not repair it",
+                              "  lab up slow-start --stack host --seed 1"]),
+    ("demo wrong-port/wrong-port containers",
+     ["error: wrong-port/wrong-port does not run on the containers stack: its name there is container-wrong-port",
+      "  it runs on host, all-in-one"]),
     ("test --fast --nightly", ["error: --fast and --nightly exclude each other",
                                "  script/test [--fast|--nightly], or script/test [-k NAME] [pytest's options]"]),
     ("test --nightly -k port", ["error: --nightly runs all tests: -k port cannot select some",

@@ -71,8 +71,9 @@ def test_an_alias_only_draws_what_the_stack_can_hold() -> None:
 def test_a_scenario_that_a_stack_cannot_hold_says_why() -> None:
     only_host = [found for found in catalog.all_scenarios().values() if found.stacks == ("host",)]
     for found in only_host:
-        with pytest.raises(LabError, match=r"does not run on the containers stack: ."):
+        with pytest.raises(LabError, match=r"does not run on the containers stack: .") as caught:
             catalog.choose(found.name, "containers", 1)
+        assert caught.value.hint == "it runs on host"
 
 
 def test_a_variants_own_name_is_enough() -> None:
