@@ -80,14 +80,20 @@ def test_mistyped_words_are_told_before_the_set_up(command: str, lines: list[str
     assert (done.returncode, done.stderr.splitlines(), done.stdout) == (2, lines, "")
 
 
+ONE = "tests/meta/test_picture.py"
+
+
 @pytest.mark.parametrize(("words", "status", "lines"), [
-    ("--fats", 2, ["error: unrecognized arguments: --fats", "  usage"]), ("-k port", 0, []),
-    ("--maxfail 1 tests/meta/test_picture.py", 0, []),
+    ("--fats", 2, ["error: unrecognized arguments: --fats", "  usage"]), ("-Z", 2, ["error: unrecognized arguments: -Z", "  usage"]),
+    ("--maxfail x", 2, ["error: argument --maxfail: invalid int value: 'x'", "  usage"]),
+    ("tests/nosuch.py", 2, ["error: file or directory not found: tests/nosuch.py", "  usage"]),
+    (f"-k nosuch {ONE}", 2, [f"error: no test is meant by: -k nosuch {ONE}", "  usage"]),
+    (f"-k picture {ONE}", 0, []), (f"--maxfail 1 {ONE}", 0, []),
 ])
-def test_an_option_that_pytest_does_not_know_is_told_before_docker_is_set_up(words: str, status: int, lines: list[str]) -> None:
+def test_what_pytest_cannot_select_is_told_before_docker_is_set_up(words: str, status: int, lines: list[str]) -> None:
     text = (ROOT / "script/test").read_text("utf-8")
-    function = text[text.index("check_options() {"):text.index("\n}\n", text.index("check_options() {")) + 3]
-    script = f". script/setup.sh; {function}\nVENV={Path(sys.prefix)}; USAGE=usage; ARGS=({words}); check_options"
+    function = text[text.index("check_selection() {"):text.index("\n}\n", text.index("check_selection() {")) + 3]
+    script = f". script/setup.sh; {function}\nVENV={Path(sys.prefix)}; USAGE=usage; FAST=; ARGS=({words}); check_selection"
     done = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.splitlines()) == (status, lines)
 
