@@ -105,7 +105,7 @@ class FixerGroup(ProposingGroup):
     """The commands of `fixer`. Their errors reach the error boundary as they are."""
 
     synonyms = by_synonym({
-        "repair": "fix heal recover resolve apply cure solve mend",
+        "repair": "fix heal recover resolve apply cure solve mend plan preview",
         "diagnose": "status check diagnosis diag analyze analyse doctor inspect scan find test why run debug detect",
         "verify": "health healthcheck validate ping probe",
         "undo": "rollback roll-back revert restore reset back",

@@ -31,6 +31,8 @@ from tests.command_tree import leaf_commands
     (["diagnose", "--url", "http://x:port/"], "is not an address"),
     (["diagnose", "nonsense://x"], "nonsense"),
     (["diagnose", "a", "b"], "unexpected"),
+    (["repair", "wrong-port"], "to read about it: fixer explain wrong-port"),
+    (["diagnose", "start-203-exec-missing"], "fixer explain start-203-exec-missing"),
     (["collect"], "--output"),
     (["explain", "wrong-prt"], "wrong-prt"),
     (["diagnose", "--json", "--format", "html"], "--format"),

@@ -17,7 +17,7 @@ from tests.command_tree import all_commands
 
 @pytest.mark.parametrize(("words", "intended"), [
     (["fix"], "repair"), (["fix", "docker://web"], "repair docker://web"), (["status"], "diagnose"),
-    (["check"], "diagnose"), (["rollback"], "undo"), (["roll_back"], "undo"), (["list"], "causes"),
+    (["check"], "diagnose"), (["plan"], "repair"), (["rollback"], "undo"), (["roll_back"], "undo"), (["list"], "causes"),
     (["help"], "--help"), (["help", "repair"], "repair --help"), (["help", "me"], "--help"), (["version"], "--version"),
     (["completion", "bash"], "--show-completion"),
     (["health"], "verify"), (["logs"], "history"), (["diagnos"], "diagnose"), (["repiar"], "repair"),

@@ -15,7 +15,7 @@ from fixer.app.request import DiagnoseRequest
 from fixer.causes import LazyCause
 from fixer.diagnose.run_causes import diagnose as judge
 from fixer.diagnose.triggers import TRIGGERS
-from fixer.errors import CannotObserve, NeedsPerson
+from fixer.errors import CannotObserve, NeedsPerson, UsageError
 from fixer.hosts.machine import state_root
 from fixer.hosts.machine.look_budget import is_over, one_look
 from fixer.hosts.machine.state_root import ignore_list_path
@@ -40,6 +40,7 @@ from fixer.verify import Observation, failing_marks, proofs, url_notes
 
 with lazy_imports():
     from fixer.app.bundle_policy import add_bundle_policy  # only script bundles need it
+    from fixer.app.cause_catalogue import is_page  # loads every cause: for a wrong target only
     from fixer.app.ignore_list import load
     from fixer.apply.run_history import history
     from fixer.hosts.ssh import host_of
@@ -55,11 +56,21 @@ _MAX_NAMES = 3
 @contextmanager
 def open_named_target(word: str) -> Iterator[Target]:
     """Yield the target that `word` names, and close it at the end."""
-    target = open_target(parse_target(word), load_bundle=_load_bundle)
+    target = open_target(_named_target(word), load_bundle=_load_bundle)
     try:
         yield target
     finally:
         target.close()
+
+
+def _named_target(word: str) -> TargetRef:
+    """Return the target that `word` names. The name of a cause is none: whoever types it has read it in a report."""
+    try:
+        return parse_target(word)
+    except UsageError as error:
+        if is_page(word):
+            raise UsageError(error.message, f"to read about it: fixer explain {word}") from None
+        raise
 
 
 def _load_bundle(data: bytes) -> Capture:
