@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from functools import cache
 
 from lab.errors import LabError, NoDocker, UnexpectedState
+from lab.paths import data_root
 
 LABEL = "badgateway.lab"
 STATE_LABEL = "badgateway.lab.state"
+DEBIAN_PACKAGES = "docker.io docker-cli docker-compose"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ def run(
     try:
         done = subprocess.run(argv, input=stdin, capture_output=True, timeout=timeout, check=False, env=environment)
     except FileNotFoundError as error:
-        raise NoDocker(f"no command {argv[0]!r} is installed", "install Docker, or run script/demo") from error
+        raise NoDocker(f"no command {argv[0]!r} is installed",
+                       f"install Docker and Compose (Debian 13: apt install {DEBIAN_PACKAGES}){_or_demo()}") from error
     except subprocess.TimeoutExpired as error:
         raise UnexpectedState(f"`{' '.join(argv[:6])}` did not end within {timeout:.0f} s") from error
     ran = FinishedCommand(tuple(argv), done.returncode, done.stdout, done.stderr)
@@ -67,7 +70,12 @@ def no_engine() -> NoDocker:
         if named := os.environ.get(name):
             return NoDocker(f"no Docker engine answers at {named}, which {name} names",
                             f"unset {name} to use this machine's engine")
-    return NoDocker("no Docker engine answers", "start it (systemctl start docker), or run script/demo")
+    return NoDocker("no Docker engine answers", f"start it (systemctl start docker){_or_demo()}")
+
+
+def _or_demo() -> str:
+    """Return the script that installs and starts Docker; a wheel does not bring it."""
+    return ", or run script/demo" if (data_root() / "script/demo").exists() else ""
 
 
 @cache

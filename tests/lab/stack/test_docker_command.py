@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from lab.stack.docker_command import ListedContainer, no_engine
+from lab.errors import NoDocker
+from lab.stack import docker_command
+from lab.stack.docker_command import ListedContainer, docker, no_engine
 
 
 @pytest.mark.parametrize(("ports", "published"), [
@@ -33,3 +37,17 @@ def test_a_variable_that_names_another_engine_is_named(
         monkeypatch.setenv(name, value)
     error = no_engine()
     assert error.message == message and hint in error.hint
+
+
+@pytest.mark.parametrize("is_checkout", [True, False])
+def test_without_docker_the_packages_are_named_and_the_script_where_it_is(
+    is_checkout: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path,
+) -> None:
+    """A wheel brings no script/demo."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if not is_checkout:
+        monkeypatch.setattr(docker_command, "data_root", lambda: tmp_path)
+    with pytest.raises(NoDocker) as caught:
+        docker("version")
+    assert "apt install docker.io docker-cli docker-compose" in caught.value.hint
+    assert ("script/demo" in caught.value.hint) is ("script/demo" in no_engine().hint) is is_checkout
