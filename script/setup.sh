@@ -9,9 +9,12 @@ unset PYTHONDONTWRITEBYTECODE        # tests are compiled once, not once more by
 [ -t 2 ] && TTY=1 || TTY=
 LIVE=$TTY                            # whether this shell counts seconds on its line; beside another one it does not
 
-# Ctrl-C, a kill and a failure end the commands that run, with all that they started. The part beside ends its own:
-# bash would report each of its commands that a signal ends.
+# Ctrl-C, a kill and a failure end the commands that run, with all that they started, and wait for what must not be cut
+# off (apt_install). The part beside ends its own: bash would report each of its commands that a signal ends.
 BESIDE=
+SCRATCH=                             # of the step that runs: its output, and pip's files
+begin_scratch() { SCRATCH=$(mktemp -d); }
+end_scratch() { [ -z "$SCRATCH" ] || rm -rf "$SCRATCH"; SCRATCH=; }
 stop_jobs() {
     local status=$? pid
     trap - EXIT INT TERM
@@ -20,8 +23,12 @@ stop_jobs() {
             kill -TERM "$pid" 2>/dev/null && wait "$pid" || true
         else
             kill -TERM -- "-$pid" 2>/dev/null || kill -TERM "$pid" 2>/dev/null || true
+            for _ in 1 2 3 4 5; do kill -0 "$pid" 2>/dev/null || break; sleep 0.2; done
+            ! kill -0 "$pid" 2>/dev/null || say "· what must not be cut off ends first…"
+            { wait "$pid" || true; } 2>/dev/null
         fi
     done
+    end_scratch
     exit "$status"
 }
 stop_on_end() { trap stop_jobs EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; }
@@ -38,34 +45,33 @@ no_docker() { die "$1" "$2${WITHOUT_DOCKER:+; $WITHOUT_DOCKER}"; }
 
 # step TEXT COMMAND…: one line, with the seconds counted on a terminal; the output is shown only when it fails.
 step() {
-    local log status=0
-    log=$(mktemp)
-    attempt "$log" "$@" || status=$?
+    local status=0
+    begin_scratch
+    attempt "$@" || status=$?
     if [ "$status" -ne 0 ]; then
-        tail -n 40 "$log" >&2; rm -f "$log"
+        tail -n 40 "$SCRATCH/log" >&2
         die "$1 failed (exit $status)" "the last lines of its output stand above"
     fi
-    rm -f "$log"
+    end_scratch
 }
 # docker_step TEXT COMMAND…: the same, where a failure means that there is no Docker: one line says so, and why.
 docker_step() {
-    local log why
-    log=$(mktemp)
-    if ! attempt "$log" "$@"; then
-        why=$(grep -E '^(E: |failed to start daemon|Job for )' "$log" | tail -n 1) || true
-        [ -n "$why" ] || why=$(tail -n 1 "$log")
-        rm -f "$log"
+    local why
+    begin_scratch
+    if ! attempt "$@"; then
+        why=$(grep -E '^(E: |failed to start daemon|Job for )' "$SCRATCH/log" | tail -n 1) || true
+        [ -n "$why" ] || why=$(tail -n 1 "$SCRATCH/log")
         no_docker "Docker cannot be had here: $1: ${why:-it failed}" "run this where Docker answers, or where its engine can be installed and started"
     fi
-    rm -f "$log"
+    end_scratch
 }
-# attempt LOG TEXT COMMAND…: the command's exit status; its output goes to LOG.
+# attempt TEXT COMMAND…: the command's exit status; its output goes to $SCRATCH/log.
 attempt() {
-    local log=$1 text=$2 start pid status=0
-    shift 2
+    local text=$1 start pid status=0
+    shift
     start=$SECONDS
     [ -n "$LIVE" ] || printf '%s· %s…\n' "${TTY:+$'\r\033[K'}" "$text" >&2
-    start_job "$@" >"$log" 2>&1
+    start_job "$@" >"$SCRATCH/log" 2>&1
     pid=$!
     while [ -n "$LIVE" ] && kill -0 "$pid" 2>/dev/null; do
         printf '\r· %s… %d s ' "$text" $((SECONDS - start)) >&2; sleep 0.5
@@ -78,12 +84,15 @@ attempt() {
 
 is_debian() { [ -e /etc/debian_version ] && command -v apt-get >/dev/null; }
 is_root() { [ "$(id -u)" -eq 0 ]; }
-# One at a time: the set-up of Python and of Docker run side by side, and apt holds one lock.
+# apt_install PACKAGE…, as a job: one at a time, since the set-up of Python and of Docker run side by side and apt holds one
+# lock. A signal ends the download only: packages installed in part would keep apt from anything else.
 apt_install() {
-    (
-        flock 9
-        apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" 9>&-
-    ) 9>"${TMPDIR:-/tmp}/badgateway-apt.lock"
+    exec 9</var/lib/dpkg
+    flock 9
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq && apt-get install -y -qq --no-install-recommends --download-only "$@" 9>&- || return
+    trap '' INT TERM
+    apt-get install -y -qq --no-install-recommends "$@" 9>&-
 }
 
 find_python() {
@@ -109,11 +118,13 @@ setup_python() {
         step "Python's venv module" apt_install python3-venv
     fi
     # One that an interrupt left half made has no pip yet.
-    "$VENV/bin/python" -m pip --version >/dev/null 2>&1 || step "virtual environment" "$python" -m venv --clear "$VENV"
+    "$VENV/bin/python" -m pip --version >/dev/null 2>&1 || step "virtual environment" make_venv "$python"
     step "the package and what it is tested with" install_package
     printf '%s' "$stamp" >"$VENV/.badgateway-stamp"
 }
+make_venv() { TMPDIR=$SCRATCH "$1" -m venv --clear "$VENV"; }
 install_package() {
+    export TMPDIR=$SCRATCH           # an interrupted pip leaves its files
     "$VENV/bin/python" -m pip install -q --upgrade 'pip>=25.1' &&
         "$VENV/bin/python" -m pip install -q -e '.[lab]' --group test --group lint --group build --group docs
 }
@@ -167,7 +178,7 @@ setup_side_by_side() {
     [ -z "$LIVE" ] || ! kill -0 "$BESIDE" 2>/dev/null || printf '· the Python environment…' >&2
     wait "$BESIDE" || exit $?
 }
-python_beside() { LIVE=; BESIDE=; stop_on_end; setup_python; [ -z "${WITH_BROWSER:-}" ] || setup_browser; }
+python_beside() { LIVE=; BESIDE=; SCRATCH=; stop_on_end; setup_python; [ -z "${WITH_BROWSER:-}" ] || setup_browser; }
 
 # The browser in which the tests try the page; where it cannot be installed, they are skipped and say so.
 setup_browser() {
