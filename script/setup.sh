@@ -132,20 +132,26 @@ install_package() {
 docker_answers() { command -v docker >/dev/null && timeout 20 docker info >/dev/null 2>&1; }
 compose_answers() { timeout 20 docker compose version >/dev/null 2>&1; }
 
-setup_docker() {
-    if docker_answers; then
-        compose_answers || { is_root && is_debian && step "Docker Compose" apt_install docker-compose; } ||
-            no_docker "Docker answers, but 'docker compose' is missing" "install the Compose plugin (v2), then run this again"
-        return
-    fi
+# require_docker_or_root: end where Docker neither answers nor can be had, before anything is set up for it.
+require_docker_or_root() {
+    ! docker_answers || return 0
     [ -z "${DOCKER_HOST:-}" ] || no_docker "DOCKER_HOST is $DOCKER_HOST, and nothing answers there" "unset it to use this machine's engine"
     if ! is_root; then
         command -v docker >/dev/null &&
             no_docker "Docker does not answer, and without root it cannot be started" "start it, or add yourself to its group, or run this as root"
         no_docker "there is no Docker, and without root it cannot be installed" "run this as root on Debian, or install Docker yourself"
     fi
+    { command -v dockerd && command -v docker; } >/dev/null || is_debian ||
+        no_docker "there is no Docker, and this is not Debian, so it cannot be installed from here" "install Docker, then run this again"
+}
+setup_docker() {
+    require_docker_or_root
+    if docker_answers; then
+        compose_answers || { is_root && is_debian && step "Docker Compose" apt_install docker-compose; } ||
+            no_docker "Docker answers, but 'docker compose' is missing" "install the Compose plugin (v2), then run this again"
+        return
+    fi
     if ! command -v dockerd >/dev/null || ! command -v docker >/dev/null; then
-        is_debian || no_docker "there is no Docker, and this is not Debian, so it cannot be installed from here" "install Docker, then run this again"
         docker_step "Docker engine from the distribution" apt_install docker.io docker-cli docker-compose docker-buildx iptables mmdebstrap
     fi
     docker_step "Docker engine started" start_docker

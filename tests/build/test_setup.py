@@ -63,21 +63,33 @@ def test_without_docker_a_script_names_what_it_can_do() -> None:
     ("test -k", ["error: -k needs a name", "  script/test -k NAME"]),
 ])
 def test_mistyped_words_are_told_before_the_set_up(command: str, lines: list[str], tmp_path: Path) -> None:
-    for name in ("lab", "scenarios", "fixer"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    (tmp_path / "script").mkdir()
-    for name in ("demo", "demo.py", "test"):
-        (tmp_path / "script" / name).symlink_to(ROOT / "script" / name)
-    setup = (ROOT / "script/setup.sh").read_text("utf-8")
-    (tmp_path / "bin").mkdir()
-    bare = tmp_path / "bin/python3"     # a machine's own Python has none of the packages that the set-up installs
-    bare.write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
-    bare.chmod(0o755)
-    (tmp_path / "script/setup.sh").write_text(f"{setup}\nsetup_python() {{ say set up; }}\nsetup_docker() {{ say set up; }}\n")
-    name, *words = command.split()
-    done = subprocess.run(["bash", f"script/{name}", *words], cwd=tmp_path, capture_output=True, text=True, check=False,
-                          env={**os.environ, "PATH": f"{bare.parent}{os.pathsep}{os.environ['PATH']}"})
+    done = _typed(command, tmp_path)
     assert (done.returncode, done.stderr.splitlines(), done.stdout) == (2, lines, "")
+
+
+def test_where_docker_cannot_be_had_no_environment_is_made_in_vain(tmp_path: Path) -> None:
+    done = _typed("test -k port", tmp_path, DOCKER_HOST="unix:///nowhere")
+    assert (done.returncode, done.stderr.splitlines()) == (3, [
+        "error: DOCKER_HOST is unix:///nowhere, and nothing answers there",
+        "  unset it to use this machine's engine; script/test --fast needs no Docker"])
+
+
+def _typed(command: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a script whose set-up only says that it began, with a bare machine's Python: one without packages."""
+    for name in ("lab", "scenarios", "fixer"):
+        (folder / name).symlink_to(ROOT / name)
+    (folder / "script").mkdir()
+    for name in ("demo", "demo.py", "test"):
+        (folder / "script" / name).symlink_to(ROOT / "script" / name)
+    setup = (ROOT / "script/setup.sh").read_text("utf-8")
+    (folder / "script/setup.sh").write_text(f"{setup}\nsetup_python() {{ say set up; }}\nsetup_docker() {{ say set up; }}\n")
+    (folder / "bin").mkdir()
+    (folder / "bin/python3").write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
+    (folder / "bin/python3").chmod(0o755)
+    name, *words = command.split()
+    path = f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    return subprocess.run(["bash", f"script/{name}", *words], cwd=folder, capture_output=True, text=True, check=False,
+                          env={**os.environ, "PATH": path, **environment})
 
 
 ONE = "tests/meta/test_picture.py"
