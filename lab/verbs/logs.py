@@ -31,6 +31,7 @@ def show_logs(lab_word: str, part_word: str, *, follow: bool | None) -> NoReturn
 def logs_argv(lab: Lab, word: str, listed: Sequence[ListedContainer], *, follow: bool) -> list[str]:
     """Return the command that shows logs: of the engine, or the machine's journal and log files."""
     if lab.stack == "all-in-one":
+        find_part(lab, word, listed)  # of each part there is the same log
         return _combined_argv(lab, follow=follow)
     if lab.stack == "containers":
         again = ["--tail", "100", *(["-f"] if follow else [])]

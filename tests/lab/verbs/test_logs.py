@@ -31,6 +31,13 @@ def test_logs_of_a_machine_are_those_of_the_part_that_is_named(record: LabRecord
         logs_argv(machine, "db", [], follow=True)
 
 
+def test_every_part_of_an_all_in_one_container_has_its_one_log(record: LabRecord) -> None:
+    one = Lab(replace(record, stack="all-in-one", parameters={**record.parameters, "unit": "till"}))
+    assert logs_argv(one, "till", [], follow=False) == logs_argv(one, "", [], follow=False)
+    with pytest.raises(UsageError, match="no part called 'db'"):
+        logs_argv(one, "db", [], follow=False)
+
+
 @pytest.mark.parametrize(("terminal", "asked", "follows"), [
     (True, None, True), (False, None, False), (False, True, True), (True, False, False)])
 def test_logs_are_followed_on_a_terminal_only(

@@ -89,8 +89,8 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         lab_down(kept.id)
 
 
-# Of the healthy scenario: containers; a machine whose root sees owners; one whose root does not.
-CASES: list[tuple[Stack, bool]] = [("containers", True), ("host", True), ("host", False)]
+# Of the healthy scenario: containers; a machine whose root sees owners; one whose root does not; all in one container.
+CASES: list[tuple[Stack, bool]] = [("containers", True), ("host", True), ("host", False), ("all-in-one", True)]
 
 
 @pytest.mark.docker
