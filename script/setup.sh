@@ -177,6 +177,8 @@ start_docker() {
 
 # Python's environment and Docker with the images' base, side by side: neither needs the other.
 setup_side_by_side() {
+    require_docker_or_root
+    { [ -x "$VENV/bin/python" ] && docker_answers; } || say "first the set-up of this machine, once: about 3 minutes with the images"
     start_job python_beside
     BESIDE=$!
     setup_docker

@@ -111,9 +111,9 @@ def test_what_pytest_cannot_select_is_told_before_docker_is_set_up(words: str, s
 
 
 def _beside(folder: Path, functions: str) -> subprocess.Popen[str]:
-    """Run the set-up with stand-ins for its parts, which meet at a pipe."""
+    """Run the set-up with stand-ins for its parts, which meet at a pipe, on a machine that has both."""
     os.mkfifo(folder / "meet")
-    script = f". script/setup.sh; cd {folder}; setup_base() {{ :; }}; {functions}; setup_side_by_side; say done"
+    script = f". script/setup.sh; cd {folder}; docker_answers() {{ :; }}; VENV={Path(sys.prefix)}; setup_base() {{ :; }}; {functions}; setup_side_by_side; say done"
     return subprocess.Popen(["bash", "-c", script], cwd=ROOT, stderr=subprocess.PIPE, text=True)
 
 
@@ -121,6 +121,14 @@ def test_python_and_docker_are_set_up_side_by_side(tmp_path: Path) -> None:
     with _beside(tmp_path, "setup_python() { echo python >meet; }; setup_docker() { read -r said <meet; say $said; }") as run:
         assert run.communicate(timeout=30)[1].splitlines() == ["python", "done"]
     assert run.returncode == 0
+
+
+@pytest.mark.parametrize(("machine", "is_bare"), [("docker_answers() { :; }", False), ("docker_answers() { false; }; is_root() { :; }", True),
+                                                  ("VENV=/nowhere", True)])
+def test_a_bare_machine_is_told_how_long_its_set_up_takes(machine: str, is_bare: bool, tmp_path: Path) -> None:
+    with _beside(tmp_path, f"{machine}; setup_python() {{ :; }}; setup_docker() {{ :; }}") as run:
+        lines = run.communicate(timeout=30)[1].splitlines()
+    assert lines == [*["first the set-up of this machine, once: about 3 minutes with the images"] * is_bare, "done"]
 
 
 @pytest.mark.parametrize("fails", ["python", "docker"])
