@@ -42,7 +42,7 @@ def reveal_error_page(verdict: RouteVerdict, reached: tuple[Endpoint, ...], ngin
     if not (_has_failed_everywhere(ours, meant, probes)
             or (lines and all(_has_no_answer(e, verdict.facts) for e in meant))):
         return verdict
-    shown = Evidence("nginx-log", (ours or lines)[-1].where, (ours or lines)[-1].raw[:300])
+    shown = Evidence("nginx-log", (ours or lines)[-1].where, (ours or lines)[-1].raw)
     return replace(verdict, state="degraded", evidence=(*verdict.evidence, shown),
                    reason=f"{verdict.reason} by an error page ({route.masked_by}): nginx gets no upstream answer")
 
@@ -59,7 +59,7 @@ def reveal_own_failure(verdict: RouteVerdict, reached: tuple[Endpoint, ...], ngi
     if any((probe.status or 500) < 500 for probe in probes) or not ours or len(ours) < len(meant) or any(
             line.kind in CUT_OFF for line in ours):     # a kept connection that closes is retried
         return verdict
-    shown = Evidence("nginx-log", ours[-1].where, ours[-1].raw[:300])
+    shown = Evidence("nginx-log", ours[-1].where, ours[-1].raw)
     return replace(verdict, state="failing", failed=verdict.total, succeeded=0, from_application=False,
                    evidence=(*verdict.evidence, shown), reason=f"{verdict.reason}: nginx gets no upstream answer")
 

@@ -37,7 +37,7 @@ def symptom_evidence(case: Case, trouble: FailingAddress, kinds: Kinds = KINDS) 
     if events:
         last = events[-1]
         count = f"{len(events)} times: " if len(events) > 1 else ""
-        shown.insert(0, Evidence("nginx-log", last.where, count + last.raw[:300]))
+        shown.insert(0, Evidence("nginx-log", last.where, count + last.raw))
     return tuple(shown)
 
 
@@ -183,7 +183,7 @@ def for_each_logged_route(
             if made is not None:
                 findings.append(made)
             else:
-                ruled.append(Evidence("nginx-log", events[-1].where, events[-1].raw[:300]))
+                ruled.append(Evidence("nginx-log", events[-1].where, events[-1].raw))
     return findings, missing, ruled
 
 
@@ -196,7 +196,7 @@ def logged_evidence(case: Case, nginx: Nginx, judged: RouteVerdict,
                     events: tuple[ErrorEvent, ...]) -> tuple[Evidence, ...]:
     """Return the last line with the number of lines, the `*_pass` line, and the probe result."""
     route, last = judged.facts.route, events[-1]
-    return (Evidence("nginx-log", last.where, f"{len(events)} times within a minute: {last.raw[:300]}"),
+    return (Evidence("nginx-log", last.where, f"{len(events)} times within a minute: {last.raw}"),
             Evidence("nginx-config", *pass_line(case, nginx, route)), *judged.evidence[:1])
 
 

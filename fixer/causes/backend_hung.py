@@ -171,7 +171,7 @@ def _silent_answer_finding(case: Case, service: Service, judged: RouteVerdict, n
                 "purpose, raise proxy_read_timeout or let it send keep-alive messages",),
         routes=(route.id,), service=service.name, node=service.node,
         evidence=(
-            Evidence("nginx-log", events[-1].where, f"{len(events)} times: {events[-1].raw[:300]}"),
+            Evidence("nginx-log", events[-1].where, f"{len(events)} times: {events[-1].raw}"),
             config_evidence(case.snapshot, nginx, endpoint), state_evidence(service),
         ),
     )

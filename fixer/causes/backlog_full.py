@@ -71,7 +71,7 @@ def judge(case: Case) -> Verdict:
 def _judge_backlog(
     case: Case, nginx: Nginx, judged: RouteVerdict, endpoint: Endpoint, events: tuple[ErrorEvent, ...],
 ) -> Finding | str | Evidence:
-    shown = Evidence("nginx-log", events[-1].where, f"{len(events)} times within a minute: {events[-1].raw[:300]}")
+    shown = Evidence("nginx-log", events[-1].where, f"{len(events)} times within a minute: {events[-1].raw}")
     service = case.service(endpoint.configured_service or endpoint.listening_service)
     if service is None or not service.running or is_paused(service) or is_closed(endpoint) is True:
         return shown

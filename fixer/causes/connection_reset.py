@@ -151,7 +151,7 @@ def _mend_repair(service: Service) -> Repair:
 def _judge_uploads(case: Case, failure: LoggedFailure, judged: RouteVerdict,
                    events: tuple[ErrorEvent, ...]) -> Finding | str | Evidence:
     """Return a finding if the backend ran all along and logged its own answer to such an upload."""
-    shown = Evidence("nginx-log", events[-1].where, events[-1].raw[:300])
+    shown = Evidence("nginx-log", events[-1].where, events[-1].raw)
     service = service_of_route(case, judged)
     if service is None or judged.has_failures:
         return shown

@@ -110,7 +110,7 @@ def _killed_finding(case: Case, crash: FailedRun, number: int | None) -> Finding
         state_evidence(service), *(tight.evidence if tight is not None else ()),
         *(log_evidence(line.text, line.where) for line in last),
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
-        *(Evidence("nginx-log", event.where, event.raw[:300]) for event in lost[-1:]),
+        *(Evidence("nginx-log", event.where, event.raw) for event in lost[-1:]),
         *symptom_evidence(case, trouble, CONNECT_FAILED | CUT_OFF),
     )
     variant = "segfault-mid-request" if number in FAULT_SIGNALS else "killed-mid-request"
@@ -180,7 +180,7 @@ def _worker_deaths_finding(case: Case, died: WorkerDeaths) -> Finding:
         detail=(), routes=tuple(j.facts.route.id for j in asked), service=service.name, node=service.node,
         evidence=(
             *(log_evidence(line.text, line.where) for line in died.lines[-2:]), state_evidence(service),
-            Evidence("nginx-log", died.lost[-1].where, f"{len(died.lost)} times: {died.lost[-1].raw[:300]}"),
+            Evidence("nginx-log", died.lost[-1].where, f"{len(died.lost)} times: {died.lost[-1].raw}"),
         ),
         repairs=(repair,) if role != "advice" else (), effects=(),
     )

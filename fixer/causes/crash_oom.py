@@ -170,7 +170,7 @@ def _worker_finding(case: Case, service: Service, endpoint: Endpoint, kills: tup
     evidence = (
         *(kill.evidence for kill in kills[-2:]), state_evidence(service), *_limit_evidence(service),
         *((config_evidence(case.snapshot, nginx, endpoint),) if nginx is not None else ()),
-        *(Evidence("nginx-log", e.where, f"{len(events)} times: {e.raw[:300]}") for e in events[-1:]),
+        *(Evidence("nginx-log", e.where, f"{len(events)} times: {e.raw}") for e in events[-1:]),
     )
     times = f"{len(kills)} times" if len(kills) > 1 else "once"
     return Finding(

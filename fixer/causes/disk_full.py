@@ -149,7 +149,7 @@ def _folder_finding(case: Case, nginx: Nginx, folder: str, failure: tuple[int, E
     answering = event.phase.startswith("reading upstream")
     what = "long responses are cut off" if answering else "long uploads get 500"
     stat = _stat_of_folder(case, nginx, folder)
-    shown = [Evidence("nginx-log", event.where, event.raw[:300])]
+    shown = [Evidence("nginx-log", event.where, event.raw)]
     if stat is not None:
         text = f"{stat.kind}, mode {stat.mode & 0o7777:o}, owner {stat.uid}"
         shown.append(Evidence("kernel", file_line_text(case.snapshot, nginx.node, folder), text))
@@ -181,7 +181,7 @@ def _log_findings(case: Case, nginx: Nginx, events: Iterable[ErrorEvent]) -> Ite
             cause=CAUSE.id, variant="log-disk-full", role="advice", confidence="certain",
             summary=f"nginx cannot write to its log {path}: no space is left on that disk; pages are not affected",
             detail=(), routes=route_ids_of(case, nginx), service=None, node=nginx.node,
-            evidence=(Evidence("nginx-log", event.where, event.raw[:300]),),
+            evidence=(Evidence("nginx-log", event.where, event.raw),),
         )
 
 

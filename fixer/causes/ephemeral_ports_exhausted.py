@@ -89,7 +89,7 @@ def _found(case: Case, nginx: Nginx, lines: list[ErrorEvent], time: str) -> Find
                  f"({len(lines)} times within {time})"),
         detail=(), routes=route_ids_of(case, nginx), service=None if nginx.service is None else nginx.service.name,
         node=nginx.node,
-        evidence=(Evidence("nginx-log", last.where, f"{len(lines)} times within {time}: {last.raw[:300]}"), *shown,
+        evidence=(Evidence("nginx-log", last.where, f"{len(lines)} times within {time}: {last.raw}"), *shown,
                   *(e for judged in case.failing_routes(nginx)[:2] for e in judged.evidence[:1])),
         repairs=(Repair("widen-port-range", "manual", "give nginx's machine more local ports", (),
                         manual=f"{widen}. Or {_KEEP}" if few or not count else f"{_KEEP}. Or {widen}"),),

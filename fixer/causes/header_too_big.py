@@ -175,7 +175,7 @@ def _uwsgi_finding(names: tuple[str, str], judged: RouteVerdict, events: tuple[E
     manual = (f"set buffer-size = {wanted}{f' in {at}' if at else ' where its other settings are'} (now {now}), "
               f"then restart {service.name}. Also find out what makes the requests so large (cookies, a token, "
               "uwsgi_param)")
-    lost = f"{len(events)} times within a minute: {events[-1].raw[:300]}"
+    lost = f"{len(events)} times within a minute: {events[-1].raw}"
     return Finding(
         cause=names[0], variant=names[1], role="root", confidence="certain",
         summary=(f"request headers for {route.location} ({size} bytes) exceed what {service.name} accepts "

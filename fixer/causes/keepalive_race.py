@@ -107,7 +107,7 @@ def judge(case: Case) -> Verdict:
 def _judge_route(case: Case, failure: LoggedFailure, judged: RouteVerdict,
                  events: Sequence[ErrorEvent]) -> Finding | str | Evidence:
     """Return the finding; else the missing fact, else evidence that it is another fault."""
-    shown = Evidence("nginx-log", events[-1].where, events[-1].raw[:300])
+    shown = Evidence("nginx-log", events[-1].where, events[-1].raw)
     kept = judged.facts.route.kept
     ends = [end for name in judged.facts.endpoints if not (end := case.endpoints[name]).down]
     if kept is None or judged.has_failures or not ends or not all(map(_takes_requests, ends)):
@@ -231,7 +231,7 @@ def _finding(case: Case, nginx: Nginx, judged: RouteVerdict, events: Sequence[Er
         detail=() if seen else ("nginx repeats such requests (GET), so visitors may have noticed nothing",),
         routes=(route.id,), service=service.name, node=service.node,
         evidence=(*_kept_evidence(case, nginx, route.kept), idle.source,
-                  Evidence("nginx-log", last.where, f"{times}, the last: {last.raw[:300]}"),
+                  Evidence("nginx-log", last.where, f"{times}, the last: {last.raw}"),
                   state_evidence(service), *judged.evidence[:1]),
         repairs=(_repair(case, nginx, judged, route.kept, idle, is_seen=bool(seen)),),
     )

@@ -162,7 +162,7 @@ def _finding(case: Case, nginx: Nginx, half: _HalfName, routes: tuple[RouteVerdi
         evidence=(config_evidence(case.snapshot, nginx, endpoint),
                   Evidence("file", "resolver", f"{endpoint.host}: {' '.join(endpoint.addresses.or_else(()))}"),
                   listener_evidence(case.snapshot, half.listener, service),
-                  Evidence("nginx-log", last.where, f"{len(refused)} times: {last.raw[:300]}"),
+                  Evidence("nginx-log", last.where, f"{len(refused)} times: {last.raw}"),
                   *(e for judged in harmed[:1] for e in judged.evidence[:1])),
         repairs=(point_at_address_repair(case, trouble, REPAIR_ID, target),) if harmed else (),
     )

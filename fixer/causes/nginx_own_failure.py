@@ -80,7 +80,7 @@ def _found(case: Case, nginx: Nginx, lines: Sequence[ErrorEvent], time: str) -> 
         summary=f"nginx itself ends requests, {what}: {last.message[:120]} ({len(lines)} times within {time})",
         detail=tuple(f"{s.key}={s.value} limits it" for s in limits), routes=routes,
         service=None if nginx.service is None else nginx.service.name, node=nginx.node,
-        evidence=(Evidence("nginx-log", last.where, f"{len(lines)} times within {time}: {last.raw[:300]}"),
+        evidence=(Evidence("nginx-log", last.where, f"{len(lines)} times within {time}: {last.raw}"),
                   *(s.source for s in limits), *(e for judged in failing[:2] for e in judged.evidence[:1])),
         repairs=(repair,),
     )

@@ -69,7 +69,7 @@ def _found(case: Case, trouble: FailingAddress, last: ErrorEvent) -> Finding:
         summary=f"nginx has no `resolver`, but {endpoint.host} (for {endpoint_text(endpoint)}) is in a variable, which "
                 f"needs one at each request: nginx answers {routes_text(trouble)} itself, without the backend",
         detail=(), routes=trouble.route_ids, service=None, node=nginx.node,
-        evidence=(Evidence("nginx-log", last.where, last.raw[:300]), config_evidence(case.snapshot, nginx, endpoint)),
+        evidence=(Evidence("nginx-log", last.where, last.raw), config_evidence(case.snapshot, nginx, endpoint)),
         repairs=(Repair("set-resolver", "manual", f"let nginx resolve {endpoint.host}", (), manual=manual),),
     )
 

@@ -233,7 +233,7 @@ def _max_conns_finding(case: Case, nginx: Nginx, judged: RouteVerdict, events: t
         ),
         detail=(), routes=routes, service=None, node=nginx.node,
         evidence=(
-            Evidence("nginx-log", last.where, f"{len(events)} times within a minute: {last.raw[:300]}"),
+            Evidence("nginx-log", last.where, f"{len(events)} times within a minute: {last.raw}"),
             *(config_evidence(case.snapshot, nginx, e) for e in ends[:4]),
             *(Evidence("probe", e.written, f"answers {e.http.value.status} when asked directly")
               for e in ends[:2] if isinstance(e.http, Known)),
@@ -315,7 +315,7 @@ def _full_pool_finding(case: Case, pressure: Pressure, judged: RouteVerdict) -> 
         detail=("the backend still works on requests that nginx has given up, so the queue does not empty by itself",),
         routes=(judged.facts.route.id,), service=service.name, node=service.node,
         evidence=(
-            Evidence("nginx-log", last.where, f"{len(pressure.timeouts)} times within a minute: {last.raw[:300]}"),
+            Evidence("nginx-log", last.where, f"{len(pressure.timeouts)} times within a minute: {last.raw}"),
             *pressure_evidence(pressure), *pressure.proof,
             Evidence("process", service.name, f"{threads} threads in one process, configured for {workers} workers"),
         ),

@@ -143,7 +143,7 @@ def _listen_evidence(case: Case, places: list[tuple[Nginx, Listen]]) -> Iterator
 def _broken_header_evidence(case: Case, places: list[tuple[Nginx, Listen]]) -> tuple[Evidence, ...]:
     """Return the newest line of the backend's nginx about a header that it missed."""
     lines = [line for nginx, _ in places[:1] for line in recent_lines(case, nginx, {"proxy-protocol-broken"})]
-    return tuple(Evidence("nginx-log", line.where, f"{len(lines)} times within a minute: {line.raw[:300]}")
+    return tuple(Evidence("nginx-log", line.where, f"{len(lines)} times within a minute: {line.raw}")
                  for line in lines[-1:])
 
 

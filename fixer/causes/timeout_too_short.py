@@ -153,7 +153,7 @@ def _judge_route(
     case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEvent, ...], none_left: tuple[ErrorEvent, ...],
 ) -> Finding | str | Evidence:
     last = events[-1]
-    shown = Evidence("nginx-log", last.where, f"{len(events)} times within a minute: {last.raw[:300]}")
+    shown = Evidence("nginx-log", last.where, f"{len(events)} times within a minute: {last.raw}")
     endpoints = tuple(e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down)
     # one slow page marks each server of a group as failed; later requests fail before a timeout
     all_gone = len(endpoints) > 1 and len(none_left) >= MIN_EVENTS and len(events) >= len(endpoints)
@@ -258,8 +258,8 @@ def _timeout_finding(case: Case, seen: _TimedOutRoute) -> Finding:
         summary += ("; each try counts as a failure of its server, so nginx has no live server left "
                     f"({len(seen.no_live_upstream)} times)")
     direct = tuple(_answer_evidence(e) for e in seen.endpoints[:3])
-    lines = (Evidence("nginx-log", last.where, f"{seen.count} within {seen.span}: {last.raw[:300]}"),
-             *(Evidence("nginx-log", e.where, e.raw[:300]) for e in seen.no_live_upstream[-1:]))
+    lines = (Evidence("nginx-log", last.where, f"{seen.count} within {seen.span}: {last.raw}"),
+             *(Evidence("nginx-log", e.where, e.raw) for e in seen.no_live_upstream[-1:]))
     text = line_text(case.snapshot, seen.nginx.node, route.source.file, route.source.line)
     config = Evidence("nginx-config",
                       file_line_text(case.snapshot, seen.nginx.node, route.source.file, route.source.line),

@@ -95,7 +95,7 @@ def _found(case: Case, nginx: Nginx, lines: list[ErrorEvent], time: str) -> Find
     last, limits = lines[-1], _limits(case, nginx)
     number = last.message.partition(" ")[0]
     full = f"all {number} connections" if is_number(number) else "all their connections"
-    shown = [Evidence("nginx-log", last.where, f"{len(lines)} times within {time}: {last.raw[:300]}")]
+    shown = [Evidence("nginx-log", last.where, f"{len(lines)} times within {time}: {last.raw}")]
     if limits is not None:
         text = line_text(case.snapshot, nginx.node, limits.path, limits.line)
         where = file_line_text(case.snapshot, nginx.node, limits.path, limits.line)

@@ -166,7 +166,7 @@ def _finding(
     evidence = (
         log_evidence(line.text, line.where), state_evidence(service),
         *((config_evidence(case.snapshot, nginx, endpoint),) if nginx is not None else ()),
-        *(Evidence("nginx-log", e.where, f"{len(lost)} times: {e.raw[:300]}") for e in lost[-1:]),
+        *(Evidence("nginx-log", e.where, f"{len(lost)} times: {e.raw}") for e in lost[-1:]),
     )
     return Finding(
         cause=CAUSE.id, variant=words[0], role=role, confidence="certain", summary=words[1], detail=(),

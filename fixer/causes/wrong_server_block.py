@@ -232,7 +232,7 @@ def _default_block_finding(case: Case, trouble: FailingAddress, config: NginxCon
         ),
         detail=(), routes=trouble.route_ids, service=None, node=nginx.node,
         evidence=tuple(dict.fromkeys((
-            Evidence("nginx-log", event.where, event.raw[:300]), _block_evidence(case, nginx, block),
+            Evidence("nginx-log", event.where, event.raw), _block_evidence(case, nginx, block),
             *(_block_evidence(case, nginx, other) for other in others[:3]),
             config_evidence(case.snapshot, nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
         ))),
@@ -267,7 +267,7 @@ def _unloaded_site_finding(case: Case, trouble: FailingAddress, config: NginxCon
         detail=(), routes=trouble.route_ids, service=None, node=nginx.node,
         evidence=tuple(dict.fromkeys((
             Evidence("nginx-config", where, f"not loaded: {address_text(left.host, left.port, left.unix)}"),
-            Evidence("nginx-log", strange[host].where, strange[host].raw[:300]),
+            Evidence("nginx-log", strange[host].where, strange[host].raw),
             config_evidence(case.snapshot, nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
         ))),
         repairs=(Repair("load-site", "manual", "let nginx load the site", (), manual=manual),),

@@ -14,7 +14,6 @@ from fixer.model.facts import Evidence
 
 _MAX_FINDINGS = 5
 _MAX_NAMES = 3
-_MAX_RAW = 300
 _COMPARED = 150     # characters of a line, with its time and its connection, that no other line has
 _SIDES = {
     "backend": "the backend, or the way to it",
@@ -74,7 +73,7 @@ def _finding(case: Case, failure: LoggedFailure) -> Finding:
         detail=(f"The {lines} concern{'s'[:count == 1]} {_SIDES[failure.side]}.",), routes=failure.route_ids,
         service=None if service is None else service.name, node=failure.nginx.node,
         evidence=(Evidence("nginx-log", last.where,
-                           f"{count} time{'s'[:count != 1]} since {time_text(first.at)}: {last.raw[:_MAX_RAW]}"),
+                           f"{count} time{'s'[:count != 1]} since {time_text(first.at)}: {last.raw}"),
                   *(evidence for judged in failure.routes[:1] for evidence in judged.evidence[:1])),
     )
 

@@ -53,6 +53,12 @@ def test_no_word_of_the_lab_in_fixer() -> None:
         assert not found, f"{relative(path)}: {found}"
 
 
+def test_no_evidence_is_a_line_of_nginx_without_its_end() -> None:
+    """What is shown is cut by the page alone, and it says so; `raw` has a limit of its own."""
+    for path in sorted((ROOT / "fixer").rglob("*.py")):
+        assert not re.search(r"Evidence\([^()]*(?:\([^()]*\)[^()]*)*\.raw\[", path.read_text(encoding="utf-8")), relative(path)
+
+
 def test_no_protocol_of_fixer_is_asked_of_an_object() -> None:
     """isinstance of a protocol imports inspect since Python 3.12, in the middle of every look."""
     for path in sorted((ROOT / "fixer").rglob("*.py")):

@@ -96,7 +96,7 @@ def _found(
         detail=("visitors get an incomplete page with status 200",), routes=(judged.facts.route.id,),
         service=service.name, node=service.node,
         evidence=(
-            Evidence("nginx-log", last.where, f"{len(events)} times within a minute: {last.raw[:300]}"),
+            Evidence("nginx-log", last.where, f"{len(events)} times within a minute: {last.raw}"),
             log_evidence(raised[-1].text, raised[-1].where),
             *((log_evidence(named.text, named.where),) if named is not None else ()),
             *((Evidence("file", f"{shown[0]}:{shown[1]}", shown[2]),) if shown[0] else ()),

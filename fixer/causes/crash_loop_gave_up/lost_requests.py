@@ -69,7 +69,7 @@ def _finding(case: Case, service: Service, endpoint: Endpoint, lost: tuple[Error
         evidence=tuple(dict.fromkeys((
             state_evidence(service), *(log_evidence(line.text, line.where) for line in words),
             *((config_evidence(case.snapshot, nginx, endpoint),) if nginx is not None else ()),
-            Evidence("nginx-log", lost[-1].where, f"{len(lost)} times: {lost[-1].raw[:300]}"),
+            Evidence("nginx-log", lost[-1].where, f"{len(lost)} times: {lost[-1].raw}"),
         ))),
         repairs=(Repair("start-service", "manual", f"correct what ends {service.name}", (), manual=manual),),
     )

@@ -61,7 +61,7 @@ def _restart_window_finding(case: Case, service: Service, routes: tuple[RouteFac
         detail=("a second backend, or a socket held by systemd, would bridge such a restart",),
         routes=tuple(facts.route.id for facts in routes), service=service.name, node=service.node,
         evidence=(state_evidence(service), log_evidence(stop_line.text, stop_line.where),
-                  Evidence("nginx-log", events[-1].where, f"{len(events)} times: {events[-1].raw[:300]}")),
+                  Evidence("nginx-log", events[-1].where, f"{len(events)} times: {events[-1].raw}")),
     )
 
 

@@ -264,7 +264,7 @@ def _newest_evidence(lines: list[ErrorEvent]) -> tuple[Evidence, ...]:
     if not lines:
         return ()
     count = f"{len(lines)} times: " if len(lines) > 1 else ""
-    return (Evidence("nginx-log", lines[-1].where, count + lines[-1].raw[:300]),)
+    return (Evidence("nginx-log", lines[-1].where, count + lines[-1].raw),)
 
 
 def _reload_repair(case: Case, nginx: Nginx, endpoint: Endpoint) -> Repair:

@@ -174,7 +174,7 @@ def _reload_findings(case: Case, nginx: Nginx) -> list[Finding]:
     name = unknown[0].endpoint.host
     event = events_by_name.get(name.lower())
     shown = Evidence("probe", name, "no address is known for it here") if event is None else Evidence(
-        "nginx-log", event.where, event.raw[:300])
+        "nginx-log", event.where, event.raw)
     troubles = [t for t in unknown if t.endpoint.host.lower() == name.lower()]
     made = _finding(case, troubles[0], ("dns-name-missing-at-start", "likely"), other_address_repair(case, troubles),
                     (shown,))
@@ -274,17 +274,17 @@ def _request_finding(case: Case, trouble: FailingAddress) -> Finding | None:
     if owner is not None and owner.service.container is not None and owner.service.container.has_shared_network and (
             container_of(case.snapshot, trouble.nginx.node) is not None):
         return _guest_finding(case, [trouble], owner.service.container, Evidence(
-            "nginx-log", failures[-1].where, failures[-1].raw[:300]))
+            "nginx-log", failures[-1].where, failures[-1].raw))
     lost = _lost_alias(case, trouble, owner)
     if lost is not None:
         box, network = lost
-        shown_there = Evidence("nginx-log", failures[-1].where, failures[-1].raw[:300])
+        shown_there = Evidence("nginx-log", failures[-1].where, failures[-1].raw)
         return _finding(case, trouble, ("docker-alias-lost", "certain"),
                         _rejoin_repair(case, trouble.nginx, box, network), (
             shown_there, _names_evidence(box, network)))
     late = failures[-1].errno == 110
     known = trouble.endpoint.addresses
-    shown = [Evidence("nginx-log", failures[-1].where, failures[-1].raw[:300])]
+    shown = [Evidence("nginx-log", failures[-1].where, failures[-1].raw)]
     if isinstance(known, Known) and known.value:
         text = f"the machine itself resolves it to {', '.join(known.value)}; nginx asks only its own `resolver`"
         shown.append(Evidence("probe", host, text))

@@ -35,7 +35,7 @@ def worker_finding(case: Case, nginx: Nginx, lines: list[ErrorEvent]) -> Finding
         detail=(),
         routes=route_ids_of(case, nginx), service=None if nginx.service is None else nginx.service.name,
         node=nginx.node,
-        evidence=(Evidence("nginx-log", last.where, f"{len(lines)} times: {last.raw[:300]}"),
+        evidence=(Evidence("nginx-log", last.where, f"{len(lines)} times: {last.raw}"),
                   *(e for j in case.failing_routes(nginx)[:2] for e in j.evidence[:1])),
         repairs=(_raise_worker_repair(case, nginx),),
         effects=("looks-busy", "stale-config"),

@@ -61,7 +61,7 @@ def _found(case: Case, trouble: FailingAddress, lines: list[ErrorEvent]) -> Find
         shown.append(listener_evidence(case.snapshot, held))
     if lines:
         last = lines[-1]
-        shown.append(Evidence("nginx-log", last.where, f"{len(lines)} times within a minute: {last.raw[:300]}"))
+        shown.append(Evidence("nginx-log", last.where, f"{len(lines)} times within a minute: {last.raw}"))
     return Finding(
         cause=CAUSE_ID, variant=_VARIANT, role="root", confidence="certain" if lines else "likely",
         summary=f"nginx hands {routes_text(trouble)} to {endpoint_text(endpoint)}, where it listens itself: each "

@@ -105,7 +105,7 @@ def lost_workers_finding(case: Case, nginx: Nginx) -> Finding | None:
         detail=(), routes=tuple(j.facts.route.id for j in _route_verdicts(case, nginx)),
         service=None if nginx.service is None else nginx.service.name, node=nginx.node,
         evidence=(Evidence("nginx-process", f"pid {nginx.master_pid}", "master process without a worker"),
-                  *(Evidence("nginx-log", e.where, e.raw[:300]) for e in shown)),
+                  *(Evidence("nginx-log", e.where, e.raw) for e in shown)),
         repairs=(repair,), effects=("looks-busy", "stale-config"),
     )
 
@@ -134,7 +134,7 @@ def ended_workers_finding(case: Case, nginx: Nginx) -> Finding | None:
         confidence="likely" if hurts else "certain", summary=summary, detail=(),
         routes=tuple(j.facts.route.id for j in routes), service=None if nginx.service is None else nginx.service.name,
         node=nginx.node,
-        evidence=(Evidence("nginx-log", last.where, times + last.raw[:300]),
+        evidence=(Evidence("nginx-log", last.where, times + last.raw),
                   *(e for j in cut[:2] for e in j.evidence[:1])),
         repairs=repairs,
     )
@@ -237,7 +237,7 @@ def judge_refused_memory(case: Case, nginx: Nginx) -> Finding | str | None:
         evidence=(
             *(Evidence("nginx-config", f"{file_line_text(case.snapshot, nginx.node, huge.file)}:{huge.line}", huge.text)
               for huge in asked[:_MAX_SHOWN]),
-            Evidence("nginx-log", event.where, times + event.raw[:300]), *(s.source for s in limits),
+            Evidence("nginx-log", event.where, times + event.raw), *(s.source for s in limits),
         ),
         repairs=(_repair(case, nginx, list(dict.fromkeys(huge for block in blocks for huge in block))),),
         effects=("stale-config",),

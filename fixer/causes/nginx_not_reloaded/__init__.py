@@ -244,7 +244,7 @@ def _port_conflict_finding(case: Case, trouble: FailingAddress) -> Finding | Non
         cause=CAUSE.id, variant="reload-bind-failed", role="root", confidence="certain",
         summary=f"nginx could not load its new configuration: another process holds {where}", detail=(),
         routes=trouble.route_ids, service=None, node=nginx.node,
-        evidence=(held, Evidence("nginx-log", event.where, event.raw[:300]), _age_evidence(case, nginx)),
+        evidence=(held, Evidence("nginx-log", event.where, event.raw), _age_evidence(case, nginx)),
         repairs=(free_port_repair(case, holders[0], check_and_reload_steps(case.snapshot, nginx), "then reload nginx"),
                  ),
     )
