@@ -7,6 +7,8 @@ from fixer.lazy.regex import regex
 from fixer.model.facts import Known
 from fixer.model.service import LogLine, Service
 
+# a call up to the quoted host of the address that it asks; its port follows
+CONNECT_CALL = r"(?:[Cc]onnect\w{0,16}|getaddrinfo)\( {0,4}\(? {0,4}"
 TRACEBACK_START = "Traceback (most recent call last)"
 _JOINS = ("During handling of the above exception", "The above exception was the direct cause")
 _LAST_LINES = 80          # of a log: a traceback at its end is what counts

@@ -35,7 +35,7 @@ from fixer.redaction.all_files import (
     redact_unit,
 )
 from fixer.redaction.allowed import row
-from fixer.redaction.known_names import words_of_capture
+from fixer.redaction.known_names import hosts_of_capture, words_of_capture
 from fixer.redaction.masks import Masks
 from fixer.redaction.nginx_words import redact_nginx, server_names
 from fixer.redaction.secrets import redact_text
@@ -61,7 +61,7 @@ _REDACT_BY_COMMAND: dict[str, Callable[[bytes, Masks], bytes]] = {
 def redact_capture(capture: Capture) -> Capture:
     """Return the capture with its secrets redacted, so that it can leave the machine."""
     accepted = (replace(e, because=redact_text(e.because), where=redact_text(e.where)) for e in capture.accepted)
-    masks = Masks(_server_names(capture), words_of_capture(capture))
+    masks = Masks(_server_names(capture), words_of_capture(capture), hosts_of_capture(capture))
     mounted = _nginx_files(capture)
     nodes = tuple(_redact_node(node, masks, mounted) for node in capture.nodes)
     options = tuple((name, masks.address_parts(value) if name == "url" else value) for name, value in capture.options)

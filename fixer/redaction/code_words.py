@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 
+from fixer.formats.run_output import CONNECT_CALL
 from fixer.lazy.regex import regex
 from fixer.redaction.allowed import row
 from fixer.redaction.commands import mask_command, mask_value
@@ -21,6 +22,8 @@ _TOKEN = regex(
 _NAMED = regex(r"""(?:^|[^\w.])["']?([A-Za-z_]\w*)["']?[ \t]*+[=:][ \t]*+[\[({]?[ \t]*+[fbrFBR]{0,2}$""")
 _LOOKUP = regex(r"(?:environ|ENV|env|getenv|config|get|fetch|pop|setdefault)[ \t]*[\[(.][ \t]*$")
 _DEFAULT = regex(r"""["']([A-Za-z_]\w*)["'][ \t]*,[ \t]*$""")
+_CALLED = regex(CONNECT_CALL + "$")
+_PORT_FOLLOWS = regex(r", {0,4}\d")
 _KEY_FOLLOWS = regex(r"[ \t]*:")
 _SHOWN_NAME = row("CODE_NAME")
 _TEXT = row("CODE_TEXT")
@@ -81,6 +84,8 @@ def _judged(value: str, before: str, after: str, masks: Masks) -> str:
     if _LOOKUP.search(before) and value.isidentifier() and not masks.is_random(value):
         return value
     if _KEY_FOLLOWS.match(after) and value.isidentifier() and not masks.is_random(value):
+        return value
+    if value in masks.hosts and _PORT_FOLLOWS.match(after) and _CALLED.search(before):
         return value
     default = _DEFAULT.search(before)
     if default is not None:

@@ -20,6 +20,7 @@ from fixer.redaction.masks import known_words
 _NAMES = row("INSPECT_NAME")
 _LABELS = row("INSPECT_LABEL")
 _INSPECTED = frozenset(("docker-project", "docker-container", "docker-published", "docker-called"))
+_HOST_KEYS = frozenset(("com.docker.compose.service", "Aliases", "DNSNames"))
 _PROGRAM = regex(rb"^\[(?:program|group|fcgi-program|eventlistener):([^\]\s]+)\]", re.MULTILINE)
 _YAML_KEY = regex(rb"^[ \t]{1,8}([A-Za-z0-9_][A-Za-z0-9_.-]*):[ \t]*\r?$", re.MULTILINE)
 _STEP_FIELDS = ("node", "name", "unit", "program", "group", "project", "service", "network", "container", "path",
@@ -30,6 +31,34 @@ _STEP_FIELDS = ("node", "name", "unit", "program", "group", "project", "service"
 def words_of_capture(capture: Capture) -> frozenset[str]:
     """Return the words of all names in a capture that would be masked as drawn."""
     return known_words((capture.target.address, *(name for node in capture.nodes for name in _names_of_node(node))))
+
+
+def hosts_of_capture(capture: Capture) -> frozenset[str]:
+    """Return the names under which containers are asked: their own, those of their services, and aliases."""
+    boxes = (box for node in capture.nodes for query, answer in node.answers.items() for box in _boxes(query, answer))
+    return frozenset(name.removeprefix("/") for box in boxes for name in _hosts_of_inspect(box, "", 0))
+
+
+def _boxes(query: Query, answer: Answer) -> list[object]:
+    """Return what an answer of `docker inspect` lists."""
+    if not isinstance(query, Command) or query.name not in _INSPECTED:
+        return []
+    try:
+        listed = json.loads(answer.data)
+    except (ValueError, RecursionError):
+        return []
+    return listed if isinstance(listed, list) else [listed]
+
+
+def _hosts_of_inspect(item: object, key: str, depth: int) -> Iterator[str]:
+    if isinstance(item, dict):
+        for name, value in item.items():
+            yield from _hosts_of_inspect(value, str(name), depth + 1)
+    elif isinstance(item, list):
+        for value in item:
+            yield from _hosts_of_inspect(value, key, depth)
+    elif isinstance(item, str) and (key in _HOST_KEYS or (key == "Name" and depth == 1)):
+        yield item
 
 
 def _names_of_node(node: NodeCapture) -> Iterator[str]:
@@ -60,11 +89,8 @@ def _names_of_answer(query: Query, answer: Answer) -> Iterator[str]:
             yield from filter(None, (file.stat.link_target, file.stat.real_path))
         for found in (_PROGRAM, _YAML_KEY) if file.path.endswith((".conf", ".ini", ".yml", ".yaml")) else ():
             yield from (name.decode("latin-1") for name in found.findall(file.data))
-    if isinstance(query, Command) and query.name in _INSPECTED:
-        try:
-            yield from _names_of_inspect(json.loads(answer.data), "", "")
-        except (ValueError, RecursionError):
-            return
+    for box in _boxes(query, answer):
+        yield from _names_of_inspect(box, "", "")
 
 
 def _names_of_inspect(item: object, key: str, above: str) -> Iterator[str]:

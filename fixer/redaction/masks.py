@@ -38,11 +38,14 @@ class Masks:
     """The numbers of the values masked so far.
 
     `names` are shown words of a configuration (of upstream blocks). `known` are words of names that the host gives to
-    its parts (`known_words`): they are no secret, though they may look drawn."""
+    its parts (`known_words`): they are no secret, though they may look drawn. `hosts` are names under which containers
+    are asked: shown where a call takes a host."""
 
-    def __init__(self, names: frozenset[str] = frozenset(), known: frozenset[str] = frozenset()) -> None:
+    def __init__(self, names: frozenset[str] = frozenset(), known: frozenset[str] = frozenset(),
+                 hosts: frozenset[str] = frozenset()) -> None:
         self.names = names
         self.known = known
+        self.hosts = hosts
         self._numbers: dict[str, int] = {}
 
     def mark(self, value: str) -> str:

@@ -31,3 +31,13 @@ def test_what_causes_read_stays(text: str) -> None:
 def test_javascript() -> None:
     said = mask_code(f"// {S}\nmodule.exports = {{env: {{A: '{S}', PORT: 80, B: `{S}`}}, script: './app.js'}} /* {S} */\n", Masks(), slashes=True)
     assert S not in said and "PORT: 80" in said and "script: './app.js'" in said
+
+
+@pytest.mark.parametrize(("text", "shown"), [
+    ('socket.create_connection(("store", 5258), 5).close()', True), ("s.connect(('store', 80))", True), ("getaddrinfo('store', 80)", True),
+    ('HTTPConnection("store", 80)', True), ('connect("store")', False), ('connect("store", "shop")', False), ('login("store", 80)', False),
+    ('connect(("other", 5258))', False), ('connect("me", "store", 5258)', False),
+])
+def test_a_host_in_a_call_is_shown_if_a_container_is_asked_by_that_name(text: str, shown: bool) -> None:
+    said = mask_code(text, Masks(hosts=frozenset({"store"})), slashes=False)
+    assert (said == text) is shown and "store" not in mask_code(text, Masks(), slashes=False)

@@ -7,7 +7,7 @@ import json
 from fixer.model.plan import ContainerAction, NetworkAction
 from fixer.model.query import Answer, Command, ReadFile
 from fixer.observe.build_snapshot import build_snapshot
-from fixer.redaction.known_names import words_of_capture, words_of_snapshot, words_of_steps
+from fixer.redaction.known_names import hosts_of_capture, words_of_capture, words_of_snapshot, words_of_steps
 from fixer.redaction.masked_steps import describe_step
 from tests.observe.capture_builders import capture, file, node
 
@@ -23,6 +23,15 @@ def test_names_stand_in_queries_paths_and_what_docker_says() -> None:
     })))
     assert {word.removeprefix(NAME) for word in seen} >= {"a-1", "a", "b", "c", "d", "e", "f", "g", "h"}
     assert not {word.removeprefix(NAME) for word in seen} & {"z", "y", "x", "w"}
+
+
+def test_hosts_are_the_names_under_which_containers_are_asked() -> None:
+    inspect = [{"Name": "/p-store-1", "Mounts": [{"Name": "data"}], "HostConfig": {"NetworkMode": "p_front"},
+                "Config": {"Labels": {"com.docker.compose.service": "store", "com.docker.compose.project": "p"}, "Env": ["DB=secret"], "Cmd": ["serve"]},
+                "NetworkSettings": {"Networks": {"p_front": {"Aliases": ["stock"], "DNSNames": ["shelf"]}}}}]
+    seen = hosts_of_capture(capture(node({Command("docker-project", ("p",)): Answer("ok", json.dumps(inspect).encode()),
+                                          Command("docker-container", ("x",)): Answer("ok", b"none")})))
+    assert seen == {"p-store-1", "store", "stock", "shelf"}
 
 
 def test_names_of_a_snapshot_and_of_steps() -> None:
