@@ -94,3 +94,13 @@ def test_names_of_containers_networks_and_units_stay() -> None:
     assert sum(text.count(NAMED) for text in said) == 7 and not any(SECRET in text for text in said)
     # the name of nobody's part is a drawn word
     assert NAMED not in redact_capture(capture(node({ReadFile("/srv/a.py"): Answer("ok", files=(file("/srv/a.py", f"x = '{NAMED}'"),))}))).nodes[0].answers[ReadFile("/srv/a.py")].files[0].data.decode()
+
+
+def test_a_container_that_a_traceback_quotes_keeps_its_name() -> None:
+    boxes = [{"Name": "/p-store-1", "Config": {"Labels": {"com.docker.compose.service": "store"}}}]
+    said = b'Traceback (most recent call last):\n  File "/srv/a.py", line 3, in <module>\n' \
+           b'    socket.create_connection(("%s", 5258), 5)\nsocket.gaierror: [Errno -3] Temporary failure in name resolution\n'
+    project, logs, other = Command("docker-project", ("p",)), Command("docker-logs", ("a",)), Command("docker-logs", ("b",))
+    answers = {project: Answer("ok", json.dumps(boxes).encode()), logs: Answer("ok", said % b"store"), other: Answer("ok", said % b"abroad")}
+    masked = redact_capture(capture(node(answers))).nodes[0].answers
+    assert masked[logs].data == said % b"store" and b"abroad" not in masked[other].data

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from fixer.analysis.run_log import RunEnd
 from fixer.analysis.service_names import SYSTEM_PORTS
-from fixer.formats.run_output import ends_run, is_traceback_start
+from fixer.formats.run_output import CONNECT_CALL, ends_run, is_traceback_start
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex, up_to_first
 from fixer.model.snapshot import LogLine
@@ -27,7 +27,6 @@ _NAMES = (
     regex(r"Unknown (?:MySQL |MariaDB )?server host '(?P<host>[^']+)'"),
     regex(r"Can't connect to MySQL server on '(?P<host>[^']+)' \(\[Errno -[235]\]"),
     regex(r"(?<![\w.-])(?P<host>[\w.-]++):(?P<port>\d+): \[Errno -[235]\]"),
-    regex(r"(?:^|\.)gaierror: \[Errno -[235]\](?P<host>)"),
 )
 _SERVER = regex(r"connection to server at \"(?P<host>[^\"]+)\"(?: \((?P<ip>[^)]{0,80})\))?, "
                 r"port (?P<port>\d+) failed: ")
@@ -68,11 +67,12 @@ _SLOW = (
 )
 # Python's own exception names no address: a line of the program that its traceback quotes may.
 _UNNAMED: tuple[tuple[ComplaintKind, re.Pattern[str]], ...] = (
+    ("name", regex(r"(?:^|\.)gaierror: \[Errno -[235]\]")),
     ("refused", regex(r"^ConnectionRefusedError: \[Errno 111\] Connection refused$")),
     ("slow", regex(r"^(?:TimeoutError: (?:\[Errno 110\] Connection )?timed out"
                    r"|OSError: \[Errno 113\] No route to host)$")),
 )
-_QUOTED_CALL = regex(r"connect\w{0,16}\( {0,4}\(? {0,4}['\"](?P<host>[\w.:-]{1,255})['\"], {0,4}(?P<port>\d{1,5})\b")
+_QUOTED_CALL = regex(CONNECT_CALL + r"['\"](?P<host>[\w.:-]{1,255})['\"], {0,4}(?P<port>\d{1,5})\b")
 _SYSTEM_KINDS = (
     (regex(r"psycopg|asyncpg|\.PGSQL\.|pg_hba|translate host name|connection to server"), "postgresql"),
     (regex(r"[Mm]y[Ss][Qq][Ll]|MariaDB|Access denied for user|Unknown database"), "mysql"),
@@ -145,13 +145,16 @@ def _parse_line(said: LogLine, text: str, before: Sequence[str]) -> DependencyCo
 
 
 def _quoted_complaint(said: LogLine, text: str, before: Sequence[str]) -> DependencyComplaint | None:
-    """Return the complaint about the address in the innermost call that the traceback above quotes."""
+    """Return the complaint about the address in the innermost call that the traceback above quotes. An unknown name is
+    one also if no call shows it."""
     kind = next((kind for kind, pattern in _UNNAMED if pattern.search(text)), None)
     if kind is None:
         return None
     begin = next((at for at in range(len(before) - 1, -1, -1) if is_traceback_start(before[at])), len(before))
     calls = [match for line in before[begin:] if (match := _QUOTED_CALL.search(line)) is not None]
-    return replace(_make_complaint(kind, said, text, before, calls[-1].groupdict()), is_quoted=True) if calls else None
+    if calls:
+        return replace(_make_complaint(kind, said, text, before, calls[-1].groupdict()), is_quoted=True)
+    return _make_complaint(kind, said, text, before, {}) if kind == "name" else None
 
 
 def _make_complaint(kind: ComplaintKind, said: LogLine, text: str, before: Sequence[str],

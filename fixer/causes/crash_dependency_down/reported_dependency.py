@@ -61,7 +61,7 @@ def judge_complaint(case: Case, crash: FailedRun, said: DependencyComplaint) -> 
     """Judge one complaint: a finding, the missing fact, or evidence that it no longer holds."""
     needed = locate_dependency(case, crash, said)
     provider = needed.provider
-    if said.is_quoted and not needed.providers:
+    if said.is_quoted and said.kind != "name" and not needed.providers:
         return log_evidence(said.log_line.text, said.log_line.where)
     if said.kind == "auth":
         who = f" {said.what!r}" if said.what and " " not in said.what else ""
@@ -74,9 +74,7 @@ def judge_complaint(case: Case, crash: FailedRun, said: DependencyComplaint) -> 
         return _complaint_finding(case, (crash, said, needed), "start-db-refused", text,
                                   free_connections_repairs(crash, said, needed))
     if said.kind == "name" and provider is None:
-        text = f"{said.host or 'the name of its dependency'} does not resolve"
-        return _complaint_finding(case, (crash, said, needed), "start-db-dns-failure", text,
-                                  other_address_repairs(case, crash, said))
+        return _unresolved_name_finding(case, crash, said, needed)
     if said.kind == "name" and provider is not None and needed.is_listening is not False and is_started_later(crash,
         said, provider):
         text = f"{provider.name} did not run then, so its name did not resolve; it runs now, but " \
@@ -108,6 +106,14 @@ def judge_complaint(case: Case, crash: FailedRun, said: DependencyComplaint) -> 
         return f"whether anything accepts at {said.address}, which {crash.service.name} needs"
     return _complaint_finding(case, (crash, said, needed), "start-db-refused", _no_listener_text(case, said, needed),
                   start_dependency_repairs(case, crash, said, needed))
+
+
+def _unresolved_name_finding(case: Case, crash: FailedRun, said: DependencyComplaint,
+                             needed: LocatedDependency) -> Finding:
+    known = replace(said, host="", port=0) if said.is_quoted else said      # a quoted name may be of older code
+    text = f"{known.host or 'the name of its dependency'} does not resolve"
+    return _complaint_finding(case, (crash, known, needed), "start-db-dns-failure", text,
+                              other_address_repairs(case, crash, known))
 
 
 def is_started_later(crash: FailedRun, said: DependencyComplaint, provider: Service) -> bool:

@@ -38,6 +38,7 @@ FRAMES = ("Traceback (most recent call last):", '  File "/srv/shop/web.py", line
           "    {}", "            ~~~~~~~~~~~^^^^^", '  File "/usr/lib/python3.13/socket.py", line 864, in create_connection',
           "    raise exceptions[0]", '  File "/usr/lib/python3.13/socket.py", line 849, in create_connection',
           "    sock.connect(sa)", "    ~~~~~~~~~~~~^^^^")
+NO_NAME = "socket.gaierror: [Errno -3] Temporary failure in name resolution"
 REFUSED = "ConnectionRefusedError: [Errno 111] Connection refused"
 
 
@@ -46,6 +47,9 @@ REFUSED = "ConnectionRefusedError: [Errno 111] Connection refused"
     ("s.connect(('stock.internal', 9000))", REFUSED, "refused", "stock.internal:9000"),
     ('s.connect(("10.0.0.9", 9000))', "TimeoutError: timed out", "slow", "10.0.0.9:9000"),
     ('s.connect(("10.0.0.9", 9000))', "OSError: [Errno 113] No route to host", "slow", "10.0.0.9:9000"),
+    ('STOCK = socket.create_connection(("stock", 5258), 5)', NO_NAME, "name", "stock:5258"),
+    ('HTTPConnection("stock", 80).request("GET", "/")', NO_NAME, "name", "stock:80"),
+    ("s.connect((HOST, PORT))", NO_NAME, "name", "its address"),
     ("s.connect((HOST, PORT))", REFUSED, "", ""), ('s.bind(("127.0.0.1", 8127))', REFUSED, "", ""),
 ])
 def test_an_exception_without_an_address_has_that_of_the_call_that_its_traceback_quotes(

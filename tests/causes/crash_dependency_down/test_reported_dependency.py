@@ -12,6 +12,7 @@ from tests.causes.crash_dependency_down.crash_dependency_down_builders import (
     NO_ENTRY,
     NO_NAME,
     TRACE,
+    composed,
     crashed,
     database,
     env,
@@ -95,3 +96,19 @@ def test_a_program_of_the_firm_that_is_configured_for_the_address_is_started() -
     assert "stock" not in " ".join(unit for _, unit in verbs(scene))
     scene.services[1:] = []     # nobody is: what the traceback quotes may be an older state of the code
     assert all(finding.cause != CAUSE for finding in diagnose(scene.snapshot()).findings)
+
+
+NO_ANSWER = (*TRACE, '    socket.create_connection(("store", 5258), 5).close()', '  File "/usr/lib/python3.13/socket.py", line 977, in getaddrinfo',
+             "    for res in _socket.getaddrinfo(host, port, family, type, proto, flags):",
+             "socket.gaierror: [Errno -3] Temporary failure in name resolution")
+
+
+def test_a_stopped_container_whose_name_only_the_traceback_quotes_is_started() -> None:
+    box = {"networks": (("p_default", "", ("store",)),), "status": "exited", "exit_code": 0, "restart_policy": "always"}
+    scene = composed(NO_ANSWER, **box)
+    one = found(scene)
+    assert (one.variant, one.service, one.confidence) == ("start-db-refused", "p-db-1", "certain")
+    assert one.summary == "p-app-1 ends at once: p-db-1 is stopped"
+    assert one.repairs[0].id == "start-dependency" and one.repairs[0].risk == "safe"
+    unknown = found(composed(NO_ANSWER, **{**box, "networks": ()}))      # the line may be of older code: it is not named
+    assert unknown.variant == "start-db-dns-failure" and "the name of its dependency does not resolve" in unknown.summary
