@@ -31,11 +31,12 @@ MAX_DEPTH = 3  # a wrapper that calls a wrapper that calls a wrapper
 
 @dataclass(frozen=True, slots=True)
 class BackgroundServer:
-    """A server that a script runs beside the rest of it, with its variables and working directory."""
+    """A server that a script runs beside the rest of it, with its variables, their files and the working directory."""
 
     command: tuple[Word, ...]
     env: Env
     directory: str
+    sourced: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -72,7 +73,8 @@ def read_script(text: str, file: str, env: Mapping[str, Word], files: Mapping[st
         before = run.command
         _follow_command(run, words, files)
         if run.command is not None and run.command is not before and _BACKGROUND.match(text, at + len(command)):
-            run.background.append(BackgroundServer(tuple(run.command), dict(run.env), run.directory))
+            run.background.append(BackgroundServer(tuple(run.command), dict(run.env), run.directory,
+                                                   tuple(run.sourced)))
     return run
 
 

@@ -355,14 +355,13 @@ class Service:
     compose_networks: tuple[ComposeNetwork, ...] = ()  # of a compose service
     gateway: str = ""  # the program's name if it only forwards connections (`haproxy`, `nginx` …)
     env_copies: tuple[EnvCopy, ...] = ()  # copies of its env files, once it has ended
-    # addresses in the code of a stopped unit without a configured one
-    code_bindings: tuple[Binding, ...] = ()
+    code_bindings: tuple[Binding, ...] = ()  # in the code of a stopped unit without a configured address
     # variables that its compose file reads, and nothing there sets
     unset_variables: tuple[EnvAssignment, ...] = ()
     setting_slot: EnvSlot | None = None  # where a new setting can be written; its template takes the value unquoted
     dependencies: tuple[Dependency, ...] = ()  # systems that its variables name: databases, caches, brokers
-    # what its shells wait for before they start its server
-    startup_waits: tuple[Dependency, ...] = ()
+    startup_waits: tuple[Dependency, ...] = ()  # what its shells wait for before they start its server
+    absent_env_files: tuple[str, ...] = ()  # files that its start would take variables from, and that do not exist
     boot_entry: BootEntry | None = None  # what starts it besides service managers
     managed: ManagedService | None = None
     cwd: str = ""  # the folder in which a process without a manager runs, empty if unknown

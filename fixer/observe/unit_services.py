@@ -17,7 +17,13 @@ from fixer.observe.commands.python_programs import is_no_web_program, ports_in_c
 from fixer.observe.commands.resolved_command import ServiceCommand, command_of_process, command_of_unit, ulimits_of
 from fixer.observe.commands.server_settings import configured_bindings, configured_workers, has_no_vassals
 from fixer.observe.commands.startup_waits import waits_of
-from fixer.observe.commands.written_values import env_assignments, quoted_bindings, slots_of_unit, unit_values_of
+from fixer.observe.commands.written_values import (
+    absent_env_files,
+    env_assignments,
+    quoted_bindings,
+    slots_of_unit,
+    unit_values_of,
+)
 from fixer.observe.nginx.other_proxies import gateway_bindings, gateway_of, proxy_socket_unit
 from fixer.observe.systemd.socket_activation import all_socket_bindings, socket_of
 from fixer.observe.systemd.unit_journal import unit_log, with_journal
@@ -85,6 +91,7 @@ def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
         log=unit_log(unit, told, view), is_app_server=is_app, gateway="" if is_app else gateway_of(unit.exec_start),
         runtime=runtime, command=tuple(word.to_argument() for word in told.command), command_style=told.style,
         env_slots=slots_of_unit(told, view), files_node=view.name,
+        absent_env_files=absent_env_files(told, view),
         settings=(*settings_of(unit, told, view), *ulimits_of(told, view)),
         unit_values=unit_values_of(told), entry=told.entry.to_argument() if told.entry is not None else None,
         socket=socket,

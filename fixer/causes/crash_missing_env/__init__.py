@@ -66,7 +66,7 @@ from fixer.causes.crash_missing_env.lost_env_file import (
     remove_prefix_steps,
     restore_variables_repair,
 )
-from fixer.causes.crash_missing_env.unread_env_file import missing_file_finding
+from fixer.causes.crash_missing_env.unread_env_file import absent_file_repairs, missing_file_finding
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
@@ -133,12 +133,14 @@ def _missing_variable_finding(case: Case, crash: FailedRun, missing: tuple[Named
                 *(Evidence("file", m.where, f"{m.name}… is set there in a form that systemd does not read")
                   for m in lost),
                 *backup_evidence(copies if again is not None else (), wanted))
+    by_hand, write = absent_file_repairs(case, crash, names), _repair(case, crash, missing, lost)
     return Finding(
         cause=CAUSE.id, variant="start-env-var-missing", role="root", confidence="certain",
         summary=f"{crash.service.name} ends at once: {names} {'is' if len(missing) == 1 else 'are'} not set",
         detail=(*(m.problem_text for m in lost), "nothing listens while it does not run"), routes=crash.routes,
         service=crash.service.name, node=crash.service.node, evidence=evidence,
-        repairs=(_repair(case, crash, missing, lost), *(() if again is None else (again,))),
+        repairs=(*(by_hand if write.risk == "manual" else ()), write, *(() if again is None else (again,)),
+                 *(by_hand if write.risk != "manual" else ())),
     )
 
 
@@ -148,6 +150,8 @@ def _evidence(case: Case, crash: FailedRun, missing: tuple[NamedLine, ...]) -> t
         *(log_evidence(s.line.text, s.line.where) for s in missing),
         *(Evidence("file", one.defined_in, f"{one.name}… is substituted by Compose, and nothing sets it")
           for one in crash.service.unset_variables if one.name in names),
+        *(Evidence("file", path, "no such file; its start reads variables from it if it exists")
+          for path in crash.service.absent_env_files),
         *crash.symptoms(case),
     )))
 

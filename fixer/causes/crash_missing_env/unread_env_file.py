@@ -5,13 +5,14 @@ from __future__ import annotations
 import posixpath
 
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import find_node, log_evidence
+from fixer.analysis.evidence import container_of, find_node, host_path_of, log_evidence
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.run_log import message_of, program_lines
 from fixer.analysis.service_state import state_evidence
 from fixer.causes.crash_missing_env.lost_env_file import CAUSE_ID, VARIANT, backups_of, restore_variables_repair
 from fixer.formats.backup_names import has_similar_name
 from fixer.formats.launchers import UNREAD_FILE
+from fixer.managers import starter_of
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence
 from fixer.repairs.start_service import start_steps
@@ -70,6 +71,19 @@ def missing_sourced_file_finding(crash: FailedRun, path: str, said: Evidence, ho
         evidence=(said, state_evidence(crash.service)),
         repairs=(Repair("restore-environment-file", "manual", f"restore {path}", (), manual=manual),),
     )
+
+
+def absent_file_repairs(case: Case, crash: FailedRun, names: str) -> tuple[Repair, ...]:
+    """Return what a person does about files of variables that its start reads only if they exist."""
+    service, paths = crash.service, crash.service.absent_env_files
+    if not paths:
+        return ()
+    box = container_of(case.snapshot, service.node)
+    hosts = [host_path_of(box, path) for path in paths] if box is not None and not box.is_machine else []
+    at = f" (on the Docker host: {', '.join(filter(None, hosts))})" if any(hosts) else ""
+    again = starter_of(case.snapshot, service).by_hand()
+    manual = f"if {' or '.join(paths)} set {names} before, restore it{at} with all of its variables; then {again}"
+    return (Repair("restore-environment-file", "manual", f"restore {paths[0]}", (), manual=manual),)
 
 
 def restored_file_finding(case: Case, crash: FailedRun) -> Finding | None:

@@ -271,7 +271,8 @@ def entrypoint_commands(view: View, box: Container | None, reads: list[str]) -> 
         said = Evidence("container", box.name, " ".join(box.argv))
         words, env, style, said = trace_command([literal_word(word) for word in box.argv[at:]], {}, said, follow)
         reads += [posixpath.normpath(path) for path in follow.source_files]
-        told = ServiceCommand(tuple(words), env, said, style, follow.directory, tuple(follow.source_files))
+        told = ServiceCommand(tuple(words), env, said, style, follow.directory, tuple(follow.source_files),
+                              tuple(follow.env_files))
         if not style or not runtime_of(told.argv):
             continue
         beside = [one for one in background_commands(follow, said) if runtime_of(one.argv)]

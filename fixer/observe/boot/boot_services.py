@@ -16,7 +16,7 @@ from fixer.observe.boot.boot_entries import ACCOUNTS, BootCommand, boot_commands
 from fixer.observe.commands.dependencies import dependencies_of
 from fixer.observe.commands.resolved_command import ServiceCommand
 from fixer.observe.commands.server_settings import configured_bindings, configured_workers
-from fixer.observe.commands.written_values import env_assignments, quoted_bindings, slots_of_unit
+from fixer.observe.commands.written_values import absent_env_files, env_assignments, quoted_bindings, slots_of_unit
 from fixer.observe.docker.container_service import output_beside_nginx
 from fixer.observe.files.log_files import log_file_paths, log_file_query, output_lines
 from fixer.observe.view.node_view import View
@@ -94,7 +94,8 @@ def _boot_service(found: BootCommand, bindings: Sequence[Binding], view: View) -
         env=env_assignments(told.env, entry.file), env_files=told.env_files, workers=configured_workers(told, view),
         log=_log_of(told, view), is_app_server=True, runtime=runtime_of(told.argv),
         command=tuple(word.to_argument() for word in told.command), command_style=told.style,
-        env_slots=slots_of_unit(told, view), files_node=view.name, boot_entry=entry,
+        env_slots=() if entry.kind == "entrypoint" else slots_of_unit(told, view),      # a container's do not last
+        files_node=view.name, boot_entry=entry, absent_env_files=absent_env_files(told, view),
         dependencies=dependencies_of(told.env, entry.file, view),
     )
 

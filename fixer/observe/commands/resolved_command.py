@@ -218,7 +218,7 @@ def background_commands(follow: CommandTrace, said: Evidence) -> Iterator[Servic
         about = replace(said, source="file", where=f"{place.file}:{place.line}", text=shown) if place.file else said
         words, env, style, about = trace_command(list(server.command), dict(server.env), about, inner)
         yield ServiceCommand(tuple(words), env, about, style or "shell", inner.directory, tuple(inner.source_files),
-                             tuple(inner.env_files), output_files=tuple(inner.output_files))
+                             (*server.sourced, *inner.env_files), output_files=tuple(inner.output_files))
 
 
 def _run_inner_script(words: list[Word], env: Env, follow: CommandTrace) -> tuple[ShellRun | None, str]:

@@ -27,6 +27,12 @@ def env_assignments(env: Mapping[str, Word], fallback: str) -> tuple[EnvAssignme
     return tuple(found)
 
 
+def absent_env_files(told: ServiceCommand, view: View) -> tuple[str, ...]:
+    """Return the files of its variables that do not exist: a test of the script, or a `-`, lets the start go on."""
+    answers = ((path, view.files.get(path)) for path in dict.fromkeys(told.env_files))
+    return tuple(path for path, file in answers if file is not None and file.status == "absent")
+
+
 def unit_values_of(told: ServiceCommand) -> tuple[UnitValue, ...]:
     """Return the `[Service]` values of the unit's files in their order of precedence, without variable values."""
     return tuple(

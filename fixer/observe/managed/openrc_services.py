@@ -26,7 +26,7 @@ from fixer.observe.commands.python_programs import is_no_web_program, program_pa
 from fixer.observe.commands.resolved_command import CommandTrace, ServiceCommand, trace_command
 from fixer.observe.commands.server_settings import configured_bindings, configured_workers, settings_path
 from fixer.observe.commands.startup_waits import waits_of
-from fixer.observe.commands.written_values import env_assignments, quoted_bindings, slots_of_unit
+from fixer.observe.commands.written_values import absent_env_files, env_assignments, quoted_bindings, slots_of_unit
 from fixer.observe.files.log_files import log_file_paths, log_file_query, output_lines
 from fixer.observe.view.node_view import MOST_PROGRAM_FILES, PEEK_BYTES, View
 
@@ -180,6 +180,7 @@ def _service_of(script: InitScript, view: View) -> Service:
         managed=_managed(script, mark, bool(root), view),
         dependencies=dependencies_of(told.env, script.path, view) if is_app else (),
         startup_waits=waits_of(pids, told, view) if is_app else (),
+        absent_env_files=absent_env_files(told, view),
     )
 
 

@@ -6,7 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from fixer.analysis.case import PortOwner, open_case
+from fixer.analysis.exits.failed_run import FailedRun
+from fixer.analysis.run_log import read_run_end
+from fixer.causes.crash_missing_env.unread_env_file import absent_file_repairs
 from fixer.diagnose.run_causes import diagnose
+from fixer.model.deployment import BootEntry
 from fixer.model.diagnosis import Diagnosis, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import ComposeUp, UnitAction, WriteFile
@@ -341,3 +346,23 @@ def test_a_shell_ends_at_a_file_of_variables_that_it_cannot_read(said: str, foun
         one = diagnosis.findings[0]
         assert one.variant == "start-envfile-missing" and "/etc/shop.env, which its script reads" in one.summary
         assert one.repairs[0].risk == "manual"
+
+
+def test_a_file_of_variables_that_its_start_reads_only_if_it_exists_is_named() -> None:
+    scene = crashed(absent_env_files=("/etc/shop/shop.env",))
+    one = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert ("/etc/shop/shop.env", "no such file; its start reads variables from it if it exists") in [(e.where, e.text) for e in one.evidence]
+    assert [r.id for r in one.repairs] == ["set-variable", "restore-environment-file"]
+    by_hand = one.repairs[-1]
+    assert by_hand.risk == "manual" and by_hand.manual.startswith("if /etc/shop/shop.env set SECRET_KEY before, restore it with all of its variables")
+
+
+def test_a_file_of_variables_in_a_mounted_folder_is_restored_on_the_host() -> None:
+    made = container_service("web", is_app_server=False, bindings=Unknown("in the image"), box={"mounts": (("/srv/shop/settings", "/etc/shop", False),)})
+    entry = BootEntry("web", "entrypoint", "/start.sh", 3, "uvicorn a:b", "root", 8001, None, name="p-web-1")
+    server = service("uvicorn", 8001, None, node="web", unit=None, manager="none", boot_entry=entry, log=log_lines(*TRACEBACK[1:6]),
+                     absent_env_files=("/etc/shop/shop.env",))
+    scene = Scene("127.0.0.1:8001", node="web", back="web").with_service(made).with_service(server)
+    crash = FailedRun(PortOwner(server, "bare", ()), (), (), end=read_run_end(()))
+    (repair,) = absent_file_repairs(open_case(scene.snapshot(), {}), crash, "SECRET_KEY")
+    assert "(on the Docker host: /srv/shop/settings/shop.env)" in repair.manual and repair.manual.endswith("; then docker restart p-web-1")

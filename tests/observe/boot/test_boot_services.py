@@ -151,3 +151,17 @@ def test_a_server_beside_nginx_whose_output_goes_to_a_file_has_that_file_as_its_
     made, engine = all_in_one(" >shop.log 2>&1")
     (one,) = boot_services(made, (), OWN, engine)
     assert one.log == Unknown("not asked") and log_file_query("/opt/shop/shop.log") in list(boot_log_queries(made, OWN))
+
+
+@pytest.mark.parametrize("line", ["if [ -f /etc/shop.env ]; then . /etc/shop.env; fi", ". /etc/shop.env 2>/dev/null || true"])
+def test_a_file_of_variables_that_a_containers_script_takes_only_if_it_exists(line: str) -> None:
+    made, engine = all_in_one()
+    text = ENTRY.format("").replace("cd /opt/shop\n", f"cd /opt/shop\n{line}\n")
+
+    def started(env: FileAnswer) -> Service:
+        known = {**made.files, "/etc/shop.env": env, "/entry.sh": file("/entry.sh", text)}
+        (one,) = boot_services(replace(made, files=known), (), OWN, engine)
+        return one
+    assert (started(GONE).absent_env_files, started(GONE).env_slots) == (("/etc/shop.env",), ())
+    assert started(file("/etc/shop.env", "A=b\n")).absent_env_files == ()
+    assert started(replace(GONE, status="denied")).absent_env_files == ()
