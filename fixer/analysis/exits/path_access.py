@@ -105,7 +105,7 @@ def _judge_access(stats: dict[str, FileStat], way: Sequence[str], account: Accou
     end, shown = stats[last].end, (_stat_evidence(last, stats[last]),)
     if path != last:
         if last != posixpath.dirname(path):
-            return PathState("holds", f"the folder of {path} is not there", shown)
+            return PathState("holds", f"{path} is not there, nor is its folder", shown)
         state: FaultState = "gone" if has_permission(end, account, WRITE) else "holds"
         return PathState(state, f"{account.name} may write to {last} now" if state == "gone" else
                          f"{account.name} may not write to {last}", shown)

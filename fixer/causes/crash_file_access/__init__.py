@@ -62,6 +62,8 @@ from fixer.analysis.exits.path_access import PathState, credential_texts, denied
 from fixer.analysis.service_state import state_evidence
 from fixer.causes.crash_file_access.open_path import (
     UnusablePath,
+    folder_setting_text,
+    is_folder_missing,
     open_path_repairs,
     protecting_setting,
     temporary_folder_texts,
@@ -85,8 +87,6 @@ from fixer.model.service import configured_sockets
 from fixer.repairs.start_service import start_again_repairs
 
 _EACCES = "13"
-_UNIT_ADVICE = ("to create such a folder at each start, set LogsDirectory=, StateDirectory= or RuntimeDirectory= in "
-                "the unit")
 _CONTAINER_ADVICE = ("mount what its image lacks (as a volume, a config or a secret of its service; a tmpfs for an "
                      "empty folder), and check that its configured path is the path of the mount")
 
@@ -141,10 +141,12 @@ def _unusable_path_finding(case: Case, crash: FailedRun, denied: UnusablePath) -
     elif denied.reason in MISSING_CODES and is_credential(denied.path):
         variant, (said, todo) = "start-file-missing", credential_texts(crash, denied.path)
     elif denied.reason in MISSING_CODES:
-        variant, said = "start-file-missing", f"{denied.path} is not there"
-        advice = _CONTAINER_ADVICE if box is not None else _UNIT_ADVICE if service.unit is not None else ""
-        todo = f"restore {denied.path} (or its folder) for {user} to use{f'; {advice}' if advice else ''}"
-        if state.state == "holds" and state.text != said:
+        lost = is_folder_missing(case.snapshot, service, denied.path)
+        variant, said = "start-file-missing", f"{denied.path} is not there{', nor is its folder' if lost else ''}"
+        advice = _CONTAINER_ADVICE if box is not None else folder_setting_text(service, denied.path, lost)
+        what = f"{denied.path}{'' if lost is False else ' and its folder' if lost else ' (or its folder)'}"
+        todo = f"restore {what} for {user} to use{f'; {advice}' if advice else ''}"
+        if state.state == "holds" and not state.text.startswith(f"{posixpath.normpath(denied.path)} is not there"):
             said, todo = f"{said}, or not accessible: {state.text}", f"{todo} ({state.text})"
     elif denied.reason in FOLDER_CODES:
         variant, said = "start-file-missing", f"{denied.path} is a folder, and it needs a file there"

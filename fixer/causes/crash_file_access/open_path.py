@@ -14,7 +14,7 @@ from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Repair
 from fixer.model.service import configured_sockets
-from fixer.model.snapshot import CommandArgument, LogLine, Service, UnitValue
+from fixer.model.snapshot import CommandArgument, LogLine, Service, Snapshot, UnitValue
 from fixer.repairs.command_options import edit_argument
 from fixer.repairs.container_settings import temporary_folder_repair
 from fixer.repairs.file_edits import NotEditable
@@ -42,6 +42,30 @@ class UnusablePath:
     line: LogLine
     others: tuple[str, ...] = ()
     named: bool = True
+
+
+# folders that systemd creates at each start, by their place
+_FOLDER_SETTINGS = (("/var/log/", "LogsDirectory"), ("/var/lib/", "StateDirectory"), ("/var/cache/", "CacheDirectory"),
+                    ("/run/", "RuntimeDirectory"))
+
+
+def is_folder_missing(snapshot: Snapshot, service: Service, path: str) -> bool | None:
+    """Return whether the folder of the path is missing on its machine; None if that is unknown."""
+    node, folder = find_node(snapshot, service.node), posixpath.dirname(posixpath.normpath(path))
+    if node is None or service.container is not None:
+        return None
+    return True if folder in node.missing_paths else False if folder in dict(node.files) else None
+
+
+def folder_setting_text(service: Service, path: str, missing: bool | None) -> str:
+    """Return the setting of the unit that creates the folder of the path, if it may be missing; no setting creates a
+    file."""
+    folder = posixpath.dirname(posixpath.normpath(path)).replace("/var/run/", "/run/")
+    place = next((pair for pair in _FOLDER_SETTINGS if folder.startswith(pair[0])), None)
+    if missing is False or place is None or service.unit is None or not _PLAIN_PATH.fullmatch(folder):
+        return ""
+    when = "" if missing else "if the folder is gone, "
+    return f"{when}set {place[1]}={folder.removeprefix(place[0])} in the unit to create it at each start"
 
 
 def protecting_setting(crash: FailedRun, path: str) -> UnitValue | None:

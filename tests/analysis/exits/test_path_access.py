@@ -36,7 +36,7 @@ DENIED_SAID = "PermissionError: [Errno 13] Permission denied: '/srv/shop/words'"
 @pytest.mark.parametrize(("said", "changes", "words"), [
     (GONE_SAID, {"absent": ("/srv/shop/words",)}, "is not there"),
     (GONE_SAID, {"absent": ("/srv/shop", "/srv/shop/words")}, "is not there"),
-    (GONE_SAID, {"absent": ("/srv/shop", "/srv/shop/words"), "call": "open('/srv/shop/words', 'w')"}, "folder of"),
+    (GONE_SAID, {"absent": ("/srv/shop", "/srv/shop/words"), "call": "open('/srv/shop/words', 'w')"}, "is not there, nor is its folder"),
     (GONE_SAID, {"file": 0o600}, "may not read /srv/shop/words"),
     (DENIED_SAID, {"folder": 0o700}, "may not enter /srv/shop"),
     (DENIED_SAID, {"call": "open('/srv/shop/words', 'a')"}, "may not write to /srv/shop/words"),

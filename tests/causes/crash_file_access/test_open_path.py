@@ -160,3 +160,19 @@ def test_a_container_that_was_made_read_only_is_given_tmp(said: str, shares: tup
     if given:
         write = repairs[0].steps[0]
         assert isinstance(write, WriteFile) and write.after == f"{text}\n    tmpfs: {given}".encode()
+
+
+@pytest.mark.parametrize(("path", "present", "absent", "said", "todo"), [
+    ("/var/log/shop/a.log", "/var/log/shop", "/var/log/shop/a.log", "a.log is not there", "restore /var/log/shop/a.log for "),
+    ("/var/log/shop/a.log", "/var/log", "/var/log/shop", "a.log is not there, nor is its folder", "set LogsDirectory=shop in the unit"),
+    ("/var/lib/shop/in/a", "/var/lib", "/var/lib/shop/in", "in/a is not there, nor is its folder", "set StateDirectory=shop/in in the unit"),
+    ("/var/log/shop/a.log", "/var", "", "a.log is not there", "if the folder is gone, set LogsDirectory=shop in the unit"),
+    ("/etc/shop/a.json", "/etc", "/etc/shop", "a.json is not there, nor is its folder", "restore /etc/shop/a.json and its folder for "),
+])
+def test_a_setting_that_makes_a_folder_is_named_only_where_the_folder_may_be_gone(path: str, present: str, absent: str, said: str, todo: str) -> None:
+    scene = crashed(*OPENED, f"    open('{path}')", f"FileNotFoundError: [Errno 2] No such file or directory: '{path}'")
+    missing = tuple(part for part in (absent, path) if absent)
+    scene.node_changes["local"] = {"files": ((present, stat(kind="dir", mode=0o040755)),), "missing_paths": missing}
+    one = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert one.summary.endswith(said) and todo in one.repairs[0].manual
+    assert ("Directory=" in one.repairs[0].manual) is ("Directory=" in todo)
