@@ -51,9 +51,12 @@ class Systemd(ServiceManager):
 
     def evidence(self) -> Evidence:
         unit = self.unit
+        state, restarts = f"{unit.active_state} ({unit.sub_state})", f"NRestarts={unit.n_restarts}, "
+        if unit.active_state == "active" and unit.n_restarts:      # perhaps only in the moment of the look
+            state, restarts = f"restarted {unit.n_restarts} times, now {state}", ""
         text = (
-            f"{unit.active_state} ({unit.sub_state}), Result={unit.result}, status={unit.exec_main_status}, "
-            f"NRestarts={unit.n_restarts}, {unit.unit_file_state or unit.load_state}"
+            f"{state}, Result={unit.result}, status={unit.exec_main_status}, {restarts}"
+            f"{unit.unit_file_state or unit.load_state}"
         ) + (", from the journal: systemd has since reset it" if unit.is_from_journal else "")
         return Evidence("unit", unit.name, text)
 

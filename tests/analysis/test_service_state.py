@@ -48,6 +48,9 @@ def test_a_service_that_is_no_unit_requires_nothing() -> None:
 @pytest.mark.parametrize(("made", "text"), [
     (service(unit_changes={"is_from_journal": True}),
      "active (running), Result=success, status=0, NRestarts=0, enabled, from the journal: systemd has since reset it"),
+    (service(unit_changes={"n_restarts": 21}), "restarted 21 times, now active (running), Result=success, status=0, enabled"),
+    (service(unit_changes={"n_restarts": 21, "active_state": "activating", "sub_state": "auto-restart", "result": "exit-code"}),
+     "activating (auto-restart), Result=exit-code, status=0, NRestarts=21, enabled"),
     (container_service(box={"status": "exited", "exit_code": 1, "error": "no such file"}),
      "exited, exit code 1, restarted 0 times, no such file"),
     (supervised_service("FATAL", program={"ended": "exit status 1", "restarts": 3, "autostart": False}),
