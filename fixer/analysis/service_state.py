@@ -47,6 +47,11 @@ def state_evidence(service: Service) -> Evidence:
     return manager_of(service).evidence()
 
 
+def start_text_of(service: Service) -> str:
+    """Return how an operator starts it, as part of a sentence."""
+    return manager_of(service).start_text()
+
+
 def is_socket_activated(service: Service) -> bool:
     """Return whether systemd holds its socket and starts it on a connection: it may be inactive."""
     return service.socket is not None and service.socket.active_state == "active"

@@ -128,6 +128,10 @@ class ServiceManager(ABC):
         """Return what an operator runs to start, stop or restart the service."""
         return f"{verb} {self.service.name}"
 
+    def start_text(self) -> str:
+        """Return how an operator starts the service, as part of a sentence."""
+        return f"start {self.service.name}"
+
     def environment_text(self) -> str:
         """Return what an operator does to give the service a variable, if no file of its own holds any."""
         return "recreate it with the value"

@@ -35,6 +35,14 @@ class BareProcess(ServiceManager):
         """Return whether only a boot entry would start it, and it does not run."""
         return self.service.is_idle_boot_entry
 
+    def start_text(self) -> str:
+        """Return the line or the container that starts it: it may have no name but its script's."""
+        entry = self.service.boot_entry
+        if entry is None:
+            return super().start_text()
+        return f"restart container {entry.name}" if entry.kind == "entrypoint" else \
+            f"start it as {entry.file}:{entry.line} does"
+
     def is_unwatched(self) -> bool:
         return self.service.is_idle_boot_entry
 

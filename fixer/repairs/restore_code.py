@@ -22,7 +22,7 @@ from fixer.analysis.exits.source_files import (
     sound_backup_copies,
     source_file_of,
 )
-from fixer.analysis.service_state import end_time_of, run_state_of
+from fixer.analysis.service_state import end_time_of, run_state_of, start_text_of
 from fixer.formats.start_files import app_file, installed_module_paths, virtualenv_of
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
@@ -290,7 +290,7 @@ def _variable_naming_module(case: Case, service: Service, module: str) -> str:
 
 def _manual_text(case: Case, crash: FailedRun, fault: CodeFault) -> str:
     service = crash.service
-    again = f"then start {service.name}"
+    again = f"then {start_text_of(service)}"
     box = service.container
     shell = f"build its image with it (now {box.image})" if box is not None else _install_command_text(case, service)
     file = source_file_of(case.snapshot, service, fault.file)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fixer.managers import manager_of
-from fixer.model.deployment import BootEntry
+from fixer.model.deployment import BootEntry, StarterKind
 from tests.causes.snapshot_builders import service
 
 
@@ -27,3 +27,11 @@ def test_nothing_is_said_of_its_runs() -> None:
     made = manager_of(service(unit=None, manager="none"))
     assert (made.started_at(), made.ended_at(), made.restart_count(), made.exit_signal()) == (0.0, 0.0, 0, None)
     assert not made.is_started() and not made.is_intended()
+
+
+@pytest.mark.parametrize(("kind", "text"), [
+    ("cron", "start it as /etc/cron.d/shop:2 does"), ("entrypoint", "restart container p-web-1"), ("", "start start-shop"),
+])
+def test_an_operator_starts_it_by_what_starts_it_at_boot(kind: StarterKind, text: str) -> None:
+    entry = BootEntry("local", kind, "/etc/cron.d/shop", 2, "serve", "root", 8000, None, name="p-web-1") if kind else None
+    assert manager_of(service("start-shop", pid=None, unit=None, manager="none", boot_entry=entry)).start_text() == text

@@ -59,7 +59,7 @@ from fixer.analysis.exits.exit_reason import has_variable_or_port_reason
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.exits.hand_started_run import for_person, hand_started_runs
 from fixer.analysis.exits.path_access import PathState, credential_texts, denied_folder_of, is_credential, path_state
-from fixer.analysis.service_state import state_evidence
+from fixer.analysis.service_state import start_text_of, state_evidence
 from fixer.causes.crash_file_access.open_path import (
     UnusablePath,
     folder_setting_text,
@@ -179,7 +179,7 @@ def _unusable_path_finding(case: Case, crash: FailedRun, denied: UnusablePath) -
         routes=crash.routes, service=service.name, node=service.node,
         evidence=_evidence(case, crash, denied, (
             *((setting_evidence(setting),) if setting is not None else ()), *state.evidence)),
-        repairs=open_path_repairs(case, crash, denied, setting, f"{todo}, then start {service.name}"),
+        repairs=open_path_repairs(case, crash, denied, setting, f"{todo}, then {start_text_of(service)}"),
     )
 
 
