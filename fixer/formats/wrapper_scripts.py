@@ -12,6 +12,7 @@ from fixer.formats.numbers import is_number
 from fixer.formats.server_names import runtime_of
 from fixer.formats.shell_words import (
     Env,
+    Piece,
     Word,
     expand_word,
     expand_words,
@@ -62,14 +63,13 @@ def is_shell_script(data: bytes) -> bool:
 
 def read_script(text: str, file: str, env: Mapping[str, Word], files: Mapping[str, bytes], *, line: int = 1,
                 start: int | None = 0, directory: str = "", given: Sequence[Word] = (),
-                whole: int | None = None) -> ShellRun:
+                source: Word | None = None) -> ShellRun:
     """Follow a script from top to bottom; branches are not decided, so the last server in it counts.
-    `given` are its arguments. `whole` limits byte positions to that many first characters."""
+    `given` are its arguments. `source` is the text as a word whose pieces have byte positions of their own."""
     run = ShellRun(dict(env), directory=directory, arguments=list(given))
     for command, at, number in simple_commands(text):
         words = shell_words(command, file, line + number, None if start is None else start + at)
-        words = words if whole is None or start is None else [_without_later_spans(word, start + whole)
-                                                              for word in words]
+        words = words if source is None else [_at_source(word, source) for word in words]
         before = run.command
         _follow_command(run, words, files)
         if run.command is not None and run.command is not before and _BACKGROUND.match(text, at + len(command)):
@@ -78,10 +78,16 @@ def read_script(text: str, file: str, env: Mapping[str, Word], files: Mapping[st
     return run
 
 
-def _without_later_spans(word: Word, end: int) -> Word:
-    """Return the word without positions after `end`: the file's text differs there."""
-    return Word(tuple(replace(p, start=None) if p.start is not None and p.start + len(p.text) > end else p
-                      for p in word.pieces))
+def _at_source(word: Word, source: Word) -> Word:
+    """Return the word, whose positions are those in the text of `source`, with positions in the file."""
+    return Word(tuple(replace(p, start=None if p.start is None else _file_position(p, source.slice(
+        p.start, p.start + len(p.text)))) for p in word.pieces))
+
+
+def _file_position(piece: Piece, source: Word) -> int | None:
+    """Return where the file has the piece; None if it is not there as it is, or comes from a variable."""
+    place = source.to_argument()
+    return None if place.file != piece.file or any(part.variable for part in source.pieces) else place.start
 
 
 def _follow_command(run: ShellRun, words: list[Word], files: Mapping[str, bytes]) -> None:

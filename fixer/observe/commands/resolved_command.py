@@ -243,12 +243,11 @@ def _run_inner_script(words: list[Word], env: Env, follow: CommandTrace) -> tupl
 
 
 def _run_shell_text(word: Word, env: Env, follow: CommandTrace, given: list[Word]) -> ShellRun:
-    place, first = word.to_argument(), word.pieces[:1]
-    start, whole = place.start, None
-    if start is None and first and first[0].file and not first[0].variable:     # compose doubles each $
-        start, whole = first[0].start, len(first[0].text)
-    return read_script(word.text, place.file or "", env, follow.contents, line=place.line, start=start,
-                       directory=follow.directory, given=given, whole=whole)
+    place = word.to_argument()
+    source = word if place.start is None and place.file else None      # compose doubles each $
+    return read_script(word.text, place.file or "", env, follow.contents, line=place.line,
+                       start=place.start if source is None else 0, directory=follow.directory, given=given,
+                       source=source)
 
 
 def _without_redirections(words: list[Word], output: list[str]) -> list[Word]:

@@ -31,13 +31,28 @@ def test_a_shell_in_a_command() -> None:
     assert f"services:\n  api:\n{body}"[place.start : place.end] == "8000"      # in environment:, where the shell takes it
 
 
-def test_words_before_a_doubled_dollar_are_where_the_file_has_them() -> None:
-    """compose writes `$$` for the shell's `$`: behind it nothing lies where it is read."""
+def test_words_before_and_behind_a_doubled_dollar_are_where_the_file_has_them() -> None:
+    """compose writes `$$` for the shell's `$`, so what is read is shorter than what the file has."""
     body = "    command: sh -c 'exec uvicorn a:b --port $$PORT --log-level info'\n    environment:\n      PORT: 8000\n"
     found = shop(body, argv=["sh", "-c", "exec uvicorn a:b --port $PORT --log-level info"], running=[UVICORN])
     places = {word.text: word for word in found.command}
-    assert f"services:\n  api:\n{body}"[places["a:b"].start : places["a:b"].end] == "a:b"
-    assert places["info"].start is None
+    for text in ("a:b", "info"):
+        assert f"services:\n  api:\n{body}"[places[text].start : places[text].end] == text
+    assert found.bindings.or_else(())[0].port == 8000
+
+
+@pytest.mark.parametrize(("line", "has_place"), [
+    ("exec uvicorn --port $$PORT --workers $${COUNT:-2} a:b", True),
+    ("exec uvicorn --port $$PORT --log-level ${LEVEL} a:b", True),
+    ("exec uvicorn --port $$PORT ${LEVEL}:b", False),
+])
+def test_what_is_not_in_the_file_as_it_is_read_has_no_place(line: str, has_place: bool) -> None:
+    body = f"    command: sh -c '{line}'\n    environment:\n      PORT: 8000\n"
+    ran = line.replace("$$", "$").replace("${LEVEL}", "a")
+    found = shop(body, argv=["sh", "-c", ran], running=[UVICORN], files={"/srv/shop/.env": "LEVEL=a\n"})
+    place = {word.text: word for word in found.command}["a:b"]
+    text = f"services:\n  api:\n{body}"
+    assert text[place.start : place.end] == "a:b" if has_place else place.start is None
 
 
 def test_a_command_inside_the_image() -> None:
