@@ -53,7 +53,8 @@ class Systemd(ServiceManager):
         unit = self.unit
         state, restarts = f"{unit.active_state} ({unit.sub_state})", f"NRestarts={unit.n_restarts}, "
         if unit.active_state == "active" and unit.n_restarts:      # perhaps only in the moment of the look
-            state, restarts = f"restarted {unit.n_restarts} times, now {state}", ""
+            times = "1 time" if unit.n_restarts == 1 else f"{unit.n_restarts} times"
+            state, restarts = f"restarted {times}, now {state}", ""
         text = (
             f"{state}, Result={unit.result}, status={unit.exec_main_status}, {restarts}"
             f"{unit.unit_file_state or unit.load_state}"
