@@ -18,13 +18,14 @@ Why nginx says 502
 
 How it is told apart
   The unit is failed with Result=signal (status 9, 11 …); a container exited with 137 or 139. A container that was
-  asked to stop and was slow to go also exits with 137, but its log shows its shutdown: that is backend-down. A kernel
-  that ran out of memory kills too: there its log says so (crash-oom). A clean stop is backend-down. Where the answer
-  had begun, visitors got a 200 that ends early, and only nginx's log tells (`while reading upstream`). A limit on
-  threads (TasksMax=, pids_limit) or memory (LimitAS=, LimitDATA=, the `ulimit -v` of a start script) that is too tight
-  makes the server abort by itself (ABRT, SEGV) as soon as it wants another thread, or end with "can't start new thread"
-  or MemoryError; so does LimitNPROC=, which counts all processes of the account. A worker that dies while its parent
-  lives is replaced at once.
+  asked to stop and was slow to go also exits with 137, but its log shows its shutdown: that is backend-down. If the
+  restart policy of a container that exited with 137 would have started it again, somebody stopped or killed it. A
+  kernel that ran out of memory kills too: there its log says so (crash-oom). A clean stop is backend-down. Where the
+  answer had begun, visitors got a 200 that ends early, and only nginx's log tells (`while reading upstream`). A
+  limit on threads (TasksMax=, pids_limit) or memory (LimitAS=, LimitDATA=, the `ulimit -v` of a start script) that
+  is too tight makes the server abort by itself (ABRT, SEGV) as soon as it wants another thread, or end with "can't
+  start new thread" or MemoryError; so does LimitNPROC=, which counts all processes of the account. A worker that
+  dies while its parent lives is replaced at once.
 
 The repair and its safety
   start-service (safe): reset the failure, start it, wait until it accepts.
@@ -55,6 +56,7 @@ from fixer.analysis.exits.kills import (
     is_failing_page_lost,
     last_exit_signal,
     lost_paths,
+    was_ended_by_person,
     worker_deaths,
 )
 from fixer.analysis.nginx_errors import refused_evidence, symptom_evidence
@@ -105,9 +107,15 @@ def _killed_finding(case: Case, crash: FailedRun, number: int | None) -> Finding
     ended = "ended" if number is None else f"was killed by signal {number} ({SIGNAL_NAMES.get(number, str(number))})"
     last = crash.lines[-1:] if service.unit is not None else ()
     lost = _lost_requests(case, crash)
-    tight = reached_limit_of(crash)
+    tight, box = reached_limit_of(crash), service.container
+    detail: tuple[str, ...] = ()
+    policy: tuple[Evidence, ...] = ()
+    if tight is None and box is not None and was_ended_by_person(case.snapshot, service):
+        ended = "was stopped or killed by somebody (docker stop past its grace period, or docker kill)"
+        detail = (f"its restart policy ({box.restart_policy}) starts it again after any other end, and it stayed down",)
+        policy = (Evidence("container", box.name, f"restart policy {box.restart_policy}"),)
     evidence = (
-        state_evidence(service), *(tight.evidence if tight is not None else ()),
+        state_evidence(service), *policy, *(tight.evidence if tight is not None else ()),
         *(log_evidence(line.text, line.where) for line in last),
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
         *(Evidence("nginx-log", event.where, event.raw) for event in lost[-1:]),
@@ -122,7 +130,7 @@ def _killed_finding(case: Case, crash: FailedRun, number: int | None) -> Finding
     return Finding(
         cause=CAUSE.id, variant=variant, role="root",
         confidence="certain" if crash.owner.certain and (tight is None or tight.is_logged) else "likely",
-        summary=f"{service.name} {ended} and {words}", detail=(),
+        summary=f"{service.name} {ended} and {words}", detail=detail,
         routes=crash.routes, service=service.name, node=service.node, evidence=tuple(dict.fromkeys(evidence)),
         repairs=(raise_reached_limit_repair(case, service, trouble.endpoint, tight),) if tight is not None
         else _repairs(case, crash),

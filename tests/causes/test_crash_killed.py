@@ -23,6 +23,7 @@ from tests.causes.snapshot_builders import (
     healthy_scene,
     log_lines,
     roots,
+    service,
     stopped_service,
     supervised_service,
     verdict_of,
@@ -90,6 +91,22 @@ def test_containers(code: int, variant: str) -> None:
     scene = Scene("app:8000", node="web", back="app").with_service(made).refused(addresses=Known(()), node=None)
     found = finding_of(diagnose(scene.snapshot()), CAUSE)
     assert found.variant == variant and isinstance(found.repairs[0].steps[0], ContainerAction)
+
+
+@pytest.mark.parametrize(("policy", "changes", "by_person"), [
+    ("always", {}, True), ("unless-stopped", {}, True), ("on-failure", {}, True), ("on-failure", {"restart_count": 3}, False),
+    ("no", {}, False), ("", {}, False), ("always", {"error": "port is already allocated"}, False),
+    ("always", {"exit_code": 139}, False), ("always", {"finished_at": NOW - 900}, False),
+])
+def test_a_killed_container_that_its_policy_would_have_brought_back_was_ended_by_somebody(policy: str, changes: dict[str, object], by_person: bool) -> None:
+    box = {"status": "exited", "exit_code": 137, "pid": 0, "restart_policy": policy, "finished_at": NOW - 20, **changes}
+    scene = Scene("app:8000", node="web", back="app").with_service(container_service(box=box, pid=None)).refused()
+    scene.services.append(service("docker.service", 1, None, node="engine"))      # its machine is observed
+    scene.node_changes["engine"] = {"boot_at": Known(NOW - 600)}
+    found = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert (found.variant, found.confidence) == ("segfault-mid-request" if "exit_code" in changes else "killed-mid-request", "certain")
+    assert ("was stopped or killed by somebody" in found.summary) is by_person is (f"its restart policy ({policy})" in " ".join(found.detail))
+    assert ("was killed by signal" in found.summary) is not by_person
 
 
 @pytest.mark.parametrize("before", [0.5, 0.1])

@@ -15,6 +15,7 @@ from fixer.analysis.evidence import listener_evidence, log_evidence
 from fixer.analysis.exits.changed_since import changed_files_evidence
 from fixer.analysis.exits.exit_reason import has_variable_or_port_reason
 from fixer.analysis.exits.failed_run import FailedRun
+from fixer.analysis.exits.kills import was_ended_by_person
 from fixer.analysis.run_log import is_restarting
 from fixer.analysis.service_state import run_state_of, state_evidence
 from fixer.causes.crash_dependency_down.unanswered_dependency import CAUSE_ID
@@ -97,7 +98,7 @@ def judge_complaint(case: Case, crash: FailedRun, said: DependencyComplaint) -> 
         return _complaint_finding(case, (crash, said, needed), "start-db-refused", text,
                                   start_or_manual_repairs(case, crash))
     if provider is not None and not _is_serving(provider):
-        text = f"{provider.name} {_STATE_TEXTS.get(run_state_of(provider), 'does not run')}"
+        text = f"{provider.name} {_state_text(case, provider)}"
         return _complaint_finding(case, (crash, said, needed), "start-db-refused", text,
                                   start_dependency_repairs(case, crash, said, needed))
     if provider is None and (unseen := unobserved_clusters(case.snapshot, crash.service.node, said)):
@@ -106,6 +107,12 @@ def judge_complaint(case: Case, crash: FailedRun, said: DependencyComplaint) -> 
         return f"whether anything accepts at {said.address}, which {crash.service.name} needs"
     return _complaint_finding(case, (crash, said, needed), "start-db-refused", _no_listener_text(case, said, needed),
                   start_dependency_repairs(case, crash, said, needed))
+
+
+def _state_text(case: Case, provider: Service) -> str:
+    if was_ended_by_person(case.snapshot, provider):
+        return "was stopped or killed by somebody"
+    return _STATE_TEXTS.get(run_state_of(provider), "does not run")
 
 
 def _unresolved_name_finding(case: Case, crash: FailedRun, said: DependencyComplaint,

@@ -110,5 +110,7 @@ def test_a_stopped_container_whose_name_only_the_traceback_quotes_is_started() -
     assert (one.variant, one.service, one.confidence) == ("start-db-refused", "p-db-1", "certain")
     assert one.summary == "p-app-1 ends at once: p-db-1 is stopped"
     assert one.repairs[0].id == "start-dependency" and one.repairs[0].risk == "safe"
+    stopped = found(composed(NO_ANSWER, **{**box, "exit_code": 137}))        # `docker stop` past its grace period
+    assert stopped.summary == "p-app-1 ends at once: p-db-1 was stopped or killed by somebody" and stopped.repairs[0].risk == "safe"
     unknown = found(composed(NO_ANSWER, **{**box, "networks": ()}))      # the line may be of older code: it is not named
     assert unknown.variant == "start-db-dns-failure" and "the name of its dependency does not resolve" in unknown.summary
