@@ -211,7 +211,7 @@ def test_a_service_without_a_container_behind_a_socket_does_not_keep_nginx_from_
     scene.with_service(web)
     gone = UncreatedService("app", ("app",), Evidence("file", "/srv/compose.yaml:3", "app:"), sockets=("/srv/run/s.sock",))
     scene.extra = {"compose": Compose("p", "/srv", ("/srv/compose.yaml",), (), (), Known(True), (gone,))}
-    assert roots(diagnose(scene.snapshot())) == ["nginx-down"]
+    assert roots(diagnose(scene.snapshot())) == ["nginx-down", "backend-down"], "each is a fault of its own"
 
 
 def test_what_only_sleeps_does_not_start() -> None:
