@@ -179,7 +179,8 @@ def _stop_on_signals(runner: Runner) -> None:
 
 
 def _print_selection(wish: MatrixRequest, chosen: Sequence[Case], kept: dict[Case, CaseResult], code: str) -> None:
-    _print_progress(f"{len(chosen)} cases" + (f", those with three seeds drawn from {wish.draw()}" if wish.all else ""))
+    drawn = f", those with three seeds drawn from {wish.draw()}" if wish.all else ""
+    _print_progress(f"{len(chosen)} case{'s'[:len(chosen) != 1]}{drawn}")
     if kept:
         other = sum(result.code_digest != code for result in kept.values())
         _print_progress(f"{len(kept)} of them passed before and are skipped"

@@ -57,7 +57,8 @@ def scenario_folders() -> Mapping[str, Path]:
 def extra_folder_of(name: str) -> str:
     """Return the folder of `--scenarios` if the scenario comes from it, else empty."""
     further = extra_scenarios_root()
-    return str(further) if further is not None and scenario_folders()[name].parent == further else ""
+    folder = scenario_folders().get(name)
+    return str(further) if further is not None and folder is not None and folder.parent == further else ""
 
 
 def _folders_below(root: Path) -> dict[str, Path]:

@@ -49,7 +49,9 @@ def restart_cure_problems(lab: Lab, variant: Variant, *, hides: bool = False) ->
     if well and hides:
         lab.restart()
         well = check_restarted(lab).is_well
-    return ["a restart of everything cures it, but the scenario says that no restart does"] if well else []
+    said = "only until the next boot" if hides else "not"
+    return [f"a restart of everything cures it, and the scenario says that it does {said}: "
+            'expect.repair needs restart = "cures"'] if well else []
 
 
 def remaining_faults(lab: Lab, variant: Variant) -> list[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lab.errors import LabError
-from lab.scenario.catalog import scenario_named
+from lab.scenario.catalog import extra_folder_of, scenario_named
 from lab.scenario.scenario_file import Expect, Stack, Variant
 from lab.scenario.templates import fill_deep
 from lab.stack.break_steps import repair_by_hand
@@ -51,7 +51,9 @@ class Case:
     @property
     def up_command(self) -> str:
         """Return the command that reproduces the lab."""
-        return f"lab up {self.scenario}/{self.variant} --stack {self.stack} --seed {self.seed}" + (
+        beside = extra_folder_of(self.scenario)
+        lab = f"lab --scenarios {shlex.quote(beside)}" if beside else "lab"
+        return f"{lab} up {self.scenario}/{self.variant} --stack {self.stack} --seed {self.seed}" + (
             f" --noise {self.noise}" if self.noise else "")
 
 

@@ -25,10 +25,11 @@ debrief = "What it was, how one sees it, how it is avoided."
 containers = "why it cannot be there"
 
 # One entry a way to get there; the name is that of the variant in the catalogue of causes.
+# restart: a restart of everything "cures" it, "hides" it until the next boot, or (without the key) does not help.
 [variants.VARIANT]
 breaks = [{ stop = "backend" }]
 symptom = "refused"
-expect = { cause = "NAME", variant = "VARIANT", repair = { risk = "safe", exit = 0 } }
+expect = { cause = "NAME", variant = "VARIANT", repair = { risk = "safe", exit = 0, restart = "cures" } }
 '''
 
 

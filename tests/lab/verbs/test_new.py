@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
+from lab.scenario.catalog import scenario_named
+from lab.verbs.new import TEMPLATE
 from tests.lab.cli_builders import lab
 
 
@@ -13,3 +16,13 @@ def test_a_new_scenario_can_be_listed_and_never_overwrites(tmp_path: Path) -> No
     assert "late-start" in lab("list", BADGATEWAY_SCENARIOS=str(tmp_path)).stdout
     assert lab("new", "late-start", BADGATEWAY_SCENARIOS=str(tmp_path)).returncode == 2
     assert lab("new", "../x", BADGATEWAY_SCENARIOS=str(tmp_path)).returncode == 2
+
+
+def test_what_it_says_of_its_fault_is_what_the_matrix_finds() -> None:
+    """Whoever leaves its step as it is has a variant that passes."""
+    (mine,) = tomllib.loads(TEMPLATE)["variants"].values()
+    proven = scenario_named("backend-down").variant("backend-not-running")
+    assert mine["breaks"] == [dict(step) for step in proven.breaks]
+    repair = mine["expect"]["repair"]
+    assert (repair["risk"], repair["exit"], repair["restart"]) == (
+        proven.expect.repair.risk, proven.expect.repair.exit, proven.expect.repair.restart)
