@@ -142,6 +142,14 @@ def peer_rows() -> list[tuple[str, ...]]:
     return list(peer_table(read_results()))
 
 
+def peer_run_rows() -> list[tuple[str, ...]]:
+    """Return the row of the comparison's run."""
+    sys.path.insert(0, str(ROOT))
+    from benchmarks.peers.results import read_results, run_table
+
+    return list(run_table(read_results()))
+
+
 def peer_host_rows() -> list[tuple[str, ...]]:
     """Return one row per broken host of the comparison."""
     sys.path.insert(0, str(ROOT))
@@ -187,6 +195,8 @@ TABLES: Mapping[str, tuple[str, tuple[str, ...], Callable[[], Iterable[tuple[str
                       recorded_rows),
     "peers": ("comparison.md", ("tool", "version", "made for", "notices", "names the cause", "shows evidence",
                                 "repairs", "alarms on the healthy host", "ms", "CPU ms"), peer_rows),
+    "run of the peers": ("comparison.md", ("day", "processors", "mean load", "broken hosts", "healthy hosts"),
+                         peer_run_rows),
     "hosts of the peers": ("comparison.md", ("seed", "fault", "named by", "repaired by"), peer_host_rows),
     "steps": ("scenario-files.md", ("step", "keys", "what it does"), step_rows),
     "macros": ("scenario-files.md", ("macro", "keys", "what it does", "its steps"), macro_rows),

@@ -44,8 +44,9 @@ def main() -> int:
             start = time.monotonic()
             found = compared_host(peer, tools, asked.outputs, versions)
             hosts[str(peer.seed)] = with_found(hosts.get(str(peer.seed), {}), peer.fault, found, commit)
-            write_results({"date": time.strftime("%Y-%m-%d", time.gmtime()), "cores": len(os.sched_getaffinity(0)),
-                           "versions": versions, "hosts": hosts})
+            write_results({
+                "date": time.strftime("%Y-%m-%d", time.gmtime()), "cores": len(os.sched_getaffinity(0)),
+                "load": round(os.getloadavg()[2], 1), "versions": versions, "hosts": hosts})
             say(f"seed {peer.seed}: done in {time.monotonic() - start:.0f} s")
     except LabError as error:
         say("\n".join(filter(None, [error.message, error.hint])))

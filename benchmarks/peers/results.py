@@ -50,6 +50,14 @@ def peer_table(results: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
                _median(said, "cpu_ms"))
 
 
+def run_table(results: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    """Yield the cells of the run: when and where it was."""
+    if results.get("hosts"):
+        broken = sum(bool(host["fault"]) for host in results["hosts"].values())
+        yield (results["date"], str(results["cores"]), str(results["load"]), str(broken),
+               str(len(results["hosts"]) - broken))
+
+
 def host_table(results: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
     """Yield the cells of each broken host: which tools named its cause, and which of them brought the page back."""
     for seed, host in results.get("hosts", {}).items():

@@ -16,7 +16,7 @@ from benchmarks.peers.judge import (
     shows_place,
     with_values,
 )
-from benchmarks.peers.results import host_table, peer_table, with_found
+from benchmarks.peers.results import host_table, peer_table, run_table, with_found
 from benchmarks.peers.tools import all_tools, values_of
 from lab.random_hosts.draw_host import draw_host
 from lab.random_hosts.host_spec import fill
@@ -114,7 +114,7 @@ def test_the_table_counts_over_the_broken_hosts_and_repairs_over_those_that_can_
                                                             for name in names}} for one in peer_hosts()}
     hosts["215"]["tools"]["fixer"] |= {"named": False, "ms": 99.0}
     hosts["181"]["tools"]["fixer"] |= {"alarm": False}
-    results = {"versions": {"fixer": "1.2"}, "hosts": hosts}
+    results = {"date": "2026-01-01", "cores": 2, "load": 0.4, "versions": {"fixer": "1.2"}, "hosts": hosts}
     rows = {row[0]: row[1:] for row in peer_table(results)}
     assert list(rows) == names
     purpose = next(tool.purpose for tool in all_tools() if tool.name == "fixer")
@@ -123,7 +123,8 @@ def test_the_table_counts_over_the_broken_hosts_and_repairs_over_those_that_can_
     by_host = {row[0]: row[1:] for row in host_table(results)}
     assert by_host["215"][1] == "none" and by_host["320"][1] == "fixer" and len(by_host) == 10
     assert by_host["233"][2] == "a person must" and "monit" in by_host["320"][2]
-    assert list(peer_table({})) == list(host_table({})) == []
+    assert list(run_table(results)) == [("2026-01-01", "2", "0.4", "10", "1")]
+    assert list(peer_table({})) == list(host_table({})) == list(run_table({})) == []
 
 
 def test_every_tool_looks_or_repairs_and_its_files_can_be_filled() -> None:
