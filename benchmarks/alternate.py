@@ -12,7 +12,8 @@ from typing import NamedTuple
 
 
 class Use(NamedTuple):
-    """What one run took: wall time, CPU time of itself and its children, and the most memory that one of them held."""
+    """What one run took: wall time, CPU time of itself and its children, and the most memory that one of them held (at
+    least as much as this program, which Linux counts until the command has begun)."""
 
     ms: float
     cpu_ms: float
