@@ -15,6 +15,7 @@ from fixer import __version__
 from lab.random_hosts.ledger import append_run, read_ledger
 
 Line = Mapping[str, Any]
+NOTHING_YET = "*no run is recorded yet*"
 
 
 def history_path() -> Path:
@@ -48,7 +49,9 @@ def share_of_limit(row: Line) -> float:
 
 
 def row_table(lines: Sequence[Line]) -> Iterator[tuple[str, ...]]:
-    """Yield the cells of each row of the last line."""
+    """Yield the cells of each row of the last line; of no line, that there is none."""
+    if not lines:
+        yield NOTHING_YET, *[""] * 7
     for row in lines[-1]["rows"] if lines else ():
         unit = row["unit"]
         value, low, high = (number(row[name], unit) for name in ("value", "low", "high"))
@@ -60,6 +63,8 @@ def row_table(lines: Sequence[Line]) -> Iterator[tuple[str, ...]]:
 
 def run_table(lines: Sequence[Line]) -> Iterator[tuple[str, ...]]:
     """Yield the cells of each recorded run: where it was measured, and which rows were over their limits."""
+    if not lines:
+        yield NOTHING_YET, *[""] * 5
     for line in lines:
         over = [f"`{row['key']}`" for row in line["rows"] if share_of_limit(row) > 1]
         yield (line["version"], line["commit"][:8], line["date"], str(line["cores"]), str(len(line["rows"])),
