@@ -68,6 +68,10 @@ class ServiceManager(ABC):
         """Return when the last run ended."""
         return 0.0
 
+    def run_began_at(self) -> float:
+        """Return when the run that ended last began, or a later one; 0.0 if unknown."""
+        return 0.0
+
     def restart_count(self) -> int:
         """Return how often it restarted the service by itself."""
         return 0

@@ -52,6 +52,9 @@ class Docker(ServiceManager):
     def ended_at(self) -> float:
         return self.container.finished_at
 
+    def run_began_at(self) -> float:
+        return self.container.started_at
+
     def restart_count(self) -> int:
         return self.container.restart_count
 

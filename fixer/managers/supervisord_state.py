@@ -62,6 +62,9 @@ class Supervisord(ServiceManager):
     def ended_at(self) -> float:
         return self.program.ended_at
 
+    def run_began_at(self) -> float:
+        return self.program.started_at
+
     def restart_count(self) -> int:
         return self.program.restarts
 

@@ -8,9 +8,11 @@ import re
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import clock_of, file_line_text
 from fixer.analysis.exits.changed_since import (
+    CLOCK_SLACK,
     changed_files_evidence,
     installed_module_evidence,
     present_module_evidence,
+    short_run_began_at,
     unread_unit_files_evidence,
 )
 from fixer.analysis.exits.code_error import CodeFault, target_of
@@ -161,7 +163,9 @@ def _is_file_mended(case: Case, crash: FailedRun, fault: CodeFault, file: FileCo
         return True
     # a program's own file of output holds no times: nothing in it is later than the end of the last run
     said = fault.log_line.at if fault.log_line.at is not None else end_time_of(crash.service) or now
-    return said + 1.0 < file.stat.mtime <= now and has_valid_syntax(file)
+    began = short_run_began_at(crash)
+    since = began + CLOCK_SLACK if began else said + 1.0
+    return since < file.stat.mtime <= now and has_valid_syntax(file)
 
 
 def _backup_repair(case: Case, crash: FailedRun, fault: CodeFault, file: FileContent) -> Repair | None:

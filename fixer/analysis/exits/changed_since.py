@@ -17,7 +17,8 @@ from fixer.managers import manager_of
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import LogLine, Snapshot
 
-_CLOCK_SLACK = 0.5             # seconds between the clock of a log and that of a file
+CLOCK_SLACK = 0.5             # seconds between the clock of a log and that of a file
+_SHORT_RUN = 5.0              # seconds: so long a run that fails at its start reads its files
 _MAX_SHOWN = 2
 _FUTURE_SLACK = 5.0             # seconds by which the time of a file may lie in the future
 _PACKAGES = regex(r"/(?:site|dist)-packages/|/node_modules/")
@@ -27,6 +28,13 @@ def ended_at(crash: FailedRun) -> float:
     """Return when its last run logged its last line, without starts that systemd refused; 0.0 if unknown."""
     said = [line.at for line in _without_refused_starts(crash.lines) if line.at is not None]
     return max(said) if said else manager_of(crash.service).ended_at()
+
+
+def short_run_began_at(crash: FailedRun) -> float:
+    """Return when its last run began if that failed at its start, else 0.0. It has read its files in its first moment:
+    what was changed before its end may have come too late for it."""
+    began = manager_of(crash.service).run_began_at()
+    return began if 0 < ended_at(crash) - began <= _SHORT_RUN else 0.0
 
 
 def _without_refused_starts(lines: Sequence[LogLine]) -> Sequence[LogLine]:
@@ -39,12 +47,14 @@ def _without_refused_starts(lines: Sequence[LogLine]) -> Sequence[LogLine]:
 
 def changed_files_evidence(snapshot: Snapshot, crash: FailedRun, also: Sequence[str] = ()) -> tuple[Evidence, ...]:
     """Return its files, and those in `also`, that changed after its end; the newest first."""
-    service, since, now = crash.service, ended_at(crash), clock_of(snapshot, crash.service.node)
+    service, now = crash.service, clock_of(snapshot, crash.service.node)
+    begun = short_run_began_at(crash)
+    since, what = (begun, "last start") if begun else (ended_at(crash), "end")
     found = {(at, path) for path,
-             at in _file_mtimes(snapshot, crash, also) if since and since + _CLOCK_SLACK < at <= now + _FUTURE_SLACK}
+             at in _file_mtimes(snapshot, crash, also) if since and since + CLOCK_SLACK < at <= now + _FUTURE_SLACK}
     return tuple(
-        Evidence("file", path, f"changed {age_text(max(0.0, now - at))} ago, {age_text(at - since)} after the end of "
-                               f"{service.name}")
+        Evidence("file", path, f"changed {age_text(max(0.0, now - at))} ago, {age_text(at - since)} after the {what} "
+                               f"of {service.name}")
         for at, path in sorted(found, reverse=True)[:_MAX_SHOWN]
     )
 
@@ -101,7 +111,7 @@ def installed_module_evidence(snapshot: Snapshot, crash: FailedRun) -> Evidence 
             continue
         above = [stats[p] for p in _parent_folders(path) if p in stats]
         newest = max(one.end.mtime for one in (stat, *above))
-        if newest > since + _CLOCK_SLACK and (_PACKAGES.search(path) or base != name or stat.end.kind == "dir"):
+        if newest > since + CLOCK_SLACK and (_PACKAGES.search(path) or base != name or stat.end.kind == "dir"):
             age = age_text(max(0.0, clock_of(snapshot, node.name) - newest))
             return Evidence("file", path, f"exists now, for at most {age}")
     return None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
@@ -104,6 +106,17 @@ def test_what_is_mounted_into_a_container_and_was_changed_after_its_end(path: st
     first = found(scene)
     assert (first.repairs[0].id == "start-service") is mended
     assert ("was changed after that" in first.summary) is mended
+
+
+@pytest.mark.parametrize(("began", "mended"), [(32.0, True), (50.0, False)])
+def test_what_was_changed_while_a_short_run_failed_may_have_come_too_late_for_it(began: float, mended: bool) -> None:
+    """It ended 30 s ago: a run that fails at its start has read its files before. A longer one proves nothing."""
+    scene = contained(lines=OWN[1:])
+    box = scene.services[0].container
+    assert box is not None
+    scene.services[0] = replace(scene.services[0], container=replace(box, started_at=NOW - began))
+    scene.extra["engine_files"] = (("/home/lab/app/rate.py", stat(mtime=NOW - 31.0)),)
+    assert (found(scene).repairs[0].id == "start-service") is mended
 
 
 @pytest.mark.parametrize(("path", "there"), [

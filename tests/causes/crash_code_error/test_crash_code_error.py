@@ -211,11 +211,15 @@ def test_a_file_that_was_mended_since_only_needs_a_start() -> None:
     assert [r.id for r in found(scene).repairs] == ["mend-code"]
 
 
-@pytest.mark.parametrize(("ended", "repair"), [(60, "start-service"), (2, "mend-code"), (0, "mend-code")])
-def test_output_without_times_was_written_before_the_run_ended(ended: int, repair: str) -> None:
+@pytest.mark.parametrize(("began", "ended", "repair"), [
+    (0, 60, "start-service"), (0, 2, "mend-code"), (0, 0, "mend-code"),
+    (6, 4.8, "start-service"), (5, 4.8, "mend-code"), (60, 4.8, "mend-code"),     # it failed at once; or it ran for a while
+])
+def test_output_without_times_was_written_before_the_run_ended(began: float, ended: float, repair: str) -> None:
     """A program's own file of output: the file of code was changed 5 s ago; unknown is when supervisord's log is gone."""
     lines = Known(tuple(replace(line, at=None) for line in log_lines(*SYNTAX).value))
-    made = supervised_service("FATAL", log=lines, program={"ended_at": NOW - ended if ended else 0.0, "expected": False})
+    made = supervised_service("FATAL", log=lines, program={
+        "started_at": NOW - began if began else 0.0, "ended_at": NOW - ended if ended else 0.0, "expected": False})
     scene = Scene().with_service(made).refused()
     scene.files.append(file(MAIN, 'x = "def page(:"\n', stat=stat(mtime=NOW - 5)))      # it quotes what the log quotes
     assert found(scene).repairs[0].id == repair
