@@ -25,12 +25,12 @@ def take_ready(patterns: Mapping[tuple[str | bytes, int], Compiled]) -> None:
 
 def take_ready_beside(module: str) -> None:
     """Use the compiled patterns in the file beside a module, if there is one that this engine can run. Like bytecode,
-    it comes with the package and is as much its code."""
+    it comes with the package and is as much its code. A torn file costs time only."""
     name = f"patterns-{sys.implementation.cache_tag.replace('cpython-', 'cp')}.bin"
     try:
         with open(f"{module.rpartition('/')[0]}/{name}", "rb") as file:  # noqa: PTH123  pathlib is slow to import
             engine, patterns = marshal.loads(file.read())  # noqa: S302  ours, as the bytecode is
-    except OSError:
+    except (OSError, EOFError, TypeError, ValueError):
         return
     if engine == (_sre.MAGIC, _sre.CODESIZE, sys.byteorder):
         take_ready(patterns)

@@ -98,3 +98,13 @@ def test_patterns_beside_the_module_are_used_if_this_engine_made_them(
     assert bool(regex("a").search("b")) is used
     module.take_ready_beside(str(tmp_path / "elsewhere" / "regex.py"))
     assert bool(module.ready) is used, "a folder without the file changes nothing"
+
+
+@pytest.mark.parametrize("content", [b"", b"\x01\x02", marshal.dumps(7), marshal.dumps(("engine", {}))[:-3]])
+def test_a_torn_file_of_patterns_costs_time_only(content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that was full while the package was unpacked: what is not there is compiled where it is used."""
+    monkeypatch.setattr(module, "ready", {})
+    name = f"patterns-{sys.implementation.cache_tag.replace('cpython-', 'cp')}.bin"     # type: ignore[union-attr]
+    (tmp_path / name).write_bytes(content)
+    module.take_ready_beside(str(tmp_path / "regex.py"))
+    assert module.ready == {}
