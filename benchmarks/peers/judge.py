@@ -71,9 +71,8 @@ def names_cause(output: str, cause: Sequence[str]) -> bool:
 
 def named_lines(output: str) -> Iterator[tuple[str, int]]:
     """Yield every line of a file that the output names, as `PATH:N` or `PATH line N`."""
-    for text in (" ".join(lines_of(output)),):
-        for found in _LINE_OF_FILE.finditer(text):
-            yield found["path"], int(found["line"])
+    for found in _LINE_OF_FILE.finditer(" ".join(lines_of(output))):
+        yield found["path"], int(found["line"])
 
 
 def shows_place(output: str, place: Sequence[str], files: Mapping[str, str]) -> bool:

@@ -48,8 +48,8 @@ def _without_refused_starts(lines: Sequence[LogLine]) -> Sequence[LogLine]:
 def changed_files_evidence(snapshot: Snapshot, crash: FailedRun, also: Sequence[str] = ()) -> tuple[Evidence, ...]:
     """Return its files, and those in `also`, that changed after its end; the newest first."""
     service, now = crash.service, clock_of(snapshot, crash.service.node)
-    begun = short_run_began_at(crash)
-    since, what = (begun, "last start") if begun else (ended_at(crash), "end")
+    began = short_run_began_at(crash)
+    since, what = (began, "last start") if began else (ended_at(crash), "end")
     found = {(at, path) for path,
              at in _file_mtimes(snapshot, crash, also) if since and since + CLOCK_SLACK < at <= now + _FUTURE_SLACK}
     return tuple(
