@@ -100,7 +100,7 @@ def test_patterns_beside_the_module_are_used_if_this_engine_made_them(
     assert bool(module.ready) is used, "a folder without the file changes nothing"
 
 
-@pytest.mark.parametrize("content", [b"", b"\x01\x02", marshal.dumps(7), marshal.dumps(("engine", {}))[:-3]])
+@pytest.mark.parametrize("content", [b"", b"\x01\x02", marshal.dumps(7), marshal.dumps(("engine", {}))[:-3]], ids=["empty", "other", "number", "cut"])
 def test_a_torn_file_of_patterns_costs_time_only(content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that was full while the package was unpacked: what is not there is compiled where it is used."""
     monkeypatch.setattr(module, "ready", {})
