@@ -9,7 +9,11 @@ from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.facts import Known
 from fixer.model.query import Command, Query, ReadFile
 from fixer.observe.boot.boot_entries import boot_entry_queries
-from fixer.observe.commands.python_programs import code_queries, has_service_for_each_port
+from fixer.observe.commands.python_programs import (
+    code_queries,
+    has_service_for_each_port,
+    has_service_for_each_socket,
+)
 from fixer.observe.files.log_files import unmanaged_log_queries
 from fixer.observe.look import Look
 from fixer.observe.nginx.endpoints import probe_result
@@ -62,11 +66,13 @@ def _queries_of_node(site: Site, look: Look) -> Iterator[Query]:
     masked = sorted(u.name for u in dict.fromkeys(view.units.values()) if u.load_state == "masked")
     names = [n for n in masked if n.endswith(".service") and not n.startswith(SYSTEMD_UNITS)][:MOST_UNLOADED]
     yield from (ReadFile(packaged_unit_path(name), SERVICE_FILE_LIMIT) for name in names)
-    if serves and (not empty or has_service_for_each_port(empty, look.services, view)):
+    has_service = has_service_for_each_port(empty, look.services, view)
+    if not serves or not has_service or not has_service_for_each_socket(unheard, look.services, view):
+        yield from unmanaged_log_queries(view)      # the server of another site explains no address without a service
+    if serves and has_service:
         return
     listing = Command("systemctl-units")
     yield listing
-    yield from () if serves else unmanaged_log_queries(view)
     listed = startable_services(view.node.answers.get(listing))
     unknown = tuple(n for n in listed if n not in view.units and not n.startswith("systemd-"))
     if unknown:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fixer.model.query import Answer, Command, ReadFile
 from fixer.observe.build_snapshot import build_snapshot
+from fixer.observe.files.log_files import UNMANAGED_LOGS
 from tests.observe.capture_builders import capture, file, node, sockets
 from tests.observe.next_queries_builders import LISTENS, SITE, SOCKET_SITE, asked
 from tests.observe.nginx.endpoints_builders import SHOW
@@ -41,3 +42,12 @@ def test_units_that_systemd_forgot_or_a_mask_hides_are_looked_up_where_nobody_li
     text = file(hidden.path, "[Service]\nExecStart=/usr/bin/uvicorn a:b --uds /run/shop/blue.sock\n")
     seen = build_snapshot(capture(node({hidden: Answer("ok", files=(text,))}, site=SOCKET_SITE, show=show)))
     assert hidden in asked(node(site=SOCKET_SITE, show=show)) and seen.endpoints[0].configured_service == "local/shop.service"
+
+
+def test_logs_of_hand_started_servers_are_asked_for_where_the_servers_that_run_belong_elsewhere() -> None:
+    unit = "[Service]\nExecStart=/usr/bin/uvicorn a:b {}\n"
+    for site, own in ((SITE, "--port 8000"), (SOCKET_SITE, "--uds /run/shop/blue.sock")):
+        for words, expected in (("--port 9000", True), (own, False)):
+            files = [file("/etc/systemd/system/orchard.service", unit.format(words))]
+            seen = node(site=site, units=files, show=SHOW.format("orchard.service", "active", 0))
+            assert (UNMANAGED_LOGS in asked(seen)) is expected

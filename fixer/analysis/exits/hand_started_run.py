@@ -15,6 +15,7 @@ from fixer.analysis.exits.last_output import hand_started_log
 from fixer.analysis.ownership.resolve import candidate_owners, is_occupied_by_stranger
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import read_run_end, unmanaged_run_lines
+from fixer.analysis.service_names import is_path_named_after_site
 from fixer.formats.run_output import is_request_line
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding
@@ -23,7 +24,7 @@ from fixer.model.snapshot import HandStartedLog, Service
 
 
 def hand_started_runs(case: Case) -> tuple[FailedRun, ...]:
-    """Return the run of the newest log of each node on which no application server runs or is configured, if it failed
+    """Return the run of the newest log of each node whose application servers all serve other sites, if it failed
     before it served, and if one address alone has no owner: nothing listens there, or something that is no server."""
     found = (_run_on(case, log) for log in case.snapshot.hand_started_logs)
     return tuple(run for run in found if run is not None)
@@ -35,7 +36,7 @@ def _run_on(case: Case, log: HandStartedLog) -> FailedRun | None:
         is_closed(t.endpoint) is True or is_occupied_by_stranger(case, t))]
     if case.snapshot.is_cut or node is None or isinstance(node.processes, Unknown) or not node.root:
         return None
-    if len({(t.endpoint.unix, t.endpoint.port) for t in asked}) != 1 or _has_other_server(case, asked, log.node):
+    if len({(t.endpoint.unix, t.endpoint.port) for t in asked}) != 1 or _has_other_server(case, asked, log):
         return None
     if hand_started_log(case, log.node) is not log:
         return None
@@ -47,10 +48,16 @@ def _run_on(case: Case, log: HandStartedLog) -> FailedRun | None:
     return FailedRun(owner, tuple(asked), lines, end=read_run_end(lines), is_hearsay=True)
 
 
-def _has_other_server(case: Case, asked: list[FailingAddress], node: str) -> bool:
-    return any(s.node == node and s.is_app_server for s in case.snapshot.services) or any(
-        owner.service.id != trouble.endpoint.listening_service
-        for trouble in asked for owner in candidate_owners(case, trouble))
+def _has_other_server(case: Case, asked: list[FailingAddress], log: HandStartedLog) -> bool:
+    """Return whether a server of the node may belong there, or may have written the log. A server that a working route
+    relies on belongs to no other address, but only a log that is named after the failing site is not its own."""
+    servers = [s for s in case.snapshot.services if s.node == log.node and s.is_app_server]
+    if any(s.id not in case.services_in_use for s in servers):
+        return True
+    if servers and not any(is_path_named_after_site(trouble, log.path) for trouble in asked):
+        return True
+    return any(owner.service.id != trouble.endpoint.listening_service
+               for trouble in asked for owner in candidate_owners(case, trouble))
 
 
 def _service_of(log: HandStartedLog) -> Service:

@@ -174,6 +174,13 @@ def has_service_for_each_port(ports: Sequence[int], services: Sequence[Service],
     return all(port in told for port in ports)
 
 
+def has_service_for_each_socket(paths: Sequence[str], services: Sequence[Service], view: View) -> bool:
+    """Return whether each unix socket has a service that is configured for it, or whose code binds it."""
+    told = {b.unix for s in services if s.node == view.name
+            for b in (*s.bindings.or_else(()), *s.code_bindings)}
+    return all(path in told for path in paths)
+
+
 def code_queries(view: View) -> Iterator[Query]:
     """Yield queries for the programs of stopped units: a few, none of the system's own."""
     units = [unit for unit in dict.fromkeys(view.units.values()) if _is_stopped_service(unit)]

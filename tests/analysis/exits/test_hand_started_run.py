@@ -87,6 +87,23 @@ def test_miss_a_log_that_need_not_be_about_the_address(scene: Scene) -> None:
     assert not {"crash-file-access", "crash-code-error", "crash-missing-env"} & set(causes_of(diagnose(scene.snapshot())))
 
 
+def beside_another_site(path: str) -> Scene:
+    """A second site of the machine is well; its server is managed."""
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:9000").refused(configured_service=None)
+    scene.with_service(service("orchard.service", 9000, 300), listener(9000, 300))
+    scene.route[1] = {"server_index": 1, "server_names": ("orchard.example",)}
+    scene.extra["hand_started_logs"] = by_hand(GUNICORN, *LOST_MODULE, path=path).extra["hand_started_logs"]
+    return scene
+
+
+def test_hit_the_server_of_another_site_is_not_meant() -> None:
+    assert roots(diagnose(beside_another_site("/tmp/shop.log").snapshot())) == ["crash-code-error"]
+
+
+def test_miss_the_server_of_another_site_may_have_written_a_log_without_the_name() -> None:
+    assert "crash-code-error" not in causes_of(diagnose(beside_another_site("/tmp/orchard.log").snapshot()))
+
+
 def test_miss_one_log_cannot_explain_two_addresses() -> None:
     scene = Scene("127.0.0.1:8000", "127.0.0.1:8001").refused(configured_service=None).refused(1, configured_service=None)
     scene.extra["hand_started_logs"] = by_hand(GUNICORN, *LOST_FILE).extra["hand_started_logs"]
