@@ -39,7 +39,17 @@ def has_unrelated_name(trouble: FailingAddress, service: Service) -> bool:
     """Return whether both have distinctive names and share none. The only running application is not the backend of a
     site that does not use it."""
     site, ours = _site_words(trouble, locations=False) - _GENERIC_WORDS, _distinctive_words(service)
-    return bool(site and ours) and not any(_is_similar(one, other) for one in site for other in ours)
+    known = ours | _script_words(service)
+    return bool(site and ours) and not any(_is_similar(one, other) for one in site for other in known)
+
+
+def _script_words(service: Service) -> frozenset[str]:
+    """Return the words of the wrapper script that its command is in: what starts it may have no name of its own
+    (`rc-local.service`). Many scripts are called `launch` or `boot`, so their words prove only what they share."""
+    unit = service.unit
+    written = {word.file for word in service.command[:1] if word.file} if service.container is None else set()
+    units = {unit.fragment_path, *unit.drop_in_paths} if unit is not None else set()
+    return _significant_words([path.rpartition("/")[2] for path in written - units]) - _GENERIC_WORDS
 
 
 def _distinctive_words(service: Service) -> frozenset[str]:
@@ -55,7 +65,8 @@ def has_unrelated_unit_name(trouble: FailingAddress, service: Service) -> bool:
     site = _site_words(trouble, locations=False) - _GENERIC_WORDS
     unit, program = (words - _GENERIC_WORDS for words in _unit_and_program_words(service))
     telling = {word for word in unit - _significant_words([service.runtime]) if len(word) >= _MIN_TELLING_LETTERS}
-    return bool(site and telling) and not any(_is_similar(one, other) for one in site for other in unit | program)
+    known = unit | program | _script_words(service)
+    return bool(site and telling) and not any(_is_similar(one, other) for one in site for other in known)
 
 
 def is_auxiliary_service(trouble: FailingAddress, service: Service) -> bool:

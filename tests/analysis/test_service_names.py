@@ -11,7 +11,7 @@ from fixer.analysis.case import open_case
 from fixer.analysis.service_names import has_unrelated_name, has_unrelated_unit_name
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.plan import WriteFile
-from fixer.model.service import UnitValue
+from fixer.model.service import CommandArgument, UnitValue
 from tests.causes.snapshot_builders import finding_of, listener, service, supervised_service, unit, wrong_port_scene
 
 CAUSE = "wrong-port"
@@ -59,3 +59,21 @@ def test_the_name_of_the_server_is_no_name_of_the_service() -> None:
     assert not has_unrelated_unit_name(trouble, plain) and not has_unrelated_name(trouble, plain)
     assert has_unrelated_unit_name(trouble, replace(plain, name="billing[200]", runtime="binary"))
     assert not has_unrelated_name(trouble, replace(plain, cwd="/srv", argv=("/usr/bin/hypercorn",))), "it has none"
+
+
+def test_the_name_of_its_start_script_is_a_name_of_the_service_but_proves_no_other_site() -> None:
+    """`rc-local.service` starts what rc.local names; a script called `launch` is of no site called `launch`."""
+    trouble = open_case(wrong_port_scene().snapshot(), {}).failing_addresses[0]
+    words = ("/usr/bin/uvicorn", "counter:app")
+    plain = service("rc-local.service", 4719, argv=words, unit_changes={"working_directory": "", "user": ""})
+    assert has_unrelated_name(trouble, plain)
+    for script, unrelated in (("start-shop", False), ("launch-desk", True)):
+        command = tuple(CommandArgument(word, f"/usr/local/bin/{script}", 4) for word in words)
+        assert has_unrelated_name(trouble, replace(plain, command=command)) is unrelated
+    named = replace(plain, name="billing.service", argv=words[:1])
+    for script, unrelated in (("start-shop", False), ("launch-desk", True)):
+        command = (CommandArgument(words[0], f"/usr/local/bin/{script}", 4),)
+        assert has_unrelated_unit_name(trouble, replace(named, command=command)) is unrelated
+    nameless = service("web.service", 4719, argv=words[:1], unit_changes={"working_directory": "", "user": ""})
+    script = (CommandArgument(words[0], "/usr/local/bin/launch", 4),)
+    assert not has_unrelated_name(trouble, replace(nameless, command=script))
