@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.nginx_config import UpstreamServer
 from fixer.model.query import Probe
-from fixer.model.snapshot import AddressCandidate, Container, Endpoint, Listener, Service
+from fixer.model.snapshot import AddressCandidate, Container, Endpoint, Listener, Nginx, Service
 from fixer.observe.look import Look
 from fixer.observe.nginx.endpoints import (
     connect_result,
@@ -21,6 +21,7 @@ from fixer.observe.nginx.endpoints import (
     probe_result,
     with_services,
 )
+from fixer.observe.nginx.nginx_masters import change_times
 from fixer.observe.nginx.probe_follow_ups import proxy_header_result, swapped_tls_result, tls_name_results
 from fixer.observe.nginx.probes import ProbePlan
 from fixer.observe.nginx.sites import Address, Site
@@ -46,6 +47,45 @@ def build_endpoints(site: Site, plan: ProbePlan, look: Look) -> Iterator[Endpoin
             end=server.span.end, down=server.down, backup=server.backup,
             tls_names=tls_name_results(address, site, plan),
         )
+
+
+# Seconds within which a file and a worker cannot be ordered: an edit right before its own reload is normal.
+_CLOCK_GRAIN = 0.5
+
+
+def with_loaded_marks(endpoints: Iterable[Endpoint], site: Site, nginx: Nginx) -> Iterator[Endpoint]:
+    """Yield the endpoints as the running nginx takes them: a mark `down` that it has not loaded leaves no server out.
+    It has not if the file changed after the load, and nginx has logged a request to that server since."""
+    for endpoint in endpoints:
+        loaded = not endpoint.down or _has_loaded(endpoint.file, site, nginx) or not _is_asked(endpoint, site, nginx)
+        yield endpoint if loaded else replace(endpoint, down=False)
+
+
+def _has_loaded(path: str, site: Site, nginx: Nginx) -> bool:
+    return isinstance(nginx.loaded_at, Unknown) or all(
+        at <= nginx.loaded_at.value + _CLOCK_GRAIN for at in change_times(site.view.conf_files.get(path)))
+
+
+def _is_asked(endpoint: Endpoint, site: Site, nginx: Nginx) -> bool:
+    """Return whether a line since the load names the address. The files' name of an unresolved one says the port only:
+    then no other server may have that port."""
+    hosts = {endpoint.host, *endpoint.addresses.or_else(())}
+    if endpoint.unix is None and not endpoint.addresses.or_else(()) and all(
+            at.server.host == endpoint.host for at in site.addresses if at.server.port == endpoint.port):
+        hosts.clear()
+    since = nginx.loaded_at.or_else(0.0)
+    return any(event.at > since and event.upstream and _names(event.upstream, endpoint, hosts)
+               for event in nginx.errors.or_else(()))
+
+
+def _names(upstream: str, endpoint: Endpoint, hosts: Collection[str]) -> bool:
+    """Return whether `http://HOST:PORT/PATH` or `http://unix:SOCKET:/PATH` is that address; without hosts any of the
+    port is."""
+    place = upstream.partition("://")[2]
+    if endpoint.unix is not None:
+        return place.startswith(f"unix:{endpoint.unix}:")
+    host, _, port = place.partition("/")[0].rpartition(":")
+    return port == str(endpoint.port) and (not hosts or host.strip("[]") in hosts)
 
 
 def _build_endpoint(address: Address, probe: Probe | None, site: Site, look: Look) -> Endpoint:

@@ -9,7 +9,7 @@ from fixer.model.query import FileStat, ListSockets
 from fixer.model.snapshot import Container, Node, Snapshot
 from fixer.observe.boot.boot_entries import boot_entries_of
 from fixer.observe.boot.learned_services import learned_of
-from fixer.observe.build_endpoints import address_candidates, build_endpoints
+from fixer.observe.build_endpoints import address_candidates, build_endpoints, with_loaded_marks
 from fixer.observe.build_nginx import build_nginx, route_facts
 from fixer.observe.compose_project import compose_of
 from fixer.observe.editable_files import contents_of
@@ -37,7 +37,9 @@ def build_snapshot(capture: Capture) -> Snapshot:
     views, containers, services, sites = look.views, look.containers, look.services, look.sites
     options = look.options
     plans = {id(site): look.plan(site) for site in sites}
-    endpoints = [e for site in sites for e in build_endpoints(site, plans[id(site)], look)]
+    nginxes = tuple(build_nginx(site, look) for site in sites)
+    endpoints = [e for site, nginx in zip(sites, nginxes, strict=True)
+                 for e in with_loaded_marks(build_endpoints(site, plans[id(site)], look), site, nginx)]
     boxed = any(not box.is_machine for box in containers)      # a machine's files are made of no templates
     generated = generated_files_of(sites, views, containers) if boxed else ()
     templates = tuple(template_contents(generated, views, containers)) if generated else ()
@@ -45,7 +47,7 @@ def build_snapshot(capture: Capture) -> Snapshot:
         target=capture.target, taken_at=max((n.now for n in capture.nodes), default=0.0),
         nodes=tuple(_build_node(view, container_of(view.name, containers)) for view in views.values()
                     if view.name != ENGINE),
-        nginxes=tuple(build_nginx(site, look) for site in sites), services=services,
+        nginxes=nginxes, services=services,
         endpoints=tuple(endpoints), routes=tuple(r for s in sites for r in route_facts(s, plans[id(s)], options)),
         files=contents_of(views, sites, services, containers, options.learned),
         notes=(*capture.notes, *snapshot_notes(capture, views, plans.values())),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from fixer.model.facts import Known
+from fixer.model.query import Answer, ReadTree
 from fixer.model.snapshot import Snapshot
 from fixer.observe.build_snapshot import build_snapshot
-from tests.observe.capture_builders import recorded_capture
+from tests.observe.capture_builders import NGINX, NOW, capture, file, node, recorded_capture
 
 
 @pytest.fixture(scope="module")
@@ -28,3 +31,39 @@ def test_an_endpoint_that_is_told_and_held_by_its_service(machine: Snapshot) -> 
     assert well.configured_service == well.listening_service == "b2-host/back.service"
     assert well.service_evidence[0].where.startswith("/etc/back/env:")
     assert isinstance(well.http, Known) and well.http.value.server == "uvicorn"
+
+
+GROUP = ("upstream shop {{ {} }} server {{ listen 80; server_name a.example; "
+         "location / {{ proxy_pass http://shop; }} }}")
+REFUSED = ('{} [error] 41#41: *1 connect() failed (111: Connection refused) while connecting to upstream, client: '
+           '1.2.3.4, server: a.example, request: "GET / HTTP/1.1", upstream: "{}", host: "a"\n')
+
+
+def marks(servers: str, upstream: str, *, changed: float = 300.0, logged: float = 100.0) -> list[bool]:
+    """nginx loaded its files 400 s ago; the site changed then, and a line of its log is so old."""
+    line = REFUSED.format(time.strftime("%Y/%m/%d %H:%M:%S", time.gmtime(NOW - logged)), upstream)
+    tree = (file("/etc/nginx/nginx.conf", NGINX),
+            file("/etc/nginx/sites/shop", GROUP.format(servers), mtime=NOW - changed))
+    seen = build_snapshot(capture(node({ReadTree("/etc/nginx"): Answer("ok", files=tree)}, site="x", log=line)))
+    return [endpoint.down for endpoint in seen.endpoints]
+
+
+@pytest.mark.parametrize(("servers", "upstream"), [
+    ("server 127.0.0.1:8000 down;", "http://127.0.0.1:8000/"), ("server shop.example:8000 down;", "http://10.0.0.9:8000/"),
+    ("server unix:/run/a.sock down;", "http://unix:/run/a.sock:/"),
+])
+def test_a_mark_that_the_running_nginx_has_not_loaded_leaves_no_server_out(servers: str, upstream: str) -> None:
+    assert marks(servers, upstream) == [False]
+    assert marks(servers, upstream, changed=500.0) == [True], "loaded"
+    assert marks(servers, upstream, changed=399.8) == [True], "edited in the moment of its own reload"
+    assert marks(servers, upstream, logged=450.0) == [True], "of the configuration before"
+
+
+@pytest.mark.parametrize(("servers", "upstream", "expected"), [
+    ("server 127.0.0.1:8000; server 127.0.0.1:8001 down;", "http://127.0.0.1:8000/", [False, True]),
+    ("server 127.0.0.1:8000; server 127.0.0.2:8000 down;", "http://127.0.0.1:8000/", [False, True]),
+    ("server 127.0.0.1:8000; server shop.example:8000 down;", "http://127.0.0.1:8000/", [False, True]),
+    ("server 127.0.0.1:8000 down;", "http://shop/", [True]),       # no live upstreams: it has loaded the mark
+])
+def test_a_line_about_another_server_proves_nothing(servers: str, upstream: str, expected: list[bool]) -> None:
+    assert marks(servers, upstream) == expected

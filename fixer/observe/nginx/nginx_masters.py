@@ -227,11 +227,12 @@ def _is_pipe(file: FileAnswer) -> bool:
 
 def config_mtime(config: NginxConfig, view: View) -> Fact[float]:
     """Return the newest mtime of its files; for a link, of the link and of its target."""
-    times = [time for path in config.files for time in _change_times(view.conf_files.get(path))]
+    times = [time for path in config.files for time in change_times(view.conf_files.get(path))]
     return Known(max(times)) if times else Unknown("no file was read")
 
 
-def _change_times(file: FileAnswer | None) -> Iterator[float]:
+def change_times(file: FileAnswer | None) -> Iterator[float]:
+    """Yield when a file changed; for a link, when the link and its target did."""
     if file is not None and file.stat is not None:
         yield file.stat.mtime
         if file.stat.target is not None:
