@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
-from typing import TypeAlias
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import TypeAlias, TypeVar
 
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import clock_of, config_evidence, file_line_text, line_text, no_listener_evidence
 from fixer.analysis.other_pages import failed_paths
 from fixer.analysis.route_verdict import RECENT_ERROR, RouteVerdict, recent_events
 from fixer.lazy.regex import regex
-from fixer.model.diagnosis import Finding
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import ErrorKind, Route
-from fixer.model.snapshot import ErrorEvent, Nginx, Service
+from fixer.model.snapshot import ErrorEvent, Nginx, RouteFacts, Service
 from fixer.nginx.error_kinds import CONNECT_FAILED, KINDS
 
 _SAMPLE = 20     # routes of one address that lines are searched for: more would say the same
@@ -54,8 +53,13 @@ def refused_evidence(case: Case, trouble: FailingAddress) -> tuple[Evidence, ...
 
 def routes_text(trouble: FailingAddress) -> str:
     """Return the failing locations as text for a summary."""
-    several = len({facts.route.server_index for facts in trouble.routes}) > 1
-    names = list(dict.fromkeys(_route_text(facts.route, several) for facts in trouble.routes))
+    return locations_text(trouble.routes)
+
+
+def locations_text(routes: Sequence[RouteFacts]) -> str:
+    """Return locations as text, with their servers if there are several."""
+    several = len({facts.route.server_index for facts in routes}) > 1
+    names = list(dict.fromkeys(_route_text(facts.route, several) for facts in routes))
     if len(names) > 3:
         return f"{', '.join(names[:3])} and {len(names) - 3} more"
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
@@ -161,16 +165,17 @@ def _match_route(event: ErrorEvent, by_prefix: Mapping[str, list[RouteVerdict]])
 
 
 # Causes that nginx's log names: per route, the lines of the last minute that name it.
-FindingMaker: TypeAlias = Callable[[Nginx, RouteVerdict, tuple[ErrorEvent, ...], bool], Finding | None]
-"""Makes a finding of a route and its lines, or None where they do not suffice; the last argument is whether the page
-that we ask for fails and is one of them."""
+T = TypeVar("T")
+FindingMaker: TypeAlias = Callable[[Nginx, RouteVerdict, tuple[ErrorEvent, ...], bool], T | None]
+"""Makes a finding (or what one is made of) of a route and its lines, or None where they do not suffice; the last
+argument is whether the page that we ask for fails and is one of them."""
 
 
 def for_each_logged_route(
-    case: Case, kinds: Kinds, found: FindingMaker,
-) -> tuple[list[Finding], list[str], list[Evidence]]:
+    case: Case, kinds: Kinds, found: FindingMaker[T],
+) -> tuple[list[T], list[str], list[Evidence]]:
     """Return the findings, what could not be read, and the evidence that rules the cause out."""
-    findings: list[Finding] = []
+    findings: list[T] = []
     missing: list[str] = []
     ruled = case.healthy_evidence()
     for nginx in case.snapshot.nginxes:

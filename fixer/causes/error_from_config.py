@@ -39,15 +39,22 @@ Variants
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.directives_in_effect import PlacedDirective, directives_for
 from fixer.analysis.evidence import file_line_text, line_text
-from fixer.analysis.nginx_errors import for_each_logged_route, is_failing, logged_evidence, recent_lines_by_route
+from fixer.analysis.nginx_errors import (
+    for_each_logged_route,
+    is_failing,
+    locations_text,
+    logged_evidence,
+    recent_lines_by_route,
+)
 from fixer.analysis.route_verdict import RouteVerdict, is_answered_by_config, is_closed
+from fixer.lazy.dataclass import dataclass
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.nginx_config import ErrorKind
@@ -58,13 +65,36 @@ _AUTH: frozenset[ErrorKind] = frozenset({"auth-request-failed"})
 _LIMITS: frozenset[ErrorKind] = frozenset({"limit-requests", "limit-connections"})
 _MISSING = 2        # errno: a missing password file is a 403, which is an answer
 _BAD_STATUS = 500
+_MOST_SHOWN = 3     # locations whose log lines are shown
+
+
+@dataclass(frozen=True, slots=True)
+class _FailedCheck:
+    """A check of a route's configuration that fails: `subject` is the file or location that it needs."""
+
+    nginx: Nginx
+    judged: RouteVerdict
+    placed: PlacedDirective
+    events: tuple[ErrorEvent, ...]
+    subject: str
+    key: tuple[object, ...]     # equal for the same mistake
 
 
 def judge(case: Case) -> Verdict:
-    """Judge each route: does a check of its configuration fail, or does the configuration give the error on purpose?"""
-    findings, missing, ruled = for_each_logged_route(case, _FILE, partial(_password_file, case))
+    """Judge each route: does a check of its configuration fail, or does the configuration give the error on purpose?
+    A mistake that several locations meet is one finding."""
+    locked, missing, ruled = for_each_logged_route(case, _FILE, partial(_password_file, case))
     broken, _, seen = for_each_logged_route(case, _AUTH, partial(_auth_request, case))
-    return conclude([*findings, *broken, *_advice(case)], missing, [*ruled, *seen])
+    findings = [*(_password_finding(case, checks) for checks in _by_mistake(locked)),
+                *(_auth_finding(case, checks) for checks in _by_mistake(broken))]
+    return conclude([*findings, *_advice(case)], missing, [*ruled, *seen])
+
+
+def _by_mistake(checks: Iterable[_FailedCheck]) -> Iterable[list[_FailedCheck]]:
+    found: dict[tuple[object, ...], list[_FailedCheck]] = {}
+    for check in sorted(checks, key=lambda one: (one.placed.path, one.placed.line)):
+        found.setdefault((check.nginx.node, check.nginx.conf_path, *check.key), []).append(check)
+    return found.values()
 
 
 def _nearest(case: Case, nginx: Nginx, judged: RouteVerdict, *names: str) -> PlacedDirective | None:
@@ -84,8 +114,8 @@ def _is_refused_now(judged: RouteVerdict) -> bool:
 
 
 def _password_file(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEvent, ...],
-                   asked: bool) -> Finding | None:
-    """Return the finding that the workers cannot read the file of auth_basic; our own request has just shown it."""
+                   asked: bool) -> _FailedCheck | None:
+    """Return the check if the workers cannot read the file of auth_basic; our own request has just shown it."""
     placed = _nearest(case, nginx, judged, "auth_basic_user_file")
     shown = asked or _is_refused_now(judged)
     if placed is None or not shown or not isinstance(nginx.config, Known) or events[-1].errno in (None, _MISSING):
@@ -93,47 +123,78 @@ def _password_file(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple
     path = posixpath.join(posixpath.dirname(nginx.conf_path), placed.words[1])
     if f'"{path}"' not in events[-1].message:
         return None
-    user = nginx.config.value.user or "nobody"
+    return _FailedCheck(nginx, judged, placed, events, path, (path,))
+
+
+def _password_finding(case: Case, checks: Sequence[_FailedCheck]) -> Finding:
+    nginx, path = checks[0].nginx, checks[0].subject
+    user = (nginx.config.value.user if isinstance(nginx.config, Known) else "") or "nobody"
     manual = (f"let {user}, the account of nginx's workers, read {path} and enter its folders: chgrp {user} {path}; "
               f"chmod 640 {path}. No reload is needed")
-    summary = f"nginx's workers ({user}) cannot read the password file {path} of {judged.facts.route.location}"
-    return _fault(nginx, judged, ("auth-basic-file-unreadable", summary),
-                  (_place(case, nginx, placed), *logged_evidence(case, nginx, judged, events)),
+    summary = f"nginx's workers ({user}) cannot read the password file {path} of {_locations(checks)}"
+    return _fault(case, checks, ("auth-basic-file-unreadable", summary), (),
                   Repair("let-workers-read", "manual", f"let nginx read {path}", (), manual=manual))
 
 
 def _auth_request(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEvent, ...],
-                  asked: bool) -> Finding | None:
-    """Return the finding that auth_request gets an answer that it cannot use; None if its backend is at fault."""
-    placed, status = _nearest(case, nginx, judged, "auth_request"), events[-1].message.rpartition(" ")[2]
+                  asked: bool) -> _FailedCheck | None:
+    """Return the check if auth_request gets an answer that it cannot use; None if its backend is at fault."""
+    placed, status = _nearest(case, nginx, judged, "auth_request"), _status_of(events)
     shown = asked or _is_refused_now(judged)
     if placed is None or not shown or status >= str(_BAD_STATUS) or placed.words[1] == "off":
         return None
-    guards = [other for other in case.verdicts.values() if nginx.serves(other.facts) and other.facts.route.asked_first
-              and other.facts.route.server_index == judged.facts.route.server_index
-              and other.facts.route.location.endswith(placed.words[1])]
-    if any(is_closed(case.endpoints[name]) for guard in guards for name in guard.facts.endpoints):
-        return None
+    check = _FailedCheck(nginx, judged, placed, events, placed.words[1],
+                         (judged.facts.route.server_index, placed.words[1], status))
+    closed = any(is_closed(case.endpoints[name]) for guard in _guards(case, check) for name in guard.facts.endpoints)
+    return None if closed else check
+
+
+def _status_of(events: Sequence[ErrorEvent]) -> str:
+    """Return the status that auth_request got last."""
+    return events[-1].message.rpartition(" ")[2]
+
+
+def _guards(case: Case, check: _FailedCheck) -> list[RouteVerdict]:
+    """Return the routes of the location that auth_request asks."""
+    return [other for other in case.verdicts.values()
+            if check.nginx.serves(other.facts) and other.facts.route.asked_first
+            and other.facts.route.server_index == check.judged.facts.route.server_index
+            and other.facts.route.location.endswith(check.subject)]
+
+
+def _auth_finding(case: Case, checks: Sequence[_FailedCheck]) -> Finding:
+    nginx, subject = checks[0].nginx, checks[0].subject
     lines = tuple(Evidence("nginx-config", file_line_text(case.snapshot, nginx.node, g.facts.route.source.file,
                                                           g.facts.route.source.line), g.facts.route.pass_text)
-                  for g in guards[:1])
-    where = _place(case, nginx, placed).where
+                  for g in _guards(case, checks[0])[:1])
     asks = f", which asks {lines[0].text} ({lines[0].where})" if lines else ""
-    manual = (f"let {placed.words[1]}{asks} answer 2xx to let visitors in, 401 or 403 to keep them out, or correct "
-              f"`{placed.text}` at {where}. Then run nginx -t and reload nginx")
-    summary = (f"nginx asks {placed.words[1]} before {judged.facts.route.location}, and gets {status}: it rejects "
+    places = " and ".join(dict.fromkeys(place.where for place in _places(case, checks)))
+    manual = (f"let {subject}{asks} answer 2xx to let visitors in, 401 or 403 to keep them out, or correct "
+              f"`{checks[0].placed.text}` at {places}. Then run nginx -t and reload nginx")
+    summary = (f"nginx asks {subject} before {_locations(checks)}, and gets {_status_of(checks[0].events)}: it rejects "
                "every visitor with 500")
-    return _fault(nginx, judged, ("auth-subrequest-broken", summary),
-                  (_place(case, nginx, placed), *lines, *logged_evidence(case, nginx, judged, events)),
-                  Repair("correct-auth-request", "manual", f"correct {placed.words[1]}", (), manual=manual))
+    return _fault(case, checks, ("auth-subrequest-broken", summary), lines,
+                  Repair("correct-auth-request", "manual", f"correct {subject}", (), manual=manual))
 
 
-def _fault(nginx: Nginx, judged: RouteVerdict, names: tuple[str, str], shown: tuple[Evidence, ...],
+def _locations(checks: Sequence[_FailedCheck]) -> str:
+    return locations_text([check.judged.facts for check in checks])
+
+
+def _places(case: Case, checks: Sequence[_FailedCheck]) -> list[Evidence]:
+    return [_place(case, check.nginx, check.placed) for check in checks]
+
+
+def _fault(case: Case, checks: Sequence[_FailedCheck], names: tuple[str, str], lines: tuple[Evidence, ...],
            repair: Repair) -> Finding:
-    variant, summary = names
-    return Finding(cause=CAUSE.id, variant=variant, role="root", confidence="certain", summary=summary, detail=(),
-                   routes=(judged.facts.route.id,), service=None, node=nginx.node,
-                   evidence=tuple(dict.fromkeys(shown)), repairs=(repair,))
+    """Return the finding. `names` are its variant and summary, `lines` further lines of the configuration."""
+    nginx = checks[0].nginx
+    logged = (line for check in checks[:_MOST_SHOWN]
+              for line in logged_evidence(case, nginx, check.judged, check.events))
+    return Finding(cause=CAUSE.id, variant=names[0], role="root", confidence="certain", summary=names[1], detail=(),
+                   routes=tuple(dict.fromkeys(check.judged.facts.route.id for check in checks)), service=None,
+                   node=nginx.node, evidence=tuple(dict.fromkeys((*_places(case, checks), *lines, *logged))),
+                   repairs=(repair,))
 
 
 def _advice(case: Case) -> Iterator[Finding]:

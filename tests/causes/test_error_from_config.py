@@ -115,6 +115,43 @@ def test_the_location_that_is_asked_is_named() -> None:
     assert CAUSE not in causes_of(diagnose(scene.snapshot()))         # its backend is down: that is the cause
 
 
+def two_locations(first: str, second: str, message: str, errno: int | None = None, *, level: str = "error",
+                  servers: tuple[int, int] = (0, 0)) -> Scene:
+    """Two locations with a check each, and their pages; every request of both fails."""
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:8000").with_service(service(), listener(8000, 200))
+    scene.answers(PAGE).answers(PAGE, route=1)
+    text, spans = "server {\n    listen 80;\n", []
+    for location, line in (("/", first), ("/api/", second)):
+        text += f"    location {location} {{\n        {line}\n        "
+        spans.append(Span(SITE, text.count("\n") + 1, len(text), len(text) + 10))
+        text += "proxy_pass http://127.0.0.1:8000;\n    }\n"
+    scene.files = [file(SITE, text + "}\n", real_path="/etc/nginx/sites-available/shop")]
+    scene.route = {n: {"source": span, "location": ("/", "/api/")[n], "server_index": servers[n]}
+                   for n, span in enumerate(spans)}
+    for path in ("/", "/api/"):
+        scene.logs(message, errno, "", path=path)
+    scene.events = [at_level(event, level) for event in scene.events]
+    return scene
+
+
+def findings(scene: Scene) -> list[Finding]:
+    return [found for found in diagnose(scene.snapshot()).findings if found.cause == CAUSE]
+
+
+def test_one_mistake_that_two_locations_meet_is_one_finding() -> None:
+    (first,) = findings(two_locations("auth_request /door;", "auth_request /door;", UNEXPECTED))
+    assert "before / and /api/, and gets 404" in first.summary and len(first.routes) == 2
+    assert [e.where for e in first.evidence[:2]] == [f"{SITE}:4", f"{SITE}:8"]
+    assert f"`auth_request /door;` at {SITE}:4 and {SITE}:8" in first.repairs[0].manual
+    (first,) = findings(two_locations("auth_basic_user_file staff;", "auth_basic_user_file staff;", DENIED, 13, level="crit"))
+    assert "/etc/nginx/staff of / and /api/" in first.summary and len(first.routes) == 2
+
+
+def test_two_mistakes_are_two_findings() -> None:
+    assert len(findings(two_locations("auth_request /door;", "auth_request /gate;", UNEXPECTED))) == 2
+    assert len(findings(two_locations("auth_request /door;", "auth_request /door;", UNEXPECTED, servers=(0, 1)))) == 2
+
+
 @pytest.mark.parametrize("scene", [
     guarded("auth request unexpected status: 502"),              # the check's own backend fails
     guarded(page=GOOD), logging(site(), UNEXPECTED), logging(site("auth_request off;"), UNEXPECTED),
