@@ -59,7 +59,12 @@ from fixer.analysis.ownership.container_network import has_host_network, nodes_i
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_state import holds_socket, state_evidence
-from fixer.findings.configured_address import configured_elsewhere, configured_elsewhere_finding, is_unconnectable
+from fixer.findings.configured_address import (
+    configured_elsewhere,
+    configured_elsewhere_finding,
+    host_evidence,
+    is_unconnectable,
+)
 from fixer.formats.addresses import ANY_IPV4, ANY_IPV6, is_loopback, reached_at
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Unknown
@@ -153,6 +158,9 @@ def _wrong_address_finding(case: Case, trouble: FailingAddress, owner: PortOwner
         point_at_address_repair(case, trouble, "point-route-at-socket", aim) if same
         else listen_address_repair(case, service, endpoint, everywhere)
     )
+    told = next((b for b in bindings_of(service) if b.unix is None and b.port == held.port), None)
+    written = None if told is None else host_evidence(case, service, told)
+    shown = [e for e in owner.evidence[:1] if written is None or told is None or e != told.source]
     return Finding(
         cause=CAUSE.id, variant="bound-ipv6-only" if only_six else "bound-other-interface", role="root",
         confidence="certain" if owner.certain or owner.rule == "related" else "likely",
@@ -163,7 +171,8 @@ def _wrong_address_finding(case: Case, trouble: FailingAddress, owner: PortOwner
         detail=(), routes=trouble.route_ids, service=service.name, node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
             config_evidence(case.snapshot, trouble.nginx, endpoint), listener_evidence(case.snapshot, held, service),
-            *owner.evidence[:1], *no_listener_evidence(endpoint), *connect_symptoms(case, trouble),
+            *((written,) if written is not None else ()), *shown, *no_listener_evidence(endpoint),
+            *connect_symptoms(case, trouble),
         ))),
         repairs=(repair,),
     )
@@ -189,8 +198,8 @@ def _unavailable_finding(case: Case, crash: FailedRun, said: Evidence) -> Findin
         confidence="likely" if back else "certain", summary=summary,
         detail=("nothing listens while it does not run",), routes=crash.routes, service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys((
-            said, *(() if told is None else (told.source,)), *has, state_evidence(service),
-            *refused_evidence(case, trouble),
+            said, *(() if told is None else (host_evidence(case, service, told) or told.source,)), *has,
+            state_evidence(service), *refused_evidence(case, trouble),
         ))),
         repairs=again or (listen_address_repair(case, service, trouble.endpoint, aim),),
         effects=("run-ends", "nothing-listens"),

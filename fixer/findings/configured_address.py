@@ -10,7 +10,14 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from fixer.analysis.case import Case, FailingAddress, PortOwner
-from fixer.analysis.evidence import address_text, bindings_of, config_evidence, endpoint_text, no_listener_evidence
+from fixer.analysis.evidence import (
+    address_text,
+    bindings_of,
+    config_evidence,
+    endpoint_text,
+    line_text,
+    no_listener_evidence,
+)
 from fixer.analysis.exits.failed_run import has_listening_socket
 from fixer.analysis.nginx_errors import connect_symptoms, routes_text
 from fixer.analysis.ownership.container_network import is_sole_network_candidate
@@ -20,6 +27,7 @@ from fixer.analysis.run_log import is_looping
 from fixer.analysis.service_names import has_unrelated_name
 from fixer.analysis.service_state import is_socket_activated, run_state_of, state_evidence
 from fixer.formats.addresses import is_loopback
+from fixer.formats.application_servers import server_of
 from fixer.model.diagnosis import Finding
 from fixer.model.facts import Evidence
 from fixer.model.service import Binding
@@ -38,6 +46,29 @@ def differing_part(binding: Binding, endpoint: Endpoint) -> AddressPart:
     asked = endpoint.addresses.or_else(())
     apart = is_loopback(binding.host) and asked and all(map(is_loopback, asked)) and binding.host not in asked
     return "host" if apart else ""
+
+
+def host_evidence(case: Case, service: Service, binding: Binding) -> Evidence | None:
+    """Return the line of the argument that sets the host of a binding, None if no argument does. The source of the
+    binding is the line of its port, which may be another one, or a variable's."""
+    dialect = server_of(service.runtime).dialect
+    options = (*dialect.host, *dialect.bind)
+    for index, word in reversed(tuple(enumerate(service.command))):
+        name, glued, value = word.text.partition("=")
+        if index and service.command[index - 1].text in options:
+            value = word.text
+        elif not (glued and name in options):
+            continue
+        if word.file and binding.host in _hosts_in(value):
+            text = line_text(case.snapshot, service.files_node or service.node, word.file, word.line)
+            return Evidence("file", f"{word.file}:{word.line}", text or binding.source.text)
+    return None
+
+
+def _hosts_in(value: str) -> tuple[str, str]:
+    """Return what the host may be in `HOST`, `HOST:PORT` or `http://[HOST]:PORT`."""
+    place = value.rpartition("://")[2]
+    return place.strip("[]"), place.rpartition(":")[0].strip("[]")
 
 
 def is_unconnectable(case: Case, trouble: FailingAddress, service: Service) -> bool:
@@ -69,13 +100,15 @@ def configured_elsewhere_finding(
     path = binding.unix and (socket_path_for_nginx(case, trouble, service, binding.unix) or binding.unix)
     where = f"unix:{path}" if path else address_text(binding.host, binding.port)
     seen = f", which nginx sees as {path}" if path != binding.unix else ""
+    is_host = differing_part(binding, endpoint) == "host"
+    written = (host_evidence(case, service, binding) if is_host else None) or binding.source
     return Finding(
         cause=cause, variant=variant, role="root", confidence="possible" if unsure else "likely",
         summary=(f"nginx hands {routes_text(trouble)} to {endpoint_text(endpoint)}, but {service.name} is configured "
                  f"to listen on {f'unix:{binding.unix}' if path else where}{seen}"),
         detail=(), routes=trouble.route_ids, service=service.name, node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
-            config_evidence(case.snapshot, trouble.nginx, endpoint), binding.source, state_evidence(service),
+            config_evidence(case.snapshot, trouble.nginx, endpoint), written, state_evidence(service),
             *(more or (*no_listener_evidence(endpoint), *connect_symptoms(case, trouble)))))),
         repairs=(point_after_start_repair(trouble, service.name, where),), effects=(),
         is_met_first=trouble.nginx.master_pid is not None and not owner.needs_choice,

@@ -8,7 +8,7 @@ import pytest
 
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
-from fixer.model.facts import Known, Unknown
+from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import CheckNginx, ComposeUp, DaemonReload, ReloadNginx, WaitForListener, WriteFile
 from fixer.model.snapshot import CommandArgument, Compose, EnvAssignment, Listener, Service
 from fixer.model.target import TargetRef
@@ -283,3 +283,19 @@ def test_another_port_within_its_own_container_is_first_of_all_an_address_that_n
 ])
 def test_a_socket_that_can_be_reached_or_that_it_was_not_told_to_open_is_none_of_that(scene: Scene) -> None:
     assert CAUSE not in roots(diagnose(scene.snapshot()))
+
+
+@pytest.mark.parametrize(("words", "line"), [
+    (("-b", "127.0.0.1"), 21), (("--bind=127.0.0.1:8000",), 21), (("--host", "[127.0.0.1]:8000"), 21),
+    (("--host", "127.0.0.11"), 1), (("--root-path", "127.0.0.1"), 1), ((), 1),
+])
+def test_the_line_of_the_host_is_cited_and_not_that_of_the_port(words: tuple[str, ...], line: int) -> None:
+    """`--port $PORT` stands in one file, and the port in another."""
+    told = replace(binding(8000), source=Evidence("file", "/etc/back.env:1", "PORT=8000"))
+    command = tuple(CommandArgument(word, "/usr/local/bin/start", 21) for word in ("/usr/bin/back", *words, "--port"))
+    made = service(runtime="binary", bindings=Known((told,)), command=(*command, CommandArgument("8000", "/etc/back.env", 1)))
+    scene = Scene("127.0.0.2:8000").with_service(made, listener(8000, 200, "127.0.0.1")).refused()
+    scene.files.append(file("/usr/local/bin/start", "\n" * 20 + f"exec /usr/bin/back {' '.join(words)} --port $PORT\n"))
+    shown = [e for e in found(scene).evidence if e.source == "file"]
+    cited = [("/usr/local/bin/start:21", f"exec /usr/bin/back {' '.join(words)} --port $PORT")] if line == 21 else []
+    assert [(e.where, e.text) for e in shown] == cited
