@@ -1,7 +1,7 @@
 """The matrix: variants on their stacks break, are diagnosed, repaired, stay repaired, and are undone.
 
-The card's four on both stacks always; then as many others as fit BADGATEWAY_MINUTES (8), drawn from the commit, or
-from BADGATEWAY_DRAW, of those that went well in the last results (proven.txt, which script/results writes; what did not,
+The card's four on both stacks always; then as many others as fit two thirds of what that leaves of BADGATEWAY_MINUTES
+(8), drawn from the commit, or from BADGATEWAY_DRAW, of those that went well in the last results (proven.txt, which script/results writes; what did not,
 or was not tried, stands in docs/results.md). `lab matrix --all` tries them all. BADGATEWAY_ONLY (globs, comma-separated) with BADGATEWAY_SEEDS
 (such as 1-3) names them instead.
 """
@@ -33,6 +33,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.matrix, pytest.mark.timeout(900)]
 WORD = os.environ.get("BADGATEWAY_DRAW") or draw_key()
 ONLY = [glob for glob in os.environ.get("BADGATEWAY_ONLY", "").split(",") if glob]
 PROVEN = read_proven()
+SHARE = 2 / 3   # of the time that the card's cases leave: script/test aims at a quarter of an hour, the rest runs at night
 SLOW = 3.0      # times the estimate: a trial that took so long has something in it that the estimate does not know
 SEEDS = parse_seeds(os.environ.get("BADGATEWAY_SEEDS", "1"))
 
@@ -67,7 +68,7 @@ CARD = () if ONLY else card()
 POOL = select_cases(ONLY, seeds=SEEDS) if ONLY else others()
 # the longest first: no core is free while the last one runs
 CHOSEN = POOL if ONLY else tuple(sorted(
-    draw_cases(POOL, WORD, MINUTES * 60 - seconds(CARD), JOBS, cost, load_jobs=LOAD_JOBS),
+    draw_cases(POOL, WORD, SHARE * (MINUTES * 60 - seconds(CARD)), JOBS, cost, load_jobs=LOAD_JOBS),
     key=cost, reverse=True))
 DRAWN = (f"matrix: {len(CARD)} always, {len(CHOSEN)} of {len(POOL)} others"
          + ("" if ONLY else f" drawn from {WORD}")
