@@ -166,13 +166,13 @@ def _reason_text(route: RouteReport, style: Style) -> str:
 
 
 def address_of(route: RouteReport) -> str:
-    """Return the route's site as an address: `http://_:80`, `https://shop.example`."""
-    server = route.server_names[0] if route.server_names else "_"
+    """Return the route's site as an address: `http://*:80` (any name), `https://shop.example`."""
+    server = next((name for name in route.server_names if name not in ("", "_")), "*")
     port = route.listen.rpartition(":")[2]
     if route.listen.startswith("unix:"):
         return f"{server} ({route.listen})"
     usual = route.scheme == "https" and port == "443"
-    return f"{route.scheme}://{server or '_'}{'' if usual else f':{port}'}"
+    return f"{route.scheme}://{server}{'' if usual else f':{port}'}"
 
 
 def _route_state_text(route: RouteReport, style: Style) -> str:

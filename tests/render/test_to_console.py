@@ -105,7 +105,7 @@ def test_evidence_of_absurd_length_loses_its_middle_and_says_so() -> None:
 def test_who_is_not_root_is_told_so_first() -> None:
     report = replace(s.WORDY, routes=s.BROKEN.routes)
     assert render(report, SYMBOLS, as_root="sudo fixer diagnose").splitlines()[:3] == [
-        "✗ /api on http://_:80 answers 502 (3 of 3 requests)", "  Run: sudo fixer diagnose",
+        "✗ /api on http://*:80 answers 502 (3 of 3 requests)", "  Run: sudo fixer diagnose",
         "  Without root some owners of sockets and some files are unknown."]
     assert "note: local: not root" not in render(s.WORDY, SYMBOLS, as_root="sudo fixer diagnose")
 
@@ -210,8 +210,9 @@ def test_a_route_that_gave_no_answer_is_not_passed_over_beside_one_that_did() ->
 
 
 @pytest.mark.parametrize(("scheme", "listen", "names", "address"), [
-    ("http", "0.0.0.0:80", ("_",), "http://_:80"), ("https", "[::]:443", ("a.example",), "https://a.example"),
-    ("http", "0.0.0.0:8080", (), "http://_:8080"), ("https", "0.0.0.0:443", ("",), "https://_"),
+    ("http", "0.0.0.0:80", ("_",), "http://*:80"), ("https", "[::]:443", ("a.example",), "https://a.example"),
+    ("http", "0.0.0.0:8080", (), "http://*:8080"), ("https", "0.0.0.0:443", ("",), "https://*"),
+    ("http", "0.0.0.0:80", ("_", "shop.example"), "http://shop.example:80"),
     ("https", "0.0.0.0:8443", ("a.example",), "https://a.example:8443"), ("http", "0.0.0.0:443", ("a",), "http://a:443"),
     ("http", "unix:/run/n.sock", ("a",), "a (unix:/run/n.sock)"),
 ])
