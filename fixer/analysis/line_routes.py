@@ -14,6 +14,7 @@ from fixer.lazy.regex import regex
 from fixer.model.facts import Known
 from fixer.model.snapshot import ErrorEvent, Nginx
 from fixer.nginx.error_kinds import is_about_upstream
+from fixer.nginx.logged_server import has_logged, known_names, logged_names
 
 _MAX_PATH_CHARS = 500       # characters of a path that are compared with locations
 _SUBREQUEST = regex(r"\", subrequest: \"([^\s\"]*)\"")
@@ -51,6 +52,7 @@ class LineRoutes:
 
     def __init__(self, case: Case, nginx: Nginx) -> None:
         self._endpoints = case.endpoints
+        self._names = known_names(nginx.config)
         self._led: dict[tuple[int, str], list[RouteVerdict]] = {}
         self._servers: dict[int, _Server] = {}
         self._known: dict[tuple[str, str, str], tuple[RouteVerdict, ...]] = {}
@@ -59,7 +61,7 @@ class LineRoutes:
             route = judged.facts.route
             if nginx.serves(judged.facts) and route.location != "stream":
                 block = self._servers.setdefault(
-                    route.server_index, _Server(frozenset(map(_logged_name, route.server_names))))
+                    route.server_index, _Server(logged_names(route.server_names)))
                 block.add(route.location.removesuffix(" limit_except"), [judged])
                 self._routes.setdefault(route.server_index, []).append(judged)
         for static in nginx.config.value.statics if isinstance(nginx.config, Known) else ():
@@ -72,7 +74,7 @@ class LineRoutes:
         path = (inner[1] if inner is not None else "".join(event.request.split(" ")[1:2])).partition("?")[0]
         key = event.server.lower(), path[:_MAX_PATH_CHARS], event.upstream.partition("?")[0]
         if key not in self._known:
-            found = [judged for number, block in self._servers.items() if not key[0] or key[0] in block.names
+            found = [judged for number, block in self._servers.items() if has_logged(event, block.names, self._names)
                      for judged in self._of_server(number, block, key[1], event)]
             self._known[key] = tuple({judged.facts.route.id: judged for judged in found}.values())
         return self._known[key]
@@ -104,7 +106,3 @@ def authority_of(upstream: str) -> str:
     place = f"{rest.rpartition(':')[0]}:" if rest.startswith("unix:") else rest.partition("/")[0]
     return f"{scheme}://{place}"
 
-
-def _logged_name(name: str) -> str:
-    """Return a server name as nginx logs it: without the mark of a pattern, or the dot for subdomains."""
-    return name.lstrip("~").removeprefix(".").lower()

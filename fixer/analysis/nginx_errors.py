@@ -14,6 +14,7 @@ from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import ErrorKind, Route
 from fixer.model.snapshot import ErrorEvent, Nginx, RouteFacts, Service
 from fixer.nginx.error_kinds import CONNECT_FAILED, KINDS
+from fixer.nginx.logged_server import has_logged, known_names, logged_names
 
 _SAMPLE = 20     # routes of one address that lines are searched for: more would say the same
 
@@ -105,10 +106,10 @@ def recent_lines_by_route(
     if not events:
         return {}
     routes = [j for j in case.verdicts.values() if nginx.serves(j.facts)]
-    by_prefix = _routes_by_prefix(routes)
+    by_prefix, known = _routes_by_prefix(routes), known_names(nginx.config)
     found: dict[str, list[ErrorEvent]] = {}
     for event in events:
-        judged = _match_route(event, by_prefix)
+        judged = _match_route(event, by_prefix, known)
         if judged is not None:
             found.setdefault(judged.facts.route.id, []).append(event)
     by_id = {j.facts.route.id: j for j in routes}
@@ -151,14 +152,14 @@ def _routes_by_prefix(routes: list[RouteVerdict]) -> dict[str, list[RouteVerdict
     return found
 
 
-def _match_route(event: ErrorEvent, by_prefix: Mapping[str, list[RouteVerdict]]) -> RouteVerdict | None:
+def _match_route(event: ErrorEvent, by_prefix: Mapping[str, list[RouteVerdict]],
+                 known: Collection[str]) -> RouteVerdict | None:
     """Return the route of the longest matching location: of the server that the line names, else of any server."""
     path = "".join(event.request.split(" ")[1:2])[:_MAX_PATH_CHARS]
     unnamed: RouteVerdict | None = None
     for end in range(len(path), 0, -1):
         for judged in by_prefix.get(path[:end], ()):
-            names = judged.facts.route.server_names
-            if not event.server or event.server in names or (event.server == "_" and not names):
+            if has_logged(event, logged_names(judged.facts.route.server_names), known):
                 return judged
             unnamed = unnamed or judged
     return unnamed

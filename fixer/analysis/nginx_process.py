@@ -30,6 +30,7 @@ from fixer.model.snapshot import (
     Snapshot,
 )
 from fixer.nginx.error_kinds import HOST_NOT_FOUND
+from fixer.nginx.logged_server import known_names, logged_names, may_have_logged
 
 _HOST_NOT_FOUND = regex(HOST_NOT_FOUND + r" \"(?P<name>[^\"]+)\"(?: in (?P<file>/[^\s:]+):(?P<line>\d+))?")
 
@@ -141,10 +142,12 @@ def is_about_other_route(case: Case, routes: Sequence[RouteFacts], event: ErrorE
     own = max((len(at) for facts in routes if (at := _location_path(facts)) and path.startswith(at)), default=0)
     mine = {unique_route_id(facts) for facts in routes}
     places = {(facts.node, facts.conf) for facts in routes}
+    known = {name for nginx in case.snapshot.nginxes if (nginx.node, nginx.conf_path) in places
+             for name in known_names(nginx.config)}
     return any(
         len(at) > own and path.startswith(at) for facts in case.snapshot.routes
         if (facts.node, facts.conf) in places and unique_route_id(facts) not in mine
-        and _has_server_name(facts, event.server)
+        and may_have_logged(event, logged_names(facts.route.server_names), known)
         and (at := _location_path(facts))
     )
 
@@ -152,11 +155,6 @@ def is_about_other_route(case: Case, routes: Sequence[RouteFacts], event: ErrorE
 def _location_path(facts: RouteFacts) -> str:
     """Return the path of its location; empty if that is a pattern."""
     return facts.route.location.split(" ")[-1] if facts.route.path is not None else ""
-
-
-def _has_server_name(facts: RouteFacts, server: str) -> bool:
-    names = facts.route.server_names
-    return not server or not names or "" in names or server in names
 
 
 def route_ids_of(case: Case, nginx: Nginx) -> tuple[str, ...]:

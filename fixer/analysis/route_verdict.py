@@ -13,6 +13,7 @@ from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import Route
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, ProbeResult, RouteFacts, Snapshot, needs_tls
 from fixer.nginx.error_kinds import is_about_route, is_about_upstream
+from fixer.nginx.logged_server import known_names, logged_names, may_have_logged
 
 RouteState: TypeAlias = Literal["ok", "failing", "degraded", "slow", "unknown"]
 _ProbeVerdict: TypeAlias = Literal["good", "bad", "slow", "unknown"]
@@ -338,7 +339,7 @@ def events_since(
     fresh = [event for event in nginx.errors.value if since <= event.at <= until and is_wanted(event)]
     if not fresh:
         return ()
-    about = _RouteIndex(routes)
+    about = _RouteIndex(routes, known_names(nginx.config))
     return tuple(event for event in fresh if about.has(event))
 
 
@@ -346,14 +347,13 @@ class _RouteIndex:
     """An index of routes by server name and path, since thousands of routes meet thousands of lines. Visitors send
     both, so they only weigh evidence and never choose what a repair does."""
 
-    def __init__(self, routes: Sequence[RouteFacts]) -> None:
-        self._servers: dict[str, set[str]] = {}       # location -> its server names, "" for any
+    def __init__(self, routes: Sequence[RouteFacts], known: Collection[str]) -> None:
+        self._known = known
+        self._servers: dict[str, set[str]] = {}       # location -> the names by which nginx logs its servers
         for facts in routes:
-            names = facts.route.server_names
             wanted = facts.route.location.split(" ")[-1] if facts.route.path is not None else ""
-            anybody = not names or "_" in names or "" in names
             place = self._servers.setdefault(wanted if wanted.startswith("/") else "", set())
-            place.update(("",) if anybody else names)
+            place.update(logged_names(facts.route.server_names))
         self._lengths = sorted({len(location) for location in self._servers})
         self._all = {name for names in self._servers.values() for name in names}
 
@@ -362,15 +362,9 @@ class _RouteIndex:
         parts = event.request.split(" ")
         path = parts[1] if len(parts) > 1 else ""
         if not path:
-            return _is_for_server(event, self._all)
-        return any(
-            _is_for_server(event, self._servers.get(path[:length], ())) for length in self._lengths
-            if length <= len(path)
-        )
-
-
-def _is_for_server(event: ErrorEvent, names: Collection[str]) -> bool:
-    return bool(names) and (not event.server or "" in names or event.server in names)
+            return bool(self._all) and may_have_logged(event, self._all, self._known)
+        return any(may_have_logged(event, self._servers[path[:length]], self._known) for length in self._lengths
+                   if length <= len(path) and path[:length] in self._servers)
 
 
 def _worst_probe(probes: tuple[ProbeResult, ...], words: list[_ProbeVerdict]) -> ProbeResult:

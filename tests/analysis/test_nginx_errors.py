@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from fixer.analysis.case import open_case
-from fixer.analysis.nginx_errors import Kinds, events_for, symptom_evidence
+from fixer.analysis.nginx_errors import Kinds, events_for, recent_lines_by_route, symptom_evidence
+from fixer.model.facts import Known
 from fixer.nginx.error_kinds import CONNECT_FAILED, CONNECTING, CUT_OFF, READ_TIMEOUT
 from tests.causes.snapshot_builders import Scene
 
@@ -34,3 +37,22 @@ def test_a_line_is_quoted_whole_however_long_its_request_is() -> None:
                                             path=f"/search/{'word/' * 200}").snapshot(), {})
     quoted = symptom_evidence(case, case.failing_addresses[0])[0].text
     assert quoted.endswith('word/?0 HTTP/1.1"') and len(quoted) > 1000
+
+
+@pytest.mark.parametrize(("server", "route"), [("_", "r2"), ("", "r1")])
+def test_a_line_belongs_to_the_server_that_wrote_it(server: str, route: str) -> None:
+    """nginx hands on to an inner server of its own, which has no name and the same location."""
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:6810").refused().refused(1)
+    scene.route.update({0: {"server_index": 0, "server_names": ()}, 1: {"server_index": 1, "location": "/", "path": "/"}})
+    scene.events.clear()
+    scene.logs("connect() failed (111: Connection refused)", 111, UP, ago=1.0)
+    scene.events[:] = [replace(event, server=server) for event in scene.events]
+    snapshot = scene.snapshot()
+    nginx = snapshot.nginxes[0]
+    assert isinstance(nginx.config, Known)
+    config = replace(nginx.config.value, server_names=((0, ()), (1, ("_",))))
+    snapshot = replace(snapshot, nginxes=(replace(nginx, config=Known(config)),))
+    case = open_case(snapshot, {})
+    assert list(recent_lines_by_route(case, snapshot.nginxes[0], CONNECT_FAILED)) == [route]
+    told = {trouble.endpoint.port for trouble in case.failing_addresses if events_for(case, trouble, CONNECT_FAILED)}
+    assert told == {8000 if route == "r1" else 6810}

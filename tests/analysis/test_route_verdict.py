@@ -433,9 +433,9 @@ REQUESTS = ["", "GET", "GET / HTTP/1.1", "GET /api HTTP/1.1", "GET /api/v1/x?y=/
             "GET /img HTTP/1.1", "GET x HTTP/1.1", "GET  HTTP/1.1", "\x16\x03", "GET /a b HTTP/1.1"]
 
 
-def compared(event: ErrorEvent, facts: RouteFacts) -> bool:
-    names = facts.route.server_names
-    if event.server and names and "_" not in names and "" not in names and event.server not in names:
+def compared(event: ErrorEvent, facts: RouteFacts, known: set[str]) -> bool:
+    shown = set(facts.route.server_names) or {""}
+    if event.server not in shown and (event.server in known or not (event.server == "" or shown & {"", "_"})):
         return False
     parts = event.request.split(" ")
     path = parts[1] if len(parts) > 1 else ""
@@ -443,7 +443,8 @@ def compared(event: ErrorEvent, facts: RouteFacts) -> bool:
     return not path or not wanted.startswith("/") or path.startswith(wanted)
 
 
-def test_looked_up_as_compared_one_by_one() -> None:
+@pytest.mark.parametrize("blocks", [[("_",)], [("_",), (), ("a.example", "b.example")], []])
+def test_looked_up_as_compared_one_by_one(blocks: list[tuple[str, ...]]) -> None:
     seen = Scene().snapshot()
     first, nginx = seen.routes[0], seen.nginxes[0]
     routes = [
@@ -455,9 +456,12 @@ def test_looked_up_as_compared_one_by_one() -> None:
                    "")
         for server, request in product(SERVERS, REQUESTS)
     )
-    nginx = replace(nginx, errors=Known(events))
+    assert isinstance(nginx.config, Known)
+    config = replace(nginx.config.value, server_names=tuple(enumerate(blocks)))
+    known = {name for names in blocks for name in names or ("",)}
+    nginx = replace(nginx, errors=Known(events), config=Known(config))
     for some in (routes[:0], *([route] for route in routes), routes[2::7], routes[40:60], routes):
-        assert events_since(nginx, some, 0) == tuple(e for e in events if any(compared(e, route) for route in some))
+        assert events_since(nginx, some, 0) == tuple(e for e in events if any(compared(e, route, known) for route in some))
 
 
 CLOSED = replace(probe(error="closed"), phase="head")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 
 from fixer.analysis.route_verdict import LOGGED_SECONDS
@@ -14,6 +14,7 @@ from fixer.model.nginx_config import Route
 from fixer.model.query import Answer, Probe
 from fixer.model.snapshot import Container, ErrorEvent, ProbeResult
 from fixer.nginx.error_kinds import is_about_upstream
+from fixer.nginx.logged_server import known_names, logged_names, may_have_logged
 from fixer.observe.docker.container_service import engine_log
 from fixer.observe.nginx.endpoints import container_at, endpoint_probe, probe_result, route_probe
 from fixer.observe.nginx.kept_pages import kept_page_probes
@@ -169,26 +170,23 @@ def recently_failing_routes(site: Site, logs: Answer | None = None, *, refused: 
                             within: float = RECENT_SECONDS) -> frozenset[str]:
     """Return the routes that most likely served recently failed requests: by server name, then longest location.
     `refused` includes routes whose connections were refused."""
-    asked = {(event.server, "".join(event.request.split(" ")[1:2])) for event in recent_failures(site, logs, within)
-             if refused or event.kind != "refused"}
+    asked = {(event.server, "".join(event.request.split(" ")[1:2])): event
+             for event in recent_failures(site, logs, within) if refused or event.kind != "refused"}
     if not asked:
         return frozenset()
     by_prefix: dict[str, list[Route]] = {}
     for route in site.routes:
         prefix = route.location.lstrip("=^~ ")
         by_prefix.setdefault(prefix if prefix.startswith("/") else "", []).append(route)
-    found = (_most_likely_route(server, path, by_prefix) for server, path in asked)
+    known = known_names(site.config)
+    found = (_most_likely_route(event, path, by_prefix, known) for (_, path), event in asked.items())
     return frozenset(route.id for route in found if route is not None)
 
 
-def _most_likely_route(server: str, path: str, by_prefix: Mapping[str, Sequence[Route]]) -> Route | None:
-    unnamed: Route | None = None
-    for end in range(len(path), -1, -1):
-        for route in by_prefix.get(path[:end], ()):
-            if not server or server in route.server_names:
-                return route
-            unnamed = unnamed or route
-    return unnamed
+def _most_likely_route(event: ErrorEvent, path: str, by_prefix: Mapping[str, Sequence[Route]],
+                       known: Collection[str]) -> Route | None:
+    return next((route for end in range(len(path), -1, -1) for route in by_prefix.get(path[:end], ())
+                 if may_have_logged(event, logged_names(route.server_names), known)), None)
 
 
 def health_path(container: Container | None, engine: View | None) -> str | None:
