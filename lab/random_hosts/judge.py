@@ -119,7 +119,11 @@ def _outcome(faults: Sequence[Fault], seen: Observed) -> str:
         return EXITS.get(seen.repair_code, f"exit {seen.repair_code}")
     if seen.failing_after:
         return "falsely-healthy"
-    return "repaired" if faults else "nothing"
+    if not faults:
+        return "nothing"
+    # where it changed nothing, the pages got well without it
+    idle = seen.repair.get("outcome") == "nothing-to-do" and not seen.repair.get("applied")
+    return "untouched" if idle else "repaired"
 
 
 def _false_alarm(seen: Observed) -> bool:

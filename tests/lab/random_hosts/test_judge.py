@@ -56,6 +56,19 @@ def test_exit_code_0_with_failing_pages_is_falsely_healthy() -> None:
     assert judge([PORT], ["port"], repaired(HEALTHY)).falsely_healthy
 
 
+def test_a_host_that_got_well_while_the_solver_changed_nothing_is_not_repaired() -> None:
+    idle = {"outcome": "nothing-to-do", "applied": [], "before": look("wrong-port")}
+    found = judge([PORT], ["port"], repaired(look("wrong-port"), repair=idle, changed_by_repair=()))
+    assert (found.outcome, found.outcome_right, found.lasting) == ("untouched", False, None)
+    assert found.problems == ("outcome: untouched; accepted repaired",)
+    done = {**idle, "outcome": "repaired", "applied": ["a step"]}
+    assert judge([PORT], ["port"], repaired(look("wrong-port"), repair=done)).outcome == "repaired"
+    waited = {**idle, "applied": ["a step"]}
+    assert judge([PORT], ["port"], repaired(look("wrong-port"), repair=waited)).outcome == "repaired"
+    assert judge([PORT], ["port"], repaired(look("wrong-port"), repair={})).outcome == "repaired", "it prints no document"
+    assert judge([], [], Observed(looks=(HEALTHY,) * 5, verify=HEALTHY, repair={**idle, "before": HEALTHY})).problems == ()
+
+
 def test_what_does_not_last_is_named() -> None:
     found = judge([PORT], ["port"], repaired(look("wrong-port"), failing_rebooted=("login page: HTTP 502",)))
     assert found.lasting is False
