@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lab.random_hosts.judge import Judgement
+from lab.random_hosts.judge import Claim, Judgement
 
 Z = 1.959964    # of a two-sided interval of 95 %
 CONFIDENCES = ("certain", "likely", "possible")
@@ -82,9 +83,21 @@ def shares(results: Sequence[HostResult]) -> Mapping[str, Share]:
 
 
 def calibration(results: Sequence[HostResult]) -> Mapping[str, Share]:
-    """Return how many root findings of each confidence were right, on hosts with and without faults."""
-    claims = [claim for one in results if one.judgement is not None for claim in one.judgement.claims]
+    """Return how many claims of each confidence were right, on hosts with and without faults. Several right findings of
+    one fault are one claim; each wrong finding is one."""
+    claims = [claim for one in results if one.judgement is not None for claim in _counted(one.judgement.claims)]
     return {name: share_of(claim.right for claim in claims if claim.confidence == name) for name in CONFIDENCES}
+
+
+def _counted(claims: Sequence[Claim]) -> Iterator[Claim]:
+    """Yield the claims that count on one host: for each confidence no more right ones than there are faults that they
+    can be about."""
+    seen: Counter[tuple[str, tuple[str, ...]]] = Counter()
+    for claim in claims:
+        about = claim.confidence, claim.faults
+        if not claim.right or seen[about] < len(claim.faults):
+            seen[about] += claim.right
+            yield claim
 
 
 def seconds(results: Sequence[HostResult]) -> Mapping[str, float]:

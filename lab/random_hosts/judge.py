@@ -37,11 +37,12 @@ class Observed:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One root finding: its cause, how sure the solver was, and whether an injected fault accepts it."""
+    """One root finding: its cause, how sure the solver was, whether an injected fault accepts it, and which do."""
 
     cause: str
     confidence: str
     right: bool
+    faults: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +104,10 @@ def accepted_outcomes(faults: Sequence[Fault]) -> frozenset[str]:
 
 
 def _claims(faults: Sequence[Fault], look: Mapping[str, Any]) -> tuple[Claim, ...]:
-    accepted = {cause for fault in faults for cause in fault.causes}
     roots = [one for one in look.get("findings") or () if one.get("role") == "root"]
-    return tuple(Claim(str(one.get("cause")), str(one.get("confidence")), one.get("cause") in accepted)
-                 for one in roots)
+    met = [tuple(fault.name for fault in faults if one.get("cause") in fault.causes) for one in roots]
+    return tuple(Claim(str(one.get("cause")), str(one.get("confidence")), bool(names), names)
+                 for one, names in zip(roots, met, strict=True))
 
 
 def _is_right(faults: Sequence[Fault], showing: Sequence[str], claims: Sequence[Claim]) -> bool:

@@ -41,6 +41,16 @@ def test_confidences_are_counted_by_whether_they_were_right() -> None:
     assert calibration(RESULTS) == {"certain": Share(1, 1), "likely": Share(0, 1), "possible": Share(0, 0)}
 
 
+def test_several_findings_of_one_fault_are_one_claim_and_each_wrong_one_counts() -> None:
+    twice = look("wrong-port", "wrong-port", ("wrong-port", "likely"), ("nginx-down", "likely"), ("nginx-down", "likely"))
+    found = calibration([result(1, [PORT], repaired(twice))])
+    assert (found["certain"], found["likely"]) == (Share(1, 1), Share(1, 3))
+    both = [PORT, fault("again", "wrong-port")]      # two faults that one cause accepts
+    for findings, expected in ((("wrong-port",), 1), (("wrong-port",) * 2, 2), (("wrong-port",) * 3, 2)):
+        assert calibration([result(1, both, repaired(look(*findings)))])["certain"] == Share(expected, expected)
+    assert calibration([result(n, [PORT], repaired(look("wrong-port"))) for n in (1, 2)])["certain"] == Share(2, 2)
+
+
 def test_figures_are_readable() -> None:
     assert "cause right             1/2, 50 % (9-91)" in figures_text(RESULTS)
     assert seconds(RESULTS) == {"look": 0.5, "repair": 3.0}
