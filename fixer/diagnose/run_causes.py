@@ -30,6 +30,7 @@ from fixer.model.snapshot import Snapshot
 with lazy_imports():
     from fixer.diagnose.ignored_findings import apply_ignored  # rarely needed
     from fixer.diagnose.lasting_failures import judge_logged_failures  # only if nginx logged something
+    from fixer.diagnose.newer_side import newer_side_notes  # only for a root finding
 
 _ROLE_RANK = {"root": 0, "contributing": 1, "consequence": 2, "advice": 3}
 _CONFIDENCE_RANK = {"certain": 0, "likely": 1, "possible": 2}
@@ -48,7 +49,7 @@ def diagnose(
     lasting, past = _logged_failures(case, shown)
     shown, excused, ignored = _apply_ignored((*shown, *lasting), accepted, snapshot)
     seen = _assess(case, mark_proofs(case, _rank_findings(shown)), excused)
-    notes = (*ignored, *(note for notes_on in NOTES for note in notes_on(seen)), *past)
+    notes = (*ignored, *(note for notes_on in NOTES for note in notes_on(seen)), *_newer_sides(case, shown), *past)
     checks = (*checks, *_unexplained_checks(lasting, seen.unresolved))
     return Diagnosis(seen.verdict, seen.findings, checks, seen.health, notes)
 
@@ -92,6 +93,11 @@ def _logged_failures(case: Case, shown: Sequence[Finding]) -> tuple[tuple[Findin
                for nginx in case.snapshot.nginxes):
         return (), ()
     return judge_logged_failures(case, shown)
+
+
+def _newer_sides(case: Case, shown: Sequence[Finding]) -> tuple[str, ...]:
+    """Return the notes on which side of a disagreement changed last."""
+    return tuple(newer_side_notes(case, shown)) if any(found.role == "root" for found in shown) else ()
 
 
 def _unexplained_checks(lasting: tuple[Finding, ...], unresolved: tuple[str, ...]) -> tuple[Check, ...]:
