@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +21,8 @@ VISIT_SECONDS = 2.0     # between two visits while a solver is at work
 QUICK = 4.0     # seconds that a quick look waits for a page
 WELL_SECONDS = 60.0    # on a busy machine
 FAIL_SECONDS = 40.0
+UNSTEADY_LOOKS = 20     # failing looks in a row, no two alike, after which a host counts as failing in a changing way
+VARYING = -1            # in place of a status that changes from look to look
 _LOGGED = re.compile(r"\S+ \S+ \[(?:error|crit|emerg|alert)\] \d+#\d+: (?:\*\d+ )?(?P<what>.*)")
 # without the scheme, which repeats nginx's own files: if it matters, the message tells of the handshake
 _UPSTREAM = re.compile(r', upstream: "(?:[a-z]{1,8}://)?(?P<address>[^"]{0,300})"')
@@ -30,7 +32,7 @@ _PAGE = re.compile(r"/(?:login|health|api/\w{1,60})(?:\?[^\s?]{0,100})?\Z")
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """How a host fails: the status of each page, and what nginx logged about it."""
+    """How a host fails: the status of each page (VARYING if it changes), and what nginx logged about it."""
 
     statuses: tuple[int, ...]
     logged: frozenset[str]
@@ -85,13 +87,18 @@ class Visitors:
             else self.failing()
 
     def begins_to_fail(self) -> Signature | None:
-        """Wait until the office fails the same way twice in a row; None if it does not fail."""
+        """Wait until the office fails the same way twice in a row, or for long in changing ways: where nginx runs out
+        of connections, each look finds other errors. Return None if it does not fail."""
         until = time.monotonic() + FAIL_SECONDS
+        ill: list[Signature] = []
         last: Signature | None = None
         while time.monotonic() < until:
             seen = self.signature()
             if seen == last and (not seen.is_well or self.failing()):
                 return seen
+            ill = [] if seen.is_well else [*ill, seen]
+            if len(ill) >= UNSTEADY_LOOKS:
+                return unsteady_signature(ill)
             last = seen
             time.sleep(0.7)
         return None
@@ -146,6 +153,13 @@ class Visitors:
                 return True
             time.sleep(0.4)
         return False
+
+
+def unsteady_signature(seen: Sequence[Signature]) -> Signature:
+    """Return several ways to fail as one: what is the same in all of them, and everything that nginx logged."""
+    pages = zip(*(one.statuses for one in seen), strict=True)
+    statuses = tuple(each[0] if len(set(each)) == 1 else VARYING for each in pages)
+    return Signature(statuses, frozenset(line for one in seen for line in one.logged))
 
 
 def logged_failures(text: str) -> frozenset[str]:

@@ -73,3 +73,29 @@ def test_somebody_goes_on_visiting_until_the_end_and_no_longer(monkeypatch: pyte
     with Visitors(RunningMachine(host_of_kind("machine"), "no-such-container")).keep_visiting():
         assert enough.wait(60)
     assert threading.active_count() == before
+
+
+WELL = Signature((200, 200, 401, 401, 200), frozenset())
+ONE, OTHER = Signature((500, 502, 500, 500, 500), frozenset({"a"})), Signature((500, 500, 500, 500, 500), frozenset({"b"}))
+
+
+def _begins(monkeypatch: pytest.MonkeyPatch, *looks: Signature, failing: tuple[str, ...] = ()) -> Signature | None:
+    """What is concluded from these looks, the last ones again and again."""
+    turn = iter(range(10_000))
+    clock = iter(range(10_000))
+    monkeypatch.setattr(visits.time, "sleep", lambda _: None)
+    monkeypatch.setattr(visits.time, "monotonic", lambda: next(clock) / 2)
+    monkeypatch.setattr(Visitors, "signature", lambda _: looks[next(turn) % len(looks)])
+    monkeypatch.setattr(Visitors, "failing", lambda _: failing)
+    return Visitors(RunningMachine(host_of_kind("machine"), "no-such-container")).begins_to_fail()
+
+
+def test_a_host_fails_if_it_fails_the_same_way_twice_or_for_long_in_changing_ways(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _begins(monkeypatch, WELL, ONE, ONE) == ONE
+    assert _begins(monkeypatch, WELL, failing=("login page",)) == WELL
+    assert _begins(monkeypatch, ONE, OTHER) == Signature((500, visits.VARYING, 500, 500, 500), frozenset({"a", "b"}))
+
+
+def test_a_host_that_is_well_now_and_then_does_not_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _begins(monkeypatch, WELL) is None
+    assert _begins(monkeypatch, ONE, OTHER, ONE, WELL) is None
