@@ -27,12 +27,15 @@ class MadeUpHost:
     inert: frozenset[str] = frozenset()
     sticky: frozenset[str] = frozenset()    # faults whose undoing does not help
     is_slow: bool = False       # what is undone takes effect only when the host has settled
+    restarts: bool = False      # each fault restarts something, which fails until the host has settled
+    is_restarting: bool = False
     present: list[str] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
 
     def inject(self, fault: Fault) -> None:
         self.present.append(fault.name)
         self.seen = list(self.present)
+        self.is_restarting = self.restarts
 
     def undo(self, fault: Fault) -> None:
         if fault.name not in self.sticky:
@@ -42,10 +45,13 @@ class MadeUpHost:
         pass
 
     def settle(self) -> bool:
+        self.is_restarting = False
         self.seen = list(self.present)
         return True
 
     def signature(self) -> Signature | None:
+        if self.is_restarting:
+            return Signature((0,) * 5, frozenset())
         present = self.seen if self.is_slow else self.present
         first = next((name for name in self.masks if name in present and name not in self.inert), None)
         return Signature((502,) * 5, frozenset({first})) if first else None
@@ -105,6 +111,12 @@ def test_a_host_without_faults_is_only_well(rehearsed) -> None:  # type: ignore[
 
 def test_a_fault_that_breaks_nothing_is_a_failure_of_the_generator(rehearsed) -> None:  # type: ignore[no-untyped-def]
     assert rehearsed(("port",), inert=frozenset({"port"})).problem == "does not fail with port"
+
+
+def test_what_fails_only_while_a_fault_restarts_something_proves_no_fault(rehearsed) -> None:  # type: ignore[no-untyped-def]
+    found = rehearsed(("port",), inert=frozenset({"port"}), restarts=True)
+    assert found.problem == "does not fail with port"
+    assert "502" in rehearsed(("port",), restarts=True).signatures["port"]
 
 
 def test_a_fault_that_cannot_be_undone_alone_is_one_too(rehearsed) -> None:  # type: ignore[no-untyped-def]
