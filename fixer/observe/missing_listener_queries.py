@@ -67,8 +67,9 @@ def _queries_of_node(site: Site, look: Look) -> Iterator[Query]:
     names = [n for n in masked if n.endswith(".service") and not n.startswith(SYSTEMD_UNITS)][:MOST_UNLOADED]
     yield from (ReadFile(packaged_unit_path(name), SERVICE_FILE_LIMIT) for name in names)
     has_service = has_service_for_each_port(empty, look.services, view)
-    if not serves or not has_service or not has_service_for_each_socket(unheard, look.services, view):
-        yield from unmanaged_log_queries(view)      # the server of another site explains no address without a service
+    if not serves or (_names_every_server(site, look) and not (
+            has_service and has_service_for_each_socket(unheard, look.services, view))):
+        yield from unmanaged_log_queries(view)
     if serves and has_service:
         return
     listing = Command("systemctl-units")
@@ -78,6 +79,14 @@ def _queries_of_node(site: Site, look: Look) -> Iterator[Query]:
     if unknown:
         yield Command("systemctl-show", unknown[:MOST_UNLOADED])
     yield from code_queries(view)
+
+
+def _names_every_server(site: Site, look: Look) -> bool:
+    """Return whether nginx names an address of each application server of the node: none of them is left for an address
+    without a service."""
+    named = {at.server.unix or at.server.port for at in site.addresses}
+    return all(any((b.unix or b.port) in named for b in s.bindings.or_else(()))
+               for s in look.services if s.is_app_server and s.node == site.view.name)
 
 
 def _is_hung_up_on(site: Site, look: Look) -> bool:

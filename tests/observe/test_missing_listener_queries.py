@@ -5,7 +5,7 @@ from __future__ import annotations
 from fixer.model.query import Answer, Command, ReadFile
 from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.files.log_files import UNMANAGED_LOGS
-from tests.observe.capture_builders import capture, file, node, sockets
+from tests.observe.capture_builders import capture, file, node, sockets, tcp_row
 from tests.observe.next_queries_builders import LISTENS, SITE, SOCKET_SITE, asked
 from tests.observe.nginx.endpoints_builders import SHOW
 
@@ -46,8 +46,11 @@ def test_units_that_systemd_forgot_or_a_mask_hides_are_looked_up_where_nobody_li
 
 def test_logs_of_hand_started_servers_are_asked_for_where_the_servers_that_run_belong_elsewhere() -> None:
     unit = "[Service]\nExecStart=/usr/bin/uvicorn a:b {}\n"
+    other = "server { listen 81; location / { proxy_pass http://127.0.0.1:9000; } }"
     for site, own in ((SITE, "--port 8000"), (SOCKET_SITE, "--uds /run/shop/blue.sock")):
-        for words, expected in (("--port 9000", True), (own, False)):
+        # the last one is at no address of nginx: it may be what is missing
+        for words, expected in (("--port 9000", True), (own, False), ("--port 9100", False)):
             files = [file("/etc/systemd/system/orchard.service", unit.format(words))]
-            seen = node(site=site, units=files, show=SHOW.format("orchard.service", "active", 0))
+            seen = node(site=site + other, units=files, show=SHOW.format("orchard.service", "active", 0),
+                        listening=sockets([tcp_row("127.0.0.1", 9000, 5)], {5: [7]}))
             assert (UNMANAGED_LOGS in asked(seen)) is expected
