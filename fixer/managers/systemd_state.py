@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fixer.formats.unit_file import RC_LOCAL_UNIT
 from fixer.managers import CLEAN_EXITS, Limits, RunState, ServiceManager
 from fixer.model.facts import Evidence
 from fixer.model.service import Service, Unit
@@ -142,6 +143,8 @@ class Systemd(ServiceManager):
         unit = self.unit
         if self.service.socket is not None or unit.pulled_by is None or self._pulling_units():
             return False
+        if unit.name == RC_LOCAL_UNIT:
+            return False        # each boot pulls it in anew; until then systemd may not know of an rc.local
         if not unit.fragment_path.startswith("/") or unit.fragment_path.startswith("/run/"):     # lost at a reboot
             return False
         return unit.unit_file_state in _UNENABLED_STATES or (unit.unit_file_state == "enabled"

@@ -54,3 +54,10 @@ def test_a_unit_whose_work_is_done_does_not_watch_its_server() -> None:
     left = {"type": "forking", "main_pid": 0}
     assert manager_of(service(pid=None, unit_changes=left)).is_unwatched()
     assert not manager_of(service(unit_changes=left)).is_unwatched() and not manager_of(service(pid=None)).is_unwatched()
+
+
+def test_rc_local_starts_at_the_next_boot_even_if_this_one_knew_no_such_file() -> None:
+    never = {**INACTIVE, "unit_file_state": "static", "pulled_by": (), "active_enter": 0.0, "inactive_enter": 0.0,
+             "state_change": 0.0, "fragment_path": "/usr/lib/systemd/system/rc-local.service"}
+    assert manager_of(service("serve.service", unit_changes=never)).is_off_at_boot()
+    assert not manager_of(service("rc-local.service", unit_changes=never)).is_off_at_boot()
