@@ -1,4 +1,4 @@
-"""The backend's unix socket is there and answers, and nginx's account may not reach it.
+"""nginx's account may not reach the backend's unix socket.
 nginx logs `connect() to unix:… failed (13: Permission denied)` (502). Open the folder or the socket in the unit.
 
 By hand
@@ -20,7 +20,8 @@ How it is told apart
   Root may do everything: `curl --unix-socket` as root answers. fixer reads mode, owner and group of every folder on the
   way and of the socket, and the groups of nginx's workers, and names the first that stops them. Where none does,
   something else denies (an access list, SELinux): then this is not known. On a TCP address the same errno is
-  mac-denied.
+  mac-denied. Where nothing listens (any more), only a folder that no start makes anew counts: nginx would be denied
+  there even with a backend that runs.
 
 The repair and its safety
   chmod helps until the next start only: the socket is recreated then. What lasts stands in the unit.
@@ -47,6 +48,7 @@ from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import Endpoint, Service
+from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.command_options import edit_argument
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.start_service import restart_steps
@@ -59,7 +61,7 @@ _UMASK = regex(r"^[0-7]{2,4}$")
 
 
 def judge(case: Case) -> Verdict:
-    """Judge each answering socket that nginx was denied: which part of its path is closed?"""
+    """Judge each socket that nginx was denied: which part of its path is closed?"""
     return conclude(*for_each_failing_address(case, _judge_address))
 
 
@@ -71,12 +73,16 @@ def _is_alive(endpoint: Endpoint) -> bool:
 
 def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
     endpoint = trouble.endpoint
-    if endpoint.unix is None or not _is_alive(endpoint) or not events_for(case, trouble, {"connect-denied"}):
-        return config_evidence(case.snapshot, trouble.nginx, endpoint)
+    alive, beside = _is_alive(endpoint), config_evidence(case.snapshot, trouble.nginx, endpoint)
+    kinds = [event.kind for event in events_for(case, trouble, CONNECT_FAILED)]
+    if endpoint.unix is None or "connect-denied" not in (kinds if alive else kinds[-1:]):
+        return beside
     access = socket_access(case, trouble)
     if isinstance(access, str):
-        return access
+        return access if alive else beside
     account, shut, way = access
+    if not alive and not (shut := _lasting_folders(case, endpoint, shut)):
+        return beside
     if not shut and (refused := recent_denials(case, trouble)):       # mac-denied reports it
         return audit_evidence(refused[-1])
     if not shut and (profile := nginx_profile(case, trouble)):
@@ -84,10 +90,18 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     if not shut:
         return (f"what denies {account.name} the socket {endpoint.unix}: modes and owners allow it (an ACL? Run "
                 f"getfacl -p {' '.join(way)})")
-    return _found(case, trouble, account, shut)
+    return _found(case, trouble, account, shut, alive=alive)
 
 
-def _found(case: Case, trouble: FailingAddress, account: Account, shut: tuple[ClosedPath, ...]) -> Finding:
+def _lasting_folders(case: Case, endpoint: Endpoint, shut: tuple[ClosedPath, ...]) -> tuple[ClosedPath, ...]:
+    """Return the closed folders but for those that the unit makes anew at its start, as its program does the socket."""
+    service = case.service(endpoint.configured_service)
+    made = _runtime_folders(service) if service is not None else frozenset()
+    return tuple(one for one in shut if one.bit == 1 and one.path not in made)
+
+
+def _found(case: Case, trouble: FailingAddress, account: Account, shut: tuple[ClosedPath, ...], *,
+           alive: bool) -> Finding:
     endpoint, first = trouble.endpoint, shut[0]
     service = case.service(endpoint.listening_service) or case.service(endpoint.configured_service)
     what = "write to the socket" if first.bit == 2 else "enter the folder"
@@ -104,7 +118,8 @@ def _found(case: Case, trouble: FailingAddress, account: Account, shut: tuple[Cl
                      + ", ".join(map(str, sorted(account.gids)))),
             *symptom_evidence(case, trouble, {"connect-denied"}),
         ))),
-        repairs=(_repair(case, trouble, service, account, shut),),
+        repairs=(_repair(case, trouble, service, account, shut) if alive
+                 else _by_hand(service, account, shut),),       # a restart would meet what ended it
     )
 
 
@@ -114,9 +129,7 @@ def _mode_text(shut: ClosedPath) -> str:
 
 def _repair(case: Case, trouble: FailingAddress, service: Service | None, account: Account,
             shut: tuple[ClosedPath, ...]) -> Repair:
-    told = "; ".join(f"{s.path} is closed to {account.name}" for s in shut)
-    by_hand = Repair("open-socket", "manual", f"let {account.name} reach the socket", (),
-                     manual=f"{told}: {_open_path_text(service, account, shut)}")
+    told, by_hand = _closed_text(account, shut), _by_hand(service, account, shut)
     if service is not None and service.socket is not None:
         unit = service.socket.name       # systemd creates the socket: the application has no influence
         return Repair("open-socket", "manual", f"let {account.name} reach the socket", (), manual=(
@@ -151,6 +164,15 @@ def _repair(case: Case, trouble: FailingAddress, service: Service | None, accoun
             f"{does}: set {lines.strip()} in its unit; fixer cannot do this: {written.reason}"))
     steps = (*written.steps, *restart_steps(case.snapshot, service, trouble.endpoint))
     return Repair(repair_id, "disruptive", f"{does}, in {written.where}, and restart it", steps)
+
+
+def _closed_text(account: Account, shut: tuple[ClosedPath, ...]) -> str:
+    return "; ".join(f"{s.path} is closed to {account.name}" for s in shut)
+
+
+def _by_hand(service: Service | None, account: Account, shut: tuple[ClosedPath, ...]) -> Repair:
+    return Repair("open-socket", "manual", f"let {account.name} reach the socket", (),
+                  manual=f"{_closed_text(account, shut)}: {_open_path_text(service, account, shut)}")
 
 
 def _open_path_text(service: Service | None, account: Account, shut: tuple[ClosedPath, ...]) -> str:

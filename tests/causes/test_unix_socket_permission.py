@@ -16,6 +16,7 @@ from fixer.model.snapshot import SecurityPolicy
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,
+    REFUSED,
     SLOW,
     Scene,
     binding,
@@ -189,3 +190,24 @@ def test_another_label_denies_no_socket(label: str) -> None:
 def test_a_closed_mode_comes_before_a_profile() -> None:
     closed = stat(kind="socket", mode=0o140700, uid=998, gid=998)
     assert roots(diagnose(confined("nginx (enforce)", closed).snapshot())) == [CAUSE]
+
+
+def unheard(scene: Scene, last: int = 13) -> Scene:
+    """The same once the backend has ended: its socket takes nobody; nginx logged that errno last."""
+    scene.endpoint(listener=Known(None), tcp=Known(REFUSED), http=Known(REFUSED), listening_service=None)
+    if last != 13:
+        scene.logs(f"connect() to unix:{PATH} failed ({last}: x)", last, "connecting to upstream", ago=1.0)
+    return scene
+
+
+@pytest.mark.parametrize(("scene", "found_too"), [
+    (unheard(denied(socket(), folder(0o700, 998, 998), runtime=False)), True),
+    (unheard(denied(socket(), folder(0o700, 998, 998), runtime=False), last=111), False),     # nginx got as far as the socket
+    (unheard(denied(socket(), folder(0o700, 998, 998))), False),      # the next start makes that folder
+    (unheard(denied(socket(0o700))), False),                          # and the program its socket
+])
+def test_a_closed_folder_would_deny_a_backend_that_runs(scene: Scene, found_too: bool) -> None:
+    diagnosis = diagnose(scene.snapshot())
+    assert (CAUSE in roots(diagnosis)) is found_too
+    if found_too:
+        assert roots(diagnosis)[0] == CAUSE and finding_of(diagnosis, CAUSE).repairs[0].risk == "manual"
