@@ -236,6 +236,7 @@ _TARGET = regex(r"^(?:(?:http|grpc)://)?(?P<to>unix:(?://)?/[^\s:$]+|[\w.\[\]:-]
 # A variable behind the scheme, or that another pass takes as it is: its values are addresses.
 _VARIABLE = regex(r"^(?P<to>\$(?:\w+|\{\w+\}))(?P<page>)$")
 _PLAIN_ADDRESS = regex(r"^(?:unix:/[^\s:$]+|[\w.\[\]:-]+)$")
+_VALUE_ENDS = frozenset((b";", b" ", b"\t", b"\r", b"\n", b'"', b"'"))
 _HEADERS = ("proxy_set_header Host $http_host;", "proxy_set_header X-Real-IP $remote_addr;",
             "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
             "proxy_set_header X-Forwarded-Proto $scheme;")
@@ -249,10 +250,19 @@ def change_pass_repair(case: Case, trouble: FailingAddress, kind: str) -> Repair
     if isinstance(broken, Known) and broken.value[0] != 0:
         return _manual_repair(trouble, kind, summary, "nginx -t rejects the present configuration: repair that first")
     ends = {name for facts in trouble.routes for name in facts.endpoints}
-    plain = all(_PLAIN_ADDRESS.match(case.snapshot.endpoint(name).written) for name in ends)
+    plain = all(_is_whole_value(case, trouble, case.snapshot.endpoint(name)) for name in ends)
     repair = edit_passes_repair(case, trouble, Repair(REPAIR_ID, "safe", summary, ()), f"{was} becomes {kind}",
                                 lambda data, routes: _edit_passes(data, routes, kind, takes_variable=plain))
     return _manual_repair(trouble, kind, summary, repair.reason) if isinstance(repair, NotEditable) else repair
+
+
+def _is_whole_value(case: Case, trouble: FailingAddress, endpoint: Endpoint) -> bool:
+    """Return whether the address is written plainly, and nothing of its value follows it (`unix:/run/a.sock:/page`)."""
+    written = f"unix:{endpoint.written.removeprefix('unix:')}" if endpoint.unix is not None else endpoint.written
+    file = case.snapshot.file(trouble.nginx.node, endpoint.file)
+    at = file.data.find(endpoint.written.encode(), endpoint.start) if file is not None else -1
+    after = file.data[endpoint.end:endpoint.end + 1] if file is not None and at == endpoint.start else b";"
+    return _PLAIN_ADDRESS.match(written) is not None and after in _VALUE_ENDS
 
 
 def _edit_passes(data: bytes, routes: list[RouteFacts], kind: str, *, takes_variable: bool) -> bytes:

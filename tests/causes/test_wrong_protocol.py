@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -36,7 +38,7 @@ CLOSED = Known(probe(error="closed"))
 def judged(kind: str = "proxy_pass", key: str = "socket", page: str = "http://127.0.0.1:8000", http: Any = CLOSED,
            text: str = "location / { PASS; }\n", answer: Any = BAD_GATEWAY,
            line: tuple[str, int | None] = ("upstream prematurely closed connection", None), written: str = "",
-           uid: int | None = None, **changes: Any) -> Diagnosis:
+           uid: int | None = None, end: Mapping[str, Any] = MappingProxyType({}), **changes: Any) -> Diagnosis:
     said = (replace(binding(8000), source=Evidence("file", "/srv/shop/app.ini:4", f"{key} = :8000")),) if key else ()
     changes = {"runtime": "uwsgi", "argv": ("/usr/bin/uwsgi", "--ini", "app.ini"), "bindings": Known(said), **changes}
     made = Scene().with_service(service(**changes), listener(8000, 200)).answers(answer)
@@ -44,7 +46,8 @@ def judged(kind: str = "proxy_pass", key: str = "socket", page: str = "http://12
     whole = text.replace("PASS", f"{kind} {page}")
     made.files = [file(SITE, whole, real_path="/etc/nginx/sites-available/shop")]
     made.route[0] = {"kind": kind, "pass_text": page, "source": Span(SITE, 1, whole.index(kind), 0)}
-    made.endpoint(tcp=Known(probe()), http=http, **({"written": written} if written else {}))
+    shown: dict[str, Any] = {"written": written, **end} if written else {}
+    made.endpoint(tcp=Known(probe()), http=http, **shown)
     made.logs(*line, "reading response header from upstream")
     return diagnose(made.snapshot())
 
@@ -78,6 +81,16 @@ def test_a_variable_goes_along_where_each_of_its_values_is_an_address(page: str,
     first = finding_of(judged(page=page, written=address, log=log_lines(MISREAD)), CAUSE).repairs[0]
     assert (first.risk == "safe") is bool(becomes)
     assert not becomes or becomes in (first.steps[0].after or b"").decode()      # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(("value", "goes"), [("unix:/run/shop/s.sock", True), ("unix:/run/shop/s.sock:/page", False)])
+def test_a_value_goes_along_if_it_ends_with_its_address(value: str, goes: bool) -> None:
+    """As nginx's file is read: the address is written without `unix:`, and a page may follow it."""
+    text, path = f"set $where {value};\nlocation / {{ PASS; }}\n", "/run/shop/s.sock"
+    at = text.index(path)
+    end = {"unix": path, "file": SITE, "start": at, "end": at + len(path)}
+    first = finding_of(judged(page="http://$where", text=text, written=path, end=end, log=log_lines(MISREAD)), CAUSE).repairs[0]
+    assert (first.risk == "safe") is goes
 
 
 @pytest.mark.parametrize("page", ["http://127.0.0.1:8000", "http://127.0.0.1:8000/"])
