@@ -13,42 +13,43 @@ MASKS = ("[redacted", "[masked")     # how a value begins that is masked already
 # userinfo up to the last @ before the path: real passwords contain @
 _URL = regex(
     r"(?P<head>\b[a-z][a-z0-9+.-]{0,30}://)(?P<user>[^\s:/@]*):"
-    r"(?P<secret>[^\s@/]+(?:@[^\s@/\"'<>,;]+)*)@", re.IGNORECASE,
+    r"(?P<secret>[^\s@/]+(?:@[^\s@/\"'<>,;]+)*)@", re.IGNORECASE | re.ASCII,
 )
 # a token in place of the user
-_USERINFO = regex(r"(?<=://)(?=[A-Za-z_.~-]{0,60}\d)[\w.~-]{20,}(?=@)")
+_USERINFO = regex(r"(?<=://)(?=[A-Za-z_.~-]{0,60}\d)[\w.~-]{20,}(?=@)", re.ASCII)
 # parameters that sign, open or continue a session; plain words elsewhere
 _QUERY = regex(
     r"(?P<head>[?&](?:amp;)?(?:code|sig|signature|x-(?:amz|goog)-signature|otp|pin|assertion|saml\w*|ticket|sid|key|pass|pw|jwt"
-    r"|session_?(?:id)?|auth|invite|nonce|hash)=)(?P<value>[^\s&\"'<>#]+)", re.IGNORECASE,
+    r"|session_?(?:id)?|auth|invite|nonce|hash)=)(?P<value>[^\s&\"'<>#]+)", re.IGNORECASE | re.ASCII,
 )
 _SESSION = regex(
     r"(?P<head>\b(?:session_?id|sess(?:ion)?|[a-z]{0,8}sess(?:ion)?id|connect\.sid)[\"']?\s?[=:]\s?[\"']?)"
     r"(?P<value>(?=\D{0,200}\d)[\w.%+/=:-]{12,})",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 _TOOL = regex(
     r"(?P<head>\b(?:(?:mysql|mariadb)[\w-]{0,12}\s(?:[^\n|;&]{0,300}?\s)??-p|sshpass\s+-p[\s,\"']*|redis-cli[\"']?[\s,](?:[^\n|;&]{0,300}?[\s,\"'])??-a[\s,\"']+"
-    r"|(?:curl|wget|http)[\"']?[\s,](?:[^\n|;&]{0,300}?[\s,\"'])??(?:-u|--user)[=\s,\"']*[^\s:/\"']{1,60}:))(?P<value>[^\s\"',]+)"
+    r"|(?:curl|wget|http)[\"']?[\s,](?:[^\n|;&]{0,300}?[\s,\"'])??(?:-u|--user)[=\s,\"']*[^\s:/\"']{1,60}:))(?P<value>[^\s\"',]+)",
+    re.ASCII,
 )
-_MARKUP = regex(r"(?P<head><(?P<name>[A-Za-z][\w:.-]{0,60})(?:\s[^<>]{0,200})?>)(?P<value>[^<]+)(?=</)")
-_DEFAULT = regex(r"(?P<head>\$\{(?P<name>[A-Za-z_]\w{0,80}):?[-=+])(?P<value>[^{}]+)(?=\})")
+_MARKUP = regex(r"(?P<head><(?P<name>[A-Za-z][\w:.-]{0,60})(?:\s[^<>]{0,200})?>)(?P<value>[^<]+)(?=</)", re.ASCII)
+_DEFAULT = regex(r"(?P<head>\$\{(?P<name>[A-Za-z_]\w{0,80}):?[-=+])(?P<value>[^{}]+)(?=\})", re.ASCII)
 # ('password', 'x'), ["authorization", "Bearer x"], getenv('SECRET_KEY', 'x'), d["secret"] = "x"
 _PAIR = regex(
     r"(?P<head>(?P<quote>\\?[\"'])(?P<name>[A-Za-z_][\w.-]{0,80})(?P=quote)"
-    r"(?:\s?,\s?|\]\s?=\s?)(?:b|r|f)?(?P=quote))(?P<value>(?:(?!(?P=quote)).){1,4096})"
+    r"(?:\s?,\s?|\]\s?=\s?)(?:b|r|f)?(?P=quote))(?P<value>(?:(?!(?P=quote)).){1,4096})", re.ASCII
 )
 # pydantic repeats its input
-_INPUT = regex(r"(?P<head>\binput_value=)(?P<value>(?!\[redacted|\[masked|\{\}).*?)(?=, input_type=|\]|\n|$)")
+_INPUT = regex(r"(?P<head>\binput_value=)(?P<value>(?!\[redacted|\[masked|\{\}).*?)(?=, input_type=|\]|\n|$)", re.ASCII)
 # statements about accounts of databases and of redis
 _SQL = regex(
     r"(?P<head>\b(?:identified\s{1,9}by|with\s{1,9}(?:encrypted\s{1,9})?password|using\s{1,9}password)\s{1,9}(?P<q>\\?[\"']))"
-    r"(?P<value>(?:(?!(?P=q)).){1,4096})", re.IGNORECASE,
+    r"(?P<value>(?:(?!(?P=q)).){1,4096})", re.IGNORECASE | re.ASCII,
 )
 TOKEN_SHAPE = regex(
     r"(?P<npm>\bnpm_[A-Za-z0-9]{30,})|(?P<sendgrid>\bSG\.[\w-]{16,}\.[\w-]{16,})|(?P<pypi>\bpypi-[\w-]{20,})"
     r"|(?P<openai>\bsk-(?=[\w-]{0,200}\d)[\w-]{20,})|(?P<vault>\bhv[sb]\.[\w-]{20,})|(?P<digitalocean>\bdo[opr]_v1_[0-9a-f]{40,})"
-    r"|(?P<docker>\bdckr_pat_[\w-]{20,})|(?P<google>\bya29\.[\w-]{20,})|(?P<slack>\bxapp-[\w-]{16,})|(?P<stripe>\bwhsec_[\w+/=]{20,})"
+    r"|(?P<docker>\bdckr_pat_[\w-]{16,})|(?P<google>\bya29\.[\w-]{20,})|(?P<slack>\bxapp-[\w-]{16,})|(?P<stripe>\bwhsec_[\w+/=]{20,})"
     r"|(?P<square>\bsq0(?:csp|atp|idp)-[\w-]{20,})|(?P<firebase>\bAAAA[\w-]{7}:APA91b[\w-]{60,})|(?P<google_secret>\bGOCSPX-[\w-]{20,})"
     r"|(?P<shopify>\bshp(?:at|ca|pa|ss)_[0-9a-f]{32})|(?P<mailgun>\bkey-[0-9a-f]{32}\b)|(?P<twilio>\bSK[0-9a-f]{32}\b)"
     r"|(?P<gitlab>\bgl(?:rt|dt|ptt|soat|cbt|ft|agent)-[\w-]{20,})|(?P<atlassian>\bATATT3[\w=-]{20,})|(?P<hugging>\bhf_[A-Za-z0-9]{30,})"
@@ -57,7 +58,7 @@ TOKEN_SHAPE = regex(
     r"|(?P<rubygems>\brubygems_[0-9a-f]{40,})|(?P<azure>\b[\w~.]{3}8Q~[\w~.-]{30,})"
     r"|(?P<age>\bAGE-SECRET-KEY-[A-Z0-9]{10,})|(?P<key>\bMII[A-Za-z0-9+/]{40,}={0,2})|(?P<bot>\b\d{8,10}:AA[\w-]{30,})"
     r"|(?<=hooks\.slack\.com/services/)(?P<webhook>\S{20,})|(?<=/api/webhooks/)(?P<hook>\d+/[\w-]{20,})"
-    r"|(?P<hash>\$\$?(?:apr1|[156y]|2[aby]|argon2\w{1,3})\$[^\s:\"']{20,})"
+    r"|(?P<hash>\$\$?(?:apr1|[156y]|2[aby]|argon2\w{1,3})\$[^\s:\"']{20,})", re.ASCII
 )
 TOKEN_STARTS = (
     "npm_", "SG.", "pypi-", "sk-", "MII", "hvs.", "hvb.", "_v1_", "AGE-SECRET", ":AA", "dckr_pat_", "ya29.",
@@ -140,35 +141,37 @@ _CREDENTIAL_WORD = r"pass(?:word|wd|phrase|code)"
 _LINKING_WORDS = (r"(?:\s{1,4}(?:for|of)\s{1,4}\S{1,80})?"
          r"(?P<is>\s{1,4}(?:(?:is|was|to|now|changed|set|reset|updated)\s{1,4}){1,3}|\s{1,4})")
 _SENTENCE = regex(rf"(?P<head>\b{_CREDENTIAL_WORD}{_LINKING_WORDS})(?P<q>[\"']?)"
-                  r"(?P<value>[^\s\"'`,;()<>{}\[\]]+)(?P<end>(?P=q))", re.IGNORECASE)
+                  r"(?P<value>[^\s\"'`,;()<>{}\[\]]+)(?P<end>(?P=q))", re.IGNORECASE | re.ASCII)
 _KEY_IS = regex(r"(?P<head>\b(?:token|secret|api[ -]?key|access[ -]?key|credential)\s{1,4}"
                 r"(?P<is>(?:is|was|=)\s{1,4})?[\"']?)"
-                r"(?P<value>[\w.~+/=-]{12,})", re.IGNORECASE)
+                r"(?P<value>[\w.~+/=-]{12,})", re.IGNORECASE | re.ASCII)
 _PHRASE = regex(r"(?P<head>\b(?:passphrase(?:\s{1,4}(?:is|was|to))?|password\s{1,4}(?:is|was))\s{1,4}(?P<q>[\"']))"
-                r"(?P<value>[^\s\"']+(?:\s[^\s\"']+){2,20})(?=(?P=q))", re.IGNORECASE)
+                r"(?P<value>[^\s\"']+(?:\s[^\s\"']+){2,20})(?=(?P=q))", re.IGNORECASE | re.ASCII)
 _KNOWN_NAMES = regex(r"(?:sha|md|bcrypt|pbkdf|argon|scrypt|utf|base|oauth|http|ssh|ntlm|v)-?\d|"
                r"\d+[a-z]{0,3}$|\d+[-.]\D|\[redacted|\[masked|[$/.*%&<-]",
-               re.IGNORECASE)
-_NUMBERED = regex(r"[A-Za-z]+[-_]?\d{1,2}$|\w+[._=:(@/\\]\w|.*[:/(=]")
+               re.IGNORECASE | re.ASCII)
+_NUMBERED = regex(r"[A-Za-z]+[-_]?\d{1,2}$|\w+[._=:(@/\\]\w|.*[:/(=]", re.ASCII)
 _CALL = regex(
     r"(?P<head>\b(?:HTTP)?(?:Basic|Digest|Proxy)Auth\(\s{0,4}|\.login\(\s{0,4}|\bauth\s?=\s?\(\s{0,4})"
-    r"(?P<user>(?P<u>[\"'])(?:(?!(?P=u)).){0,200}(?P=u)\s{0,4},\s{0,4}(?:password\s?=\s?)?(?P<q>[\"']))(?P<value>(?:(?!(?P=q)).){1,400})(?=(?P=q))"
+    r"(?P<user>(?P<u>[\"'])(?:(?!(?P=u)).){0,200}(?P=u)\s{0,4},\s{0,4}(?:password\s?=\s?)?(?P<q>[\"']))(?P<value>(?:(?!(?P=q)).){1,400})(?=(?P=q))",
+    re.ASCII,
 )
 # .pgpass: host:port:database:user:password, alone in a line or in quotes
 _PGPASS = regex(
     r"(?P<head>(?:^\s*|[\"'])(?:\*|[\w./-]{1,253}|\[[0-9a-f:]{2,45}\]):(?:\*|\d{4,5}):(?:\*|[^\s:\"']{1,64}):"
-    r"(?:\*|(?=[^\s:\"']{0,63}[A-Za-z])[^\s:\"']{1,64}):)(?P<value>[^\s\"']{5,})(?=\s*$|[\"'])"
+    r"(?:\*|(?=[^\s:\"']{0,63}[A-Za-z])[^\s:\"']{1,64}):)(?P<value>[^\s\"']{5,})(?=\s*$|[\"'])", re.ASCII
 )
 _LOGIN = regex(r"(?P<head>\b(?P<netrc>(?:machine\s{1,9}\S{1,253}|default)\s{1,9})?"
                r"login\s{1,9}\S{1,253}\s{1,9}passw(?:or)?d\s{1,9})"
-               r"(?P<value>\S+)")
-_MAIL = regex(r"(?P<head>\bAUTH\s(?:PLAIN|LOGIN|XOAUTH2)\s)(?P<value>[\w+/=-]{8,})")
+               r"(?P<value>\S+)", re.ASCII)
+_MAIL = regex(r"(?P<head>\bAUTH\s(?:PLAIN|LOGIN|XOAUTH2)\s)(?P<value>[\w+/=-]{8,})", re.ASCII)
 _NETRC = regex(r"^[ \t]*(?:machine[ \t]+\S+|default)[ \t]*\r?\n"
                r"(?:[ \t]*(?:login|account|password|passwd)[ \t]+\S+[ \t]*(?:\r?\n|\Z)){1,4}",
-               re.MULTILINE)
-_NETRC_VALUE = regex(r"^([ \t]*passw(?:or)?d[ \t]+)\S+", re.MULTILINE)
-_PUTTY = regex(r"^(Private-Lines:[ \t]*(\d{1,3})[ \t]*\r?\n)((?:[A-Za-z0-9+/=]+\r?(?:\n|\Z)){1,999})", re.MULTILINE)
-_MAC = regex(r"(?P<head>\bPrivate-(?:MAC|Hash):\s*)(?P<value>[0-9a-f]{8,})")
+               re.MULTILINE | re.ASCII)
+_NETRC_VALUE = regex(r"^([ \t]*passw(?:or)?d[ \t]+)\S+", re.MULTILINE | re.ASCII)
+_PUTTY = regex(r"^(Private-Lines:[ \t]*(\d{1,3})[ \t]*\r?\n)((?:[A-Za-z0-9+/=]+\r?(?:\n|\Z)){1,999})",
+               re.MULTILINE | re.ASCII)
+_MAC = regex(r"(?P<head>\bPrivate-(?:MAC|Hash):\s*)(?P<value>[0-9a-f]{8,})", re.ASCII)
 
 
 def mask_blocks(text: str) -> str:

@@ -22,22 +22,23 @@ _PLAIN_NAME = regex(
 # run of name characters is read once, and later runs are bounded: the cost is linear in the line's length.
 _ASSIGNMENT = regex(
     r"""(?<![A-Za-z0-9_.-])[0-9.-]*+(?P<name>[A-Za-z_][A-Za-z0-9_.-]*+)"""
-    r"""(?P<mark>\\{0,3}["']?\s*(?:[:+=]?=>?|:)\s*)(?=[^\s,;}])"""
+    r"""(?P<mark>\\{0,3}["']?\s*(?:[:+=]?=>?|:)\s*)(?=[^\s,;}])""", re.ASCII
 )
 # a quoted value with text joined to it; a bare one, continued after a separator unless another name follows; last: a
 # quote that a truncated line leaves open
-_BARE = r"""(?:[^\s"',;}\\]|\\(?!["'])|[,;}](?=[^\s"'}\])])(?![\w. -]{0,60}["']?\s{0,3}[=:]))"""
+_BARE = r"""(?:\[(?:masked [0-9]{1,7}|redacted[^\]\n]{0,80})\]"""
+_BARE += r"""|[^\s"',;}\\]|\\(?!["'])|[,;}](?=[^\s"'}\])])(?![\w. -]{0,60}["']?\s{0,3}[=:]))"""
 _VALUE = regex(
     r"""(?:"(?:[^"\\]|\\.)*"|'[^']*')(?:(?=\w)BARE+)?|\\+"[^"]*"|\\+'[^']*'|BARE+(?:["']\w[^"'\s]*["'])?|["'].+"""
-    .replace("BARE", _BARE)
+    .replace("BARE", _BARE), re.ASCII
 )
 # a code line that looks a variable up by name: it contains no value, and tracebacks need it
 _LOOKUP = regex(
-    r"""\s*[=:]\s*(?:os\.)?(?:environ\[|environ\.get\(|getenv\()["'][A-Za-z_]\w*["'][\])](?=[\s),\r\n]*$)"""
+    r"""\s*[=:]\s*(?:os\.)?(?:environ\[|environ\.get\(|getenv\()["'][A-Za-z_]\w*["'][\])](?=[\s),\r\n]*$)""", re.ASCII
 )
 _HEADER = regex(
     r"(?P<head>\b(?:(?:Proxy-)?Authorization|(?:Set-)?Cookie|X-[\w-]{0,60}(?:Token|Key|Secret|Auth|Verify))\b(?:[\"']?\s*[:=]\s*|[\"']?\s+(?=[\"'$]|Bearer|Basic|\S*\d)))(?P<value>[^\s;].*)",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 # Keys recognisable by their own form, anywhere.
 _SHAPE = regex(
@@ -45,22 +46,23 @@ _SHAPE = regex(
     r"|(?P<aws>\b(?:AKIA|ASIA)[A-Z0-9]{16}\b)|(?P<slack>\bxox[abeoprs]-[A-Za-z0-9-]{10,})"
     r"|(?P<stripe>\b[rs]k_(?:live|test)_[A-Za-z0-9]{10,})|(?P<google>\bAIza[\w-]{35})"
     r"|(?P<jwt>\beyJ[\w-]{8,2048}\.[\w-]{8,}(?:\.[\w-]*)?)"
-    r"|(?<=Bearer )(?P<bearer>(?=\S*\d)[\w.~+/=-]{16,})|(?<=Basic )(?P<basic>(?=\S*[\d=])[\w+/=-]{12,})"
+    r"|(?<=Bearer )(?P<bearer>(?=\S*\d)[\w.~+/=-]{16,})|(?<=Basic )(?P<basic>(?=\S*[\d=])[\w+/=-]{12,})", re.ASCII
 )
 _SHAPE_STARTS = ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "AKIA", "ASIA", "xox", "k_live_",
                  "k_test_", "AIza", "eyJ", "Bearer ", "Basic ")
 # an option and its value as two words; the user of curl and wget with a password
 _OPTION = regex(
     r"(?P<head>(?<![^\s\"'\[,(])--?[\w-]*(?:pass(?:word|wd|phrase)?|secret|token|api-?key|access-?key|credentials?)(?P<list>[\"']\s?,\s?)?(?(list)|\s+))"
-    r"(?P<value>\"[^\"]+\"?|'[^']+'?|[^\s\"'-][^\s\"']*)", re.IGNORECASE,
+    r"(?P<value>\"[^\"]+\"?|'[^']+'?|[^\s\"'-][^\s\"']*)", re.IGNORECASE | re.ASCII,
 )
-_USER = regex(r"(?P<head>(?<!\S)(?:-u|--user)[ =][\"']?[^\s:/]+:)(?P<value>[^\s/][^\s\"']*)")
+_USER = regex(r"(?P<head>(?<!\S)(?:-u|--user)[ =][\"']?[^\s:/]+:)(?P<value>[^\s/][^\s\"']*)", re.ASCII)
 # nginx's assignment: `set $api_secret VALUE;`
-_SET = regex(r"(?P<head>\bset\s+\$(?P<name>\w+)\s+)(?P<value>\"[^\"]*\"|'[^']*'|[^\s;$][^\s;]*)")
+_SET = regex(r"(?P<head>\bset\s+\$(?P<name>\w+)\s+)(?P<value>\"[^\"]*\"|'[^']*'|[^\s;$][^\s;]*)", re.ASCII)
 _PEM = regex(r"(-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----)(.*?)(-----END [A-Z0-9 ]*PRIVATE KEY-----|\Z)", re.DOTALL)
-_LINE_OF_KEY = regex(r"\s*(?=[a-z0-9+/]*[A-Z])(?=[A-Z0-9+/]*[a-z])(?=[A-Za-z+/]*\d)(?!/)[A-Za-z0-9+/]{40,}={0,2}\s*$")
+_LINE_OF_KEY = regex(r"\s*(?=[a-z0-9+/]*[A-Z])(?=[A-Z0-9+/]*[a-z])(?=[A-Za-z+/]*\d)(?!/)[A-Za-z0-9+/]{40,}={0,2}\s*$",
+                     re.ASCII)
 _KEY_END = regex(r"-----END [A-Z0-9 ]*PRIVATE KEY-----")
-_KEY_LINE = regex(r"((?:.*[\s:|\"'])?)[A-Za-z0-9+/=]{8,}\r?$")
+_KEY_LINE = regex(r"((?:.*[\s:|\"'])?)[A-Za-z0-9+/=]{8,}\r?$", re.ASCII)
 _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -71,7 +73,7 @@ def is_secret_name(name: str) -> bool:
 
 def redact_text(text: str) -> str:
     """Return a text with every secret masked that a name or a shape reveals; lines stay lines."""
-    return "".join(_redact_line(line) for line in redact_blocks(text).splitlines(keepends=True))
+    return "\n".join(map(_redact_line, redact_blocks(text).split("\n")))      # other signs of an end stand in values
 
 
 def redact_blocks(text: str) -> str:
@@ -148,7 +150,7 @@ def _mask_assignments(body: str) -> str:
     return "".join(parts) + body[at:]
 
 
-_BARE_START = regex(r"\s*(?:-\s+)?(?:export\s+)?")
+_BARE_START = regex(r"\s*(?:-\s+)?(?:export\s+)?", re.ASCII)
 
 
 def _end_of_value(body: str, match: re.Match[str], value: re.Match[str]) -> int:
