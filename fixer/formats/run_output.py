@@ -7,8 +7,16 @@ from fixer.lazy.regex import regex
 from fixer.model.facts import Known
 from fixer.model.service import LogLine, Service
 
-# a call up to the quoted host of the address that it asks; its port follows
-CONNECT_CALL = r"(?:[Cc]onnect\w{0,16}|getaddrinfo)\( {0,4}\(? {0,4}"
+
+def _at_most(count: int, signs: str) -> str:
+    """Return an ERE of POSIX for so many signs at most: some awks know no interval."""
+    return f"({signs}" * count + ")?" * count
+
+
+# a call up to the quoted host of the address that it asks, and what follows: its port
+CONNECT_CALL = (rf"([Cc]onnect{_at_most(16, '[A-Za-z0-9_]')}|getaddrinfo)"
+                rf"\({_at_most(4, ' ')}[(]?{_at_most(4, ' ')}")
+PORT_OF_CALL = rf",{_at_most(4, ' ')}[0-9]"
 TRACEBACK_START = "Traceback (most recent call last)"
 _JOINS = ("During handling of the above exception", "The above exception was the direct cause")
 _LAST_LINES = 80          # of a log: a traceback at its end is what counts

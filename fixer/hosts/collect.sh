@@ -138,6 +138,14 @@ known_names() {      # of units, programs and files: no secret, though they may 
     [ -e "$f" ] && printf '%s\n' "$f"
   done
 }
+container_names() {      # and those of their services, and aliases: shown where a call of a traceback asks them
+  [ -e /run/docker.pid ] && have docker || return 0      # a client alone would start an engine that is off
+  limits
+  set -- $T ${T:+3} docker -H unix:///var/run/docker.sock
+  i=$("$@" ps -aq | head -n 100)
+  [ "$i" ] && "$@" inspect -f '{{.Name}} {{index .Config.Labels "com.docker.compose.service"}} {{range .NetworkSettings.Networks}}{{range .Aliases}}{{.}} {{end}}{{end}}' $i |
+    sed 's/^\///'
+}
 web_ports() {
   names | sed -n 's/^[ \t]*listen[ \t][ \t]*\([^ \t]*\).*/\1/p' | sed 's/.*://' | grep -x '[0-9][0-9]*' | sort -u | head -n 4
 }
@@ -193,7 +201,7 @@ everything() {
 }
 made() {
   everything </dev/null 2>/dev/null | tr '\000' '\001' | LC_ALL=C awk -v N="$N" -v P="$P" -v U="$(shown_names)" \
-    -v K="$(known_names | sort -u | tr '\\\n' '  ')" "$REDACT" |
+    -v K="$(known_names | sort -u | tr '\\\n' '  ')" -v H="$(container_names | tr '\\\n' '  ')" "$REDACT" |
     tr '\001' '\000' | packed
 }
 if [ -z "$out" ]; then made

@@ -3,7 +3,7 @@
 function full(text, row) { return text ~ F[row] }
 function masked(text) { return text ~ /^(\[masked [0-9]+\]|\[redacted(:? ?[A-Za-z_.-]+[0-9]?( [a-z]+)?)?\])$/ }
 function marks(text) { gsub(/\[masked [0-9]+\]|\[redacted(:? ?[A-Za-z_.-]+[0-9]?( [a-z]+)?)?\]/, "$0", text); return text }
-function trim(text) { sub(/^[ \t\r\f\v]+/, "", text); sub(/[ \t\r\f\v]+$/, "", text); return text }
+function trim(text) { sub(/^[ \t\r\n\f\v]+/, "", text); sub(/[ \t\r\n\f\v]+$/, "", text); return text }
 function mark(text,   key) {
   if (text == "$0" || masked(trim(text))) return text
   key = text
@@ -51,7 +51,7 @@ function know(name,   run, at, n) {
 }
 function authorities(text,   out, rest, host, at, port, n) {
   out = ""
-  while (match(text, /:\/\/[^ \t"\047<>]+/)) {
+  while (match(text, /:\/\/(\[(masked [0-9]+|redacted[^]]*)\]|[^ \t\r\n\f\v"\047<>])+/)) {
     rest = substr(text, RSTART + 3, RLENGTH - 3); out = out substr(text, 1, RSTART + 2); text = substr(text, RSTART + RLENGTH)
     n = index(rest, "/"); host = n ? substr(rest, 1, n - 1) : rest
     at = last(host, "@")
@@ -66,21 +66,35 @@ function queries(text,   out, value, n, rest) {
   while (match(text, /([?&;]|%3[Ff]|%26)[A-Za-z0-9_.%-]*(=|%3[Dd])/)) {
     if (RLENGTH > 84) { out = out substr(text, 1, RSTART); text = substr(text, RSTART + 1); continue }
     out = out substr(text, 1, RSTART + RLENGTH - 1); text = substr(text, RSTART + RLENGTH)
-    n = match(text, /%26|%3[Bb]|[&; \t"\047#]/) ? RSTART - 1 : length(text)
+    n = match(text, /%26|%3[Bb]|[&; \t\r\n\f\v"\047#]/) ? RSTART - 1 : length(text)
     value = substr(text, 1, n); text = substr(text, n + 1)
     out = out (value == "" || full(value, "PLAIN") || value ~ /^\[(masked|redacted)/ ? value : mark(value))
   }
   return out text
 }
-function bots(text,   out) {
+function dsns(text,   out) {      # USER:PASSWORD@tcp(ADDRESS)
   out = ""
-  while (match(text, /\/bot[0-9]+:[^ \t\/"]+/)) { out = out substr(text, 1, RSTART + 3) mark(substr(text, RSTART + 4, RLENGTH - 4)); text = substr(text, RSTART + RLENGTH) }
+  while (match(text, /[^ \t\r\f\v"\047=(@:]+:[^ \t\r\f\v"\047(]+@(tcp|unix)\(/)) {
+    out = out substr(text, 1, RSTART - 1); text = substr(text, RSTART)
+    RLENGTH -= text ~ /^[^(]*@tcp\(/ ? 5 : 6; out = out mark(substr(text, 1, RLENGTH)); text = substr(text, RLENGTH + 1)
+  }
+  return out text
+}
+function bots(text,   out, n, said) {      # behind /bot, or a number of so many figures and a long word
+  out = ""
+  while (match(text, /[0-9]+:[^ \t\r\f\v\/"[]/)) {
+    n = RLENGTH - 2; said = substr(text, 1, RSTART - 1); out = out said; text = substr(text, RSTART)
+    if (said ~ /\/bot$/) match(text, /^[0-9]+:[^ \t\r\f\v\/"[]+/)
+    else if (n < 8 || n > 10 || !match(text, /^[0-9]+:[A-Za-z0-9_-]+/) || RLENGTH < n + 13) { out = out substr(text, 1, n + 1); text = substr(text, n + 2); continue }
+    out = out mark(substr(text, 1, RLENGTH)); text = substr(text, RLENGTH + 1)
+  }
   return out text
 }
 function parts(text,   out, run) {
   if (text ~ /:\/\// && index(text, "@")) text = authorities(text)
   if (text ~ /=|%3/) text = queries(text)
-  if (text ~ /\/bot[0-9]/) text = bots(text)
+  if (text ~ /@(tcp|unix)\(/) text = dsns(text)
+  if (text ~ /[0-9]:/) text = bots(text)
   out = ""
   while (match(text, /[A-Za-z0-9_~+=-]+/)) {
     run = substr(text, RSTART, RLENGTH); out = out substr(text, 1, RSTART - 1); text = substr(text, RSTART + length(run))
@@ -153,7 +167,7 @@ function next_word(word, S,   before, simple, shown, T) {
   simple = substr(word, 1, 1) == "-" && (full(word, "OPTION") || full(word, "FLAG"))
   if (is_secret_option(tolower(before)) && !simple) return mark(word)
   if (word ~ /^-[^0-9]/) return option(word)
-  if (word ~ /^[A-Za-z_\200-\377][A-Za-z0-9_.\200-\377-]*[+]?=/) return pair(word)
+  if (word ~ /^[A-Za-z_\200-\377][A-Za-z0-9_.\200-\377-]*[+]?=[^\n]*$/) return pair(word)
   if (S["f"] && word ~ /^[a-z][A-Za-z0-9_-]*: /) { S["f"] = 0; return command(word) }
   if (S["f"]) { S["f"] = 0; S["p"] = word; sub(/.*\//, "", S["p"]); return position(word) }
   if (before == "-g") { start_nginx(T); return nginx_line(word, T) }
@@ -184,7 +198,7 @@ function given(name, value) {
   return full(value, "PATHLIKE") || name == "-k" && full(value, "WORKER_CLASS") ? parts(value) : value_of(value)
 }
 function pair(word,   name, n) {
-  if (!match(word, /^[A-Za-z_\200-\377][A-Za-z0-9_.\200-\377-]*[+]?=/)) return mark(word)
+  if (word ~ /\n/ || !match(word, /^[A-Za-z_\200-\377][A-Za-z0-9_.\200-\377-]*[+]?=/)) return mark(word)
   n = RLENGTH; name = substr(word, 1, n - 1); sub(/[+]$/, "", name)
   return drawn(name) ? mark(word) : substr(word, 1, n) variable(name, substr(word, n + 1))
 }
@@ -367,13 +381,13 @@ function comment(text, sign,   body, said, lead, end, word, low, rest) {
 function start_unit(U) { U["name"] = ""; U["stay"] = ""; U["listed"] = 0; start(U) }
 function unit_line(line, U,   body, end, name, head, value, stop, found) {
   body = trim(line); end = line ~ /\r$/ ? "\r" : ""
-  if (body ~ /^[#;]/) { match(line, /^[ \t]*/); return substr(line, 1, RLENGTH) comment(substr(line, RLENGTH + 1), substr(body, 1, 1)) }
+  if (body ~ /^[#;]/) { match(line, /^[ \t\r\f\v]*/); return substr(line, 1, RLENGTH) comment(substr(line, RLENGTH + 1), substr(body, 1, 1)) }
   sub(/\r$/, "", line); name = ""; head = ""; value = line
   if (U["name"] == "" && match(line, /^[ \t]*[A-Za-z_][A-Za-z0-9_.-]*[ \t]*=[ \t]*/) && !(U["stay"] != "" && line ~ /^[ \t]/)) {
     head = substr(line, 1, RLENGTH); value = substr(line, RLENGTH + 1); name = tolower(trim(head)); sub(/[ \t]*=$/, "", name)
   } else if (U["name"] != "") name = U["name"]
   else if (U["stay"] != "" && line ~ /^[ \t]/) name = U["stay"]
-  else return body == "" || body ~ /^\[.*\]$/ ? line end : mark(body) end
+  else { U["stay"] = ""; return body == "" || body ~ /^\[.*\]$/ ? line end : mark(body) end }
   if (head ~ /^environment/) U["listed"] = 1
   if (head != "") start(U)
   stop = match(value, /[ \t]*\\?$/) ? substr(value, RSTART) : ""
@@ -384,7 +398,7 @@ function unit_line(line, U,   body, end, name, head, value, stop, found) {
 }
 function unit_value(name, value, U,   stop, lead, body, shown, n) {
   stop = match(value, /[ \t]*\\?\r?$/) ? substr(value, RSTART) : ""; body = substr(value, 1, length(value) - length(stop))
-  lead = match(body, /^[ \t]+/) ? substr(body, 1, RLENGTH) : ""; body = substr(body, length(lead) + 1)
+  lead = match(body, /^[ \t\r\f\v]+/) ? substr(body, 1, RLENGTH) : ""; body = substr(body, length(lead) + 1)
   if (body == "" || full(body, "PLAIN")) shown = body
   else if (name == "environment") shown = pairs_of(body, U["listed"])
   else if (name ~ /^setcredential/) { n = index(body, ":"); shown = n ? substr(body, 1, n) mark(substr(body, n + 1)) : mark(body) }
@@ -421,8 +435,8 @@ function pairs_of(text, listed,   out, c, name, sign, value, n, shown, bare, who
       shown = variable(name, bare)
       out = out (shown == bare ? sign value : listed ? sign "\"" shown "\"" : "\"" name "=" shown "\""); continue
     }
-    if (c ~ /[ \t,]/) { out = out c; text = substr(text, 2); continue }
-    n = match(text, /[ \t,]/) ? RSTART - 1 : length(text); value = substr(text, 1, n); text = substr(text, n + 1)
+    if (c ~ /[ \t\r\f\v,]/) { out = out c; text = substr(text, 2); continue }
+    n = match(text, /[ \t\r\f\v,]/) ? RSTART - 1 : length(text); value = substr(text, 1, n); text = substr(text, n + 1)
     out = out (value == "\\" || value == "%" ? value : mark(value))
   }
   return out
@@ -434,8 +448,8 @@ function pair_end(text,   at, c, n, rest) {
     if (match(rest, /^\[(masked|redacted)[^]]*\]/)) { at += RLENGTH; continue }
     if (c == "\\" && at < length(text)) { at += 2; continue }
     if (c == "\"" || c == "\047") { n = nginx_ends(rest, c); at += n ? n : length(rest); continue }
-    if (c == ",") { if (!match(rest, /^,[^ \t=]+([ \t]|$)/) || RLENGTH > 82) return at - 1; at++; continue }
-    if (c ~ /[ \t\\]/) return at - 1
+    if (c == ",") { if (!match(rest, /^,[^ \t\r\f\v=]+([ \t\r\f\v]|$)/) || RLENGTH > 82) return at - 1; at++; continue }
+    if (c ~ /[ \t\r\f\v\\]/) return at - 1
     at++
   }
   return at - 1
@@ -462,7 +476,7 @@ function assignments_of(n, script,   i, j, line, body, said, quote, goes_on, end
     }
     if (said ~ /^[#;]/) {
       if (i == 1 && said ~ /^#!/) { print line; continue }
-      match(body, /^[ \t]*/); print substr(body, 1, RLENGTH) comment(substr(body, RLENGTH + 1), substr(said, 1, 1)) end; continue
+      match(body, /^[ \t\r\f\v]*/); print substr(body, 1, RLENGTH) comment(substr(body, RLENGTH + 1), substr(said, 1, 1)) end; continue
     }
     head = ""
     if (!goes_on && match(body, /^(\357\273\277)?[ \t]*((export|readonly|local|declare|typeset)[ \t]+(-[A-Za-z]+[ \t]+)*)?[A-Za-z_\200-\377][A-Za-z0-9_.\200-\377-]*[ \t]*[+]?=[ \t]*/)) {
@@ -483,7 +497,7 @@ function assignments_of(n, script,   i, j, line, body, said, quote, goes_on, end
 function nginx_ends_of(text, quote) { return quote == "\"" ? nginx_ends(text, quote) : index(substr(text, 2), quote) ? index(substr(text, 2), quote) + 1 : 0 }
 function runs(value,   n, rest, words) {
   if (value ~ /^["\047]/) { n = index(substr(value, 2), substr(value, 1, 1)); rest = n ? trim(substr(value, n + 2)) : ""; return n && rest != "" && rest !~ /^#/ }
-  rest = value; sub(/#.*/, "", rest); n = split(trim(rest), words, /[ \t]+/)
+  rest = value; sub(/#.*/, "", rest); n = split(trim(rest), words, /[ \t\r\f\v]+/)
   return n > 1 || value ~ /[;&]/
 }
 function assigned(name, value,   sign, at, inner, rest, bare, n, said) {
@@ -506,7 +520,8 @@ function code_line(line, C, slashes,   out, before, n, sign, value, at, rest) {
   if (C["open"] != "") {
     n = C["open"] == "*/" ? index(line, "*/") : code_ends(line, C["open"])
     value = n ? substr(line, 1, n - 1) : line; sign = n ? C["open"] : ""
-    out = (trim(value) != "" ? mark(trim(value)) : value) sign; if (!n) return out
+    out = (trim(value) != "" ? mark(trim(value)) : value) sign
+    if (!n) { if (C["open"] ~ /^["\047]$/ && !escapes(value)) C["open"] = ""; return out }
     line = substr(line, n + length(C["open"])); C["open"] = ""
   }
   before = ""
@@ -522,7 +537,7 @@ function code_line(line, C, slashes,   out, before, n, sign, value, at, rest) {
     n = code_ends(substr(rest, length(sign) + 1), sign)
     if (!n) {
       value = substr(rest, length(sign) + 1)
-      if (length(sign) == 3 || sign == "`") { C["open"] = sign; return out sign (trim(value) != "" ? mark(trim(value)) : value) }
+      if (length(sign) == 3 || sign == "`" || escapes(value)) { C["open"] = sign; return out sign (trim(value) != "" ? mark(trim(value)) : value) }
       return out sign code_judged(value, before, "")
     }
     value = substr(rest, length(sign) + 1, n - 1); line = substr(rest, 2 * length(sign) + n)
@@ -531,15 +546,21 @@ function code_line(line, C, slashes,   out, before, n, sign, value, at, rest) {
   }
   return out between(line)
 }
+function escapes(text) { return match(text, /\\+$/) && RLENGTH % 2 }
 function code_ends(text, sign,   at) {
   for (at = 1; at <= length(text); at++) { if (substr(text, at, 1) == "\\") at++; else if (substr(text, at, length(sign)) == sign) return at }
   return 0
 }
-function between(text,   out, run) {
+function between(text,   out, run, word) {
   out = ""
   while (match(text, /[A-Za-z0-9_.]+/)) {
     run = substr(text, RSTART, RLENGTH); out = out substr(text, 1, RSTART - 1); text = substr(text, RSTART + length(run))
-    out = out (run ~ /^[0-9]+$/ && length(run) > 8 || run ~ /^[A-Za-z0-9_]+$/ && length(run) > 9 && drawn(run) ? mark(run) : run)
+    if (run ~ /^[0-9]+$/ && length(run) > 8) { out = out mark(run); continue }
+    while (match(run, /[A-Za-z0-9_]+/)) {
+      word = substr(run, RSTART, RLENGTH); out = out substr(run, 1, RSTART - 1); run = substr(run, RSTART + length(word))
+      out = out (length(word) > 9 && drawn(word) ? mark(word) : word)
+    }
+    out = out run
   }
   return out text
 }
@@ -552,6 +573,7 @@ function code_judged(value, before, after,   name, simple) {
   if (name != "" && full(tolower(name), "CODE_NAME")) return name == "args" ? command(value) : parts(value)
   if (before ~ /(environ|ENV|env|getenv|config|get|fetch|pop|setdefault)[ \t]*[[(.][ \t]*$/ && value ~ /^[A-Za-z_][A-Za-z0-9_]*$/ && !drawn(value)) return value
   if (after ~ /^[ \t]*:/ && value ~ /^[A-Za-z_][A-Za-z0-9_]*$/ && !drawn(value)) return value
+  if (value in HOSTS && after ~ PORT_OF_CALL && before ~ R["CALLED"]) return value
   if (match(before, /["\047][A-Za-z_][A-Za-z0-9_]*["\047][ \t]*,[ \t]*$/)) { simple = substr(before, RSTART + 1); sub(/["\047].*/, "", simple); return variable(simple, value) }
   if (match(value, /^[A-Za-z_][A-Za-z0-9_]*=./)) { simple = substr(value, 1, RLENGTH - 2); if (!drawn(simple)) return simple "=" variable(simple, substr(value, length(simple) + 2)) }
   if (name != "") return variable(name, value)
@@ -560,12 +582,14 @@ function code_judged(value, before, after,   name, simple) {
 # Lines of logs, masked behind their time.
 function time_end(line) { return match(line, TIME) ? RLENGTH : 0 }
 function hide(value,   bare) { bare = value; gsub(/^["\047]+|["\047]+$/, "", bare); return bare ~ /^\[(masked|redacted:?|redacted\])$/ || value ~ /^\[masked / ? value : value_of(value) }
-function log_line(line,   n, head, body, end) {
+function log_line(line,   n, head, body, end, C) {
   n = time_end(line); head = substr(line, 1, n); body = substr(line, n + 1)
   if (trim(body) == "") return line
   if (tolower(body) !~ R["TELLING"]) { end = body ~ /\r$/ ? "\r" : ""; return head mark(trim(body)) end }
+  if (index(body, "?") && index(body, ", request: \"")) body = asked(body)
   body = json_pairs(body)
   if (body ~ /[\200-\377]|->/) body = foreign(body)
+  if (match(body, CODE_LINE) && substr(body, RSTART + RLENGTH) ~ /["\047]/) { C["open"] = ""; body = code_line(body, C, 0) }
   return head last_word(drawn_words(parts(general(body))))
 }
 # What a line ends with behind a name, if it seems drawn: letters that no word has, or a mix that names no program.
@@ -577,6 +601,23 @@ function last_word(text,   word) {
   if (word !~ /[0-9]/ || word !~ /[a-z]/ || word !~ /[A-Z]/) return text
   return word ~ /^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*$/ ? text : substr(text, 1, RSTART + 1) mark(word)
 }
+# The arguments of a request that a log of nginx quotes.
+function asked(text,   out, n, inner, value) {
+  out = ""
+  while (match(text, /, (request|subrequest|referrer): "/)) {
+    out = out substr(text, 1, RSTART + RLENGTH - 1); text = substr(text, RSTART + RLENGTH)
+    n = index(text, "\""); if (!n) break
+    inner = substr(text, 1, n - 1); text = substr(text, n)
+    while (match(inner, /[?&][^=& \t\r\f\v]+/)) {
+      out = out substr(inner, 1, RSTART + RLENGTH - 1); inner = substr(inner, RSTART + RLENGTH)
+      if (substr(inner, 1, 1) != "=") continue
+      match(inner, /^=[^& \t\r\f\v]*/); value = substr(inner, 2, RLENGTH - 1); inner = substr(inner, RLENGTH + 1)
+      out = out "=" (full(value, "PLAIN") ? value : hide(value))
+    }
+    out = out inner
+  }
+  return out text
+}
 function json_pairs(text,   out, key, n, value) {
   if (!index(text, "\": \"") || !index(text, "{")) return text
   out = ""
@@ -587,19 +628,30 @@ function json_pairs(text,   out, key, n, value) {
   }
   return out text
 }
-function foreign(text,   out, head, value, n) {
+# Behind a name in another script, a wide sign or an arrow; a name in ASCII takes no other name for its value.
+function foreign(text,   out, head, name, value, n) {
   out = ""
-  while (match(text, /[^ \t:=,;{("\047]+[ \t]*([:=]|\357\274\232|\357\274\235|\342\206\222|->|\346\230\257)[ \t]*[^ \t,;]/)) {
-    head = substr(text, RSTART, RLENGTH - 1); out = out substr(text, 1, RSTART - 1); text = substr(text, RSTART + RLENGTH - 1)
-    if (head !~ /[\200-\377]|->/) { out = out head; continue }
-    n = match(text, /[ \t,;]/) ? RSTART - 1 : length(text); value = substr(text, 1, n); text = substr(text, n + 1); out = out head hide(value)
+  while (match(text, /[:=]>?|->|\357\274\232|\357\274\235|\342\206\222|\346\230\257/)) {
+    head = substr(text, 1, RSTART + RLENGTH - 1); value = substr(text, RSTART, RLENGTH); text = substr(text, RSTART + RLENGTH)
+    name = substr(head, 1, length(head) - length(value)); out = out head
+    if (!match(name, /[^ \t\r\f\v,;{("\047>]+["\047]?[ \t]*$/)) continue
+    name = substr(name, RSTART) value; gsub(/\342\200[\230-\237]/, "", name)      # quotes around any name
+    if (name !~ /[\200-\377]|->/) continue
+    if (!match(text, /^[ \t]*[^ \t\r\f\v,;]/)) continue
+    out = out substr(text, 1, RLENGTH - 1); text = substr(text, RLENGTH)
+    n = match(text, /[ \t\r\f\v,;]/) ? RSTART - 1 : length(text); out = out hide(substr(text, 1, n)); text = substr(text, n + 1)
+  }
+  text = out text; out = ""
+  while (match(text, /[\200-\377][ \t\r\f\v]+[!-~][!-~][!-~][!-~][!-~][!-~][!-~][!-~]+/)) {
+    value = substr(text, RSTART, RLENGTH); out = out substr(text, 1, RSTART - 1); text = substr(text, RSTART + RLENGTH)
+    match(value, /^[^!-~]+/); out = out substr(value, 1, RLENGTH) hide(substr(value, RLENGTH + 1))
   }
   return out text
 }
 function drawn_words(text,   out, word) {
   if (text !~ /[!%^+~*#$&?@]/) return text
   out = ""
-  while (match(text, /[^] \t"\047<>()[{},;:\/|\\]+/)) {
+  while (match(text, /[^] \t\r\f\v"\047<>()[{},;:\/|\\\200-\377]+/)) {
     word = substr(text, RSTART, RLENGTH); out = out substr(text, 1, RSTART - 1); text = substr(text, RSTART + length(word))
     out = out (length(word) > 11 && word ~ /[0-9]/ && word ~ /[a-z]/ && word ~ /[A-Z]/ && word ~ /[!%^+~*#$&?@]/ ? mark(word) : word)
   }
@@ -687,6 +739,7 @@ function tell(i, text) {
 function flush(   i, n, C, T, U, frame, at) {
   n = LINES; LINES = 0
   if (!n) return
+  if (kind == "argv") { print argv_of(n); return }
   if ((kind == "env" || kind == "script") && B[1] ~ /^#!.*(python|node|ruby)/) { kind = "code"; if (B[1] !~ /node/) path = path ".py" }
   if (kind == "env" || kind == "script") { if (B[1] ~ /^#!/) kind = "script"; assignments_of(n, kind == "script"); return }
   start_nginx(T); start_unit(U); C["open"] = ""; frame = 0

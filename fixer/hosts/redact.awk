@@ -5,28 +5,37 @@ function secret(name,   u) {
   u = toupper(name)
   if (u ~ /(_|-|^)(FILE|PATH|DIR|NAME|TTL|TIMEOUT|EXPIRES?|MAX_AGE|AUTHOR|SECURE|SAMESITE|DOMAIN|TYPE)$/) return 0
   if (u ~ /^AUTH_BASIC|^AUTHOR|^PASSENVIRONMENT$|_PASS$|^PROXY_COOKIE/) return 0
-  return u ~ /(^|[_.-])([A-Z0-9]*(@WORDS@)[A-Z0-9]*|KEY)($|[_.-])/
+  return u ~ /(^|[_.-])([A-Z0-9]*(@WORDS@)[A-Z0-9]*|KEY|PW)($|[_.-])/
 }
-function end_of(text,   q, i) {
-  q = substr(text, 1, 1)
-  if (q == "\"" || q == "\047") { i = index(substr(text, 2), q); return i ? i + 1 : length(text) }
-  match(text, /^[^ \t"\047,;}\001]*/)
-  return RLENGTH
+# How long a value is: its quote and what is joined to it, or up to a blank, a quote or a sign that ends it.
+function end_of(text,   q, n, rest) {
+  q = substr(text, 1, 1); n = 0
+  if (q == "\"" || q == "\047") { n = q == "\"" ? ends(text, q) : index(substr(text, 2), q) + 1; if (n < 2) return length(text) > 1 ? length(text) : 0; if (substr(text, n + 1) !~ /^[A-Za-z0-9_]/) return n }
+  for (;;) {
+    while (match(substr(text, n + 1), /^(\[(masked [0-9]+|redacted[^]]*)\]|[^[ \t\r\f\v"\047,;}\001]+)/) || match(substr(text, n + 1), /^\[/)) n += RLENGTH
+    rest = substr(text, n + 1)
+    if (rest !~ /^[,;}][^] \t\r\f\v"\047})]/ || rest ~ /^.[A-Za-z0-9_. -]*["\047]?[ \t]*[=:]/) return n
+    n++
+  }
 }
 # From each mark back to the name before it, at most 100 characters: a search for names would cost a long line its square.
-function assignments(line,   out, name, from, n) {
+function assignments(line,   out, name, sign, before, from, n, q) {
   out = ""
-  while (match(line, /[=:][ \t]*/)) {
+  while (match(line, /(:|[:+=?]?=>?)[ \t]*/)) {
     from = RSTART > 100 ? RSTART - 100 : 1
-    name = substr(line, from, RSTART - from)
-    out = out substr(line, 1, RSTART + RLENGTH - 1)
+    name = substr(line, from, RSTART - from); sign = substr(line, RSTART, RLENGTH); before = out substr(line, 1, RSTART - 1)
+    out = before sign
     line = substr(line, RSTART + RLENGTH)
     if (!match(name, /[A-Za-z_][A-Za-z0-9_.-]*["\047]?[ \t]*$/)) continue
-    name = substr(name, RSTART)
-    sub(/["\047]?[ \t]*$/, "", name)
-    if (!secret(name) || line == "" || line ~ /^(os\.)?(environ|getenv)/ || line ~ /^(""|\047\047)/) continue
-    n = end_of(line)
-    if (n > 0) { out = out "[redacted: " name "]"; line = substr(line, n + 1) }
+    name = substr(name, RSTART); before = substr(before, 1, length(before) - length(name)); sign = substr(name, 2) sign
+    sub(/["\047]?[ \t]*$/, "", name); sign = substr(sign, length(name))
+    if (!secret(name) || line == "" || line ~ LOOKUP || line ~ /^(""|\047\047|\[redacted|\[masked)/) continue
+    n = end_of(line); if (!n) continue
+    q = substr(before, length(before))
+    if (line ~ /^["\047]/) q = ""
+    else if ((q == "\"" || q == "\047") && !index(sign, q)) { q = ends(q line, q); n = q ? q - 2 : length(line) }
+    else if (index(sign, ":") || before ~ /^[ \t]*(-[ \t]+)?(export[ \t]+)?$/) n = length(line)
+    out = out "[redacted: " name "]"; line = substr(line, n + 1)
   }
   return out line
 }
@@ -56,10 +65,32 @@ function behind(line, low, whole, head, mark,   out, found) {
     found = substr(line, RSTART, RLENGTH); end = RSTART + RLENGTH
     out = out substr(line, 1, RSTART - 1)
     match(substr(low, RSTART, RLENGTH), head)
-    found = substr(found, RLENGTH + 1) ~ /^["\047]*(\[redacted|\$)/ ? found : substr(found, 1, RLENGTH) mark
+    found = substr(found, RLENGTH + 1) ~ /^["\047]*(\[redacted|\[masked|\$)/ ? found : substr(found, 1, RLENGTH) mark
     out = out found; line = substr(line, end); low = substr(low, end)
   }
   return out line
+}
+# Each match of a shape replaced; `figure`: only if one is in it; 2: behind its first word.
+function cut(line, shape, figure,   out, found, n) {
+  out = ""
+  while (match(line, shape)) {
+    found = substr(line, RSTART, RLENGTH); out = out substr(line, 1, RSTART - 1); line = substr(line, RSTART + RLENGTH)
+    n = figure == 2 ? index(found, " ") : 0
+    out = out (figure && substr(found, n + 1) !~ (found ~ /^Basic/ ? "[0-9=]" : "[0-9]") ? found : substr(found, 1, n) "[redacted: key]")
+  }
+  return out line
+}
+function many(signs, least,   text) { text = ""; while (least-- > 0) text = text signs; return text signs "*" }
+# Keys by their own form, with the lengths that fixer/redaction takes.
+function key_shapes(   w, d, a, h, n) {
+  d = "[A-Za-z0-9_-]"; w = "[A-Za-z0-9_]"; a = "[A-Za-z0-9]"; h = "[0-9a-f]"
+  KEY_STARTS = "gh[pousr]_|github_pat_|glpat-|AKIA|ASIA|xox|[rs]k_|AIza|eyJ|Bearer |Basic |npm_|SG\\.|pypi-|sk-|hv[sb]\\.|MII|dckr_pat_|ya29\\.|xapp-|whsec_|sq0|:APA91b|GOCSPX-|shp|key-|SK|gl|ATATT3|hf_|NRAK-|dapi|pscale_|sb[ps]_|lin_api_|rubygems_|8Q~|_v1_|AGE-SECRET|/webhooks/|hooks\\.slack|[$]"
+  KEYS = "gh[pousr]_" many(a, 20) "|github_pat_" many(w, 20) "|glpat-" many(d, 20) "|(AKIA|ASIA)" many("[A-Z0-9]", 16) "|xox[abeoprs]-" many("[A-Za-z0-9-]", 10) "|[rs]k_(live|test)_" many(a, 10) "|AIza" many(d, 35) \
+    "|eyJ" many(d, 8) "\\." many(d, 8) "(\\." d "*)?|npm_" many(a, 30) "|SG\\." many(d, 16) "\\." many(d, 16) "|pypi-" many(d, 20) "|hv[sb]\\." many(d, 20) "|do[opr]_v1_" many(h, 40) "|dckr_pat_" many(d, 16) "|ya29\\." many(d, 20) "|xapp-" many(d, 16) "|whsec_" many("[A-Za-z0-9_+/=]", 20)
+  MORE_KEYS = "sq0(csp|atp|idp)-" many(d, 20) "|AAAA" many(d, 7) ":APA91b" many(d, 60) "|GOCSPX-" many(d, 20) "|shp(at|ca|pa|ss)_" many(h, 32) "|(key-|SK|dapi)" many(h, 32) "|gl(rt|dt|ptt|soat|cbt|ft|agent)-" many(d, 20) "|ATATT3" many("[A-Za-z0-9_=-]", 20) "|hf_" many(a, 30) \
+    "|gl(sa|c)_" many("[A-Za-z0-9_=-]", 30) "|NRAK-" many("[A-Z0-9]", 20) "|pscale_(tkn|pw|oauth)_" many(d, 20) "|sb[ps]_" many(d, 30) "|lin_api_" many(w, 20) "|rubygems_" many(h, 40) "|[A-Za-z0-9_~.][A-Za-z0-9_~.][A-Za-z0-9_~.]8Q~" many("[A-Za-z0-9_~.-]", 30) \
+    "|AGE-SECRET-KEY-" many("[A-Z0-9]", 10) "|MII" many("[A-Za-z0-9+/]", 40) "=*|hooks\\.slack\\.com/services/" many("[^ \t\r\f\v]", 20) "|/api/webhooks/[0-9]+/" many(d, 20) "|[$][$]?(apr1|[156y]|2[aby]|argon2[a-z0-9]*)[$]" many("[^ \t\r\f\v:\"\047]", 20)
+  WITH_FIGURE = "sk-" many(d, 20); BEARER = "Bearer " many("[A-Za-z0-9_.~+/=-]", 16) "|Basic " many("[A-Za-z0-9_+/=-]", 12)
 }
 function shapes(line,   low) {
   if (line ~ /[?&][A-Za-z-]+=/)
@@ -73,11 +104,9 @@ function shapes(line,   low) {
   }
   if (line ~ /["\047]/ && match(tolower(line), /(identified[ \t]+by|with[ \t]+(encrypted[ \t]+)?password|using[ \t]+password)[ \t]+\\?["\047]/))
     line = substr(line, 1, RSTART + RLENGTH - 1) "[redacted: password]"
-  if (line ~ /sq0[a-z]+-|:APA91b|GOCSPX-|shp[a-z]+_|key-[0-9a-f]|SK[0-9a-f]|gl[a-z]+-|ATATT3|hf_|gl(sa|c)_|NRAK-|dapi[0-9a-f]|pscale_|sb[ps]_|lin_api_|rubygems_|8Q~/)
-    gsub(/sq0(csp|atp|idp)-[A-Za-z0-9_-]+|AAAA[A-Za-z0-9_-]+:APA91b[A-Za-z0-9_-]+|GOCSPX-[A-Za-z0-9_-]+|shp(at|ca|pa|ss)_[0-9a-f]+|(key-|SK|dapi)[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]+|gl(rt|dt|ptt|soat|cbt|ft|agent)-[A-Za-z0-9_-]+[0-9][A-Za-z0-9_-]+|ATATT3[A-Za-z0-9_=-]+|hf_[A-Za-z0-9][A-Za-z0-9][A-Za-z0-9][A-Za-z0-9][A-Za-z0-9][A-Za-z0-9][A-Za-z0-9][A-Za-z0-9][A-Za-z0-9][A-Za-z0-9][A-Za-z0-9][A-Za-z0-9][A-Za-z0-9][A-Za-z0-9][A-Za-z0-9][A-Za-z0-9]+|gl(sa|c)_[A-Za-z0-9_=-]+|NRAK-[A-Z0-9]+|pscale_(tkn|pw|oauth)_[A-Za-z0-9_-]+|lin_api_[A-Za-z0-9]+|rubygems_[0-9a-f]+|[A-Za-z0-9_~.][A-Za-z0-9_~.][A-Za-z0-9_~.]8Q~[A-Za-z0-9_~.-]+/, "[redacted: key]", line)
-  if (line ~ /gh[pousr]_|github_pat_|glpat-|AKIA|ASIA|xox|[rs]k_|AIza|eyJ|npm_|SG\.|pypi-|sk-|hv[sb]\.|MII|dckr_pat_|ya29\.|xapp-|whsec_/) {
-    gsub(/(gh[pousr]_|github_pat_|glpat-|xox[a-z]-|[rs]k_live_|[rs]k_test_|npm_|pypi-|hv[sb]\.|dckr_pat_|ya29\.|xapp-|whsec_)[A-Za-z0-9_.-][A-Za-z0-9_.-][A-Za-z0-9_.-][A-Za-z0-9_.-][A-Za-z0-9_.-][A-Za-z0-9_.-][A-Za-z0-9_.-][A-Za-z0-9_.-][A-Za-z0-9_.-]+/, "[redacted: key]", line)
-    gsub(/(AKIA|ASIA)[A-Z0-9][A-Z0-9][A-Z0-9][A-Z0-9][A-Z0-9][A-Z0-9][A-Z0-9][A-Z0-9]+|AIza[A-Za-z0-9_-]+|eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_.-]+|SG\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+|sk-[a-z0-9]+-[A-Za-z0-9_-]+[0-9][A-Za-z0-9_-]+|MII[A-Za-z0-9+\/]+[0-9+\/][A-Za-z0-9+\/=]+/, "[redacted: key]", line)
+  if (line ~ KEY_STARTS) {
+    line = cut(line, KEYS, 0); line = cut(line, MORE_KEYS, 0); line = cut(line, WITH_FIGURE, 1)
+    if (line ~ /(Bearer|Basic) /) line = cut(line, BEARER, 2)
   }
   return line
 }
@@ -131,6 +160,7 @@ function told(line,   low, out, word, q, said, n) {
 }
 function general(line) {
   if (length(line) > LONG) line = substr(line, 1, LONG) " [cut]"
+  if (line ~ /[0-9]:/) line = bots(line)
   return assignments(told(shapes(headers(urls(line)))))
 }
 function kind_of(path) {
@@ -146,21 +176,23 @@ function kind_of(path) {
   if (path ~ /\/cron|^\/etc\/(rc\.local|init\.d|inittab|sv|service|runit|s6)/) return "script"
   return "env"
 }
-function argv_line(line,   n, a, i, out, S) {
+function argv_of(count,   line, n, a, i, out, S) {
+  line = B[1]; for (i = 2; i <= count; i++) line = line "\n" B[i]
   n = split(line, a, "\001"); out = ""; start(S)
   for (i = 1; i <= n; i++) out = out (i > 1 ? "\001" : "") next_word(a[i], S)
   return out
 }
 BEGIN {
   LONG = 4096       # of a line; what is longer was made to cost time, and no diagnosis reads so far
-  table(); kind = "raw"     # until the first frame: what the script says of itself
+  table(); key_shapes(); kind = "raw"     # until the first frame: what the script says of itself
   for (name in R) F[name] = "^(" R[name] ")$"
-  TIME = "^" R["TIME"]; FRAME = "^[ \t]*File \"[^\"]*\", line [0-9]"; SETS = "^(-e|--env|--set-env|-E|--environment)$"; PYTHON = "^(python|node|ruby|perl|php|pypy)[0-9.]*$"
+  TIME = "^" R["TIME"]; FRAME = "^[ \t]*File \"[^\"]*\", line [0-9]"; CODE_LINE = "^" R["CODE_LINE"]; LOOKUP = "^(os\\.)?(environ\\[|environ\\.get\\(|getenv\\()[\"\047][A-Za-z_][A-Za-z0-9_]*[\"\047][])][ \t),\r]*$"; PORT_OF_CALL = "^" R["PORT_OF_CALL"]; SETS = "^(-e|--env|--set-env|-E|--environment)$"; PYTHON = "^(python|node|ruby|perl|php|pypy)[0-9.]*$"
   HEX4 = "[0-9a-fA-F][0-9a-fA-F][0-9a-fA-F][0-9a-fA-F]"; HEX8 = HEX4 HEX4
   n = split("if then else elif fi do done while until for in case esac ! { } exec export nohup sudo env time exit set cd sleep readonly local declare - [ [[ ] ]] return", a, " ")
   for (i = 1; i <= n; i++) KEYWORD[a[i]] = 1
   n = split(U, a, " "); for (i = 1; i <= n; i++) NAMES[a[i]] = 1
   n = split(K, a, " "); for (i = 1; i <= n; i++) know(a[i])
+  n = split(H, a, " "); for (i = 1; i <= n; i++) HOSTS[a[i]] = 1
   BEFORE = "0.0 - -: "; for (i = 1; i < 32; i++) ORDINAL[sprintf("%c", i)] = i
   ESCAPE["\""] = "\\\""; ESCAPE["\\"] = "\\\\"; ESCAPE["\t"] = "\\t"; ESCAPE["\r"] = "\\r"; ESCAPE["\b"] = "\\b"; ESCAPE["\f"] = "\\f"
 }
@@ -184,7 +216,7 @@ BEGIN {
   if (kind == "kills") { if ($0 ~ R["KERNEL_LINE"]) print general($0); next }
   if (kind == "json") { line = $0; gsub(/"key":/, "\002", line); line = general(line); gsub(/\002/, "\"key\":", line); print line; next }
   if (kind == "rules") { at = index($0, "#"); print at ? substr($0, 1, at - 1) comment(substr($0, at), "#") : $0; next }
-  if (kind == "argv") { print argv_line($0); next }
+  if (kind == "argv") { B[++LINES] = $0; next }      # an argument may hold the end of a line
   if (kind == "number") { if (!($0 ~ /^[0-9]*$/ && length($0) < 8) && !($0 ~ /^[0-9-]+ [0-9:]+$/ && length($0) == 19)) $0 = mark($0); print; next }
   if (kind == "journal" && substr($0, 1, 1) == "{") { journal_entry($0); next }
   line = length($0) > LONG ? substr($0, 1, LONG) " [cut]" : $0

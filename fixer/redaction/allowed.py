@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from fixer.formats.journal_entries import MESSAGE_IDS
 from fixer.formats.kernel_messages import KEPT
+from fixer.formats.run_output import CONNECT_CALL, PORT_OF_CALL
 from fixer.lazy.regex import regex
 
 _ROWS: Mapping[str, str] = {
@@ -185,6 +186,11 @@ _ROWS: Mapping[str, str] = {
         r"|proc_name|default_proc_name|timeout|graceful_timeout|keepalive|script|cwd|interpreter|exec_mode"
         r"|instances|main|type|version|args|listen|address|addr|server|prefix|path|filename|file"
     ),
+    # A quoted host in a call that asks it, between these two: shown if a container has that name.
+    "CALLED": f"({CONNECT_CALL})$",
+    "PORT_OF_CALL": PORT_OF_CALL,
+    # How a line of code begins in a log: a call or an assignment, if a quote follows.
+    "CODE_LINE": r"[ \t]*[A-Za-z_][A-Za-z0-9_.]*[ \t]?(\(|=[^=])",
     # Fields of a log in JSON that hold what a program says.
     "LOG_KEY": (
         r"message|msg|error|err|errors|exception|exc_info|event|details?|reason|level|severity|lvl|logger|time"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fixer.lazy.regex import regex
 from fixer.redaction.allowed import row
-from fixer.redaction.masks import Masks, is_plain, without_marks
+from fixer.redaction.masks import BLANK, Masks, is_plain, without_marks
 from fixer.redaction.nginx_words import mask_nginx
 
 _OPTION = row("OPTION")
@@ -50,7 +50,7 @@ def redact_argv(argv: list[str]) -> list[str]:
 
 def mask_value(name: str, value: str, masks: Masks) -> str:
     """Return the value of a variable masked, unless name or value show where or how a server listens."""
-    bare = value.strip().strip("\"'")
+    bare = value.strip(BLANK).strip("\"'")
     if not bare or is_plain(bare):
         return value
     simple = without_marks(bare)
@@ -226,7 +226,7 @@ def _mask_words(line: str, masks: Masks, words: Words, *, breaks: bool) -> str:
             out.append(text)
         else:
             if breaks and text.startswith("#"):
-                out.append(text[0] + (" " + masks.mark(line[match.start() + 1 :].strip())))
+                out.append(text[0] + (" " + masks.mark(line[match.start() + 1 :].strip(BLANK))))
                 return "".join(out)
             bare = _UNQUOTE.sub(lambda m: m[1] if m[1] is not None else m[2] if m[2] is not None else m[3], text)
             bare = bare[1:] if kind == 4 else bare

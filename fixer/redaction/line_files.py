@@ -9,7 +9,7 @@ import re
 from fixer.lazy.regex import regex
 from fixer.redaction.allowed import row
 from fixer.redaction.commands import Words, mask_command, mask_script_line, mask_value
-from fixer.redaction.masks import Masks, is_plain
+from fixer.redaction.masks import BLANK, Masks, is_plain
 from fixer.redaction.nginx_words import mask_comment
 from fixer.redaction.secrets import redact_text
 
@@ -18,10 +18,10 @@ _NAMES = row("UNIT_NAMES")
 _SHOW = row("UNIT_SHOW")
 _SETTING = regex(r"([ \t]*)([A-Za-z_][A-Za-z0-9_.-]*)([ \t]*=[ \t]*+)(.*)")
 _PAIR = regex(
-    r"""(["'])([A-Za-z_\x80-\xff][\w.-]*)=((?:\\.|(?!\1)[^\\\n])*+\\?)(\1|(?![^\n]))"""
-    r"""|([A-Za-z_\x80-\xff][\w.-]*)([ \t]*=[ \t]*)"""
+    r"""(["'])([A-Za-z_\x80-\xff][A-Za-z0-9_.\x80-\xff-]*)=((?:\\.|(?!\1)[^\\\n])*+\\?)(\1|(?![^\n]))"""
+    r"""|([A-Za-z_\x80-\xff][A-Za-z0-9_.\x80-\xff-]*)([ \t]*=[ \t]*)"""
     r"""((?:\[(?:masked|redacted)[^\]\n]{0,80}\]|\\.|"(?:[^"\\]|\\.)*+(?:"|\\?$)|'(?:[^'\\]|\\.)*+(?:'|\\?$)"""
-    r"""|[^\s\\"',\[]++|\[|,(?=[^\s=]{1,80}(?:$|\s)))*+)|([^\s,]+)""")
+    r"""|[^\s\\"',\[]++|\[|,(?=[^\s=]{1,80}(?:$|\s)))*+)|([^\s,]+)""", re.ASCII)
 _LINE = regex(r"(\xef\xbb\xbf)?([ \t]*(?:(?:export|readonly|local|declare|typeset)[ \t]+(?:-[A-Za-z]+[ \t]+)*)?)"
               r"([A-Za-z_\x80-\xff][A-Za-z0-9_.\x80-\xff-]*)([ \t]*\+?=[ \t]*)(.*)")
 _ARGV = regex(r"(argv\[\]=)(.*?)([ ]?;[ ]|(?![^\n]))")
@@ -34,30 +34,31 @@ def mask_unit(text: str, masks: Masks) -> str:
     listed = False  # in the way of supervisord, with commas
     name = ""       # of the setting that continues on the next line
     for line in text.split("\n"):
-        body = line.strip()
+        body = line.strip(BLANK)
         if body[:1] in ("#", ";"):
-            indent = line[: len(line) - len(line.lstrip())]
+            indent = line[: len(line) - len(line.lstrip(BLANK))]
             out.append(indent + mask_comment(line[len(indent):], body[0], masks))
             continue
-        found = _SETTING.fullmatch(line.rstrip("\r")) if not name else None
+        found = _SETTING.fullmatch(line.removesuffix("\r")) if not name else None
         if found is not None:
             name = found[2].lower()
             head, value = found[1] + found[2] + found[3], found[4]
         elif name and (name.startswith("\n") and line[:1] not in (" ", "\t")):
             name, head, value = "", "", line
         else:
-            head, value = "", line.rstrip("\r")
+            head, value = "", line.removesuffix("\r")
         if found is None and not name:
-            inner = _SETTING.fullmatch(line.rstrip("\r"))
+            inner = _SETTING.fullmatch(line.removesuffix("\r"))
             if inner is None:
-                out.append(line if not body or (body[:1] == "[" and body[-1:] == "]") else masks.mark(body))
+                section = body[:1] == "[" and body[-1:] == "]"
+                out.append(line if not body or section else masks.mark(body) + ("\r" if line.endswith("\r") else ""))
                 continue
             name, head, value = inner[2].lower(), inner[1] + inner[2] + inner[3], inner[4]
         key = name.lstrip("\n")
         listed = listed or head.startswith("environment")
         words = Words(masks) if head else words
         out.append(head + _unit_value(key, value, masks, words, listed=listed) + ("\r" if line.endswith("\r") else ""))
-        goes_on = value.rstrip().endswith("\\")
+        goes_on = value.rstrip(BLANK).endswith("\\")
         name = key if goes_on else f"\n{key}" if key in ("environment", "command", "files") else ""
     return "\n".join(out)
 
@@ -65,7 +66,7 @@ def mask_unit(text: str, masks: Masks) -> str:
 def _unit_value(name: str, value: str, masks: Masks, words: Words, *, listed: bool) -> str:
     body = value.removesuffix("\r").removesuffix("\\").rstrip(" \t")
     end = value[len(body):]
-    lead = body[: len(body) - len(body.lstrip())]
+    lead = body[: len(body) - len(body.lstrip(BLANK))]
     body = body[len(lead):]
     if not body or is_plain(body):
         shown = body
@@ -126,7 +127,7 @@ def mask_settings(text: str, masks: Masks) -> str:
 
 
 def _is_other(line: str) -> bool:
-    return bool(line.strip()) and line.strip()[0] not in "#;" and "=" not in line
+    return bool(line.strip(BLANK)) and line.strip(BLANK)[0] not in "#;" and "=" not in line
 
 
 def mask_script(text: str, masks: Masks) -> str:
@@ -144,16 +145,16 @@ def _mask_lines(text: str, masks: Masks, *, script: bool) -> str:
     for number, line in enumerate(lines):
         end = "\r" if line.endswith("\r") else ""
         body = line.rstrip("\r")
-        stripped = body.strip()
+        stripped = body.strip(BLANK)
         if quote and quote != "\n":
             closed = _closes(body, quote)
             tail = quote if closed and quote != "\\" else "\\" if quote == "\\" and not closed else ""
             inner = body[: _end_quote(quote + body, quote) - 1] if closed and quote != "\\" else body.rstrip("\\")
-            out.append((masks.mark(inner.strip()) if inner.strip() else "") + tail + end)
+            out.append((masks.mark(inner.strip(BLANK)) if inner.strip(BLANK) else "") + tail + end)
             quote = "" if closed else quote
             continue
         if stripped[:1] in ("#", ";"):
-            indent = body[: len(body) - len(body.lstrip())]
+            indent = body[: len(body) - len(body.lstrip(BLANK))]
             program = not number and stripped.startswith("#!")
             out.append(line if program else indent + mask_comment(body[len(indent):], stripped[0], masks) + end)
             continue
@@ -180,7 +181,7 @@ def _quote_ends(lines: list[str], quote: str) -> list[bool]:
     for at in range(len(lines) - 1, -1, -1):
         inside = _end_quote(quote + lines[at], quote)
         if inside > 0:
-            rest = lines[at][inside:].strip()
+            rest = lines[at][inside:].strip(BLANK)
             found = not rest or rest[0] == "#"
         out[at] = found
     return out
@@ -191,8 +192,9 @@ def _is_command(found: re.Match[str]) -> bool:
     value = found[5]
     if value[:1] in ("\"", "'"):
         at = value.find(value[0], 1)
-        return at > 0 and bool(value[at + 1 :].strip()) and not value[at + 1 :].strip().startswith("#")
-    return len(value.split("#")[0].split()) > 1 or ";" in value or "&" in value
+        return at > 0 and bool(value[at + 1 :].strip(BLANK)) and not value[at + 1 :].strip(BLANK).startswith("#")
+    said = value.partition("#")[0].strip(BLANK)
+    return any(sign in said for sign in BLANK) or ";" in value or "&" in value
 
 
 def _mask_assigned(name: str, value: str, masks: Masks) -> tuple[str, str]:
@@ -203,13 +205,13 @@ def _mask_assigned(name: str, value: str, masks: Masks) -> tuple[str, str]:
         if at < 0:
             return mark + masks.mark(value[1:]), mark
         inner, rest = value[1:at], value[at + 1 :]
-        comment = rest.strip()
+        comment = rest.strip(BLANK)
         if comment:
             rest = f" {mask_comment(comment, '#', masks)}" if comment[0] == "#" else masks.mark(rest)
         return mark + mask_value(name, inner, masks) + mark + rest, ""
-    bare = value.rstrip()
+    bare = value.rstrip(BLANK)
     if bare.endswith("\\"):
-        return (masks.mark(bare[:-1]) if bare[:-1].strip() else "") + "\\", "\\"
+        return (masks.mark(bare[:-1]) if bare[:-1].strip(BLANK) else "") + "\\", "\\"
     head, sign, comment = bare.partition(" #")
     said = f" {mask_comment('#' + comment, '#', masks)}" if sign else ""
     return mask_value(name, head, masks) + said, ""

@@ -7,7 +7,7 @@ import re
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.redaction.allowed import row
-from fixer.redaction.masks import Masks, count_unwritten, is_plain
+from fixer.redaction.masks import BLANK, Masks, count_unwritten, is_plain
 from fixer.redaction.secrets import redact_text
 
 with lazy_imports():
@@ -15,24 +15,26 @@ with lazy_imports():
 
 _TELLING = row("TELLING", re.IGNORECASE)
 _TIME = row("TIME")
-_CODE = regex(r"\s+\S")
-_FRAME = regex(r"""\s*File "[^"]*", line \d+""")
-_FIELD = regex(r"[A-Za-z_]\w{0,63}\r?$")
-_REQUIRED = regex(r"\s+[Ff]ield required")
+_CODE = regex(r"\s+\S", re.ASCII)
+_FRAME = regex(r"""\s*File "[^"]*", line \d+""", re.ASCII)
+_FIELD = regex(r"[A-Za-z_]\w{0,63}\r?$", re.ASCII)
+_REQUIRED = regex(r"\s+[Ff]ield required", re.ASCII)
 _FIELDS = regex(r"""(, (?:request|subrequest|referrer): ")([^"]*)(")""")
-_TARGET = regex(r"(?<=[?&])([^=&\s\"]+)=?([^&\s\"]*)")
-_JSON = regex(r"""("([^"\\\s]{1,80})": ")((?:[^"\\]++|\\.)*)(")""")
-_CALL = regex(r"""[ \t]*[A-Za-z_][\w.]*[ \t]?(?:\(|=[^=]).*["']""")     # a line of code that a traceback quotes
-_DRAWN = regex(r"[^\s\"'<>()\[\]{},;:/|\\]{12,}")
+_TARGET = regex(r"(?<=[?&])([^=&\s\"]+)=?([^&\s\"]*)", re.ASCII)
+_JSON = regex(r"""("([^"\\\s]{1,80})": ")((?:[^"\\]++|\\.)*)(")""", re.ASCII)
+_CALL = row("CODE_LINE")     # a line of code that a traceback quotes
+_QUOTE = regex("[\"']")
+_DRAWN = regex(r"[^\s\"'<>()\[\]{},;:/|\\\x7f-\U0010ffff]{12,}", re.ASCII)
 _LAST_WORD = regex(r"(?<=[:=] )[A-Za-z0-9_.-]{12,80}$")    # what a line ends with, behind a name
 _NAME = regex(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
 _MARKED = frozenset(("[masked", "[redacted", "[redacted:", "[redacted]"))
 _SAYS = row("LOG_KEY")
-# signs behind a name, also those of wide scripts
-_SIGN = "(?:[:=\uff1a\uff1d\u2192]|->|=>)"
-_GIVEN = regex("(?<![A-Za-z0-9_.-])([A-Za-z0-9_.-]++\\s*+(?:[\uff1a\uff1d\u2192]|->)\\s*+)([^\\s,;]+)")
-_FOREIGN = regex(f"(?<![^\\s,;{{(\"'])([^\\s:=>\uff1a\uff1d\u2192]{{1,100}}+\\s*+{_SIGN}\\s*+)([^\\s,;]+)")
-_TOLD = regex("([^\\x00-\\x7f]\\s+)([!-~]{8,})")
+# a name, and a sign behind it, also those of wide scripts
+_LETTER = "[^ \\t\\r\\f\\v,;{(\"':=>\uff1a\uff1d\u2192\u662f-]"
+_GIVEN = regex(f"(?<!{_LETTER}|-)(?:{_LETTER}|-(?!>))++[\"']?[ \\t]*+(?:[:=]>?|->|[\uff1a\uff1d\u2192\u662f])")
+_CURLY = regex("[\u2018-\u201f]")     # quotes around any name
+_VALUE = regex("([ \\t]*+)([^ \\t\\r\\f\\v,;]++)")
+_TOLD = regex("([^\\x00-\\x7f][ \\t\\r\\f\\v]+)([!-~]{8,})")
 
 
 def mask_logs(text: str, masks: Masks) -> str:
@@ -54,11 +56,11 @@ def mask_log(line: str, masks: Masks) -> str:
     """Return one line masked."""
     at = _time_end(line)
     head, body = line[:at], line[at:]
-    if not body.strip():
+    if not body.strip(BLANK):
         return line
     if not _TELLING.search(body):
         end = "\r" if body.endswith("\r") else ""
-        return head + masks.mark(body.strip()) + end
+        return head + masks.mark(body.strip(BLANK)) + end
     return head + mask_quoted_line(body, masks)
 
 
@@ -69,10 +71,10 @@ def mask_quoted_line(body: str, masks: Masks) -> str:
     if '": "' in body and "{" in body:
         body = _JSON.sub(lambda m: m[0] if _SAYS.fullmatch(m[2]) else m[1] + _hide(masks, m[3]) + m[4], body)
     if "->" in body or not body.isascii():
-        body = _GIVEN.sub(lambda m: m[1] + _hide(masks, m[2]), body)
-        body = _FOREIGN.sub(lambda m: m[0] if m[1].isascii() else m[1] + _hide(masks, m[2]), body)
+        body = _mask_foreign(body, masks)
         body = _TOLD.sub(lambda m: m[1] + _hide(masks, m[2]), body)
-    if _CALL.match(body):
+    call = _CALL.match(body)
+    if call is not None and _QUOTE.search(body, call.end()):
         body = _mask_code(body, masks)
     shown = _DRAWN.sub(lambda m: masks.mark(m[0]) if _is_drawn(m[0]) else m[0], masks.parts(redact_text(body)))
     last = _LAST_WORD.search(shown)
@@ -97,6 +99,21 @@ def _is_drawn(word: str) -> bool:
     """Return whether a word mixes letters, figures and signs as only a generated password does."""
     kinds = (str.isdigit, str.islower, str.isupper, lambda char: char in "!%^+~*#$&?@")
     return all(any(map(kind, word)) for kind in kinds) and "://" not in word
+
+
+def _mask_foreign(body: str, masks: Masks) -> str:
+    """Mask what stands behind a name in another script, a wide sign or an arrow."""
+    out: list[str] = []
+    at = 0
+    while name := _GIVEN.search(body, at):
+        out.append(body[at:name.end()])
+        at = name.end()      # a name in ASCII takes no other name for its value
+        foreign = "->" in name[0] or not _CURLY.sub("", name[0]).isascii()
+        value = _VALUE.match(body, at) if foreign else None
+        if value is not None:
+            out += [value[1], _hide(masks, value[2])]
+            at = value.end()
+    return "".join(out) + body[at:]
 
 
 def _query(match: re.Match[str], masks: Masks) -> str:

@@ -15,6 +15,7 @@ from fixer.redaction.allowed import FOLLOWERS, row
 
 _MASKED = regex(r"\[masked [0-9]{1,7}\]|\[redacted(?::? ?[A-Za-z_.-]{1,60}[0-9]?(?: [a-z]{1,20})?)?\]")
 _NUMBERED = regex(r"\[masked [0-9]{1,7}\]")
+BLANK = " \t\r\n\f\v"      # of a file in any encoding: other blanks may be bytes of a letter
 HIDDEN = "$0"   # stands for a mark where the text around it is judged
 _PLAIN = row("PLAIN")
 _ADDRESS = row("SHOWN_VALUE")
@@ -27,11 +28,11 @@ _CAPITAL = 2
 _LONGEST = 64   # letters of a word that are looked at
 _CHANGES = 4   # between digits, small and capital letters: so many mark a random text
 _UUID = regex(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
-_BOT = regex(r"(?<![0-9])[0-9]{8,10}:[A-Za-z0-9_-]{12,}|(?<=/bot)[0-9]+:[^/\s\"]+")
+_BOT = regex(r"(?<=/bot)[0-9]+:[^/\s\"\[]+|(?<![0-9])[0-9]{8,10}:[A-Za-z0-9_-]{12,}", re.ASCII)
 _ID = regex(r"(?:br-)?[0-9a-f]{12}|[0-9a-f]{64}|veth[0-9a-f]{7}")   # of a container, a network and its links
-_DSN = regex(r"(?<![^\s\"'=(@])[^\s\"'=(@:]++:[^\s\"'(]{1,200}(?=@(?:tcp|unix)\()")
-_QUERY = regex(r"((?:[?&;]|%3[Ff]|%26)[A-Za-z0-9_.%-]{0,80}(?:=|%3[Dd]))((?:(?!%26|%3[Bb])[^&;\s\"'#])+)")
-_AUTHORITY = regex(r"(://)([^\s\"'<>]+)")
+_DSN = regex(r"(?<![^\s\"'=(@:])[^\s\"'=(@:]++:[^\s\"'(]{1,200}(?=@(?:tcp|unix)\()", re.ASCII)
+_QUERY = regex(r"((?:[?&;]|%3[Ff]|%26)[A-Za-z0-9_.%-]{0,80}(?:=|%3[Dd]))((?:(?!%26|%3[Bb])[^&;\s\"'#])+)", re.ASCII)
+_AUTHORITY = regex(r"(://)((?:\[(?:masked [0-9]{1,7}|redacted[^\]\n]{0,80})\]|[^\s\"'<>])++)", re.ASCII)
 
 
 class Masks:
@@ -50,7 +51,7 @@ class Masks:
 
     def mark(self, value: str) -> str:
         """Return the mark of a value; what is masked already stays."""
-        if value == HIDDEN or _MASKED.fullmatch(value.strip()):
+        if value == HIDDEN or _MASKED.fullmatch(value.strip(BLANK)):
             return value
         return self._number(value)
 
@@ -63,7 +64,7 @@ class Masks:
 
     def value(self, value: str) -> str:
         """Return a value that is shown only if it is plain or an address."""
-        bare = value.strip()
+        bare = value.strip(BLANK)
         if _PLAIN.fullmatch(bare) or bare in self.names:
             return value
         return self.parts(value) if _ADDRESS.fullmatch(bare) else self.mark(value)

@@ -9,7 +9,7 @@ import re
 from fixer.lazy.regex import regex
 from fixer.nginx.directives import CORE, EVENTS, HTTP
 from fixer.redaction.allowed import row
-from fixer.redaction.masks import Masks, is_plain, without_marks
+from fixer.redaction.masks import BLANK, Masks, is_plain, without_marks
 from fixer.redaction.secrets import is_secret_name
 
 _TOKEN = regex(
@@ -208,7 +208,7 @@ class _Walk:
 
     def _quoted_line(self, line: str) -> str:
         """Mask a line of a quote that spans lines: where the quote lacks its end, statements follow."""
-        first = line.split(None, 1)[0].rstrip(";") if line.strip() else ""
+        first = line.split(None, 1)[0].rstrip(";") if line.strip(BLANK) else ""
         marks = _count_quotes(line, self._quote)
         quote = self._quote
         if _is_directive(first) or first in ("}", "#"):
@@ -216,7 +216,7 @@ class _Walk:
             shown = inner._words(line)
         else:
             before, found, after = _cut_at_quote(line, quote)
-            shown = self._masks.mark(before) if before.strip() else before
+            shown = self._masks.mark(before) if before.strip(BLANK) else before
             if found:
                 self._quote = ""
                 return shown + quote + self._words(after)
@@ -231,23 +231,23 @@ class _Walk:
             if not self._lua:
                 body = line[:at]
                 self._mark("}")
-                return (self._masks.mark(body) if body.strip() else body) + "}" + self._words(line[at + 1:])
-        return self._masks.mark(line) if line.strip() else line
+                return (self._masks.mark(body) if body.strip(BLANK) else body) + "}" + self._words(line[at + 1:])
+        return self._masks.mark(line) if line.strip(BLANK) else line
 
 
 def mask_comment(comment: str, sign: str, masks: Masks) -> str:
     """Return a comment masked, except the name of the program that writes the file."""
     body = comment[len(sign):]
-    text = body.strip()
+    text = body.strip(BLANK)
     if not any(char.isalnum() or ord(char) > 127 for char in text):
         return comment
-    lead = body[: len(body) - len(body.lstrip())] or " "
+    lead = body[: len(body) - len(body.lstrip(BLANK))] or " "
     end = "\r" if comment.endswith("\r") else ""
     writer = _WRITER.search(text.lower())
     if writer is None:
         return f"{sign}{lead}{masks.mark(text)}{end}"
     said = text[writer.start() : writer.end()]
-    rest = f"{text[: writer.start()].strip()} {text[writer.end() :].strip()}".strip()
+    rest = f"{text[: writer.start()].strip(BLANK)} {text[writer.end() :].strip(BLANK)}".strip(BLANK)
     return f"{sign}{lead}{said}{f' {masks.mark(rest)}' if rest else ''}{end}"
 
 
