@@ -594,7 +594,7 @@ function log_line(line,   n, head, body, end, C) {
 }
 # What a line ends with behind a name, if it seems drawn: letters that no word has, or a mix that names no program.
 function last_word(text,   word) {
-  if (!match(text, /[:=] [A-Za-z0-9_.-]+$/)) return text
+  if (!match(text, /[:=] [A-Za-z0-9_.=-]+$/)) return text
   word = substr(text, RSTART + 2)
   if (length(word) < 12 || length(word) > 80 || word in KNOWN) return text
   if (word ~ /^[a-z]+$/) return unwritten(word) ? substr(text, 1, RSTART + 1) mark(word) : text

@@ -25,7 +25,7 @@ _JSON = regex(r"""("([^"\\\s]{1,80})": ")((?:[^"\\]++|\\.)*)(")""", re.ASCII)
 _CALL = row("CODE_LINE")     # a line of code that a traceback quotes
 _QUOTE = regex("[\"']")
 _DRAWN = regex(r"[^\s\"'<>()\[\]{},;:/|\\\x7f-\U0010ffff]{12,}", re.ASCII)
-_LAST_WORD = regex(r"(?<=[:=] )[A-Za-z0-9_.-]{12,80}$")    # what a line ends with, behind a name
+_LAST_WORD = regex(r"(?<=[:=] )[A-Za-z0-9_.=-]{12,80}$")    # what a line ends with, behind a name
 _NAME = regex(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*")
 _MARKED = frozenset(("[masked", "[redacted", "[redacted:", "[redacted]"))
 _SAYS = row("LOG_KEY")
