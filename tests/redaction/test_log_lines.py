@@ -13,7 +13,7 @@ S = "Zx9Kq7LmT4vB2nW8"
 @pytest.mark.parametrize("line", [
     f"error 密碼\uff1a{S}", f"error 資料庫密碼={S}", f"error 密碼是 {S}", f"error password\uff1a{S}", f"error password\uff1d{S}", f"error password \u2192 {S}", f"error password -> {S}", f"loaded {S}", "loaded letmein",
     f"refused: smtp://me@corp.example:{S}@host", f"error at /bot1234567890:AA{S}/getMe", f"error laravel_session={S}", f"error sid={S}; a", f'error "GET /x%3Ftoken%3D{S} HTTP/1.1"', f"cannot connect to shop:{S}@tcp(127.0.0.1:3306)/shop",
-    "ERROR could not start: Kennwort: Wah8-79c3.md.6RgUg", "ERROR could not start: phrase: mwhlmafrbplclu",
+    "ERROR could not start: Kennwort: Wah8-79c3.md.6RgUg", "ERROR could not start: phrase: mwhlmafrbplclu", "ERROR could not start: app_session: mafrb=a--2As.vG78R",
     f'{{"level": "error", "key": "{S}", "message": "refused"}}',
 ])
 def test_a_secret_of_a_line(line: str) -> None:
