@@ -23,7 +23,7 @@ with lazy_imports():  # each command imports what it uses; help imports nothing
     import json
 
     from lab.bench.run_bench import BenchRequest, run_bench
-    from lab.matrix.run_matrix import MatrixRequest, github_matrix_text, run_matrix
+    from lab.matrix.run_matrix import MatrixRequest, ask_before_all, github_matrix_text, run_matrix
     from lab.paths import use_extra_scenarios
     from lab.random_hosts.run_random import random_request, run_random
     from lab.scenario import catalog
@@ -271,6 +271,12 @@ def solve(
     return 0 if solve_lab(find_lab(lab), _print_progress, within=inside) else 1
 
 
+def _confirm(question: str) -> bool:
+    """Ask on stderr: stdout is for what a command tells."""
+    typer.echo(f"{question} [y/N]: ", nl=False, err=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
 @app.command(epilog=EXAMPLES["matrix"])
 def matrix(
     *,
@@ -287,14 +293,15 @@ def matrix(
     junit: Annotated[Path | None, typer.Option(metavar="FILE", help="Write JUnit XML to it.")] = None,
     markdown: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the table to it.")] = None,
     github: Annotated[bool, typer.Option("--github", help="Only print a matrix for GitHub Actions.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before running everything.")] = False,
 ) -> None:
     """Try every variant: break, diagnose, repair, check, restart, check again, undo."""
     wish = MatrixRequest(only or (), stack.value if stack else None, seeds, inside, everything, shard, jobs, json_file,
-                         junit,
-                markdown, resume, noise)
+                         junit, markdown, resume, noise, yes=yes)
     if github:
         typer.echo(github_matrix_text(wish))
     else:
+        ask_before_all(wish, sys.stdin.isatty() and sys.stderr.isatty(), _confirm)
         run_matrix(wish)
 
 

@@ -8,12 +8,13 @@ import platform
 import signal
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lab.errors import UnexpectedState, UsageError
-from lab.matrix.progress import Progress, duration_text
+from lab.languages.translate import say
+from lab.matrix.progress import Progress, duration_text, time_left
 from lab.matrix.result_files import read_report, read_results, to_json, to_junit, write_atomically
 from lab.matrix.result_table import to_markdown
 from lab.matrix.runner import Runner
@@ -51,6 +52,7 @@ class MatrixRequest:
     resume: Path | None = None
     noise: int | None = None
     draw_key: str = ""
+    yes: bool = False
 
     def chosen(self) -> tuple[Case, ...]:
         """Return the selected cases."""
@@ -68,6 +70,17 @@ class MatrixRequest:
         A resumed run uses its old key: a new commit would draw other cases, and never finish."""
         kept = self.draw_key or (read_report(self.resume)[1] if self.resume else "")
         return kept or (draw_key() if self.all else "")
+
+
+def ask_before_all(wish: MatrixRequest, is_terminal: bool, ask: Callable[[str], bool]) -> None:
+    """Ask a person before hours of work that no option asked for; raise UsageError if the answer is no."""
+    if wish.yes or not is_terminal or wish.only or wish.stack or wish.shard or wish.all or wish.resume:
+        return
+    chosen = wish.chosen()
+    hours = duration_text(time_left(chosen, wish.jobs, (), 1.0))
+    if not ask(say("console/matrix-all", "{count} cases, about {time} on this machine: go on?",
+                   count=len(chosen), time=hours)):
+        raise UsageError("nothing was run", "select cases with --only, --stack or --shard, or say --yes")
 
 
 def github_matrix_text(wish: MatrixRequest) -> str:
