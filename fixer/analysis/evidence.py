@@ -140,7 +140,7 @@ def listener_evidence(snapshot: Snapshot, listener: Listener, service: Service |
 def process_text(snapshot: Snapshot, node: str, process: Process) -> str:
     """Return `COMMAND, pid N, uid U, running for T`: what an operator must know before acting on it."""
     age = max(0.0, clock_of(snapshot, node) - process.started_at)
-    command = " ".join(process.argv)[:160] or process.comm
+    command = shorten(" ".join(process.argv), 160) or process.comm
     return f"{command}, pid {process.pid}, uid {process.uid}, running for {age_text(age)}"
 
 
@@ -152,9 +152,14 @@ def age_text(seconds: float) -> str:
     return f"{int(seconds)} s"
 
 
+def shorten(text: str, most: int) -> str:
+    """Return a text of other people for a sentence: what is cut off ends with an ellipsis. Evidence holds it whole."""
+    return text if len(text) <= most else f"{text[:most].rstrip()}…"
+
+
 def log_evidence(text: str, where: str) -> Evidence:
     """Return one line of a service's log as evidence."""
-    return Evidence("service-log", where, text.strip()[:300])
+    return Evidence("service-log", where, text.strip())
 
 
 def bindings_of(service: Service) -> tuple[Binding, ...]:

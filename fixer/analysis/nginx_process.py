@@ -62,7 +62,7 @@ def unresolved_upstream_name(nginx: Nginx) -> tuple[str, Evidence] | None:
     for line in reversed(lines_of(nginx.service)[-10:] if nginx.service is not None else ()):
         match = _HOST_NOT_FOUND.search(message_of(line))
         if match is not None:
-            return _host_without_port(match["name"]), Evidence("nginx-log", line.where, message_of(line).strip()[:300])
+            return _host_without_port(match["name"]), Evidence("nginx-log", line.where, message_of(line).strip())
     return None
 
 

@@ -48,4 +48,4 @@ def selinux_type_of(context: str) -> str:
 
 def audit_evidence(denial: SelinuxDenial) -> Evidence:
     """Return audit's own line as evidence."""
-    return Evidence("kernel", "audit (ausearch)", denial.text[:300])
+    return Evidence("kernel", "audit (ausearch)", denial.text)

@@ -49,7 +49,7 @@ from itertools import chain
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import endpoint_text
+from fixer.analysis.evidence import endpoint_text, shorten
 from fixer.analysis.exits.exec_step import program_text
 from fixer.analysis.nginx_errors import (
     MIN_SYMPTOM_LINES,
@@ -94,7 +94,7 @@ def _found(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEv
     service = service_of_route(case, judged)
     who = service.name if service is not None else "the backend"
     what = " and ".join(names[:2]) or "a header"
-    manual = (f"nginx rejects such a response ({message[:160]}). Correct what sets {what} in {who}"
+    manual = (f"nginx rejects such a response ({shorten(message, 160)}). Correct what sets {what} in {who}"
               f"{program_text(service)}, or in a proxy between it and nginx. Content-Length and Transfer-Encoding "
               "exclude each other, and each may be sent once")
     return Finding(
@@ -144,12 +144,13 @@ def _broken_answer(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple
         return None
     who = service.name if service is not None else "the backend"
     protocol = _PROTOCOLS[route.kind]
-    manual = (f"nginx rejects the answer ({last.message[:160]}). Find out in {who}{program_text(service)}, or in a "
-              f"proxy between it and nginx, what sends that; or correct the pass at "
+    manual = (f"nginx rejects the answer ({shorten(last.message, 160)}). Find out in {who}{program_text(service)}, or "
+              f"in a proxy between it and nginx, what sends that; or correct the pass at "
               f"{pass_line(case, nginx, route)[0]}, if another program is meant, or another protocol than {protocol}")
     return Finding(
         cause=CAUSE.id, variant="answer-breaks-protocol", role="root", confidence="likely",
-        summary=f"{who} answers {route.location} with what breaks the rules of {protocol}: {last.message[:100]}",
+        summary=f"{who} answers {route.location} with what breaks the rules of {protocol}: "
+                f"{shorten(last.message, 100)}",
         detail=(), routes=(route.id,), service=service.name if service is not None else None, node=nginx.node,
         evidence=(*logged_evidence(case, nginx, judged, events), *_first_bytes(case, judged)),
         repairs=(Repair("mend-answer", "manual", f"correct the answer of {who}", (), manual=manual),),

@@ -40,6 +40,7 @@ from collections.abc import Sequence
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.evidence import shorten
 from fixer.analysis.logged_failures import lasting_lines
 from fixer.analysis.nginx_errors import recent_lines, recent_lines_by_route
 from fixer.analysis.nginx_process import route_ids_of
@@ -77,7 +78,7 @@ def _found(case: Case, nginx: Nginx, lines: Sequence[ErrorEvent], time: str) -> 
     failing = case.failing_routes(nginx)
     return Finding(
         cause=CAUSE.id, variant=variant, role="root", confidence="certain" if failing else "likely",
-        summary=f"nginx itself ends requests, {what}: {last.message[:120]} ({len(lines)} times within {time})",
+        summary=f"nginx itself ends requests, {what}: {shorten(last.message, 120)} ({len(lines)} times within {time})",
         detail=tuple(f"{s.key}={s.value} limits it" for s in limits), routes=routes,
         service=None if nginx.service is None else nginx.service.name, node=nginx.node,
         evidence=(Evidence("nginx-log", last.where, f"{len(lines)} times within {time}: {last.raw}"),

@@ -54,6 +54,7 @@ from itertools import chain
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.evidence import shorten
 from fixer.analysis.nginx_errors import (
     MIN_SYMPTOM_LINES,
     for_each_logged_route,
@@ -162,7 +163,7 @@ def _refused_finding(case: Case, nginx: Nginx, judged: RouteVerdict, events: tup
             not isinstance(one, Unknown) and one.value.status is not None for one in spoken):
         return None
     reason = _REASON.search(events[-1].message)
-    said = reason[1].strip() if reason is not None else events[-1].message[:80]
+    said = reason[1].strip() if reason is not None else shorten(events[-1].message, 80)
     who = service.name if service is not None else f"the backend at {', '.join(end.written for end in ends[:3])}"
     family = route.kind.partition("_")[0]
     weak = events[-1].kind == "tls-weak"

@@ -37,7 +37,7 @@ from functools import partial
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import endpoint_text
+from fixer.analysis.evidence import endpoint_text, shorten
 from fixer.analysis.nginx_errors import for_each_logged_route, is_failing, logged_evidence, service_of_route
 from fixer.analysis.route_verdict import RouteVerdict
 from fixer.findings.tls_handshake import HOST_NAME, NAME_KEY, location_directives_repair
@@ -127,7 +127,8 @@ def _probed(endpoint: Endpoint) -> tuple[Evidence, ...]:
     """Return how the handshakes with an address ended, by the names that they sent."""
     place = f"https://{endpoint_text(endpoint)}"
     return tuple(Evidence("probe", place, f"with {f'the name {sent}' if sent else 'no name'}: " + (
-        f"answers {heard.status}" if heard.status is not None else f"no answer ({heard.body[:100] or heard.error})"))
+        f"answers {heard.status}" if heard.status is not None else
+        f"no answer ({shorten(heard.body, 100) or heard.error})"))
         for sent, heard in endpoint.tls_names)
 
 

@@ -35,7 +35,7 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case, FailingAddress, is_dropping
 from fixer.analysis.cause import Cause, conclude, for_each_failing_address
-from fixer.analysis.evidence import config_evidence, endpoint_text
+from fixer.analysis.evidence import config_evidence, endpoint_text, shorten
 from fixer.analysis.nginx_errors import events_for, routes_text, symptom_evidence
 from fixer.findings.configured_scheme import configured_scheme_finding
 from fixer.lazy.dataclass import replace
@@ -84,7 +84,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         return other
     if needs_tls(other):
         return shown      # it accepts TLS, and is slow, or refused ours
-    said = "no answer to the handshake" if silent else heard.body[:100] or (
+    said = "no answer to the handshake" if silent else shorten(heard.body, 100) or (
         "it hung up in the handshake" if hung_up else "refused")
     return _finding(case, trouble, said, other)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import ENGINE, host_path_of, line_text, log_evidence
+from fixer.analysis.evidence import ENGINE, host_path_of, line_text, log_evidence, shorten
 from fixer.analysis.exits.exec_step import StepExplanation
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.run_log import message_of
@@ -138,7 +138,7 @@ def refused_start_reason(box: Container) -> tuple[str, str] | None:
 
 def _engine_error_text(box: Container) -> str:
     """Return the engine's error without the prefixes of its layers."""
-    return f"the engine reports: {_ENGINE_PREFIXES.sub('', box.error)[:160]}"
+    return f"the engine reports: {shorten(_ENGINE_PREFIXES.sub('', box.error), 160)}"
 
 
 def _explain_restarting(case: Case, crash: FailedRun) -> StepExplanation | None:

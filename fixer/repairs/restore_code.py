@@ -6,7 +6,7 @@ import posixpath
 import re
 
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import clock_of, file_line_text
+from fixer.analysis.evidence import clock_of, file_line_text, shorten
 from fixer.analysis.exits.changed_since import (
     CLOCK_SLACK,
     changed_files_evidence,
@@ -299,7 +299,7 @@ def _manual_text(case: Case, crash: FailedRun, fault: CodeFault) -> str:
     shell = f"build its image with it (now {box.image})" if box is not None else _install_command_text(case, service)
     file = source_file_of(case.snapshot, service, fault.file)
     code = line_of(file, fault.line) if file is not None and fault.line else fault.code
-    at = f"{fault.file_line}: {code[:120]}" if fault.file_line and code else fault.file_line
+    at = f"{fault.file_line}: {shorten(code, 120)}" if fault.file_line and code else fault.file_line
     match fault.kind:
         case "import" if fault.name.count(".") and "No module" in fault.text:
             package, _, module = fault.name.rpartition(".")
@@ -322,16 +322,17 @@ def _manual_text(case: Case, crash: FailedRun, fault: CodeFault) -> str:
         case "tls":
             paths = [w.text for named in TLS_OPTIONS.values() for w in [option_value(service, named)] if w is not None]
             named = ", ".join(paths) or "see its log"
-            return f"key and certificate do not match, or are missing ({named}): {fault.text[:160]}; {again}"
+            return f"key and certificate do not match, or are missing ({named}): {shorten(fault.text, 160)}; {again}"
         case "value":
-            return f"set {fault.name} to a value that {service.name} parses as a number ({fault.text[:120]}); {again}"
+            said = shorten(fault.text, 120)
+            return f"set {fault.name} to a value that {service.name} parses as a number ({said}); {again}"
         case "option":
             line = option_source_text(case, service, fault)
             what = line if gunicorn_setting_evidence(case, service, fault) else \
                 f"the command of {service.name}{f' at {line}' if line else ''}"
-            return f"correct {what} ({fault.text[:160]}); {again}"
+            return f"correct {what} ({shorten(fault.text, 160)}); {again}"
         case _:
-            return f"correct {at or 'the error in its log'} ({fault.text[:160]}); {again}"
+            return f"correct {at or 'the error in its log'} ({shorten(fault.text, 160)}); {again}"
 
 
 def _other_python_folder(case: Case, service: Service, module: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fixer.analysis.case import Case
 from fixer.analysis.dependency.complaint import DependencyComplaint
 from fixer.analysis.dependency.locate import LocatedDependency, is_umbrella_unit, tcp_listeners_of, umbrella_of
-from fixer.analysis.evidence import process_text, processes_of
+from fixer.analysis.evidence import process_text, processes_of, shorten
 from fixer.analysis.exits.exit_reason import last_error_lines
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.run_log import last_run_lines, lines_of, program_lines, was_asked_to_stop
@@ -153,7 +153,7 @@ def start_obstacle_text(case: Case, provider: Service) -> str:
     if by_signal or (box is not None and box.exit_code > 128):
         return ""
     last = last_log_lines(case, provider)[-1:]
-    shown = f"; its log ends with: {last[0].text.strip()[:200]}" if last else ""
+    shown = f"; its log ends with: {shorten(last[0].text.strip(), 200)}" if last else ""
     return f"{provider.name} fails on its own: fix the cause of its exit{shown}"
 
 
@@ -219,8 +219,8 @@ def _manual_mend_text(crash: FailedRun, said: DependencyComplaint, names: tuple[
     place = f" (it reads {', '.join(names)})" if names else ""
     match said.kind:
         case "auth":
-            return (f"{said.text.strip()[:200]}: correct the account in the settings of {name}{place}, or create what "
-                    f"is missing on {said.address}; then start {name}")
+            return (f"{shorten(said.text.strip(), 200)}: correct the account in the settings of {name}{place}, "
+                    f"or create what is missing on {said.address}; then start {name}")
         case "name":
             return (f"make {said.host or 'the name'} resolve, or set another address for {name}{place}; "
                     f"then start {name}")

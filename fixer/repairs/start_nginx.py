@@ -13,6 +13,7 @@ from fixer.analysis.evidence import (
     listener_evidence,
     pids_of,
     processes_of,
+    shorten,
 )
 from fixer.analysis.nginx_process import (
     container_of_socket,
@@ -137,7 +138,8 @@ def _stop_container_repair(case: Case, line: Listener, box: Container, then: Seq
 def _stop_unit_steps(service: Service) -> tuple[Step, ...]:
     """Return steps that stop the unit and keep it from the port at the next boot."""
     assert service.unit is not None
-    stop = unit_action(service, service.unit, "stop", f"{' '.join(service.argv)[:160]}, pid {service.unit.main_pid}")
+    command = shorten(" ".join(service.argv), 160)
+    stop = unit_action(service, service.unit, "stop", f"{command}, pid {service.unit.main_pid}")
     if service.unit.unit_file_state == "enabled":
         return unit_action(service, service.unit, "disable"), stop
     return (stop,)
@@ -153,5 +155,5 @@ def _terminate_steps(case: Case, line: Listener, holders: Sequence[Process]) -> 
 
 
 def _process_text(process: Process, now: float) -> str:
-    command = " ".join(process.argv)[:160] or process.comm
+    command = shorten(" ".join(process.argv), 160) or process.comm
     return f"{command}, uid {process.uid}, running for {age_text(max(0.0, now - process.started_at))}"

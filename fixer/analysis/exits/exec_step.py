@@ -115,7 +115,7 @@ def setting_of(service: Service, key: str) -> UnitValue | None:
 
 def setting_evidence(setting: UnitValue) -> Evidence:
     """Return the line of the unit's file as evidence."""
-    return Evidence("file", f"{setting.file}:{setting.line}", f"{setting.key}={' '.join(setting.value.split())}"[:300])
+    return Evidence("file", f"{setting.file}:{setting.line}", f"{setting.key}={' '.join(setting.value.split())}")
 
 
 def program_line_evidence(service: Service, named: CommandArgument | None = None) -> tuple[Evidence, ...]:

@@ -14,6 +14,7 @@ from fixer.analysis.evidence import (
     log_evidence,
     pids_of,
     processes_of,
+    shorten,
     supervisor_name_of,
 )
 from fixer.analysis.nginx_errors import refused_evidence
@@ -289,7 +290,7 @@ def error_exit_finding(case: Case, service: Service, found: Finding) -> Finding:
     line = exited_zero_on_error(case.snapshot, service) if found.variant == "clean-exit-not-restarted" else None
     if line is None:
         return found
-    last = message_of(line).strip()[:160]
+    last = shorten(message_of(line).strip(), 160)
     manual = f"its log ends with: {last}. Fix that first, then start {service.name}"
     return replace(
         found, confidence="likely", evidence=(log_evidence(line.text, line.where), *found.evidence),

@@ -49,7 +49,7 @@ def oom_killings(case: Case, service: Service) -> tuple[OomKilling, ...]:
         for kill in log.kills.value:
             own = _own_cgroup(case, service, kill.cgroup)
             if own and kill.at >= since:
-                text = f"{kill.text}; in {kill.cgroup[:120]}"
+                text = f"{kill.text}; in {kill.cgroup}"
                 found[kill.pid, kill.text] = OomKilling(
                     kill, _limit_scope(kill, own), Evidence("kernel", f"kernel log of {log.node}", text),
                 )

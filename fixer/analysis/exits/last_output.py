@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterable
 
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import log_evidence
+from fixer.analysis.evidence import log_evidence, shorten
 from fixer.analysis.service_names import is_path_named_after_site
 from fixer.formats.run_output import is_request_line, says_goodbye
 from fixer.formats.server_names import SERVERS
@@ -104,7 +104,7 @@ def _manual_start_text(service: Service) -> str:
     who = f"sudo -u {unit.user} " if unit.user else ""
     words = unit.exec_start if len(unit.exec_start) > 1 else tuple(unit.exec_start[0].split())
     return (f"start it by hand to see it (with its variables): cd {unit.working_directory or '/'} && {who}"
-            f"{shlex.join(words)[:200]}")
+            f"{shorten(shlex.join(words), 200)}")
 
 
 def _flock_file(service: Service) -> str:

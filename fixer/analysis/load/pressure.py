@@ -147,7 +147,7 @@ def _judge_progress(
         held = listener_at(trouble.endpoint)
         stands = held is not None and _is_loop_standing(service, held)
         return (False if stands else None), ()
-    return _is_recent(case, service, last.at, timeouts), (Evidence("service-log", last.where, last.text[:200]),)
+    return _is_recent(case, service, last.at, timeouts), (Evidence("service-log", last.where, last.text),)
 
 
 def _is_loop_standing(service: Service, held: Listener) -> bool:

@@ -64,14 +64,14 @@ def http_on_uwsgi_evidence(service: Service, since: float) -> Evidence | None:
     lines = service.log.value if service.runtime == "uwsgi" and isinstance(service.log, Known) else ()
     line = next((x for x in reversed(lines) if x.at is not None and x.at >= since and is_http_read_as_block(x.text)),
                 None)
-    return None if line is None else Evidence("service-log", line.where, line.text[:200])
+    return None if line is None else Evidence("service-log", line.where, line.text)
 
 
 def missing_plugin_evidence(service: Service, since: float) -> Evidence | None:
     """Return uWSGI's log line of this run about a request that none of its plugins takes; modifier 0 is Python's."""
     lines = service.log.value if service.runtime == "uwsgi" and isinstance(service.log, Known) else ()
     line = next((x for x in reversed(lines) if x.at is not None and x.at >= since and _NO_PLUGIN.match(x.text)), None)
-    return None if line is None else Evidence("service-log", line.where, line.text[:200])
+    return None if line is None else Evidence("service-log", line.where, line.text)
 
 
 def is_http_read_as_block(text: str) -> bool:

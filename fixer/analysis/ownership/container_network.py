@@ -222,7 +222,7 @@ def lost_shared_network(snapshot: Snapshot, service: Service | None) -> LostShar
         said = _LENDER_MISSING.search(box.error)
         gone = lender is None and said is not None and wanted.startswith(said["id"])
         if gone:
-            return LostSharedNetwork(service, box, None, (Evidence("container", box.name, box.error[:200]), made))
+            return LostSharedNetwork(service, box, None, (Evidence("container", box.name, box.error), made))
         return LostSharedNetwork(service, box, None, (made, _missing_container_evidence(wanted)),
                                  sure=False) if lender is None and box.project \
             else None

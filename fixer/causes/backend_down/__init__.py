@@ -62,7 +62,7 @@ from __future__ import annotations
 from fixer.analysis.case import Case, FailingAddress, PortOwner
 from fixer.analysis.cause import Cause, conclude, for_each_failing_address
 from fixer.analysis.dependency.start_order import depends_on_note
-from fixer.analysis.evidence import bindings_of, config_evidence, endpoint_text, no_listener_evidence
+from fixer.analysis.evidence import bindings_of, config_evidence, endpoint_text, no_listener_evidence, shorten
 from fixer.analysis.exits.failed_run import error_exit_finding, has_missing_mount_source
 from fixer.analysis.nginx_errors import connect_symptoms, routes_text
 from fixer.analysis.ownership.configured import MAX_CANDIDATES, code_choice_finding, configured_owner
@@ -230,7 +230,7 @@ def _no_server_finding(case: Case, trouble: FailingAddress, owner: PortOwner) ->
         return ended
     if not has_only_idle_programs(case, trouble, service):
         return None
-    words = f"{service.name} runs `{' '.join(service.argv)[:60]}` and no server"
+    words = f"{service.name} runs `{shorten(' '.join(service.argv), 60)}` and no server"
     return _finding(case, trouble, owner, (NOT_RUNNING_VARIANT, words),
                     repairs=(configure_server_repair(trouble, service),), shown=())
 

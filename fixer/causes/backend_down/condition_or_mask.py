@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Sequence
 
 from fixer.analysis.case import Case, FailingAddress
-from fixer.analysis.evidence import find_node, log_evidence
+from fixer.analysis.evidence import find_node, log_evidence, shorten
 from fixer.analysis.run_log import event_of, has_kind, lines_of, message_of
 from fixer.lazy.dataclass import dataclass
 from fixer.managers.systemd_steps import unit_action
@@ -81,7 +81,7 @@ def failed_assertion(service: Service) -> LogLine | None:
 
 def assertion_repair(service: Service, line: LogLine) -> Repair:
     """Return a manual repair: the assertion may need a file, a mount or another machine."""
-    said = message_of(line).strip()[:200]
+    said = shorten(message_of(line).strip(), 200)
     text = (f"an Assert…= condition of its unit is not met ({said}). Find it with systemctl cat {service.name}, "
             "meet it, then start the unit")
     return Repair(CONDITION_REPAIR_ID, "manual", f"start {service.name}", (), manual=text)

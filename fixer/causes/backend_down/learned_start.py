@@ -89,7 +89,7 @@ def learned_evidence(case: Case, gone: MissingBackend) -> Evidence:
     service = gone.service
     command = " ".join(service.argv) or service.runtime
     return Evidence("learned", file_line_text(case.snapshot, gone.learned.node, gone.learned.where),
-                    f"{service.name} ran as {service.user} in {service.directory}: {command}"[:300])
+                    f"{service.name} ran as {service.user} in {service.directory}: {command}")
 
 
 def learned_finding(case: Case, trouble: FailingAddress, gone: MissingBackend) -> Finding:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fixer.analysis.case import Case, FailingAddress
-from fixer.analysis.evidence import find_node, log_evidence, processes_of
+from fixer.analysis.evidence import find_node, log_evidence, processes_of, shorten
 from fixer.analysis.ownership.configured import is_configured_at
 from fixer.analysis.run_log import (
     event_of,
@@ -105,7 +105,7 @@ def explain_lost_server(case: Case, trouble: FailingAddress,
                  if says_ready(message_of(line))), None)
     if said is None:
         return None
-    shown = (Evidence("process", f"pid {p.pid}", " ".join(p.argv)[:100]) for p in left[:3])
+    shown = (Evidence("process", f"pid {p.pid}", shorten(" ".join(p.argv), 100)) for p in left[:3])
     words = (f"{service.name} still runs, but the server that it started has ended (its command outlives the server, "
              "so systemd does not notice)")
     repair = Repair("start-service", "disruptive", f"restart {service.name}, which starts its server again",

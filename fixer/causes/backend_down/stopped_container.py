@@ -14,6 +14,7 @@ from fixer.analysis.evidence import (
     find_node,
     listeners_on,
     no_listener_evidence,
+    shorten,
 )
 from fixer.analysis.nginx_errors import routes_text, symptom_evidence
 from fixer.analysis.ownership.uncreated_backend import UncreatedBackend, uncreated_backends
@@ -100,8 +101,8 @@ def configure_server_repair(trouble: FailingAddress, service: Service) -> Repair
     files = "" if box is None else box.label("com.docker.compose.project.config_files") or ""
     word = next((f"{w.file}:{w.line}" for w in service.command if w.file), "")
     where = word or f"the command of {service.name}{f' in {files}' if files else ''}"
-    manual = (f"{where} runs `{' '.join(service.argv)[:80]}`: set the command of the application there, or remove that "
-              "line to run the image's own command. Then recreate the container; or point "
+    manual = (f"{where} runs `{shorten(' '.join(service.argv), 80)}`: set the command of the application there, or "
+              "remove that line to run the image's own command. Then recreate the container; or point "
               f"{trouble.routes[0].route.location} at another backend")
     return Repair("give-command", "manual", "run the application in the container", (), manual=manual)
 

@@ -60,7 +60,7 @@ from typing import TYPE_CHECKING
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import file_line_text, log_evidence
+from fixer.analysis.evidence import file_line_text, log_evidence, shorten
 from fixer.analysis.exits.code_error import CodeFault, find_code_fault
 from fixer.analysis.exits.exit_reason import blank_variables, has_variable_or_port_reason
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
@@ -218,21 +218,21 @@ def fault_text(fault: CodeFault) -> str:
     match fault.kind:
         case "import":
             missing = fault.text.rpartition(": ")[0].endswith("ModuleNotFoundError") or "No module" in fault.text
-            return f"the module {fault.name} is missing{at}" if missing else f"{fault.text[:120]}{at}"
+            return f"the module {fault.name} is missing{at}" if missing else f"{shorten(fault.text, 120)}{at}"
         case "syntax":
-            return f"{fault.file_line} is not a valid program: {fault.text[:120]}"
+            return f"{fault.file_line} is not a valid program: {shorten(fault.text, 120)}"
         case "target":
             return f"its command names {fault.name or 'an application'}, which does not exist"
         case "server":
             return f"its interpreter has no {fault.name}"
         case "tls":
-            return f"its certificate and key cannot be loaded: {fault.text[:120]}"
+            return f"its certificate and key cannot be loaded: {shorten(fault.text, 120)}"
         case "value":
-            return f"the value of its variable {fault.name} is rejected: {fault.text[:120]}"
+            return f"the value of its variable {fault.name} is rejected: {shorten(fault.text, 120)}"
         case "option":
-            return f"its command is rejected: {fault.text[:160]}"
+            return f"its command is rejected: {shorten(fault.text, 160)}"
         case _:
-            return f"{fault.text[:120]}{at}"
+            return f"{shorten(fault.text, 120)}{at}"
 
 
 def _evidence(case: Case, crash: FailedRun, fault: CodeFault) -> tuple[Evidence, ...]:

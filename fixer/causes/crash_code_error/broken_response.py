@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import config_evidence, log_evidence
+from fixer.analysis.evidence import config_evidence, log_evidence, shorten
 from fixer.analysis.exits.code_error import application_frame
 from fixer.analysis.exits.kills import WORKER_DIED
 from fixer.analysis.nginx_errors import recent_lines_by_route
@@ -84,7 +84,7 @@ def _found(
                                for line in _traceback_lines(service, raised[0], named)])
     at = f" {shown[0]}:{shown[1]}" if shown[0] else " the code"
     if named is not None and (match := _ERROR_LINE.match(message_of(named))) is not None:
-        said = f" ({match['name'][:80]})"
+        said = f" ({shorten(match['name'], 80)})"
     manual = (
         f"correct{at} of {service.name}: it raises an error after its response has started{said}. The status was "
         "already sent, so visitors get a 200 that ends early. Its log has the traceback"

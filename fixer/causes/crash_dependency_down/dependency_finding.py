@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import age_text, clock_of, log_evidence
+from fixer.analysis.evidence import age_text, clock_of, log_evidence, shorten
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.nginx_errors import refused_evidence
 from fixer.analysis.service_state import start_time_of, state_evidence
@@ -66,7 +66,7 @@ def _start_dependency_repair(case: Case, one: StoppedDependency, crash: FailedRu
         manual = f"{'; '.join(reasons) or f'start {names}'}; then start {service.name}"
         return Repair("mend-dependency", "manual", title, (), manual=manual)
     if not one.is_sure:
-        last = one.last_line.text.strip()[:160] if one.last_line is not None else ""
+        last = shorten(one.last_line.text.strip(), 160) if one.last_line is not None else ""
         manual = (f"if {service.name} needs it ({one.stopped_services[0][0].source.where}): start {names}, then "
                   f"{service.name}. Its last log line may concern something else: {last}")
         return Repair("mend-dependency", "manual", title, (), manual=manual)

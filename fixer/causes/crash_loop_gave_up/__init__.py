@@ -44,7 +44,7 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import bindings_of, log_evidence
+from fixer.analysis.evidence import bindings_of, log_evidence, shorten
 from fixer.analysis.exits.changed_since import changed_files_evidence
 from fixer.analysis.exits.exec_step import has_failed_before_start
 from fixer.analysis.exits.exit_reason import (
@@ -298,7 +298,7 @@ def _core_dump_text(crash: FailedRun) -> str:
 def _last_line_text(crash: FailedRun) -> str:
     last = last_error_lines(program_lines(crash.lines))[-1:] or last_error_lines(crash.lines)[-1:]
     if last:
-        return last[0].text.strip()[:200]
+        return shorten(last[0].text.strip(), 200)
     return "(no line)" if has_log(crash.service) else "(the log could not be read)"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import age_text, clock_of, find_node, log_evidence
+from fixer.analysis.evidence import age_text, clock_of, find_node, log_evidence, shorten
 from fixer.analysis.route_verdict import recent_events
 from fixer.analysis.run_log import message_of, program_lines, read_run_end, stop_request_line
 from fixer.analysis.service_state import run_state_of, start_time_of, state_evidence
@@ -103,6 +103,6 @@ def pid_file_text(case: Case, service: Service, lines: Sequence[LogLine]) -> str
     held = next((p for p in node.processes.value if p.pid == number), None)
     if held is None:
         return f"; no process has pid {number} now, so {file} is stale: remove it, then start {service.name}"
-    what = " ".join(redact_argv(list(held.argv)))[:120] or held.comm
+    what = shorten(" ".join(redact_argv(list(held.argv))), 120) or held.comm
     return (f"; pid {number} is now {what!r} of uid {held.uid}: if that is no process of the service, {file} is stale. "
             f"Remove it, then start {service.name}")

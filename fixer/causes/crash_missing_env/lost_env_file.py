@@ -126,7 +126,7 @@ def backups_of(snapshot: Snapshot, service: Service, path: str) -> tuple[EnvCopy
 def backup_evidence(copies: Sequence[EnvCopy], names: Sequence[str]) -> tuple[Evidence, ...]:
     """Return the names of the variables that each copy sets, never their values."""
     wanted = ", ".join(names)
-    return tuple(Evidence("file", copy.path, f"sets {wanted or ', '.join(n for n, _, _ in copy.value_spans)}"[:300])
+    return tuple(Evidence("file", copy.path, f"sets {wanted or ', '.join(n for n, _, _ in copy.value_spans)}")
                  for copy in copies[:2])
 
 

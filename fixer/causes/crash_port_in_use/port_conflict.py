@@ -15,6 +15,7 @@ from fixer.analysis.evidence import (
     pids_of,
     process_text,
     processes_of,
+    shorten,
 )
 from fixer.analysis.exits.exit_reason import port_in_use_line
 from fixer.analysis.exits.failed_run import FailedRun, reported_port_conflict
@@ -166,7 +167,8 @@ def _repair(case: Case, seen: PortConflict) -> Repair:
     signals = tuple(
         SignalProcess(
             seen.listener.node, p.pid, p.start_ticks, "TERM",
-            f"{' '.join(p.argv)[:160] or p.comm}, uid {p.uid}, running for {age_text(max(0.0, now - p.started_at))}",
+            f"{shorten(' '.join(p.argv), 160) or p.comm}, uid {p.uid}, "
+            f"running for {age_text(max(0.0, now - p.started_at))}",
         )
         for p in _sort_oldest_first(seen.holders)
     )

@@ -14,6 +14,7 @@ from fixer.analysis.evidence import (
     container_of,
     listener_evidence,
     listeners_on,
+    shorten,
 )
 from fixer.analysis.nginx_process import is_about_other_route, is_ip_address, logged_address
 from fixer.analysis.route_verdict import has_unloaded_config, recent_events
@@ -108,7 +109,7 @@ def _collision_finding(case: Case, about: tuple[Nginx, Endpoint, Service],
     listens = [x for x in listeners_on(case.snapshot, stray.node) if x.port == endpoint.port and x.family != "unix"]
     held = (listener_evidence(case.snapshot, listens[0], stray),) if listens else ()
     what = "answers with something else" if listens else "does not listen there"
-    shown = [Evidence("container", s.container.name, f"{endpoint.host} on {on}: {ip}, {' '.join(s.argv)[:120]}")
+    shown = [Evidence("container", s.container.name, f"{endpoint.host} on {on}: {ip}, {shorten(' '.join(s.argv), 120)}")
              for s, on, ip in strays if s.container is not None]
     ours = {unique_route_id(f) for f in case.snapshot.routes if f.route.id in routes and f.node == nginx.node}
     judged = [j for key, j in case.verdicts.items() if key in ours]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from fixer.analysis.case import Case
 from fixer.analysis.directives_in_effect import PlacedDirective, all_directives, directives_for
-from fixer.analysis.evidence import file_line_text, find_node
+from fixer.analysis.evidence import file_line_text, find_node, shorten
 from fixer.analysis.nginx_errors import MIN_SYMPTOM_LINES, logged_evidence
 from fixer.analysis.route_verdict import RouteVerdict
 from fixer.lazy.dataclass import dataclass
@@ -139,7 +139,7 @@ def _impossible(event: ErrorEvent, near: tuple[PlacedDirective, ...]) -> _Fault 
     if row is None:
         return None
     found = tuple(placed for end in row[1] for placed in near if placed.words[0].endswith(end))
-    return _Fault("request-impossible", f"nginx cannot make its request ({event.message[:120]})", found, row[2])
+    return _Fault("request-impossible", f"nginx cannot make its request ({shorten(event.message, 120)})", found, row[2])
 
 
 def _cycle(near: tuple[PlacedDirective, ...]) -> _Fault | None:

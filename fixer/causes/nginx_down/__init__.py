@@ -52,7 +52,7 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import address_text, find_node, listener_evidence, listeners_on, log_evidence
+from fixer.analysis.evidence import address_text, find_node, listener_evidence, listeners_on, log_evidence, shorten
 from fixer.analysis.nginx_process import has_container_ended, listen_addresses_of, route_ids_of
 from fixer.analysis.run_log import is_restarting, lines_of, message_of
 from fixer.analysis.service_state import is_start_queued, run_state_of, state_evidence
@@ -281,7 +281,7 @@ def _repair(case: Case, nginx: Nginx, taken: tuple[Listener, ...]) -> Repair:
     if nginx.service is not None and nginx.service.container is not None and (
             run_state_of(nginx.service) in ("running", "looping")):
         last = lines_of(nginx.service)[-1:]
-        last_text = message_of(last[0]).strip()[:200] if last else "(no line)"
+        last_text = shorten(message_of(last[0]).strip(), 200) if last else "(no line)"
         again = is_restarting(nginx.service)
         box = nginx.service.container
         over = outdated_error_text(case, nginx, box, last[0]) if again and "[emerg]" in last_text else ""
@@ -312,8 +312,8 @@ def _first_process_text(case: Case, name: str) -> str:
     if first is None:
         return ""
     newest = max((p for p in processes if p.ppid == 1), key=lambda p: (p.started_at, p.pid), default=None)
-    now = f", which runs `{' '.join(redact_argv(list(newest.argv)))[:80]}` now" if newest is not None else ""
-    return f" (its first process is `{' '.join(redact_argv(list(first.argv)))[:120]}`{now})"
+    now = f", which runs `{shorten(' '.join(redact_argv(list(newest.argv))), 80)}` now" if newest is not None else ""
+    return f" (its first process is `{shorten(' '.join(redact_argv(list(first.argv))), 120)}`{now})"
 
 
 def _has_no_unit(case: Case, nginx: Nginx) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import clock_of, container_of, file_line_text, process_text, processes_of
+from fixer.analysis.evidence import clock_of, container_of, file_line_text, process_text, processes_of, shorten
 from fixer.analysis.nginx_errors import recent_lines, recent_lines_by_route
 from fixer.analysis.route_verdict import RouteVerdict
 from fixer.analysis.service_state import run_state_of, state_evidence
@@ -101,7 +101,8 @@ def lost_workers_finding(case: Case, nginx: Nginx) -> Finding | None:
                     manual=f"{todo}; then restart nginx")
     return Finding(
         cause=CAUSE_ID, variant="worker-crash", role="root", confidence="certain" if why is not None else "likely",
-        summary=f"nginx serves no request: its workers exited at their start, and its master gave up ({message[:160]})",
+        summary=f"nginx serves no request: its workers exited at their start, and its master gave up "
+                f"({shorten(message, 160)})",
         detail=(), routes=tuple(j.facts.route.id for j in _route_verdicts(case, nginx)),
         service=None if nginx.service is None else nginx.service.name, node=nginx.node,
         evidence=(Evidence("nginx-process", f"pid {nginx.master_pid}", "master process without a worker"),
@@ -222,7 +223,8 @@ def judge_refused_memory(case: Case, nginx: Nginx) -> Finding | str | None:
     blocks = [block for path in _config_files(nginx) for block in _huge_buffers_by_block(case, nginx, path, wanted)]
     asked = [huge for block in blocks for huge in block if huge.size in wanted]
     if not asked:
-        return f"why nginx gets no memory ({lines[-1].message[:120]}): no buffer of its configuration is that large"
+        said = shorten(lines[-1].message, 120)
+        return f"why nginx gets no memory ({said}): no buffer of its configuration is that large"
     event = wanted[asked[0].size]
     routes = tuple(recent_lines_by_route(case, nginx, {"no-memory"}))
     unit = nginx.service

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import address_text, find_node
+from fixer.analysis.evidence import address_text, find_node, shorten
 from fixer.analysis.run_log import lines_of, message_of
 from fixer.analysis.selinux_denials import HTTPD_DOMAINS, audit_evidence, selinux_type_of
 from fixer.lazy.lazy_imports import lazy_imports
@@ -38,7 +38,7 @@ def denied_line(nginx: Nginx) -> LogLine | None:
 def denied_text(line: LogLine) -> str:
     """Return what was denied, as nginx logs it."""
     match = _DENIED_LINE.search(message_of(line))
-    return match["said"][:160] if match is not None else ""
+    return shorten(match["said"], 160) if match is not None else ""
 
 
 def missing_capability(message: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import find_node
+from fixer.analysis.evidence import find_node, shorten
 from fixer.analysis.exits.exec_step import (
     StepExplanation,
     StepFailure,
@@ -189,7 +189,7 @@ def judge_account(case: Case, crash: FailedRun, failure: StepFailure) -> StepExp
     if name in accounts or name in accounts.values():
         if failure.lines and failure.why != "missing":      # systemd was refused: the account exists
             reason = failure.lines[-1].text.rpartition(": ")[2].strip()
-            return f"why systemd may not run {service.name} as {name} ({reason[:80]})"
+            return f"why systemd may not run {service.name} as {name} ({shorten(reason, 80)})"
         said = f"the {word} {name} did not exist"
         return mended_explanation(case, crash, variant, said, (*told, Evidence("file", file.path, f"{name} exists")))
     summary = f"{service.name} cannot be started: its {word} {name} does not exist"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import posixpath
 
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import clock_of, log_evidence
+from fixer.analysis.evidence import clock_of, log_evidence, shorten
 from fixer.analysis.exits.exec_step import (
     StepExplanation,
     StepFailure,
@@ -102,7 +102,7 @@ def judge_start_post(crash: FailedRun) -> StepExplanation | None:
     event = event_of(said)
     assert event is not None
     how = f"status {event.status}" if event.code == "exited" else f"{event.code} {event.status}"
-    named = f"`{posts[0].value.strip()[:120]}`" if len(posts) == 1 else "a command of ExecStartPost="
+    named = f"`{shorten(posts[0].value.strip(), 120)}`" if len(posts) == 1 else "a command of ExecStartPost="
     manual = (
         f"{setting_source_text(posts[-1], service)} runs {named} after the program starts. It ended with {how}, so "
         f"systemd stops the program too. Correct or remove the command, or write - before it if its failure may be "

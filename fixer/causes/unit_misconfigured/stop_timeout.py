@@ -108,7 +108,7 @@ def _explain_stop_kills(case: Case, service: Service, setting: UnitValue | None,
         VARIANT,
         f"{service.name} is stopped again and again, and killed before its requests end: {limit} is too short "
         f"({times}, {len(lost)} requests lost)",
-        (*shown, *(Evidence("service-log", k.line.where, k.line.text.strip()[:300]) for k in kills[-2:]),
+        (*shown, *(Evidence("service-log", k.line.where, k.line.text.strip()) for k in kills[-2:]),
          Evidence("nginx-log", lost[-1].where, f"{len(lost)} times: {lost[-1].raw}")),
         (_repair(case, service, setting),),
         confidence="certain" if len(kills) >= _MIN_KILLS else "likely",

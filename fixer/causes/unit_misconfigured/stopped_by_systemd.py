@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fixer.analysis.case import Case, FailingAddress, PortOwner
-from fixer.analysis.evidence import clock_of, log_evidence
+from fixer.analysis.evidence import clock_of, log_evidence, shorten
 from fixer.analysis.exits.exec_step import StepExplanation, setting_evidence, setting_of, setting_source_text
 from fixer.analysis.exits.failed_run import FailedRun, has_known_exit_reason, has_listening_socket
 from fixer.analysis.run_log import event_of, has_kind, last_run_lines, lines_of, message_of, program_lines
@@ -189,17 +189,17 @@ def judge_start_pre(case: Case, crash: FailedRun) -> StepExplanation | None:
     if setting is None:
         setting = next((s for s in service.unit_values if s.key == "ExecStartPre"), None)
     words = program_lines(_lines_since_run(service))[-3:]
-    last = f": {message_of(words[-1]).strip()[:160]}" if words else ""
+    last = f": {shorten(message_of(words[-1]).strip(), 160)}" if words else ""
     how = f"status {failed.status}" if failed.code == "exited" else f"{failed.code} {failed.status}"
     manual = (
-        f"{setting_source_text(setting, service)} runs `{failed.argv[:120]}` before the program. It ended with "
+        f"{setting_source_text(setting, service)} runs `{shorten(failed.argv, 120)}` before the program. It ended with "
         f"{how}{last}. Repair what it checks, or correct that line. Then start {service.name}"
     )
     told = () if setting is None else (setting_evidence(setting),)
     return StepExplanation(
         "start-execstartpre-failed",
-        f"{service.name} cannot be started: `{failed.argv[:120]}`, run before the program, ended with {how}",
-        (*told, Evidence("unit", service.name, f"ExecStartPre={failed.argv[:200]}: {how}"),
+        f"{service.name} cannot be started: `{shorten(failed.argv, 120)}`, run before the program, ended with {how}",
+        (*told, Evidence("unit", service.name, f"ExecStartPre={failed.argv}: {how}"),
          *(log_evidence(x.text, x.where) for x in words)),
         manual_repairs("mend-start-pre", manual),
     )

@@ -11,6 +11,7 @@ from fixer.analysis.evidence import (
     listeners_on,
     log_evidence,
     pids_of,
+    shorten,
 )
 from fixer.analysis.exits.exec_step import StepExplanation
 from fixer.analysis.exits.failed_run import FailedRun
@@ -95,16 +96,16 @@ def explain_unloaded(case: Case, trouble: FailingAddress) -> tuple[FailedRun, St
     if owner is None or unit is None or unit.load_state not in _REFUSED_STATES or unit.need_daemon_reload:
         return None
     service, said, place = owner.service, "", unit.fragment_path
-    shown: tuple[Evidence, ...] = (Evidence("unit", unit.name, f"LoadState={unit.load_state} {unit.load_error}"[:200]),)
+    shown: tuple[Evidence, ...] = (Evidence("unit", unit.name, f"LoadState={unit.load_state} {unit.load_error}"),)
     for line in reversed(lines_of(service)[-_TAIL_LINES:]):
         event = event_of(line)
         if event is not None and event.kind == "bad-unit-file":
             said, place = event.detail, event.subject or place
             shown = (log_evidence(line.text, line.where), *shown)
             break
-    why = f": {said[:160]} ({place})" if said else ""
-    manual = (f"correct {place or 'its files'}{f' ({said[:160]})' if said else ''}. Check it with systemd-analyze "
-              f"verify {unit.name}, then run systemctl daemon-reload and systemctl start {unit.name}")
+    why = f": {shorten(said, 160)} ({place})" if said else ""
+    manual = (f"correct {place or 'its files'}{f' ({shorten(said, 160)})' if said else ''}. Check it with "
+              f"systemd-analyze verify {unit.name}, then run systemctl daemon-reload and systemctl start {unit.name}")
     return FailedRun(owner, (trouble,), ()), StepExplanation(
         "unit-not-loaded", f"systemd cannot load {service.name}{why}", shown,
         (Repair("correct-unit", "manual", f"correct the files of {unit.name}", (), manual=manual),))

@@ -64,4 +64,4 @@ def _parse_kills(answer: Answer, boot: float) -> Iterator[OomKill]:
             reached = 0
         elif line is not None and said is not None:
             cgroup, limit, size = groups.pop(said.pid, ("", "", 0))
-            yield OomKill(boot + line.seconds, cgroup, limit, said.pid, said.name, line.text[:200], size)
+            yield OomKill(boot + line.seconds, cgroup, limit, said.pid, said.name, line.text, size)
