@@ -54,5 +54,5 @@ def test_the_type_of_a_context(context: str, kind: str) -> None:
     assert selinux_type_of(context) == kind
 
 
-def test_the_evidence_is_audits_own_line_cut_short() -> None:
-    assert audit_evidence(replace(DENIAL, text="x" * 500)).text == "x" * 300
+def test_the_evidence_is_audits_own_line_whole() -> None:
+    assert audit_evidence(replace(DENIAL, text="x" * 500)).text == "x" * 500
