@@ -14,27 +14,28 @@ function end_of(text,   q, n, rest) {
   for (;;) {
     while (match(substr(text, n + 1), /^(\[(masked [0-9]+|redacted[^]]*)\]|[^[ \t\r\f\v"\047,;}\001]+)/) || match(substr(text, n + 1), /^\[/)) n += RLENGTH
     rest = substr(text, n + 1)
-    if (rest !~ /^[,;}][^] \t\r\f\v"\047})]/ || rest ~ /^.[A-Za-z0-9_. -]*["\047]?[ \t]*[=:]/) return n
+    if (rest !~ /^[,;}][^] \t\r\f\v"\047})]/ || rest ~ /^.[A-Za-z0-9_. -]*["\047]?[ \t]*[=:]/) break
     n++
   }
+  return n
 }
 # From each mark back to the name before it, at most 100 characters: a search for names would cost a long line its square.
 function assignments(line,   out, name, sign, before, from, n, q) {
   out = ""
-  while (match(line, /(:|[:+=?]?=>?)[ \t]*/)) {
+  while (match(line, /(:|[:+=?]?=>?)[ \t\r\f\v]*/)) {
     from = RSTART > 100 ? RSTART - 100 : 1
     name = substr(line, from, RSTART - from); sign = substr(line, RSTART, RLENGTH); before = out substr(line, 1, RSTART - 1)
     out = before sign
     line = substr(line, RSTART + RLENGTH)
-    if (!match(name, /[A-Za-z_][A-Za-z0-9_.-]*["\047]?[ \t]*$/)) continue
+    if (!match(name, /[A-Za-z_][A-Za-z0-9_.-]*["\047]?[ \t\r\f\v]*$/)) continue
     name = substr(name, RSTART); before = substr(before, 1, length(before) - length(name)); sign = substr(name, 2) sign
-    sub(/["\047]?[ \t]*$/, "", name); sign = substr(sign, length(name))
+    sub(/["\047]?[ \t\r\f\v]*$/, "", name); sign = substr(sign, length(name))
     if (!secret(name) || line == "" || line ~ LOOKUP || line ~ /^(""|\047\047|\[redacted|\[masked)/) continue
     n = end_of(line); if (!n) continue
     q = substr(before, length(before))
     if (line ~ /^["\047]/) q = ""
     else if ((q == "\"" || q == "\047") && !index(sign, q)) { q = ends(q line, q); n = q ? q - 2 : length(line) }
-    else if (index(sign, ":") || before ~ /^[ \t]*(-[ \t]+)?(export[ \t]+)?$/) n = length(line)
+    else if (index(sign, ":") || before ~ /^[ \t\r\f\v]*(-[ \t]+)?(export[ \t]+)?$/) n = length(line)
     out = out "[redacted: " name "]"; line = substr(line, n + 1)
   }
   return out line
@@ -52,7 +53,7 @@ function urls(line,   out) {
 function headers(line,   low) {
   low = tolower(line)
   if (low !~ /authorization|cookie/ && (low !~ /x-/ || low !~ /token|key|secret|auth|verify/)) return line
-  if (match(low, /((proxy-)?authorization|(set-)?cookie|x-[a-z0-9-]*(token|key|secret|auth|verify))["\047]?[ \t]*[:= \t][ \t]*["\047]?/)) {
+  if (match(low, /((proxy-)?authorization|(set-)?cookie|x-[a-z0-9-]*(token|key|secret|auth|verify))["\047]?[ \t\r\f\v]*[:= \t\r\f\v][ \t\r\f\v]*["\047]?/)) {
     if (substr(line, RSTART + RLENGTH, 1) != "$" && substr(line, RSTART + RLENGTH) !~ /^[ \t;{}]*$/)
       return substr(line, 1, RSTART + RLENGTH - 1) "[redacted: header]"
   }
@@ -70,10 +71,12 @@ function behind(line, low, whole, head, mark,   out, found) {
   }
   return out line
 }
-# Each match of a shape replaced; `figure`: only if one is in it; 2: behind its first word.
+# Each match of a shape replaced that begins a word; `figure`: only if one is in it; 2: behind its first word.
 function cut(line, shape, figure,   out, found, n) {
   out = ""
   while (match(line, shape)) {
+    found = RSTART > 1 ? substr(line, RSTART - 1, 1) : substr(out, length(out))
+    if (figure < 2 && found ~ /[A-Za-z0-9_]/ && substr(line, RSTART, 1) ~ /[A-Za-z0-9_]/) { out = out substr(line, 1, RSTART); line = substr(line, RSTART + 1); continue }
     found = substr(line, RSTART, RLENGTH); out = out substr(line, 1, RSTART - 1); line = substr(line, RSTART + RLENGTH)
     n = figure == 2 ? index(found, " ") : 0
     out = out (figure && substr(found, n + 1) !~ (found ~ /^Basic/ ? "[0-9=]" : "[0-9]") ? found : substr(found, 1, n) "[redacted: key]")
@@ -186,7 +189,7 @@ BEGIN {
   LONG = 4096       # of a line; what is longer was made to cost time, and no diagnosis reads so far
   table(); key_shapes(); kind = "raw"     # until the first frame: what the script says of itself
   for (name in R) F[name] = "^(" R[name] ")$"
-  TIME = "^" R["TIME"]; FRAME = "^[ \t]*File \"[^\"]*\", line [0-9]"; CODE_LINE = "^" R["CODE_LINE"]; LOOKUP = "^(os\\.)?(environ\\[|environ\\.get\\(|getenv\\()[\"\047][A-Za-z_][A-Za-z0-9_]*[\"\047][])][ \t),\r]*$"; PORT_OF_CALL = "^" R["PORT_OF_CALL"]; SETS = "^(-e|--env|--set-env|-E|--environment)$"; PYTHON = "^(python|node|ruby|perl|php|pypy)[0-9.]*$"
+  TIME = "^" R["TIME"]; FRAME = "^[ \t\r\f\v]*File \"[^\"]*\", line [0-9]"; CODE_LINE = "^" R["CODE_LINE"]; LOOKUP = "^(os\\.)?(environ\\[|environ\\.get\\(|getenv\\()[\"\047][A-Za-z_][A-Za-z0-9_]*[\"\047][])][ \t),\r]*$"; PORT_OF_CALL = "^" R["PORT_OF_CALL"]; SETS = "^(-e|--env|--set-env|-E|--environment)$"; PYTHON = "^(python|node|ruby|perl|php|pypy)[0-9.]*$"
   HEX4 = "[0-9a-fA-F][0-9a-fA-F][0-9a-fA-F][0-9a-fA-F]"; HEX8 = HEX4 HEX4
   n = split("if then else elif fi do done while until for in case esac ! { } exec export nohup sudo env time exit set cd sleep readonly local declare - [ [[ ] ]] return", a, " ")
   for (i = 1; i <= n; i++) KEYWORD[a[i]] = 1

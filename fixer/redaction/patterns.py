@@ -140,9 +140,9 @@ def _mask_pair(is_secret: Callable[[str], bool]) -> Callable[[re.Match[str]], st
 _CREDENTIAL_WORD = r"pass(?:word|wd|phrase|code)"
 _LINKING_WORDS = (r"(?:\s{1,4}(?:for|of)\s{1,4}\S{1,80})?"
          r"(?P<is>\s{1,4}(?:(?:is|was|to|now|changed|set|reset|updated)\s{1,4}){1,3}|\s{1,4})")
-_SENTENCE = regex(rf"(?P<head>\b{_CREDENTIAL_WORD}{_LINKING_WORDS})(?P<q>[\"']?)"
+_SENTENCE = regex(rf"(?P<head>{_CREDENTIAL_WORD}{_LINKING_WORDS})(?P<q>[\"']?)"
                   r"(?P<value>[^\s\"'`,;()<>{}\[\]]+)(?P<end>(?P=q))", re.IGNORECASE | re.ASCII)
-_KEY_IS = regex(r"(?P<head>\b(?:token|secret|api[ -]?key|access[ -]?key|credential)\s{1,4}"
+_KEY_IS = regex(r"(?P<head>(?:token|secret|api[ -]?key|access[ -]?key|credential)\s{1,4}"
                 r"(?P<is>(?:is|was|=)\s{1,4})?[\"']?)"
                 r"(?P<value>[\w.~+/=-]{12,})", re.IGNORECASE | re.ASCII)
 _PHRASE = regex(r"(?P<head>\b(?:passphrase(?:\s{1,4}(?:is|was|to))?|password\s{1,4}(?:is|was))\s{1,4}(?P<q>[\"']))"
