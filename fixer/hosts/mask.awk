@@ -150,7 +150,7 @@ function variable(name, value,   bare, simple, scheme, user, host, rest, n) {
 }
 # Words of a command. S holds what stood before: the word, whether it is the first, the program, whether a script was named.
 function start(S) { S["b"] = ""; S["f"] = 1; S["p"] = ""; S["g"] = 0 }
-function next_word(word, S,   before, simple, shown, T) {
+function next_word(word, S,   before, simple, shown, takes, T) {
   before = S["b"]; S["b"] = word
   if (word == "" || S["f"] && word ~ /^(CMD|CMD-SHELL|NONE)$/) return word
   simple = marks(word)
@@ -167,11 +167,12 @@ function next_word(word, S,   before, simple, shown, T) {
   simple = substr(word, 1, 1) == "-" && (full(word, "OPTION") || full(word, "FLAG"))
   if (is_secret_option(tolower(before)) && !simple) return mark(word)
   if (word ~ /^-[^0-9]/) return option(word)
-  if (word ~ /^[A-Za-z_\200-\377][A-Za-z0-9_.\200-\377-]*[+]?=[^\n]*$/) return pair(word)
+  takes = substr(before, 1, 1) == "-" && !full(before, "FLAG") && !index(before, "=") && !(length(before) > 2 && substr(before, 1, 2) != "--")
+  if (!takes && word ~ /^[A-Za-z_\200-\377][A-Za-z0-9_.\200-\377-]*[+]?=[^\n]*$/) return pair(word)
   if (S["f"] && word ~ /^[a-z][A-Za-z0-9_-]*: /) { S["f"] = 0; return command(word) }
   if (S["f"]) { S["f"] = 0; S["p"] = word; sub(/.*\//, "", S["p"]); return position(word) }
   if (before == "-g") { start_nginx(T); return nginx_line(word, T) }
-  if (substr(before, 1, 1) == "-" && !full(before, "FLAG") && !index(before, "=") && !(length(before) > 2 && substr(before, 1, 2) != "--")) return given(before, word)
+  if (takes) return given(before, word)
   S["g"] = 1
   return position(word)
 }

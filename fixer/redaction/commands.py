@@ -123,7 +123,9 @@ class Words:
             return self._masks.mark(word)
         if word.startswith("-") and len(word) > 1 and not word[1].isdigit():
             return self._option(word)
-        if _ASSIGNED.fullmatch(word) and "/" not in word.partition("=")[0]:
+        joined = len(before) > 2 and not before.startswith("--")
+        given = before.startswith("-") and not _FLAG.fullmatch(before) and "=" not in before and not joined
+        if not given and _ASSIGNED.fullmatch(word) and "/" not in word.partition("=")[0]:
             return self._pair(word)
         if self._first and _TITLE.match(word):
             self._first = False
@@ -133,8 +135,7 @@ class Words:
             return self._position(word)
         if before == "-g":
             return mask_nginx(word, self._masks)
-        joined = len(before) > 2 and not before.startswith("--")
-        if before.startswith("-") and not _FLAG.fullmatch(before) and "=" not in before and not joined:
+        if given:
             return self._given(before, word)
         self._given_script = True
         return self._position(word)
