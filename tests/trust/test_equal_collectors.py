@@ -104,7 +104,7 @@ def test_both_show_the_container_that_a_call_asks(call: str, shown: bool, awk: t
 
 
 @pytest.mark.parametrize(("kind", "text"), [
-    ("argv", "app\0--key\0a\nletmein\0"), ("code", "n = 7//2; k = 'let me in'\n"), ("code", 'k = "a \\\n let me in"\n'), ("code", "x = a /* 'let me in'\n"),
+    ("argv", "app\0--key\0a\nletmein\0"), ("argv", "app\0--license\0WPi-letmein=\0"), ("code", "n = 7//2; k = 'let me in'\n"), ("code", 'k = "a \\\n let me in"\n'), ("code", "x = a /* 'let me in'\n"),
     ("log", "failed: \u043f\u0430\u0440\u043e\u043b\u044c=letmein"), ("log", "cannot connect to shop:letmein@tcp(127.0.0.1:3306)/shop"), ("log", "error pw: letmein"),
     ("log", "error {'\u5bc6\u78bc': 'letmein'}"), ("log", "error \u5bc6\u78bc\u662f letmein"), ("log", "error password: let me in"), ("log", "error DB_PASSWORD=environment-letmein"),
     ("log", "error 123456789:AAletmeinletmein"), ("nginx-log", '2026/11/28 11:00:00 [error] 7#7: *1 connect() failed, request: "GET /x?a=b;letmein HTTP/1.1"'),
