@@ -168,7 +168,7 @@ function next_word(word, S,   before, simple, shown, takes, T) {
   if (is_secret_option(tolower(before)) && !simple) return mark(word)
   if (word ~ /^-[^0-9]/) return option(word)
   takes = substr(before, 1, 1) == "-" && !full(before, "FLAG") && !index(before, "=") && !(length(before) > 2 && substr(before, 1, 2) != "--")
-  if (!takes && word ~ /^[A-Za-z_\200-\377][A-Za-z0-9_.\200-\377-]*[+]?=[^\n]*$/) return pair(word)
+  if (!(takes && word ~ /^[^=]*=+$/) && word ~ /^[A-Za-z_\200-\377][A-Za-z0-9_.\200-\377-]*[+]?=[^\n]*$/) return pair(word)
   if (S["f"] && word ~ /^[a-z][A-Za-z0-9_-]*: /) { S["f"] = 0; return command(word) }
   if (S["f"]) { S["f"] = 0; S["p"] = word; sub(/.*\//, "", S["p"]); return position(word) }
   if (before == "-g") { start_nginx(T); return nginx_line(word, T) }

@@ -125,7 +125,8 @@ class Words:
             return self._option(word)
         joined = len(before) > 2 and not before.startswith("--")
         given = before.startswith("-") and not _FLAG.fullmatch(before) and "=" not in before and not joined
-        if not given and _ASSIGNED.fullmatch(word) and "/" not in word.partition("=")[0]:
+        padded = given and word.endswith("=") and not word.partition("=")[2].strip("=")      # as base64 is
+        if not padded and _ASSIGNED.fullmatch(word) and "/" not in word.partition("=")[0]:
             return self._pair(word)
         if self._first and _TITLE.match(word):
             self._first = False
