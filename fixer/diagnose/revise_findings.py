@@ -16,6 +16,7 @@ from fixer.analysis.nginx_process import is_held_by_nginx
 from fixer.analysis.route_verdict import RouteVerdict
 from fixer.analysis.service_state import is_unwatched
 from fixer.diagnose.precedence import demote_explained, effects_of, is_about_protocol
+from fixer.formats.unit_file import RC_LOCAL_UNIT
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair
@@ -250,6 +251,18 @@ def edit_sources_of_generated_files(case: Case, findings: Sequence[Finding]) -> 
             for finding in findings]
 
 
+def weigh_boot_script_starts(_: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
+    """Return the findings; to start rc-local.service runs all of rc.local, also what runs already: that is not safe."""
+    return [replace(finding, repairs=tuple(map(_weighed, finding.repairs))) for finding in findings]
+
+
+def _weighed(repair: Repair) -> Repair:
+    if repair.risk != "safe" or not any(isinstance(step, UnitAction) and step.unit == RC_LOCAL_UNIT
+                                        and step.verb in ("start", "restart") for step in repair.steps):
+        return repair
+    return replace(repair, risk="disruptive", summary=f"{repair.summary}, which runs all of rc.local again")
+
+
 def meet_nginx_first(case: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
     """Return the findings; what keeps nginx itself from connecting, and what a server of nginx refuses of an outer one,
     hide whatever is at fault behind it."""
@@ -272,7 +285,7 @@ Revision: TypeAlias = Callable[[Case, Sequence[Finding]], Sequence[Finding]]
 REVISIONS: tuple[Revision, ...] = (
     prefer_present_faults, explain_findings, find_root_where_nginx_is_down, meet_nginx_first,
     edit_sources_of_generated_files, write_at_mount_sources, merge_shared_edits, drop_conflicting_starts,
-    drop_transient_restarts, name_failing_replica, doubt_unrecorded_ends,
+    drop_transient_restarts, name_failing_replica, doubt_unrecorded_ends, weigh_boot_script_starts,
 )
 
 

@@ -203,3 +203,10 @@ def test_with_a_file_of_its_own_it_is_started() -> None:
     made = service(pid=None, unit_changes={**STOPPED})
     (repair,) = diagnose(Scene().with_service(made).refused().snapshot()).findings[0].repairs
     assert any(isinstance(step, UnitAction) and step.verb == "start" for step in repair.steps)
+
+
+@pytest.mark.parametrize(("name", "risk"), [("rc-local.service", "disruptive"), ("backend.service", "safe")])
+def test_a_start_of_the_boot_script_runs_all_that_it_says(name: str, risk: str) -> None:
+    (repair, *_) = diagnose(Scene().with_service(stopped_service(name)).refused().snapshot()).findings[0].repairs
+    assert any(isinstance(step, UnitAction) and step.unit == name for step in repair.steps)
+    assert repair.risk == risk and ("runs all of rc.local again" in repair.summary) is (risk == "disruptive")
