@@ -81,6 +81,7 @@ def _watch(host: RunningHost, visitors: Visitors, solver: RandomSolver, folder: 
     if solver.undo is not None and (repair.document.get("journal") or changed):
         undone = solver.undo(host, folder)
         _write_commands(folder, (undone,), "undo")
+        host.settle()       # what undo started again makes its socket a moment later
         seen = replace(seen, left_by_undo=differences(files, host.manifest()))
     return seen
 
