@@ -5,13 +5,14 @@ of their sources has is unknown, not wrong: a module, or a newer version, may br
 
 from __future__ import annotations
 
+from collections.abc import Container
 from itertools import pairwise
 from typing import NamedTuple
 
 from fixer.lazy.regex import regex
 from fixer.nginx.directives import CORE, ELSEWHERE, EVENTS, HTTP
 from fixer.nginx.lexer import Token
-from fixer.nginx.tree import Directive
+from fixer.nginx.tree import Directive, Tree
 
 _BLOCK = 0x100
 _FLAG = 0x200
@@ -135,11 +136,33 @@ def arity_fits(mask: int, count: int) -> bool:
 
 def swallowed_word(directive: Directive, context: Context) -> tuple[Token, Token] | None:
     """Return the last word before a missing `;`, and the next directive's name, read as an argument on a later line."""
-    words = directive.words()
-    for before, word in pairwise(words):
-        named = word.value in context.table and word.value not in _PARAMETERS
+    return _swallowed_words(directive, context.table)
+
+
+def _swallowed_words(directive: Directive, names: Container[bytes]) -> tuple[Token, Token] | None:
+    for before, word in pairwise(directive.words()):
+        named = word.value in names and word.value not in _PARAMETERS
         if not word.quote and named and b"\n" in directive.tree.data[before.end : word.start]:
             return before, word
+    return None
+
+
+def word_without_end(tree: Tree, line: int) -> Token | None:
+    """Return the word after which a `;` is missing, in a statement that ends in that line; None if none is missing.
+    The file may be included anywhere, so a directive of any block counts."""
+    names = CORE.keys() | EVENTS.keys() | HTTP.keys()
+    blocks = [(tree.directives, False)]
+    while blocks:
+        block, holds_values = blocks.pop()
+        for directive in block:
+            if directive.block is not None:
+                blocks.append((directive.block, directive.name in VALUE_BLOCKS))
+            if tree.line(directive.start) <= line == tree.line(directive.stop):
+                found = None if holds_values else _swallowed_words(directive, names)
+                if found is not None:
+                    return found[0]
+                if not directive.closed:
+                    return directive.words()[-1]
     return None
 
 

@@ -14,6 +14,7 @@ from fixer.nginx.directive_checks import (
     arity_fits,
     complain,
     swallowed_word,
+    word_without_end,
 )
 from fixer.nginx.tree import parse
 from tests.nginx.config_builders import read
@@ -89,6 +90,25 @@ def test_a_missing_semicolon_is_told_at_the_line_before() -> None:
 def test_the_directive_that_a_missing_semicolon_swallowed(text: bytes, context: Context, expected: bytes | None) -> None:
     found = swallowed_word(parse(text).directives[0], context)
     assert (None if found is None else found[1].value) == expected
+
+
+@pytest.mark.parametrize(("text", "line", "expected"), [
+    (b"server {\nlisten 80 default_server  # all\nserver_name _;\n}", 3, (b"default_server", 2)),
+    (b"server {\nlocation / {\nroot /a\nproxy_pass http://b;\n}\n}", 4, (b"/a", 3)),
+    (b"server {\nlocation / {\nproxy_pass http://b\n}\n}", 4, (b"http://b", 3)),
+    (b"access_log /a main\nerror_log /b;", 2, (b"main", 1)),
+    (b"listen 80\nserver_name a\nroot /b;", 3, (b"80", 1)),                # the first of two
+    (b"server {\nlisten 80\ndefault_server;\n}", 3, None),                # its own parameter on the next line
+    (b"server {\nlisten 80 server_name a;\n}", 2, None),                  # one line: written so, not run on
+    (b"listen 80\nserver_name _;\nroot /a x;", 3, None),                   # another statement
+    (b"map $a $b {\na 1\nroot 2;\n}", 3, None),                           # values, not directives
+    (b"map $a $b {\na 1\n}", 3, (b"1", 2)),
+    (b"server {\n}\n}", 3, None),
+])
+def test_the_word_after_which_a_semicolon_is_missing(text: bytes, line: int, expected: tuple[bytes, int] | None) -> None:
+    tree = parse(text)
+    found = word_without_end(tree, line)
+    assert (None if found is None else (found.value, tree.line(found.start))) == expected
 
 
 @pytest.mark.parametrize(("mask", "counts"), [

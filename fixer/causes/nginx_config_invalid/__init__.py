@@ -58,7 +58,9 @@ from fixer.model.nginx_config import PIPE, ConfigProblem
 from fixer.model.plan import WriteFile
 from fixer.model.query import FileStat
 from fixer.model.snapshot import Nginx
+from fixer.nginx.directive_checks import word_without_end
 from fixer.nginx.error_log import parse_test_output
+from fixer.nginx.tree import parse
 from fixer.repairs.file_edits import NotEditable, check_and_reload_steps
 
 with lazy_imports():  # only for what is found
@@ -186,11 +188,13 @@ def _found(case: Case, nginx: Nginx, problem: ConfigProblem) -> Finding:
     }.get(role, "nginx runs with the configuration that it loaded before; it would not start again")
     original = loaded_original(case, nginx, problem)
     remedy = _restore_text(problem.message, where)
+    lacks = _missing_end(case, nginx, problem)
+    because = f" (the `;` of line {lacks} is missing: nginx read on)" if lacks else ""
     double = (f"{problem.file} is named like a backup of {original}, and nginx loads both: two copies are active",)
     return Finding(
         cause=CAUSE.id, variant="sites-enabled-dangling" if links else "nginx-config-invalid", role=role,
         confidence="certain" if asked else "likely",
-        summary=f"nginx refuses its configuration at {where}: {problem.message}; {effect}",
+        summary=f"nginx refuses its configuration at {where}: {problem.message}{because}; {effect}",
         detail=double if original else tuple(filter(None, (remedy,))) if role == "advice" else (),
         routes=route_ids_of(case, nginx), service=None, node=nginx.node,
         evidence=_evidence(case, nginx, problem, links), repairs=() if role == "advice" else (
@@ -206,7 +210,7 @@ def _evidence(
     asked = isinstance(nginx.test, Known) or problem.kind == "nginx-test"
     # Evidence is nginx's message or the line; the summary states fixer's own reading.
     shown = [Evidence("nginx-test", where, problem.message)] if asked else []
-    near = _mistake_line(nginx, problem)
+    near = _mistake_line(case, nginx, problem)
     for line in dict.fromkeys((near, problem.line)):
         text = line_text(case.snapshot, nginx.node, problem.file, line)
         if text:
@@ -219,10 +223,21 @@ def _evidence(
     return tuple(shown) or (Evidence("nginx-config", where, problem.message),)
 
 
-def _mistake_line(nginx: Nginx, problem: ConfigProblem) -> int:
+def _missing_end(case: Case, nginx: Nginx, problem: ConfigProblem) -> int:
+    """Return the line whose `;` is missing, if nginx complains of the statement that ran on from there; else 0."""
+    file = case.snapshot.file(nginx.node, problem.file) if problem.line else None
+    if file is None:
+        return 0
+    tree = parse(file.data, problem.file)
+    word = word_without_end(tree, problem.line)
+    return 0 if word is None else tree.line(word.start)
+
+
+def _mistake_line(case: Case, nginx: Nginx, problem: ConfigProblem) -> int:
     """Return the line where the mistake begins. fixer's parser may know it better than nginx."""
-    if problem.near:
-        return problem.near
+    lacks = _missing_end(case, nginx, problem)
+    if lacks or problem.near:
+        return lacks or problem.near
     if isinstance(nginx.config, Known):
         for other in nginx.config.value.problems:
             if other.file == problem.file and other.near and other.line in (problem.line, 0):
@@ -320,19 +335,22 @@ def _template_text(case: Case, nginx: Nginx, problem: ConfigProblem) -> str:
 def _config_repairs(case: Case, nginx: Nginx, problem: ConfigProblem) -> tuple[Repair, ...]:
     """Return the repair from a backup copy if there is one, and always the manual repair."""
     older, manual = restore_backup_repair(case, nginx, problem,
-                                          _mistake_line(nginx, problem)), _manual_repair(case, nginx, problem)
+                                          _mistake_line(case, nginx, problem)), _manual_repair(case, nginx, problem)
     return (manual,) if older is None else (older, manual)
 
 
 def _manual_repair(case: Case, nginx: Nginx, problem: ConfigProblem) -> Repair:
-    where = file_line_text(case.snapshot, nginx.node, problem.file or nginx.conf_path, _mistake_line(nginx, problem))
+    where = file_line_text(case.snapshot, nginx.node, problem.file or nginx.conf_path,
+                           _mistake_line(case, nginx, problem))
+    lacks = _missing_end(case, nginx, problem)
+    correct = f"add the missing `;` to {where}" if lacks else f"correct {where}"
     after = "reload nginx" if nginx.master_pid is not None else "start nginx"
-    todo = _mounted_folder_text(case, nginx, problem) or _restore_text(problem.message, where) or f"correct {where}"
+    todo = _mounted_folder_text(case, nginx, problem) or _restore_text(problem.message, where) or correct
     if loaded_original(case, nginx, problem):
         todo = f"if {problem.file} is an old backup, move it out of its folder; else {todo}"
     made = _template_text(case, nginx, problem)
     manual = f"{todo} (nginx reports {problem.message!r}); then run nginx -t and {after}{made}"
-    return Repair("correct-configuration", "manual", f"correct {where}", (), manual=manual)
+    return Repair("correct-configuration", "manual", correct, (), manual=manual)
 
 
 CAUSE = Cause(

@@ -48,6 +48,22 @@ def test_invalid_hit_explains_that_nginx_is_down() -> None:
     assert f"{SITE}:3" in found.repairs[0].manual and found.evidence[1].where == f"{SITE}:3"
 
 
+@pytest.mark.parametrize(("lines", "ended", "said"), [
+    ("server {\n    listen 80\n    server_name _;\n}\n", 2, 'invalid parameter "server_name"'),
+    ("server {\n    access_log /a main\n    error_log /b;\n}\n", 2, 'invalid parameter "error_log"'),
+    ("server {\n    listen 80 server_name;\n    root /a;\n}\n", 0, 'invalid parameter "server_name"'),
+])
+def test_a_line_that_lacks_its_end_is_named_as_that(lines: str, ended: int, said: str) -> None:
+    """nginx complains of the next line: what it says leads away."""
+    complained = ended + 1 if ended else 2
+    scene = refuses(f"nginx: [emerg] {said} in {SITE}:{complained}\n")
+    scene.files[0] = replace(scene.files[0], data=lines.encode())
+    found = finding_of(diagnose(scene.snapshot()), INVALID)
+    assert (f"the `;` of line {ended} is missing" in found.summary) == bool(ended)
+    assert found.repairs[-1].summary == (f"add the missing `;` to {SITE}:{ended}" if ended else f"correct {SITE}:2")
+    assert f"{SITE}:{ended or 2}" in {shown.where for shown in found.evidence}
+
+
 @pytest.mark.parametrize("down", [True, False])
 def test_a_pipe_that_is_included_needs_no_word_of_nginx(down: bool) -> None:
     """It would give none: it waits there for whoever writes into it."""
