@@ -57,7 +57,7 @@ from fixer.analysis.route_verdict import RouteVerdict, is_answered_by_config, is
 from fixer.lazy.dataclass import dataclass
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
-from fixer.model.nginx_config import ErrorKind
+from fixer.model.nginx_config import ErrorKind, Span, StaticLocation
 from fixer.model.snapshot import ErrorEvent, Nginx
 
 _FILE: frozenset[ErrorKind] = frozenset({"temp-file-failed"})       # `open()` of any file at the level crit
@@ -159,22 +159,83 @@ def _guards(case: Case, check: _FailedCheck) -> list[RouteVerdict]:
     return [other for other in case.verdicts.values()
             if check.nginx.serves(other.facts) and other.facts.route.asked_first
             and other.facts.route.server_index == check.judged.facts.route.server_index
-            and other.facts.route.location.endswith(check.subject)]
+            and other.facts.route.location in _own_labels(check.subject)]
 
 
 def _auth_finding(case: Case, checks: Sequence[_FailedCheck]) -> Finding:
-    nginx, subject = checks[0].nginx, checks[0].subject
-    lines = tuple(Evidence("nginx-config", file_line_text(case.snapshot, nginx.node, g.facts.route.source.file,
-                                                          g.facts.route.source.line), g.facts.route.pass_text)
-                  for g in _guards(case, checks[0])[:1])
-    asks = f", which asks {lines[0].text} ({lines[0].where})" if lines else ""
+    subject = checks[0].subject
+    asked, line = _asked(case, checks[0])
     places = " and ".join(dict.fromkeys(place.where for place in _places(case, checks)))
-    manual = (f"let {subject}{asks} answer 2xx to let visitors in, 401 or 403 to keep them out, or correct "
+    let = f"{asked}. Let it" if asked else f"let {subject}"
+    manual = (f"{let} answer 2xx to let visitors in, 401 or 403 to keep them out, or correct "
               f"`{checks[0].placed.text}` at {places}. Then run nginx -t and reload nginx")
     summary = (f"nginx asks {subject} before {_locations(checks)}, and gets {_status_of(checks[0].events)}: it rejects "
                "every visitor with 500")
-    return _fault(case, checks, ("auth-subrequest-broken", summary), lines,
-                  Repair("correct-auth-request", "manual", f"correct {subject}", (), manual=manual))
+    correct = f"correct what {subject} answers{f' ({line.where})' if line else ''}"
+    return _fault(case, checks, ("auth-subrequest-broken", summary), (line,) if line else (),
+                  Repair("correct-auth-request", "manual", correct, (), manual=manual))
+
+
+def _asked(case: Case, check: _FailedCheck) -> tuple[str, Evidence | None]:
+    """Return what the location that auth_request asks does, as a sentence, and its line."""
+    answer = _answer_of(case, check, _own_labels(check.subject))
+    if answer is not None:
+        text, line = answer
+        return f"{check.subject} {text}", line
+    around = _location_around(case, check)
+    answer = _answer_of(case, check, (around,)) if around else None
+    if answer is None:
+        return "", None
+    text, line = answer
+    return f"{check.subject} has no location of its own: `location {around}` takes it, and {text}", line
+
+
+def _own_labels(path: str) -> tuple[str, ...]:
+    return tuple(f"{mark}{path}" for mark in ("= ", "=", "^~ ", "^~", ""))
+
+
+def _answer_of(case: Case, check: _FailedCheck, labels: Sequence[str]) -> tuple[str, Evidence] | None:
+    """Return what a location of the check's server does, and where: a `return`, a pass, or neither."""
+    nginx, number = check.nginx, check.judged.facts.route.server_index
+    statics = [one for one in _statics(nginx) if one.server_index == number and one.location in labels]
+    passes = [facts.route for facts in case.snapshot.routes
+              if nginx.serves(facts) and facts.route.server_index == number and facts.route.location in labels]
+    given = [one for one in statics if one.returns is not None and (
+        not one.conditional or str(one.returns) == _status_of(check.events))]
+    if given:
+        line = _line_of(case, nginx, given[0].source, f"return {given[0].returns};")
+        return f"answers with `{line.text}` ({line.where})", line
+    if passes:
+        line = Evidence("nginx-config", file_line_text(case.snapshot, nginx.node, passes[0].source.file,
+                                                       passes[0].source.line), passes[0].pass_text)
+        return f"asks {line.text} ({line.where})", line
+    bare = [one for one in statics if one.returns is None]
+    if bare:
+        line = _line_of(case, nginx, bare[0].source, f"location {bare[0].location}")
+        return f"looks for a file: it has neither a pass nor a return ({line.where})", line
+    return None
+
+
+def _location_around(case: Case, check: _FailedCheck) -> str:
+    """Return the longest prefix location that takes the asked path; empty where a regex may take it before."""
+    number = check.judged.facts.route.server_index
+    labels = {one.location for one in _statics(check.nginx) if one.server_index == number} | {
+        facts.route.location for facts in case.snapshot.routes
+        if check.nginx.serves(facts) and facts.route.server_index == number}
+    if any(label.startswith("~") for label in labels):
+        return ""
+    fitting = [label for label in labels
+               if (path := label.removeprefix("^~").lstrip()).startswith("/") and check.subject.startswith(path)]
+    return max(fitting, key=len, default="")
+
+
+def _statics(nginx: Nginx) -> tuple[StaticLocation, ...]:
+    return nginx.config.value.statics if isinstance(nginx.config, Known) else ()
+
+
+def _line_of(case: Case, nginx: Nginx, span: Span, otherwise: str) -> Evidence:
+    text = line_text(case.snapshot, nginx.node, span.file, span.line) or otherwise
+    return Evidence("nginx-config", file_line_text(case.snapshot, nginx.node, span.file, span.line), text)
 
 
 def _locations(checks: Sequence[_FailedCheck]) -> str:
@@ -218,12 +279,10 @@ def _on_purpose(case: Case, nginx: Nginx, judged: RouteVerdict) -> Iterator[Find
     sleeps = all(is_closed(end) for end in ends)        # then backend-down says both
     if len(statuses) == 1 and min(statuses) >= _BAD_STATUS and isinstance(nginx.config, Known) and (
             judged.state == "ok" and not sleeps and is_answered_by_config(judged, ends, nginx)):
-        for static in nginx.config.value.statics:
+        for static in _statics(nginx):
             if static.returns in statuses and static.server_index == route.server_index:
-                source = static.source
-                text = line_text(case.snapshot, nginx.node, source.file, source.line) or f"return {static.returns};"
-                where = file_line_text(case.snapshot, nginx.node, source.file, source.line)
-                yield _told(nginx, judged, "gateway-error-from-config", Evidence("nginx-config", where, text),
+                shown = _line_of(case, nginx, static.source, f"return {static.returns};")
+                yield _told(nginx, judged, "gateway-error-from-config", shown,
                             f"the configuration answers {route.location} with {static.returns} on purpose")
                 return
     if judged.state == "degraded" and route.masked_by and statuses and max(statuses) < _BAD_STATUS and (

@@ -110,9 +110,33 @@ def test_the_location_that_is_asked_is_named() -> None:
     scene.route = {0: {**one.route[0], "auth": "/door"},
                    1: {"location": "= /door", "asked_first": True, "internal": True, "pass_text": "http://127.0.0.1:8000/x"}}
     scene.probes[1] = Unknown("internal")
-    assert "which asks http://127.0.0.1:8000/x" in found(scene).repairs[0].manual
+    assert found(scene).repairs[0].manual.startswith(f"/door asks http://127.0.0.1:8000/x ({SITE}:")
     scene.endpoint(1, listener=Known(None), tcp=Known(REFUSED), http=Known(REFUSED), listening_service=None)
     assert CAUSE not in causes_of(diagnose(scene.snapshot()))         # its backend is down: that is the cause
+
+
+@pytest.mark.parametrize(("statics", "does", "line"), [
+    ((("= /door", 404, 9, False),), f"/door answers with `return 404;` ({SITE}:9). Let it answer 2xx", 9),
+    ((("^~ /door", 404, 9, False),), f"/door answers with `return 404;` ({SITE}:9). Let it answer 2xx", 9),
+    ((("/door", None, 8, False),), f"/door looks for a file: it has neither a pass nor a return ({SITE}:8). Let it", 8),
+    ((("/d", 404, 9, False), ("/", 200, 2, False)),
+     f"/door has no location of its own: `location /d` takes it, and answers with `return 404;` ({SITE}:9). Let it", 9),
+    ((), "/door has no location of its own: `location /` takes it, and asks http://127.0.0.1:8000", 5),
+    ((("~ ^/d", 404, 9, False),), "let /door answer 2xx", 0),           # nobody knows whether the regex fits
+    ((("= /door", 200, 9, True), ("= /door", None, 8, False)), "/door looks for a file", 8),   # not what it got
+    ((("= /door", 404, 9, True), ("= /door", None, 8, False)), "/door answers with `return 404;`", 9),
+])
+def test_what_the_asked_location_does_is_shown(
+    statics: tuple[tuple[str, int | None, int, bool], ...], does: str, line: int,
+) -> None:
+    scene = guarded()
+    scene.statics = tuple(StaticLocation(0, label, code, Span(SITE, at, 0, 6), conditional)
+                          for label, code, at, conditional in statics)
+    scene.files[0] = replace(scene.files[0], data=scene.files[0].data + b"    location = /door {\n        return 404;\n")
+    shown = found(scene)
+    assert shown.repairs[0].manual.startswith(does)
+    assert not line or f"{SITE}:{line}" in {one.where for one in shown.evidence}
+    assert f"({SITE}:{line})" in shown.repairs[0].summary or not line
 
 
 def two_locations(first: str, second: str, message: str, errno: int | None = None, *, level: str = "error",
