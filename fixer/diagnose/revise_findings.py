@@ -14,7 +14,7 @@ from fixer.analysis.case import Case
 from fixer.analysis.hidden_failures import is_dead
 from fixer.analysis.nginx_process import is_held_by_nginx
 from fixer.analysis.route_verdict import RouteVerdict
-from fixer.analysis.service_state import is_unwatched
+from fixer.analysis.service_state import is_unwatched, run_state_of
 from fixer.diagnose.precedence import demote_explained, effects_of, is_about_protocol
 from fixer.formats.unit_file import RC_LOCAL_UNIT
 from fixer.lazy.dataclass import dataclass, replace
@@ -280,12 +280,46 @@ def _leads_to_nginx(case: Case, judged: RouteVerdict) -> bool:
     return bool(ends) and all(is_held_by_nginx(case.snapshot, end) for end in ends)
 
 
+def say_what_comes_first(case: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
+    """Return the findings; a repair that waits for a service says how it comes to run: by the finding that keeps it
+    down, else by what its state needs."""
+    if not any(repair.after for finding in findings for repair in finding.repairs):
+        return findings
+    return [replace(finding, repairs=tuple(_with_first_step(case, findings, repair) for repair in finding.repairs))
+            for finding in findings]
+
+
+def _with_first_step(case: Case, findings: Sequence[Finding], repair: Repair) -> Repair:
+    if not repair.after:
+        return repair
+    blocking = next((other for other in findings if other.is_at_fault and other.service == repair.after
+                     and not any(own.after for own in other.repairs)), None)
+    return replace(repair, manual=f"{_first_step(case, blocking, repair.after)}: {repair.manual}")
+
+
+def _first_step(case: Case, blocking: Finding | None, name: str) -> str:
+    own = blocking.repairs[0] if blocking is not None and blocking.repairs else None
+    if blocking is not None:
+        summary = f" ({own.summary})" if own is not None else ""
+        by_hand = own is None or own.risk == "manual"
+        return f"first mend {blocking.cause}{summary}" if by_hand or own is None else (
+            f"first {own.summary} ({blocking.cause})")
+    service = next((service for service in case.snapshot.services if service.name == name), None)
+    state = run_state_of(service) if service is not None else "unknown"
+    return f"first {_STATE_VERBS.get(state, 'start')} {name}"
+
+
+# What a service that cannot be connected to needs, where that is no start.
+_STATE_VERBS = {"paused": "unpause", "looping": "find what ends", "masked": "unmask and start"}
+
+
 Revision: TypeAlias = Callable[[Case, Sequence[Finding]], Sequence[Finding]]
 # All revisions of what the causes have found, in the order in which they are made.
 REVISIONS: tuple[Revision, ...] = (
     prefer_present_faults, explain_findings, find_root_where_nginx_is_down, meet_nginx_first,
     edit_sources_of_generated_files, write_at_mount_sources, merge_shared_edits, drop_conflicting_starts,
-    drop_transient_restarts, name_failing_replica, doubt_unrecorded_ends, weigh_boot_script_starts,
+    drop_transient_restarts, name_failing_replica, doubt_unrecorded_ends, say_what_comes_first,
+    weigh_boot_script_starts,
 )
 
 

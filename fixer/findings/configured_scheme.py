@@ -38,8 +38,8 @@ def configured_scheme_finding(case: Case, trouble: FailingAddress, kind: tuple[s
     word, wanted = tls_option_of(service), "https" if tls else "http"
     told = Evidence("file", f"{word.file}:{word.line}", word.text) if word is not None and word.file else binding.source
     ways = ("as plain HTTP", "with a certificate") if tls else ("with TLS", "without a certificate")
-    manual = (f"start {service.name} first: when it answers {'with' if tls else 'without'} TLS, fixer makes the pass "
-              f"begin with {wanted}://")
+    manual = (f"when {service.name} answers {'with' if tls else 'without'} TLS, fixer makes the pass begin with "
+              f"{wanted}://")
     return Finding(
         cause=cause, variant=variant, role="root", confidence="possible" if unsure else "likely",
         summary=(f"nginx hands {routes_text(trouble)} to {endpoint_text(endpoint)} {ways[0]}, but {service.name} is "
@@ -48,6 +48,7 @@ def configured_scheme_finding(case: Case, trouble: FailingAddress, kind: tuple[s
         evidence=tuple(dict.fromkeys((
             config_evidence(case.snapshot, trouble.nginx, endpoint), told, state_evidence(service),
             *no_listener_evidence(endpoint), *connect_symptoms(case, trouble)))),
-        repairs=(Repair(SCHEME_ID, "manual", f"proxy {routes_text(trouble)} with {wanted}", (), manual=manual),),
+        repairs=(Repair(SCHEME_ID, "manual", f"proxy {routes_text(trouble)} with {wanted}", (), manual=manual,
+                        after=service.name),),
         effects=(),
     )

@@ -54,6 +54,7 @@ class Repair:
     waits: bool = False
     doubt: str = ""  # what an observation right after the repair cannot prove; shown once it is committed
     proof: ProofKind = "answers"  # set by the diagnosis, not by causes; such a repair by mechanism is never safe
+    after: str = ""  # the service that must run before: the diagnosis then says in `manual` what comes first
 
 
 @dataclass(frozen=True, slots=True)

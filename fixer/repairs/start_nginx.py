@@ -54,8 +54,8 @@ def restart_nginx_repair(case: Case, nginx: Nginx, box: Container, so_that: str 
     sound = isinstance(nginx.test, Known) and HOST_NOT_FOUND not in nginx.test.value[1]
     if not gone or (sound and not _is_looping(case, gone)):      # nginx resolves a variable's name at each request
         return repair
-    manual = f"start {gone} first: nginx exits at once while that name does not resolve; then restart {box.name}"
-    return Repair(repair.id, "manual", repair.summary, (), manual=manual)
+    manual = f"nginx exits at once while that name does not resolve; then restart {box.name}"
+    return Repair(repair.id, "manual", repair.summary, (), manual=manual, after=gone)
 
 
 def _is_looping(case: Case, name: str) -> bool:

@@ -256,8 +256,8 @@ def _manual_repair(trouble: FailingAddress, target: ReachableListener, why: str,
 
 def point_after_start_repair(trouble: FailingAddress, name: str, where: str, repair_id: str = POINT_ID) -> Repair:
     """Return what comes next while the service does not run: no socket of its own proves yet where it listens."""
-    manual = f"start {name} first: when it listens on {where}, fixer points {routes_text(trouble)} there"
-    return Repair(repair_id, "manual", f"point {routes_text(trouble)} at {where}", (), manual=manual)
+    manual = f"when {name} listens on {where}, fixer points {routes_text(trouble)} there"
+    return Repair(repair_id, "manual", f"point {routes_text(trouble)} at {where}", (), manual=manual, after=name)
 
 
 # Another address in nginx's configuration: the complete `host:port` of every line that names the old one.

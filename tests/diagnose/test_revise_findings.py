@@ -7,7 +7,10 @@ from typing import Any
 
 import pytest
 
+from fixer.analysis.case import open_case
+from fixer.diagnose.revise_findings import say_what_comes_first
 from fixer.diagnose.run_causes import diagnose
+from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import UnitAction, WaitForListener, WriteFile
 from fixer.model.snapshot import EnvSlot, ProbeResult, Service, Snapshot
@@ -210,3 +213,33 @@ def test_a_start_of_the_boot_script_runs_all_that_it_says(name: str, risk: str) 
     (repair, *_) = diagnose(Scene().with_service(stopped_service(name)).refused().snapshot()).findings[0].repairs
     assert any(isinstance(step, UnitAction) and step.unit == name for step in repair.steps)
     assert repair.risk == risk and ("runs all of rc.local again" in repair.summary) is (risk == "disruptive")
+
+
+# A repair that waits for a service says how that one comes to run.
+WAITING = Finding(cause="wrong-port", variant=None, role="root", confidence="likely", summary="x", detail=(), routes=(), service="app",
+                  node="n", evidence=(), repairs=(Repair("point", "manual", "point /", (), manual="when app listens, …", after="app"),))
+
+
+def blocking(*repairs: Repair, **changes: Any) -> Finding:
+    return replace(WAITING, **{"cause": "crash-file-access", "repairs": repairs, **changes})
+
+
+@pytest.mark.parametrize(("others", "first"), [
+    ((blocking(Repair("let", "manual", "restore /a", ())),), "first mend crash-file-access (restore /a)"),
+    ((blocking(),), "first mend crash-file-access"),
+    ((blocking(Repair("go", "safe", "continue app", ())),), "first continue app (crash-file-access)"),
+    ((blocking(role="consequence"),), "first start app"),
+    ((blocking(service="other"),), "first start app"),
+    ((), "first start app"),
+])
+def test_what_comes_before_a_repair_that_waits_for_a_service(others: tuple[Finding, ...], first: str) -> None:
+    case = open_case(Scene().snapshot(), {})
+    assert say_what_comes_first(case, (WAITING, *others))[0].repairs[0].manual == f"{first}: when app listens, …"
+
+
+@pytest.mark.parametrize(("status", "first"), [
+    ("paused", "first unpause app"), ("exited", "first start app"), ("restarting", "first find what ends app"),
+])
+def test_without_a_finding_its_state_says_what_it_needs(status: str, first: str) -> None:
+    case = open_case(Scene().with_service(copy(1, status=status)).snapshot(), {})
+    assert say_what_comes_first(case, (WAITING,))[0].repairs[0].manual == f"{first}: when app listens, …"

@@ -41,7 +41,7 @@ def test_an_address_that_stays_wrong_when_a_paused_container_goes_on_is_met_firs
     assert roots(diagnosis) == [cause, "backend-hung"]
     found = finding_of(diagnosis, cause)
     assert found.confidence == "likely" and found.repairs[0].risk == "manual"
-    assert "start p-app-1 first" in found.repairs[0].manual
+    assert found.repairs[0].manual.startswith("first unpause p-app-1 (backend-hung): when p-app-1 listens on ")
 
 
 def test_a_paused_container_at_the_asked_address_is_all() -> None:

@@ -276,8 +276,8 @@ def _repair(case: Case, nginx: Nginx, taken: tuple[Listener, ...]) -> Repair:
         return end_wait_repair(nginx.service)
     waited_for = dependency_text(case, nginx)
     if waited_for:
-        manual = f"start {waited_for} first: nginx exits at its start while that name does not resolve"
-        return Repair(REPAIR_ID, "manual", "start nginx", (), manual=manual)
+        manual = "nginx exits at its start while that name does not resolve"
+        return Repair(REPAIR_ID, "manual", "start nginx", (), manual=manual, after=waited_for)
     if nginx.service is not None and nginx.service.container is not None and (
             run_state_of(nginx.service) in ("running", "looping")):
         last = lines_of(nginx.service)[-1:]

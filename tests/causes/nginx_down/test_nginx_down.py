@@ -287,7 +287,7 @@ def test_a_backend_whose_name_is_gone_comes_before_nginx() -> None:
     diagnosis = diagnose(scene.snapshot())
     assert isinstance(verdict_of(diagnosis, "crash-loop-gave-up"), Undetermined)
     repair = finding_of(diagnosis, DOWN).repairs[0]
-    assert repair.risk == "manual" and "start p-app-1 first" in repair.manual
+    assert repair.risk == "manual" and "first start p-app-1" in repair.manual
 
 
 @pytest.mark.parametrize(("there", "said", "risk"), [(True, "in use by container p-thief-1", "manual"), (False, "no container holds it now", "safe")])

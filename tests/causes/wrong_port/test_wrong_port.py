@@ -129,7 +129,7 @@ def test_down_and_told_another_port_are_two_faults_and_nginx_meets_the_port_firs
     assert roots(diagnosis) == [CAUSE, "backend-down"]
     assert plan(diagnosis, RepairPolicy()).cause == "backend-down"
     (repair,) = finding_of(diagnosis, CAUSE).repairs
-    assert repair.risk == "manual" and "start backend.service first" in repair.manual
+    assert repair.risk == "manual" and "first start backend.service" in repair.manual
     assert [e.where for e in finding_of(diagnosis, CAUSE).evidence][1] == "/etc/systemd/system/backend.service:6"
 
 
