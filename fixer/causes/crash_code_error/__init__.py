@@ -40,6 +40,8 @@ The repair and its safety
   what differs in nothing but its package (mysite.wsgi:application, shop.wsgi:application). A person chooses: another
   application at this address would be worse than none.
   correct-directory (disruptive): it starts inside the package that its command names: the folder above.
+  start-in-folder, mount-at-folder (disruptive): its code is mounted in another folder than where its command looks. The
+  compose file then starts it there. Where the command itself names its folder, the code is mounted at that one.
   start-service (safe): the file was changed since the last try, the module is there now, the command names another
   target or value: only a start is left, and whether it is mended only that start tells.
 
@@ -72,11 +74,13 @@ from fixer.causes.crash_code_error.broken_response import judge_broken_answers
 from fixer.causes.crash_code_error.start_folder import (
     find_mounted_folder,
     find_package_folder,
+    mount_at_folder_repair,
+    mount_evidence,
     start_above_package_repair,
     start_in_mount_repair,
 )
 from fixer.formats.folders import is_within
-from fixer.formats.start_files import module_folders
+from fixer.formats.start_files import module_folders, names_start_folder
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.nginx.error_kinds import CUT_IN_BODY
@@ -134,8 +138,9 @@ def _found(case: Case, crash: FailedRun, fault: CodeFault) -> Finding:
     there = _mounted_folder(case, crash, fault)
     mounted = "" if there is not None else _mounted_code_text(crash, fault)
     if there is not None:
-        summary = f"{summary} in {there.start_folder}, its working directory; {there.folder} has it"
-        evidence = (evidence[0], there.evidence, *evidence[1:])
+        told = "which its command names" if names_start_folder(crash.service.argv) else "its working directory"
+        summary = f"{summary} in {there.start_folder}, {told}; {there.folder} has it"
+        evidence = (evidence[0], there.evidence, *mount_evidence(crash, there), *evidence[1:])
     above = _package_folder(case, crash, fault)
     if above is not None:
         summary = (f"{service.name} ends at once: {fault.name} cannot be imported from {above.folder}, its working "
@@ -177,8 +182,7 @@ def _start_above_repairs(case: Case, crash: FailedRun, above: PackageFolder | No
 def _start_in_mount_repairs(case: Case, crash: FailedRun, there: MountedFolder | None) -> tuple[Repair, ...]:
     if there is None:
         return ()
-    repair = start_in_mount_repair(case, crash, there)
-    return () if repair is None else (repair,)
+    return (start_in_mount_repair(case, crash, there) or mount_at_folder_repair(case, crash, there),)
 
 
 def _mounted_code_text(crash: FailedRun, fault: CodeFault) -> str:

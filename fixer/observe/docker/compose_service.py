@@ -27,7 +27,14 @@ from fixer.observe.commands.resolved_command import CommandStyle, CommandTrace, 
 from fixer.observe.commands.written_values import env_file_slot
 from fixer.observe.docker.compose_files import ComposeFile, compose_files_of, compose_roots_of, interpolation_env
 from fixer.observe.docker.compose_missing import unset_variables_in
-from fixer.observe.docker.compose_settings import compose_networks, extra_hosts_in, ports_in, setting_slot, settings_in
+from fixer.observe.docker.compose_settings import (
+    compose_networks,
+    extra_hosts_in,
+    ports_in,
+    setting_slot,
+    settings_in,
+    volumes_in,
+)
 from fixer.observe.files.log_files import log_file_paths
 from fixer.observe.view.node_view import ENGINE, View
 
@@ -134,7 +141,7 @@ class _MountedFiles(Mapping[str, bytes]):
 
 def _settings(file: ComposeFile) -> Iterator[ComposeSetting]:
     """Yield the file's settings, without their position if an edit there would change other services."""
-    for settings in (settings_in, ports_in, extra_hosts_in):
+    for settings in (settings_in, ports_in, volumes_in, extra_hosts_in):
         for setting in settings(file.service, file.path, file.data):
             yield replace(setting, start=None, end=None) if file.shared else setting
 

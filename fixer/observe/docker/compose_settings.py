@@ -1,4 +1,4 @@
-"""Networks and editable settings of a service in its compose files: limits, ports, extra hosts."""
+"""Networks and editable settings of a service in its compose files: limits, ports, mounts, extra hosts."""
 
 from __future__ import annotations
 
@@ -128,6 +128,23 @@ def extra_hosts_in(service: Map, path: str, data: bytes) -> Iterator[ComposeSett
         end = data.find(b"\n", last)
         place = (data.rfind(b"\n", 0, first) + 1, len(data) if end < 0 else end + 1) if whole else (None, None)
         yield ComposeSetting(f"extra_hosts.{name}", address, path, line_of(data, value.start), *place)
+
+
+def volumes_in(service: Map, path: str, data: bytes) -> Iterator[ComposeSetting]:
+    """Yield the place inside of each mount as `volumes.PLACE`, with the position of just that."""
+    listed = service.get("volumes")
+    for item in listed.items if isinstance(listed, Seq) else ():
+        node = item.get("target") if isinstance(item, Map) else item
+        if not isinstance(node, Scalar):
+            continue
+        source, _, rest = node.text.partition(":") if isinstance(item, Scalar) else ("", "", node.text)
+        place = rest.partition(":")[0] if isinstance(item, Scalar) else rest
+        if not place.startswith("/"):      # an anonymous volume, or a variable's value holds the colon
+            continue
+        at = node.start + (len(source) + 1 if isinstance(item, Scalar) else 0)      # its characters are bytes
+        own = node.exact and service.start <= node.start and node.end <= service.end and "$" not in node.text
+        span = (at, at + len(place)) if own else (None, None)
+        yield ComposeSetting(f"volumes.{place}", place, path, line_of(data, node.start), *span)
 
 
 def _host_entries(listed: Map | Seq) -> Iterator[tuple[str, str, Scalar]]:

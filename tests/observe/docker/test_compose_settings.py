@@ -27,6 +27,24 @@ def test_an_entry_of_extra_hosts_goes_with_its_whole_lines(listed: str, left: st
         assert text[:given.start] + text[given.end:] == text.replace(listed, left)
 
 
+@pytest.mark.parametrize(("listed", "target"), [
+    ("      - ./code:/srv/app:ro\n", "/srv/app"), ("      - \"data:/srv/app\"\n", "/srv/app"),
+    ("      - {type: bind, source: ./code, target: /srv/app}\n", "/srv/app"), ("      - ${CODE}:/srv/app\n", None),
+    ("      - ./c\u00f6de:/srv/app\n", "/srv/app"),
+])
+def test_where_a_mount_is_inside_is_the_setting(listed: str, target: str | None) -> None:
+    body = f"    image: img\n    volumes:\n{listed}"
+    (given,) = [s for s in shop(body, argv=UVICORN).compose_settings if s.key == "volumes./srv/app"]
+    data = f"services:\n  api:\n{body}".encode()
+    assert (given.value, given.line) == ("/srv/app", 5)
+    assert (None if given.start is None else data[given.start:given.end].decode()) == target
+
+
+def test_what_mounts_nothing_of_the_host_is_no_such_setting() -> None:
+    body = "    image: img\n    volumes:\n      - /var/cache\n      - {type: tmpfs}\n"
+    assert not [s for s in shop(body, argv=UVICORN).compose_settings if s.key.startswith("volumes.")]
+
+
 def test_a_name_that_two_files_give_is_not_taken_out_of_one() -> None:
     entry = "    extra_hosts: [\"api:10.0.0.9\"]\n"
     both = shop(f"    image: img\n{entry}", argv=UVICORN, more=f"services:\n  api:\n{entry}")
