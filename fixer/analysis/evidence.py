@@ -114,6 +114,11 @@ def _split_lines(data: bytes) -> list[bytes]:
     return data.split(b"\n")
 
 
+def connect_error_text(error: str) -> str:
+    """Return how an attempt to connect failed. Where nothing answered, that is all that was seen."""
+    return f"connect: {'no answer in time' if error == 'slow' else error}"
+
+
 def no_listener_evidence(endpoint: Endpoint) -> tuple[Evidence, ...]:
     """Return the evidence that nothing accepts at an endpoint."""
     shown: list[Evidence] = []
@@ -123,7 +128,7 @@ def no_listener_evidence(endpoint: Endpoint) -> tuple[Evidence, ...]:
         )
     if isinstance(endpoint.tcp, Known) and endpoint.tcp.value.error is not None:
         shown += endpoint.tcp.evidence or (
-            Evidence("probe", endpoint_text(endpoint), f"connect: {endpoint.tcp.value.error}"),
+            Evidence("probe", endpoint_text(endpoint), connect_error_text(endpoint.tcp.value.error)),
         )
     return tuple(shown)
 

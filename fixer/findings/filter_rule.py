@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.cause import conclude
-from fixer.analysis.evidence import config_evidence, listener_at, listener_evidence
+from fixer.analysis.evidence import config_evidence, connect_error_text, listener_at, listener_evidence
 from fixer.analysis.nginx_errors import routes_text, symptom_evidence
 from fixer.analysis.packet_filter.matching_rules import (
     FilterMatch,
@@ -55,7 +55,7 @@ def _filter_text(block: FilterMatch) -> str:
 def _no_filter_evidence(trouble: FailingAddress) -> tuple[Evidence, ...]:
     tcp = trouble.endpoint.tcp
     if isinstance(tcp, Known):
-        text = "connects" if tcp.value.error is None else f"connect: {tcp.value.error}, and no rule matches"
+        text = "connects" if tcp.value.error is None else f"{connect_error_text(tcp.value.error)}, and no rule matches"
         return (Evidence("probe", trouble.endpoint.written, text),)
     return tuple(e for j in trouble.verdicts[:1] for e in j.evidence[:1])
 

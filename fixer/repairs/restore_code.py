@@ -110,10 +110,13 @@ def code_repairs(case: Case, crash: FailedRun, fault: CodeFault, since: ChangeSi
         unit = crash.service.unit
         steps = () if unit is not None and unit.need_daemon_reload else restart_after_edit_steps(case, crash)
         offered += [] if steps or unit is None else [reload_and_start_repair(case, crash)]
+        summary = f"{since.text.partition(', ')[0]}: start {crash.service.name}"
         if steps:
-            summary = f"{since.text.partition(', ')[0]}: start {crash.service.name}"
             risk: Risk = "disruptive" if crash.has_running_parent else "safe"
             offered.append(Repair("start-service", risk, summary, steps))
+        if since.is_cure:       # its reason is over: no edit is left to be made
+            told = Repair("start-service", "manual", summary, (), manual=start_text_of(crash.service))
+            return tuple(offered) or (told,)
     if file is not None:
         backup = _backup_repair(case, crash, fault, file)
         offered += [backup] if backup is not None else []

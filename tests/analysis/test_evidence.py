@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.analysis.evidence import age_text, log_evidence, shorten
+from fixer.analysis.evidence import age_text, connect_error_text, log_evidence, shorten
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(5, "5 s"), (120, "2 min"), (7200, "2 h"), (200000, "2 d")])
@@ -19,3 +19,11 @@ def test_what_is_cut_off_ends_with_an_ellipsis(text: str, said: str) -> None:
 
 def test_a_line_of_a_log_is_quoted_whole() -> None:
     assert log_evidence(f" {'x' * 900}\n", "journal a").text == "x" * 900
+
+
+@pytest.mark.parametrize(("error", "said"), [
+    ("slow", "connect: no answer in time"), ("refused", "connect: refused"), ("no-socket", "connect: no-socket"),
+])
+def test_how_a_connection_failed(error: str, said: str) -> None:
+    """No answer at all is not a slow one: a device that is down gives none."""
+    assert connect_error_text(error) == said

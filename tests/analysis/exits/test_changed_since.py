@@ -163,5 +163,6 @@ def test_what_is_over_is_no_root_where_systemd_tries_no_more(there: bool, limit:
     (first, *others) = diagnose(scene.snapshot()).findings
     assert (first.cause, first.role) == (root, "root") and all(other.role == "consequence" for other in others)
     assert (first.repairs[0].id == "start-service") is there
+    assert not there or len(first.repairs) == 1, "its reason is over: no edit is left to be made"
     if there and limit:
         assert "the reason no longer holds" in first.summary and "nowhere.py is there now" in first.detail[0]
