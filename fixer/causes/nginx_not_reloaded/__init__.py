@@ -35,6 +35,7 @@ Variants
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from fixer.analysis.case import Case, FailingAddress
@@ -58,6 +59,7 @@ from fixer.analysis.route_verdict import has_unloaded_config, is_closed
 from fixer.formats.numbers import is_number
 from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
+from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Endpoint, ErrorEvent, Listener, Nginx, needs_tls
@@ -72,6 +74,7 @@ with lazy_imports():  # only for what is found
 # Process start times come from a clock and an uptime, read one after the other. A file and a worker closer than this,
 # in seconds, cannot be ordered: an edit right before its own reload is normal.
 _CLOCK_GRAIN = 0.5
+_WRITER = regex(r"\[[a-z]+\] (\d{1,9})#\d")
 REPAIR_ID = "reload-nginx"
 _SAME_MOMENT_TEXT = "the file changed at the moment of the last reload, and nginx connects elsewhere"
 RELOAD_TEXT = "check the configuration and reload nginx (the configuration in its memory cannot be restored)"
@@ -112,6 +115,10 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     failed = _port_conflict_finding(case, trouble)
     if failed is not None or not near:
         return failed or _not_reloaded_finding(case, trouble, _unseen_holder_text(case, nginx))
+    old = _unwritten_place(case, trouble)
+    if old:
+        proven = _not_reloaded_finding(case, trouble, f"since its last load it connects to {old}, which no file has")
+        return replace(proven, confidence="certain")
     return _not_reloaded_finding(case, trouble, _SAME_MOMENT_TEXT) if _is_asking_elsewhere(case,
         trouble) else _age_evidence(case, nginx)
 
@@ -151,6 +158,36 @@ def _is_asking_elsewhere(case: Case, trouble: FailingAddress) -> bool:
     since = [e for e in events if e.at > moment - 1.0]     # log times are whole seconds
     asked = {_asked_port(event.upstream) for event in since[-1:] or events}
     return bool(asked) and "" not in asked and not asked.intersection(e.unix or str(e.port) for e in ours)
+
+
+def _unwritten_place(case: Case, trouble: FailingAddress) -> str:
+    """Return the port or socket that the present workers were refused at, if it stands in none of nginx's files and no
+    variable names it at a request: then they run an older configuration, whenever the file was changed."""
+    nginx, loaded = trouble.nginx, trouble.nginx.loaded_at
+    if isinstance(loaded, Unknown) or any("$" in facts.route.pass_text for facts in trouble.routes):
+        return ""
+    places = {_asked_port(event.upstream) for event in events_for(case, trouble, CONNECT_FAILED)
+              if event.at > loaded.value and _worker_of(event) in nginx.worker_pids}
+    if not places or any(not place or _is_written(case, nginx, place) for place in places):
+        return ""
+    place = min(places)
+    return f"port {place}" if is_number(place) else place
+
+
+def _worker_of(event: ErrorEvent) -> int:
+    """Return the process that wrote the line: one that still ends its connections has the older configuration."""
+    found = _WRITER.search(event.raw)
+    return int(found[1]) if found is not None else 0
+
+
+def _is_written(case: Case, nginx: Nginx, place: str) -> bool:
+    """Return whether a file of nginx names the port or the socket. It may if not all were read, or if DNS does."""
+    config = nginx.config.or_else(None)
+    if config is None or config.cut or any(place in (e.unix, str(e.port)) for e in case.snapshot.endpoints):
+        return True
+    word = re.compile(rb"(?<![\w.])" + re.escape(place.encode("utf-8", "surrogateescape")) + rb"(?![\w.])|\bservice=")
+    files = [case.snapshot.file(nginx.node, path) for path in config.files]
+    return any(file is None or word.search(file.data) is not None for file in files)
 
 
 def _asked_port(upstream: str) -> str:

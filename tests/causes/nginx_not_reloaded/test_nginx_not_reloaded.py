@@ -21,6 +21,7 @@ from tests.causes.snapshot_builders import (
     SITE,
     at_level,
     failed_service,
+    file,
     finding_of,
     healthy_scene,
     listener,
@@ -131,6 +132,30 @@ def test_an_edit_right_after_a_reload_is_told_by_where_nginx_asks(asked: str, la
     assert roots(diagnosis) == (["nginx-not-reloaded"] if found else [])
     if found:
         assert diagnosis.findings[0].confidence == "likely" and diagnosis.findings[0].repairs[0].risk == "safe"
+
+
+@pytest.mark.parametrize(("asked", "worker", "change", "confidence"), [
+    ("http://127.0.0.1:8022/login", 101, "", "certain"), ("http://unix:/run/old.sock:/login", 101, "", "certain"),
+    ("http://127.0.0.1:8022/login", 99, "", "likely"),            # an older worker that ends its connections
+    ("http://127.0.0.1:8022/login", 101, "# 8022\n", "likely"),   # a file has it
+    ("http://127.0.0.1:8022/login", 101, "server a service=x resolve;\n", "likely"),
+    ("http://127.0.0.1:8022/login", 101, "unread", "likely"),
+    ("http://127.0.0.1:8022/login", 101, "$", "likely"),          # it may be another at each request
+])
+def test_a_line_after_the_load_proves_the_old_configuration(
+    asked: str, worker: int, change: str, confidence: str,
+) -> None:
+    scene = healthy_scene().answers(BAD_GATEWAY).logs("connect() failed (111: Connection refused)", 111, "connecting to upstream", ago=30)
+    scene.events = [replace(event, upstream=asked, raw=f"2026/01/01 00:00:00 [error] {worker}#{worker}: *5 {event.message}")
+                    for event in scene.events]
+    scene.nginx.update(loaded_at=Known(NOW - 40), config_mtime=Known(NOW - 39.8))
+    if change == "$":
+        scene.route[0] = {"pass_text": "http://$where"}
+    elif change != "unread":
+        scene.files.append(file("/etc/nginx/nginx.conf", change))
+    found = finding_of(diagnose(scene.snapshot()), OLD)
+    assert found.confidence == confidence
+    assert ("since its last load it connects to" in found.summary) is (confidence == "certain")
 
 
 def test_an_address_that_is_gone_is_what_nginx_lacks() -> None:
