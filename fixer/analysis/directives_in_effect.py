@@ -26,8 +26,10 @@ class PlacedDirective:
 
     @property
     def text(self) -> str:
-        """Return the directive for people, in one line."""
-        return f"{' '.join(self.words)};"
+        """Return the directive for people, in one line, as it is written: with its quotes, and the brace of a block."""
+        written = self.directive.tree.data[self.directive.start:self.directive.stop]
+        told = " ".join(self.words) if b"#" in written else " ".join(written.decode("utf-8", "replace").split())
+        return f"{told};" if self.directive.block is None else f"{told} {{"
 
 
 def enclosing_directives(block: Sequence[Directive], at: int) -> Iterator[Directive]:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fixer.analysis.directives_in_effect import all_directives, directives_for, enclosing_directives
+import pytest
+
+from fixer.analysis.directives_in_effect import all_directives, directives_for, directives_of, enclosing_directives
 from fixer.model.facts import Known, Unknown
 from fixer.model.nginx_config import Listen, ServerBlock, Span
 from fixer.nginx.tree import parse
@@ -59,3 +61,11 @@ def test_what_encloses_an_offset() -> None:
     tree = parse(data)
     assert [d.name for d in enclosing_directives(tree.directives, data.index(b"c"))] == [b"a", b"b", b"c"]
     assert list(enclosing_directives(tree.directives, -1)) == []
+
+
+@pytest.mark.parametrize(("written", "shown"), [
+    ('map  $uri $where {\n a b;\n}', "map $uri $where {"), ('add_header X "a; b";', 'add_header X "a; b";'),
+    ("gzip  # why\n on;", "gzip on;"), ("gzip\n  on;", "gzip on;"),
+])
+def test_a_directive_is_shown_as_it_is_written(written: str, shown: str) -> None:
+    assert next(iter(directives_of(written.encode(), SITE))).text == shown

@@ -29,6 +29,7 @@ from fixer.observe.commands.resolved_command import (
 )
 from fixer.observe.commands.server_settings import configured_bindings
 from fixer.observe.commands.startup_waits import shell_queries
+from fixer.observe.commands.written_values import quoted_evidence
 from fixer.observe.view.node_view import MOST_BOOT_FILES, View, is_readable
 
 with lazy_imports():
@@ -253,10 +254,12 @@ def _missing_file(view: View, follow: CommandTrace) -> str:
 
 def _server_of(view: View, about: _EntrySource, told: ServiceCommand, line: int, *, name: str = "",
                start: str = "") -> Iterator[BootCommand]:
-    """Yield the command with its entry, if it is a server's."""
+    """Yield the command with its entry, if it is a server's. Where a line only leads to it, the entry quotes that."""
     kind, file, user, idle = about
     if runtime_of(told.argv):
-        text = " ".join(redact_argv(list(told.argv)))
+        said = Evidence("file", f"{file}:{line}", " ".join(redact_argv(list(told.argv))))
+        line_text = quoted_evidence(said, view).text
+        text = said.text if said.text in line_text else line_text
         yield BootCommand(BootEntry(view.name, kind, file, line, text, user, 0, None, idle, name, start,
                                     told.directory if told.directory != "/" else ""), told)
 

@@ -21,13 +21,15 @@ MAX_INCLUDE_DEPTH = 4       # nested includes, and services that extend services
 @dataclass(frozen=True, slots=True)
 class ComposeFile:
     """A compose file with the mapping of one service. Relative paths start from `folder`.
-    `shared`: other services take their definition from the same mapping, so an edit there would change them too."""
+    `shared`: other services take their definition from the same mapping, so an edit there would change them too.
+    `key_start` is the offset of the service's name, that of the mapping for a service that another one extends."""
 
     path: str
     data: bytes
     service: Map
     folder: str
     shared: bool = False
+    key_start: int = 0
 
     def line(self, at: int) -> int:
         """Return the line of an offset."""
@@ -59,7 +61,9 @@ def compose_files_of(container: Container, engine: View, outer: Env, name: str =
         services = root.get("services") if root is not None else None
         service = services.get(name or container.service or "") if isinstance(services, Map) else None
         if root is not None and isinstance(service, Map):
-            own = ComposeFile(path, engine.data(path) or b"", service, folder)
+            key = next((key.start for key, value in services.entries if value is service), service.start) if isinstance(
+                services, Map) else service.start
+            own = ComposeFile(path, engine.data(path) or b"", service, folder, key_start=key)
             found += [*_base_files(own, engine, outer, MAX_INCLUDE_DEPTH), own]
     return found
 
@@ -165,5 +169,5 @@ def _base_files(file: ComposeFile, engine: View, outer: Env, depth: int) -> Iter
     if base is None or root is None or not isinstance(service, Map):
         return
     folder = file.folder if base[0] == file.path else posixpath.dirname(base[0])
-    found = ComposeFile(base[0], engine.data(base[0]) or b"", service, folder, shared=True)
+    found = ComposeFile(base[0], engine.data(base[0]) or b"", service, folder, shared=True, key_start=service.start)
     yield from (*_base_files(found, engine, outer, depth - 1), found)

@@ -35,9 +35,7 @@ def compose_networks(
                 if isinstance(value, Map) and isinstance(chosen := value.get(word), Scalar):
                     fixed.setdefault(key, {})[word] = _interpolate(chosen, outer)
     if not found:
-        last = files[-1]
-        where = f"{last.path}:{last.line(last.service.start)}"
-        found["default"] = ((), Evidence("file", where, "no networks: the project's default one"))
+        found["default"] = ((), Evidence("file", files[-1].path, "no networks: the project's default one"))
     for key, (names, said) in found.items():
         shown = f"{said.text}, also called {', '.join(names)}" if names else said.text
         yield ComposeNetwork(_network_name(roots, key, project, outer), names, replace(said, text=shown),

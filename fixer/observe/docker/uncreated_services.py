@@ -14,6 +14,7 @@ from fixer.model.deployment import UncreatedService
 from fixer.model.facts import Evidence
 from fixer.model.query import Command
 from fixer.model.snapshot import Binding, Container
+from fixer.observe.commands.written_values import quoted_evidence
 from fixer.observe.docker.compose_files import (
     ComposeFile,
     compose_files_of,
@@ -41,7 +42,7 @@ def uncreated_services(project: str, first: Container, members: list[Container],
             last = files[-1]
             called = [v.text for f in files if isinstance(v := f.service.get("container_name"), Scalar)]
             aliases = [alias for network in compose_networks(files, roots, project, outer) for alias in network.aliases]
-            said = Evidence("file", f"{last.path}:{last.line(last.service.start)}", f"service {name}")
+            said = quoted_evidence(Evidence("file", f"{last.path}:{last.line(last.key_start)}", name), engine)
             bindings = _bindings(replace(first, service=name), engine)
             mounts = [mount for file in files for mount in _mounts(file, project)]
             yield UncreatedService(

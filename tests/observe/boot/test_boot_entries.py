@@ -57,6 +57,15 @@ def test_what_rc_local_starts_where_it_is_not_executable(line: str) -> None:
     assert (one.kind, one.line, one.port, one.not_run_reason) == ("rc.local", 2, 8123, "/etc/rc.local is not executable")
 
 
+def test_a_line_that_leads_to_the_server_is_quoted_as_it_stands() -> None:
+    """The command stands in the script that the line runs, under that script's name."""
+    line = "nohup runuser -u deploy -- /usr/local/bin/start-shop </dev/null >/dev/null 2>&1 &"
+    made = view(executable("/etc/rc.local", f"#!/bin/sh\n{line}\n", 0o100644), file("/usr/local/bin/start-shop", f"#!/bin/sh\nexec {UVICORN}\n"))
+    asked = {BOOT_ENTRY_FILES: Answer("ok", files=(executable("/etc/rc.local", f"#!/bin/sh\n{line}\n", 0o100644),))}
+    (one,) = boot_entries_of(replace(made, node=replace(made.node, answers={**made.node.answers, **asked})))
+    assert (one.file, one.line, one.port, one.text) == ("/etc/rc.local", 2, 8123, line)
+
+
 @pytest.mark.parametrize("has_unit", [True, False])
 def test_an_executable_rc_local_is_a_boot_entry_unless_systemd_has_made_a_unit_of_it(has_unit: bool) -> None:
     """systemd makes the unit as it boots: one that was written since is no unit yet, and somebody started it by hand."""
