@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 
-from fixer.analysis.run_log import RunEnd, event_of, read_run_end
+from fixer.analysis.run_log import RunEnd, event_of, message_of, read_run_end
 from fixer.formats.run_output import ends_run, raised_name
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
@@ -63,6 +63,8 @@ _CONNECTION_FAILED = regex(
     r"Connection refused|Connect call failed|could not connect|Connection reset|timed out|Name or service not known|"
     r"Temporary failure in name resolution|No route to host|starting up|could not translate host name|Connection error"
 )
+_NODE_ERROR, _NODE_FRAME = regex(r"(?:Uncaught )?Error(?: \[\w+\])?: "), regex(r"\s*at \S")
+_SHOWS_PLACE = regex(r"\s*(?:at \S.*:\d+\)?|File \".*|[\s^~]*|Node\.js v[\d.]+)\s*\Z")
 _ERROR_LEVEL = regex(r"\b(?:ERROR|CRITICAL|FATAL)\b")
 _MAX_SHUTDOWN_LINES = 6             # lines that a server logs at most between its error and its end
 _LEVEL_CHARS = 60               # characters in which a line names its level
@@ -170,6 +172,13 @@ def last_error_lines(lines: Sequence[LogLine]) -> tuple[LogLine, ...]:
     return tail[-3:] if found is None else tail[max(0, found - 2):found + 1]
 
 
+def reported_error_lines(lines: Sequence[LogLine]) -> tuple[LogLine, ...]:
+    """Return the line that names the error; without one the last lines, but for what only shows where code was."""
+    tail, found = _tail_and_error(lines)
+    return (tail[found],) if found is not None else tuple(
+        line for line in tail if not _SHOWS_PLACE.match(message_of(line)))[-3:]
+
+
 def names_error(lines: Sequence[LogLine]) -> bool:
     """Return whether the end of the last run says an error: an exception, or a line of that level."""
     return _tail_and_error(lines)[1] is not None
@@ -180,7 +189,8 @@ def _tail_and_error(lines: Sequence[LogLine]) -> tuple[tuple[LogLine, ...], int 
     end = read_run_end(lines)
     own = [(line, text) for line, text in zip(end.lines, end.texts, strict=True) if text]
     tail, texts = tuple(line for line, _ in own), [text for _, text in own]
-    raised = (index for index in range(len(tail) - 1, -1, -1) if raised_name(texts[index]))
+    raised = (index for index in range(len(tail) - 1, -1, -1) if raised_name(texts[index]) or (
+        _NODE_ERROR.match(texts[index]) and _NODE_FRAME.match("".join(texts[index + 1:index + 2]))))
     told = (index for index in range(len(tail) - 1, max(-1, len(tail) - 1 - _MAX_SHUTDOWN_LINES), -1)
             if _ERROR_LEVEL.search(texts[index][:_LEVEL_CHARS]))     # later lines only show its shutdown
     return tail, next(chain(raised, told), None)

@@ -145,7 +145,8 @@ def _unusable_path_finding(case: Case, crash: FailedRun, denied: UnusablePath) -
         variant, said = "start-file-missing", f"{denied.path} is not there{', nor is its folder' if lost else ''}"
         advice = _CONTAINER_ADVICE if box is not None else folder_setting_text(service, denied.path, lost)
         what = f"{denied.path}{'' if lost is False else ' and its folder' if lost else ' (or its folder)'}"
-        todo = f"restore {what} for {user} to use{f'; {advice}' if advice else ''}"
+        whose = user if crash.is_hearsay else f"the account {user}"
+        todo = f"restore {what} for {whose}{f'; {advice}' if advice else ''}"
         if state.state == "holds" and not state.text.startswith(f"{posixpath.normpath(denied.path)} is not there"):
             said, todo = f"{said}, or not accessible: {state.text}", f"{todo} ({state.text})"
     elif denied.reason in FOLDER_CODES:

@@ -53,6 +53,7 @@ from fixer.analysis.exits.exit_reason import (
     last_error_lines,
     names_error,
     port_in_use_line,
+    reported_error_lines,
 )
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.exits.kills import FAULT_SIGNALS, SIGNAL_NAMES, last_exit_signal
@@ -200,7 +201,7 @@ def _evidence(case: Case, crash: FailedRun) -> tuple[Evidence, ...]:
         state_evidence(crash.service),
         *((Evidence("unit", socket.name, f"{socket.active_state}, Result={socket.result}"),) if socket else ()),
         *((log_evidence(limit.text, limit.where),) if limit is not None else ()),
-        *(log_evidence(line.text, line.where) for line in last_error_lines(crash.lines)),
+        *(log_evidence(line.text, line.where) for line in reported_error_lines(crash.lines)),
         *refused_evidence(case, trouble),
     )))
 
