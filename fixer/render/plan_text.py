@@ -55,7 +55,7 @@ def _offer_lines(repair: RepairReport, target: str, style: Style) -> list[str]:
     if repair.risk == "manual":
         lines = hang(style.say("console/repair-by-hand", "Repair, by hand: {summary}", summary=summary),
                      style.text_width, 2)
-        return [*lines, *(line for step in repair.steps for line in _paragraph_lines(step, style))]
+        return [*lines, *(line for step in shown_steps(repair) for line in _paragraph_lines(step, style))]
     label = style.say("console/repair-risk", "Repair, {risk}: {summary}", risk=word_text(repair.risk, style),
                       summary=summary)
     label, command = f"  {label}", repair_command(repair, target)
@@ -64,6 +64,11 @@ def _offer_lines(repair: RepairReport, target: str, style: Style) -> list[str]:
         return [f"{pad(label, style.text_width - count_columns(command))}{style.paint(command, 'cyan')}", *needs]
     lines = hang(label.strip(), style.text_width, 2)
     return [*lines, *needs, *(style.paint(line, "cyan") for line in command_lines(command, style.text_width, 4))]
+
+
+def shown_steps(repair: RepairReport) -> tuple[str, ...]:
+    """Return the steps to print below the summary: none where it says already what a person has to do."""
+    return () if repair.risk == "manual" and repair.steps == (repair.summary,) else repair.steps
 
 
 def summary_text(repair: RepairReport, style: Style) -> str:

@@ -18,7 +18,7 @@ from fixer.model.report import (
     RouteReport,
     causes_by_missing_fact,
 )
-from fixer.render.plan_text import MECHANISM_TEXT, is_proven_by_mechanism, repair_command
+from fixer.render.plan_text import MECHANISM_TEXT, is_proven_by_mechanism, repair_command, shown_steps
 from fixer.render.terminal_text import clean, clean_lines
 from fixer.render.to_console import address_of, cause_name, headline_titles
 
@@ -171,7 +171,7 @@ def _finding(finding: FindingReport) -> str:
 
 
 def _repair(repair: RepairReport) -> str:
-    steps = "".join(f"<li>{breakable(step)}</li>" for step in repair.steps)
+    steps = "".join(f"<li>{breakable(step)}</li>" for step in shown_steps(repair))
     needs = "".join(f"<p>Needs {_code(need.key)}: {breakable(need.why)}</p>" for need in repair.needs)
     diff = f"<pre>{chr(10).join(_diff_line(line) for line in clean_lines(repair.diff.rstrip(chr(10))))}</pre>"
     proof = f"<p>{MECHANISM_TEXT}</p>" if is_proven_by_mechanism(repair) else ""

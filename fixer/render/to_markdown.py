@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fixer.model.facts import Evidence
 from fixer.model.report import FindingReport, RepairReport, Report, RouteReport, causes_by_missing_fact
-from fixer.render.plan_text import MECHANISM_TEXT, is_proven_by_mechanism
+from fixer.render.plan_text import MECHANISM_TEXT, is_proven_by_mechanism, shown_steps
 from fixer.render.terminal_text import clean, clean_lines
 from fixer.render.to_console import address_of, cause_name
 
@@ -47,7 +47,7 @@ def _evidence(item: Evidence) -> str:
 def _repair(repair: RepairReport) -> list[str]:
     lines = ["", f"### Repair, {repair.risk}: {code_span(repair.summary)}", "", f"id {code_span(repair.id)}", ""]
     lines += [MECHANISM_TEXT, ""] if is_proven_by_mechanism(repair) else []
-    lines += [f"{number}. {code_span(step)}" for number, step in enumerate(repair.steps, 1)]
+    lines += [f"{number}. {code_span(step)}" for number, step in enumerate(shown_steps(repair), 1)]
     lines += [f"- needs {code_span(need.key)}: {code_span(need.why)}" for need in repair.needs]
     return [*lines, "", *fenced_diff(repair.diff)] if repair.diff else lines
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -51,6 +52,16 @@ def test_a_repair_that_its_mechanism_proves_says_so_in_every_output(change: dict
         assert (MECHANISM_TEXT in " ".join(page.split())) is said
     value = to_json.to_value(report)["findings"]
     assert isinstance(value, list) and isinstance(value[0], dict) and repair.proof in str(value[0]["repairs"])
+
+
+@pytest.mark.parametrize(("step", "times"), [("let deploy access /srv/a", 1), ("let deploy access /srv/a (chown)", 2)])
+def test_what_a_person_has_to_do_is_printed_once(step: str, times: int) -> None:
+    repair = replace(s.MOVE, risk="manual", summary="let deploy access /srv/a", steps=(step,), diff="", needs=())
+    report = replace(s.BROKEN, findings=(replace(s.WRONG_PORT, repairs=(repair,)),))
+    offered = to_html.render(report).partition("<h3>")[2]      # its first lines name each repair as well
+    for page in (to_console.render(report, PLAIN), to_markdown.render(report), offered):
+        plain = " ".join(re.sub(r"<wbr>|<span[^>]*>|</span>", "", page).split())
+        assert plain.count("let deploy access /srv/a") == times
 
 
 def test_a_plan_says_how_it_will_be_proven_before_its_steps() -> None:
