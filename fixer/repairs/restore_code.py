@@ -60,6 +60,7 @@ RESTART_TIMEOUT = 45.0          # seconds that a program or a database may take 
 _MAX_QUOTED_CHARS = 200             # characters; a shorter quoted line was surely not cut
 # lines of a traceback without quoted code
 _NO_CODE_LINE = regex(r"^File \"|^[\w.]*(?:Error|Exception|Warning)\b|^[\s^~]*$")
+_DISTRIBUTION_FOLDERS = ("/usr/bin", "/bin")     # pip changes nothing there: its packages come from the distribution
 _PATH_VALUE = regex(r"\bPATH[=:] ?[\"']?(?P<value>/[^\s\"']*)")
 _TARGET_PATTERN = r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*"
 
@@ -358,11 +359,21 @@ def _install_command_text(case: Case, service: Service) -> str:
     if service.runtime == "node":
         where = service.start_folder
         return f"npm install … in {where}" if where else "npm install … in its folder"
-    return f"{_interpreter_text(case, service)} -m pip install …"
+    interpreter, first = _interpreter_of(case, service), service.argv[0] if service.argv else ""
+    if posixpath.dirname(interpreter or first) in _DISTRIBUTION_FOLDERS:
+        return "the distribution's package python3-…, or pip in a virtual environment"
+    return f"{interpreter} -m pip install …" if interpreter else (
+        f"the first line of {first or 'its program'} names it: run that with -m pip install …")
 
 
 def _interpreter_text(case: Case, service: Service) -> str:
-    """Return the interpreter that its command names; a server's own script names one in its first line."""
+    """Return the interpreter for people; a server's own script names one in its first line."""
+    first = service.argv[0] if service.argv else ""
+    return _interpreter_of(case, service) or f"the interpreter of {first or service.name}"
+
+
+def _interpreter_of(case: Case, service: Service) -> str:
+    """Return the interpreter that its command or its PATH names; empty if only the program's own file names it."""
     first = service.argv[0] if service.argv else ""
     name = first.rsplit("/", 1)[-1]
     if name.startswith(("python", "pypy", "node")) and "/" in first:
@@ -370,7 +381,7 @@ def _interpreter_text(case: Case, service: Service) -> str:
     environment = virtualenv_of(service.argv) if "/" in first else _virtualenv_in_path(case, service)
     if environment:
         return f"{environment}/bin/python3"
-    return first if name.startswith(("python", "pypy", "node")) else f"the interpreter of {first or service.name}"
+    return first if name.startswith(("python", "pypy", "node")) else ""
 
 
 def _virtualenv_in_path(case: Case, service: Service) -> str:

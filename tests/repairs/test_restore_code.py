@@ -46,7 +46,7 @@ def test_a_module_of_a_package_that_is_there_is_put_back_and_not_installed() -> 
 
 @pytest.mark.parametrize(("program", "path", "said"), [
     ("gunicorn", "/var/app/venv/bin:/usr/bin", "/var/app/venv/bin/python3 -m pip install"),
-    ("gunicorn", "/usr/local/bin:/usr/bin", "the interpreter of gunicorn -m pip"), ("gunicorn", "", "the interpreter of gunicorn -m pip"),
+    ("gunicorn", "/usr/local/bin:/usr/bin", "the first line of gunicorn names it"), ("gunicorn", "", "the first line of gunicorn names it"),
     ("python", "/var/app/venv/bin", "/var/app/venv/bin/python3 -m pip install"), ("/srv/env/bin/gunicorn", "/var/app/venv/bin", "/srv/env/bin/python3"),
 ])
 def test_a_program_without_a_folder_is_the_one_that_its_own_path_finds(program: str, path: str, said: str) -> None:

@@ -367,6 +367,19 @@ def test_of_two_packages_a_person_chooses() -> None:
     assert (repair.needs[0].default, repair.steps) == (None, ())
 
 
+@pytest.mark.parametrize(("program", "command"), [
+    ("/usr/bin/gunicorn", "(the distribution's package python3-…, or pip in a virtual environment)"),
+    ("/usr/bin/python3", "for /usr/bin/python3 (the distribution's package python3-…, or pip in a virtual environment)"),
+    ("/usr/local/bin/gunicorn", "(the first line of /usr/local/bin/gunicorn names it: run that with -m pip install …)"),
+    ("gunicorn", "(the first line of gunicorn names it: run that with -m pip install …)"),
+    ("/usr/local/bin/python3", "(/usr/local/bin/python3 -m pip install …)"),
+    ("/srv/env/bin/gunicorn", "(/srv/env/bin/python3 -m pip install …)"),
+])
+def test_how_a_package_is_installed_depends_on_whose_the_interpreter_is(program: str, command: str) -> None:
+    """pip refuses to change what the distribution manages."""
+    assert command in found(crashed(*IMPORT, argv=(program, "shop.wsgi"))).repairs[-1].manual
+
+
 def test_what_is_loaded_by_its_name_is_not_said_to_stand_in_that_line() -> None:
     lines = (STARTED, "Traceback (most recent call last):", f'  File "{MAIN}", line 16, in <module>',
              "    application = get_wsgi_application()", '  File "/usr/lib/python3.13/importlib/__init__.py", line 88',
