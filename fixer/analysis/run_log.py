@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
-from fixer.analysis.evidence import clock_of, log_evidence
+from fixer.analysis.evidence import ENGINE, clock_of, find_node, log_evidence
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_state import is_unwatched, restart_count_of, run_state_of, start_time_of
 from fixer.formats.application_servers import STARTUP_COMPLETE, WORKER_EXITING, server_of
@@ -27,6 +27,7 @@ from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import Endpoint, LogLine, Service, Snapshot
 from fixer.model.unit_event import UnitEvent, UnitEventKind
 
+_KILLED_EXIT = 137      # 128 + KILL
 # `1764000000.123456 host uvicorn[812]: text` (journal as text), `2026-01-02T03:04:05.6Z text` (docker)
 _PREFIX = regex(r"^(?:\d{9,}\.\d+ \S+ [^\s:\[]+(?:\[\d+\])?: |\d{4}-\d\d-\d\dT[\d:.]+(?:Z|[+-]\d\d:?\d\d) )")
 _FATAL = regex(r"^gave up: \S+ entered FATAL state")      # supervisord
@@ -243,9 +244,24 @@ def was_asked_to_stop(snapshot: Snapshot, service: Service) -> bool:
     """Return whether the service was asked to stop. `docker stop` kills a slow program (exit code 137) after its log
     shows the shutdown. A log call during shutdown may also have failed."""
     box = service.container
-    if box is not None and box.exit_code == 137:
-        return not box.oom_killed and was_stopped(snapshot, service)
+    if box is not None and box.exit_code == _KILLED_EXIT:
+        return not box.oom_killed and (was_stopped(snapshot, service) or was_ended_by_person(snapshot, service))
     return _has_reentrant_exit(snapshot, service)
+
+
+def was_ended_by_person(snapshot: Snapshot, service: Service) -> bool:
+    """Return whether somebody ended the container by the engine: `docker stop` past its grace period, or `docker kill`.
+    Its restart policy starts it again after any other end, and it stays down. An engine that does so only while it runs
+    (Podman) does not after a boot."""
+    box, engine = service.container, find_node(snapshot, ENGINE)
+    if box is None or box.status not in ("exited", "dead") or box.exit_code != _KILLED_EXIT:
+        return False
+    if box.oom_killed or box.error:
+        return False
+    booted = engine.boot_at.or_else(0.0) if engine is not None else 0.0
+    again = box.restart_policy in ("always", "unless-stopped") or (
+        box.restart_policy == "on-failure" and not box.restart_count)      # else its tries may be used up
+    return again and box.finished_at >= booted
 
 
 def _has_reentrant_exit(snapshot: Snapshot, service: Service) -> bool:

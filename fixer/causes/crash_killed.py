@@ -56,7 +56,6 @@ from fixer.analysis.exits.kills import (
     is_failing_page_lost,
     last_exit_signal,
     lost_paths,
-    was_ended_by_person,
     worker_deaths,
 )
 from fixer.analysis.nginx_errors import refused_evidence, symptom_evidence
@@ -107,15 +106,9 @@ def _killed_finding(case: Case, crash: FailedRun, number: int | None) -> Finding
     ended = "ended" if number is None else f"was killed by signal {number} ({SIGNAL_NAMES.get(number, str(number))})"
     last = crash.lines[-1:] if service.unit is not None else ()
     lost = _lost_requests(case, crash)
-    tight, box = reached_limit_of(crash), service.container
-    detail: tuple[str, ...] = ()
-    policy: tuple[Evidence, ...] = ()
-    if tight is None and box is not None and was_ended_by_person(case.snapshot, service):
-        ended = "was stopped or killed by somebody (docker stop past its grace period, or docker kill)"
-        detail = (f"its restart policy ({box.restart_policy}) starts it again after any other end, and it stayed down",)
-        policy = (Evidence("container", box.name, f"restart policy {box.restart_policy}"),)
+    tight = reached_limit_of(crash)
     evidence = (
-        state_evidence(service), *policy, *(tight.evidence if tight is not None else ()),
+        state_evidence(service), *(tight.evidence if tight is not None else ()),
         *(log_evidence(line.text, line.where) for line in last),
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
         *(Evidence("nginx-log", event.where, event.raw) for event in lost[-1:]),
@@ -130,7 +123,7 @@ def _killed_finding(case: Case, crash: FailedRun, number: int | None) -> Finding
     return Finding(
         cause=CAUSE.id, variant=variant, role="root",
         confidence="certain" if crash.owner.certain and (tight is None or tight.is_logged) else "likely",
-        summary=f"{service.name} {ended} and {words}", detail=detail,
+        summary=f"{service.name} {ended} and {words}", detail=(),
         routes=crash.routes, service=service.name, node=service.node, evidence=tuple(dict.fromkeys(evidence)),
         repairs=(raise_reached_limit_repair(case, service, trouble.endpoint, tight),) if tight is not None
         else _repairs(case, crash),

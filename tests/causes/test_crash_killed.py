@@ -103,8 +103,11 @@ def test_a_killed_container_that_its_policy_would_have_brought_back_was_ended_by
     scene = Scene("app:8000", node="web", back="app").with_service(container_service(box=box, pid=None)).refused()
     scene.services.append(service("docker.service", 1, None, node="engine"))      # its machine is observed
     scene.node_changes["engine"] = {"boot_at": Known(NOW - 600)}
-    found = finding_of(diagnose(scene.snapshot()), CAUSE)
-    assert (found.variant, found.confidence) == ("segfault-mid-request" if "exit_code" in changes else "killed-mid-request", "certain")
+    diagnosis = diagnose(scene.snapshot())
+    found = finding_of(diagnosis, "backend-down" if by_person else CAUSE)
+    assert not by_person or CAUSE not in {one.cause for one in diagnosis.findings}
+    variant = "container-stopped" if by_person else "segfault-mid-request" if "exit_code" in changes else "killed-mid-request"
+    assert (found.variant, found.confidence) == (variant, "certain")
     assert ("was stopped or killed by somebody" in found.summary) is by_person is (f"its restart policy ({policy})" in " ".join(found.detail))
     assert ("was killed by signal" in found.summary) is not by_person
 

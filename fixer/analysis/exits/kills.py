@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal, TypeAlias
 
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import ENGINE, clock_of, find_node
+from fixer.analysis.evidence import ENGINE, clock_of
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.nginx_errors import request_path
 from fixer.analysis.other_pages import failed_paths
@@ -18,12 +18,11 @@ from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.managers import manager_of
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, OomKill, Service, Snapshot
+from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, OomKill, Service
 from fixer.nginx.error_kinds import CUT_OFF
 
 LimitScope: TypeAlias = Literal["own", "other", "machine"]
 _RESTART_WINDOW = 180.0    # seconds in which a container that restarts repeatedly has ended at least once
-_KILLED_EXIT = 137      # 128 + KILL
 _CLOCK_SLACK = 3.0      # seconds between the kernel's clock, counted from the boot, and the managers'
 
 
@@ -208,18 +207,3 @@ def last_exit_signal(crash: FailedRun) -> int | None:
         ends = [event for line in crash.lines if (event := event_of(line)) is not None and event.kind == "main-exited"]
         number = ends[-1].status or None if ends and ends[-1].code in ("killed", "dumped") else None
     return number
-
-
-def was_ended_by_person(snapshot: Snapshot, service: Service) -> bool:
-    """Return whether somebody ended the container by the engine: `docker stop` past its grace period, or `docker kill`.
-    Its restart policy starts it again after any other end, and it stays down. An engine that does so only while it runs
-    (Podman) does not after a boot."""
-    box, engine = service.container, find_node(snapshot, ENGINE)
-    if box is None or box.status not in ("exited", "dead") or box.exit_code != _KILLED_EXIT:
-        return False
-    if box.oom_killed or box.error:
-        return False
-    booted = engine.boot_at.or_else(0.0) if engine is not None else 0.0
-    again = box.restart_policy in ("always", "unless-stopped") or (
-        box.restart_policy == "on-failure" and not box.restart_count)      # else its tries may be used up
-    return again and box.finished_at >= booted

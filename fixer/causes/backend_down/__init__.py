@@ -74,6 +74,7 @@ from fixer.analysis.run_log import (
     has_log,
     skipped_by_condition,
     was_asked_to_stop,
+    was_ended_by_person,
 )
 from fixer.analysis.service_state import is_socket_activated, run_state_of, state_evidence
 from fixer.causes.backend_down.condition_or_mask import (
@@ -263,6 +264,9 @@ def _stopped_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> F
         "clean-exit-not-restarted": "exited successfully by itself and was not restarted",
         "start-condition-unmet": "was not started: a condition of its unit is not met",
     }.get(variant, "is stopped")
+    by_person = was_ended_by_person(case.snapshot, service)
+    if by_person:
+        words = "was stopped or killed by somebody (docker stop past its grace period, or docker kill)"
     if service.socket is not None and is_socket_down(service):
         words = f"is stopped, and so is {service.socket.name}, which starts it"
     if service.program is not None and service.program.state == "DOWN":
@@ -277,7 +281,12 @@ def _stopped_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> F
         shown = supervisord_error_evidence(case, service, own)
     repairs = _repairs(case, trouble, service, variant)
     found = _finding(case, trouble, owner, (variant, f"{service.name} {words}"), repairs=repairs, shown=shown)
-    if service.container is not None:
+    if (box := service.container) is not None:
+        if by_person:
+            policy = Evidence("container", box.name, f"restart policy {box.restart_policy}")
+            told = f"its restart policy ({box.restart_policy}) starts it again after any other end, and it stayed down"
+            shown = (*found.evidence[:1], policy, *found.evidence[1:])
+            found = replace(found, detail=(*found.detail, told), evidence=shown)
         found = next_up_finding(case, trouble, service, found)
     if variant in (NOT_RUNNING_VARIANT, "unit-disabled-after-reboot"):
         found = replace(found, detail=(*found.detail, *boot_details(service)))

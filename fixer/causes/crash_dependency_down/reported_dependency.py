@@ -15,8 +15,7 @@ from fixer.analysis.evidence import listener_evidence, log_evidence
 from fixer.analysis.exits.changed_since import changed_files_evidence
 from fixer.analysis.exits.exit_reason import has_variable_or_port_reason
 from fixer.analysis.exits.failed_run import FailedRun
-from fixer.analysis.exits.kills import was_ended_by_person
-from fixer.analysis.run_log import is_restarting
+from fixer.analysis.run_log import is_restarting, was_ended_by_person
 from fixer.analysis.service_state import run_state_of, state_evidence
 from fixer.causes.crash_dependency_down.unanswered_dependency import CAUSE_ID
 from fixer.causes.crash_dependency_down.unnamed_dependency import unnamed_complaint
