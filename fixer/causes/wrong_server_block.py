@@ -126,7 +126,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         return shown
     hidden = _find_hidden_block(case, nginx, config, index)
     if hidden is not None and not _is_service_down(case, endpoint) and (
-            is_answering(hidden[1]) or configured_owner(case, endpoint) is None):
+            _accepts(hidden[1]) or configured_owner(case, endpoint) is None):
         return _shadowed_finding(case, trouble, index, hidden)
     # If the default server has its own service, that one is stopped or listens elsewhere. Names in the log come from
     # clients and never outweigh that.
@@ -145,15 +145,21 @@ def _is_service_down(case: Case, endpoint: Endpoint) -> bool:
     return unit is None or unit.active_state == "failed" or unit.unit_file_state not in ("disabled", "masked")
 
 
+def _accepts(endpoint: Endpoint) -> bool:
+    """Return whether it answers, or takes connections at least: its service is there, whatever else holds it up."""
+    return is_answering(endpoint) or (isinstance(endpoint.tcp, Known) and endpoint.tcp.value.error is None)
+
+
 def _find_hidden_block(case: Case, nginx: Nginx, config: NginxConfig, index: int) -> tuple[int, Endpoint] | None:
-    """Return a later block with the same address and name whose endpoint answers, else one whose endpoint a service is
-    configured for."""
+    """Return a later block with the same address and name whose endpoint answers, else one whose endpoint takes
+    connections, else one whose endpoint a service is configured for."""
     first = config.servers[index]
     names = set(first.names or ("",))
     same = [later for later, other in enumerate(config.servers[index + 1:], index + 1)
             if names & set(other.names or ("",)) and first.addresses & other.addresses]
     ends = [(later, end) for later in same for end in _endpoints_of(case, nginx, later)]
     return next((one for one in ends if is_answering(one[1])), None) or next(
+        (one for one in ends if _accepts(one[1])), None) or next(
         (one for one in ends if configured_owner(case, one[1]) is not None), None)
 
 
@@ -170,21 +176,21 @@ def _shadowed_finding(case: Case, trouble: FailingAddress, index: int, hidden: t
     first, second = servers[index], servers[later]
     shared = next((name for name in first.names or ("",) if name in (second.names or ("",))), "")
     said = shared or "the empty name"
-    direct = endpoint.http.value.status if isinstance(endpoint.http, Known) else None
-    owner = None if is_answering(endpoint) else configured_owner(case, endpoint)
+    answer = endpoint.http.or_else(None) if is_answering(endpoint) else None
+    heard = "accepts connections" if answer is None else f"answers {answer.status} when asked directly"
+    owner = None if _accepts(endpoint) else configured_owner(case, endpoint)
     evidence = (
         _block_evidence(case, nginx, first), _block_evidence(case, nginx, second),
         config_evidence(case.snapshot, nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
         config_evidence(case.snapshot, nginx, endpoint),
-        Evidence("probe", endpoint.written, f"answers {direct} when asked directly") if owner is None
-        else state_evidence(owner.service),
+        Evidence("probe", endpoint.written, heard) if owner is None else state_evidence(owner.service),
         *connect_symptoms(case, trouble),
     )
     routes = tuple(dict.fromkeys((*trouble.route_ids, *_routes_of(case, nginx, later))))
 
     return Finding(
         cause=CAUSE.id, variant="default-server-catches", role="root",
-        confidence="certain" if owner is None else "likely",
+        confidence="certain" if answer is not None else "likely",
         summary=(
             f"two server blocks share {said}: nginx uses the first ({_block_location(case, nginx, first)}), never "
             f"{_block_location(case, nginx, second)}. The first leads to {trouble.endpoint.written}, where nothing "

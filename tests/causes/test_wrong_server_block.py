@@ -17,10 +17,12 @@ from tests.causes.snapshot_builders import (
     GOOD,
     REFUSED,
     SITE,
+    SLOW,
     Scene,
     file,
     finding_of,
     listener,
+    probe,
     roots,
     service,
     stat,
@@ -87,6 +89,15 @@ def test_hit_where_the_service_of_the_second_block_does_not_answer_or_is_down_to
     first = finding_of(diagnosis, CAUSE)
     assert (roots(diagnosis), first.confidence) == ([CAUSE], "likely") and "backend.service" not in first.summary
     assert any(shown.where == "shop.service" for shown in first.evidence)
+
+
+def test_a_second_block_whose_service_hangs_is_hidden_all_the_same() -> None:
+    """The first one's address is of that service too: what leads there is the old block, not a wrong port."""
+    scene = two().endpoint(1, http=Known(SLOW), tcp=Known(probe()))
+    scene.endpoint(0, configured_service=scene.services[0].id)
+    diagnosis = diagnose(made(scene))
+    assert (roots(diagnosis), diagnosis.findings[0].confidence) == ([CAUSE], "likely")
+    assert any(shown.text == "accepts connections" for shown in diagnosis.findings[0].evidence)
 
 
 def _with_first(**changes: object) -> Scene:
