@@ -292,9 +292,18 @@ def say_what_comes_first(case: Case, findings: Sequence[Finding]) -> Sequence[Fi
 def _with_first_step(case: Case, findings: Sequence[Finding], repair: Repair) -> Repair:
     if not repair.after:
         return repair
-    blocking = next((other for other in findings if other.is_at_fault and other.service == repair.after
-                     and not any(own.after for own in other.repairs)), None)
+    blocking = _blocking_finding(findings, repair.after)
     return replace(repair, manual=f"{_first_step(case, blocking, repair.after)}: {repair.manual}")
+
+
+def _blocking_finding(findings: Sequence[Finding], name: str) -> Finding | None:
+    """Return what keeps the service down: its own fault, else the fault on its routes of which its end is a
+    consequence (a database that is stopped)."""
+    faults = [one for one in findings if one.is_at_fault and not any(repair.after for repair in one.repairs)]
+    ends = [one for one in findings if one.role == "consequence" and one.service == name]
+    routes = {route for one in ends for route in one.routes}
+    return next((one for one in faults if one.service == name), None) or next(
+        (one for one in faults if not routes.isdisjoint(one.routes)), None)
 
 
 def _first_step(case: Case, blocking: Finding | None, name: str) -> str:

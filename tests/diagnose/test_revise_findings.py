@@ -229,6 +229,9 @@ def blocking(*repairs: Repair, **changes: Any) -> Finding:
     ((blocking(),), "first mend crash-file-access"),
     ((blocking(Repair("go", "safe", "continue app", ())),), "first continue app (crash-file-access)"),
     ((blocking(role="consequence"),), "first start app"),
+    ((blocking(role="consequence", routes=("r1",)), blocking(Repair("go", "safe", "start db, then start app", ()), service="db", routes=("r1",))),
+     "first start db, then start app (crash-file-access)"),
+    ((blocking(role="consequence", routes=("r1",)), blocking(service="db", routes=("r2",))), "first start app"),
     ((blocking(service="other"),), "first start app"),
     ((), "first start app"),
 ])
