@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from fixer.formats.addresses import ANY_IPV4
-from fixer.lazy.dataclass import dataclass
+from fixer.lazy.dataclass import dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,7 @@ class ServerLog:
 
 
 _LISTENING = ServerLog(ready=(r"[Ll]istening (?:at|on)\b",))
+_DAPHNE = replace(_LISTENING, finished=(r"Killed \d+ pending application instances",))
 _RUNNING = ServerLog(ready=(r"[Rr]unning on (?:(?:unix )?socket )?\S*[:/(]",))     # an address, no other words
 _SERVING = ServerLog(ready=(r"[Ss]erving (?:HTTP )?on\b",))
 _UVICORN = ServerLog(
@@ -124,7 +125,7 @@ APPLICATION_SERVERS: Mapping[str, ApplicationServer] = {
         log=_RUNNING, idle=IdleLimit("--keep-alive", 5.0)),
     "daphne": ApplicationServer(
         Dialect(("-b", "--bind"), ("-p", "--port"), (), ("-u", "--unix-socket"), default=_LOOPBACK),
-        package="daphne", accepts_at_once=True, is_ipv6_only=True, notifies_systemd=False, log=_LISTENING),
+        package="daphne", accepts_at_once=True, is_ipv6_only=True, notifies_systemd=False, log=_DAPHNE),
     "granian": ApplicationServer(
         Dialect(("--host",), ("--port",), (), ("--uds",), ("--workers",), ("GRANIAN_HOST", "GRANIAN_PORT"),
                 ("GRANIAN_WORKERS",), _LOOPBACK),

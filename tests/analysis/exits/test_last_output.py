@@ -19,6 +19,7 @@ def test_a_visitor_does_not_end_a_program(server: str) -> None:
     "INFO:     Finished server process [7]", "2026-01-02_03:04:05.12345 INFO:     Shutting down",
     "@400000006a0b1c2d3e4f5a6b [2026-01-02 03:04:05 +0000] [7] [INFO] Handling signal: term",
     "[2026-01-02 03:04:05 +0000] [7] [INFO] Shutting down: Master",
+    "2026-01-02 03:04:05,678 INFO     Killed 0 pending application instances",
 ])
 def test_a_server_that_was_stopped_ended_cleanly(line: str) -> None:
     """The same lines are a request to stop where a manager runs the server."""
