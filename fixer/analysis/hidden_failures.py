@@ -15,6 +15,7 @@ from fixer.analysis.route_verdict import (
 from fixer.lazy.dataclass import replace
 from fixer.managers import manager_of
 from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.nginx_config import PAGE_FAILURES
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, ProbeResult, RouteFacts, Snapshot
 from fixer.nginx.error_kinds import CONNECTING, CUT_OFF, TIMED_OUT
 
@@ -24,17 +25,18 @@ LOCAL_CLIENTS = frozenset({"127.0.0.1", "::1", "unix:"})
 
 def reveal_error_page(verdict: RouteVerdict, reached: tuple[Endpoint, ...], nginx: Nginx | None,
                       snapshot: Snapshot) -> RouteVerdict:
-    """Mark a route as degraded if its good answer is the error page that its configuration sends instead of a 502.
+    """Mark a route as degraded if its good answer is the error page that its configuration sends instead of a 502, or
+    the status of that page's own failure.
 
     Either nginx logged the failure of our own probe, or the backend does not answer a direct probe and nginx failed
     there recently. A login or a cache may also answer for the backend; an error page needs a failure first.
     """
     route = verdict.facts.route
-    if (verdict.state != "ok" or verdict.from_application or not route.masked_by or nginx is None
-            or has_unloaded_config(nginx)):
+    probes = verdict.facts.probes.or_else(())
+    mask = route.masked_by or (route.failing_page if all(probe.status in PAGE_FAILURES for probe in probes) else "")
+    if verdict.state != "ok" or verdict.from_application or not mask or nginx is None or has_unloaded_config(nginx):
         return verdict
     meant = [endpoint for endpoint in reached if not endpoint.down]
-    probes = verdict.facts.probes.or_else(())
     if not meant or not probes or any((probe.status or 500) >= 500 for probe in probes):
         return verdict
     lines = recent_events(nginx, (verdict.facts,), snapshot)
@@ -44,7 +46,7 @@ def reveal_error_page(verdict: RouteVerdict, reached: tuple[Endpoint, ...], ngin
         return verdict
     shown = Evidence("nginx-log", (ours or lines)[-1].where, (ours or lines)[-1].raw)
     return replace(verdict, state="degraded", evidence=(*verdict.evidence, shown),
-                   reason=f"{verdict.reason} by an error page ({route.masked_by}): nginx gets no upstream answer")
+                   reason=f"{verdict.reason} by an error page ({mask}): nginx gets no upstream answer")
 
 
 def reveal_own_failure(verdict: RouteVerdict, reached: tuple[Endpoint, ...], nginx: Nginx | None,

@@ -12,6 +12,10 @@ Chooser: TypeAlias = Literal["", "config", "request", "never"]
 PassKind: TypeAlias = Literal["proxy_pass", "grpc_pass", "fastcgi_pass", "uwsgi_pass", "scgi_pass"]
 
 
+PAGE_FAILURES = frozenset({403, 404})
+"""What visitors get in place of an error page that nginx may not read, or does not find."""
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A byte range [start, end) of one file, with its 1-based line."""
@@ -122,6 +126,7 @@ class Route:
     buffers: tuple[int, int] = (8, 4096)  # number and size in bytes of the other buffers
     busy_buffers: int = 0  # bytes that may be in transit to the client, 0 if not configured
     masked_by: str = ""  # the error_page that changes the status of a 502 or 504, and its location
+    failing_page: str = ""  # the error_page of a 502 or 504 whose own failure changes the status, and its location
     kept: KeptConnections | None = None  # None without an upstream block
     tls: BackendTls = BackendTls()
 

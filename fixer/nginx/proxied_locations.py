@@ -10,6 +10,7 @@ from fixer.model.nginx_config import KeptConnections, Listen, PassKind, Route, S
 from fixer.nginx.address import parse_duration, parse_size, text_of
 from fixer.nginx.backend_tls import backend_tls, tls_directives
 from fixer.nginx.effective_config import Effective, Node, word_span
+from fixer.nginx.error_pages import local_page_of, mask_of, pages_in_force
 from fixer.nginx.kept_connections import Reuse
 from fixer.nginx.listen import Listens, server_names
 from fixer.nginx.pass_targets import Scheme, Targets
@@ -109,12 +110,6 @@ def _retries(block: list[Node], above: Mapping[bytes, Node]) -> Mapping[bytes, N
     return {**above, **own} if own else above
 
 
-def _pages(block: list[Node], above: tuple[Node, ...]) -> tuple[Node, ...]:
-    """Return the error pages in force in a block: inherited only if it sets none itself."""
-    own = tuple(node for node in block if node.name == b"error_page" and len(node.args) > 1)
-    return own or above
-
-
 def _assembles(block: list[Node]) -> bool:
     """Return whether nginx assembles pages of several answers: `ssi`, `add_before_body`, `add_after_body`."""
     return any(node.args and (node.name in _ADDITIONS or (node.name == b"ssi" and node.args[0] == b"on"))
@@ -154,20 +149,6 @@ def _denies_all(level: _Level) -> bool:
         if node.args[0] == b"all":
             return True
     return False
-
-
-def _masked_by(pages: tuple[Node, ...]) -> str:
-    """Return the error page that changes a 502 or 504 into another status, as written; empty for none."""
-    for node in pages:
-        codes, page = node.args[:-1], node.args[-1]
-        if not {b"502", b"504"}.intersection(codes):
-            continue
-        given = next((code[1:] for code in codes if code.startswith(b"=")), None)
-        away = given is None and page.startswith((b"http://", b"https://"))  # redirects there with 302
-        if away or (given is not None and not (given.isdigit() and int(given) >= 500)):
-            words = " ".join(text_of(word) for word in (node.name, *node.args))
-            return f"{words}, {node.tree.file}:{node.tree.line(node.start)}"
-    return ""
 
 
 def _one_try(retries: Mapping[bytes, Node], family: bytes) -> str:
@@ -214,7 +195,7 @@ class Routes:
                 if made is not None:
                     maps[made[0]] = made[1]
         top = _Level("", None, self._timeouts(block, {}), Variables(maps, {}), upgrades=_upgrades(block, above=False),
-                     reuse=Reuse().within(block), retries=_retries(block, {}), pages=_pages(block, ()),
+                     reuse=Reuse().within(block), retries=_retries(block, {}), pages=pages_in_force(block, ()),
                      auth=_auth(block, ""), access=_access(block, ()), any_will_do=_any_will_do(block, above=False),
                      assembles=_assembles(block), tls=tls_directives(block, {}))
         self._listens.learn(node for node in block if node.name == b"server")
@@ -241,7 +222,7 @@ class Routes:
         level = top._replace(
             timeouts=self._timeouts(block, top.timeouts), variables=variables,
             place=server.locations.root, upgrades=_upgrades(block, above=top.upgrades), reuse=top.reuse.within(block),
-            retries=_retries(block, top.retries), pages=_pages(block, top.pages),
+            retries=_retries(block, top.retries), pages=pages_in_force(block, top.pages),
             auth=_auth(block, top.auth), access=_access(block, top.access),
             any_will_do=_any_will_do(block, above=top.any_will_do), tls=tls_directives(block, top.tls),
         )
@@ -282,7 +263,7 @@ class Routes:
             label = level.label if node.name == b"if" else f"{level.label} limit_except".strip()
             inner = level._replace(
                 label=label, timeouts=timeouts, conditional=True, variables=level.variables.within(block),
-                pages=_pages(block, level.pages), access=_access(block, level.access),
+                pages=pages_in_force(block, level.pages), access=_access(block, level.access),
             )
             self._note_return(block, server, inner)
             self._read_block(block, server, inner, depth + 1)
@@ -295,7 +276,7 @@ class Routes:
         inner = _Level(
             label, place, timeouts, variables, level.conditional, b"internal" in names,
             _upgrades(block, above=level.upgrades), level.reuse.within(block), _retries(block, level.retries),
-            _pages(block, level.pages), _auth(block, level.auth), _access(block, level.access),
+            pages_in_force(block, level.pages), _auth(block, level.auth), _access(block, level.access),
             _any_will_do(block, above=level.any_will_do), tls=tls_directives(block, level.tls),
         )
         self._note_inside(block, server, inner)
@@ -377,7 +358,7 @@ class Routes:
             shadowed=level.place is not None and level.place.pattern in server.locations.shadowed,
             upgrades=level.upgrades,
             one_try=_one_try(level.retries, family),
-            masked_by=_masked_by(level.pages),
+            masked_by=mask_of(level.pages), failing_page=local_page_of(level.pages),
             auth=level.auth,
             asked_first=asked_first,
             included=level.internal and server.number in self._assembling and (

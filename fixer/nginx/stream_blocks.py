@@ -83,8 +83,8 @@ class Streams:
                     (ours or fronts)[0], id=f"r{len(fronts) + len(found) + 1}", listens=server.listens, server_names=(),
                     location="stream", path=None, source=word_span(server.node, 0),
                     pass_text=text_of(server.node.args[0]), servers=server.servers, upstream=server.group,
-                    internal=True, shadowed=False, one_try="", masked_by="", auth="", asked_first=False, included=False,
-                    reached_from=tuple(r.id for r in ours),
+                    internal=True, shadowed=False, one_try="", masked_by="", failing_page="", auth="",
+                    asked_first=False, included=False, reached_from=tuple(r.id for r in ours),
                 ))
         return found
 

@@ -87,6 +87,28 @@ def test_a_page_that_may_well_be_the_applications_is_left_alone(scene: Scene) ->
     assert diagnosis.health[0].state == "ok" and not roots(diagnosis)
 
 
+LOCAL = "error_page 502 /sorry.html, /etc/nginx/sites-enabled/shop:9"
+
+
+def lost_page(status: int, *lines: ErrorEvent) -> Scene:
+    """An error page keeps the status, unless nginx cannot send it."""
+    scene = hidden(*lines, masked_by="").answers(probe(status, body="<center>nginx</center>"))
+    scene.route[0] = {"failing_page": LOCAL}
+    return scene
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_an_error_page_that_nginx_cannot_send_is_no_answer(status: int) -> None:
+    diagnosis = diagnose(lost_page(status, line()).snapshot())
+    assert diagnosis.verdict == "degraded"
+    assert diagnosis.health[0].reason == f"answers {status} by an error page ({LOCAL}): nginx gets no upstream answer"
+
+
+@pytest.mark.parametrize("scene", [lost_page(404), lost_page(200, line()), lost_page(401, line())])
+def test_a_status_that_no_lost_error_page_gives_is_the_applications(scene: Scene) -> None:
+    assert diagnose(scene.snapshot()).health[0].state == "ok"
+
+
 def test_a_maintenance_that_answers_on_purpose_is_left_alone() -> None:
     scene = healthy_scene().answers(probe(502, body="<center>nginx</center>"))
     scene.route[0] = {"masked_by": PAGE}

@@ -60,20 +60,6 @@ def test_what_keeps_nginx_from_asking_another_server(outer, inner, said):
     assert config.routes[0].one_try.partition(",")[0] == said
 
 
-@pytest.mark.parametrize(("outer", "inner", "said"), [
-    (b"", b"", ""), (b"error_page 502 /50x.html;", b"", ""), (b"error_page 404 =200 /a;", b"", ""),
-    (b"error_page 500 502 =200 /sorry.html;", b"", "error_page 500 502 =200 /sorry.html"),
-    (b"error_page 504 = @other;", b"", "error_page 504 = @other"), (b"error_page 502 @other;", b"", ""),
-    (b"error_page 502 https://status.example;", b"", "error_page 502 https://status.example"),
-    (b"error_page 502 =503 /sorry.html;", b"", ""),
-    (b"error_page 502 =200 /sorry.html;", b"error_page 404 /x;", ""),        # none is taken from above
-    (b"error_page 502 /x;", b"error_page 502 =200 /y;", "error_page 502 =200 /y"),
-])
-def test_an_error_page_that_gives_another_status(outer, inner, said):
-    config = read(b"server { %b location / { %b proxy_pass http://127.0.0.1:1; } }" % (outer, inner))
-    assert config.routes[0].masked_by.partition(",")[0] == said
-
-
 def test_what_is_asked_before_a_request_is_let_in():
     config = read(b"""server { listen 80; auth_request /_check;
       location / { proxy_pass http://127.0.0.1:1; }

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from fixer.formats.addresses import is_host_name
 from fixer.lazy.dataclass import replace
 from fixer.model.facts import Fact, Known, Unknown
-from fixer.model.nginx_config import Route
+from fixer.model.nginx_config import PAGE_FAILURES, Route
 from fixer.model.query import Probe, Query
 from fixer.model.snapshot import Container, ProbeResult, needs_tls
 from fixer.observe.docker.container_service import engine_log, later_logs_query, logs_query
@@ -75,7 +75,8 @@ def _needs_later_log(site: Site, plan: ProbePlan, views: Mapping[str, View], con
     for route in site.routes:
         results = [probe_result(site.view.node.answers.get(probe)) for probe in plan.by_route.get(route.id, ())]
         seen = [found.value for found in results if isinstance(found, Known)]
-        if route.masked_by and any(is_good_answer(found) for found in seen):
+        if any((route.masked_by and is_good_answer(found)) or (route.failing_page and found.status in PAGE_FAILURES)
+               for found in seen):
             return True
         failed = any(found.status in _GATEWAY_STATUSES or _is_cut_off(found) for found in seen)
         if failed and {found.status for found in seen} & _statuses_of_backends(route, site, plan) & _GATEWAY_STATUSES:

@@ -349,9 +349,10 @@ def test_words_of_a_visitor_before_the_time_make_no_event_of_it() -> None:
     assert isinstance(errors, Known) and errors.value == ()
 
 
-def test_it_is_read_once_more_where_an_error_page_hides_what_our_request_met() -> None:
-    masked = SITE.replace("location", "error_page 502 =200 /soon.html; location")
-    probes = {ROUTE: probe_answer(200), BACK: probe_answer(200)}
+@pytest.mark.parametrize(("page", "status"), [("=200 /soon.html", 200), ("/soon.html", 404)])
+def test_it_is_read_once_more_where_an_error_page_hides_what_our_request_met(page: str, status: int) -> None:
+    masked = SITE.replace("location", f"error_page 502 {page}; location")
+    probes = {ROUTE: probe_answer(status), BACK: probe_answer(200)}
     answers = tree(log="error_log stderr;", site=masked) | probes | {FIRST: Answer("ok", b"")}
     assert LATER in asked(node(answers))
     answers |= {LATER: Answer("ok", journal(""))}
