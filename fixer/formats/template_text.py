@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
@@ -30,20 +30,32 @@ def align_template(template: bytes, made: bytes, values: Mapping[str, bytes]) ->
     """Return the runs of a file that was made from a template by replacing variables, in order and without a gap.
 
     None unless every byte is explained. A reference is either replaced everywhere or nowhere: envsubst may be limited
-    to some names, and nginx has variables of its own.
+    to some names, and nginx has variables of its own. The start script may also replace variables of its own, whose
+    values nobody knows: only if the text fits in no other way.
     """
+    known = tuple(found for found in _references(template) if found[2] in values)
+    return _align(template, made, values, known) or _align(template, made, values, tuple(
+        found for found in _references(template) if found[2] in values or found[1].startswith(b"${")))
+
+
+def _align(template: bytes, made: bytes, values: Mapping[str, bytes],
+           references: Sequence[tuple[int, bytes, str]]) -> tuple[TemplateRun, ...] | None:
     runs: list[TemplateRun] = []
     replaced: dict[bytes, bool] = {}
     at = cursor = 0
-    for start, reference, name in _references(template, values):
+    ends = [start for start, _, _ in references[1:]] + [len(template)]
+    for (start, reference, name), following in zip(references, ends, strict=False):
         copied = template[at:start]
         if not made.startswith(copied, cursor):
             return None
         _add_copy(runs, cursor, cursor + len(copied), at)
         cursor, at = cursor + len(copied), start + len(reference)
         is_copied = made.startswith(reference, cursor)
-        value = reference if is_copied else values[name]
-        if not made.startswith(value, cursor) or replaced.setdefault(reference, not is_copied) is is_copied:
+        value = reference if is_copied else values.get(name)
+        if value is None:
+            value = _text_before(template[at:following], made[cursor:], is_last=following == len(template))
+        if value is None or not made.startswith(value, cursor) or (
+                replaced.setdefault(reference, not is_copied) is is_copied):
             return None
         if is_copied:
             _add_copy(runs, cursor, cursor + len(value), start)
@@ -56,12 +68,18 @@ def align_template(template: bytes, made: bytes, values: Mapping[str, bytes]) ->
     return tuple(runs)
 
 
-def _references(template: bytes, values: Mapping[str, bytes]) -> Iterator[tuple[int, bytes, str]]:
-    """Yield (offset, text, name) of every reference to a variable that is known."""
+def _text_before(copied: bytes, rest: bytes, *, is_last: bool) -> bytes | None:
+    """Return what stands before the copied text that follows a reference; None if it is not there exactly once."""
+    if is_last:
+        return rest[:len(rest) - len(copied)] if rest.endswith(copied) else None
+    return rest[:rest.index(copied)] if copied and rest.count(copied) == 1 else None
+
+
+def _references(template: bytes) -> Iterator[tuple[int, bytes, str]]:
+    """Yield (offset, text, name) of every reference to a variable."""
     for match in _REFERENCE.finditer(template):
         name = next(group for group in match.groups() if group is not None).decode("ascii", "replace")
-        if name in values:
-            yield match.start(), match[0], name
+        yield match.start(), match[0], name
 
 
 def _add_copy(runs: list[TemplateRun], start: int, end: int, at: int) -> None:

@@ -10,6 +10,7 @@ from fixer.formats.addresses import DOCKER_RESOLVER
 from fixer.formats.docker_conventions import environment_paths
 from fixer.formats.env_file import read_env_file
 from fixer.formats.folders import is_within
+from fixer.formats.server_names import script_of
 from fixer.formats.shell_words import Piece, Word
 from fixer.formats.template_text import TemplateRun, align_template
 from fixer.lazy.dataclass import dataclass, replace
@@ -38,6 +39,7 @@ _SUFFIX, _FOLDER = "NGINX_ENVSUBST_TEMPLATE_SUFFIX", "NGINX_ENVSUBST_TEMPLATE_DI
 _OWN_DEFAULT = "/etc/nginx/conf.d/default.conf"
 _RESOLVERS = "NGINX_ENTRYPOINT_LOCAL_RESOLVERS"
 _GLOB = regex(r"[*?\[\]\\]")
+_PATH = regex(r"(?:/[\w.-]+){2,12}")
 MOST_TEMPLATES = 8      # templates outside /etc/nginx that are read
 MOST_CANDIDATES = 40      # templates that a file is compared with
 
@@ -90,13 +92,34 @@ def template_queries(site: Site, failing: Collection[str], views: Mapping[str, V
 
 
 def _outside_queries(place: _Place) -> Iterator[Query]:
-    """Yield queries for templates outside /etc/nginx: mounted files, and the folder that the container names."""
+    """Yield queries for templates outside /etc/nginx: mounted files, those that the start script names, and the folder
+    that the container names."""
     mounted = (posixpath.normpath(mount[1]) for mount in place.box.mounts)
     named = [path for path in mounted if path.endswith(place.endings) and not is_within(path, "/etc/nginx")]
-    yield from map(ReadFile, named[:MOST_TEMPLATES])
+    scripts = tuple(dict.fromkeys(_start_scripts(place)))
+    yield from map(ReadFile, scripts)
+    told = (name for path in scripts for name in _paths_of_templates(place, place.site.view.data(path) or b""))
+    yield from map(ReadFile, tuple(dict.fromkeys((*named, *told)))[:MOST_TEMPLATES])
     folder = place.values.get(_FOLDER, b"").decode("utf-8", "replace")
     if folder.startswith("/") and not is_within(folder, "/etc/nginx") and not _GLOB.search(folder):
         yield ReadGlob(tuple(f"{folder}/*{ending}" for ending in place.endings if not _GLOB.search(ending)))
+
+
+def _start_scripts(place: _Place) -> Iterator[str]:
+    """Yield the scripts that the container's command and its first process run. A bare name is looked for where images
+    put such scripts."""
+    main = place.site.view.by_pid.get(1)
+    for argv in (place.box.argv, main.argv if main is not None else ()):
+        script = script_of(argv) or ""
+        if script.endswith(".sh") or "entrypoint" in posixpath.basename(script):
+            yield posixpath.join("/usr/local/bin", script)
+
+
+def _paths_of_templates(place: _Place, script: bytes) -> Iterator[str]:
+    """Yield the templates outside /etc/nginx that a script names by their whole paths."""
+    for match in _PATH.finditer(script.decode("latin-1")):
+        if match[0].endswith(place.endings) and not is_within(match[0], "/etc/nginx"):
+            yield posixpath.normpath(match[0])
 
 
 def _place_of(site: Site, views: Mapping[str, View], containers: tuple[Container, ...], *,
@@ -133,14 +156,20 @@ def _templates_of(place: _Place, path: str) -> tuple[str, ...]:
 def _candidates(place: _Place, path: str) -> tuple[str, ...]:
     """Return those with its name; all, if none has it and the last start wrote the file."""
     named, file = _templates_of(place, path), place.site.view.files.get(path)
-    return named or (_templates(place) if file is not None and _is_written_at_start(place, file) else ())
+    if file is None or not _is_shared(place, file):
+        return named or (_templates(place) if file is not None and _is_written_at_start(place, file) else ())
+    return tuple(one for one in named if posixpath.dirname(one) == posixpath.dirname(path))
+
+
+def _is_shared(place: _Place, file: FileAnswer) -> bool:
+    """Return whether others may write it, too: then only a template beside it with its name tells who makes it."""
+    return any(is_within(_real_path(file), at) for _, at in place.box.shares)
 
 
 def _is_written_at_start(place: _Place, file: FileAnswer) -> bool:
-    """Return whether the last start wrote the file into the container's own layer."""
+    """Return whether the last start wrote the file, or something since."""
     started = int(place.box.started_at)      # a file's time has whole seconds
-    return file.stat is not None and 0 < started <= file.stat.end.mtime and not any(
-        is_within(_real_path(file), at) for _, at in place.box.shares)
+    return file.stat is not None and 0 < started <= file.stat.end.mtime
 
 
 def _generated_files(place: _Place) -> tuple[GeneratedFile, ...]:
@@ -222,9 +251,11 @@ def _source_runs(place: _Place, template: str, run: TemplateRun) -> Iterator[Sou
     if not run.variable:
         yield SourceRun(run.start, run.end, place.site.view.name, template, run.at)
         return
-    name, value = run.variable, place.values[run.variable]
+    name, value = run.variable, place.values.get(run.variable)
     word = place.words.get(name)
-    if is_secret_name(name):
+    if value is None:
+        yield SourceRun(run.start, run.end, "", "", None, name, f"the start script itself makes the value of {name}")
+    elif is_secret_name(name):
         yield SourceRun(run.start, run.end, "", "", None, name, f"the value of {name} may be a secret")
     elif word is None or word.text.encode("latin-1", "replace") != value:
         why = f"{name} of container {place.box.name} is set in none of its compose files"

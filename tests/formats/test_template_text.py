@@ -42,6 +42,14 @@ def test_a_file_with_one_unexplained_byte_is_not_made_of_it(template: bytes, mad
     assert align_template(template, made, VALUES) is None
 
 
+def test_a_value_that_the_start_script_makes() -> None:
+    """Whatever stands there is its value, if the text after it stands in one place only."""
+    assert align_template(b"a ${HOST} {\n${OWN}\n}", b"a api {\nlocation / { }\n}", VALUES) == (
+        TemplateRun(0, 2, 0), TemplateRun(2, 5, 2, "HOST"), TemplateRun(5, 8, 9), TemplateRun(8, 22, 12, "OWN"),
+        TemplateRun(22, 24, 18))
+    assert align_template(b"${OWN};${HOST}", b"one;two;api", VALUES) is None
+
+
 def test_an_empty_value_and_the_longest_name() -> None:
     assert align_template(b"a${EMPTY}b$HOST_PORT", b"abno", VALUES) == (
         TemplateRun(0, 1, 0), TemplateRun(1, 1, 1, "EMPTY"), TemplateRun(1, 2, 9), TemplateRun(2, 4, 10, "HOST_PORT"))

@@ -61,6 +61,7 @@ class Project:
     kind: TargetKind = "compose"
     written: float = NOW - 299
     ending: str = ".template"
+    script: str = ""
 
     def snapshot(self) -> Snapshot:
         return build_snapshot(self.capture())
@@ -100,6 +101,7 @@ class Project:
         master = process(40, ["nginx: master process nginx -g daemon off;"], comm="nginx", exe="/usr/sbin/nginx")
         worker = process(41, ["nginx: worker process"], comm="nginx", ppid=40)
         front = node({ReadTree("/etc/nginx"): Answer("ok", files=tree),
+                      ReadFile("/start.sh"): Answer("ok", files=(file("/start.sh", self.script),)),
                       ListSockets(): sockets([tcp_row("0.0.0.0", 80, 11)], {11: (40, 41)}), **web},
                      name="web", kind="container", nginx=False, running=[master, worker])
         words = ["uvicorn", "app:app", "--host", "0.0.0.0", "--port", str(self.listens)]

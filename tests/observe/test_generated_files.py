@@ -172,6 +172,14 @@ def test_a_template_that_is_mounted_elsewhere_is_read_if_an_address_fails() -> N
     assert every not in asked_of(replace(Project(), env=("NGINX_ENVSUBST_TEMPLATE_DIR=/o*",)), "web")
 
 
+def test_a_template_that_the_start_script_names() -> None:
+    """`envsubst < /templates/site.template > /etc/nginx/conf.d/shop.conf`, in a script of the image."""
+    seen = replace(Project(), ending=".off", script="envsubst </templates/site.template >/etc/nginx/conf.d/shop.conf\n")
+    assert ReadFile("/templates/site.template") in asked_of(seen, "web")
+    read = replace(seen, tree=(file("/templates/site.template", TEMPLATE),))
+    assert [one.template for one in read.snapshot().generated_files] == ["/templates/site.template"]
+
+
 def test_a_template_with_another_name() -> None:
     """`envsubst < site.template > conf.d/shop.conf`: the bytes tell, whatever the names are."""
     other = file("/etc/nginx/site.template", TEMPLATE)
@@ -187,4 +195,13 @@ def test_the_resolvers_that_the_official_image_sets() -> None:
     made = text.replace("${NGINX_LOCAL_RESOLVERS}", "127.0.0.11").replace("${BACKEND}", "api:8000")
     env = ("BACKEND=api:8000", "NGINX_ENTRYPOINT_LOCAL_RESOLVERS=1")
     assert len(replace(Project(), template=text, made=made, env=env).snapshot().generated_files) == 1
-    assert replace(Project(), template=text, made=made, env=env[:1]).snapshot().generated_files == ()
+    assert [run.why for one in replace(Project(), template=text, made=made, env=env[:1]).snapshot().generated_files
+            for run in one.runs if run.variable] == ["the start script itself makes the value of NGINX_LOCAL_RESOLVERS", ""]
+
+
+def test_a_file_beside_its_template_in_a_mounted_folder() -> None:
+    """An entry point that writes where its templates lie: the file then lies on the Docker host, too."""
+    mount = {"Type": "bind", "Source": "/srv/shop/conf.d", "Destination": "/etc/nginx/conf.d"}
+    beside = file(f"{MADE_FILE}.template", TEMPLATE)
+    made = replace(Project(), ending=".off", mounts=(mount,), tree=(beside,)).snapshot().generated_files
+    assert [(one.path, one.template) for one in made] == [(MADE_FILE, f"{MADE_FILE}.template")]

@@ -14,6 +14,7 @@ from fixer.repairs.generated_config import with_lasting_edits
 from tests.observe.capture_builders import NOW, file
 from tests.observe.generated_files_builders import (
     COMPOSE,
+    MADE,
     MOUNT,
     TEMPLATE,
     Project,
@@ -110,6 +111,7 @@ def test_a_variable_with_another_meaning_stays_with_the_operator() -> None:
     (replace(Project(), hashes="web other\n"), "no longer describe what runs as web"),
     (replace(Project(), tree=(file("/etc/nginx/conf.d/own.conf", "# own\n", mtime=NOW - 9),)),
      "a new container would not have /etc/nginx/conf.d/own.conf"),
+    (replace(Project(), env=()), "the start script itself makes the value of BACKEND"),
     (replace(literal(), mounts=()), "templates/shop.conf.template is in the layer of container shop-web-1"),
     (replace(literal(), mounts=({**MOUNT, "Type": "volume", "Name": "t"},)), "is in a volume of container shop-web-1"),
     (replace(Project(), template=TEMPLATE.replace("BACKEND", "API_TOKEN"), env=("API_TOKEN=api:8000",),
@@ -120,7 +122,7 @@ def test_what_cannot_be_edited_stays_with_the_operator(project: Project, reason:
 
 
 def test_what_is_not_proven_says_the_same_as_before() -> None:
-    assert manual(replace(Project(), env=())).endswith(
+    assert manual(replace(Project(), made=MADE + "# by hand\n")).endswith(
         "container shop-web-1 generates /etc/nginx/conf.d/shop.conf at each start from "
         "/etc/nginx/templates/shop.conf.template and its variables: change the template, or the variable in the "
         "container's settings, then recreate the container")
