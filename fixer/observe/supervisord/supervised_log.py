@@ -20,7 +20,13 @@ from fixer.observe.supervisord.supervisord_config import (
     supervisord_log_query,
     supervisord_section,
 )
-from fixer.observe.supervisord.supervisord_log import ProgramHistory, Stream, lines_since_healthy, own_stream_lines
+from fixer.observe.supervisord.supervisord_log import (
+    ProgramHistory,
+    Stream,
+    lines_of_each_run,
+    lines_since_healthy,
+    own_stream_lines,
+)
 from fixer.observe.view.node_view import MOST_PROGRAM_FILES, View
 
 MOST_PROCESS_LOGS = 16      # processes of one program whose logs are read
@@ -32,6 +38,8 @@ def stream_log(section: IniSection, programs: list[IniSection], stream: Stream,
     """Return the same as `program_log`, from the container's log."""
     own = own_stream_lines(section, programs, stream,
                            course.last_run_started_at or course.started_at if course is not None else 0.0)
+    if own is None and course is not None:
+        own = lines_of_each_run({event.name for event in course.events}, stream) or None
     if own is None:
         return Unknown("several programs write to the container's log")
     where = stream[0].where

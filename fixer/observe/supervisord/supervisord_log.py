@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import zip_longest
 
@@ -169,6 +169,10 @@ _OTHER_WRITER = regex(
     r"|^\S+ - \S+ \[[^\]]+\] \""
 )
 
+LEAST_RUNS, MOST_RUNS = 2, 4      # ended runs that are compared
+_ENDS = frozenset({"exited", "stopped", "gave-up", "spawn-error"})
+_NUMBER = regex(r"0x[0-9a-f]+|\d+")      # times, process ids and addresses differ from run to run
+
 Stream = tuple[LogLine, ...]
 
 
@@ -202,6 +206,39 @@ def own_stream_lines(section: IniSection, programs: Sequence[IniSection], stream
         return None
     return lines_since_healthy(tuple(line for line in stream if (line.at is None or line.at >= since - 2.0)
                             and not _OTHER_WRITER.search(line.text)))
+
+
+def lines_of_each_run(names: Collection[str], stream: Stream) -> Stream:
+    """Return the lines of the last ended run that every recent run said, and nobody said between its runs: among
+    several writers they are the program's own. None of a program that ended once."""
+    runs: list[list[LogLine]] = []
+    others: set[str] = set()
+    run: list[LogLine] | None = None
+    torn = True         # the first lines may be of a run whose start was cut off
+    for line in stream:
+        head = _LINE.match(line.text.encode("utf-8", "replace"))
+        event = _parse_event(0.0, head[8].decode("utf-8", "replace"), "") if head is not None else None
+        if event is not None and event.kind == "begun":
+            runs, run, others, torn = [], None, set(), False
+        elif event is not None and event.name in names:
+            if run is not None and event.kind in _ENDS:
+                runs.append(run)
+            run = [] if event.kind == "spawned" else None if event.kind in _ENDS else run
+            torn = False
+        elif not _OTHER_WRITER.search(line.text):
+            if run is not None:
+                run.append(line)
+            elif not torn:
+                others.add(_without_numbers(line))
+    if len(runs) < LEAST_RUNS:
+        return ()
+    said = [set(map(_without_numbers, one)) for one in runs[-MOST_RUNS:]]
+    own = set.intersection(*said) - others
+    return lines_since_healthy(tuple(line for line in runs[-1] if _without_numbers(line) in own))
+
+
+def _without_numbers(line: LogLine) -> str:
+    return _NUMBER.sub("0", line.text)
 
 
 def _writes_to_stream(section: IniSection) -> bool:

@@ -68,6 +68,32 @@ def test_what_several_programs_write_is_nobodys_word() -> None:
     assert service.program is not None and service.program.state == "FATAL" and isinstance(service.log, Unknown)
 
 
+RUNS = lines(
+    (60.0, "% INFO supervisord started with pid 1"), (59.5, "blog: job 1 done"),
+    (59.0, "% INFO spawned: 'shop' with pid 7"), (58.7, "blog: job 2 done"), (58.6, "Booting worker 8"),
+    (58.5, "KeyError: 'SHOP_KEY'"), (58.0, "% WARN exited: shop (exit status 1; not expected)"),
+    (57.0, "blog: job 3 done"), (20.0, "% INFO spawned: 'shop' with pid 9"), (19.9, "ValueError: blog"),
+    (19.8, "blog: job 4 done"), (19.7, "Booting worker 10"), (19.5, "KeyError: 'SHOP_KEY'"),
+    (19.0, "% WARN exited: shop (exit status 1; not expected)"))
+
+
+def test_what_a_program_says_in_each_run_and_nobody_between_them_is_its_own() -> None:
+    log = told(RUNS, NGINX + SHOP + BLOG).log
+    assert isinstance(log, Known)
+    assert [line.text for line in log.value][-2:] == ["Booting worker 10", "KeyError: 'SHOP_KEY'"]
+    assert not any("blog" in line.text for line in log.value)
+
+
+def test_the_end_of_a_run_whose_start_was_cut_off_is_nobody_elses() -> None:
+    cut = (*lines((70.0, "KeyError: 'SHOP_KEY'"), (69.0, "% WARN exited: shop (exit status 1; not expected)")), *RUNS[2:])
+    log = told(cut, NGINX + SHOP + BLOG).log
+    assert isinstance(log, Known) and log.value[-1].text == "KeyError: 'SHOP_KEY'"
+
+
+def test_one_run_among_several_writers_says_nothing() -> None:
+    assert isinstance(told(RUNS[:8], NGINX + SHOP + BLOG).log, Unknown)
+
+
 def test_without_the_log_nothing_is_known_of_what_does_not_run() -> None:
     service = told(())
     assert service.program is not None and service.program.state == "UNKNOWN" and isinstance(service.log, Unknown)
