@@ -19,7 +19,7 @@ _ENVIRON = regex(r"environ\b|getenv|<frozen os>|/os\.py\"")
 _KEY_ERROR = regex(r"^KeyError: '(?P<name>[A-Za-z_]\w*)'$")
 _CONFIG_ERROR = regex(r"^KeyError: \"Config '(?P<name>[A-Za-z_]\w*)' is missing")
 _EXCEPTION = regex(
-    r"^(?:[A-Za-z_]\w*\.)*(?:[A-Z]\w*(?:Error|Exception|Configured|Undefined|Missing\w*)|Error|SystemExit): "
+    r"^(?:[A-Za-z_]\w*\.)*(?:[A-Z]\w*(?:Error|Exception|Configured|Undefined|Missing\w*)|Error|Exception|SystemExit): "
 )
 _VARIABLE_MISSING = (
     regex(rf"\b[Ss]et the {_VARIABLE_NAME} environment variable"),
@@ -31,7 +31,8 @@ _VARIABLE_MISSING = (
 )
 _VARIABLE_MISSING_BRIEF = (      # only in the line that names an exception
     regex(rf"{_FIRST_NAME} (?:is |was )?(?:not (?:set|found|defined)|missing|required|unset|empty)\b"),
-    regex(rf"{_FIRST_NAME} must (?:be set|not be empty)"),
+    regex(rf"{_FIRST_NAME} (?:must|(?:has|have|needs?) to) "
+          r"(?:be (?:set|configured|defined|provided|specified)|not be empty)\b"),
     regex(rf"\b(?:[Pp]lease|[Mm]ust|[Nn]eed to) set {_VARIABLE_NAME}(?![\w.])"),
     regex(rf"[Mm]issing (?:required )?(?:setting|configuration|config|variable):? {_VARIABLE_NAME}"),
 )

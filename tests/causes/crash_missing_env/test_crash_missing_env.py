@@ -89,6 +89,7 @@ def test_unknown_without_a_log() -> None:
     ("environs.exceptions.EnvError: Environment variable \"SECRET_KEY\" not set",),
     ("Error: Missing required environment variable: SECRET_KEY", "    at Object.<anonymous> (/srv/app.js:3:9)"),
     ("SECRET_KEY is required", "shop.service: Main process exited, code=exited, status=1/FAILURE"),
+    ("ValueError: SECRET_KEY has to be configured!",), ("Exception: SECRET_KEY needs to be set",),
     ("[ERROR] SECRET_KEY must be set.",), ("RuntimeError: Please set SECRET_KEY before starting",),
     ("FATAL: SECRET_KEY environment variable is required",),
     ("/srv/shop/run.sh: line 4: SECRET_KEY: unbound variable",),
