@@ -6,13 +6,14 @@ import posixpath
 import re
 from collections.abc import Mapping, Sequence
 
+from fixer.analysis.evidence import container_of
 from fixer.formats.numbers import is_number
 from fixer.lazy.dataclass import dataclass
 from fixer.managers import manager_of
 from fixer.model.plan import DaemonReload, FileMeta, Step, WriteFile
 from fixer.model.snapshot import EnvSlot, FileContent, Service, Snapshot
 from fixer.redaction.secrets import is_secret_name
-from fixer.repairs.file_edits import NotEditable
+from fixer.repairs.file_edits import NotEditable, locate_editable_file
 
 VARIABLES_DROP_IN = "50-badgateway.conf"
 _MAX_Z_PREFIX = 9
@@ -109,7 +110,7 @@ def _write_into_slot(snapshot: Snapshot, slot: EnvSlot, values: Mapping[str, str
         text = "\n" + text
     if not inline and not text.endswith("\n") and (not tail or not tail.startswith(b"\n")):
         text += "\n"
-    return _make_edit_steps(file, head + text.encode() + tail, values, slot.style)
+    return _make_edit_steps(snapshot, file, head + text.encode() + tail, values, slot.style)
 
 
 def _slot_text(slot: EnvSlot, values: Mapping[str, str]) -> str:
@@ -146,7 +147,7 @@ def _overwrite_value(
         changed = _replaced_line(lines[int(line) - 1].decode("utf-8", "surrogateescape"), name, value, service)
         if changed is not None:
             lines[int(line) - 1] = changed[0].encode("utf-8", "surrogateescape")
-            return _make_edit_steps(file, b"\n".join(lines), values, changed[1])
+            return _make_edit_steps(snapshot, file, b"\n".join(lines), values, changed[1])
     return None
 
 
@@ -160,12 +161,19 @@ def _replaced_line(line: str, name: str, value: str, service: Service) -> tuple[
     return None
 
 
-def _make_edit_steps(file: FileContent, data: bytes, values: Mapping[str, str], style: str) -> EditSteps:
+def _make_edit_steps(snapshot: Snapshot, file: FileContent, data: bytes, values: Mapping[str, str],
+                     style: str) -> EditSteps | NotEditable:
+    place = locate_editable_file(snapshot, file.node, file.path)
+    if isinstance(place, NotEditable):
+        box = container_of(snapshot, file.node)
+        into = f"the environment of service {box.service} in its compose file" if box is not None and box.service else (
+            "the environment that its container is created with")
+        return NotEditable(f"{place.reason}. Or set {', '.join(values)} in {into}: what the container starts gets it")
     step = WriteFile(
-        file.node, file.real_path, file.data, data, f"set {', '.join(values)}", in_place=file.single_file_mount,
+        place.node, place.path, file.data, data, f"set {', '.join(values)}", in_place=place.in_place,
         mask=secrets_to_mask(values, style),
     )
-    return EditSteps((step,), file.real_path, file.managed_by)
+    return EditSteps((step,), place.display_path, place.managed_by)
 
 
 def _environment_lines(values: Mapping[str, str]) -> str:

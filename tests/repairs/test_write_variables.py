@@ -9,10 +9,19 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.plan import DaemonReload, UnitAction, WriteFile
 from fixer.model.snapshot import EnvAssignment, EnvSlot
+from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.write_variables import quote_value, write_variables
 from tests.causes.backend_down.manager_state_builders import supervisord_scene
 from tests.causes.crash_missing_env.crash_missing_env_builders import composed, crashed, steps_of
-from tests.causes.snapshot_builders import file, finding_of, stat, supervised_service
+from tests.causes.snapshot_builders import (
+    NOW,
+    Scene,
+    container_service,
+    file,
+    finding_of,
+    stat,
+    supervised_service,
+)
 
 MANAGER_STATE_CONF = "/etc/supervisor/conf.d/shop.conf"
 
@@ -31,6 +40,17 @@ def test_what_its_format_cannot_hold_is_a_persons_work(value: str) -> None:
     made = supervised_service("FATAL", env_slots=(EnvSlot("local", MANAGER_STATE_CONF, 0, ",{name}={value}", "supervisor"),))
     assert "escape" in write_variables(supervisord_scene(made).snapshot(), made, {"A": value}).reason    # type: ignore[union-attr]
     assert quote_value('say "x"', "supervisor") == "'say \"x\"'"
+
+
+def test_a_file_in_the_layer_of_a_container_is_no_place() -> None:
+    """A new container would not have the edit; what the container is created with reaches each of its programs."""
+    made = supervised_service("FATAL", node="app", env_slots=(
+        EnvSlot("app", MANAGER_STATE_CONF, 0, ",{name}={value}", "supervisor"),))
+    scene = Scene().with_service(container_service()).refused()
+    scene.files.append(file(MANAGER_STATE_CONF, "[program:shop]\n", node="app", stat=stat(mtime=NOW - 9000)))
+    told = write_variables(scene.snapshot(), made, {"A": "1"})
+    assert isinstance(told, NotEditable)
+    assert "in the layer of container p-app-1" in told.reason and "environment of service app" in told.reason
 
 
 CAUSE = "crash-missing-env"
