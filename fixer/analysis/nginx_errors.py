@@ -12,11 +12,12 @@ from fixer.analysis.route_verdict import RECENT_ERROR, RouteVerdict, recent_even
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import ErrorKind, Route
-from fixer.model.snapshot import ErrorEvent, Nginx, RouteFacts, Service
+from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, RouteFacts, Service
 from fixer.nginx.error_kinds import CONNECT_FAILED, KINDS
 from fixer.nginx.logged_server import has_logged, known_names, logged_names
 
 _SAMPLE = 20     # routes of one address that lines are searched for: more would say the same
+_UPSTREAM_PORT = regex(r"//(?:[^/\[\]:]+|\[[0-9a-fA-F:.]+\]):(\d{1,5})(?:/|$)")
 
 Kinds: TypeAlias = Collection[ErrorKind]
 
@@ -26,8 +27,20 @@ def events_for(case: Case, trouble: FailingAddress, kinds: Kinds) -> tuple[Error
     asked = [facts for facts in trouble.routes if isinstance(facts.probes, Known)]
     sample = (asked or list(trouble.routes))[:_SAMPLE]
     fresh = recent_events(trouble.nginx, sample, case.snapshot)
-    found = {event.where + event.raw: event for event in fresh if event.kind in kinds}
+    found = {event.where + event.raw: event for event in fresh
+             if event.kind in kinds and not _names_other_port(event, trouble.endpoint)}
     return tuple(sorted(found.values(), key=lambda event: event.at))
+
+
+def _names_other_port(event: ErrorEvent, endpoint: Endpoint) -> bool:
+    """Return whether the line names a port or socket that is not this one: locations overlap, so a request for another
+    location can seem to be for one of these. An address alone tells nothing: nginx may hold an old one."""
+    found = _UPSTREAM_PORT.search(event.upstream)
+    if endpoint.unix is not None:
+        return found is not None
+    if "unix:" in event.upstream:
+        return True
+    return found is not None and endpoint.port not in (0, int(found[1]))
 
 
 def symptom_evidence(case: Case, trouble: FailingAddress, kinds: Kinds = KINDS) -> tuple[Evidence, ...]:

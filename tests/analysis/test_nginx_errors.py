@@ -56,3 +56,15 @@ def test_a_line_belongs_to_the_server_that_wrote_it(server: str, route: str) -> 
     assert list(recent_lines_by_route(case, snapshot.nginxes[0], CONNECT_FAILED)) == [route]
     told = {trouble.endpoint.port for trouble in case.failing_addresses if events_for(case, trouble, CONNECT_FAILED)}
     assert told == {8000 if route == "r1" else 6810}
+
+
+@pytest.mark.parametrize(("upstream", "counts"), [
+    ("http://172.18.0.9:3000/", False), ("http://unix:/run/a.sock:/", False), ("uwsgi://unix:/run/a.sock:", False),
+    ("http://172.18.0.9:8000/", True), ("http://[fd00::9]:8000/", True), ("", True),
+])
+def test_a_line_that_names_another_port_is_about_another_address(upstream: str, counts: bool) -> None:
+    """Paths overlap: `/api/1/` of another upstream also begins with `/`. An old address with this port is nginx's own."""
+    scene = Scene().refused()
+    scene.events = [replace(event, upstream=upstream) for event in scene.events]
+    case = open_case(scene.snapshot(), {})
+    assert bool(events_for(case, case.failing_addresses[0], CONNECT_FAILED)) is counts
