@@ -10,6 +10,7 @@ from fixer.formats.env_file import read_env_file
 from fixer.formats.init_script import started_daemon
 from fixer.formats.numbers import is_number
 from fixer.formats.server_names import runtime_of
+from fixer.formats.shell_branches import Branches, separator_at
 from fixer.formats.shell_words import (
     Env,
     Piece,
@@ -26,6 +27,9 @@ from fixer.lazy.regex import regex
 _KEYWORDS = frozenset({"then", "do", "else", "if", "elif", "while", "until", "!", "{", "(", "fi", "done", "}", ")"})
 _LABEL = regex(r"^\(?[^()]+\)$")  # of a `case`
 _BACKGROUND = regex(r"[ \t]*&(?!&)")
+_REFERENCE = regex(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")
+_TAKEN = regex(r"\b([A-Za-z_]\w*)=[\"']?(?:\$\(|`)|\b(?:read|for|getopts)\b([^\n;|&]*)")
+_REDIRECTION = regex(r"[\d&]?[<>]")
 _DEFAULTS = regex(r"^\$\{(\w+):?=")
 MAX_DEPTH = 3  # a wrapper that calls a wrapper that calls a wrapper
 
@@ -52,6 +56,7 @@ class ShellRun:
     tested: set[str] = field(default_factory=set)  # words of its tests
     other: list[list[Word]] = field(default_factory=list)  # exec'd commands that are no known server
     arguments: list[Word] = field(default_factory=list)  # its arguments: "$@"
+    has_arguments: bool = True  # False after a `shift` that may not be run: no branch is decided by them
     background: list[BackgroundServer] = field(default_factory=list)  # with `&`: each of them runs
 
 
@@ -64,18 +69,53 @@ def is_shell_script(data: bytes) -> bool:
 def read_script(text: str, file: str, env: Mapping[str, Word], files: Mapping[str, bytes], *, line: int = 1,
                 start: int | None = 0, directory: str = "", given: Sequence[Word] = (),
                 source: Word | None = None) -> ShellRun:
-    """Follow a script from top to bottom; branches are not decided, so the last server in it counts.
-    `given` are its arguments. `source` is the text as a word whose pieces have byte positions of their own."""
+    """Follow a script from top to bottom. Of branches that its arguments and variables do not decide, the last server
+    counts; what they exclude does not. `given` are its arguments. `source` is the text as a word whose pieces have byte
+    positions of their own."""
     run = ShellRun(dict(env), directory=directory, arguments=list(given))
+    given_env = _kept_variables(text, env)
+    branches, end = Branches(lambda word: _known_text(word, run, given_env)), 0
     for command, at, number in simple_commands(text):
         words = shell_words(command, file, line + number, None if start is None else start + at)
         words = words if source is None else [_at_source(word, source) for word in words]
-        before = run.command
-        _follow_command(run, words, files)
+        reached, end = branches.reach(words, separator := separator_at(text, end)), at + len(command)
+        if reached is False:
+            continue
+        before, others = run.command, len(run.other)
+        _follow_command(run, words, files, is_certain=bool(reached))
         if run.command is not None and run.command is not before and _BACKGROUND.match(text, at + len(command)):
             run.background.append(BackgroundServer(tuple(run.command), dict(run.env), run.directory,
                                                    tuple(run.sourced)))
+        elif reached and "|" not in separator and _is_exec(words) and (
+                run.command is not before or len(run.other) > others):
+            break       # nothing after it is run
     return run
+
+
+def _is_exec(words: list[Word]) -> bool:
+    """Return whether another program takes the shell's place; `exec 2>&1` only redirects what it prints."""
+    text = [word.text for word in _without_syntax(words)[:2]]
+    return len(text) > 1 and text[0] == "exec" and not _REDIRECTION.match(text[1])
+
+
+def _kept_variables(text: str, env: Env) -> Env:
+    """Return the variables without those that the script takes from what a command prints, or from a list."""
+    taken = {name for match in _TAKEN.finditer(text) for name in re.findall(r"\w+", match[1] or match[2])}
+    return {name: value for name, value in env.items() if name not in taken}
+
+
+def _known_text(word: Word, run: ShellRun, env: Env) -> str | None:
+    """Return what a word is when the script runs; None if it depends on more than arguments and variables that the
+    script was given and has not set itself."""
+    given = replace_arguments([word], run.arguments if run.has_arguments else [])
+    if len(given) != 1:
+        return None
+    for piece in given[0].pieces:
+        left = _REFERENCE.sub("", piece.text) if piece.expand else ""
+        names = [match[1] or match[2] for match in _REFERENCE.finditer(piece.text)] if piece.expand else []
+        if "$" in left or "`" in left or any(name not in env or run.env.get(name) is not env[name] for name in names):
+            return None
+    return expand_word(given[0], run.env).text
 
 
 def _at_source(word: Word, source: Word) -> Word:
@@ -90,7 +130,7 @@ def _file_position(piece: Piece, source: Word) -> int | None:
     return None if place.file != piece.file or any(part.variable for part in source.pieces) else place.start
 
 
-def _follow_command(run: ShellRun, words: list[Word], files: Mapping[str, bytes]) -> None:
+def _follow_command(run: ShellRun, words: list[Word], files: Mapping[str, bytes], *, is_certain: bool) -> None:
     words = replace_arguments(_without_syntax(words), run.arguments)
     local: dict[str, Word] = {}
     while words and (pair := split_assignment(words[0])):
@@ -100,6 +140,8 @@ def _follow_command(run: ShellRun, words: list[Word], files: Mapping[str, bytes]
         run.env.update(local)
         return
     name = words[0].text
+    if name in ("shift", "set") and not is_certain:
+        run.has_arguments = False
     if name in ("export", "readonly", "declare", "typeset", "local"):
         run.env.update({p[0]: expand_word(p[1], run.env) for w in words[1:] if (p := split_assignment(w))})
     elif name == "shift":
