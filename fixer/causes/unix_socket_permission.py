@@ -47,7 +47,7 @@ from fixer.analysis.selinux_denials import audit_evidence, recent_denials
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
-from fixer.model.snapshot import Endpoint, Service
+from fixer.model.snapshot import Endpoint, Service, Unit
 from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.command_options import edit_argument
 from fixer.repairs.file_edits import NotEditable
@@ -150,7 +150,8 @@ def _repair(case: Case, trouble: FailingAddress, service: Service | None, accoun
     if all(s.path in own for s in shut) and len(shut) == 1:
         lines, repair_id = "RuntimeDirectoryMode=0711\n", "open-folder"
         does = f"let other accounts enter {shut[0].path}"
-    elif account.group and all(s.is_open_to_group and (s.bit == 2 or s.path in own) for s in shut):
+    elif account.group and not _gives_away(service.unit, shut) and all(
+            s.is_open_to_group and (s.bit == 2 or s.path in own) for s in shut):
         groups = read_account_file(case.snapshot, service.node, "/etc/group")
         kept = group_name(groups, shut[0].stat.gid)
         further = f"SupplementaryGroups={kept}\n" if kept and shut[0].stat.gid else ""
@@ -175,6 +176,12 @@ def _by_hand(service: Service | None, account: Account, shut: tuple[ClosedPath, 
                   manual=f"{_closed_text(account, shut)}: {_open_path_text(service, account, shut)}")
 
 
+def _gives_away(unit: Unit, shut: tuple[ClosedPath, ...]) -> bool:
+    """Return whether root starts the server, and the socket has another group: then the server itself gives it away,
+    by settings that win over the unit's group."""
+    return not {unit.user, unit.group} - {"", "root", "0"} and any(s.bit == 2 and s.stat.gid for s in shut)
+
+
 def _open_path_text(service: Service | None, account: Account, shut: tuple[ClosedPath, ...]) -> str:
     """Return the manual steps for each kind of closed path."""
     group = account.group or account.name
@@ -184,8 +191,9 @@ def _open_path_text(service: Service | None, account: Account, shut: tuple[Close
         words.append("or move the socket to a folder of /run that nginx may enter (RuntimeDirectory=)")
     if any(s.bit == 2 for s in shut):
         runtime = service.runtime if service is not None else ""
-        in_unit = f"Group={group} in its unit" if service is None or service.unit is not None else (
-            f"start it with the group {group}")
+        unit = service.unit if service is not None else None
+        by_unit = service is None or (unit is not None and not _gives_away(unit, shut))
+        in_unit = f"Group={group} in its unit" if by_unit else f"start it with the group {group}"
         how = {"uwsgi": f"set chmod-socket = 660 in its settings and {in_unit} (chown-socket = :{group} if root starts "
                         "it)",
                "gunicorn": f"set --umask 007 (-m) in its command and {in_unit}"}

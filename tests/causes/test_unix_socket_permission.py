@@ -94,6 +94,17 @@ def test_hit_open_to_a_group_that_nginx_is_not_in() -> None:
     assert "mode 0770, owner 998:998" in first.summary and first.confidence == "certain"
 
 
+def test_a_server_that_root_starts_gives_its_socket_away_itself() -> None:
+    """uid=, gid= and chown-socket= of uWSGI: the unit's group would change nothing."""
+    scene = denied(socket(0o660))
+    own = scene.services[0].unit
+    assert own is not None
+    scene.services[0] = replace(scene.services[0], runtime="uwsgi", unit=replace(own, user="", group=""))
+    (repair,) = found(scene).repairs
+    assert repair.risk == "manual" and "chown-socket = :www-data if root starts it" in repair.manual
+    assert "in its unit" not in repair.manual
+
+
 def test_hit_the_units_own_folder_is_closed() -> None:
     assert drop_in_of(found(denied(socket(), folder(0o700, 998, 998)))) == b"[Service]\nRuntimeDirectoryMode=0711\n"
 
