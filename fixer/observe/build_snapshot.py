@@ -50,7 +50,7 @@ def build_snapshot(capture: Capture) -> Snapshot:
         nginxes=nginxes, services=services,
         endpoints=tuple(endpoints), routes=tuple(r for s in sites for r in route_facts(s, plans[id(s)], options)),
         files=contents_of(views, sites, services, containers, options.learned),
-        notes=(*capture.notes, *snapshot_notes(capture, views, plans.values())),
+        notes=(*capture.notes, *snapshot_notes(capture, views, plans.values(), containers)),
         compose=compose_of(sites, containers, views),
         engine_firewall=engine_firewall(views.get(ENGINE)),
         learned=tuple(learned for view in views.values() if (learned := learned_of(view, options.learned)) is not None),

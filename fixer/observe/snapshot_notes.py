@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 
+from fixer.formats.docker_conventions import depends_on_conditions
 from fixer.model.capture import Capture, NodeCapture
 from fixer.model.query import CUT_OFF, LOOK_LIMIT, LOOK_MEGABYTES, NOT_ASKED, TOO_LONG
 from fixer.model.report import WITHOUT_ROOT_TEXT
+from fixer.model.snapshot import Container
 from fixer.observe.nginx.nginx_masters import other_users_masters
 from fixer.observe.nginx.probes import MOST_REPEATED_PROBES, ProbePlan
-from fixer.observe.view.node_view import ENGINE, View
+from fixer.observe.view.node_view import ENGINE, View, container_of
 
 
-def snapshot_notes(capture: Capture, views: Mapping[str, View], plans: Collection[ProbePlan]) -> Iterator[str]:
+def snapshot_notes(capture: Capture, views: Mapping[str, View], plans: Collection[ProbePlan],
+                   containers: tuple[Container, ...] = ()) -> Iterator[str]:
     """Yield what a report says beside its findings."""
     for node in capture.nodes:
-        if node.unreachable:
+        if node.unreachable and not _has_completed(container_of(node.name, containers), containers):
             yield f"{node.name}: {node.unreachable}"
     for view in views.values():
         if not view.node.root and view.name != ENGINE:
@@ -32,6 +35,13 @@ def snapshot_notes(capture: Capture, views: Mapping[str, View], plans: Collectio
     if fewer := max((plan.fewer for plan in plans), default=0):
         most = f"all routes of an nginx share {MOST_REPEATED_PROBES}"
         yield f"each route was asked at most {fewer} times, fewer than --requests says: {most}"
+
+
+def _has_completed(box: Container | None, containers: tuple[Container, ...]) -> bool:
+    """Return whether it is a job that has ended well, for whose end another service of the project waits."""
+    return box is not None and (box.status, box.exit_code) == ("exited", 0) and any(
+        other.project == box.project and (box.service, "service_completed_successfully") in depends_on_conditions(other)
+        for other in containers)
 
 
 def is_cut(node: NodeCapture) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from fixer.model.query import (
     CUT_OFF,
     NOT_ASKED,
@@ -16,7 +18,8 @@ from fixer.model.query import (
 )
 from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.evidence_bundle import pack_bundle, unpack_bundle
-from fixer.observe.snapshot_notes import cut_text
+from fixer.observe.snapshot_notes import cut_text, snapshot_notes
+from tests.causes.snapshot_builders import container
 from tests.observe.capture_builders import capture, node
 
 # A container whose processes nobody here can list: that is said, and nothing is said of what runs there.
@@ -28,6 +31,18 @@ def test_it_is_a_note() -> None:
     seen, unseen = (capture(node(answers, site=SITE, kind="container", name="web")) for answers in ({}, {ListProcesses(): UNSEEN}))
     assert build_snapshot(seen).notes == ()
     assert build_snapshot(unseen).notes == ("web: the container has no shell, and only root sees it",)
+
+
+@pytest.mark.parametrize(("status", "code", "condition", "noted"), [
+    ("exited", 0, "service_completed_successfully", False), ("exited", 1, "service_completed_successfully", True),
+    ("exited", 0, "service_started", True), ("paused", 0, "service_completed_successfully", True),
+])
+def test_a_job_that_others_wait_for_may_have_ended(status: str, code: int, condition: str, noted: bool) -> None:
+    """It prepares the project and ends: that is no more of a note than the web server's start."""
+    job = container("setup", status=status, exit_code=code)
+    app = container("app", labels=(("com.docker.compose.depends_on", f"db:service_started:false,setup:{condition}:false"),))
+    gone = replace(node(), name="setup", answers={}, unreachable=f"container p-setup-1 is {status}")
+    assert list(snapshot_notes(capture(gone), {}, (), (job, app))) == ([f"setup: {gone.unreachable}"] if noted else [])
 
 
 NFT, LOG, HOSTS = Command("nft-rules"), Command("kernel-log"), ReadFile("/srv/app/.env")
