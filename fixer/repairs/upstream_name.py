@@ -114,7 +114,7 @@ def _similar_container_names(case: Case, nginx: Nginx, host: str) -> tuple[str, 
 
 def _renamed_container(case: Case, troubles: list[FailingAddress]) -> str:
     """Return the one container on nginx's networks that has a similar name, listens on that port, and that no route
-    relies on. Empty if there is none, or several."""
+    relies on: by the name of its service, which each of its containers has. Empty if there is none, or several."""
     nginx, host, ports = troubles[0].nginx, troubles[0].endpoint.host, {t.endpoint.port for t in troubles}
     names = _similar_container_names(case, nginx, host)
     meant = [s for s in case.snapshot.services if s.container is not None and s.running
@@ -125,7 +125,13 @@ def _renamed_container(case: Case, troubles: list[FailingAddress]) -> str:
     if len(meant) != 1 or others or len(ports) != 1:
         return ""
     held = {x.port for x in listeners_on(case.snapshot, meant[0].node) if not is_loopback(x.address)}
-    return names[0] if ports <= held else ""
+    if not ports <= held:
+        return ""
+    box, web = meant[0].container, container_of(case.snapshot, nginx.node)
+    mine = {network for network, _, _ in web.networks} | {web.network_mode} if web is not None else set()
+    if box is None or not any(network in mine and box.service in aliases for network, _, aliases in box.networks):
+        return names[0]
+    return box.service or names[0]
 
 
 def _stopped_container(case: Case, nginx: Nginx, new: str) -> Service | None:

@@ -10,9 +10,9 @@ import pytest
 from fixer.analysis.case import open_case
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import CheckNginx, ReloadNginx, WriteFile
-from fixer.repairs.upstream_name import other_resolver_repair
-from tests.causes.dns_unresolved.dns_unresolved_builders import NOWHERE, found
-from tests.causes.snapshot_builders import Scene, container_service, file, listener, stopped_service
+from fixer.repairs.upstream_name import other_address_repair, other_resolver_repair
+from tests.causes.dns_unresolved.dns_unresolved_builders import NOWHERE, boxes, found
+from tests.causes.snapshot_builders import REFUSED, Scene, container_service, file, listener, stopped_service
 
 
 def test_an_upstream_that_is_called_nearly_so_is_named_and_may_be_chosen() -> None:
@@ -82,3 +82,13 @@ def test_one_plain_resolver_becomes_dockers(written: bytes, risk: str) -> None:
         assert [type(step) for step in after] == [CheckNginx, ReloadNginx]
     else:
         assert repair.steps == () and "app" in repair.manual
+
+
+def test_a_container_whose_own_name_is_nearly_so_is_named_by_its_service() -> None:
+    """Compose numbers containers and names them after the project: the name of the service outlasts both."""
+    scene = boxes("app", "p-app-1").endpoint(host="p-app-2", written="p-app-2:8000").answers(REFUSED)
+    case = open_case(scene.snapshot(), {})
+    assert "write app instead of p-app-2" in other_address_repair(case, [case.failing_addresses[0]]).summary
+    alone = boxes("p-app-1").endpoint(host="p-app-2", written="p-app-2:8000").answers(REFUSED)
+    case = open_case(alone.snapshot(), {})
+    assert "write p-app-1 instead of p-app-2" in other_address_repair(case, [case.failing_addresses[0]]).summary
