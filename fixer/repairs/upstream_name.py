@@ -129,9 +129,11 @@ def _renamed_container(case: Case, troubles: list[FailingAddress]) -> str:
         return ""
     box, web = meant[0].container, container_of(case.snapshot, nginx.node)
     mine = {network for network, _, _ in web.networks} | {web.network_mode} if web is not None else set()
-    if box is None or not any(network in mine and box.service in aliases for network, _, aliases in box.networks):
+    if box is None or not box.service or names[0] != box.name or not re.fullmatch(
+            rf"{re.escape(box.project or '')}[-_]{re.escape(box.service)}[-_]\d+", box.name):
         return names[0]
-    return box.service or names[0]
+    known = any(network in mine and box.service in aliases for network, _, aliases in box.networks)
+    return box.service if known else names[0]
 
 
 def _stopped_container(case: Case, nginx: Nginx, new: str) -> Service | None:
