@@ -6,6 +6,8 @@ does not matter here: the service that shares the folder is the one that nginx w
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from fixer.analysis.case import Case, FailingAddress, PortOwner
 from fixer.analysis.evidence import bindings_of, container_of
 from fixer.analysis.ownership.configured import services_wanted_elsewhere
@@ -13,6 +15,7 @@ from fixer.analysis.ownership.tie_break import best_by_name
 from fixer.formats.docker_conventions import path_in_container, path_on_engine
 from fixer.formats.folders import is_within
 from fixer.lazy.dataclass import replace
+from fixer.model.facts import Evidence
 from fixer.model.snapshot import Container, Service
 
 
@@ -32,10 +35,25 @@ def shared_folder_owners(case: Case, trouble: FailingAddress) -> tuple[PortOwner
     for service in pool:
         if any(_folder(told) == _folder(place) for told in _engine_sockets(service)):
             near.append(service)
-    found = best_by_name(case, trouble, near or pool) if pool else ()
-    if len(found) != 1:
+    found = best_by_name(case, trouble, near or pool) if pool else _only_sharer(case, trouble, place, away)
+    if len(found) != 1 or not pool:
         return found
     return (replace(found[0], rule="elsewhere" if near or not found[0].needs_choice else "contested"),)
+
+
+def _only_sharer(case: Case, trouble: FailingAddress, place: str, away: Collection[str]) -> tuple[PortOwner, ...]:
+    """Return the only other container that mounts the folder, if nothing tells where it listens: its start script is
+    in its image, and it ended before it did."""
+    folder = _folder(place)
+    every = [s for s in case.snapshot.services if s.container is not None and s.node != trouble.nginx.node
+             and any(is_within(folder, source) for source, _ in s.container.shares)]
+    if len(every) != 1 or bindings_of(every[0]) or every[0].id in {*case.services_in_use, *away}:
+        return ()
+    box = every[0].container
+    if box is None or box.is_machine:
+        return ()
+    return (PortOwner(every[0], "elsewhere", (
+        Evidence("container", box.name, f"no other container but nginx's mounts {folder}"),)),)
 
 
 def socket_path_for_nginx(case: Case, trouble: FailingAddress, service: Service, path: str) -> str | None:

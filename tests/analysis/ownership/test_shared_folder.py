@@ -10,7 +10,7 @@ import pytest
 from fixer.analysis.case import Case, FailingAddress, open_case
 from fixer.analysis.ownership.resolve import candidate_owners, only_owner
 from fixer.analysis.ownership.shared_folder import socket_path_for_nginx
-from fixer.model.facts import Known
+from fixer.model.facts import Known, Unknown
 from fixer.model.snapshot import Service
 from tests.causes.snapshot_builders import Scene, binding, container_service, service
 
@@ -71,6 +71,16 @@ def test_the_very_folder_comes_before_another_of_the_mount() -> None:
 ])
 def test_what_nginx_shares_no_socket_with_owns_nothing(other: Service) -> None:
     assert candidate_owners(*asked("/run/web/old.sock", other)) == ()
+
+
+def test_one_that_never_said_where_it_listens_is_meant_if_no_other_mounts_the_folder() -> None:
+    """Its start script is in its image, and it ended before it listened."""
+    silent = container_service("app", pid=None, runtime="", is_app_server=False, bindings=Unknown("not running"),
+                               box={"shares": ((SOCKETS[0], "/own"),), "status": "restarting"})
+    owner = only_owner(*asked("/run/web/app.sock", silent))
+    assert owner is not None and owner.service is silent and owner.rule == "elsewhere"
+    second = container_service("job", pid=None, bindings=Unknown("x"), box={"shares": ((SOCKETS[0], "/own"),)})
+    assert candidate_owners(*asked("/run/web/app.sock", silent, second)) == ()
 
 
 def test_of_two_in_one_folder_neither_is_taken() -> None:
