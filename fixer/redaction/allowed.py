@@ -259,7 +259,7 @@ _ROWS: Mapping[str, str] = {
         r"|the above|caused by|stack|^ +at |raise |return |await |^    "
         r"|couldn|environ|getenv|^ *[~^ -]+$|^supervisor: |e(addrinuse|addrnotavail|noent|acces|perm"
         r"|conn[a-z]+|mfile|nospc)|bad option"
-        r"|game over|: line [0-9]+: |^sh: [0-9]+: |^at |^- /"
+        r"|game over|: line [0-9]+: |^sh: [0-9]+: |^at |^- /|^/[^ :]+\.[cm]?[jt]s:[0-9]+$"
     ),
     # Comments that name who writes the file: an edit there does not last.
     "HEADER": (

@@ -25,6 +25,7 @@ def test_a_secret_of_a_line(line: str) -> None:
     "INFO:     Uvicorn running on http://127.0.0.1:8000 (Press CTRL+C to quit)", "KeyError: 'DATABASE_URL'", "ModuleNotFoundError: No module named 'orjson'", "[Errno 98] Address already in use",
     "1795864846.254273 web systemd[1]: shop.service: Main process exited, code=exited, status=1/FAILURE", "INFO:     Child process [132] died",
     "error: unknown group: accountservices", "RuntimeError: NotConfigured2.SettingsError", "error: chdir: /srv/Desk2/current-release",
+    "/srv/tickets/counter.js:18", "2026-11-30T14:26:34.015869125Z /srv/tickets/app/main.mjs:7",
     '2026/11/28 11:00:00 [error] 7#7: *1 connect() failed (111: Connection refused) while connecting to upstream, client: 10.0.0.1, server: a, request: "GET /api HTTP/1.1", upstream: "http://127.0.0.1:8000/api", host: "a"',
 ])
 def test_a_line_that_causes_read_stays(line: str) -> None:
