@@ -50,8 +50,8 @@ def _only_sharer(case: Case, trouble: FailingAddress, place: str, away: Collecti
     if len(every) != 1 or bindings_of(every[0]) or every[0].id in {*case.services_in_use, *away}:
         return ()
     box = every[0].container
-    if box is None or box.is_machine:
-        return ()
+    if box is None or box.is_machine or (box.status == "running" and not box.restart_count):
+        return ()       # one that stays up is known by where it listens
     return (PortOwner(every[0], "elsewhere", (
         Evidence("container", box.name, f"no other container but nginx's mounts {folder}"),)),)
 

@@ -79,6 +79,9 @@ def test_one_that_never_said_where_it_listens_is_meant_if_no_other_mounts_the_fo
                                box={"shares": ((SOCKETS[0], "/own"),), "status": "restarting"})
     owner = only_owner(*asked("/run/web/app.sock", silent))
     assert owner is not None and owner.service is silent and owner.rule == "elsewhere"
+    assert silent.container is not None
+    steady = replace(silent, container=replace(silent.container, status="running"))
+    assert candidate_owners(*asked("/run/web/app.sock", steady)) == ()
     second = container_service("job", pid=None, bindings=Unknown("x"), box={"shares": ((SOCKETS[0], "/own"),)})
     assert candidate_owners(*asked("/run/web/app.sock", silent, second)) == ()
 
