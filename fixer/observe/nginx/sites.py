@@ -5,7 +5,10 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Mapping
 
+from fixer.formats.launchers import shell_text_index
 from fixer.formats.server_names import STARTS_NO_NGINX, is_nginx, runtime_of
+from fixer.formats.shell_words import shell_words
+from fixer.formats.wrapper_scripts import simple_commands
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.facts import Fact, Known
 from fixer.model.nginx_config import NginxConfig, Route, UpstreamServer
@@ -93,7 +96,18 @@ def _runs_other_program(view: View, box: Container | None) -> bool:
     main = view.by_pid.get(1)
     if box is None or main is None or not main.argv or view.node.kind != "container":
         return False
-    return box.argv[-len(main.argv):] == main.argv and posixpath.basename(main.argv[0]) in STARTS_NO_NGINX
+    asked = _only_command(box.argv)
+    return asked[-len(main.argv):] == main.argv and posixpath.basename(main.argv[0]) in STARTS_NO_NGINX
+
+
+def _only_command(argv: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the command, or the one in the text of its shell: a shell becomes its only command."""
+    at = next((text for i in range(len(argv)) if (text := shell_text_index(argv, i)) is not None), None)
+    commands = simple_commands(argv[at]) if at is not None else []
+    if len(commands) != 1:
+        return argv
+    words = tuple(word.text for word in shell_words(commands[0][0]))
+    return words[1:] if words[:1] == ("exec",) else words
 
 
 def _runs_application(view: View) -> bool:
