@@ -17,6 +17,8 @@ from fixer.formats.run_output import (
     is_request_line,
     is_traceback_start,
     says_goodbye,
+    says_server_starting,
+    says_start_failed,
     says_starting,
 )
 from fixer.formats.service_log import JOURNAL_MARK
@@ -133,6 +135,8 @@ def unmanaged_run_lines(lines: Sequence[LogLine], booted_at: float) -> tuple[Log
     texts = [message_of(line) for line in kept]
     after_end = _index_after_last(texts, says_goodbye)
     started = max(0, _index_after_last(texts, says_starting) - 1)
+    if any(map(says_start_failed, texts[started:])) and (whole := _index_after_last(texts, says_server_starting)):
+        started = min(started, whole - 1)       # a worker may boot after another one has failed
     begin = max(started, after_end) if any(map(ends_run, texts[after_end:])) else started
     raised = [i for i in range(begin, len(texts)) if is_traceback_start(texts[i])
               and not (i > begin and _INTRODUCES.search(texts[i - 1]))]

@@ -31,6 +31,7 @@ _RAISED = regex(
     r"|Error(?=: (?:[a-z]+ )?E[A-Z]{3,}\b))"       # Node.js: a call of the system
 )
 _READY, _STARTING = regex(log_phrases(lambda log: log.ready)), regex(log_phrases(lambda log: log.starts))
+_SERVER_STARTING = regex(log_phrases(lambda log: log.starts[:1]))      # not its workers
 PROGRESS_LINE = regex(log_phrases(lambda log: (*log.starts, *log.progress)))      # reports no fault
 STOPPING_LINE = regex(rf"^(?:INFO: +|\[[^]]*\] *)*(?:{log_phrases(lambda log: log.stops)})")
 _FINISHED = regex(log_phrases(lambda log: log.finished))
@@ -58,6 +59,11 @@ def says_ready(text: str) -> bool:
 def says_starting(text: str) -> bool:
     """Return whether a server reports that its process has started."""
     return _STARTING.search(text) is not None and not is_request_line(text)
+
+
+def says_server_starting(text: str) -> bool:
+    """Return whether a server reports its own start, which may precede those of several workers."""
+    return _SERVER_STARTING.search(text) is not None and not is_request_line(text)
 
 
 def says_start_failed(text: str) -> bool:

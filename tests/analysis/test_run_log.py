@@ -14,7 +14,7 @@ from fixer.analysis.exits.exit_reason import (
     missing_variables,
     port_in_use_line,
 )
-from fixer.analysis.run_log import RunEnd, last_run_lines, read_run_end
+from fixer.analysis.run_log import RunEnd, last_run_lines, read_run_end, unmanaged_run_lines
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.deployment import BootEntry, Dependency
 from fixer.model.diagnosis import Diagnosis
@@ -142,3 +142,17 @@ def test_what_a_containers_script_started_ran_last_since_the_container_started()
     run = last_run_lines(scene.snapshot(), one)
     assert [line.text for line in run][:2] == ["RuntimeError: reason", said.value[3].text]
     assert run[-1].text == "SystemExit: 3"
+
+
+def test_a_worker_may_boot_after_another_one_has_failed() -> None:
+    """Which of two workers is first to log is chance; both belong to the master's start, and an older run does not."""
+    texts = ("[2026-11-30 15:10:00 +0000] [99] [INFO] Starting gunicorn 23.0.0", "ValueError: old",
+             "[2026-11-30 15:16:17 +0000] [245] [INFO] Starting gunicorn 23.0.0",
+             "[2026-11-30 15:16:17 +0000] [246] [INFO] Booting worker with pid: 246",
+             "Traceback (most recent call last):", '  File "/srv/shop/app.py", line 3, in <module>', "KeyError: 'SIGNING_KEY'",
+             "[2026-11-30 15:16:18 +0000] [247] [INFO] Booting worker with pid: 247",
+             "[2026-11-30 15:16:18 +0000] [245] [ERROR] Reason: Worker failed to boot.")
+    made = tuple(LogLine(None, text, f"/srv/shop/out.log:{n}") for n, text in enumerate(texts))
+    assert [line.text for line in unmanaged_run_lines(made, 0.0)] == list(texts[4:])
+    well = (*made[:-1], replace(made[-1], text="[2026-11-30 15:16:18 +0000] [247] [INFO] Application startup complete."))
+    assert [line.text for line in unmanaged_run_lines(well, 0.0)] == [well[-2].text, well[-1].text]
