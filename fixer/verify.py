@@ -67,19 +67,11 @@ def compare(before: Observation, after: Observation, addressed: Finding) -> Veri
 
 def has_helped(before: Observation, after: Observation, addressed: Finding) -> bool:
     """Return whether a route of the finding does better than before, or has a smaller share of failures. One error for
-    another is no help, nor is one silence for another, unless the fault itself is seen to have ended. A finding without
-    routes has none to ask, and its mechanism proves a round without answers."""
+    another is no help. A finding without routes has none to ask, and its mechanism proves a round without answers."""
     then, now = _health_by_key(before), _health_by_key(after)
     keys = route_keys(before.snapshot, addressed.routes) & then.keys()
-    silent = frozenset() if addressed.is_seen_directly else _silent_keys(before) & _silent_keys(after)
     return after.is_healthy or not keys or _is_proven_by_mechanism(addressed) or any(
-        _does_better(then[key], now[key]) for key in keys & now.keys() - silent)
-
-
-def _silent_keys(look: Observation) -> frozenset[RouteKey]:
-    """Return the keys of routes that were asked and gave no answer."""
-    return frozenset(key for facts in look.snapshot.routes for key in _keys_of_route(facts)
-                     if facts.probes.or_else(()) and all(p.status is None for p in facts.probes.or_else(())))
+        _does_better(then[key], now[key]) for key in keys & now.keys())
 
 
 def _does_better(then: RouteHealth, now: RouteHealth) -> bool:

@@ -10,13 +10,12 @@ import pytest
 from fixer.model.diagnosis import Check, Diagnosis, Finding, Found, Need, Repair, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.nginx_config import Listen, Span
-from fixer.model.snapshot import ProbeResult, Snapshot
+from fixer.model.snapshot import Snapshot
 from fixer.verify import Observation, compare, proofs, url_notes
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     NGINX_PID,
     REFUSED,
-    SLOW,
     Scene,
     healthy_scene,
     listener,
@@ -433,14 +432,3 @@ def test_a_service_that_listens_again_is_no_longer_the_fault(runs: bool, listens
     doubt = Check("backend-down", Undetermined(("log of nginx.service: not asked",)))
     after = with_health(look(scene.answers(BAD_GATEWAY)), "failing", findings=(other,), checks=(doubt,))
     assert compare(before, after, mine).is_fixed is fixed
-
-
-@pytest.mark.parametrize(("now", "seen", "kept"), [(SLOW, False, False), (SLOW, True, True), (BAD_GATEWAY, False, True)])
-def test_one_silence_for_another_is_no_help(now: ProbeResult, seen: bool, kept: bool) -> None:
-    """What our looks call the silence does not matter: nobody has got an answer since."""
-    scene = Scene("127.0.0.1:8001").answers(SLOW)
-    mine = replace(fault(look(wrong_port_scene())), cause="overload-saturated", is_seen_directly=seen)
-    before = with_health(look(scene), "failing", findings=(mine,))
-    after = with_health(look(Scene("127.0.0.1:8001").answers(now)), "unknown")
-    judged = compare(before, after, mine)
-    assert judged.is_fixed and judged.is_better is kept
