@@ -8,6 +8,7 @@ from typing import TypeAlias, TypeVar
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import clock_of, config_evidence, file_line_text, line_text, no_listener_evidence
 from fixer.analysis.hidden_failures import is_about_endpoint
+from fixer.analysis.line_routes import authority_of
 from fixer.analysis.other_pages import failed_paths
 from fixer.analysis.route_verdict import RECENT_ERROR, RouteVerdict, recent_events
 from fixer.lazy.regex import regex
@@ -28,19 +29,20 @@ def events_for(case: Case, trouble: FailingAddress, kinds: Kinds) -> tuple[Error
     asked = [facts for facts in trouble.routes if isinstance(facts.probes, Known)]
     sample = (asked or list(trouble.routes))[:_SAMPLE]
     fresh = recent_events(trouble.nginx, sample, case.snapshot)
-    found = {event.where + event.raw: event for event in fresh
-             if event.kind in kinds and not _is_about_another(event, trouble.endpoint, case)}
+    wanted = [(event, authority_of(event.upstream)) for event in fresh if event.kind in kinds]
+    others = {place for place in {place for _, place in wanted} if _is_of_another(place, trouble.endpoint, case)}
+    found = {event.where + event.raw: event for event, place in wanted if place not in others}
     return tuple(sorted(found.values(), key=lambda event: event.at))
 
 
-def _is_about_another(event: ErrorEvent, endpoint: Endpoint, case: Case) -> bool:
-    """Return whether the line names another port or socket, and another endpoint has it: locations overlap, so a
+def _is_of_another(place: str, endpoint: Endpoint, case: Case) -> bool:
+    """Return whether a line's upstream is another port or socket, and another endpoint has it: locations overlap, so a
     request for another location can seem to be for one of these. What no endpoint has may be of an older
     configuration, and an address with the same port a former one of this name."""
-    found = _UPSTREAM_PORT.search(event.upstream)
-    is_other = "unix:" in event.upstream if found is None else endpoint.port != int(found[1])
-    return is_other and not is_about_endpoint(event.upstream, endpoint) and any(
-        is_about_endpoint(event.upstream, other) for other in case.endpoints.values())
+    found = _UPSTREAM_PORT.search(place)
+    is_other = "unix:" in place if found is None else endpoint.port != int(found[1])
+    return is_other and not is_about_endpoint(place, endpoint) and any(
+        is_about_endpoint(place, other) for other in case.endpoints.values())
 
 
 def symptom_evidence(case: Case, trouble: FailingAddress, kinds: Kinds = KINDS) -> tuple[Evidence, ...]:
