@@ -276,6 +276,11 @@ def is_answering(endpoint: Endpoint) -> bool:
     return isinstance(endpoint.http, Known) and endpoint.http.value.status is not None
 
 
+def accepts_connections(endpoint: Endpoint) -> bool:
+    """Return whether it answers, or takes connections at least: its service is there, whatever else holds it up."""
+    return is_answering(endpoint) or (isinstance(endpoint.tcp, Known) and endpoint.tcp.value.error is None)
+
+
 _DROPPED = frozenset({"closed", "reset"})
 
 

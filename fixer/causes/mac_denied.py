@@ -42,7 +42,7 @@ Variants
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case, FailingAddress, is_answering
+from fixer.analysis.case import Case, FailingAddress, accepts_connections
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import config_evidence, container_of, endpoint_text, find_node
 from fixer.analysis.exits.socket_access import confining_profile, nginx_profile, socket_access
@@ -56,7 +56,7 @@ from fixer.analysis.selinux_denials import (
 )
 from fixer.managers.systemd_steps import unit_action
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
-from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.facts import Evidence, Unknown
 from fixer.model.plan import SetBoolean
 from fixer.model.service import UnitSetting
 from fixer.model.snapshot import Endpoint, SecurityPolicy, SelinuxDenial
@@ -92,10 +92,7 @@ def _is_denied_by_policy(case: Case, trouble: FailingAddress, refused: tuple[Sel
     the reason, unless the audit log names a policy, or each mode allows it and a profile is in force."""
     if trouble.endpoint.unix is not None and not refused and not _is_open_socket_of_profile(case, trouble):
         return False
-    if not events_for(case, trouble, _CONNECT_DENIED):
-        return False
-    tcp = trouble.endpoint.tcp
-    return is_answering(trouble.endpoint) or (isinstance(tcp, Known) and tcp.value.error is None)
+    return bool(events_for(case, trouble, _CONNECT_DENIED)) and accepts_connections(trouble.endpoint)
 
 
 def _is_open_socket_of_profile(case: Case, trouble: FailingAddress) -> bool:

@@ -37,7 +37,7 @@ Variants
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case, FailingAddress, is_answering
+from fixer.analysis.case import Case, FailingAddress, accepts_connections
 from fixer.analysis.cause import Cause, conclude, for_each_failing_address
 from fixer.analysis.evidence import config_evidence
 from fixer.analysis.exits.path_access import Account, group_name, read_account_file
@@ -46,7 +46,7 @@ from fixer.analysis.nginx_errors import events_for, routes_text, symptom_evidenc
 from fixer.analysis.selinux_denials import audit_evidence, recent_denials
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
-from fixer.model.facts import Evidence, Known
+from fixer.model.facts import Evidence
 from fixer.model.snapshot import Endpoint, Service, Unit
 from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.command_options import edit_argument
@@ -65,15 +65,10 @@ def judge(case: Case) -> Verdict:
     return conclude(*for_each_failing_address(case, _judge_address))
 
 
-def _is_alive(endpoint: Endpoint) -> bool:
-    """Return whether it answers or accepts connections: systemd starts a socket-activated service at the first
-    connection, which nginx's account never makes."""
-    return is_answering(endpoint) or (isinstance(endpoint.tcp, Known) and endpoint.tcp.value.error is None)
-
-
 def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
     endpoint = trouble.endpoint
-    alive, beside = _is_alive(endpoint), config_evidence(case.snapshot, trouble.nginx, endpoint)
+    # systemd starts a socket-activated service at the first connection, which nginx's account never makes
+    alive, beside = accepts_connections(endpoint), config_evidence(case.snapshot, trouble.nginx, endpoint)
     kinds = [event.kind for event in events_for(case, trouble, CONNECT_FAILED)]
     if endpoint.unix is None or "connect-denied" not in (kinds if alive else kinds[-1:]):
         return beside

@@ -41,7 +41,7 @@ from __future__ import annotations
 
 import posixpath
 
-from fixer.analysis.case import Case, FailingAddress, is_answering
+from fixer.analysis.case import Case, FailingAddress, accepts_connections, is_answering
 from fixer.analysis.cause import Cause, conclude, for_each_failing_address, join_by
 from fixer.analysis.evidence import (
     address_text,
@@ -126,7 +126,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         return shown
     hidden = _find_hidden_block(case, nginx, config, index)
     if hidden is not None and not _is_service_down(case, endpoint) and (
-            _accepts(hidden[1]) or configured_owner(case, endpoint) is None):
+            accepts_connections(hidden[1]) or configured_owner(case, endpoint) is None):
         return _shadowed_finding(case, trouble, index, hidden)
     # If the default server has its own service, that one is stopped or listens elsewhere. Names in the log come from
     # clients and never outweigh that.
@@ -145,11 +145,6 @@ def _is_service_down(case: Case, endpoint: Endpoint) -> bool:
     return unit is None or unit.active_state == "failed" or unit.unit_file_state not in ("disabled", "masked")
 
 
-def _accepts(endpoint: Endpoint) -> bool:
-    """Return whether it answers, or takes connections at least: its service is there, whatever else holds it up."""
-    return is_answering(endpoint) or (isinstance(endpoint.tcp, Known) and endpoint.tcp.value.error is None)
-
-
 def _find_hidden_block(case: Case, nginx: Nginx, config: NginxConfig, index: int) -> tuple[int, Endpoint] | None:
     """Return a later block with the same address and name whose endpoint answers, else one whose endpoint takes
     connections, else one whose endpoint a service is configured for."""
@@ -159,7 +154,7 @@ def _find_hidden_block(case: Case, nginx: Nginx, config: NginxConfig, index: int
             if names & set(other.names or ("",)) and first.addresses & other.addresses]
     ends = [(later, end) for later in same for end in _endpoints_of(case, nginx, later)]
     return next((one for one in ends if is_answering(one[1])), None) or next(
-        (one for one in ends if _accepts(one[1])), None) or next(
+        (one for one in ends if accepts_connections(one[1])), None) or next(
         (one for one in ends if configured_owner(case, one[1]) is not None), None)
 
 
@@ -178,7 +173,7 @@ def _shadowed_finding(case: Case, trouble: FailingAddress, index: int, hidden: t
     said = shared or "the empty name"
     answer = endpoint.http.or_else(None) if is_answering(endpoint) else None
     heard = "accepts connections" if answer is None else f"answers {answer.status} when asked directly"
-    owner = None if _accepts(endpoint) else configured_owner(case, endpoint)
+    owner = None if accepts_connections(endpoint) else configured_owner(case, endpoint)
     evidence = (
         _block_evidence(case, nginx, first), _block_evidence(case, nginx, second),
         config_evidence(case.snapshot, nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
