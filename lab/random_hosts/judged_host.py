@@ -31,12 +31,14 @@ def judged_host(spec: HostSpec, solver: RandomSolver, image: str, folder: Path, 
     truth = rehearse(spec, image)
     write_host(folder / HOST_FILE, spec, truth)
     if truth.problem:
+        _write(folder, "logs.txt", truth.logs)
         return HostResult(spec.seed, names, None, truth.problem)
     try:
         with running_host(spec, image, keep=keep) as host:
             _break(host, visitors := Visitors(host))
+            _write(folder, "logs-before.txt", host.logs())     # a person who judges must not see what the solver did
             seen = _watch(host, visitors, solver, folder)
-            _write_logs(folder, host)
+            _write(folder, "logs.txt", host.logs())
     except LabError as error:
         return HostResult(spec.seed, names, None, error.message.splitlines()[0])
     found = judge(spec.faults, truth.showing, seen)
@@ -101,11 +103,6 @@ def _write_commands(folder: Path, results: tuple[CommandResult, ...], name: str 
     for number, one in enumerate(results, 1):
         text = f"$ {' '.join(one.argv)}\nexit code {one.code}, {one.seconds:.2f} s\n{one.out}\n{one.err}"
         _write(folder, f"{name or f'command-{number}'}.txt", text)
-
-
-def _write_logs(folder: Path, host: RunningHost) -> None:
-    _write(folder, "logs.txt", "\n".join(f"# {script}\n{host.shell(script, check=False).text}\n"
-                                         for script in host.log_scripts))
 
 
 def _write(folder: Path, name: str, text: str) -> None:

@@ -39,6 +39,10 @@ class RunningHost(ABC):
     def log_scripts(self) -> Sequence[str]:
         """Return shell lines whose output is kept of a host that was not passed."""
 
+    def logs(self) -> str:
+        """Return what these lines print now, each below its line."""
+        return "\n".join(f"# {script}\n{self.shell(script, check=False).text}\n" for script in self.log_scripts)
+
     @abstractmethod
     def shell(self, script: str, *, check: bool = True) -> FinishedCommand:
         """Run shell lines where the host's files are, with the host's values; with `check`, raise LabError if they

@@ -16,7 +16,9 @@ from lab.trial.manifest import Manifest, machine_manifest
 SHELL = ("sh", "-c", 'script=$(cat); eval "$script"')
 ERROR_LOG = "/var/log/nginx/error.log"
 LOGS = ("nginx -T 2>&1 | head -400", "tail -40 /var/log/nginx/error.log", "journalctl -n 80 --no-pager",
-        "ps axo pid,ppid,user,args", "systemctl --failed --no-legend; systemctl status {{service}} --no-pager || true")
+        "ps axo pid,ppid,user,args", "systemctl --failed --no-legend; systemctl status {{service}} --no-pager || true",
+        # what a server says that no journal holds: supervisord's files, and where hand-started ones are redirected
+        "find /var/log /var/lib /srv /opt -name '*.log' ! -path '*/nginx/*' -exec tail -v -n 30 {} + | head -600")
 
 
 @dataclass(slots=True)

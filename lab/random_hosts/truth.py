@@ -14,11 +14,13 @@ from lab.random_hosts.visits import Signature, Visitors
 @dataclass(frozen=True, slots=True)
 class Truth:
     """What a rehearsal proved about a host. `problem` says why the host is no fair question: the generator failed.
-    `showing` are the faults whose undoing changes how the host fails; the others are masked."""
+    `showing` are the faults whose undoing changes how the host fails; the others are masked. `logs` are those of a host
+    that is no fair question, for whoever mends the generator."""
 
     showing: tuple[str, ...] = ()
     signatures: dict[str, str] = field(default_factory=dict)    # fault → how the host fails with it alone
     problem: str = ""
+    logs: str = ""
 
 
 def rehearse(spec: HostSpec, image: str, *, reboot: bool = True) -> Truth:
@@ -26,14 +28,26 @@ def rehearse(spec: HostSpec, image: str, *, reboot: bool = True) -> Truth:
     signatures: dict[str, str] = {}
     try:
         with running_host(spec, image) as host:
-            visitors = Visitors(host)
-            _begin(host, visitors, reboot=reboot)
-            for fault in spec.faults:
-                signatures[fault.name] = _prove(host, visitors, fault).text
-            showing = _showing(host, visitors) if len(spec.faults) > 1 else tuple(one.name for one in spec.faults)
+            return _prove_all(host, signatures, reboot=reboot)
+    except LabError as error:       # the host could not be made
+        return Truth(signatures=signatures, problem=_problem(error))
+
+
+def _prove_all(host: RunningHost, signatures: dict[str, str], *, reboot: bool) -> Truth:
+    """Return what the host proved; `signatures` gets each fault that was proven."""
+    try:
+        visitors = Visitors(host)
+        _begin(host, visitors, reboot=reboot)
+        for fault in host.spec.faults:
+            signatures[fault.name] = _prove(host, visitors, fault).text
+        alone = tuple(fault.name for fault in host.spec.faults)
+        return Truth(_showing(host, visitors) if len(alone) > 1 else alone, signatures)
     except LabError as error:
-        return Truth(signatures=signatures, problem=error.message.splitlines()[0])
-    return Truth(showing, signatures)
+        return Truth(signatures=signatures, problem=_problem(error), logs=host.logs())
+
+
+def _problem(error: LabError) -> str:
+    return error.message.splitlines()[0]
 
 
 def _begin(host: RunningHost, visitors: Visitors, *, reboot: bool) -> None:

@@ -49,6 +49,9 @@ class MadeUpHost:
         self.seen = list(self.present)
         return True
 
+    def logs(self) -> str:
+        return f"faults: {', '.join(self.present)}"
+
     def signature(self) -> Signature | None:
         if self.is_restarting:
             return Signature((0,) * 5, frozenset())
@@ -120,7 +123,9 @@ def test_what_fails_only_while_a_fault_restarts_something_proves_no_fault(rehear
 
 
 def test_a_fault_that_cannot_be_undone_alone_is_one_too(rehearsed) -> None:  # type: ignore[no-untyped-def]
-    assert rehearsed(("port",), sticky=frozenset({"port"})).problem.startswith("not well again when port is undone")
+    found = rehearsed(("port",), sticky=frozenset({"port"}))
+    assert found.problem.startswith("not well again when port is undone")
+    assert found.logs == "faults: port"     # of the host before it is removed: a failure of the generator can be understood
 
 
 def test_faults_that_explain_the_same_all_show() -> None:
