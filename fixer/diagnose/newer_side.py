@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import age_text, bindings_of, clock_of, file_line_text
 from fixer.analysis.hidden_failures import is_about_endpoint
+from fixer.diagnose.precedence import is_about_address
 from fixer.findings.configured_address import host_evidence
 from fixer.lazy.dataclass import dataclass
 from fixer.model.diagnosis import Finding
@@ -14,7 +15,6 @@ from fixer.model.plan import WriteFile
 from fixer.model.snapshot import FileContent, Service, Snapshot
 from fixer.nginx.error_kinds import CONNECT_FAILED
 
-_DISAGREEMENTS = frozenset({"wrong-port", "wrong-bind-address", "wrong-host", "unix-socket-missing"})
 _CLOCK_GRAIN = 1.0      # times in nginx's log are whole seconds
 
 
@@ -30,7 +30,7 @@ def newer_side_notes(case: Case, findings: Iterable[Finding]) -> Iterator[str]:
     """Yield a note for each finding whose one side changed before its first logged failure, after the other side."""
     for found in findings:
         service = next((s for s in case.snapshot.services if s.name == found.service), None)
-        if found.cause in _DISAGREEMENTS and found.role == "root" and service is not None:
+        if is_about_address(found.cause) and found.role == "root" and service is not None:
             met = [t for t in case.failing_addresses if set(t.route_ids) & set(found.routes)]
             yield from _note(case, found, service, met)
 

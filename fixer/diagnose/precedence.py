@@ -39,8 +39,8 @@ STAGES: tuple[Stage, ...] = (
         "worker-connections-exhausted", "ephemeral-ports-exhausted", "nginx-own-failure")),
     Stage("down", ("backend-down",)),
     Stage("no-answer", ("backend-hung", "backlog-full", "overload-saturated", "timeout-too-short")),
-    Stage("routing", ("wrong-server-block", "dns-stale", "unix-socket-missing", "localhost-ipv6",
-        "wrong-bind-address", "wrong-host", "wrong-port")),
+    Stage("routing", ("wrong-server-block", "dns-stale")),
+    Stage("address", ("unix-socket-missing", "localhost-ipv6", "wrong-bind-address", "wrong-host", "wrong-port")),
     Stage("protocol", ("header-too-big", "invalid-upstream-headers", "proxy-protocol-mismatch", "tls-mismatch",
         "tls-sni-missing", "tls-verify-failed", "upstream-expects-tls", "upstream-speaks-http-not-tls",
         "wrong-protocol")),
@@ -179,7 +179,16 @@ def rank_of_finding(finding: Finding) -> int:
 
 def is_about_protocol(cause: str) -> bool:
     """Return whether it is about what two ends say to each other that have reached each other."""
-    return any(stage.name == "protocol" and cause in stage.causes for stage in STAGES)
+    return _is_of_stage(cause, "protocol")
+
+
+def is_about_address(cause: str) -> bool:
+    """Return whether nginx's files and the server's say different addresses: either of them may be the mistake."""
+    return _is_of_stage(cause, "address")
+
+
+def _is_of_stage(cause: str, name: str) -> bool:
+    return any(stage.name == name and cause in stage.causes for stage in STAGES)
 
 
 def does_reveal_next(cause: str) -> bool:
