@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from lab.random_hosts.solvers import RandomSolver, said_in
 from lab.random_hosts.truth import rehearse
 from lab.random_hosts.visits import Visitors
 from lab.stack.command_result import CommandResult
-from lab.trial.manifest import differences
+from lab.trial.manifest import Manifest, differences
 
 HOST_FILE = "host.json"
 SETTLE_SECONDS = 20.0       # a solver need not wait for what it has started
@@ -62,11 +63,11 @@ def _watch(host: RunningHost, visitors: Visitors, solver: RandomSolver, folder: 
     files, processes, ill = host.manifest(), host.foreign_processes(), visitors.foreign_failing()
     with visitors.keep_visiting():
         said = solver.look(host, folder)
-        changed_by_looks = differences(files, host.manifest())
+        changed_by_looks = changed_files(files, host.manifest())
         repair = solver.repair(host, folder)
     looks, verify, bundle = said.looks, said.verify, said.bundle
     failing = visitors.becomes_well(SETTLE_SECONDS if repair.code == 0 else 1.0)
-    changed = differences(files, host.manifest())
+    changed = changed_files(files, host.manifest())
     seen = Observed(
         looks=tuple(one.document for one in looks), said=looks[0].document if looks else said_in(repair.out),
         verify=verify.document if verify else None,
@@ -84,8 +85,15 @@ def _watch(host: RunningHost, visitors: Visitors, solver: RandomSolver, folder: 
         undone = solver.undo(host, folder)
         _write_commands(folder, (undone,), "undo")
         host.settle()       # what undo started again makes its socket a moment later
-        seen = replace(seen, left_by_undo=differences(files, host.manifest()))
+        seen = replace(seen, left_by_undo=changed_files(files, host.manifest()))
     return seen
+
+
+def changed_files(before: Manifest, after: Manifest) -> tuple[str, ...]:
+    """Return the differences but for unix sockets that are new or gone. A server makes and removes its own as it
+    starts and ends, and the archive of a container holds none. The sites of somebody else are visited instead."""
+    once = {path for path in before.keys() ^ after.keys() if stat.S_ISSOCK((before.get(path) or after[path])[0])}
+    return differences(*({path: entry for path, entry in one.items() if path not in once} for one in (before, after)))
 
 
 def _harm(host: RunningHost, visitors: Visitors, changed: tuple[str, ...], processes: Mapping[str, str],

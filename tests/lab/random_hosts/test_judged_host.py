@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 from pathlib import Path
 
 import pytest
 
 from lab.random_hosts.host_container import LABEL, owner_of
 from lab.random_hosts.host_images import ensure_images, image_of
-from lab.random_hosts.judged_host import judged_host
+from lab.random_hosts.judged_host import changed_files, judged_host
 from lab.random_hosts.solvers import resolve_random_solver
 from lab.stack.docker_engine import engine
+from lab.trial.manifest import differences, folder_manifest
 from tests.crash.crash_draw import draw_by_day
 from tests.lab.random_hosts.builders import host_of_kind
 
@@ -34,3 +37,17 @@ def test_a_host_is_rehearsed_broken_judged_and_removed(tmp_path: Path, kind: str
     assert kept["faults"][0]["alone"].startswith("(")
     owners = [one["Labels"][LABEL] for one in engine().api.containers(all=True, filters={"label": LABEL})]
     assert not any(owner.startswith(owner_of("")) for owner in owners)
+
+
+def test_a_socket_that_comes_and_goes_is_no_file_and_what_replaces_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)         # the path of a socket is short
+    before = folder_manifest(tmp_path)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("app.sock")
+        made = folder_manifest(tmp_path)
+        Path("app.sock").chmod(0o600)
+        assert "mode" in changed_files(made, folder_manifest(tmp_path))[0]
+    assert differences(before, made) and changed_files(before, made) == changed_files(made, before) == ()
+    os.replace("app.sock", "gone.sock")
+    Path("app.sock").write_text("")
+    assert changed_files(before, folder_manifest(tmp_path)) == (f"{tmp_path}/app.sock: new",)
