@@ -22,12 +22,12 @@ def compiled(sources: Path) -> tuple[tuple[int, int, str], dict[tuple[Any, int],
     """Return what identifies this engine, and the compiled form of each pattern."""
     sys.path.insert(0, str(sources))
     lazy: Any = importlib.import_module("fixer.lazy.regex")
-    named: dict[tuple[Any, int], None] = {}
+    made: list[Any] = []
 
     class Noted(lazy.regex):  # type: ignore[misc]
-        def __init__(self, pattern: str | bytes, flags: int = 0) -> None:
-            super().__init__(pattern, flags)
-            named[pattern, int(flags)] = None
+        def __new__(cls, *_: Any) -> Any:      # a class made of it may take other words
+            made.append(super().__new__(cls))
+            return made[-1]
 
     lazy.regex = Noted
     for path in sorted((sources / "fixer").rglob("*.py")):
@@ -39,6 +39,7 @@ def compiled(sources: Path) -> tuple[tuple[int, int, str], dict[tuple[Any, int],
             except ImportError as error:
                 if error.name and error.name.startswith("fixer"):
                     raise
+    named = {(pattern, int(flags)) for pattern, flags in (one._written for one in made)}
     identity = (_sre.MAGIC, _sre.CODESIZE, sys.byteorder)
     if array.array("I").itemsize != _sre.CODESIZE:
         return identity, {}

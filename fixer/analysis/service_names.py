@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from fixer.analysis.case import FailingAddress
 from fixer.lazy.regex import regex
 from fixer.managers import manager_of
 from fixer.model.snapshot import Container, Service
+
+_BETWEEN_WORDS = regex(r"[^a-z0-9]+")
 
 _COMMON_WORDS = frozenset((
     "etc", "usr", "bin", "lib", "opt", "srv", "var", "home", "www", "root", "local", "localhost", "nginx", "conf",
@@ -127,7 +128,7 @@ def _is_same_name(words: frozenset[str], own: frozenset[str]) -> bool:
 
 
 def _split_words(text: str) -> frozenset[str]:
-    return frozenset(word for word in re.split(r"[^a-z0-9]+", text.lower()) if word)
+    return frozenset(word for word in _BETWEEN_WORDS.split(text.lower()) if word)
 
 
 def _is_similar(one: str, other: str) -> bool:
@@ -165,7 +166,7 @@ def service_words(service: Service) -> frozenset[str]:
 
 
 def _significant_words(texts: list[str]) -> frozenset[str]:
-    words = {word for text in texts for word in re.split(r"[^a-z0-9]+", text.lower())}
+    words = {word for text in texts for word in _BETWEEN_WORDS.split(text.lower())}
     return frozenset(word for word in words if len(word) > 1 and not word.isdigit() and word not in _COMMON_WORDS)
 
 

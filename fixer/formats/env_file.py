@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from fixer.formats.shell_words import Piece, Word, shell_words
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
+
+_COMMENT = regex(r"\s#")
 
 _ESCAPABLE = "\"\\`$"  # what a backslash escapes within double quotes
 
@@ -104,7 +105,7 @@ def _shell_value(raw: str, file: str, line: int, start: int) -> Word:
     if raw[:1] in ("'", '"'):
         words = shell_words(raw, file, line, start)
         return words[0] if words else Word(())
-    comment = re.search(r"\s#", raw)
+    comment = _COMMENT.search(raw)
     if comment:
         raw = raw[: comment.start()].rstrip()
     return Word((Piece(raw, file, line, start),))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Sequence
 from itertools import chain, pairwise
 
@@ -78,6 +77,7 @@ START_ERROR = regex(
 # What a shell says of a file that it should read and that does not exist; `sourced`: by its `.` command.
 UNREAD_FILE = regex(r"(?P<sourced>(?:^|\s)\.: (?:line \d{1,9}: )?)?(?:cannot|can't) open '?(?P<what>[^\s']+)'?"
                     r": No such file(?: or directory)?$")
+_SHELL_COMMAND = regex(r"-\w*c")
 
 START_ERROR_STATUSES = frozenset({1, 69, 126, 127})  # their exit codes then: `runuser` 1, `flock` 69
 
@@ -165,7 +165,7 @@ def shell_text_index(argv: Sequence[str], i: int) -> int | None:
     """Return the index of the text that the shell, `su` or `flock` at `i` passes to a shell; None if there is none."""
     name = program_name(argv, i)
     if name in SHELLS:
-        return next((k + 1 for k in range(i + 1, len(argv) - 1) if re.fullmatch(r"-\w*c", argv[k])), None)
+        return next((k + 1 for k in range(i + 1, len(argv) - 1) if _SHELL_COMMAND.fullmatch(argv[k])), None)
     if name == "flock":
         at = _skip_options(argv, i + 1, _TAKES_VALUE[name]) + 1
         return at + 1 if at + 1 < len(argv) and argv[at] in _COMMAND_OPTIONS else None

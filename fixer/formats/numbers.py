@@ -4,7 +4,10 @@ a share of requests with its interval, for texts of ours."""
 from __future__ import annotations
 
 import math
-import re
+
+from fixer.lazy.regex import regex
+
+_SPAN = regex(r"(?<!\d)(\d++(?:\.\d++)?)\s*([a-z]+)")
 
 _FEW = 5        # requests of which a share says nothing
 _NORMAL_95 = 1.959964    # 97.5 % of a normal distribution lie below it
@@ -27,7 +30,7 @@ def timespan(text: str) -> float:
         return int(text) / 1e6
     if text == "infinity":
         return float("inf")
-    spans = re.findall(r"(?<!\d)(\d++(?:\.\d++)?)\s*([a-z]+)", text)
+    spans = _SPAN.findall(text)
     return sum(float(n) * _SPAN_UNITS.get(unit, 0.0) for n, unit in spans)
 
 

@@ -21,6 +21,9 @@ _PID_FILE = regex(r"^/proc/(\d+)(?:/(stat|status|cmdline|cgroup|exe|cwd))?$")
 _USER_UNIT = regex(r"user@(\d+)\.service$")
 _EXECUTORS = frozenset({"systemd-executor", "systemd"})
 _CONTAINER = regex(r"(?:docker[-/]|libpod-|cri-containerd-|crio-|kubepods[^/]{0,255}/(?:.{0,1000}/)?)([0-9a-f]{64})")
+_BOOT_TIME = regex(rb"^btime (\d+)", re.MULTILINE)
+_UPTIME = regex(rb"(\d+\.\d+)")
+_EFFECTIVE_UID = regex(rb"^Uid:\s+\d+\s+(\d+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +73,12 @@ def boot_time(files: Mapping[str, FileAnswer], now: float) -> Fact[float]:
 
 
 def _btime(file: FileAnswer | None) -> int | None:
-    match = re.search(rb"^btime (\d+)", file.data, re.MULTILINE) if file else None
+    match = _BOOT_TIME.search(file.data) if file else None
     return int(match[1]) if match else None
 
 
 def _uptime(file: FileAnswer | None) -> float | None:
-    match = re.match(rb"(\d+\.\d+)", file.data) if file else None
+    match = _UPTIME.match(file.data) if file else None
     return float(match[1]) if match else None
 
 
@@ -126,7 +129,7 @@ def _uid(files: Mapping[str, FileAnswer]) -> int:
     owner, status = files.get("owner"), files.get("status")
     if owner is not None and owner.stat is not None:
         return owner.stat.uid
-    match = re.search(rb"^Uid:\s+\d+\s+(\d+)", status.data, re.MULTILINE) if status else None
+    match = _EFFECTIVE_UID.search(status.data) if status else None
     return int(match[1]) if match else -1
 
 

@@ -22,6 +22,7 @@ _UNIX = regex(r"^(?:unix:(?://)?)?(/[^\s:]+)$")
 _RELATIVE = regex(r"^unix:([\w.][\w./-]*)$")
 _NO_PORT = regex(r"^(?:(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.*-]*):)?$")  # what remains if a variable has no value
 _IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|::1?|localhost)$")
+_WORD = regex(r"\S+")
 
 
 def bindings_of(command: Sequence[Word], env: Env, said: Evidence, folder: str = "") -> tuple[Binding, ...]:
@@ -67,7 +68,7 @@ def bindings_of(command: Sequence[Word], env: Env, said: Evidence, folder: str =
 def arguments_of_variable(runtime: str, env: Env) -> list[Word]:
     """Return the arguments that gunicorn reads from its variable; the command line overrides them."""
     value = env.get("GUNICORN_CMD_ARGS") if runtime == "gunicorn" else None
-    return [] if value is None else [value.slice(m.start(), m.end()) for m in re.finditer(r"\S+", value.text)]
+    return [] if value is None else [value.slice(m.start(), m.end()) for m in _WORD.finditer(value.text)]
 
 
 def _bindings_from_parts(host: Word | None, port: Word | None, dialect: Dialect, said: Evidence) -> tuple[Binding, ...]:

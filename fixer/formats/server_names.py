@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -14,6 +13,7 @@ from fixer.lazy.regex import regex
 SERVERS = frozenset(name for name, server in APPLICATION_SERVERS.items() if server.is_program)
 _MODULES = {module: name for name, server in APPLICATION_SERVERS.items() for module in server.modules}
 _PYTHON = regex(r"^(?:python|pypy)(?:\d(?:\.\d+)?)?t?$")
+_VERSION = regex(r"(?:(?:-|(?<!\d)(?<!\d\.))\d++(?:\.\d++)*|\.py|\.exe)$")
 _PYTHON_VALUE = {"-W", "-X", "--check-hash-based-pycs"}
 _LOCAL_FOLDERS = ("/srv/", "/opt/", "/home/", "/usr/local/", "/var/www/", "/app/", "/root/", "/data/", "/code/",
                   "/var/lib/")
@@ -64,7 +64,7 @@ def _server_by_name(name: str) -> str:
     """Return the server of that file name (`gunicorn3`, `php-fpm8.2`, `uvicorn.exe` included)."""
     if name == "manage.py":
         return "django"
-    stem = re.sub(r"(?:(?:-|(?<!\d)(?<!\d\.))\d++(?:\.\d++)*|\.py|\.exe)$", "", name)
+    stem = _VERSION.sub("", name)
     return stem if stem in SERVERS else ""
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
 from fixer.model.snapshot import CommandArgument
+
+_NAME = regex(r"[A-Za-z_]\w*")
+_BARE_VARIABLE = regex(r"\$\w+")
+_WORD = regex(r"\S+")
 
 # All text here is latin-1: one character is one byte, so offsets are byte offsets of the file.
 
@@ -124,7 +127,7 @@ def _slice_piece(piece: Piece, start: int, end: int) -> Piece:
 def split_assignment(word: Word) -> tuple[str, Word] | None:
     """Return name and value of a `NAME=value` word; else None."""
     name, found, _ = word.text.partition("=")
-    if not found or not re.fullmatch(r"[A-Za-z_]\w*", name):
+    if not found or not _NAME.fullmatch(name):
         return None
     return name, word.slice(len(name) + 1, len(word.text))
 
@@ -223,10 +226,10 @@ def expand_words(words: list[Word], env: Env) -> list[Word]:
     """Return all words expanded; a bare `$NAME` is split at blanks, an empty result is dropped."""
     out: list[Word] = []
     for word in words:
-        bare = re.fullmatch(r"\$\w+", word.text) and word.pieces[0].expand
+        bare = _BARE_VARIABLE.fullmatch(word.text) and word.pieces[0].expand
         value = expand_word(word, env)
         if bare:
-            out.extend(value.slice(m.start(), m.end()) for m in re.finditer(r"\S+", value.text))
+            out.extend(value.slice(m.start(), m.end()) for m in _WORD.finditer(value.text))
         else:
             out.append(value)
     return out

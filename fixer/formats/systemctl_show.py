@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from io import StringIO
 from itertools import chain
@@ -19,6 +18,8 @@ _MANY_LINES = 100_000
 _PULL_PROPERTIES = ("WantedBy", "RequiredBy", "BoundBy", "UpheldBy")
 _REPEATED_PROPERTIES = frozenset({"EnvironmentFiles", "ExecStartPre", "Listen"})
 _PRE = regex(up_to_first(r"argv\[\]=") + r"(?>(.*?) ; ignore_errors=.*? ; )(?:.*; )?code=(\S+) ; status=(\d+)")
+_ENVIRONMENT_FILE = regex(r"(?<!\S)(\S++) \(ignore_errors=(yes|no)\)")
+_ARGV = regex(up_to_first(r"argv\[\]=") + "(.*?) ; (?:ignore_errors|flags)=")
 
 
 def parse_show(answer: Answer | None, boot_at: Fact[float]) -> dict[str, Unit]:
@@ -129,7 +130,7 @@ def _parse_timestamp(text: str | None, boot: float) -> float:
 
 def _env_files(text: str) -> Iterator[str]:
     """Yield the paths of EnvironmentFiles=, with a `-` before optional ones, as in a unit file."""
-    for match in re.finditer(r"(?<!\S)(\S++) \(ignore_errors=(yes|no)\)", text):
+    for match in _ENVIRONMENT_FILE.finditer(text):
         yield ("-" if match[2] == "yes" else "") + match[1]
 
 
@@ -168,7 +169,7 @@ def startable_services(answer: Answer | None) -> tuple[str, ...]:
 
 def exec_argv(text: str) -> tuple[str, ...]:
     """Return argv[] of `ExecStart={ path=… ; argv[]=… ; ignore_errors=… }`; systemd prints it unquoted."""
-    match = re.search(up_to_first(r"argv\[\]=") + "(.*?) ; (?:ignore_errors|flags)=", text)
+    match = _ARGV.search(text)
     return tuple(match[1].split()) if match else ()
 
 

@@ -31,6 +31,8 @@ _REFERENCE = regex(r"\$(?:([A-Za-z_]\w*)|\{([A-Za-z_]\w*)\})")
 _TAKEN = regex(r"\b([A-Za-z_]\w*)=[\"']?(?:\$\(|`)|\b(?:read|for|getopts)\b([^\n;|&]*)")
 _REDIRECTION = regex(r"[\d&]?[<>]")
 _DEFAULTS = regex(r"^\$\{(\w+):?=")
+_SHELL_LINE = regex(rb"/(?:env +)?(?:sh|bash|dash|ash|zsh|ksh)\b")
+_NAME = regex(r"\w+")
 MAX_DEPTH = 3  # a wrapper that calls a wrapper that calls a wrapper
 
 
@@ -63,7 +65,7 @@ class ShellRun:
 def is_shell_script(data: bytes) -> bool:
     """Return whether a shell runs this file."""
     first = data[:128].split(b"\n", 1)[0]
-    return first.startswith(b"#!") and bool(re.search(rb"/(?:env +)?(?:sh|bash|dash|ash|zsh|ksh)\b", first))
+    return first.startswith(b"#!") and bool(_SHELL_LINE.search(first))
 
 
 def read_script(text: str, file: str, env: Mapping[str, Word], files: Mapping[str, bytes], *, line: int = 1,
@@ -100,7 +102,7 @@ def _is_exec(words: list[Word]) -> bool:
 
 def _kept_variables(text: str, env: Env) -> Env:
     """Return the variables without those that the script takes from what a command prints, or from a list."""
-    taken = {name for match in _TAKEN.finditer(text) for name in re.findall(r"\w+", match[1] or match[2])}
+    taken = {name for match in _TAKEN.finditer(text) for name in _NAME.findall(match[1] or match[2])}
     return {name: value for name, value in env.items() if name not in taken}
 
 

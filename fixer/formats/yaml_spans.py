@@ -12,6 +12,12 @@ from fixer.lazy.dataclass import dataclass, field
 from fixer.lazy.parse_cache import parse_once
 from fixer.lazy.regex import regex
 
+_ALIAS = regex(r"\*([^\s,\]}]+)")
+_SPACE_BEFORE_COMMENT = regex(r"[ \t]#")
+_LINE_BREAK = regex(r"(?<!\s)\s*\n\s*")
+_ESCAPE = regex(r"\\(.)")
+_BLANK = regex(r"(?:\s|#[^\n]*)*")
+
 DEEPEST = 40
 
 
@@ -186,7 +192,7 @@ class _Reader:
             node, end = self._flow(at, depth)
             return node, self._line_after(end, i)
         if char == "*":
-            name = re.compile(r"\*([^\s,\]}]+)").match(self.text, at)
+            name = _ALIAS.match(self.text, at)
             return self.anchors.get(name[1]) if name else None, i + 1
         if char in "|>":
             return self._block_scalar(i, at, indent)
@@ -220,7 +226,7 @@ class _Reader:
         return Scalar(text, at, last, exact, "plain", last), i
 
     def _plain_end(self, at: int, end: int) -> int:
-        match = re.compile(r"[ \t]#").search(self.text, at, end)
+        match = _SPACE_BEFORE_COMMENT.search(self.text, at, end)
         end = match.start() if match else end
         return at + len(self.text[at:end].rstrip())
 
@@ -237,11 +243,9 @@ class _Reader:
         if match is None:
             return Scalar(self.text[at + 1 :], at + 1, len(self.text), False, "plain", len(self.text))
         raw = match[1]
-        text = re.sub(r"(?<!\s)\s*\n\s*", " ", raw)
-        if quote == '"':
-            text = re.sub(r"\\(.)", lambda m: _DOUBLE_ESCAPES.get(m[1], m[1]), text)
-        else:
-            text = text.replace("''", "'")
+        flowed = _LINE_BREAK.sub(" ", raw)
+        text = (_ESCAPE.sub(lambda m: _DOUBLE_ESCAPES.get(m[1], m[1]), flowed) if quote == '"'
+                else flowed.replace("''", "'"))
         style = "double" if quote == '"' else "single"
         return Scalar(text, match.start(1), match.end(1), text == raw, style, match.end())
 
@@ -305,7 +309,7 @@ class _Reader:
         return Scalar(text, i, i + len(text), True, "plain", i + len(text)), end
 
     def _skip(self, i: int) -> int:
-        match = re.compile(r"(?:\s|#[^\n]*)*").match(self.text, i)
+        match = _BLANK.match(self.text, i)
         return match.end() if match else i
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
-PROCESS_TITLE = re.compile(r"^nginx: (master|worker) process(.*)$")
+from fixer.lazy.regex import regex
+
+PROCESS_TITLE = regex(r"^nginx: (master|worker) process(.*)$")
 
 # -p prefix, -c main file, -e error log, -g directives, -s signal
 _WITH_ARGUMENT = frozenset("pcegs")

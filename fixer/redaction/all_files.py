@@ -134,7 +134,7 @@ def redact_kept_answer(data: bytes, masks: Masks) -> bytes:
     return f"\nKEY: {shown}\nHTTP/1.1 {kept.status}\r\n".encode() if kept is not None else b""
 
 
-_UWSGI_LINE = re.compile(rb"^([ \t]*)([\w-]+)([ \t]*[=:][ \t]*)([^\n]*)$", re.MULTILINE)
+_UWSGI_LINE = regex(rb"^([ \t]*)([\w-]+)([ \t]*[=:][ \t]*)([^\n]*)$", re.MULTILINE)
 _UWSGI_PUBLIC = frozenset((
     b"socket", b"uwsgi-socket", b"http-socket", b"http", b"chmod-socket", b"chown-socket", b"chdir", b"module", b"wsgi",
     b"wsgi-file", b"callable", b"master", b"processes", b"workers", b"threads", b"harakiri", b"buffer-size", b"emperor",
@@ -150,7 +150,7 @@ def _redact_uwsgi_line(match: re.Match[bytes], masks: Masks) -> bytes:
     return match[1] + match[2] + match[3] + masks.mark(match[4].decode("latin-1")).encode("latin-1")
 
 
-_HAPROXY = re.compile(rb"^[ \t]*(?:bind|frontend|listen|backend)[ \t]+[^\s#]+[ \t]*$")
+_HAPROXY = regex(rb"^[ \t]*(?:bind|frontend|listen|backend)[ \t]+[^\s#]+[ \t]*$")
 
 
 _RULES = regex(r"/(?:nftables\.conf|rules\.v[46]|ip6?tables)$")

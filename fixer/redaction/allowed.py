@@ -278,7 +278,7 @@ FOLLOWERS: Mapping[str, str] = {
     "r": "abcdefgiklmnoprstuvwy", "s": "acdefghiklmnopqrstuvwy", "t": "abcdefghilmnoprstuvwy", "u": "abcdefgilmnoprstv",
     "v": "aeio", "w": "adehinors", "x": "acefipst", "y": "ceilmnoprst", "z": "aei",
 }
-_FILL = re.compile(r"@([A-Z_]+)@")
+_FILL = regex(r"@([A-Z_]+)@")
 
 
 if TYPE_CHECKING:

@@ -60,6 +60,7 @@ TOKEN_SHAPE = regex(
     r"|(?<=hooks\.slack\.com/services/)(?P<webhook>\S{20,})|(?<=/api/webhooks/)(?P<hook>\d+/[\w-]{20,})"
     r"|(?P<hash>\$\$?(?:apr1|[156y]|2[aby]|argon2\w{1,3})\$[^\s:\"']{20,})", re.ASCII
 )
+_LINE = regex(r"[^\r\n]+")
 TOKEN_STARTS = (
     "npm_", "SG.", "pypi-", "sk-", "MII", "hvs.", "hvb.", "_v1_", "AGE-SECRET", ":AA", "dckr_pat_", "ya29.",
     "xapp-", "whsec_", "hooks.slack", "/webhooks/", "apr1$", "$5$", "$6$", "$y$", "$2a$", "$2b$", "$2y$", "$argon2",
@@ -177,7 +178,7 @@ _MAC = regex(r"(?P<head>\bPrivate-(?:MAC|Hash):\s*)(?P<value>[0-9a-f]{8,})", re.
 def mask_blocks(text: str) -> str:
     """Mask secrets that span several lines; the number of lines stays."""
     if "Private-Lines:" in text:
-        text = _PUTTY.sub(lambda m: m[1] + re.sub(r"[^\r\n]+", "[redacted: private key]", m[3]), text)
+        text = _PUTTY.sub(lambda m: m[1] + _LINE.sub("[redacted: private key]", m[3]), text)
     if "login" in text and ("machine" in text or "default" in text):
         text = _NETRC.sub(lambda m: _NETRC_VALUE.sub(r"\1[redacted: password]", m[0]), text)
     return text

@@ -63,6 +63,8 @@ _LINE_OF_KEY = regex(r"\s*(?=[a-z0-9+/]*[A-Z])(?=[A-Z0-9+/]*[a-z])(?=[A-Za-z+/]*
                      re.ASCII)
 _KEY_END = regex(r"-----END [A-Z0-9 ]*PRIVATE KEY-----")
 _KEY_LINE = regex(r"((?:.*[\s:|\"'])?)[A-Za-z0-9+/=]{8,}\r?$", re.ASCII)
+_LINE = regex(r"[^\r\n]+")
+_NAME_END = regex(r"[\s:=\"']")
 _INVISIBLE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -97,7 +99,7 @@ def _mask_key_tail(text: str) -> str:
 
 
 def _mask_key(match: re.Match[str]) -> str:
-    return match[1] + re.sub(r"[^\r\n]+", "[redacted: private key]", match[2]) + match[3]
+    return match[1] + _LINE.sub("[redacted: private key]", match[2]) + match[3]
 
 
 def _redact_line(line: str) -> str:
@@ -126,7 +128,7 @@ def _mask_header(match: re.Match[str]) -> str:
     value = match["value"]
     if value.lstrip("\"'").startswith(("$", *MASKS)) or value in ("{", "}"):
         return match[0]  # nginx passes a variable on: no secret here
-    name = re.split(r"[\s:=\"']", match["head"].strip())[0]
+    name = _NAME_END.split(match["head"].strip())[0]
     return f"{match['head']}[redacted: {name}]"
 
 

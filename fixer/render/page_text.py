@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
-
 from fixer.lazy.dataclass import replace
+from fixer.lazy.regex import regex
 from fixer.render.terminal_text import PLAIN, SHORTEST_COLUMN, Style, count_columns, wrap
 
 _SOURCE_WIDTH = 120  # columns to which the pages are written: a shorter line ends a paragraph
-_COMMENT = re.compile(r"(?<! ) +(?=# )")
-_ROW = re.compile(r"( +\S+ {2,})([^ #].*)")  # a name and its text, in two columns
+_COMMENT = regex(r"(?<! ) +(?=# )")
+_ROW = regex(r"( +\S+ {2,})([^ #].*)")  # a name and its text, in two columns
 _MARK = "> "  # in place of the indent of a line
-_IS_COMMAND = re.compile(r" .*\S {2,}# ")
+_IS_COMMAND = regex(r" .*\S {2,}# ")
 
 
 def page_text(page: str, style: Style = PLAIN) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
+from fixer.lazy.regex import regex
 from fixer.model.report import FindingReport, NeedReport, RepairReport
 from fixer.render.terminal_text import (
     PLAIN,
@@ -19,6 +19,8 @@ from fixer.render.terminal_text import (
     wrap,
 )
 from fixer.render.translated_titles import repair_title, word_text
+
+_PIECE = regex(r"(?<! ) *[^ ]+(?: *\Z)?")
 
 SHOWN_DIFF = 14  # changed lines below a diagnosis; a plan shows all
 MECHANISM_TEXT = "Proof: mechanism. Too few requests fail to measure this repair. fixer checks that its cause is gone."
@@ -139,7 +141,7 @@ def _diff_line_parts(line: str, style: Style) -> list[str]:
 
 def _split_at_spaces(text: str, width: int) -> list[str]:
     parts = [""]
-    for word in re.findall(r"(?<! ) *[^ ]+(?: *\Z)?", text):
+    for word in _PIECE.findall(text):
         if parts[-1].strip(" +-") and count_columns(parts[-1]) + count_columns(word) > width:
             parts.append("")
         parts[-1] += word

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from html import escape
 
 from fixer import __version__
+from fixer.lazy.regex import regex
 from fixer.model.diagnosis import AT_FAULT
 from fixer.model.facts import Evidence
 from fixer.model.report import (
@@ -24,7 +24,7 @@ from fixer.render.to_console import address_of, cause_name, headline_titles
 
 _LONG_WORD = 34  # characters that fit into a page of 400 pixels
 _HINGES = frozenset("-/?|()[]{}%!")  # where a browser may wrap a word
-_GAPS = re.compile(r"(?<=[^/:][/,;=&?])(?=[^/])")
+_GAPS = regex(r"(?<=[^/:][/,;=&?])(?=[^/])")
 
 # A browser would wrap words at hyphens and slashes: short ones are kept whole, long ones wrap at a <wbr>.
 # `break-word` splits one without any such place rather than scroll the page.

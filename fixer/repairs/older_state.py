@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Callable
 
 from fixer.analysis.case import Case
@@ -18,6 +17,8 @@ from fixer.model.diagnosis import Need, Repair
 from fixer.model.plan import Step, WriteFile
 from fixer.model.query import FileStat
 from fixer.model.snapshot import FileContent
+
+_RUN = regex(r"[0-9]+|[^0-9]+")
 
 BACKUP_ID = "restore-backup"
 BACKUP_KEY = "restore-from"
@@ -141,7 +142,7 @@ def _has_same_numbering(name: str, other: str) -> bool:
 
 def _natural_key(name: str) -> tuple[tuple[int, str], ...]:
     """Return a sort key in which numbers count as numbers."""
-    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in re.findall(r"[0-9]+|[^0-9]+", name))
+    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in _RUN.findall(name))
 
 
 def release_repair(

@@ -11,6 +11,7 @@ from fixer.analysis.evidence import ENGINE, container_of, find_node, listener_at
 from fixer.analysis.exits.path_access import read_account_file
 from fixer.analysis.packet_filter.matching_rules import FilterMatch
 from fixer.formats.addresses import is_loopback
+from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Known
 from fixer.model.firewall import Chain, MatchKey, Rule
@@ -277,8 +278,8 @@ def _is_same_rule(line: str, text: str, chain: Chain) -> bool:
     return bool(line.strip()) and _normalize_rule(line) == _normalize_rule(text)
 
 
-_SKUID = re.compile(r"(\bskuid\s+(?:!=\s*)?)(\"?[A-Za-z_][\w.-]*\"?|\{[^{}]*\})")
-_ACCOUNT_NAME = re.compile(r"\"?\b([A-Za-z_][\w.-]*)\b\"?")
+_SKUID = regex(r"(\bskuid\s+(?:!=\s*)?)(\"?[A-Za-z_][\w.-]*\"?|\{[^{}]*\})")
+_ACCOUNT_NAME = regex(r"\"?\b([A-Za-z_][\w.-]*)\b\"?")
 
 
 def _replace_account_names(snapshot: Snapshot, block: FilterMatch, line: str) -> str:
@@ -299,20 +300,25 @@ def _can_be_same_rule(line: str, rule: Rule, block: FilterMatch) -> bool:
     if keys & {"dport", "sport"}:
         port = block.failing_address.endpoint.port
         named = [(int(m[1]), int(m[2] or m[1])) for m in _PORT_RANGE.finditer(text)]
-        return bool(re.search(r"\b[ds]port\b", text)) and (
+        return bool(_PORT_WORD.search(text)) and (
             any(low <= port <= high for low, high in named) or "$" in text or "@" in text)
     return "skuid" in keys and "skuid" in text
 
 
-_PORT_RANGE = re.compile(r"(?<![\w.:/])(\d{1,5})(?:-(\d{1,5}))?(?![\w.:/])")
-_NOISE = re.compile(r"\bpackets \d+ bytes \d+|^\s*\[\d+:\d+\]|[\"']|;\s*$|"
+_PORT_WORD = regex(r"\b[ds]port\b")
+_LINK_NAME = regex(r"(?:iif|oif)name\b")
+_META = regex(r"\bmeta (?=skuid\b)")
+_SET = regex(r"(?<=\{)[^{}]+(?=\})")
+_SET_SIGN = regex(r" ?([{},]) ?")
+_PORT_RANGE = regex(r"(?<![\w.:/])(\d{1,5})(?:-(\d{1,5}))?(?![\w.:/])")
+_NOISE = regex(r"\bpackets \d+ bytes \d+|^\s*\[\d+:\d+\]|[\"']|;\s*$|"
                     r"(?<=[{}, ])\s+|(?<!\s)\s+(?=[{},])|(?<!\S)#(?s:.*)")
 
 
 def _normalize_rule(text: str) -> str:
     """Return the text with single spaces, and none around braces and commas."""
     text = _NOISE.sub("", text.strip())
-    text = re.sub(r"(?:iif|oif)name\b", lambda m: m[0][:3], text)
-    text = re.sub(r"\bmeta (?=skuid\b)", "", text)
-    text = re.sub(r"(?<=\{)[^{}]+(?=\})", lambda m: ",".join(sorted(w.strip() for w in m[0].split(","))), text)
-    return re.sub(r" ?([{},]) ?", r"\1", " ".join(text.split())).strip()
+    text = _LINK_NAME.sub(lambda m: m[0][:3], text)
+    text = _META.sub("", text)
+    text = _SET.sub(lambda m: ",".join(sorted(w.strip() for w in m[0].split(","))), text)
+    return _SET_SIGN.sub(r"\1", " ".join(text.split())).strip()

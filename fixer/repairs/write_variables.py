@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from fixer.analysis.evidence import container_of
 from fixer.formats.numbers import is_number
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.regex import regex
 from fixer.managers import manager_of
 from fixer.model.plan import DaemonReload, FileMeta, Step, WriteFile
 from fixer.model.snapshot import EnvSlot, FileContent, Service, Snapshot
@@ -17,11 +18,12 @@ from fixer.repairs.file_edits import NotEditable, locate_editable_file
 
 VARIABLES_DROP_IN = "50-badgateway.conf"
 _MAX_Z_PREFIX = 9
-_UNQUOTED = re.compile(r"[A-Za-z0-9_@%+:,./-]+")
+_UNQUOTED = regex(r"[A-Za-z0-9_@%+:,./-]+")
+_COMMENT = regex(r"\s[;#]")
 _STYLE_OF_LINE = (
-    (re.compile(r"^(?P<head>\s*-\s*)(?P<q>[\"']?)(?P<name>[A-Za-z_]\w*)="), "yaml-list"),
-    (re.compile(r"^(?P<head>\s*)(?P<q>[\"']?)(?P<name>[A-Za-z_]\w*)(?P=q)\s*:"), "yaml-map"),
-    (re.compile(r"^(?P<head>\s*(?:export\s+)?)(?P<name>[A-Za-z_]\w*)="), "env-file"),
+    (regex(r"^(?P<head>\s*-\s*)(?P<q>[\"']?)(?P<name>[A-Za-z_]\w*)="), "yaml-list"),
+    (regex(r"^(?P<head>\s*)(?P<q>[\"']?)(?P<name>[A-Za-z_]\w*)(?P=q)\s*:"), "yaml-map"),
+    (regex(r"^(?P<head>\s*(?:export\s+)?)(?P<name>[A-Za-z_]\w*)="), "env-file"),
 )
 
 
@@ -125,7 +127,7 @@ def _is_quotable_in_supervisor(value: str) -> bool:
     """Return whether supervisord can read the value: it knows no escapes, and `;` or `#` after a blank is a comment."""
     quotes = {'"', "'"} & set(value)
     ends = value[:1] in ("'", '"') or value[-1:] in ("'", '"')
-    return len(quotes) < 2 and not ends and not re.search(r"\s[;#]", value)
+    return len(quotes) < 2 and not ends and not _COMMENT.search(value)
 
 
 def _overwrite_value(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import _sre  # type: ignore[import-not-found]
 import marshal
 import re
+import subprocess
 import sys
 from array import array
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from fixer.lazy import regex as module
 from fixer.lazy.regex import Compiled, regex, up_to_first
+from fixer.redaction import allowed
 
 
 def test_it_is_the_pattern() -> None:
@@ -108,3 +110,13 @@ def test_a_torn_file_of_patterns_costs_time_only(content: bytes, tmp_path: Path,
     (tmp_path / name).write_bytes(content)
     module.take_ready_beside(str(tmp_path / "regex.py"))
     assert module.ready == {}
+
+
+def test_a_build_compiles_every_pattern_of_a_module(tmp_path: Path) -> None:
+    """Those of the table of what a bundle shows, too: they are filled in at first use."""
+    made = tmp_path / "patterns.bin"
+    root = Path(module.__file__).parents[2]
+    subprocess.run([sys.executable, root / "script" / "compiled_patterns.py", root, made], check=True)
+    _, patterns = marshal.loads(made.read_bytes())
+    assert {(allowed.pattern("OPTION"), 0), (allowed.pattern("TELLING"), int(re.IGNORECASE))} <= patterns.keys()
+    assert patterns[r"[A-Za-z_]\w*", 0] == compiled_form(r"[A-Za-z_]\w*", 0), "a pattern of a module"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import (
@@ -14,6 +13,7 @@ from fixer.analysis.evidence import (
 )
 from fixer.analysis.nginx_errors import refused_evidence, routes_text
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Need, Repair
 from fixer.model.facts import Evidence, Known
 from fixer.model.learned import Learned, LearnedService
@@ -25,12 +25,14 @@ from fixer.repairs.write_variables import quote_value, secrets_to_mask
 
 REPAIR_ID = "start-as-unit"
 WORKING_DIRECTORY_MARK = "."        # instead of a file path: the value was the working directory itself
-_PLAIN_LINE = re.compile(rb"\s*(?:[#;].*)?|[A-Za-z_]\w*=(?:[^\s\"'\\$`]*|'[^'\\$`]*'|\"[^\"\\$`]*\")\s*")
-_ASSIGNMENT = re.compile(
+_PLAIN_LINE = regex(rb"\s*(?:[#;].*)?|[A-Za-z_]\w*=(?:[^\s\"'\\$`]*|'[^'\\$`]*'|\"[^\"\\$`]*\")\s*")
+_ASSIGNMENT = regex(
     r"[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_]\w*)="
     r"(?P<value>'[^']*'|\"(?:[^\"\\]|\\.)*\"|[^\s;#'\"]*)[ \t]*(?:[;#].*)?\r?$")
-_UNQUOTED_ARGUMENT = re.compile(r"[A-Za-z0-9@+:,./=_-]+")
-_NUMBER_OR_ADDRESS = re.compile(r"(?:.*[:=])?\d+|\[?[0-9a-fA-F:.]*\]?|localhost")
+_UNQUOTED_ARGUMENT = regex(r"[A-Za-z0-9@+:,./=_-]+")
+_NUMBER_OR_ADDRESS = regex(r"(?:.*[:=])?\d+|\[?[0-9a-fA-F:.]*\]?|localhost")
+_NO_NAME = regex(r"[^A-Za-z0-9_-]+")
+_EXPANDED = regex(r"[\\$`]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ def start_as_unit_repair(case: Case, trouble: FailingAddress, gone: MissingBacke
 
 def new_unit_name(snapshot: Snapshot, node: str, service: LearnedService) -> str:
     """Return an unused name for the new unit."""
-    base = re.sub(r"[^A-Za-z0-9_-]+", "-", posixpath.basename(service.directory.rstrip("/"))).strip("-")
+    base = _NO_NAME.sub("-", posixpath.basename(service.directory.rstrip("/"))).strip("-")
     base = base or service.runtime or "backend"
     taken = {s.unit.name for s in snapshot.services if s.node == node and s.unit is not None}
     names = (f"{base}.service", f"{base}-backend.service", *(f"{base}-{n}.service" for n in range(2, 100)))
@@ -162,7 +164,7 @@ def assigned_value(data: bytes, name: str) -> str | None:
             continue
         text = match["value"]
         inner = text[1:-1] if text[:1] in ("'", '"') else text
-        value = None if text[:1] != "'" and re.search(r"[\\$`]", inner) else inner
+        value = None if text[:1] != "'" and _EXPANDED.search(inner) else inner
     return value
 
 

@@ -24,6 +24,8 @@ _WEB_IMPORT = regex(
     rb"wsgiref|http\.server|BaseHTTPServer|twisted\.web|werkzeug|connexion|nicegui|streamlit|gradio|dash)\b",
     re.IGNORECASE,
 )
+_DEFINES = regex(r"\b(?:def|class)\s+$")
+_NO_LINE_END = regex(r"[^\n]")
 
 
 def program_paths(argv: Sequence[str], directory: str) -> tuple[str, ...]:
@@ -84,7 +86,7 @@ def bindings_in_code(file: str, data: bytes, env: Env) -> Iterator[Binding]:
     text = _TEXT_AND_COMMENTS.sub(_blank_out, data.decode("latin-1"))
     has_bind = ".bind(" in text
     for call in list(_BIND_CALL.finditer(text))[:MOST_CALLS]:
-        if re.search(r"\b(?:def|class)\s+$", text[max(0, call.start() - 40) : call.start()]):
+        if _DEFINES.search(text[max(0, call.start() - 40) : call.start()]):
             continue
         for argument, at in _call_arguments(text, call.end()):
             keyword = _KEYWORD_ARGUMENT.match(argument)
@@ -100,7 +102,7 @@ def bindings_in_code(file: str, data: bytes, env: Env) -> Iterator[Binding]:
 
 
 def _blank_out(match: re.Match[str]) -> str:
-    return re.sub(r"[^\n]", " ", match[0])
+    return _NO_LINE_END.sub(" ", match[0])
 
 
 def _line_at(text: str, offset: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
@@ -26,6 +25,7 @@ CommandStyle = Literal["", "unit", "shell", "yaml-flow", "yaml-block", "yaml-str
 _SYSTEM_FOLDERS = ("/usr/bin/", "/usr/sbin/", "/usr/lib/", "/usr/libexec/", "/usr/share/", "/bin/", "/sbin/", "/lib/")
 _OUTPUT_TO_FILE = regex(r"^(?:append|file|truncate):(/\S+)$")
 _SPECIFIER = regex(r"%([%iInpNh])")
+_REDIRECTION = regex(r"^[\d&]?(>>?|<|>&|&>>?)(.*)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,7 +255,7 @@ def _without_redirections(words: list[Word], output: list[str]) -> list[Word]:
     kept: list[Word] = []
     writes: bool | None = None          # after a lone redirection operator: whether it writes
     for word in words:
-        match = re.match(r"^[\d&]?(>>?|<|>&|&>>?)(.*)$", word.text)
+        match = _REDIRECTION.match(word.text)
         if match is None and writes is None:
             kept.append(word)
             continue

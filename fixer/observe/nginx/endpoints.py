@@ -30,6 +30,7 @@ _IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|[0-9a-fA-F.]*:[0-9a-fA-F:.]*)$")
 _ERROR_NAMES = {"timeout": "slow"}
 _REDIRECT_STATUSES = (301, 302, 303, 307, 308)
 _LOCATION_HEADER = regex(r"(?im)^location:[ \t]*(.*?)\r?$")
+_SERVER_HEADER = regex(r"^server:[ \t]*(.*?)\r?$", re.MULTILINE | re.IGNORECASE)
 _NOT_ASKED = Unknown("not asked")
 _FIRST_BYTES = 24
 MOST_REPLICAS = 8       # addresses of one name that are each probed
@@ -242,7 +243,7 @@ def _parse_outcome(answer: Answer) -> Fact[ProbeResult]:
     if not isinstance(data, dict):
         return Unknown("the probe's result could not be parsed")
     head = str(data.get("head") or "")
-    server = re.search(r"^server:[ \t]*(.*?)\r?$", head, re.MULTILINE | re.IGNORECASE)
+    server = _SERVER_HEADER.search(head)
     status, error, number, ms = data.get("status"), data.get("error"), data.get("errno"), data.get("ms")
     word = _ERROR_NAMES.get(error, error) if isinstance(error, str) else None
     goes = _LOCATION_HEADER.search(head) if status in _REDIRECT_STATUSES else None

@@ -42,6 +42,7 @@ _BIND = regex(rb"^[ \t]*bind[ \t]+([^\s#]+)", re.MULTILINE)
 _LISTEN = regex(rb"^[ \t]*Listen[ \t]+([^\s#]+)", re.MULTILINE)
 _SOCAT = regex(r"^(?:TCP[46]?|UNIX)-L(?:ISTEN)?:([^,]+)", re.IGNORECASE)
 _SOCAT_BIND = regex(r",bind=([^,]+)")
+_HAPROXY_FILE = regex(r"/(?:\S+/)?haproxy/\S+$")
 _LIMIT = 1 << 18
 
 
@@ -117,7 +118,7 @@ def _conf_path(name: str, argv: Sequence[str]) -> str:
     named = [after for word, after in pairwise(argv) if word == "-f" and not after.startswith("$")]
     if name != "haproxy" or not named:
         return _DEFAULT_CONFS[name]
-    return named[0] if re.match(r"/(?:\S+/)?haproxy/\S+$", named[0]) else ""     # its secrets are redacted only there
+    return named[0] if _HAPROXY_FILE.match(named[0]) else ""     # its secrets are redacted only there
 
 
 def _parse_bindings(path: str, data: bytes, pattern: re.Pattern[bytes]) -> Iterator[Binding]:

@@ -51,7 +51,7 @@ def is_stopped_backend(service: Service, sites: tuple[Site, ...]) -> bool:
 MOST_FILES = 60             # files that are parsed
 MAX_FILE_BYTES = 64 << 10    # bytes of one file
 
-_PASS_DIRECTIVE = re.compile(rb"^[^#\n]*_pass\s", re.MULTILINE)
+_PASS_DIRECTIVE = regex(rb"^[^#\n]*_pass\s", re.MULTILINE)
 _INCLUDE_DIRECTIVE = regex(rb"^[^#\n]*\binclude\s+[\"']?([^;\"'\s]+)", re.MULTILINE)
 _HTTP_BLOCK = b"http {\n"      # the block that includes such a file
 

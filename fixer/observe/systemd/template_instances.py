@@ -23,6 +23,7 @@ _PORT_SETTING = regex(rb"(?im)^[ \t]*\w*(?:port|bind|addr)\w*=[^\n#]*?(\d{2,5})\
 _NUMBER = regex(r"(?<![\d.])\d{2,5}(?![\d.])")
 _JOURNAL_LINES = "20"       # of all instances: the newest are those of now
 _INSTANCE_NAME = regex(r"^[A-Za-z0-9:_.\\-]+$")
+_INSTANCE = regex(r"%[iI]")
 
 
 def instance_queries(view: View, ports: Iterable[int], sockets: Iterable[str] = ()) -> Iterator[Query]:
@@ -91,7 +92,7 @@ def _instances_by_socket(lines: Iterable[UnitLine], sockets: tuple[str, ...]) ->
     told = [line.value for line in lines if line.key in ("ExecStart", "Environment")]
     for word in (word.strip("\"'") for value in told for word in value.split()):
         at = min((i for i in (word.find("/"), word.find("%t/")) if i >= 0), default=-1)
-        before, *after = re.split(r"%[iI]", word[at:].replace("%t/", "/run/", 1)) if at >= 0 else [""]
+        before, *after = _INSTANCE.split(word[at:].replace("%t/", "/run/", 1)) if at >= 0 else [""]
         if not after or "%" in "".join((before, *after)):
             continue
         rest = "(?P=name)".join(map(re.escape, after))
@@ -109,9 +110,9 @@ def _env_file_globs(lines: Iterable[UnitLine]) -> Iterator[tuple[str, bool]]:
     """Yield the globs of `EnvironmentFile=/etc/shop/%i.env`, and whether the instance is unescaped there (`%I`)."""
     for line in lines:
         path = line.value.strip().removeprefix("-")
-        if line.key == "EnvironmentFile" and path.count("%") == 1 and re.search(r"%[iI]", path) and \
+        if line.key == "EnvironmentFile" and path.count("%") == 1 and _INSTANCE.search(path) and \
                 path.startswith("/") and not set(path) & set("*?["):
-            yield re.sub(r"%[iI]", "*", path), "%I" in path
+            yield _INSTANCE.sub("*", path), "%I" in path
 
 
 def _instances_by_env_file(lines: Iterable[UnitLine], ports: tuple[int, ...], view: View) -> Iterator[str]:
