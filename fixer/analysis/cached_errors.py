@@ -8,14 +8,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from fixer.analysis.directives_in_effect import PlacedDirective, all_directives, directives_for
 from fixer.analysis.evidence import find_node
 from fixer.analysis.hidden_failures import LOCAL_CLIENTS
 from fixer.analysis.route_verdict import RouteVerdict, has_unloaded_config
 from fixer.lazy.dataclass import dataclass, replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.facts import Known
 from fixer.model.snapshot import Endpoint, Nginx, RouteFacts, Snapshot
 from fixer.nginx.error_kinds import is_about_route
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.directives_in_effect import PlacedDirective, all_directives, directives_for
 
 _NGINX_PAGE = "<center>nginx"
 _OWN_STATUSES = frozenset({502, 504})

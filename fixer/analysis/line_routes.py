@@ -10,11 +10,14 @@ from fixer.analysis.case import Case
 from fixer.analysis.hidden_failures import is_about_endpoint
 from fixer.analysis.route_verdict import RouteVerdict
 from fixer.lazy.dataclass import dataclass, field
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.facts import Known
 from fixer.model.snapshot import ErrorEvent, Nginx
 from fixer.nginx.error_kinds import is_about_upstream
-from fixer.nginx.logged_server import has_logged, known_names, logged_names
+
+with lazy_imports():  # not needed in most looks
+    from fixer.nginx.logged_server import has_logged, known_names, logged_names
 
 _MAX_PATH_CHARS = 500       # characters of a path that are compared with locations
 _SUBREQUEST = regex(r"\", subrequest: \"([^\s\"]*)\"")

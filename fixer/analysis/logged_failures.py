@@ -14,16 +14,19 @@ from itertools import pairwise
 from fixer.analysis.case import Case, is_answering, is_dropping
 from fixer.analysis.evidence import clock_of, find_node, processes_of
 from fixer.analysis.hidden_failures import LOCAL_CLIENTS, is_about_endpoint
-from fixer.analysis.line_routes import LineRoutes, authority_of
 from fixer.analysis.nginx_errors import is_from_current_worker, request_path, reuses_connections
 from fixer.analysis.other_pages import asked_paths
 from fixer.analysis.route_verdict import LOGGED_SECONDS, RouteVerdict, is_answered_by_config, is_closed
 from fixer.analysis.service_state import start_time_of
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.nginx_config import ErrorKind
 from fixer.model.snapshot import PROBE_REFERRER, Endpoint, ErrorEvent, Nginx, Service
 from fixer.nginx.error_kinds import CONNECTING, CUT_IN_BODY, READ_TIMEOUT, Side, ends_request, side_of
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.line_routes import LineRoutes, authority_of
 
 MIN_ANSWERS = 3             # answers in a row that end any failure
 START_SECONDS = 90.0        # seconds that a start may take until the service listens: systemd's default limit

@@ -8,15 +8,18 @@ from typing import TypeAlias, TypeVar
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import clock_of, config_evidence, file_line_text, line_text, no_listener_evidence
 from fixer.analysis.hidden_failures import is_about_endpoint
-from fixer.analysis.line_routes import authority_of
 from fixer.analysis.other_pages import failed_paths
 from fixer.analysis.route_verdict import RECENT_ERROR, RouteVerdict, recent_events
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import ErrorKind, Route
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, RouteFacts, Service
 from fixer.nginx.error_kinds import CONNECT_FAILED, KINDS
-from fixer.nginx.logged_server import has_logged, known_names, logged_names
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.line_routes import authority_of
+    from fixer.nginx.logged_server import has_logged, known_names, logged_names
 
 _SAMPLE = 20     # routes of one address that lines are searched for: more would say the same
 _UPSTREAM_PORT = regex(r"//(?:[^/\[\]:]+|\[[0-9a-fA-F:.]+\]):(\d{1,5})(?:/|$)")

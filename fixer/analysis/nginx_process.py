@@ -17,6 +17,7 @@ from fixer.analysis.evidence import (
 from fixer.analysis.run_log import has_just_restarted, lines_of, message_of
 from fixer.formats.numbers import is_number
 from fixer.lazy.dataclass import replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known
 from fixer.model.nginx_config import Listen
@@ -30,7 +31,9 @@ from fixer.model.snapshot import (
     Snapshot,
 )
 from fixer.nginx.error_kinds import HOST_NOT_FOUND
-from fixer.nginx.logged_server import known_names, logged_names, may_have_logged
+
+with lazy_imports():  # not needed in most looks
+    from fixer.nginx.logged_server import known_names, logged_names, may_have_logged
 
 _HOST_NOT_FOUND = regex(HOST_NOT_FOUND + r" \"(?P<name>[^\"]+)\"(?: in (?P<file>/[^\s:]+):(?P<line>\d+))?")
 

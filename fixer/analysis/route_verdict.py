@@ -8,12 +8,15 @@ from typing import Literal, TypeAlias
 from fixer.analysis.other_pages import endpoints_for_page
 from fixer.formats.numbers import share_text
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import Route
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, ProbeResult, RouteFacts, Snapshot, needs_tls
 from fixer.nginx.error_kinds import is_about_route, is_about_upstream
-from fixer.nginx.logged_server import known_names, logged_names, may_have_logged
+
+with lazy_imports():  # not needed in most looks
+    from fixer.nginx.logged_server import known_names, logged_names, may_have_logged
 
 RouteState: TypeAlias = Literal["ok", "failing", "degraded", "slow", "unknown"]
 _ProbeVerdict: TypeAlias = Literal["good", "bad", "slow", "unknown"]

@@ -60,13 +60,16 @@ from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.route_verdict import RouteVerdict, events_since
 from fixer.analysis.service_state import start_time_of, state_evidence
 from fixer.lazy.dataclass import replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import ContainerAction, SignalProcess
 from fixer.model.snapshot import Connection, ErrorEvent, Nginx, Process, Service
 from fixer.nginx.error_kinds import READ_TIMEOUT
-from fixer.repairs.start_dependency import resume_steps
-from fixer.repairs.start_service import restart_steps
+
+with lazy_imports():  # not needed in most looks
+    from fixer.repairs.start_dependency import resume_steps
+    from fixer.repairs.start_service import restart_steps
 
 _RECENT_SECONDS = 180.0
 LONG_SECONDS = 10.0     # a page that is only slow answers sooner; used if there is no other evidence

@@ -38,14 +38,17 @@ from __future__ import annotations
 from fixer.analysis.cached_errors import CachedError, cached_error
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.directives_in_effect import PlacedDirective, all_directives
 from fixer.analysis.evidence import endpoint_text, file_line_text
 from fixer.analysis.nginx_errors import is_failing, pass_line
 from fixer.analysis.other_pages import endpoints_for_page
 from fixer.analysis.route_verdict import RouteVerdict, probe_text
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Nginx
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.directives_in_effect import PlacedDirective, all_directives
 
 _ID = "drop-cached-errors"
 

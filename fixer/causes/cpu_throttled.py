@@ -38,12 +38,15 @@ from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import config_evidence, listener_at
 from fixer.analysis.nginx_errors import failing_or_slow_services, symptom_evidence
 from fixer.analysis.service_state import state_evidence
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.managers import manager_of
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Service
 from fixer.nginx.error_kinds import READ_TIMEOUT
-from fixer.repairs.resource_limits import ResourceLimit, raise_limit_repair
+
+with lazy_imports():  # not needed in most looks
+    from fixer.repairs.resource_limits import ResourceLimit, raise_limit_repair
 
 MIN_SHARE = 0.25          # share of throttled periods; a stall over several periods counts once
 MIN_SHARE_SMALL_LIMIT = 0.03          # the same for a quota below SMALL_LIMIT

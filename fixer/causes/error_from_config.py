@@ -44,7 +44,6 @@ from functools import partial
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.directives_in_effect import PlacedDirective, directives_for
 from fixer.analysis.evidence import file_line_text, line_text
 from fixer.analysis.nginx_errors import (
     for_each_logged_route,
@@ -55,10 +54,14 @@ from fixer.analysis.nginx_errors import (
 )
 from fixer.analysis.route_verdict import RouteVerdict, is_answered_by_config, is_closed
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.nginx_config import ErrorKind, Span, StaticLocation
 from fixer.model.snapshot import ErrorEvent, Nginx
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.directives_in_effect import PlacedDirective, directives_for
 
 _FILE: frozenset[ErrorKind] = frozenset({"temp-file-failed"})       # `open()` of any file at the level crit
 _AUTH: frozenset[ErrorKind] = frozenset({"auth-request-failed"})

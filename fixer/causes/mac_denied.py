@@ -45,7 +45,6 @@ from __future__ import annotations
 from fixer.analysis.case import Case, FailingAddress, accepts_connections
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import config_evidence, container_of, endpoint_text, find_node
-from fixer.analysis.exits.socket_access import confining_profile, nginx_profile, socket_access
 from fixer.analysis.nginx_errors import Kinds, events_for, routes_text, symptom_evidence
 from fixer.analysis.selinux_denials import (
     HTTPD_DOMAINS,
@@ -54,14 +53,18 @@ from fixer.analysis.selinux_denials import (
     recent_denials,
     selinux_type_of,
 )
-from fixer.managers.systemd_steps import unit_action
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.plan import SetBoolean
 from fixer.model.service import UnitSetting
 from fixer.model.snapshot import Endpoint, SecurityPolicy, SelinuxDenial
 from fixer.repairs.file_edits import NotEditable
-from fixer.repairs.write_variables import write_drop_in
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.exits.socket_access import confining_profile, nginx_profile, socket_access
+    from fixer.managers.systemd_steps import unit_action
+    from fixer.repairs.write_variables import write_drop_in
 
 CONNECT_BOOLEAN = "httpd_can_network_connect"
 _CONNECT_CALLS = frozenset({"connect", "@network-io", "@system-service"})

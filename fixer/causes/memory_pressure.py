@@ -40,12 +40,15 @@ from fixer.analysis.evidence import config_evidence
 from fixer.analysis.load.pressure import MIN_REFAULTS, is_thrashing, refault_rate
 from fixer.analysis.nginx_errors import failing_or_slow_services, symptom_evidence
 from fixer.analysis.service_state import state_evidence
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.managers import manager_of
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Service
 from fixer.nginx.error_kinds import READ_TIMEOUT
-from fixer.repairs.resource_limits import raise_memory_repair
+
+with lazy_imports():  # not needed in most looks
+    from fixer.repairs.resource_limits import raise_memory_repair
 
 
 def judge(case: Case) -> Verdict:

@@ -61,10 +61,11 @@ from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import RemoveRoute
 from fixer.model.snapshot import Nginx
 from fixer.nginx.error_kinds import CONNECTING, READ_TIMEOUT
-from fixer.repairs.start_nginx import restart_nginx_repair
 
 with lazy_imports():
     import ipaddress  # only after a connect error that a route explains
+
+    from fixer.repairs.start_nginx import restart_nginx_repair
 
 _ROUTE_TYPES: dict[str, tuple[int, Literal["unreachable", "prohibit", "blackhole", "throw"], str]] = {
     "UNREACHABLE": (113, "unreachable", "route-unreachable"), "PROHIBIT": (13, "prohibit", "route-prohibit"),

@@ -60,15 +60,6 @@ from fixer.analysis.dependency.start_order import (
     queue_evidence,
     queued_start_text,
 )
-from fixer.analysis.dependency.startup_script import (
-    WaitingScript,
-    find_waiting_script,
-    not_started_text,
-    running_command_text,
-    script_text,
-    waiting_script_evidence,
-    waiting_seconds,
-)
 from fixer.analysis.evidence import (
     address_text,
     age_text,
@@ -84,16 +75,28 @@ from fixer.analysis.evidence import (
 from fixer.analysis.exits.failed_run import has_failed, has_failing_workers, has_listening_socket, reached_serving
 from fixer.analysis.nginx_errors import refused_evidence
 from fixer.analysis.ownership.configured import is_supervised
-from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import lines_of, program_lines, single_external_kill
 from fixer.analysis.service_state import is_idle_container, is_start_queued, run_state_of, start_time_of, state_evidence
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Service
-from fixer.redaction.commands import redact_argv
-from fixer.repairs.start_service import end_wait_repair
 from fixer.repairs.upstream_address import reachable_listeners
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.dependency.startup_script import (
+        WaitingScript,
+        find_waiting_script,
+        not_started_text,
+        running_command_text,
+        script_text,
+        waiting_script_evidence,
+        waiting_seconds,
+    )
+    from fixer.analysis.ownership.resolve import only_owner
+    from fixer.redaction.commands import redact_argv
+    from fixer.repairs.start_service import end_wait_repair
 
 LONG_SECONDS = 15.0       # seconds after which the operator should see what a start waits for
 _MAX_COMMAND_TEXT = 160

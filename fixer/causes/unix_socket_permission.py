@@ -40,10 +40,9 @@ from __future__ import annotations
 from fixer.analysis.case import Case, FailingAddress, accepts_connections
 from fixer.analysis.cause import Cause, conclude, for_each_failing_address
 from fixer.analysis.evidence import config_evidence
-from fixer.analysis.exits.path_access import Account, group_name, read_account_file
-from fixer.analysis.exits.socket_access import ClosedPath, nginx_profile, socket_access
 from fixer.analysis.nginx_errors import events_for, routes_text, symptom_evidence
 from fixer.analysis.selinux_denials import audit_evidence, recent_denials
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
@@ -51,8 +50,12 @@ from fixer.model.snapshot import Endpoint, Service, Unit
 from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.command_options import edit_argument
 from fixer.repairs.file_edits import NotEditable
-from fixer.repairs.start_service import restart_steps
-from fixer.repairs.write_variables import write_drop_in
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.exits.path_access import Account, group_name, read_account_file
+    from fixer.analysis.exits.socket_access import ClosedPath, nginx_profile, socket_access
+    from fixer.repairs.start_service import restart_steps
+    from fixer.repairs.write_variables import write_drop_in
 
 SOCKET_DROP_IN = "50-badgateway-socket.conf"
 

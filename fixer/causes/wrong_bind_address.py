@@ -52,11 +52,9 @@ from fixer.analysis.evidence import (
     no_listener_evidence,
     pids_of,
 )
-from fixer.analysis.exits.exit_reason import address_unavailable_line
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.nginx_errors import connect_symptoms, refused_evidence, routes_text
 from fixer.analysis.ownership.container_network import has_host_network, nodes_in_same_network
-from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_state import holds_socket, state_evidence
 from fixer.findings.configured_address import (
@@ -66,12 +64,17 @@ from fixer.findings.configured_address import (
     is_unconnectable,
 )
 from fixer.formats.addresses import ANY_IPV4, ANY_IPV6, is_loopback, reached_at
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import Endpoint, Listener, Service, Snapshot
-from fixer.repairs.listen_address import listen_address_repair
-from fixer.repairs.start_service import start_again_repairs
 from fixer.repairs.upstream_address import point_at_address_repair
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.exits.exit_reason import address_unavailable_line
+    from fixer.analysis.ownership.resolve import only_owner
+    from fixer.repairs.listen_address import listen_address_repair
+    from fixer.repairs.start_service import start_again_repairs
 
 
 def judge(case: Case) -> Verdict:

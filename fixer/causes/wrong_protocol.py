@@ -62,16 +62,19 @@ from fixer.analysis.ownership.configured import is_unmanaged_user_process
 from fixer.analysis.service_state import start_time_of, state_evidence
 from fixer.formats.application_servers import server_of
 from fixer.lazy.dataclass import replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import Endpoint, RouteFacts, Service
 from fixer.nginx.error_kinds import TIMED_OUT
 from fixer.nginx.lexer import tokenize
-from fixer.nginx.span_edit import EditRefused
 from fixer.nginx.tree import parse
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.nginx_directives import edit_passes_repair, hands_over_anyway
+
+with lazy_imports():  # not needed in most looks
+    from fixer.nginx.span_edit import EditRefused
 
 _PROTOCOL_NAMES = {"http": "HTTP", "uwsgi": "uWSGI's own protocol"}
 _PROTOCOL_ERRORS: Kinds = (TIMED_OUT - {"connect-timeout-kernel"}) | {

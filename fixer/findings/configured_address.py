@@ -21,18 +21,21 @@ from fixer.analysis.evidence import (
 from fixer.analysis.exits.failed_run import has_listening_socket
 from fixer.analysis.nginx_errors import connect_symptoms, routes_text
 from fixer.analysis.ownership.container_network import is_sole_network_candidate
-from fixer.analysis.ownership.shared_folder import socket_path_for_nginx
 from fixer.analysis.ownership.uncreated_backend import UncreatedBackend, uncreated_backends
 from fixer.analysis.run_log import is_looping
-from fixer.analysis.service_names import has_unrelated_name
 from fixer.analysis.service_state import is_socket_activated, run_state_of, state_evidence
 from fixer.formats.addresses import is_loopback
 from fixer.formats.application_servers import server_of
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding
 from fixer.model.facts import Evidence
 from fixer.model.service import Binding
 from fixer.model.snapshot import Endpoint, Service
 from fixer.repairs.upstream_address import point_after_start_repair
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.ownership.shared_folder import socket_path_for_nginx
+    from fixer.analysis.service_names import has_unrelated_name
 
 AddressPart: TypeAlias = Literal["", "path", "host", "port"]
 

@@ -10,15 +10,18 @@ from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import bindings_of, config_evidence, endpoint_text, no_listener_evidence
 from fixer.analysis.load.server_protocol import configured_tls, tls_option_of
 from fixer.analysis.nginx_errors import connect_symptoms, routes_text
-from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.run_log import last_run_lines, read_run_end
-from fixer.analysis.service_names import has_unrelated_name
 from fixer.analysis.service_state import state_evidence
 from fixer.findings.configured_address import differing_part, is_unconnectable
 from fixer.formats.file_errors import loads_tls
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence
 from fixer.repairs.nginx_directives import SCHEME_ID
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.ownership.resolve import only_owner
+    from fixer.analysis.service_names import has_unrelated_name
 
 
 def configured_scheme_finding(case: Case, trouble: FailingAddress, kind: tuple[str, str], *,

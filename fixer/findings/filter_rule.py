@@ -15,9 +15,12 @@ from fixer.analysis.packet_filter.matching_rules import (
     filter_match_text,
     uncertain_filter_matches,
 )
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Effect, Finding, Verdict
 from fixer.model.facts import Evidence, Known
-from fixer.repairs.packet_filter_rules import filter_repairs
+
+with lazy_imports():  # not needed in most looks
+    from fixer.repairs.packet_filter_rules import filter_repairs
 
 _EFFECTS: tuple[Effect, ...] = ("nothing-listens", "no-answer", "stale-config")
 # a rejected connection to the Docker host looks like one to a port at which no program of it listens

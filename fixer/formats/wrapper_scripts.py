@@ -6,8 +6,6 @@ import posixpath
 import re
 from collections.abc import Mapping, Sequence
 
-from fixer.formats.env_file import read_env_file
-from fixer.formats.init_script import started_daemon
 from fixer.formats.numbers import is_number
 from fixer.formats.server_names import runtime_of
 from fixer.formats.shell_branches import Branches, separator_at
@@ -22,7 +20,12 @@ from fixer.formats.shell_words import (
     split_assignment,
 )
 from fixer.lazy.dataclass import dataclass, field, replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
+
+with lazy_imports():  # not needed in most looks
+    from fixer.formats.env_file import read_env_file
+    from fixer.formats.init_script import started_daemon
 
 _KEYWORDS = frozenset({"then", "do", "else", "if", "elif", "while", "until", "!", "{", "(", "fi", "done", "}", ")"})
 _LABEL = regex(r"^\(?[^()]+\)$")  # of a `case`

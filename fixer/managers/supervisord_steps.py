@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.managers import ServiceStarter
-from fixer.managers.systemd_steps import has_failed_by_itself, unit_action
 from fixer.model.plan import ProgramAction, Step, WriteFile
 from fixer.model.snapshot import Program, Service, Unit
+
+with lazy_imports():  # not needed in most looks
+    from fixer.managers.systemd_steps import has_failed_by_itself, unit_action
 
 _STABLE_AGE = 20.0  # seconds after which a program that failed before counts as stable
 

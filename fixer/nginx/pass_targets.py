@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Literal
 
 from fixer.lazy.dataclass import dataclass, replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.nginx_config import UpstreamServer
 from fixer.nginx.address import DEFAULT_PORTS, Authority, Url, parse_authority, parse_url, text_of
 from fixer.nginx.effective_config import Effective, Node, part_span
-from fixer.nginx.expansions import Expansion, expansions
 from fixer.nginx.upstreams import Upstreams, host_text, port_or, port_span, refuse_path, unix_text
 from fixer.nginx.variables import VARIABLE, Variables, variable_name
+
+with lazy_imports():  # not needed in most looks
+    from fixer.nginx.expansions import Expansion, expansions
 
 Scheme = Literal["http", "https"]
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.nginx.address import text_of
-from fixer.nginx.regex_sample import Sample, literal_start, sample_of
+
+with lazy_imports():  # not needed in most looks
+    from fixer.nginx.regex_sample import Sample, literal_start, sample_of
 
 _SAFE = regex(rb"[^A-Za-z0-9/._~!$&'()*+,;=:@-]")
 

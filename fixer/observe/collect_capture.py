@@ -18,13 +18,13 @@ from fixer.observe.next_queries import first_queries, follow_up_queries
 from fixer.observe.nginx.nginx_masters import containers_with_nginx
 from fixer.observe.nginx.sites import sites_of
 from fixer.observe.question_round import AskedNodes
-from fixer.observe.view.docker_inspect import parse_inspect
 from fixer.observe.view.node_view import ENGINE, View, containers_of, target_machine, views_of
 from fixer.observe.view.observe_options import ObserveOptions
 
 with lazy_imports():
     from fixer.observe.docker.published_ports import addresses_without_listener, published_query  # as below
     from fixer.observe.nginx.unlisted_containers import named_container_query  # only needed with containers
+    from fixer.observe.view.docker_inspect import parse_inspect
 
 __all__ = ["MOST_ROUNDS", "ObserveOptions", "collect"]
 

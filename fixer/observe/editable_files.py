@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from fixer.formats.launchers import launched_index
 from fixer.formats.start_files import ACCOUNT_FILES, FSTAB
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.managers import manager_of
 from fixer.model.facts import Known
@@ -22,8 +23,10 @@ from fixer.observe.kernel.packet_filters import RULE_FILES
 from fixer.observe.nginx.config_backups import complete_backups
 from fixer.observe.nginx.sites import Site
 from fixer.observe.systemd.failed_units import complete_unit_copies
-from fixer.observe.view.docker_inspect import host_path
 from fixer.observe.view.node_view import ENGINE, View, container_of, is_readable
+
+with lazy_imports():  # not needed in most looks
+    from fixer.observe.view.docker_inspect import host_path
 
 HEADER_BYTES = 2000       # bytes in which a header may name the file's manager
 

@@ -7,18 +7,21 @@ import re
 from collections.abc import Callable
 
 from fixer.formats.backup_names import original_path
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
-from fixer.nginx.cache_file import read_cache_file
-from fixer.redaction.code_words import mask_code
-from fixer.redaction.commands import mask_argv
-from fixer.redaction.journal_fields import mask_journal
-from fixer.redaction.json_words import mask_inspect
-from fixer.redaction.line_files import mask_env, mask_script, mask_settings, mask_unit
 from fixer.redaction.log_lines import mask_logs
 from fixer.redaction.masks import Masks
 from fixer.redaction.nginx_words import mask_comment, redact_nginx
 from fixer.redaction.secrets import redact_text
-from fixer.redaction.yaml_words import redact_yaml
+
+with lazy_imports():  # not needed in most looks
+    from fixer.nginx.cache_file import read_cache_file
+    from fixer.redaction.code_words import mask_code
+    from fixer.redaction.commands import mask_argv
+    from fixer.redaction.journal_fields import mask_journal
+    from fixer.redaction.json_words import mask_inspect
+    from fixer.redaction.line_files import mask_env, mask_script, mask_settings, mask_unit
+    from fixer.redaction.yaml_words import redact_yaml
 
 _NAME = rb"[A-Za-z_]\w*"
 

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import re
 
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.redaction.allowed import row
-from fixer.redaction.commands import mask_command, mask_value
 from fixer.redaction.masks import BLANK, Masks, is_plain, without_marks
 from fixer.redaction.nginx_words import mask_comment
+
+with lazy_imports():  # not needed in most looks
+    from fixer.redaction.commands import mask_command, mask_value
 
 _STRINGS = (
     r"""(\"{3}(?:[^"\\]++|\\.|"(?!""))*(?:\"{3}|$)|'{3}(?:[^'\\]++|\\.|'(?!''))*(?:'{3}|$))"""

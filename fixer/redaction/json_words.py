@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.redaction.allowed import row
-from fixer.redaction.commands import Words, mask_script_line, mask_value
 from fixer.redaction.log_lines import mask_log
 from fixer.redaction.masks import Masks, is_plain
+
+with lazy_imports():  # not needed in most looks
+    from fixer.redaction.commands import Words, mask_script_line, mask_value
 
 _SHOW = row("INSPECT_SHOW")
 _LABEL = row("INSPECT_LABEL")

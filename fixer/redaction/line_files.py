@@ -6,12 +6,15 @@ from __future__ import annotations
 
 import re
 
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.redaction.allowed import row
-from fixer.redaction.commands import Words, mask_command, mask_script_line, mask_value
 from fixer.redaction.masks import BLANK, Masks, is_plain
 from fixer.redaction.nginx_words import mask_comment
 from fixer.redaction.secrets import redact_text
+
+with lazy_imports():  # not needed in most looks
+    from fixer.redaction.commands import Words, mask_command, mask_script_line, mask_value
 
 _COMMAND = row("UNIT_COMMAND")
 _NAMES = row("UNIT_NAMES")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.redaction.allowed import row
-from fixer.redaction.commands import Words, mask_command, mask_script_line, mask_value
 from fixer.redaction.masks import Masks, is_plain, without_marks
 from fixer.redaction.nginx_words import mask_comment
+
+with lazy_imports():  # not needed in most looks
+    from fixer.redaction.commands import Words, mask_command, mask_script_line, mask_value
 
 _NAMES = row("YAML_NAMES")
 _SHOW = row("YAML_SHOW")

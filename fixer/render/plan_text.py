@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.report import FindingReport, NeedReport, RepairReport
 from fixer.render.terminal_text import (
@@ -18,7 +19,9 @@ from fixer.render.terminal_text import (
     pad,
     wrap,
 )
-from fixer.render.translated_titles import repair_title, word_text
+
+with lazy_imports():  # not needed in most looks
+    from fixer.render.translated_titles import repair_title, word_text
 
 _PIECE = regex(r"(?<! ) *[^ ]+(?: *\Z)?")
 

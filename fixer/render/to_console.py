@@ -28,10 +28,10 @@ from fixer.render.terminal_text import (
     plain_text,
     wrap,
 )
-from fixer.render.translated_titles import finding_title, note_text, word_text
 
 with lazy_imports():
     from fixer.render.plan_text import offer_lines
+    from fixer.render.translated_titles import finding_title, note_text, word_text
 
 SHOWN_ROUTES = 5
 SHOWN_EVIDENCE = 8

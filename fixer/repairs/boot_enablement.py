@@ -6,10 +6,13 @@ from collections.abc import Iterator
 
 from fixer.analysis.evidence import bindings_of
 from fixer.formats.unit_file import RC_LOCAL_UNIT
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.managers import manager_of
 from fixer.managers.systemd_state import Systemd
-from fixer.managers.systemd_steps import boot_target
 from fixer.model.snapshot import Service, Snapshot, Unit
+
+with lazy_imports():  # not needed in most looks
+    from fixer.managers.systemd_steps import boot_target
 
 _MAX_NOTES = 3
 

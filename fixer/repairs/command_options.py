@@ -10,7 +10,6 @@ from fixer.analysis.evidence import file_line_text
 from fixer.analysis.exits.code_error import CodeFault
 from fixer.analysis.exits.exec_step import working_directory_of
 from fixer.analysis.exits.failed_run import FailedRun
-from fixer.analysis.exits.source_files import line_of
 from fixer.analysis.load.pressure import Pressure
 from fixer.formats.application_servers import server_of
 from fixer.lazy.dataclass import dataclass
@@ -23,6 +22,7 @@ from fixer.model.snapshot import CommandArgument, Endpoint, FileContent, Service
 from fixer.repairs.file_edits import NotEditable
 
 with lazy_imports():  # only for what is found
+    from fixer.analysis.exits.source_files import line_of
     from fixer.repairs.resource_limits import SettingRepairWording, set_and_start_repair
     from fixer.repairs.start_service import start_or_restart_steps
     from fixer.repairs.write_variables import EditSteps, write_variables

@@ -10,6 +10,7 @@ from fixer.analysis.evidence import address_text, endpoint_text
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.run_log import lines_of, message_of
 from fixer.formats.folders import is_below, is_within
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex, up_to_first
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Known
@@ -27,7 +28,9 @@ from fixer.model.snapshot import (
 )
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.start_service import LISTEN_TIMEOUT, compose_up_step, wait_for_listener_step
-from fixer.repairs.write_variables import EditSteps
+
+with lazy_imports():  # not needed in most looks
+    from fixer.repairs.write_variables import EditSteps
 
 
 def write_compose_settings(snapshot: Snapshot, service: Service, values: Mapping[str, str],

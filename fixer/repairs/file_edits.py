@@ -7,12 +7,15 @@ from bisect import bisect_left
 from fixer.analysis.evidence import ENGINE, container_of, path_below, template_of
 from fixer.formats.folders import is_below, is_within
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.facts import Unknown
 from fixer.model.nginx_config import GeneratedFile
 from fixer.model.plan import CheckNginx, ReloadNginx, Risk, Step, WriteFile
 from fixer.model.snapshot import Container, FileContent, Nginx, Snapshot
 from fixer.nginx.lexer import tokenize
-from fixer.nginx.span_edit import EditRefused, replace_span
+
+with lazy_imports():  # not needed in most looks
+    from fixer.nginx.span_edit import EditRefused, replace_span
 
 _MAX_SINGLE_EDITS = 8      # edits of one file that are checked one by one
 

@@ -8,12 +8,15 @@ from fixer.formats.addresses import ANY_IPV6
 from fixer.formats.application_servers import server_of
 from fixer.formats.numbers import is_number
 from fixer.lazy.dataclass import dataclass, replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Repair
 from fixer.model.plan import DaemonReload, WaitForListener, WriteFile
 from fixer.model.snapshot import CommandArgument, Endpoint, Service, Snapshot
 from fixer.repairs.file_edits import NotEditable
-from fixer.repairs.start_service import reachable_host, start_or_restart_steps
-from fixer.repairs.write_variables import EditSteps
+
+with lazy_imports():  # not needed in most looks
+    from fixer.repairs.start_service import reachable_host, start_or_restart_steps
+    from fixer.repairs.write_variables import EditSteps
 
 LISTEN_ID = "listen-where-nginx-asks"
 _HOST_OPTIONS = frozenset({"--host", "-H", "--address", "--bind-address", "--addr", "--listen", "--bind", "-b", "-h"})

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from fixer.analysis.case import Case, FailingAddress
-from fixer.analysis.directives_in_effect import all_directives, enclosing_directives
 from fixer.analysis.evidence import endpoint_text, listener_at, listener_evidence
 from fixer.analysis.nginx_errors import routes_text
 from fixer.analysis.ownership.configured import is_unmanaged_user_process
-from fixer.analysis.ownership.resolve import unclaimed_candidates
 from fixer.analysis.service_state import state_evidence
 from fixer.errors import StepFailed
 from fixer.lazy.dataclass import dataclass, replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import Route
@@ -30,6 +29,10 @@ from fixer.repairs.file_edits import (
     locate_editable_file,
     overwriters_text,
 )
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.directives_in_effect import all_directives, enclosing_directives
+    from fixer.analysis.ownership.resolve import unclaimed_candidates
 
 
 def edit_passes_repair(case: Case, trouble: FailingAddress, repair: Repair, what: str,

@@ -8,15 +8,18 @@ from collections.abc import Callable
 from fixer.analysis.case import Case
 from fixer.analysis.exits.code_error import CodeFault
 from fixer.analysis.exits.failed_run import FailedRun
-from fixer.analysis.exits.source_files import is_without_fault
 from fixer.formats.folders import is_below, is_within
 from fixer.formats.start_files import release_path, start_arguments
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.plan import Step, WriteFile
 from fixer.model.query import FileStat
 from fixer.model.snapshot import FileContent
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.exits.source_files import is_without_fault
 
 _RUN = regex(r"[0-9]+|[^0-9]+")
 

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import ENGINE, container_of, find_node, listener_at
-from fixer.analysis.exits.path_access import read_account_file
 from fixer.analysis.packet_filter.matching_rules import FilterMatch
 from fixer.formats.addresses import is_loopback
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Known
@@ -18,6 +18,9 @@ from fixer.model.firewall import Chain, MatchKey, Rule
 from fixer.model.plan import ChangeRule, Step, WriteFile
 from fixer.model.snapshot import Container, Snapshot
 from fixer.repairs.file_edits import NotEditable, locate_editable_file
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.exits.path_access import read_account_file
 
 _TOOLS = (
     ("ufw", "ufw", "ufw status numbered; ufw delete NUMBER"),

@@ -12,16 +12,19 @@ from fixer.analysis.exits.kills import last_exit_signal
 from fixer.analysis.run_log import read_run_end
 from fixer.formats.run_output import ends_run
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex, up_to_first
 from fixer.managers import manager_of
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import Step, WriteFile
 from fixer.model.snapshot import Endpoint, LogLine, Service, Snapshot, UnitSetting
-from fixer.repairs.container_settings import write_compose_settings
 from fixer.repairs.file_edits import NotEditable
-from fixer.repairs.start_service import start_or_restart_steps, wait_for_listener_step
-from fixer.repairs.write_variables import EditSteps, write_drop_in
+
+with lazy_imports():  # not needed in most looks
+    from fixer.repairs.container_settings import write_compose_settings
+    from fixer.repairs.start_service import start_or_restart_steps, wait_for_listener_step
+    from fixer.repairs.write_variables import EditSteps, write_drop_in
 
 MEMORY_KEY = "memory"
 _MEMORY_DROP_IN = "50-badgateway-memory.conf"

@@ -23,14 +23,17 @@ from fixer.analysis.nginx_process import (
     listen_addresses_of,
 )
 from fixer.analysis.run_log import is_looping
-from fixer.managers.systemd_steps import unit_action
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Known
 from fixer.model.plan import CheckNginx, ContainerAction, SignalProcess, StartNginx, Step, WaitForListener
 from fixer.model.snapshot import Container, Listener, Nginx, Process, Service
 from fixer.nginx.error_kinds import HOST_NOT_FOUND
 from fixer.repairs.file_edits import needs_explicit_config
-from fixer.repairs.start_service import reachable_host, restart_container_repair, start_steps
+
+with lazy_imports():  # not needed in most looks
+    from fixer.managers.systemd_steps import unit_action
+    from fixer.repairs.start_service import reachable_host, restart_container_repair, start_steps
 
 
 def stopped_upstream_name(case: Case, nginx: Nginx) -> str:

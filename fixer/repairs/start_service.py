@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from fixer.analysis.case import Case
-from fixer.analysis.dependency.start_order import awaited_unit_names
 from fixer.analysis.evidence import age_text, bindings_of, listeners_on, pids_of
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.formats.addresses import reached_at
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.managers import manager_of, starter_of
-from fixer.managers.docker_steps import compose_up
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Unknown
 from fixer.model.plan import ABSENT, ComposeUp, ContainerAction, Step, WaitForListener
 from fixer.model.snapshot import Container, Endpoint, Service, Snapshot
 from fixer.repairs.boot_enablement import is_active_without_process
 from fixer.repairs.file_edits import NotEditable
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.dependency.start_order import awaited_unit_names
+    from fixer.managers.docker_steps import compose_up
 
 LISTEN_TIMEOUT = 60.0      # seconds: many workers on a busy machine, an application that reads much before it listens
 

@@ -10,14 +10,17 @@ from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.service_state import run_state_of
 from fixer.formats.unit_file import SANDBOX_SETTINGS
 from fixer.lazy.dataclass import dataclass, replace
-from fixer.managers.systemd_steps import unit_action
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import DaemonReload, Step, WriteFile
 from fixer.model.snapshot import Service, Snapshot, UnitValue
 from fixer.repairs.file_edits import NotEditable
-from fixer.repairs.start_service import start_or_restart_steps, start_steps, wait_for_listener_step
-from fixer.repairs.write_variables import EditSteps, write_drop_in
+
+with lazy_imports():  # not needed in most looks
+    from fixer.managers.systemd_steps import unit_action
+    from fixer.repairs.start_service import start_or_restart_steps, start_steps, wait_for_listener_step
+    from fixer.repairs.write_variables import EditSteps, write_drop_in
 
 UNIT_DROP_IN = "50-badgateway-unit.conf"
 _LIST_SETTINGS = frozenset({"ExecStart", "ExecStartPre"})      # lists: a drop-in would add a second one

@@ -16,11 +16,11 @@ from fixer.analysis.evidence import (
     supervisor_name_of,
 )
 from fixer.analysis.nginx_errors import routes_text
-from fixer.analysis.ownership.intended_container import services_with_same_port
 from fixer.analysis.service_state import is_socket_activated, state_evidence
 from fixer.formats.addresses import is_loopback
 from fixer.formats.application_servers import server_of
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Known, Unknown
 from fixer.model.nginx_config import Span
@@ -37,8 +37,11 @@ from fixer.repairs.file_edits import (
     locate_editable_file,
     overwriters_text,
 )
-from fixer.repairs.start_service import compose_up_step, wait_for_listener_step
-from fixer.repairs.write_variables import write_variables
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.ownership.intended_container import services_with_same_port
+    from fixer.repairs.start_service import compose_up_step, wait_for_listener_step
+    from fixer.repairs.write_variables import write_variables
 
 POINT_ID = "point-route-at-listener"
 LISTENER_KEY = "upstream"

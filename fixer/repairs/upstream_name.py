@@ -24,11 +24,12 @@ from fixer.repairs.file_edits import (
     edit_spans,
     locate_editable_file,
 )
-from fixer.repairs.start_nginx import start_nginx_steps
-from fixer.repairs.start_service import start_steps
 
 with lazy_imports():
     from difflib import SequenceMatcher  # only for a name that may be a typing error
+
+    from fixer.repairs.start_nginx import start_nginx_steps
+    from fixer.repairs.start_service import start_steps
 
 ADDRESS_KEY = "address"
 _MIN_SIMILARITY = 0.8              # of two names' letters in the same order: a typing error

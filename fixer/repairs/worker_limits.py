@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from fixer.errors import StepFailed
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.nginx.effective_config import word_span
-from fixer.nginx.span_edit import insert_after, replace_span
 from fixer.nginx.tree import Directive, parse
 from fixer.repairs.file_edits import EditableFile, NotEditable, insert_block
+
+with lazy_imports():  # not needed in most looks
+    from fixer.nginx.span_edit import insert_after, replace_span
 
 DEFAULT_CONNECTIONS = 512      # nginx's own, without a `worker_connections`
 _MOST_DIGITS = 9

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from fixer.analysis.case import Case, FailingAddress, PortOwner
-from fixer.analysis.dependency.complaint import DependencyComplaint, system_kind_at_port
-from fixer.analysis.dependency.locate import LocatedDependency, providers_on
 from fixer.analysis.evidence import (
     address_text,
     age_text,
@@ -16,14 +14,19 @@ from fixer.analysis.evidence import (
     processes_of,
 )
 from fixer.analysis.exits.failed_run import has_failing_workers, has_listening_socket
-from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import has_kind, lines_of
 from fixer.analysis.service_state import requirements_of, run_state_of, start_time_of, state_evidence
 from fixer.formats.addresses import is_loopback
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Connection, LogLine, Service
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.dependency.complaint import DependencyComplaint, system_kind_at_port
+    from fixer.analysis.dependency.locate import LocatedDependency, providers_on
+    from fixer.analysis.ownership.resolve import only_owner
 
 _MAX_CONNECT_TIME = 1.5          # seconds in which any other machine answers a connect
 _MAX_READ_TIME = 3.0           # seconds in which a healthy peer has read what was sent at a start

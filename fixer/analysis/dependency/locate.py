@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fixer.analysis.case import Case
-from fixer.analysis.dependency.complaint import DependencyComplaint, dependency_complaint
 from fixer.analysis.evidence import address_text, bindings_of, find_node, listener_evidence, listeners_on, pids_of
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.run_log import last_run_lines, read_run_end
-from fixer.analysis.service_names import system_kind_of
 from fixer.analysis.service_state import run_state_of, start_time_of
 from fixer.formats.addresses import is_loopback, is_own_host
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.managers import manager_of
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.service import UnitSetting
 from fixer.model.snapshot import Listener, Service, Snapshot
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.dependency.complaint import DependencyComplaint, dependency_complaint
+    from fixer.analysis.service_names import system_kind_of
 
 _UMBRELLA_PROGRAMS = frozenset({"true", "echo", ":"})
 

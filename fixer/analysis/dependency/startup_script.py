@@ -6,23 +6,26 @@ import posixpath
 from collections.abc import Iterator, Sequence
 
 from fixer.analysis.case import Case, FailingAddress, PortOwner
-from fixer.analysis.dependency.complaint import DependencyComplaint, system_kind_at_port
-from fixer.analysis.dependency.locate import LocatedDependency, check_listening, is_on_node, providers_on
 from fixer.analysis.evidence import age_text, bindings_of, clock_of, processes_of
 from fixer.analysis.exits.failed_run import has_failed, has_failing_workers, has_listening_socket
 from fixer.analysis.nginx_errors import refused_evidence
-from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import last_run_lines, message_of, program_lines
-from fixer.analysis.service_names import system_kind_of
 from fixer.analysis.service_state import run_state_of, state_evidence
 from fixer.formats.launchers import SHELLS
 from fixer.formats.run_output import says_ready, says_starting
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.deployment import Dependency
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import LogLine, Process, Service
-from fixer.redaction.commands import redact_argv
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.dependency.complaint import DependencyComplaint, system_kind_at_port
+    from fixer.analysis.dependency.locate import LocatedDependency, check_listening, is_on_node, providers_on
+    from fixer.analysis.ownership.resolve import only_owner
+    from fixer.analysis.service_names import system_kind_of
+    from fixer.redaction.commands import redact_argv
 
 _MAX_COMMAND_CHARS = 120
 # systemd runs other commands in these states

@@ -10,12 +10,15 @@ from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.run_log import has_kind
 from fixer.formats.application_servers import APPLICATION_SERVERS
 from fixer.formats.folders import is_within
-from fixer.formats.source_paths import drop_in_folders, is_code_or_setting, is_own_source, missing_module
 from fixer.formats.start_files import find_missing_module, module_files, module_folders
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.managers import manager_of
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import LogLine, Snapshot
+
+with lazy_imports():  # not needed in most looks
+    from fixer.formats.source_paths import drop_in_folders, is_code_or_setting, is_own_source, missing_module
 
 CLOCK_SLACK = 0.5             # seconds between the clock of a log and that of a file
 _SHORT_RUN = 5.0              # seconds: so long a run that fails at its start reads its files

@@ -11,16 +11,19 @@ import posixpath
 from fixer.analysis.case import Case, FailingAddress, PortOwner
 from fixer.analysis.evidence import find_node, log_evidence
 from fixer.analysis.exits.failed_run import FailedRun, failed_at_start
-from fixer.analysis.exits.last_output import hand_started_log
-from fixer.analysis.ownership.resolve import candidate_owners, is_occupied_by_stranger
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import read_run_end, unmanaged_run_lines
-from fixer.analysis.service_names import is_path_named_after_site
 from fixer.formats.run_output import is_request_line
 from fixer.lazy.dataclass import replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding
 from fixer.model.facts import Known, Unknown
 from fixer.model.snapshot import HandStartedLog, Service
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.exits.last_output import hand_started_log
+    from fixer.analysis.ownership.resolve import candidate_owners, is_occupied_by_stranger
+    from fixer.analysis.service_names import is_path_named_after_site
 
 
 def hand_started_runs(case: Case) -> tuple[FailedRun, ...]:

@@ -8,12 +8,15 @@ from collections.abc import Iterable
 
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import log_evidence, shorten
-from fixer.analysis.service_names import is_path_named_after_site
 from fixer.formats.run_output import is_request_line, says_goodbye
 from fixer.formats.server_names import SERVERS
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Endpoint, HandStartedLog, Service
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.service_names import is_path_named_after_site
 
 _SERVER = regex(rf"(?i)\b(?:{'|'.join(sorted(SERVERS))}|asgi|wsgi)\b|Started server process|Application startup")
 _STAMP = r"(?:@[0-9a-f]{24}|\d{4}-\d\d-\d\d[_T ]\d\d:\d\d:\d\d(?:\.\d+)?Z?) +"  # timestamps of svlogd, multilog, s6-log

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import bindings_of
-from fixer.analysis.ownership.resolve import candidate_owners
 from fixer.formats.application_servers import server_of
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import CommandArgument, Service, Snapshot
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.ownership.resolve import candidate_owners
 
 _HTTP_OPTIONS = frozenset({"http", "http-socket"})
 _UWSGI_OPTIONS = frozenset({"socket", "s", "uwsgi-socket"})

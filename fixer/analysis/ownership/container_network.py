@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import bindings_of, container_of, find_node, listeners_on
-from fixer.analysis.service_names import is_named_in_config, system_kind_of
 from fixer.formats import docker_conventions
 from fixer.formats.addresses import is_loopback
 from fixer.lazy.dataclass import dataclass
@@ -15,6 +14,8 @@ from fixer.model.snapshot import Container, Endpoint, Service, Snapshot
 
 with lazy_imports():
     import ipaddress  # only if a bare address refuses
+
+    from fixer.analysis.service_names import is_named_in_config, system_kind_of
 
 
 def nodes_in_same_network(case: Case, node: str | None) -> frozenset[str | None]:

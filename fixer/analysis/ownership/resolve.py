@@ -20,18 +20,21 @@ from fixer.analysis.ownership.container_network import (
     is_wrong_container_address,
     nodes_in_same_network,
 )
-from fixer.analysis.ownership.intended_container import intended_containers, misnamed_container
-from fixer.analysis.ownership.shared_folder import shared_folder_owners
 from fixer.analysis.ownership.tie_break import best_by_name
 from fixer.analysis.route_verdict import RouteVerdict
-from fixer.analysis.service_names import count_shared_names, is_named_after_site
 from fixer.analysis.service_state import state_evidence
 from fixer.formats.application_servers import server_of
 from fixer.formats.launchers import CRON_DAEMONS
 from fixer.lazy.dataclass import replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import UnloadedSite
 from fixer.model.snapshot import Endpoint, Nginx, Process, Service, Snapshot
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.ownership.intended_container import intended_containers, misnamed_container
+    from fixer.analysis.ownership.shared_folder import shared_folder_owners
+    from fixer.analysis.service_names import count_shared_names, is_named_after_site
 
 
 def candidate_owners(case: Case, trouble: FailingAddress) -> tuple[PortOwner, ...]:

@@ -8,17 +8,20 @@ from fixer.analysis.case import Case, FailingAddress, OwnershipRule, PortOwner
 from fixer.analysis.evidence import bindings_of, find_node, listeners_on, pids_of, supervisor_name_of
 from fixer.analysis.ownership.configured import boot_entries_at, configured_owner, is_unmanaged_user_process
 from fixer.analysis.route_verdict import is_closed
-from fixer.analysis.service_names import (
-    count_shared_names,
-    has_unrelated_name,
-    has_unrelated_unit_name,
-    is_auxiliary_service,
-)
 from fixer.analysis.service_state import state_evidence
 from fixer.formats.application_servers import APPLICATION_SERVERS
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.managers import manager_of
 from fixer.model.facts import Known, Unknown
 from fixer.model.snapshot import Service
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.service_names import (
+        count_shared_names,
+        has_unrelated_name,
+        has_unrelated_unit_name,
+        is_auxiliary_service,
+    )
 
 SERVERS = frozenset({"node", *(name for name, server in APPLICATION_SERVERS.items()
                                if server.is_program and "http" in server.protocols)})

@@ -11,15 +11,18 @@ from collections.abc import Iterator
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import bindings_of, container_of
 from fixer.analysis.nginx_process import addresses_of_stopped_nginx
-from fixer.analysis.ownership.resolve import candidate_owners
 from fixer.analysis.route_verdict import is_closed
 from fixer.formats.addresses import is_loopback
 from fixer.formats.docker_conventions import is_place, path_in_container, path_on_engine, place_in_mount
 from fixer.formats.folders import is_within
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.deployment import Compose, UncreatedService
 from fixer.model.diagnosis import Effect
 from fixer.model.service import Container
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.ownership.resolve import candidate_owners
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,18 @@ from typing import Literal, TypeAlias
 
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import ENGINE, container_of, endpoint_text, find_node, listener_at, processes_of
-from fixer.analysis.packet_filter.packet_path import Hit, hits_of, is_in_network, request_packets
 from fixer.analysis.route_verdict import recent_events
 from fixer.formats.docker_conventions import is_docker_host
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.firewall import Chain, Firewall, Rule
 from fixer.model.nginx_config import ErrorKind
 from fixer.model.snapshot import Container, Endpoint, Snapshot
 from fixer.nginx.error_kinds import CONNECTING
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.packet_filter.packet_path import Hit, hits_of, is_in_network, request_packets
 
 Symptom: TypeAlias = Literal["silent", "kernel-silent", "refused", "prohibited", "mute"]
 _LOGGED_SYMPTOMS: Mapping[ErrorKind, Symptom] = {

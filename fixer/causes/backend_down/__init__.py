@@ -61,12 +61,10 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case, FailingAddress, PortOwner
 from fixer.analysis.cause import Cause, conclude, for_each_failing_address
-from fixer.analysis.dependency.start_order import depends_on_note
 from fixer.analysis.evidence import bindings_of, config_evidence, endpoint_text, no_listener_evidence, shorten
 from fixer.analysis.exits.failed_run import error_exit_finding, has_missing_mount_source
 from fixer.analysis.nginx_errors import connect_symptoms, routes_text
 from fixer.analysis.ownership.configured import MAX_CANDIDATES, code_choice_finding, configured_owner
-from fixer.analysis.ownership.resolve import candidate_owners, is_occupied_by_stranger
 from fixer.analysis.route_verdict import is_closed, is_confirmed_closed
 from fixer.analysis.run_log import (
     clean_exit_evidence,
@@ -77,33 +75,7 @@ from fixer.analysis.run_log import (
     was_ended_by_person,
 )
 from fixer.analysis.service_state import is_socket_activated, run_state_of, state_evidence
-from fixer.causes.backend_down.condition_or_mask import (
-    assertion_repair,
-    condition_evidence,
-    condition_repair,
-    failed_assertion,
-    mask_evidence,
-    mask_repair,
-    unmet_condition,
-)
-from fixer.causes.backend_down.learned_start import find_missing_backend, learned_finding
-from fixer.causes.backend_down.manager_state import (
-    explain_lost_server,
-    finding_without_socket,
-    missing_socket_line,
-    ordering_cycle_finding,
-    supervisord_error_evidence,
-    supervisord_fix_text,
-)
-from fixer.causes.backend_down.replaced_unit import find_successors, which_unit_finding
-from fixer.causes.backend_down.stopped_container import (
-    configure_server_repair,
-    has_only_idle_programs,
-    next_up_finding,
-    uncreated_findings,
-)
 from fixer.causes.backend_down.unclaimed_address import (
-    START_REPAIR_ID,
     judge_boot_entry,
     judge_ownerless,
     skipped_endpoint_findings,
@@ -111,9 +83,8 @@ from fixer.causes.backend_down.unclaimed_address import (
 from fixer.causes.backend_down.unmanaged_start import ended_in_background, restarting_program_finding
 from fixer.findings.configured_address import differing_part
 from fixer.lazy.dataclass import replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.managers import manager_of, starter_of
-from fixer.managers.supervisord_steps import failed_supervisord_unit
-from fixer.managers.systemd_steps import is_socket_down
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.plan import Step
@@ -126,13 +97,45 @@ from fixer.repairs.boot_enablement import (
     is_single_command_oneshot,
 )
 from fixer.repairs.file_edits import NotEditable
-from fixer.repairs.start_service import (
-    restart_steps,
-    start_steps,
-)
-from fixer.repairs.write_variables import write_drop_in
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.dependency.start_order import depends_on_note
+    from fixer.analysis.ownership.resolve import candidate_owners, is_occupied_by_stranger
+    from fixer.causes.backend_down.condition_or_mask import (
+        assertion_repair,
+        condition_evidence,
+        condition_repair,
+        failed_assertion,
+        mask_evidence,
+        mask_repair,
+        unmet_condition,
+    )
+    from fixer.causes.backend_down.learned_start import find_missing_backend, learned_finding
+    from fixer.causes.backend_down.manager_state import (
+        explain_lost_server,
+        finding_without_socket,
+        missing_socket_line,
+        ordering_cycle_finding,
+        supervisord_error_evidence,
+        supervisord_fix_text,
+    )
+    from fixer.causes.backend_down.replaced_unit import find_successors, which_unit_finding
+    from fixer.causes.backend_down.stopped_container import (
+        configure_server_repair,
+        has_only_idle_programs,
+        next_up_finding,
+        uncreated_findings,
+    )
+    from fixer.managers.supervisord_steps import failed_supervisord_unit
+    from fixer.managers.systemd_steps import is_socket_down
+    from fixer.repairs.start_service import (
+        restart_steps,
+        start_steps,
+    )
+    from fixer.repairs.write_variables import write_drop_in
 
 NOT_RUNNING_VARIANT = "backend-not-running"
+_START_ID = "start-service"
 
 
 def judge(case: Case) -> Verdict:
@@ -241,17 +244,17 @@ def _ended_children_finding(case: Case, trouble: FailingAddress, owner: PortOwne
     words = f"{service.name} is active, but its processes have ended"
     if unit is not None and unit.unit_file_state == "generated":      # from an init script, which can start it
         steps = restart_steps(case.snapshot, service, trouble.endpoint)
-        repair = Repair(START_REPAIR_ID, "safe", f"start {service.name} again", steps)
+        repair = Repair(_START_ID, "safe", f"start {service.name} again", steps)
     elif unit is not None and bindings_of(service) and is_single_command_oneshot(service, unit):
         steps = restart_steps(case.snapshot, service, trouble.endpoint)
         summary = f"restart {service.name}, which starts the backend as at boot (nothing supervises the backend)"
-        repair = Repair(START_REPAIR_ID, "disruptive", summary, steps)
+        repair = Repair(_START_ID, "disruptive", summary, steps)
     else:
         told = bindings_of(service)
         where = told[0].source.where if told else service.name
         manual = (f"start the backend again as {where} does. Nothing supervises what {service.name} starts: to have it "
                   "restarted automatically, create a unit for the backend")
-        repair = Repair(START_REPAIR_ID, "manual", "start the backend", (), manual=manual)
+        repair = Repair(_START_ID, "manual", "start the backend", (), manual=manual)
     found = _finding(case, trouble, owner, ("backend-not-running", words), repairs=(repair,), shown=())
     return replace(found, effects=("nothing-listens", "stale-config"))
 
@@ -318,10 +321,10 @@ def _repairs(case: Case, trouble: FailingAddress, service: Service, variant: str
     all_steps = (*_start_replica_steps(case, service), *start_steps(case.snapshot, service, trouble.endpoint))
     steps = tuple(dict.fromkeys(all_steps))
     if not steps:
-        return (Repair(START_REPAIR_ID, "manual", f"start {service.name}", (), manual=_manual_text(case, service)),)
+        return (Repair(_START_ID, "manual", f"start {service.name}", (), manual=_manual_text(case, service)),)
     also = enable_at_boot_text(service)
     begun = service.socket if service.socket is not None and is_socket_down(service) else service
-    first = Repair(START_REPAIR_ID, "safe", f"start {begun.name}{also}", steps)
+    first = Repair(_START_ID, "safe", f"start {begun.name}{also}", steps)
     if variant != "clean-exit-not-restarted" or service.unit is None:
         return (first,)
     kept = write_drop_in(case.snapshot, service, "Restart=always\n", "50-badgateway-restart.conf")

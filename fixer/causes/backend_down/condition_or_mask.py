@@ -9,15 +9,18 @@ from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import find_node, log_evidence, shorten
 from fixer.analysis.run_log import event_of, has_kind, lines_of, message_of
 from fixer.lazy.dataclass import dataclass
-from fixer.managers.systemd_steps import unit_action
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import DaemonReload, FileMeta, Step, WriteFile
 from fixer.model.snapshot import LogLine, Service, UnitSetting
 from fixer.repairs.boot_enablement import enable_at_boot_text
 from fixer.repairs.file_edits import NotEditable
-from fixer.repairs.start_service import start_steps, wait_for_listener_step
-from fixer.repairs.write_variables import write_drop_in
+
+with lazy_imports():  # not needed in most looks
+    from fixer.managers.systemd_steps import unit_action
+    from fixer.repairs.start_service import start_steps, wait_for_listener_step
+    from fixer.repairs.write_variables import write_drop_in
 
 UNMASK_REPAIR_ID = "unmask-service"
 CONDITION_REPAIR_ID = "meet-condition"

@@ -13,6 +13,7 @@ from fixer.analysis.evidence import (
 )
 from fixer.analysis.nginx_errors import refused_evidence, routes_text
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Need, Repair
 from fixer.model.facts import Evidence, Known
@@ -20,8 +21,10 @@ from fixer.model.learned import Learned, LearnedService
 from fixer.model.plan import DaemonReload, FileMeta, Step, UnitAction, WaitForListener, WriteFile
 from fixer.model.snapshot import Endpoint, Service, Snapshot
 from fixer.redaction.secrets import is_secret_name
-from fixer.repairs.start_service import reachable_host
-from fixer.repairs.write_variables import quote_value, secrets_to_mask
+
+with lazy_imports():  # not needed in most looks
+    from fixer.repairs.start_service import reachable_host
+    from fixer.repairs.write_variables import quote_value, secrets_to_mask
 
 REPAIR_ID = "start-as-unit"
 WORKING_DIRECTORY_MARK = "."        # instead of a file path: the value was the working directory itself

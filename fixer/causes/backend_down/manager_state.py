@@ -19,12 +19,15 @@ from fixer.analysis.service_state import run_state_of
 from fixer.formats.launchers import REAPERS, SHELLS
 from fixer.formats.run_output import says_ready
 from fixer.lazy.dataclass import replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
-from fixer.managers.systemd_steps import is_socket_down
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import LogLine, Process, Service, Snapshot, Unit
-from fixer.repairs.start_service import restart_steps
+
+with lazy_imports():  # not needed in most looks
+    from fixer.managers.systemd_steps import is_socket_down
+    from fixer.repairs.start_service import restart_steps
 
 _TAIL_LINES = 8
 _BAD_DESCRIPTOR = regex(r"\[Errno (?:9|88)\]|Socket operation on non-socket|Bad file descriptor")

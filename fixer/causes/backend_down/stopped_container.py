@@ -23,13 +23,16 @@ from fixer.findings.configured_address import address_of_uncreated
 from fixer.formats.addresses import is_loopback
 from fixer.formats.launchers import REAPERS
 from fixer.lazy.dataclass import replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Compose, Service, UncreatedService
 from fixer.nginx.error_kinds import CONNECTING
 from fixer.repairs.file_edits import NotEditable
-from fixer.repairs.start_service import create_service_step
-from fixer.repairs.upstream_name import other_address_repair
+
+with lazy_imports():  # not needed in most looks
+    from fixer.repairs.start_service import create_service_step
+    from fixer.repairs.upstream_name import other_address_repair
 
 
 def next_up_finding(case: Case, trouble: FailingAddress, service: Service, found: Finding) -> Finding:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import config_evidence, endpoint_text, find_node, no_listener_evidence
 from fixer.analysis.exits.failed_run import has_failed_unmanaged
-from fixer.analysis.exits.last_output import is_clean_shutdown, last_server_output
 from fixer.analysis.nginx_errors import connect_symptoms
 from fixer.analysis.ownership.configured import configured_owner
 from fixer.analysis.ownership.container_network import is_nginx_on_docker_host, lost_shared_network
@@ -15,11 +14,14 @@ from fixer.analysis.ownership.tie_break import pm2_circus_notes, pm2_unit_notes,
 from fixer.analysis.route_verdict import has_unloaded_config, is_closed, is_confirmed_closed
 from fixer.analysis.service_state import state_evidence
 from fixer.causes.backend_down.unmanaged_start import boot_entry_finding
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Endpoint, RouteFacts, Service
 
-START_REPAIR_ID = "start-service"
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.exits.last_output import is_clean_shutdown, last_server_output
+
 
 
 def no_application_finding(case: Case, trouble: FailingAddress) -> Finding | None:
@@ -60,7 +62,7 @@ def no_application_finding(case: Case, trouble: FailingAddress) -> Finding | Non
             config_evidence(case.snapshot, trouble.nginx, endpoint), *no_listener_evidence(endpoint),
             Evidence("process", node.name, text), *heard, *connect_symptoms(case, trouble),
         ),
-        repairs=(Repair(START_REPAIR_ID, "manual", "start the backend", (), manual=manual),), effects=(),
+        repairs=(Repair("start-service", "manual", "start the backend", (), manual=manual),), effects=(),
     )
 
 

@@ -15,19 +15,22 @@ from fixer.analysis.evidence import (
     pids_of,
     processes_of,
 )
-from fixer.analysis.exits.last_output import find_exit_line, is_clean_shutdown, last_server_output
 from fixer.analysis.nginx_errors import connect_symptoms, routes_text
 from fixer.analysis.ownership.configured import boot_entries_at
 from fixer.analysis.run_log import has_log, last_run_lines, message_of, program_lines
-from fixer.causes.backend_down.boot_line_start import start_as_at_boot_repair
 from fixer.formats.run_output import says_ready
 from fixer.formats.server_bindings import bindings_of
 from fixer.formats.shell_words import literal_word
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.deployment import BootEntry
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Endpoint, Process, Service
-from fixer.repairs.start_service import restart_steps
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.exits.last_output import find_exit_line, is_clean_shutdown, last_server_output
+    from fixer.causes.backend_down.boot_line_start import start_as_at_boot_repair
+    from fixer.repairs.start_service import restart_steps
 
 _RESTARTING_MANAGERS = frozenset({"runit", "s6", "daemontools"})
 _NOT_RUNNING_TEXT = "does not run"

@@ -54,22 +54,24 @@ from fixer.analysis.cause import Cause, Outcome, conclude, sort_outcomes
 from fixer.analysis.dependency.blocked_start import blocked_starts, unstarted_units
 from fixer.analysis.evidence import log_evidence
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs, has_listening_socket
-from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.service_state import state_evidence
-from fixer.causes.crash_dependency_down.dependency_finding import stopped_dependency_findings
-from fixer.causes.crash_dependency_down.reported_dependency import (
-    complaint_of,
-    judge_complaint,
-    unnamed_dependency_finding,
-)
 from fixer.causes.crash_dependency_down.unanswered_dependency import (
-    CAUSE_ID,
     awaited_findings,
     blocked_finding,
     required_finding,
 )
-from fixer.causes.crash_dependency_down.waiting_script import waiting_findings
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Verdict
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.ownership.resolve import only_owner
+    from fixer.causes.crash_dependency_down.dependency_finding import stopped_dependency_findings
+    from fixer.causes.crash_dependency_down.reported_dependency import (
+        complaint_of,
+        judge_complaint,
+        unnamed_dependency_finding,
+    )
+    from fixer.causes.crash_dependency_down.waiting_script import waiting_findings
 
 
 def judge(case: Case) -> Verdict:
@@ -106,7 +108,7 @@ def _has_no_socket(case: Case, trouble: FailingAddress) -> bool:
 
 
 CAUSE = Cause(
-    id=CAUSE_ID,
+    id="crash-dependency-down",
     title="the backend cannot start: a dependency is unreachable or refuses it",
     family="backend crashed, or exits at once",
     variants=(

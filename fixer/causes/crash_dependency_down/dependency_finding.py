@@ -9,12 +9,15 @@ from fixer.analysis.evidence import age_text, clock_of, log_evidence, shorten
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.nginx_errors import refused_evidence
 from fixer.analysis.service_state import start_time_of, state_evidence
-from fixer.causes.crash_dependency_down.stopped_dependency import StoppedDependency, find_stopped_dependencies
 from fixer.causes.crash_dependency_down.unanswered_dependency import CAUSE_ID
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Confidence, Finding, Repair
-from fixer.repairs.restore_code import restart_after_edit_steps
-from fixer.repairs.start_dependency import start_and_wait_steps, start_obstacle_text
-from fixer.repairs.start_service import wait_for_listener_step
+
+with lazy_imports():  # not needed in most looks
+    from fixer.causes.crash_dependency_down.stopped_dependency import StoppedDependency, find_stopped_dependencies
+    from fixer.repairs.restore_code import restart_after_edit_steps
+    from fixer.repairs.start_dependency import start_and_wait_steps, start_obstacle_text
+    from fixer.repairs.start_service import wait_for_listener_step
 
 
 def stopped_dependency_findings(case: Case, found: tuple[FailedRun, ...],

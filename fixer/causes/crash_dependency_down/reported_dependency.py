@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 from fixer.analysis.case import Case
-from fixer.analysis.dependency.complaint import DependencyComplaint, dependency_complaint
-from fixer.analysis.dependency.locate import (
-    LocatedDependency,
-    locate_dependency,
-    private_network_setting,
-    tcp_listeners_of,
-    unobserved_clusters,
-)
 from fixer.analysis.evidence import listener_evidence, log_evidence
-from fixer.analysis.exits.changed_since import changed_files_evidence
-from fixer.analysis.exits.exit_reason import has_variable_or_port_reason
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.run_log import is_restarting, was_ended_by_person
 from fixer.analysis.service_state import run_state_of, state_evidence
 from fixer.causes.crash_dependency_down.unanswered_dependency import CAUSE_ID
-from fixer.causes.crash_dependency_down.unnamed_dependency import unnamed_complaint
 from fixer.lazy.dataclass import replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Confidence, Finding, Repair
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Service
@@ -31,7 +21,20 @@ from fixer.repairs.start_dependency import (
     start_dependency_repairs,
     start_or_manual_repairs,
 )
-from fixer.repairs.start_service import start_again_repairs
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.dependency.complaint import DependencyComplaint, dependency_complaint
+    from fixer.analysis.dependency.locate import (
+        LocatedDependency,
+        locate_dependency,
+        private_network_setting,
+        tcp_listeners_of,
+        unobserved_clusters,
+    )
+    from fixer.analysis.exits.changed_since import changed_files_evidence
+    from fixer.analysis.exits.exit_reason import has_variable_or_port_reason
+    from fixer.causes.crash_dependency_down.unnamed_dependency import unnamed_complaint
+    from fixer.repairs.start_service import start_again_repairs
 
 _NAME_FILES = ("/etc/hosts", "/etc/resolv.conf")
 _STATE_TEXTS = {"stopped": "is stopped", "failed": "failed", "masked": "is masked", "paused": "is paused",

@@ -6,21 +6,24 @@ from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
 from fixer.analysis.case import Case, FailingAddress, PortOwner
-from fixer.analysis.dependency.complaint import default_port_of, dependency_complaint
-from fixer.analysis.dependency.locate import LocatedDependency, umbrella_of
-from fixer.analysis.dependency.startup_script import find_waiting_script, locate_script_dependency
 from fixer.analysis.evidence import clock_of
 from fixer.analysis.exits.failed_run import FailedRun, has_failed, has_failing_workers, has_listening_socket
-from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import last_run_lines, program_lines, read_run_end, was_asked_to_stop
-from fixer.analysis.service_names import system_kind_of
 from fixer.analysis.service_state import is_start_queued, requirements_of, run_state_of, start_time_of
-from fixer.causes.crash_dependency_down.unnamed_dependency import judge_exit, judge_last_lines
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.managers import manager_of
 from fixer.model.deployment import Dependency
 from fixer.model.snapshot import LogLine, Service
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.dependency.complaint import default_port_of, dependency_complaint
+    from fixer.analysis.dependency.locate import LocatedDependency, umbrella_of
+    from fixer.analysis.dependency.startup_script import find_waiting_script, locate_script_dependency
+    from fixer.analysis.ownership.resolve import only_owner
+    from fixer.analysis.service_names import system_kind_of
+    from fixer.causes.crash_dependency_down.unnamed_dependency import judge_exit, judge_last_lines
 
 FailureManner: TypeAlias = Literal["ends", "waits", "rests"]
 

@@ -10,23 +10,26 @@ from fixer.analysis.dependency.blocked_start import (
     is_suspended,
     starting_time_text,
 )
-from fixer.analysis.dependency.start_order import AwaitedService, first_awaited
 from fixer.analysis.evidence import address_text, config_evidence, log_evidence, no_listener_evidence
 from fixer.analysis.nginx_errors import refused_evidence
-from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.service_state import state_evidence
 from fixer.formats.docker_conventions import DEPENDS_ON_LABEL
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import LogLine, Service
-from fixer.repairs.start_dependency import (
-    last_log_lines,
-    lost_packets_repair,
-    resume_steps,
-    start_obstacle_text,
-    start_provider_steps,
-)
-from fixer.repairs.start_service import start_steps, wait_for_listener_step
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.dependency.start_order import AwaitedService, first_awaited
+    from fixer.analysis.ownership.resolve import only_owner
+    from fixer.repairs.start_dependency import (
+        last_log_lines,
+        lost_packets_repair,
+        resume_steps,
+        start_obstacle_text,
+        start_provider_steps,
+    )
+    from fixer.repairs.start_service import start_steps, wait_for_listener_step
 
 CAUSE_ID = "crash-dependency-down"
 

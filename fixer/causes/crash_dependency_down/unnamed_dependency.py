@@ -5,25 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fixer.analysis.case import Case
-from fixer.analysis.dependency.complaint import (
-    DependencyComplaint,
-    default_port_of,
-    dependency_complaint,
-    system_kind_at_port,
-)
 from fixer.analysis.exits.code_error import find_code_fault
 from fixer.analysis.exits.exec_step import has_failed_before_start
-from fixer.analysis.exits.exit_reason import dependency_error_line, has_variable_or_port_reason, last_error_lines
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.exits.kills import last_exit_signal
 from fixer.analysis.run_log import message_of, program_lines, read_run_end
-from fixer.analysis.service_names import system_kind_of
 from fixer.analysis.service_state import run_state_of
 from fixer.formats.docker_conventions import depends_on_conditions
 from fixer.formats.run_output import PROGRESS_LINE, ends_run
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.snapshot import Container, LogLine, Service
-from fixer.repairs.resource_limits import is_memory_refused, is_task_refused
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.dependency.complaint import (
+        DependencyComplaint,
+        default_port_of,
+        dependency_complaint,
+        system_kind_at_port,
+    )
+    from fixer.analysis.exits.exit_reason import dependency_error_line, has_variable_or_port_reason, last_error_lines
+    from fixer.analysis.service_names import system_kind_of
+    from fixer.repairs.resource_limits import is_memory_refused, is_task_refused
 
 # phrases about a dependency that do not name it
 _CONNECTION_TEXT = regex(

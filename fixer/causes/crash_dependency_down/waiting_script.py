@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Container, Mapping
 
 from fixer.analysis.case import Case
-from fixer.analysis.dependency.locate import LocatedDependency
-from fixer.analysis.dependency.startup_script import (
-    WaitingScript,
-    not_started_text,
-    running_command_text,
-    waiting_script_evidence,
-    waiting_scripts,
-    waiting_seconds,
-)
 from fixer.analysis.service_state import run_state_of, state_evidence
 from fixer.causes.crash_dependency_down.unanswered_dependency import CAUSE_ID
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.deployment import Dependency
 from fixer.model.diagnosis import Confidence, Finding, Repair
-from fixer.repairs.start_dependency import start_and_wait_steps, start_obstacle_text
-from fixer.repairs.start_service import wait_for_listener_step
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.dependency.locate import LocatedDependency
+    from fixer.analysis.dependency.startup_script import (
+        WaitingScript,
+        not_started_text,
+        running_command_text,
+        waiting_script_evidence,
+        waiting_scripts,
+        waiting_seconds,
+    )
+    from fixer.repairs.start_dependency import start_and_wait_steps, start_obstacle_text
+    from fixer.repairs.start_service import wait_for_listener_step
 
 _STATE_TEXTS: Mapping[str, str] = {
     "stopped": "is stopped", "failed": "failed", "masked": "is masked", "looping": "fails again and again",

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from fixer.analysis.case import Case
-from fixer.analysis.exits.exit_reason import dependency_error_line, missing_variables, port_in_use_line
 from fixer.analysis.exits.failed_run import FailedRun, reported_port_conflict
 from fixer.analysis.exits.kills import FAULT_SIGNALS, last_exit_signal
-from fixer.analysis.exits.last_output import is_stale_socket
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import gave_up_line, is_last_run_stopped, is_restarting
-from fixer.repairs.write_variables import is_variable_set
+from fixer.lazy.lazy_imports import lazy_imports
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.exits.exit_reason import dependency_error_line, missing_variables, port_in_use_line
+    from fixer.analysis.exits.last_output import is_stale_socket
+    from fixer.repairs.write_variables import is_variable_set
 
 ReasonState: TypeAlias = Literal["holds", "gone", "outside", "changed", "unknown"]
 

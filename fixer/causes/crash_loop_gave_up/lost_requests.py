@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import clock_of, config_evidence, log_evidence
-from fixer.analysis.exits.exit_reason import last_error_lines
 from fixer.analysis.exits.kills import (
     RECENT_DEATH,
     WORKER_RECYCLED,
@@ -17,9 +16,13 @@ from fixer.analysis.exits.kills import (
 )
 from fixer.analysis.run_log import last_run_lines, lines_of, message_of, program_lines
 from fixer.analysis.service_state import restart_count_of, run_state_of, start_time_of, state_evidence
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair, Role
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Endpoint, ErrorEvent, Service
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.exits.exit_reason import last_error_lines
 
 _SURE_ENDS = 2          # restarts by the manager itself from which they are no accident
 _MIN_LOST = 2           # requests that nginx lost in the middle

@@ -9,13 +9,16 @@ from fixer.analysis.evidence import age_text, clock_of, find_node, log_evidence,
 from fixer.analysis.route_verdict import recent_events
 from fixer.analysis.run_log import message_of, program_lines, read_run_end, stop_request_line
 from fixer.analysis.service_state import run_state_of, start_time_of, state_evidence
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex, up_to_first
 from fixer.managers import manager_of
 from fixer.model.diagnosis import Finding
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import ErrorEvent, LogLine, RouteFacts, Service
 from fixer.nginx.error_kinds import CONNECTING
-from fixer.redaction.commands import redact_argv
+
+with lazy_imports():  # not needed in most looks
+    from fixer.redaction.commands import redact_argv
 
 _CLOCK_SLACK = 2.0          # seconds between nginx's clock, in whole seconds, and the manager's
 _START_SECONDS = 60.0       # maximum duration of a start

@@ -44,14 +44,16 @@ from fixer.analysis.nginx_errors import recent_lines, symptom_evidence
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import lines_of, message_of, read_run_end
 from fixer.analysis.service_state import start_time_of, state_evidence
-from fixer.causes.fd_exhausted.worker_limit import CONTAINER_LIMIT, DEFAULT_LIMIT, OPEN_FILES, worker_finding
 from fixer.formats.run_output import is_request_line
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.managers import manager_of
 from fixer.model.diagnosis import Finding, Need, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import LogLine, Service
-from fixer.repairs.resource_limits import raise_limit_repair
+
+with lazy_imports():  # not needed in most looks
+    from fixer.causes.fd_exhausted.worker_limit import enough_files, raise_open_files_repair, worker_finding
 
 _RECENT_SECONDS = 60.0
 _NEAR_LIMIT_SHARE = 0.6         # of the limit: connections only; the rest are other files
@@ -122,7 +124,7 @@ def _backend_finding(case: Case, trouble: FailingAddress, service: Service,
         shown.append(Evidence(manager_of(service).evidence().source, service.name,
                               f"may open {limit} files"))
     may = f" ({limit})" if limit else ""
-    enough = int(DEFAULT_LIMIT) if service.container is None else CONTAINER_LIMIT
+    enough = enough_files(service)
     need = Need("open_files", "value", f"how many files {service.name} may open{f', now {limit}' if limit else ''}",
                 default=str(enough if limit < enough else limit * 4), pattern="[1-9][0-9]{1,6}")
     return Finding(
@@ -134,7 +136,7 @@ def _backend_finding(case: Case, trouble: FailingAddress, service: Service,
             *shown, state_evidence(service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
             *symptom_evidence(case, trouble),
         ))),
-        repairs=(raise_limit_repair(case, service, trouble.endpoint, OPEN_FILES, need),),
+        repairs=(raise_open_files_repair(case, service, trouble.endpoint, need),),
     )
 
 

@@ -1,14 +1,15 @@
-"""The limit of open files of nginx's workers, raised in nginx's main file or for its container."""
+"""The limit of open files, raised for a server, or for nginx's workers in its main file or its container."""
 
 from __future__ import annotations
 
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import file_line_text
 from fixer.analysis.nginx_process import route_ids_of
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import WriteFile
-from fixer.model.snapshot import ErrorEvent, Nginx, Service
+from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, Service
 from fixer.repairs.file_edits import (
     NotEditable,
     check_and_reload_steps,
@@ -17,13 +18,25 @@ from fixer.repairs.file_edits import (
     overwriters_text,
 )
 from fixer.repairs.resource_limits import ResourceLimit, raise_limit_repair
-from fixer.repairs.start_nginx import wait_for_nginx_steps
-from fixer.repairs.worker_limits import open_files_limit, set_open_files
 
-DEFAULT_LIMIT = "65536"
-CONTAINER_LIMIT = 8192     # a container's limit cannot exceed the engine's own
-OPEN_FILES = ResourceLimit("raise-open-files", "limit of open files", "LimitNOFILE",
+with lazy_imports():  # not needed in most looks
+    from fixer.repairs.start_nginx import wait_for_nginx_steps
+    from fixer.repairs.worker_limits import open_files_limit, set_open_files
+
+_DEFAULT_LIMIT = 65536
+_CONTAINER_LIMIT = 8192     # a container's limit cannot exceed the engine's own
+_OPEN_FILES = ResourceLimit("raise-open-files", "limit of open files", "LimitNOFILE",
                  ("ulimits.nofile", "ulimits.nofile.soft", "ulimits.nofile.hard"))
+
+
+def enough_files(service: Service) -> int:
+    """Return how many files are enough for most servers."""
+    return _DEFAULT_LIMIT if service.container is None else _CONTAINER_LIMIT
+
+
+def raise_open_files_repair(case: Case, service: Service, place: Endpoint, need: Need) -> Repair:
+    """Return the repair that lets a server open more files."""
+    return raise_limit_repair(case, service, place, _OPEN_FILES, need)
 
 
 def worker_finding(case: Case, nginx: Nginx, lines: list[ErrorEvent]) -> Finding:
@@ -56,8 +69,8 @@ def _container_limit(case: Case, nginx: Nginx) -> int:
 def _raise_container_repair(case: Case, nginx: Nginx, service: Service, limit: int) -> Repair:
     """Return the repair that recreates the container with a higher limit."""
     need = Need("open_files", "value", f"how many files {service.name} may open, now {limit}",
-                default=str(max(CONTAINER_LIMIT, limit * 4)), pattern="[1-9][0-9]{1,6}")
-    return raise_limit_repair(case, service, wait_for_nginx_steps(nginx), OPEN_FILES, need)
+                default=str(max(_CONTAINER_LIMIT, limit * 4)), pattern="[1-9][0-9]{1,6}")
+    return raise_limit_repair(case, service, wait_for_nginx_steps(nginx), _OPEN_FILES, need)
 
 
 def _raise_worker_repair(case: Case, nginx: Nginx) -> Repair:
@@ -65,7 +78,7 @@ def _raise_worker_repair(case: Case, nginx: Nginx) -> Repair:
     if boxed and nginx.service is not None:
         return _raise_container_repair(case, nginx, nginx.service, boxed)
     box = nginx.service.container if nginx.service is not None else None
-    plenty = str(min(int(DEFAULT_LIMIT), box.nofile_limit)) if box is not None and box.nofile_limit else DEFAULT_LIMIT
+    plenty = str(min(_DEFAULT_LIMIT, (box.nofile_limit if box is not None else 0) or _DEFAULT_LIMIT))
     need = Need("worker_files", "value", "how many files a worker of nginx may open", default=plenty,
                 pattern="[1-9][0-9]{1,6}")
     chosen = case.inputs.get(need.key, plenty)

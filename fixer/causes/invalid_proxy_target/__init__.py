@@ -49,19 +49,26 @@ from functools import partial
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.nginx_errors import for_each_logged_route
-from fixer.causes.invalid_proxy_target.logged_values import CAUSE_ID, KINDS, logged_finding
 from fixer.causes.invalid_proxy_target.proxy_loop import loop_findings
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Verdict
+from fixer.model.nginx_config import ErrorKind
+
+with lazy_imports():  # only if nginx logged such a line
+    from fixer.causes.invalid_proxy_target.logged_values import logged_finding
+
+_KINDS: frozenset[ErrorKind] = frozenset({
+    "invalid-target", "proxy-bind-failed", "redirection-cycle", "cache-missing", "request-impossible"})
 
 
 def judge(case: Case) -> Verdict:
     """Judge each route that nginx logs such a line about, and each failing address where nginx itself listens."""
-    findings, missing, ruled = for_each_logged_route(case, KINDS, partial(logged_finding, case))
+    findings, missing, ruled = for_each_logged_route(case, _KINDS, partial(logged_finding, case))
     return conclude([*findings, *loop_findings(case)], missing, ruled)
 
 
 CAUSE = Cause(
-    id=CAUSE_ID,
+    id="invalid-proxy-target",
     title="nginx's configuration hands requests to what cannot be used",
     family="beyond the guide",
     variants=("proxy-pass-invalid-url", "proxy-bind-unavailable", "rewrite-cycle", "cache-zone-variable-missing",

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fixer.analysis.case import Case
-from fixer.analysis.directives_in_effect import PlacedDirective, all_directives, directives_for
 from fixer.analysis.evidence import file_line_text, find_node, shorten
 from fixer.analysis.nginx_errors import MIN_SYMPTOM_LINES, logged_evidence
 from fixer.analysis.route_verdict import RouteVerdict
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Need, Repair
 from fixer.model.facts import Evidence
-from fixer.model.nginx_config import ErrorKind, Route
+from fixer.model.nginx_config import Route
 from fixer.model.plan import WriteFile
 from fixer.model.snapshot import ErrorEvent, Nginx
 from fixer.nginx.address import parse_url
@@ -28,9 +28,9 @@ from fixer.repairs.file_edits import (
     overwriters_text,
 )
 
-KINDS: frozenset[ErrorKind] = frozenset({
-    "invalid-target", "proxy-bind-failed", "redirection-cycle", "cache-missing", "request-impossible"})
-CAUSE_ID = "invalid-proxy-target"
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.directives_in_effect import PlacedDirective, all_directives, directives_for
+
 _MOST_SHOWN = 3
 _STAYS = frozenset({"break", "redirect", "permanent"})     # flags of a rewrite that start no new search
 _REPAIR, _SCHEME_KEY = "correct-directive", "scheme"
@@ -59,7 +59,7 @@ def logged_finding(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple
     places = tuple(Evidence("nginx-config", file_line_text(case.snapshot, nginx.node, d.path, d.line), d.text)
                    for d in fault.directives[:_MOST_SHOWN])
     return Finding(
-        cause=CAUSE_ID, variant=fault.variant, role="root", confidence="certain" if asked else "likely",
+        cause="invalid-proxy-target", variant=fault.variant, role="root", confidence="certain" if asked else "likely",
         summary=f"{fault.summary}: nginx answers {route.location} itself, without the backend", detail=(),
         routes=(route.id,), service=None, node=nginx.node,
         evidence=tuple(dict.fromkeys((*places, *logged_evidence(case, nginx, judged, events)))),

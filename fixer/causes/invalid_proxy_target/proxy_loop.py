@@ -15,12 +15,14 @@ from fixer.analysis.evidence import (
     pids_of,
 )
 from fixer.analysis.nginx_errors import recent_lines, routes_text, symptom_evidence
-from fixer.analysis.ownership.resolve import unclaimed_candidates
-from fixer.causes.invalid_proxy_target.logged_values import CAUSE_ID
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import ErrorEvent
 from fixer.repairs.upstream_address import POINT_ID, point_at_listener_repair, reachable_listeners
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.ownership.resolve import unclaimed_candidates
 
 _VARIANT = "proxy-loop"
 _MAX_SHOWN = 3
@@ -63,7 +65,7 @@ def _found(case: Case, trouble: FailingAddress, lines: list[ErrorEvent]) -> Find
         last = lines[-1]
         shown.append(Evidence("nginx-log", last.where, f"{len(lines)} times within a minute: {last.raw}"))
     return Finding(
-        cause=CAUSE_ID, variant=_VARIANT, role="root", confidence="certain" if lines else "likely",
+        cause="invalid-proxy-target", variant=_VARIANT, role="root", confidence="certain" if lines else "likely",
         summary=f"nginx hands {routes_text(trouble)} to {endpoint_text(endpoint)}, where it listens itself: each "
                 "request goes round until no connection is left",
         detail=(), routes=trouble.route_ids, service=None, node=trouble.nginx.node,

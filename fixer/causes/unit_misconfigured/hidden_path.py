@@ -13,9 +13,12 @@ from fixer.analysis.exits.exec_step import (
 )
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.formats.folders import is_within
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Repair
 from fixer.model.snapshot import Service, UnitValue
-from fixer.repairs.unit_edits import RepairWording, complete_value_edit, edit_and_start_repair, manual_repairs
+
+with lazy_imports():  # not needed in most looks
+    from fixer.repairs.unit_edits import RepairWording, complete_value_edit, edit_and_start_repair, manual_repairs
 
 _HOME_FOLDERS = ("/home/", "/root/", "/run/user/")
 _HIDING_VALUES = frozenset({"yes", "true", "on", "1", "tmpfs"})

@@ -16,12 +16,15 @@ from fixer.analysis.exits.exec_step import (
 )
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.formats.start_files import STANDARD_FOLDERS, resolve_link, stem_of
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import WriteFile
 from fixer.model.snapshot import FileContent, Snapshot
-from fixer.repairs.unit_edits import RepairWording, manual_repairs, written_and_start_repair
-from fixer.repairs.write_variables import EditSteps
+
+with lazy_imports():  # not needed in most looks
+    from fixer.repairs.unit_edits import RepairWording, manual_repairs, written_and_start_repair
+    from fixer.repairs.write_variables import EditSteps
 
 INPUT_KEY = "interpreter"
 VARIANT = "start-203-exec-bad-interpreter"

@@ -15,7 +15,6 @@ from fixer.analysis.evidence import (
 )
 from fixer.analysis.exits.exec_step import StepExplanation
 from fixer.analysis.exits.failed_run import FailedRun
-from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import event_of, lines_of
 from fixer.analysis.service_state import start_time_of
@@ -26,6 +25,7 @@ from fixer.model.snapshot import Binding, Service
 from fixer.repairs.file_edits import NotEditable
 
 with lazy_imports():  # only for what is found
+    from fixer.analysis.ownership.resolve import only_owner
     from fixer.repairs.start_service import start_or_restart_steps
     from fixer.repairs.unit_edits import reload_and_start_repair
 

@@ -13,15 +13,18 @@ from fixer.analysis.case import Case, FailingAddress, PortOwner
 from fixer.analysis.evidence import log_evidence
 from fixer.analysis.exits.exec_step import StepExplanation, StepFailure, is_missing, setting_source_text, stat_of
 from fixer.analysis.exits.failed_run import FailedRun
-from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.run_log import message_of
 from fixer.analysis.service_state import run_state_of
-from fixer.causes.unit_misconfigured.exec_program import judge_program
 from fixer.formats.exec_status import EXEC, NOT_STARTED_STATUSES
 from fixer.formats.launchers import START_ERROR, START_ERROR_STATUSES, UNREAD_FILE, launched_index
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.snapshot import CommandArgument, LogLine, Service, Snapshot, SpawnReason
-from fixer.repairs.unit_edits import manual_repairs
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.ownership.resolve import only_owner
+    from fixer.causes.unit_misconfigured.exec_program import judge_program
+    from fixer.repairs.unit_edits import manual_repairs
 
 _SOURCED_FILE = regex(r"(?:^|[\s;&|('\"])(?:source|\.)[ \t]+['\"]?(?P<path>[^\s;&|()'\"$]+)", re.MULTILINE)
 

@@ -65,9 +65,7 @@ from fixer.analysis.evidence import (
 )
 from fixer.analysis.load.server_protocol import has_matching_protocol
 from fixer.analysis.nginx_errors import connect_symptoms, routes_text
-from fixer.analysis.ownership.resolve import is_started_at_boot, only_owner
 from fixer.analysis.route_verdict import is_closed
-from fixer.analysis.service_names import has_unrelated_name
 from fixer.analysis.service_state import holds_socket, state_evidence
 from fixer.causes.unix_socket_missing.lost_socket import (
     FALSE_VALUES,
@@ -76,7 +74,6 @@ from fixer.causes.unix_socket_missing.lost_socket import (
     other_runtime_folder_text,
 )
 from fixer.causes.unix_socket_missing.occupied_path import path_finding
-from fixer.causes.unix_socket_missing.shared_volume import other_container_finding
 from fixer.findings.configured_address import (
     configured_elsewhere,
     configured_elsewhere_finding,
@@ -85,10 +82,16 @@ from fixer.findings.configured_address import (
 )
 from fixer.formats.addresses import is_loopback, is_wildcard, reached_at
 from fixer.lazy.dataclass import replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Binding, Endpoint, Listener, Service, UnitSetting
 from fixer.repairs.upstream_address import UPSTREAM_KEY, point_at_address_repair
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.ownership.resolve import is_started_at_boot, only_owner
+    from fixer.analysis.service_names import has_unrelated_name
+    from fixer.causes.unix_socket_missing.shared_volume import other_container_finding
 
 _PRIVATE_FOLDERS = ("/tmp/", "/var/tmp/")  # noqa: S108  the folders that PrivateTmp= replaces
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import config_evidence, endpoint_text, listener_at, listener_evidence
-from fixer.analysis.exits.path_access import hiding_setting_text
 from fixer.analysis.nginx_errors import connect_symptoms, events_for, routes_text
-from fixer.analysis.ownership.resolve import only_owner
-from fixer.managers.systemd_steps import unit_action
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Service, Snapshot
 from fixer.repairs.file_edits import NotEditable
-from fixer.repairs.write_variables import write_drop_in
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.exits.path_access import hiding_setting_text
+    from fixer.analysis.ownership.resolve import only_owner
+    from fixer.managers.systemd_steps import unit_action
+    from fixer.repairs.write_variables import write_drop_in
 
 SOCKET_DROP_IN = "50-badgateway-socket.conf"
 _VISIBLE_VALUES = {"PrivateTmp": "no", "ProtectHome": "read-only"}     # read-only still allows to connect

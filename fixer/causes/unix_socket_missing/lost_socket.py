@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import endpoint_text
-from fixer.analysis.exits.path_access import hiding_setting_text
 from fixer.analysis.run_log import is_looping
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Repair
 from fixer.model.snapshot import Service
-from fixer.repairs.start_service import restart_steps
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.exits.path_access import hiding_setting_text
+    from fixer.repairs.start_service import restart_steps
 
 LOST_TEXT = ("where the socket no longer exists: {} still listens on the socket that it created there. It was removed, "
              "or a link in the path changed")

@@ -6,12 +6,15 @@ from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import config_evidence
 from fixer.analysis.exits.exec_step import stat_of
 from fixer.analysis.nginx_errors import connect_symptoms, routes_text
-from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_state import state_evidence
-from fixer.causes.unix_socket_missing.hidden_socket import hidden_from_nginx_finding
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.ownership.resolve import only_owner
+    from fixer.causes.unix_socket_missing.hidden_socket import hidden_from_nginx_finding
 
 _NO_SOCKETS = {"file": "a plain file", "dir": "a folder", "fifo": "a pipe"}
 

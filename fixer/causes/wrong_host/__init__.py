@@ -66,26 +66,29 @@ from fixer.analysis.nginx_errors import connect_symptoms, routes_text
 from fixer.analysis.nginx_process import addresses_of_stopped_nginx
 from fixer.analysis.ownership.configured import configured_owner
 from fixer.analysis.ownership.container_network import database_named, is_docker_host, service_at_address
-from fixer.analysis.ownership.intended_container import (
-    arp_silence_evidence,
-    has_no_listener,
-    intended_containers,
-    is_own_loopback,
-    is_refused_docker_address,
-    misnamed_container,
-    reachable_ip_and_name,
-)
 from fixer.analysis.route_verdict import is_closed
-from fixer.analysis.service_names import system_kind_of
 from fixer.analysis.service_state import state_evidence
-from fixer.causes.wrong_host.docker_gateway import gateway_finding
-from fixer.causes.wrong_host.hosts_line import hosts_line_finding
 from fixer.formats.addresses import is_loopback, is_wildcard, reached_at
 from fixer.lazy.dataclass import dataclass, replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Need, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Container, Listener, Service
 from fixer.repairs.upstream_address import UPSTREAM_KEY, point_after_start_repair, point_at_address_repair
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.ownership.intended_container import (
+        arp_silence_evidence,
+        has_no_listener,
+        intended_containers,
+        is_own_loopback,
+        is_refused_docker_address,
+        misnamed_container,
+        reachable_ip_and_name,
+    )
+    from fixer.analysis.service_names import system_kind_of
+    from fixer.causes.wrong_host.docker_gateway import gateway_finding
+    from fixer.causes.wrong_host.hosts_line import hosts_line_finding
 
 _REPAIR_ID = "point-route-at-service"
 

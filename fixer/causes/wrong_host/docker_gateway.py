@@ -9,13 +9,16 @@ from fixer.analysis.nginx_process import listen_addresses_of, route_ids_of, unre
 from fixer.analysis.ownership.configured import configured_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.formats.addresses import is_loopback
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import WaitForListener
 from fixer.model.snapshot import Container, Nginx, Service
-from fixer.repairs.container_settings import write_compose_settings
 from fixer.repairs.file_edits import NotEditable
-from fixer.repairs.start_service import reachable_host
+
+with lazy_imports():  # not needed in most looks
+    from fixer.repairs.container_settings import write_compose_settings
+    from fixer.repairs.start_service import reachable_host
 
 _REPAIR_ID = "reach-docker-host"
 

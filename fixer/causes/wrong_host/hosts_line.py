@@ -7,16 +7,19 @@ from fixer.analysis.evidence import config_evidence, container_of, no_listener_e
 from fixer.analysis.nginx_errors import connect_symptoms, routes_text
 from fixer.analysis.nginx_process import listen_addresses_of
 from fixer.analysis.ownership.configured import configured_owner
-from fixer.analysis.ownership.intended_container import arp_silence_evidence, has_no_listener, is_own_loopback
 from fixer.analysis.service_state import state_evidence
 from fixer.lazy.dataclass import replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import WaitForListener
 from fixer.model.snapshot import Container, Service
-from fixer.repairs.container_settings import write_compose_settings
 from fixer.repairs.file_edits import NotEditable
-from fixer.repairs.start_service import reachable_host
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.ownership.intended_container import arp_silence_evidence, has_no_listener, is_own_loopback
+    from fixer.repairs.container_settings import write_compose_settings
+    from fixer.repairs.start_service import reachable_host
 
 _REPAIR_ID = "correct-hosts-line"
 

@@ -22,19 +22,22 @@ from fixer.analysis.ownership.container_network import (
     is_nginx_on_docker_host,
     is_only_by_elimination,
 )
-from fixer.analysis.ownership.resolve import candidate_owners
 from fixer.analysis.ownership.tie_break import SERVERS, best_by_name
-from fixer.analysis.service_names import has_unrelated_name, is_named_after_site
 from fixer.analysis.service_state import run_state_of, state_evidence
 from fixer.formats.addresses import ANY_IPV4, DOCKER_RESOLVER, is_loopback, is_wildcard
 from fixer.lazy.dataclass import replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import Container, Listener, Service
 from fixer.nginx.error_kinds import CONNECT_FAILED, CUT_OFF
-from fixer.repairs.container_settings import manual_publish_repair, publish_port_repair, republish_port_repair
-from fixer.repairs.listen_address import listen_address_repair
 from fixer.repairs.upstream_address import ReachableListener, point_at_listener_repair
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.ownership.resolve import candidate_owners
+    from fixer.analysis.service_names import has_unrelated_name, is_named_after_site
+    from fixer.repairs.container_settings import manual_publish_repair, publish_port_repair, republish_port_repair
+    from fixer.repairs.listen_address import listen_address_repair
 
 _CAUSE_ID = "wrong-port"
 

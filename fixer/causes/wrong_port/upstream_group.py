@@ -5,9 +5,9 @@ from __future__ import annotations
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import bindings_of, endpoint_text
 from fixer.analysis.nginx_errors import routes_text
-from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.route_verdict import is_closed
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Known
 from fixer.model.snapshot import Endpoint, Service, Snapshot
@@ -21,6 +21,9 @@ from fixer.repairs.file_edits import (
     overwriters_text,
 )
 from fixer.repairs.upstream_address import POINT_ID, ReachableListener, editable_files_of, port_edits, port_spans_of
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.ownership.resolve import only_owner
 
 
 @dataclass(frozen=True, slots=True)

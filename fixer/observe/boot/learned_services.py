@@ -5,9 +5,9 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterable, Mapping
 
-from fixer.formats.env_file import read_env_file
 from fixer.formats.numbers import is_number
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex, up_to_first
 from fixer.model.facts import Known
 from fixer.model.learned import Learned, LearnedService, learned_from_json
@@ -15,6 +15,9 @@ from fixer.model.query import Query, ReadFile, ReadGlob
 from fixer.model.snapshot import Endpoint, Process, Service, Snapshot
 from fixer.observe.view.node_view import View
 from fixer.redaction.secrets import is_secret_name, redact_text
+
+with lazy_imports():  # not needed in most looks
+    from fixer.formats.env_file import read_env_file
 
 FILE_LIMIT = 1 << 16
 

@@ -6,7 +6,6 @@ import posixpath
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
-from fixer.formats.env_file import read_unit_env_file
 from fixer.formats.launchers import shell_text_index
 from fixer.formats.server_names import script_of, server_at
 from fixer.formats.shell_words import Env, Word, expand_words, literal_word, split_assignment, systemd_words
@@ -14,10 +13,14 @@ from fixer.formats.systemctl_show import packaged_unit_path, unescape_instance
 from fixer.formats.unit_file import UnitLine, effective_lines, unit_lines
 from fixer.formats.wrapper_scripts import MAX_DEPTH, BackgroundServer, ShellRun, is_shell_script, read_script
 from fixer.lazy.dataclass import dataclass, field, replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import CommandArgument, Process, Unit, UnitSetting
 from fixer.observe.view.node_view import View
+
+with lazy_imports():  # not needed in most looks
+    from fixer.formats.env_file import read_unit_env_file
 
 CommandStyle = Literal["", "unit", "shell", "yaml-flow", "yaml-block", "yaml-string"]
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 
 from fixer.formats.application_servers import server_of
-from fixer.formats.ini_file import IniValue, ini_sections
 from fixer.formats.server_bindings import (
     arguments_of_variable,
     bindings_in_python,
@@ -21,6 +20,7 @@ from fixer.formats.server_bindings import (
 from fixer.formats.server_names import is_nginx, runtime_of, script_of
 from fixer.formats.shell_words import Piece, Word
 from fixer.lazy.dataclass import replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Fact, Known
 from fixer.model.query import Query, ReadGlob
@@ -28,6 +28,9 @@ from fixer.model.snapshot import Binding, Unit
 from fixer.observe.commands.resolved_command import ServiceCommand
 from fixer.observe.commands.written_values import quoted_count
 from fixer.observe.view.node_view import View, is_readable
+
+with lazy_imports():  # not needed in most looks
+    from fixer.formats.ini_file import IniValue, ini_sections
 
 _BIND = regex(rb"^[ \t]*bind[ \t]*=[ \t]*(\[[^\]]{0,2000}\]|\([^()]{0,2000}\)|[^\n]*)", re.MULTILINE)
 _QUOTED_TEXTS = regex(rb"[\s\[\](),]*(?:[\"'][^\"'\n]+[\"'][\s\[\](),]*)+")

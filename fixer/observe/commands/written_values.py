@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from fixer.formats.env_file import append_offset
 from fixer.formats.numbers import is_number
 from fixer.formats.shell_words import Word
 from fixer.lazy.dataclass import replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.facts import Evidence, Fact, Known
 from fixer.model.snapshot import Binding, EnvAssignment, EnvSlot, UnitValue
 from fixer.observe.commands.resolved_command import ServiceCommand
 from fixer.observe.view.node_view import View
 from fixer.redaction.secrets import redact_text
+
+with lazy_imports():  # not needed in most looks
+    from fixer.formats.env_file import append_offset
 
 _SECRET_KEYS = frozenset({"Environment", "SetCredential", "SetCredentialEncrypted"})
 

@@ -19,11 +19,11 @@ from fixer.observe.commands.python_programs import is_no_web_program
 from fixer.observe.commands.resolved_command import CommandTrace, trace_command
 from fixer.observe.commands.written_values import env_assignments, quoted_bindings, quoted_count
 from fixer.observe.files.log_files import log_file_query, with_unit_logs
-from fixer.observe.view.docker_inspect import inspect_environment, inspect_objects
 from fixer.observe.view.node_view import ENGINE, INSPECT_COMMANDS, View, container_of
 
 with lazy_imports():
     from fixer.observe.docker.compose_service import ComposeService, compose_service
+    from fixer.observe.view.docker_inspect import inspect_environment, inspect_objects
 
 LOG_LINES, LOG_LINES_LATER = "200", "199"
 

@@ -8,22 +8,25 @@ from collections.abc import Iterator, Sequence
 from fixer.formats.backup_names import LIKELY_SUFFIXES
 from fixer.formats.folders import is_within
 from fixer.formats.run_output import last_own_lines
-from fixer.formats.source_paths import (
-    drop_in_folders,
-    missing_module,
-    module_folders,
-    named_paths,
-    settings_folders,
-    source_folders,
-)
 from fixer.formats.start_files import app_file, installed_module_paths, release_path, start_arguments
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.managers import manager_of
 from fixer.model.facts import Known
 from fixer.model.query import Query, ReadFile, ReadGlob
 from fixer.model.service import Service
-from fixer.observe.view.docker_inspect import host_path
 from fixer.observe.view.node_view import ENGINE, MOST_CHANGED_FILES, View
+
+with lazy_imports():  # not needed in most looks
+    from fixer.formats.source_paths import (
+        drop_in_folders,
+        missing_module,
+        module_folders,
+        named_paths,
+        settings_folders,
+        source_folders,
+    )
+    from fixer.observe.view.docker_inspect import host_path
 
 MOST_SOURCES = 3
 SOURCE_LIMIT = 128 << 10

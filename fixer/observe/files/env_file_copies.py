@@ -7,14 +7,17 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from fixer.formats.backup_names import backup_patterns, is_backup_name
-from fixer.formats.env_file import read_env_file, read_unit_env_file
 from fixer.formats.run_output import last_own_lines
 from fixer.formats.shell_words import Word
 from fixer.lazy.dataclass import replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.query import FileAnswer, Query, ReadFile, ReadGlob
 from fixer.model.service import EnvCopy, Service
 from fixer.observe.view.node_view import View, is_readable
+
+with lazy_imports():  # not needed in most looks
+    from fixer.formats.env_file import read_env_file, read_unit_env_file
 
 ENV_FILE_LIMIT = 64 << 10
 MOST_NAMES = 40             # names in the folder of one file

@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Iterator, Mapping
 
 from fixer.formats.backup_names import backup_patterns, is_backup_name
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.facts import Known
 from fixer.model.query import FileAnswer, Query, ReadGlob
@@ -15,8 +16,10 @@ from fixer.observe.docker.container_service import logs_query
 from fixer.observe.nginx.nginx_masters import config_test_result
 from fixer.observe.nginx.nginx_place import was_listed
 from fixer.observe.nginx.sites import Site
-from fixer.observe.view.docker_inspect import host_path
 from fixer.observe.view.node_view import ENGINE, View, container_of, is_readable
+
+with lazy_imports():  # not needed in most looks
+    from fixer.observe.view.docker_inspect import host_path
 
 MOST_REFUSED = 3              # rejected files that are checked
 UNREAD_KIND = "missing-include"      # kind of a problem: the file may only not be read yet

@@ -6,16 +6,19 @@ import posixpath
 from collections.abc import Iterator, Sequence
 
 from fixer.analysis.cached_errors import is_keeping_errors
-from fixer.analysis.directives_in_effect import PlacedDirective, directives_of
 from fixer.analysis.other_pages import plain_path
 from fixer.lazy.dataclass import replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.facts import Known
 from fixer.model.nginx_config import Route
 from fixer.model.query import Probe, ReadTree
-from fixer.nginx.cache_file import read_cache_file
 from fixer.observe.nginx.page_probes import serving_route
 from fixer.observe.nginx.sites import Site
 from fixer.observe.view.node_view import PEEK_BYTES
+
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.directives_in_effect import PlacedDirective, directives_of
+    from fixer.nginx.cache_file import read_cache_file
 
 MOST_FILES = 200     # of one cache that are read
 MOST_PAGES = 3     # that are asked for: one line keeps them all

@@ -7,6 +7,7 @@ from itertools import islice
 
 from fixer.analysis.route_verdict import LOGGED_SECONDS
 from fixer.lazy.dataclass import dataclass, replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.parse_cache import parse_once
 from fixer.lazy.regex import regex
 from fixer.model.facts import Known
@@ -14,16 +15,18 @@ from fixer.model.nginx_config import Route
 from fixer.model.query import Answer, Probe
 from fixer.model.snapshot import Container, ErrorEvent, ProbeResult
 from fixer.nginx.error_kinds import is_about_upstream
-from fixer.nginx.logged_server import known_names, logged_names, may_have_logged
 from fixer.observe.docker.container_service import engine_log
 from fixer.observe.nginx.endpoints import container_at, endpoint_probe, probe_result, route_probe
 from fixer.observe.nginx.kept_pages import kept_page_probes
 from fixer.observe.nginx.nginx_masters import error_events
 from fixer.observe.nginx.page_probes import probes_of_url, redirected_probes
 from fixer.observe.nginx.sites import Site
-from fixer.observe.view.docker_inspect import inspect_objects, string_list, value_at
 from fixer.observe.view.node_view import ENGINE, View, container_of
 from fixer.observe.view.observe_options import MOST_PROBES, ObserveOptions
+
+with lazy_imports():  # not needed in most looks
+    from fixer.nginx.logged_server import known_names, logged_names, may_have_logged
+    from fixer.observe.view.docker_inspect import inspect_objects, string_list, value_at
 
 RECENT_SECONDS = 120.0     # seconds: a younger failure in the log may still persist
 MOST_ENDPOINT_PROBES = 40     # the rest is for probes through nginx

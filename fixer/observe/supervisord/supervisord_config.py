@@ -6,11 +6,11 @@ import posixpath
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from fixer.formats.ini_file import IniSection, ini_sections
 from fixer.formats.numbers import is_number
 from fixer.formats.server_bindings import parse_address
 from fixer.formats.shell_words import Piece, Word
 from fixer.lazy.dataclass import dataclass, replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.parse_cache import parse_once
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence
@@ -19,6 +19,9 @@ from fixer.model.snapshot import Binding, Process, Unit
 from fixer.observe.commands.resolved_command import ServiceCommand
 from fixer.observe.commands.server_settings import configured_bindings
 from fixer.observe.view.node_view import MOST_PROGRAM_FILES, View, is_trusted_process
+
+with lazy_imports():  # not needed in most looks
+    from fixer.formats.ini_file import IniSection, ini_sections
 
 DEFAULT_CONF = "/etc/supervisor/supervisord.conf"
 LOG_LIMIT = 64 << 10

@@ -10,6 +10,7 @@ from fixer.formats.process_table import ProcessTable, parse_processes
 from fixer.formats.socket_tables import parse_sockets, with_absolute_paths
 from fixer.formats.systemctl_show import parse_show, with_active_conflicts
 from fixer.lazy.dataclass import dataclass, replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.parse_cache import parse_once
 from fixer.model.capture import Capture, NodeCapture
 from fixer.model.facts import Fact
@@ -26,7 +27,9 @@ from fixer.model.query import (
     ReadTree,
 )
 from fixer.model.snapshot import Container, Listener, Process, Unit
-from fixer.observe.view.docker_inspect import parse_inspect
+
+with lazy_imports():  # not needed in most looks
+    from fixer.observe.view.docker_inspect import parse_inspect
 
 ENGINE = "engine"
 _MACHINE_TARGETS = ("local", "ssh")        # kinds of targets that are machines
