@@ -13,6 +13,7 @@ from fixer.formats.numbers import is_number
 from fixer.formats.unit_events import event_in
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.lazy_imports import lazy_imports
+from fixer.lazy.parse_cache import parse_once
 from fixer.lazy.regex import regex
 from fixer.model.unit_event import LineWriter, SpawnReason, UnitEvent, UnitEventKind
 
@@ -62,8 +63,8 @@ class JournalEntry:
 
 
 def parse_entries(data: bytes) -> tuple[JournalEntry, ...]:
-    """Parse what journalctl printed: each line by its form."""
-    return tuple(_read_lines(data.decode("utf-8", "replace")))
+    """Parse what journalctl printed: each line by its form. Several of a look ask for one answer."""
+    return parse_once(lambda: tuple(_read_lines(data.decode("utf-8", "replace"))), "journal", data)
 
 
 def without_escapes(text: str) -> str:
@@ -107,6 +108,8 @@ def fields_of(line: str) -> dict[str, Any] | None:
 
 def field_text(value: object) -> str:
     """Return the text of a field: a string, the bytes of one that is not UTF-8, or the first of several."""
+    if isinstance(value, str) and value.isascii():
+        return value
     if isinstance(value, list) and value and not isinstance(value[0], int):
         value = value[0]
     if isinstance(value, list):

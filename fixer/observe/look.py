@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
-from fixer.lazy.dataclass import dataclass
-from fixer.model.capture import Capture
-from fixer.model.query import Query
+from fixer.lazy.dataclass import dataclass, replace
+from fixer.lazy.parse_cache import parse_once
+from fixer.model.capture import Capture, NodeCapture
+from fixer.model.query import Answer, Probe, Query
 from fixer.model.snapshot import Container, Service
 from fixer.observe.nginx.probes import ProbePlan, plan_probes
 from fixer.observe.nginx.sites import Site, sites_of
@@ -40,4 +41,25 @@ def look_at(capture: Capture, options: ObserveOptions | None = None) -> Look:
     options = options or options_from(capture.options)
     views = views_of(capture)
     containers = containers_of(views)
-    return Look(views, containers, sites_of(views, containers), services_of(views, containers), options)
+    return Look(views, containers, sites_of(views, containers), _services_of(capture), options)
+
+
+def _services_of(capture: Capture) -> tuple[Service, ...]:
+    """Return the services, computed once for the same answers: no probe tells of one, so a round of probes alone leaves
+    them as they were."""
+    nodes = tuple(_without_probes(node) for node in capture.nodes)
+    told = (part for node in nodes for part in (
+        node.name, node.kind, node.now, node.root, node.utc_offset, node.unreachable, len(node.answers),
+        *node.answers, *node.answers.values()))
+    return parse_once(lambda: _make_services(replace(capture, nodes=nodes)), "services", capture.target.kind, *told)
+
+
+def _make_services(capture: Capture) -> tuple[Service, ...]:
+    views = views_of(capture)
+    return services_of(views, containers_of(views))
+
+
+def _without_probes(node: NodeCapture) -> NodeCapture:
+    answers: dict[Query, Answer] = {
+        query: answer for query, answer in node.answers.items() if not isinstance(query, Probe)}
+    return node if len(answers) == len(node.answers) else replace(node, answers=answers)

@@ -115,3 +115,10 @@ def test_a_message_of_bytes_and_of_several_lines() -> None:
 def test_what_no_journal_prints_harms_nothing(line: bytes) -> None:
     for one in parse_entries(TEXT + line + b"\n"):
         one.text.encode()
+
+
+def test_an_answer_is_read_once() -> None:
+    """The unit's state and its log come from the same lines."""
+    data = b'{"MESSAGE": "a", "_PID": "7"}\n'
+    assert parse_entries(data) is parse_entries(data)
+    assert parse_entries(bytes(bytearray(data))) == parse_entries(data)
