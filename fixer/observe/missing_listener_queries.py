@@ -18,7 +18,7 @@ from fixer.observe.files.log_files import unmanaged_log_queries
 from fixer.observe.look import Look
 from fixer.observe.nginx.endpoints import probe_result
 from fixer.observe.nginx.other_proxies import gateway_queries
-from fixer.observe.nginx.sites import Site
+from fixer.observe.nginx.sites import Site, places_of
 from fixer.observe.nginx.unloaded_sites import ports_without_listener, sockets_without_listener
 from fixer.observe.supervisord.supervisord_config import USUAL_FILES, find_supervisords
 from fixer.observe.unit_queries import MOST_UNLOADED, SERVICE_FILE_LIMIT
@@ -84,7 +84,7 @@ def _queries_of_node(site: Site, look: Look) -> Iterator[Query]:
 def _names_every_server(site: Site, look: Look) -> bool:
     """Return whether nginx names an address of each application server of the node: none of them is left for an address
     without a service."""
-    named = {at.server.unix or at.server.port for at in site.addresses}
+    named = {at.server.unix or at.server.port for at in places_of(site)}
     return all(any((b.unix or b.port) in named for b in s.bindings.or_else(()))
                for s in look.services if s.is_app_server and s.node == site.view.name)
 

@@ -14,7 +14,7 @@ from fixer.observe.kernel.security_modules import policy_queries
 from fixer.observe.look import Look
 from fixer.observe.nginx.endpoints import node_at_addresses, probe_result
 from fixer.observe.nginx.probes import is_socket_denied, recent_failures
-from fixer.observe.nginx.sites import Address, Site
+from fixer.observe.nginx.sites import Address, Site, places_of
 from fixer.observe.view.node_view import ENGINE
 
 _BLOCKED_ERRORS = frozenset({"slow", "refused", "unreachable", "permission", "Invalid argument"})
@@ -50,21 +50,22 @@ def _is_blocked(site: Site, look: Look) -> bool:
     """Return whether packets to an address may be blocked: it fails, and not because nothing listens. Which programs of
     the Docker host listen is unknown if nginx is in a container: there a refusal may come from a filter, too."""
     plan = look.plan(site)
-    addresses = {a.id: a for a in site.addresses if a.server.unix is None and a.ips}
-    for key, address in addresses.items():
-        result = probe_result(site.view.node.answers.get(plan.by_address[key])) if key in plan.by_address else None
+    for address, probe in plan.asked_places(site.addresses):
+        heard = site.view.node.answers.get(probe) if address.server.unix is None and address.ips else None
+        result = probe_result(heard)
         if isinstance(result, Known) and result.value.error in _BLOCKED_ERRORS and (
                 result.value.error != "refused" or _has_listener(address, site, look)
                 or (ENGINE in look.views and is_docker_host(address.server.host, address.ips, look.containers))):
             return True
     logged = any(event.kind in _BLOCKED_KINDS for event in recent_failures(site)[-20:])
-    return logged and bool(addresses) and all(_has_listener(a, site, look) for a in addresses.values())
+    places = [a for a in places_of(site) if a.server.unix is None and a.ips] if logged else []
+    return bool(places) and all(_has_listener(a, site, look) for a in places)
 
 
 def _containers_led_to(site: Site, look: Look) -> tuple[str, ...]:
     """Return the containers that its addresses lead to: packets also pass their network's filter."""
     led = (node_at_addresses(address.ips, site.view, look.views, look.containers)
-           for address in site.addresses if address.ips)
+           for address in places_of(site) if address.ips)
     asked = {name for name, view in look.views.items() if view.node.kind == "container"}   # no stopped ones
     return tuple(dict.fromkeys(name for name in led if name in asked and name != site.view.name))
 

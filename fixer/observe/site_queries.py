@@ -32,7 +32,7 @@ from fixer.observe.nginx.probe_follow_ups import (
     proxy_header_probes,
     swapped_tls_probes,
 )
-from fixer.observe.nginx.sites import Site
+from fixer.observe.nginx.sites import Site, places_of
 
 with lazy_imports():
     from fixer.observe.generated_files import template_queries
@@ -73,7 +73,7 @@ def _queries_of_site(site: Site, look: Look) -> Iterator[Query]:
     logs = engine_log(site.view.name, look.views, look.containers)
     yield from (ReadFile(path, 1) for path in temp_folders(site, logs)[:MOST_TEMP_FOLDERS])
     yield from socket_path_queries(site, logs)
-    for address in site.addresses:
+    for address in places_of(site):
         name = name_to_resolve(address.server, site.view)
         if name is not None:
             yield resolve_query(name)

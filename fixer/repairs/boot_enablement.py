@@ -64,13 +64,15 @@ def boot_notes(snapshot: Snapshot) -> Iterator[str]:
 
 def _foreign_port_holders(snapshot: Snapshot) -> set[str]:
     """Return the holders of ports that only other services are configured for: they should not stay there."""
+    # thousands of locations may lead to one place
+    held = {(e.node, e.unix, e.port_on_node, e.listening_service) for e in snapshot.endpoints
+            if e.listening_service is not None}
     found: set[str] = set()
-    for endpoint in snapshot.endpoints:
-        told = {s.id for s in snapshot.services if s.node == endpoint.node and any(
-            b.unix == endpoint.unix and (endpoint.unix is not None or b.port == endpoint.port_on_node)
-            for b in bindings_of(s))}
-        if endpoint.listening_service is not None and told and endpoint.listening_service not in told:
-            found.add(endpoint.listening_service)
+    for node, unix, port, holder in held:
+        told = {s.id for s in snapshot.services if s.node == node and any(
+            b.unix == unix and (unix is not None or b.port == port) for b in bindings_of(s))}
+        if told and holder not in told:
+            found.add(holder)
     return found
 
 

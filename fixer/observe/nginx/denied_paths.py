@@ -11,7 +11,7 @@ from fixer.model.nginx_config import ErrorKind
 from fixer.model.query import Answer, Query, ReadFile
 from fixer.nginx.error_kinds import unwritable_folder
 from fixer.observe.nginx.nginx_masters import error_events
-from fixer.observe.nginx.sites import Site
+from fixer.observe.nginx.sites import Site, places_of
 from fixer.observe.nginx.unloaded_sites import sockets_without_listener
 
 RECENT_TEMP = 600.0
@@ -37,7 +37,7 @@ def socket_path_queries(site: Site, logs: Answer | None) -> Iterator[Query]:
     """Yield queries for modes and owners on the paths of denied sockets; only for the folders of missing ones, and for
     the path itself where a connect is refused: it may be no socket.
     The configuration names the paths; the log is only the trigger. `logs`: the engine's log of nginx's container."""
-    paths = tuple(dict.fromkeys(a.server.unix for a in site.addresses if a.server.unix is not None))
+    paths = tuple(dict.fromkeys(a.server.unix for a in places_of(site) if a.server.unix is not None))
     kinds = _recent_kinds(site, logs) if paths else frozenset()
     if "socket-missing" in kinds:
         yield from (ReadFile(folder, 0)

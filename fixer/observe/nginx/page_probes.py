@@ -93,10 +93,10 @@ def direct_page_probes(site: Site, by_address: Mapping[str, Probe], by_route: Ma
                        ) -> Iterator[tuple[str, Probe]]:
     """Yield (address, request) that asks the backend itself for each such page that fails through nginx."""
     for address in site.addresses:
-        first = by_address.get(address.id)
-        if first is None or first.path is None or not hands_on_paths(address.route):
+        asked, first = by_route.get(address.route.id, ()), by_address.get(address.id)
+        if not asked or first is None or first.path is None or not hands_on_paths(address.route):
             continue
-        for probe in by_route.get(address.route.id, ()):
+        for probe in asked:
             heard = _result(probe, site) if page_of(probe, address.route) else None
             if heard is not None and (heard.status or 0) >= 500:
                 yield address.id, replace(first, path=probe.path)

@@ -26,7 +26,7 @@ def has_failures(site: Site, plan: ProbePlan, views: Mapping[str, View], contain
     """Return whether nginx's log has recent failures, or a probe got an error or a status of 500 or more."""
     if recent_failures(site, engine_log(site.view.name, views, containers)):
         return True
-    probes = (*plan.by_address.values(), *(p for some in plan.by_route.values() for p in some))
+    probes = (*plan.each, *(p for some in plan.by_route.values() for p in some))
     results = (probe_result(site.view.node.answers.get(p)) for p in probes if p in site.view.node.answers)
     return any(not isinstance(found, Known) or _is_failure(found.value) for found in results)
 
@@ -131,7 +131,7 @@ def swap_tls(probe: Probe, view: View) -> Probe | None:
 
 def swapped_tls_probes(plan: ProbePlan, view: View) -> Iterator[Probe]:
     """Yield each swapped probe once, up to the limit."""
-    found = dict.fromkeys(made for probe in plan.by_address.values() if (made := swap_tls(probe, view)) is not None)
+    found = dict.fromkeys(made for probe in plan.each if (made := swap_tls(probe, view)) is not None)
     yield from list(found)[:MOST_SWAPPED]
 
 
@@ -156,7 +156,7 @@ def proxy_header_probe(probe: Probe | None, view: View) -> Probe | None:
 
 def proxy_header_probes(plan: ProbePlan, view: View) -> Iterator[Probe]:
     """Yield each such probe once, up to the limit."""
-    found = dict.fromkeys(made for probe in plan.by_address.values() if (
+    found = dict.fromkeys(made for probe in plan.each if (
         made := proxy_header_probe(probe, view)) is not None)
     yield from list(found)[:MOST_SWAPPED]
 
@@ -191,6 +191,8 @@ def other_tls_names(address: Address, site: Site, plan: ProbePlan) -> tuple[Prob
 
 def other_tls_name_probes(site: Site, plan: ProbePlan) -> Iterator[Probe]:
     """Yield them for all addresses, each once, up to the limit."""
+    if not any(probe.tls for probe in plan.each):
+        return
     found = dict.fromkeys(probe for address in site.addresses for probe in other_tls_names(address, site, plan))
     yield from list(found)[:MOST_SWAPPED]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import islice
 
 from fixer.analysis.route_verdict import LOGGED_SECONDS
@@ -20,7 +21,7 @@ from fixer.observe.nginx.endpoints import container_at, endpoint_probe, probe_re
 from fixer.observe.nginx.kept_pages import kept_page_probes
 from fixer.observe.nginx.nginx_masters import error_events
 from fixer.observe.nginx.page_probes import probes_of_url, redirected_probes
-from fixer.observe.nginx.sites import Site
+from fixer.observe.nginx.sites import Address, Site, places_of
 from fixer.observe.view.node_view import ENGINE, View, container_of
 from fixer.observe.view.observe_options import MOST_PROBES, ObserveOptions
 
@@ -38,13 +39,19 @@ _HEALTH_URL = regex(r"https?://(?:localhost|127\.0\.0\.1|\[::1\]|0\.0\.0\.0)(?::
 
 @dataclass(frozen=True, slots=True)
 class ProbePlan:
-    """The probes of one site by address id and by route id (the first attempt first), and how many were left out.
-    `fewer`: how often each route is asked where somebody wanted more, 0 if nobody did."""
+    """The probes of one site by address id, `each` of them once, and by route id (the first attempt first), and how
+    many were left out. `fewer`: how often each route is asked where somebody wanted more, 0 if nobody did."""
 
     by_address: Mapping[str, Probe]
+    each: tuple[Probe, ...]
     by_route: Mapping[str, tuple[Probe, ...]]
     left_out: int
     fewer: int = 0
+
+    def asked_places(self, addresses: tuple[Address, ...]) -> tuple[tuple[Address, Probe], ...]:
+        """Return the first address of each place that has a probe, for each of its probes."""
+        made = partial(_asked_places, addresses, self.by_address)
+        return parse_once(made, "asked-places", addresses, self.by_address)
 
 
 def plan_probes(site: Site, options: ObserveOptions, views: Mapping[str, View],
@@ -57,15 +64,15 @@ def plan_probes(site: Site, options: ObserveOptions, views: Mapping[str, View],
 def _make_plan(site: Site, options: ObserveOptions, views: Mapping[str, View],
              containers: tuple[Container, ...]) -> ProbePlan:
     if not options.probe:
-        return ProbePlan({}, {}, 0)
+        return ProbePlan({}, (), {}, 0)
     by_address = _address_probes(site, options, views, containers)
     routes, limit = site.routes, options.timeout
     wanted = parse_once(lambda: _route_probes(routes, limit), "route-probes", routes, limit)
-    once = {id(probe): probe for probe in by_address.values()}      # thousands of addresses can share one probe
     failing = recently_failing_routes(site, engine_log(site.view.name, views, containers), within=LOGGED_SECONDS)
-    chosen = _rank_probes(site, by_address, wanted, failing)
-    allowed = set(chosen[:MOST_PROBES])
-    asked = [(route, wanted[route.id]) for route in site.routes if wanted.get(route.id) in allowed]
+    choice = parse_once(
+        partial(_choose, site.addresses, routes, by_address, wanted, failing), "chosen-probes", site.addresses, routes,
+        by_address, wanted, *sorted(failing))
+    asked, allowed = choice.asked, choice.allowed
     by_route: dict[str, tuple[Probe, ...]] = {}
     following = [(r, first) for r, first in asked if site.nginx.master is not None]
     further = dict.fromkeys((*redirected_probes(site, following), *kept_page_probes(site, following)))
@@ -79,12 +86,43 @@ def _make_plan(site: Site, options: ObserveOptions, views: Mapping[str, View],
     for name, probe in redirected:
         again = _repeated_probes(site, probe, most, options) if probe in repeated else ()
         by_route[name] = (*by_route.get(name, ()), probe, *again)
+    return ProbePlan(choice.kept, choice.each, by_route, choice.left_out, most if options.requests > most else 0)
+
+
+def _asked_places(addresses: tuple[Address, ...], by_address: Mapping[str, Probe]) -> tuple[tuple[Address, Probe], ...]:
+    found: dict[tuple[object, ...], tuple[Address, Probe]] = {}
+    for address in addresses:
+        probe, server = by_address.get(address.id), address.server
+        if probe is not None:
+            found.setdefault((id(probe), server.host, server.port, server.unix, address.ips), (address, probe))
+    return tuple(found.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """The probes that are asked: of routes, of all kinds, by address id, each of those once; and how many are not."""
+
+    asked: tuple[tuple[Route, Probe], ...]
+    allowed: frozenset[Probe]
+    kept: Mapping[str, Probe]
+    each: tuple[Probe, ...]
+    left_out: int
+
+
+def _choose(addresses: tuple[Address, ...], routes: tuple[Route, ...], by_address: Mapping[str, Probe],
+            wanted: Mapping[str, Probe], failing: frozenset[str]) -> _Choice:
+    """Choose among the probes of addresses and routes."""
+    chosen = _rank_probes(addresses, by_address, wanted, failing)
+    allowed = frozenset(chosen[:MOST_PROBES])
+    once = {id(probe): probe for probe in by_address.values()}      # thousands of addresses can share one probe
     near = {key for key, probe in once.items() if probe in allowed}
-    kept = {key: probe for key, probe in by_address.items() if id(probe) in near}
-    return ProbePlan(kept, by_route, len(chosen) - len(allowed), most if options.requests > most else 0)
+    return _Choice(
+        tuple((route, wanted[route.id]) for route in routes if wanted.get(route.id) in allowed), allowed,
+        {key: probe for key, probe in by_address.items() if id(probe) in near},
+        tuple(probe for key, probe in once.items() if key in near), len(chosen) - len(allowed))
 
 
-def _rank_probes(site: Site, by_address: Mapping[str, Probe], wanted: Mapping[str, Probe],
+def _rank_probes(addresses: tuple[Address, ...], by_address: Mapping[str, Probe], wanted: Mapping[str, Probe],
               failing: frozenset[str]) -> list[Probe]:
     """Return the probes by importance: recent failures, each endpoint once, and one route to each endpoint.
     Then the other routes, and last the same endpoints under other names."""
@@ -93,7 +131,7 @@ def _rank_probes(site: Site, by_address: Mapping[str, Probe], wanted: Mapping[st
     lately: list[Probe] = []
     ends: dict[tuple[object, ...], Probe] = {}
     through: dict[tuple[object, ...], Probe] = {}
-    for address in site.addresses:
+    for address in addresses:
         probe, route = by_address.get(address.id), wanted.get(address.route.id)
         if address.route.id in failing and len(lately) < MOST_FAILING_PROBES:
             lately += [p for p in (probe, route) if p is not None]
@@ -111,6 +149,14 @@ def _rank_probes(site: Site, by_address: Mapping[str, Probe], wanted: Mapping[st
 def _address_probes(site: Site, options: ObserveOptions, views: Mapping[str, View],
                     containers: tuple[Container, ...]) -> dict[str, Probe]:
     """Return address id -> probe; equal probes are the same object."""
+    if not containers:
+        made = partial(_probes_of, site, options, views, containers)
+        return parse_once(made, "address-probes", site.addresses, options.timeout)
+    return _probes_of(site, options, views, containers)
+
+
+def _probes_of(site: Site, options: ObserveOptions, views: Mapping[str, View],
+               containers: tuple[Container, ...]) -> dict[str, Probe]:
     made: dict[tuple[object, ...], Probe | None] = {}
     found: dict[str, Probe] = {}
     own = container_of(site.view.name, containers)
@@ -165,7 +211,7 @@ def recent_failures(site: Site, logs: Answer | None = None, within: float = RECE
 
 def is_socket_denied(site: Site) -> bool:
     """Return whether nginx was recently denied a unix socket, by its mode or by a kernel policy."""
-    return any(a.server.unix is not None for a in site.addresses) and any(
+    return any(a.server.unix is not None for a in places_of(site)) and any(
         e.kind == "connect-denied" for e in recent_failures(site)[-20:])
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Mapping
+from functools import partial
+from typing import TypeAlias
 
 from fixer.formats.launchers import shell_text_index
 from fixer.formats.server_names import STARTS_NO_NGINX, is_nginx, runtime_of
 from fixer.formats.shell_words import shell_words
 from fixer.formats.wrapper_scripts import simple_commands
 from fixer.lazy.dataclass import dataclass, replace
+from fixer.lazy.parse_cache import parse_once
 from fixer.model.facts import Fact, Known
 from fixer.model.nginx_config import NginxConfig, Route, UpstreamServer
 from fixer.model.snapshot import Container
@@ -17,6 +20,8 @@ from fixer.observe.nginx.endpoints import replica_addresses, resolve
 from fixer.observe.nginx.nginx_masters import config_of, find_nginxes, is_idle
 from fixer.observe.nginx.nginx_place import NginxInstance
 from fixer.observe.view.node_view import ENGINE, View, container_of, is_outside_target
+
+_Name: TypeAlias = tuple[str, str]       # of a server: its host, and its socket or its variable
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +63,31 @@ def sites_of(views: Mapping[str, View], containers: tuple[Container, ...]) -> tu
     for view, place in _intended_nginxes(views, containers):
         config = config_of(place, view)
         if isinstance(config, Known) and routes:
-            renamed = tuple(replace(r, id=f"r{routes + i}") for i, r in enumerate(config.value.routes, 1))
-            config = Known(replace(config.value, routes=renamed), config.evidence)
+            config = Known(parse_once(partial(_renamed, config.value, routes), "renamed", config.value, routes),
+                           config.evidence)
         site = _make_site(view, place, config, containers, addresses)
         routes += len(site.routes)
         addresses += len(site.addresses)
         found.append(site)
     return tuple(found)
+
+
+def _renamed(config: NginxConfig, count: int) -> NginxConfig:
+    """Return the configuration with other ids of its routes: other sites have `count` of them."""
+    return replace(config, routes=tuple(replace(r, id=f"r{count + i}") for i, r in enumerate(config.routes, 1)))
+
+
+def places_of(site: Site) -> tuple[Address, ...]:
+    """Return the first address of each place to connect to: thousands of locations may lead to one."""
+    return parse_once(partial(_places, site.addresses), "places", site.addresses)
+
+
+def _places(addresses: tuple[Address, ...]) -> tuple[Address, ...]:
+    found: dict[tuple[object, ...], Address] = {}
+    for address in addresses:
+        server = address.server
+        found.setdefault((server.host, server.port, server.unix, address.ips), address)
+    return tuple(found.values())
 
 
 def _intended_nginxes(views: Mapping[str, View], containers: tuple[Container, ...]) -> list[tuple[View, NginxInstance]]:
@@ -118,17 +141,40 @@ def _runs_application(view: View) -> bool:
 def _make_site(view: View, place: NginxInstance, config: Fact[NginxConfig], containers: tuple[Container, ...],
           count: int) -> Site:
     routes = config.value.routes if isinstance(config, Known) else ()
-    resolved: dict[tuple[str, str], Fact[tuple[str, ...]]] = {}
-    copies: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    resolved: dict[_Name, Fact[tuple[str, ...]]] = {}
+    copies: dict[_Name, list[tuple[str, str]]] = {}
+    for name, server in parse_once(partial(_named_servers, routes), "named-servers", routes).items():
+        resolved[name] = resolve(server, view, containers)
+        copies[name] = _replicas(server, resolved[name], view, containers)
+    # between two rounds hardly a name gets another address: what is made of them then stays the same, too
+    addresses, by_route = parse_once(partial(_addresses, routes, resolved, copies, count), "addresses", routes, count,
+                                     repr((resolved, copies)))
+    return Site(view, place, config, routes, addresses, by_route)
+
+
+def _name_of(server: UpstreamServer) -> _Name:
+    return server.host, server.unix or server.variable
+
+
+def _named_servers(routes: tuple[Route, ...]) -> dict[_Name, UpstreamServer]:
+    """Return the first server of each name."""
+    found: dict[_Name, UpstreamServer] = {}
+    for route in routes:
+        for server in route.servers:
+            found.setdefault(_name_of(server), server)
+    return found
+
+
+def _addresses(routes: tuple[Route, ...], resolved: Mapping[_Name, Fact[tuple[str, ...]]],
+               copies: Mapping[_Name, list[tuple[str, str]]], count: int,
+               ) -> tuple[tuple[Address, ...], dict[str, tuple[str, ...]]]:
+    """Return the addresses of all routes, and the ids of those of each route."""
     by_key: dict[tuple[object, ...], Address] = {}
     by_route: dict[str, tuple[str, ...]] = {}
     for route in routes:
         ids: list[str] = []
         for server in route.servers:
-            name = (server.host, server.unix or server.variable)
-            if name not in resolved:
-                resolved[name] = resolve(server, view, containers)
-                copies[name] = _replicas(server, resolved[name], view, containers)
+            name = _name_of(server)
             # one upstream line can stand for several addresses: a port in a variable
             key = (route.scheme, server.span.file, server.span.start, server.written, route.kind, server.host,
                    server.port, server.unix)
@@ -139,7 +185,7 @@ def _make_site(view: View, place: NginxInstance, config: Fact[NginxConfig], cont
                     by_key[each] = Address(f"e{count + len(by_key) + 1}", route, server, there, at, copy)
                 ids.append(by_key[each].id)
         by_route[route.id] = tuple(dict.fromkeys(ids))
-    return Site(view, place, config, routes, tuple(by_key.values()), by_route)
+    return tuple(by_key.values()), by_route
 
 
 def _replicas(server: UpstreamServer, resolved: Fact[tuple[str, ...]], view: View,

@@ -13,7 +13,7 @@ from fixer.model.nginx_config import NginxConfig, UnloadedSite
 from fixer.model.snapshot import Service
 from fixer.nginx.config import read_config
 from fixer.nginx.include import glob_pattern
-from fixer.observe.nginx.sites import Site
+from fixer.observe.nginx.sites import Site, places_of
 from fixer.observe.view.node_view import is_readable
 
 
@@ -27,12 +27,13 @@ def has_listener(site: Site, addresses: tuple[str, ...], port: int) -> bool:
 
 def ports_without_listener(site: Site) -> list[int]:
     """Return the ports that nginx connects to and on which nothing listens."""
-    return [a.server.port for a in site.addresses if a.ips and not has_listener(site, a.ips, a.server.port)]
+    return list(dict.fromkeys(
+        a.server.port for a in places_of(site) if a.ips and not has_listener(site, a.ips, a.server.port)))
 
 
 def sockets_without_listener(site: Site) -> list[str]:
     """Return the unix sockets that nginx connects to and on which nothing listens."""
-    wanted = dict.fromkeys(a.server.unix for a in site.addresses if a.server.unix is not None)
+    wanted = dict.fromkeys(a.server.unix for a in places_of(site) if a.server.unix is not None)
     if isinstance(site.view.listeners, Unknown):
         return []
     heard = {x.address for x in site.view.listeners.value if x.family == "unix"}
@@ -45,7 +46,7 @@ def is_stopped_backend(service: Service, sites: tuple[Site, ...]) -> bool:
         return False
     told = {(binding.unix, binding.port) for binding in (*service.bindings.value, *service.code_bindings)}
     return any((at.server.unix, at.server.port) in told for site in sites if site.view.name == service.node
-               for at in site.addresses)
+               for at in places_of(site))
 
 
 MOST_FILES = 60             # files that are parsed

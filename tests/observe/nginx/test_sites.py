@@ -6,13 +6,16 @@ import json
 
 import pytest
 
+from fixer.lazy.dataclass import replace
 from fixer.model.facts import Known
 from fixer.model.query import Answer, Command
 from fixer.model.snapshot import Container
 from fixer.observe.build_snapshot import build_snapshot
-from fixer.observe.nginx.sites import sites_of
+from fixer.observe.look import look_at
+from fixer.observe.nginx.sites import places_of, sites_of
 from fixer.observe.view.docker_inspect import parse_inspect
 from fixer.observe.view.node_view import containers_of, node_of, views_of
+from fixer.observe.view.observe_options import ObserveOptions
 from tests.observe.capture_builders import capture, node, process
 from tests.observe.docker.compose_service_builders import inspect
 
@@ -107,3 +110,15 @@ def test_a_container_that_was_made_for_another_program_lacks_no_nginx(asked: lis
         boxes = tuple(parse_inspect(Answer("ok", json.dumps(told).encode())))
         sites = sites_of(views_of(capture(other, web, kind="compose", address="shop")), boxes)
         assert ("other" in [site.view.name for site in sites]) is names
+
+
+def test_many_locations_before_one_backend_are_one_place_in_every_round() -> None:
+    routes = " ".join(f"location /{n}/ {{ proxy_pass http://127.0.0.1:8000; }}" for n in range(60))
+    seen = node(site=f"server {{ listen 80; {routes} }}")
+    look = look_at(capture(seen), ObserveOptions())
+    (site,) = look.sites
+    assert len(site.addresses) == 60 and places_of(site) == site.addresses[:1]
+    plan = look.plan(site)
+    assert len(plan.each) == 1 and plan.asked_places(site.addresses) == ((site.addresses[0], plan.each[0]),)
+    (again,) = look_at(capture(replace(seen, answers={**seen.answers, plan.each[0]: Answer("failed")})), ObserveOptions()).sites
+    assert again.addresses is site.addresses and again.view is not site.view
