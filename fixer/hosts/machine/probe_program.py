@@ -204,6 +204,8 @@ def _wrap_tls(sock, sni):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
+    if all(char < "\x80" for char in sni) and all(0 < len(label) < 64 for label in sni.split(".")):
+        sni = sni.encode("ascii")  # as above; the codec refuses other labels
     return context.wrap_socket(sock, server_hostname=sni or None)
 
 

@@ -7,9 +7,11 @@ import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
 import tracemalloc
+from pathlib import Path
 
 import pytest
 
@@ -199,6 +201,22 @@ def test_tls_is_spoken_unverified_with_sni(tmp_path) -> None:
     assert names == ["shop.example"]
     with backend_listeners.run_listener(backend_listeners.speak_something_else) as port:
         assert (probe(port, tls=True)["error"], probe(port, tls=True)["phase"]) == ("tls", "tls")
+
+
+@pytest.mark.parametrize(("sni", "codec"), [("shop.example", False), ("", False), ("sh\u00f6p.example", True)])
+def test_a_plain_name_is_sent_without_the_codec_of_other_names(sni: str, codec: bool) -> None:
+    """Its import takes as long as a dozen of our modules."""
+    program = (f"import sys; sys.argv = ['-c']; sys.path.insert(0, {str(Path(probe_program.__file__).parent)!r}); import probe_program as p, socket; "
+               f"a, b = socket.socketpair(); b.close()\ntry: p._wrap_tls(a, {sni!r})\nexcept OSError: pass\n"
+               "print('encodings.idna' in sys.modules)")
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert said == f"{codec}\n"
+
+
+@pytest.mark.parametrize("sni", ["a..b", f"{'a' * 64}.example"])
+def test_a_name_that_nobody_can_send_is_said_to_be_invalid(sni: str) -> None:
+    with backend_listeners.run_listener(backend_listeners.speak_something_else) as port:
+        assert str(probe(port, tls=True, sni=sni)["error"]).startswith("invalid: ")
 
 
 def busy(at_once: list[int]):
