@@ -61,7 +61,7 @@ _DATABASE_CLIENTS = {
 
 def is_shell(argv: Sequence[str]) -> bool:
     """Return whether it is a shell with a script or a `-c` text."""
-    return len(argv) > 1 and posixpath.basename(argv[0].lstrip("-")) in SHELLS
+    return len(argv) > 1 and argv[0].lstrip("-").rpartition("/")[2] in SHELLS
 
 
 def wait_queries(services: Sequence[Service], views: Mapping[str, View]) -> Iterator[tuple[str, Query]]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
-from fixer.formats.process_table import ancestors
+from fixer.formats.process_table import ProcessTable, ancestors
 from fixer.formats.server_names import is_nginx
 from fixer.formats.service_log import parse_journal
 from fixer.formats.unit_file import last_value, unit_lines
@@ -86,19 +86,22 @@ def _can_be_nginx(process: Process) -> bool:
     return not isinstance(process.exe, Known) or is_nginx(process.exe.value)
 
 
-def _running_nginxes(view: View) -> Iterator[NginxInstance]:
-    for process in view.by_pid.values():
-        if process.pid in view.process_table.containers:
-            continue
-        if is_master(process) or _is_single_process(process, view):
-            workers = tuple(p for p in view.by_pid.values() if p.ppid == process.pid and _is_live_worker(p))
+def _running_nginxes(view: View) -> tuple[NginxInstance, ...]:
+    """Return them, looked for once: thousands of processes may run here."""
+    return parse_once(lambda: tuple(_each_running(view.process_table, view.by_pid)), "nginxes", view.process_table)
+
+
+def _each_running(table: ProcessTable, by_pid: Mapping[int, Process]) -> Iterator[NginxInstance]:
+    for process in by_pid.values():
+        if process.pid not in table.containers and (is_master(process) or _is_single_process(process, by_pid)):
+            workers = tuple(p for p in by_pid.values() if p.ppid == process.pid and _is_live_worker(p))
             yield _make_instance(_command_of_master(process), process, workers)
 
 
-def _is_single_process(process: Process, view: View) -> bool:
+def _is_single_process(process: Process, by_pid: Mapping[int, Process]) -> bool:
     """Return whether a process is an nginx that serves without a master's title (`master_process off`)."""
     return (process.comm == "nginx" and bool(process.argv) and starts_server(process.argv) and not _is_worker(process)
-            and not any(p.comm == "nginx" for p in ancestors(process.pid, view.by_pid)) and _can_be_nginx(process))
+            and not any(p.comm == "nginx" for p in ancestors(process.pid, by_pid)) and _can_be_nginx(process))
 
 
 def _is_worker(process: Process) -> bool:
@@ -387,10 +390,8 @@ def _is_regular_file(file: FileAnswer) -> bool:
 
 
 def _parse_events(data: bytes, where: str, utc_offset: float, cut: bool = False) -> tuple[ErrorEvent, ...]:
-    return parse_once(
-        lambda: parse_error_log(data, where=where, utc_offset=utc_offset, cut=cut),
-        "errors", data, where, utc_offset, cut,
-    )
+    return parse_once(lambda: parse_error_log(data, where=where, utc_offset=utc_offset, cut=cut), "errors", data, where,
+                      utc_offset, cut)
 
 
 def _without_docker_stamps(answer: Answer) -> bytes:

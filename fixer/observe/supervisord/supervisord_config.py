@@ -58,7 +58,7 @@ def find_supervisords(view: View) -> tuple[Supervisord, ...]:
     """Return every supervisord of the node, running or not."""
     units = {u.name: u for u in view.units.values() if _is_supervisord_unit(u)}
     found: dict[str, Supervisord] = {}
-    for process in view.by_pid.values():
+    for process in _supervisord_processes(view):
         if is_trusted_supervisord(process, view) and process.pid not in view.process_table.containers:
             cwd = process.cwd.or_else("/")
             unit = units.get(process.unit or "")
@@ -68,6 +68,12 @@ def find_supervisords(view: View) -> tuple[Supervisord, ...]:
         if unit.load_state == "loaded" and unit.unit_file_state.startswith(("enabled", "disabled")):
             found.setdefault(conf, Supervisord(conf, None, unit))
     return tuple(found.values())
+
+
+def _supervisord_processes(view: View) -> tuple[Process, ...]:
+    """Return them, looked for once: thousands of processes may run here."""
+    by_pid = view.by_pid
+    return parse_once(lambda: tuple(filter(is_supervisord, by_pid.values())), "supervisords", view.process_table)
 
 
 def _is_supervisord_unit(unit: Unit) -> bool:

@@ -16,6 +16,7 @@ from fixer.model.query import Answer, Command, FileAnswer, ListProcesses, Query,
 from fixer.model.snapshot import Nginx
 from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.next_queries import follow_up_queries
+from fixer.observe.nginx import nginx_masters
 from fixer.observe.nginx.nginx_masters import (
     TEST_NEVER_ENDS,
     TEST_NOT_ALLOWED,
@@ -387,3 +388,11 @@ def test_a_stopped_nginx_is_down_while_somebody_tests_a_configuration() -> None:
         assert "fifo.conf" not in done.stdout.decode()
     finally:
         docker("rm", "-f", "-v", name)
+
+
+def test_processes_are_searched_once_in_all_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine may have thousands of them."""
+    seen = node(site="", running=[process(7, ["sleep", "1"])])
+    found = find_nginxes(view_of(seen))
+    monkeypatch.setattr(nginx_masters, "is_master", None)
+    assert [place.master for place in find_nginxes(view_of(seen))] == [place.master for place in found]
