@@ -8,11 +8,12 @@ from typing import NamedTuple, cast
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.nginx_config import KeptConnections, Listen, PassKind, Route, ServerBlock, Span, StaticLocation
 from fixer.nginx.address import parse_duration, parse_size, text_of
-from fixer.nginx.backend_tls import backend_tls, tls_directives
+from fixer.nginx.backend_tls import tls_directives
 from fixer.nginx.effective_config import Effective, Node, word_span
-from fixer.nginx.error_pages import local_page_of, mask_of, pages_in_force
+from fixer.nginx.error_pages import pages_in_force
 from fixer.nginx.kept_connections import Reuse
 from fixer.nginx.listen import Listens, server_names
+from fixer.nginx.pass_settings import FAMILIES, SettingsInForce, retries_in_force
 from fixer.nginx.pass_targets import Scheme, Targets
 from fixer.nginx.request_path import Location, Locations, gives_error, returned_status
 from fixer.nginx.upstreams import Upstreams
@@ -20,14 +21,12 @@ from fixer.nginx.variables import MAPS, Value, Variables, read_map
 
 _PASSES = frozenset((b"proxy_pass", b"grpc_pass", b"fastcgi_pass", b"uwsgi_pass", b"scgi_pass"))
 _HANDLERS = _PASSES | {b"memcached_pass"}     # of several in one block, nginx uses the last
-_FAMILIES = (b"proxy", b"grpc", b"fastcgi", b"uwsgi", b"scgi")
 _TIMEOUTS = frozenset(
-    family + b"_" + phase + b"_timeout" for family in _FAMILIES for phase in (b"connect", b"send", b"read")
+    family + b"_" + phase + b"_timeout" for family in FAMILIES for phase in (b"connect", b"send", b"read")
 )
-_SIZES = frozenset(family + word for family in _FAMILIES for word in (b"_buffer_size", b"_busy_buffers_size"))
-_BUFFERS = frozenset(family + b"_buffers" for family in _FAMILIES)
+_SIZES = frozenset(family + word for family in FAMILIES for word in (b"_buffer_size", b"_busy_buffers_size"))
+_BUFFERS = frozenset(family + b"_buffers" for family in FAMILIES)
 _ONCE = _PASSES | _TIMEOUTS | _SIZES | _BUFFERS
-_RETRIES = frozenset(family + word for family in _FAMILIES for word in (b"_next_upstream", b"_next_upstream_tries"))
 MOST_LOCATIONS = 120_000  # servers, locations and passes; no real configuration comes near
 _ADDITIONS = frozenset({b"add_before_body", b"add_after_body"})
 _INNER = frozenset((b"location", b"if", b"limit_except"))
@@ -104,12 +103,6 @@ def _upgrades(block: list[Node], *, above: bool) -> bool:
     return any(args[0].lower() == b"upgrade" and args[-1] not in (b"Upgrade", b"") for args in own) if own else above
 
 
-def _retries(block: list[Node], above: Mapping[bytes, Node]) -> Mapping[bytes, Node]:
-    """Return the directives in force that say when nginx tries the next server."""
-    own = {node.name: node for node in block if node.name in _RETRIES and node.args}
-    return {**above, **own} if own else above
-
-
 def _assembles(block: list[Node]) -> bool:
     """Return whether nginx assembles pages of several answers: `ssi`, `add_before_body`, `add_after_body`."""
     return any(node.args and (node.name in _ADDITIONS or (node.name == b"ssi" and node.args[0] == b"on"))
@@ -151,16 +144,6 @@ def _denies_all(level: _Level) -> bool:
     return False
 
 
-def _one_try(retries: Mapping[bytes, Node], family: bytes) -> str:
-    """Return what prevents a retry on another server after a failed connect, as written; empty for nothing."""
-    when, tries = retries.get(family + b"_next_upstream"), retries.get(family + b"_next_upstream_tries")
-    for node, stops in ((when, when and b"error" not in when.args), (tries, tries and tries.args[0] == b"1")):
-        if node is not None and stops:
-            words = " ".join(text_of(word) for word in (node.name, *node.args))
-            return f"{words}, {node.tree.file}:{node.tree.line(node.start)}"
-    return ""
-
-
 class Routes:
     """Collector of routes and static locations of the http block, in configuration order."""
 
@@ -178,6 +161,7 @@ class Routes:
         self._asked_first: set[tuple[int, str]] = set()
         self._mirrored: set[tuple[int, str]] = set()
         self._assembling: set[int] = set()
+        self._settings = SettingsInForce()
 
     @property
     def cut(self) -> bool:
@@ -195,7 +179,7 @@ class Routes:
                 if made is not None:
                     maps[made[0]] = made[1]
         top = _Level("", None, self._timeouts(block, {}), Variables(maps, {}), upgrades=_upgrades(block, above=False),
-                     reuse=Reuse().within(block), retries=_retries(block, {}), pages=pages_in_force(block, ()),
+                     reuse=Reuse().within(block), retries=retries_in_force(block, {}), pages=pages_in_force(block, ()),
                      auth=_auth(block, ""), access=_access(block, ()), any_will_do=_any_will_do(block, above=False),
                      assembles=_assembles(block), tls=tls_directives(block, {}))
         self._listens.learn(node for node in block if node.name == b"server")
@@ -222,7 +206,7 @@ class Routes:
         level = top._replace(
             timeouts=self._timeouts(block, top.timeouts), variables=variables,
             place=server.locations.root, upgrades=_upgrades(block, above=top.upgrades), reuse=top.reuse.within(block),
-            retries=_retries(block, top.retries), pages=pages_in_force(block, top.pages),
+            retries=retries_in_force(block, top.retries), pages=pages_in_force(block, top.pages),
             auth=_auth(block, top.auth), access=_access(block, top.access),
             any_will_do=_any_will_do(block, above=top.any_will_do), tls=tls_directives(block, top.tls),
         )
@@ -275,7 +259,7 @@ class Routes:
         variables = level.variables.in_location(node).within(block)
         inner = _Level(
             label, place, timeouts, variables, level.conditional, b"internal" in names,
-            _upgrades(block, above=level.upgrades), level.reuse.within(block), _retries(block, level.retries),
+            _upgrades(block, above=level.upgrades), level.reuse.within(block), retries_in_force(block, level.retries),
             pages_in_force(block, level.pages), _auth(block, level.auth), _access(block, level.access),
             _any_will_do(block, above=level.any_will_do), tls=tls_directives(block, level.tls),
         )
@@ -333,7 +317,7 @@ class Routes:
         node, server, level = draft
         target = self._targets.of_pass(node, level.variables, server.scheme)
         family = node.name[: -len(b"_pass")]
-        timeouts = level.timeouts
+        settings = self._settings.of_pass(family, level.timeouts, level.retries, level.pages, level.tls)
         asked_first = (server.number, level.label) in self._asked_first  # address rules do not apply to these
         return Route(
             id=f"r{number}",
@@ -347,25 +331,25 @@ class Routes:
             pass_text=text_of(node.args[0]),
             servers=target.servers,
             upstream=target.upstream,
-            connect_timeout=timeouts.get(family + b"_connect_timeout", 60.0),
-            send_timeout=timeouts.get(family + b"_send_timeout", 60.0),
-            read_timeout=timeouts.get(family + b"_read_timeout", 60.0),
-            header_buffer=int(timeouts.get(family + b"_buffer_size", 0)),
-            buffers=(int(timeouts.get(family + b"_buffers number", 8)), int(timeouts.get(family + b"_buffers", 4096))),
-            busy_buffers=int(timeouts.get(family + b"_busy_buffers_size", 0)),
+            connect_timeout=settings.connect_timeout,
+            send_timeout=settings.send_timeout,
+            read_timeout=settings.read_timeout,
+            header_buffer=settings.header_buffer,
+            buffers=settings.buffers,
+            busy_buffers=settings.busy_buffers,
             server_index=server.number,
             internal=level.internal,
             shadowed=level.place is not None and level.place.pattern in server.locations.shadowed,
             upgrades=level.upgrades,
-            one_try=_one_try(level.retries, family),
-            masked_by=mask_of(level.pages), failing_page=local_page_of(level.pages),
+            one_try=settings.one_try,
+            masked_by=settings.masked_by, failing_page=settings.failing_page,
             auth=level.auth,
             asked_first=asked_first,
             included=level.internal and server.number in self._assembling and (
                 (server.number, level.label) not in self._mirrored),
             denies_all=not asked_first and _denies_all(level),
             kept=self._kept(target.upstream, level.reuse) if node.name == b"proxy_pass" else None,
-            tls=backend_tls(level.tls, family),
+            tls=settings.tls,
         )
 
     def _kept(self, group: str, reuse: Reuse) -> KeptConnections | None:

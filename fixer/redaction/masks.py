@@ -49,6 +49,11 @@ class Masks:
         self.hosts = hosts
         self._numbers: dict[str, int] = {}
 
+    @property
+    def count(self) -> int:
+        """Return how many values have a number."""
+        return len(self._numbers)
+
     def mark(self, value: str) -> str:
         """Return the mark of a value; what is masked already stays."""
         if value == HIDDEN or _MASKED.fullmatch(value.strip(BLANK)):
@@ -137,6 +142,7 @@ def is_random(run: str, known: frozenset[str] = frozenset()) -> bool:
     return any(_is_random_segment(segment) for segment in _SEGMENT.findall(run) if segment not in known)
 
 
+@lru_cache(4096)
 def _is_random_segment(segment: str) -> bool:
     if _FIGURES.search(segment):
         return True

@@ -52,14 +52,20 @@ class _Masked:
     def __init__(self, snapshot: Snapshot) -> None:
         self.masks = Masks(known=words_of_snapshot(snapshot))
         self._evidence: dict[Evidence, Evidence] = {}
+        self._notes: dict[tuple[str, int], str] = {}
 
     def text(self, text: str) -> str:
         """Return a text that fixer wrote."""
         return mask_said(self.masks.again(text), self.masks)
 
     def note(self, text: str) -> str:
-        """Return a sentence that fixer wrote, with its secrets masked already."""
-        return self.masks.parts(self.masks.again(text), ids=True)
+        """Return a sentence that fixer wrote, with its secrets masked already. Thousands of routes share one: it is
+        masked once, until something else gets a number."""
+        key = text, self.masks.count
+        found = self._notes.get(key)
+        if found is None:
+            found = self._notes[key] = self.masks.parts(self.masks.again(text), ids=True)
+        return found
 
     def evidence(self, evidence: Evidence) -> Evidence:
         """Return evidence for print, masked by the same rules as a bundle."""
