@@ -52,8 +52,7 @@ def redirect_notes(seen: Assessment) -> tuple[str, ...]:
     if seen.verdict != "healthy":
         return ()
     case = seen.case
-    asked = {f"{site_url(judged.facts.route)}{judged.facts.route.path}" for judged in case.verdicts.values()}
-    targets: list[str] = []
+    targets: dict[str, None] = {}
     for judged in case.verdicts.values():
         route, probes = judged.facts.route, judged.facts.probes
         if judged.state != "ok" or route.internal or not isinstance(probes, Known) or not probes.value:
@@ -61,13 +60,14 @@ def redirect_notes(seen: Assessment) -> tuple[str, ...]:
         # a probe without a redirect has reached the page itself
         paths = [redirect_path(route, probe.location) for probe in probes.value]
         page = f"{site_url(route)}{paths[0]}"
-        if all(paths) and page not in asked:
-            asked.add(page)
-            targets.append(page)
+        if all(paths):
+            targets[page] = None
+    for judged in case.verdicts.values() if targets else ():
+        targets.pop(f"{site_url(judged.facts.route)}{judged.facts.route.path}", None)
     if not targets:
         return ()
     more = f" and {len(targets) - _MAX_REDIRECTS} more" if len(targets) > _MAX_REDIRECTS else ""
-    pages = ", ".join(targets[:_MAX_REDIRECTS])
+    pages = ", ".join([*targets][:_MAX_REDIRECTS])
     return (f"redirect targets not probed: {pages}{more}. Add --url to probe one of them",)
 
 

@@ -44,7 +44,7 @@ def service_queries(look: Look) -> Iterator[tuple[str, Query]]:
 
 def suspect_queries(look: Look) -> Iterator[tuple[str, Query]]:
     """Yield queries for the logs of services that may be at fault; none on a healthy host."""
-    views, containers, troubled = look.views, look.containers, any(_has_failures(site, look) for site in look.sites)
+    views, containers, troubled = look.views, look.containers, is_troubled(look)
     journals = 0
     for service in sorted(look.services, key=lambda s: (s.running, s.id)):
         at_fault = (troubled and (is_stopped_gateway(service)
@@ -73,6 +73,11 @@ def suspect_queries(look: Look) -> Iterator[tuple[str, Query]]:
     limited = any(_has_concurrency_limit(s) or manager_of(s).limits().cpus for s in look.services)
     if (troubled or limited) and project and ENGINE in views:
         yield ENGINE, config_hash_query(project)
+
+
+def is_troubled(look: Look) -> bool:
+    """Return whether something may be wrong with a site, as far as the answers tell."""
+    return any(_has_failures(site, look) for site in look.sites)
 
 
 def _script_log_queries(look: Look) -> Iterator[tuple[str, Query]]:

@@ -15,6 +15,7 @@ from fixer.observe.commands.resolved_command import command_of_unit
 from fixer.observe.commands.server_settings import is_unmodified_packaged_unit, settings_path, vassal_queries
 from fixer.observe.look import Look
 from fixer.observe.managed import managed_queries
+from fixer.observe.service_queries import is_troubled
 from fixer.observe.supervisord.supervisord_config import find_supervisords
 from fixer.observe.systemd.failed_units import failed_unit_queries
 from fixer.observe.systemd.socket_activation import socket_unit_queries
@@ -38,16 +39,18 @@ def node_queries(look: Look) -> Iterator[tuple[str, Query]]:
         learned = look.options.learned if view.node.kind == "machine" else ()
         supervised = supervisord_queries(view) if find_supervisords(view) else ()
         yield from ((view.name, query) for query in (
-            *_unit_file_queries(view), *_program_source_queries(view, look.services), *supervised,
+            *_unit_file_queries(view, look), *_program_source_queries(view, look.services), *supervised,
             *socket_unit_queries(view), *managed_queries(view), *(learned_queries(view, learned) if learned else ()),
             *dependency_queries(view, look.services)))
 
 
-def _unit_file_queries(view: View) -> Iterator[Query]:
+def _unit_file_queries(view: View, look: Look) -> Iterator[Query]:
     """Yield queries for units on disk that systemd has not loaded, and for files that configure applications."""
     if view.init != "systemd":
         return
     paths = [path for path in view.files if path.endswith(".service") and "/systemd/system/" in path]
+    if any(_is_mask(path, view) for path in paths) and not is_troubled(look):
+        paths = [path for path in paths if not _is_mask(path, view)]     # nobody misses what nothing can start
     on_disk = {path.rsplit("/", 1)[-1] for path in paths}
     own = tuple(sorted(n for n in on_disk - set(view.units) if not n.endswith("@.service") and n[:8] != "systemd-"))
     if own:
@@ -64,6 +67,11 @@ def _unit_file_queries(view: View) -> Iterator[Query]:
             if path.startswith("/"):
                 yield ReadFile(path, SERVICE_FILE_LIMIT)
         yield from failed_unit_queries(with_journal(unit, view), told, view)
+
+
+def _is_mask(path: str, view: View) -> bool:
+    stat = view.files[path].stat
+    return stat is not None and stat.link_target == "/dev/null"
 
 
 def _program_source_queries(view: View, services: tuple[Service, ...]) -> Iterator[Query]:

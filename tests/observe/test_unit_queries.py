@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fixer.model.query import Answer, Command, FileAnswer, ReadFile
 from fixer.observe.build_snapshot import build_snapshot
-from tests.observe.capture_builders import capture, file, node, process
-from tests.observe.next_queries_builders import LISTENS, SITE, WELL, asked
+from tests.observe.capture_builders import capture, file, link, node, process
+from tests.observe.next_queries_builders import LISTENS, SITE, WELL, asked, failure
 from tests.observe.nginx.endpoints_builders import SHOW
 
 UNITS = [file("/etc/systemd/system/back.service", "[Service]\nEnvironmentFile=/etc/e\nWorkingDirectory=/srv\nExecStart=/srv/run\n")]
@@ -32,6 +32,16 @@ def test_files_that_say_how_a_unit_starts() -> None:
 def test_units_that_systemd_has_not_loaded() -> None:
     more = [*UNITS, file("/etc/systemd/system/systemd-x.service", ""), file("/etc/systemd/system/t@.service", "")]
     assert Command("systemctl-show", ("back.service",)) in asked(node(WELL, site=SITE, listening=LISTENS, units=more))
+
+
+def test_a_masked_unit_is_asked_for_only_where_something_fails() -> None:
+    units = [*UNITS, link("/etc/systemd/system/old.service", "/dev/null")]
+    well = asked(node(WELL, site=SITE, listening=LISTENS, units=units))
+    assert Command("systemctl-show", ("back.service",)) in well
+    failing = asked(node(WELL, site=SITE, listening=LISTENS, units=units, log=failure(30)))
+    assert Command("systemctl-show", ("back.service", "old.service")) in failing
+    only = asked(node(WELL, site=SITE, listening=LISTENS, units=units[1:]))
+    assert not [q for q in only if isinstance(q, Command) and q.name == "systemctl-show"]
 
 
 def test_the_source_of_a_python_program() -> None:

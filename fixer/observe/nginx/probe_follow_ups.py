@@ -72,8 +72,8 @@ def _needs_later_log(site: Site, plan: ProbePlan, views: Mapping[str, View], con
     Unexplained: an address of the route accepts connections, and the earlier log has no failure of it.
     A refused connection in the log is older than that and does not count."""
     unsaid: set[str] = set()
-    for route in site.routes:
-        results = [probe_result(site.view.node.answers.get(probe)) for probe in plan.by_route.get(route.id, ())]
+    for route in (route for route in site.routes if plan.by_route.get(route.id)):
+        results = [probe_result(site.view.node.answers.get(probe)) for probe in plan.by_route[route.id]]
         seen = [found.value for found in results if isinstance(found, Known)]
         if any((route.masked_by and is_good_answer(found)) or (route.failing_page and found.status in PAGE_FAILURES)
                for found in seen):
