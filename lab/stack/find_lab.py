@@ -11,6 +11,7 @@ from lab.scenario.catalog import is_scenario_or_alias, scenario_folders
 from lab.stack import lab_records
 from lab.stack.docker_command import existing_lab_ids, require_docker, state_folders_of_labs
 from lab.stack.docker_host_rules import lab_ids_in, read_all_rules
+from lab.stack.lab_parts import part_names
 from lab.stack.lab_records import LabRecord
 from lab.stack.running_lab import SEAT_KEY, Lab
 
@@ -27,16 +28,18 @@ def find_lab(word: str = "") -> Lab:
 
 def find_lab_and_part(first: str, second: str) -> tuple[Lab, str]:
     """Return lab and part for `LAB PART`, `LAB`, `PART` or nothing: without a lab, the only one that is up."""
-    if first and not second and not _names_a_lab(first) and len(list(lab_records.all_records())) == 1:
+    records = list(lab_records.all_records())
+    if first and not second and len(records) == 1 and _means_a_part(records[0], first):
         return find_lab(), first
     return find_lab(first), second
 
 
-def _names_a_lab(word: str) -> bool:
-    """Return whether a word is meant as a lab: an id, perhaps misspelt, or what a lab is started with."""
-    ids = [kept.id for kept in lab_records.all_records()]
-    return (bool(difflib.get_close_matches(word, ids, 1)) or is_scenario_or_alias(word)
-            or any(_matches_record(kept, word) for kept in lab_records.all_records()))
+def _means_a_part(record: LabRecord, word: str) -> bool:
+    """Return whether a word is no name of the lab: neither its id nor what it was started with. A word that is almost
+    the id is a misspelt id, unless a part is called so: many applications give their lab its name."""
+    if word == record.id or is_scenario_or_alias(word) or _matches_record(record, word):
+        return False
+    return not difflib.get_close_matches(word, [record.id], 1) or word in part_names(Lab(record))
 
 
 def _only_lab() -> Lab:

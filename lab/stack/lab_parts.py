@@ -44,11 +44,19 @@ def part_name(lab: Lab, listed: ListedContainer) -> str:
     return listed.service or listed.name.removeprefix(f"{lab.id}-")
 
 
+def part_names(lab: Lab) -> tuple[str, ...]:
+    """Return what people call the parts of a lab: those that serve pages, then every container."""
+    return _names_of(lab, listed_parts(lab))
+
+
+def _names_of(lab: Lab, listed: Sequence[ListedContainer]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys([*role_names(lab).values(), *(part_name(lab, one) for one in listed)]))
+
+
 def find_part(lab: Lab, word: str, listed: Sequence[ListedContainer]) -> str:
     """Return the name of the part that a word names: nginx's if there is no word; raise UsageError with the choices."""
     roles = role_names(lab)
     names = [part_name(lab, one) for one in listed]
-    shown = list(dict.fromkeys([*roles.values(), *names]))
     if word in names:
         return word
     if lab.stack == "host" and word in ("", "host", *roles, *roles.values()):
@@ -59,7 +67,7 @@ def find_part(lab: Lab, word: str, listed: Sequence[ListedContainer]) -> str:
         known = {"": roles["web"], **{str(role): name for role, name in roles.items()}}
         if word in (*known, *known.values()):
             return known.get(word, word)
-    raise UsageError(f"{lab.id} has no part called {word!r}", f"it has {', '.join(shown)}")
+    raise UsageError(f"{lab.id} has no part called {word!r}", f"it has {', '.join(_names_of(lab, listed))}")
 
 
 def running_container(lab: Lab, part: str, listed: Sequence[ListedContainer]) -> str:

@@ -38,6 +38,7 @@ def test_a_lab_remembers_where_its_scenario_came_from(record: LabRecord, tmp_pat
 @pytest.fixture
 def no_docker_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lab.stack.find_lab.require_docker", lambda: None)
+    monkeypatch.setattr("lab.stack.lab_parts.listed_containers", lambda: ())
 
 
 @pytest.mark.usefixtures("no_docker_asked")
@@ -64,3 +65,12 @@ def test_the_person_of_a_class_names_a_lab(record: LabRecord, no_docker_asked: N
     assert find_lab("Ben").id == "shop-1" and find_lab_and_part("Ada", "web")[0].id == "shop-0"
     with pytest.raises(UsageError, match="2 labs of wrong-port are up"):
         find_lab("wrong-port")
+
+
+@pytest.mark.usefixtures("no_docker_asked")
+def test_a_part_that_is_called_almost_like_its_lab(record: LabRecord) -> None:
+    lab_records.save_record(replace(record, parameters={**record.parameters, "backend": "shop"}))
+    found, part = find_lab_and_part("shop", "")
+    assert (found.id, part) == (record.id, "shop")
+    with pytest.raises(UsageError, match="no lab is called 'shop-3f2'"):
+        find_lab_and_part("shop-3f2", "")
