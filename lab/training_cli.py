@@ -66,7 +66,7 @@ class ClassGroup(ProposingGroup):
 
 class_app = typer.Typer(
     name="class", cls=ClassGroup, context_settings=CONTEXT_SETTINGS, rich_markup_mode=None,
-    no_args_is_help=True, epilog=EXAMPLES["class"],
+    epilog=EXAMPLES["class"],
     help="Run a class: one closed machine for each person, until a moment.",
 )
 
@@ -107,6 +107,12 @@ def _roster_text(path: Path) -> str:
         raise UsageError(f"the roster {path} cannot be read: {error.strerror}", "write one name on each line") from None
     except UnicodeDecodeError:
         raise UsageError(f"the roster {path} is not text", "write one name on each line, as UTF-8") from None
+
+
+@class_app.callback(invoke_without_command=True)
+def _class(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 @class_app.command("up", epilog=EXAMPLES["class up"])

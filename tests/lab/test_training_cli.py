@@ -27,6 +27,11 @@ def test_wrong_words_end_with_2(words: tuple[str, ...], said: str, tmp_path: Pat
     assert ended.stderr.startswith("lab: ") and len(ended.stderr.splitlines()) <= 2
 
 
+def test_class_without_a_word_shows_its_commands() -> None:
+    shown = lab("class")
+    assert (shown.returncode, shown.stdout, shown.stderr) == (0, lab("class", "--help").stdout, "")
+
+
 def test_a_wrong_roster_starts_nothing(tmp_path: Path) -> None:
     (tmp_path / "roster.txt").write_text("Ada\nAda\n")
     for words, said in ((("--names", "roster.txt"), "roster.txt:2: 'Ada' occurs twice"),):
