@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import signal
 import sys
@@ -24,7 +25,7 @@ with lazy_imports():  # each command imports what it uses; help imports nothing
 
     from lab.bench.run_bench import BenchRequest, run_bench
     from lab.matrix.run_matrix import MatrixRequest, ask_before_all, github_matrix_text, run_matrix
-    from lab.paths import use_extra_scenarios
+    from lab.paths import state_root, use_extra_scenarios
     from lab.random_hosts.run_random import random_request, run_random
     from lab.scenario import catalog
     from lab.scenario.scenario_file import Stack
@@ -45,6 +46,7 @@ with lazy_imports():  # each command imports what it uses; help imports nothing
     from lab.verbs.validate import find_problems
 
 INTERRUPTED = 130
+DEBUG_VARIABLE = "BADGATEWAY_DEBUG"     # fixer's too
 
 app = typer.Typer(
     name="lab", cls=LabGroup, context_settings=CONTEXT_SETTINGS, rich_markup_mode=None,
@@ -93,6 +95,10 @@ def main() -> NoReturn:
         exit_interrupted()
     except _ParserError as error:
         sys.exit(_print_usage_error(error))
+    except OSError as error:
+        if error.filename is None or os.environ.get(DEBUG_VARIABLE):
+            raise
+        sys.exit(_print_file_error(error))
     if code == INTERRUPTED:  # the parser turns an interrupt into this code
         exit_interrupted()
     sys.exit(code if isinstance(code, int) else 0)
@@ -115,6 +121,15 @@ def _print_usage_error(error: Exception) -> int:
     words = ("lab", *(word for word in sys.argv[1:2] if not word.startswith("-")))
     path = getattr(getattr(error, "ctx", None), "command_path", "") or " ".join(words)
     return _print_error(said.rstrip("."), f"see: {path} --help", error.exit_code)  # type: ignore[attr-defined]
+
+
+def _print_file_error(error: OSError) -> int:
+    """Print the error of a file or folder that cannot be read or written as one line like any other."""
+    state = state_root()
+    is_state = state in (Path(error.filename), *Path(error.filename).parents)
+    return _print_error(f"{error.filename}: {error.strerror}", (
+        f"the lab keeps its state in {state}; BADGATEWAY_LAB_STATE names another folder" if is_state else
+        f"{DEBUG_VARIABLE}=1 shows what asked for it"), 1)
 
 
 def _raise_interrupt(number: int, frame: FrameType | None) -> NoReturn:

@@ -10,6 +10,11 @@ _EXTRA_SCENARIOS = "BADGATEWAY_FURTHER_SCENARIOS"
 _PACKAGE = Path(__file__).resolve().parent
 
 
+def package_root() -> Path:
+    """Return the folder of this package."""
+    return _PACKAGE
+
+
 @cache
 def data_root() -> Path:
     """Return the folder that holds `scenarios` and `compose`: the checkout, else the wheel's data."""

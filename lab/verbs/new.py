@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from lab.errors import UsageError
-from lab.paths import extra_scenarios_root, scenarios_root
+from lab.paths import extra_scenarios_root, package_root, scenarios_root
 
 TEMPLATE = '''title = "what is wrong, in a sentence"
 story = "What users report. Never the cause."
@@ -37,7 +37,11 @@ def new_scenario(name: str) -> Path:
     """Write NAME/scenario.toml below `--scenarios`, else below scenarios/; never touch an existing one."""
     if not re.fullmatch(r"[a-z][a-z0-9]*(-[a-z0-9]+)*", name):
         raise UsageError(f"{name!r} is not a valid name for a scenario", "small letters, digits and dashes: late-start")
-    path = (extra_scenarios_root() or scenarios_root()) / name / "scenario.toml"
+    beside = extra_scenarios_root()
+    if beside is None and scenarios_root().is_relative_to(package_root()):
+        raise UsageError("an installed lab keeps its scenarios in its package, where an update would remove yours",
+                         f"into a folder of your own: lab --scenarios DIR new {name}")
+    path = (beside or scenarios_root()) / name / "scenario.toml"
     if path.exists():
         raise UsageError(f"{path} already exists")
     path.parent.mkdir(parents=True, exist_ok=True)

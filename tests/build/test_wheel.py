@@ -61,6 +61,8 @@ def test_beside_what_the_extra_names_the_wheel_gives_the_lab_and_the_fixture(ins
     packages = os.pathsep.join(site.getsitepackages())
     listed = _run(installed / "lab", "list", PYTHONPATH=packages)
     assert (listed.returncode, listed.stdout) == (0, _run(sys.executable, "-m", "lab", "list").stdout), listed.stderr
+    made = _run(installed / "lab", "new", "late-start", PYTHONPATH=packages)
+    assert (made.returncode, made.stderr.splitlines()[1].strip()) == (2, "into a folder of your own: lab --scenarios DIR new late-start")
     told = _run(installed / "python", "-m", "pytest", "--fixtures", "-p", "no:cacheprovider", tmp_path, cwd=tmp_path, PYTHONPATH=packages)
     (line,) = [line for line in told.stdout.splitlines() if line.startswith("badgateway_lab ")]
     assert "site-packages/lab/pytest_plugin.py" in line and str(ROOT) not in line

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from lab import cli
 from tests.lab.cli_builders import lab
 
 
@@ -51,6 +52,17 @@ def test_no_engine_ends_with_3_and_one_line(words: tuple[str, ...], tmp_path: Pa
         assert ended.stderr.startswith("lab: no ")
         assert len(ended.stderr.splitlines()) <= 2
         assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_the_way_ends_with_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "late-start").write_text("a file")
+    ended = lab("--scenarios", str(tmp_path), "new", "late-start")
+    assert (ended.returncode, ended.stderr.splitlines()[0]) == (1, f"lab: {tmp_path}/late-start: File exists")
+    shown = lab("--scenarios", str(tmp_path), "new", "late-start", BADGATEWAY_DEBUG="1").stderr
+    assert "Traceback" in shown and "Traceback" not in ended.stderr
+    monkeypatch.setenv("BADGATEWAY_LAB_STATE", str(tmp_path))
+    cli._print_file_error(NotADirectoryError(20, "Not a directory", str(tmp_path / "records")))
+    assert capsys.readouterr().err.splitlines()[1].strip().startswith(f"the lab keeps its state in {tmp_path};")
 
 
 def test_scenarios_of_ones_own_stand_beside_the_others(tmp_path: Path) -> None:
