@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.build.test_tutorials import FENCE, ROOT, commands, programs, typed
+from tests.build.test_tutorials import FENCE, INSIDE, ROOT, commands, programs, typed
 
 __all__ = ["programs"]      # the fixture
 
@@ -27,7 +27,7 @@ def machine_of(person: str, environment: dict[str, str]) -> list[str]:
     """The command that types in a person's machine."""
     (record,) = Path(environment["BADGATEWAY_LAB_STATE"], "classes").glob("class-*.json")
     labs = {one["name"]: one["lab_id"] for one in json.loads(record.read_text())["people"]}
-    return ["docker", "exec", "-w", "/root", f"{labs[person]}-host", "bash", "-c"]
+    return ["docker", "exec", "-w", "/root", f"{labs[person]}-host", "bash", "-c", INSIDE, "bash"]
 
 
 @pytest.mark.docker
