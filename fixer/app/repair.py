@@ -276,7 +276,8 @@ class _Rounds:
         flags = "--yes" if drawn.risk == "safe" else f"--yes --max-risk {drawn.risk}"
         why = f"it is {drawn.risk}, and " + ("this is a dry run" if course.options.dry_run else "it is not confirmed")
         course.withheld = (Withheld(drawn.repair_id or "", drawn.cause or "", why, flags), *course.withheld)
-        return (f"to apply it: fixer repair{_target_word(course.target)} {flags}",)
+        sudo = "sudo " if course.target.ref.kind == "local" else ""      # as the report names it
+        return (f"to apply it: {sudo}fixer repair{_target_word(course.target)} {flags}",)
 
     def _make(self, drawn: Plan, finding: Finding) -> SessionResult | None:
         """Apply the plan, wait until stable, keep it if better, else roll it back. Return None for another round."""

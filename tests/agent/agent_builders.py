@@ -36,7 +36,7 @@ class Commands:
 
     def __init__(self, **objects: Any) -> None:
         self.objects: dict[str, Any] = {"repair": {**REPORT, "plan": PLAN, "before": REPORT, "withheld": ["it: a dry run (allow it with --yes)", "more: manual"],
-                                   "notes": ["to apply it: fixer repair --yes"]}, "history": {**REPORT, "runs": [RUN]},
+                                   "notes": ["to apply it: sudo fixer repair --yes"]}, "history": {**REPORT, "runs": [RUN]},
                         "undo": {**REPORT, "id": RUN["id"], "conflicts": []}, "diagnose": REPORT, **objects}
         self.words: list[tuple[str, ...]] = []
         self.running: list[str] = []

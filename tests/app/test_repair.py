@@ -101,6 +101,7 @@ def planned(run: Run, named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_only_the_plan_that_is_named_is_applied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     end, course = planned(Run({}), "", tmp_path, monkeypatch, plan=None, dry_run=True)
     assert course.pending is not None and end.exit_code == 4
+    assert next(note for note in end.notes if note.startswith("to apply it: ")).startswith("to apply it: sudo fixer repair --yes")
     run, first = Run({}), course.pending
     end, course = planned(run, first.id, tmp_path, monkeypatch)
     assert run.tried == ["a.service"] and run.kept
