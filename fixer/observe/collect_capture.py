@@ -163,7 +163,10 @@ def _require_nginx(capture: Capture, askers: Mapping[str, Asker]) -> None:
     if inner:
         name, ids = next(iter(inner.items()))
         words = dict.fromkeys(_target_of_container(askers[name], found) for found in ids[:MOST_TARGET_HINTS])
-        said = " or ".join(f"fixer diagnose {word}" for word in words)
+        # whoever is not told their names may not use Docker, which would refuse the command too
+        nameless = words.keys() <= {f"docker://{found[:12]}" for found in ids}
+        sudo = "sudo " if nameless and capture.target.kind == "local" and not views[name].node.root else ""
+        said = " or ".join(f"{sudo}fixer diagnose {word}" for word in words)
         raise NoNginx(f"nginx runs only inside a container of {name}", f"try: {said}")
     _require_answers(capture.nodes)
     for view in views.values():

@@ -162,17 +162,19 @@ def test_a_node_that_did_not_finish_answering_is_not_without_nginx() -> None:
     assert not isinstance(raised.value, NoNginx) and "did not finish answering" in raised.value.message
 
 
-@pytest.mark.parametrize(("labels", "hint"), [
-    ({"com.docker.compose.project": "shop"}, "compose://shop"), ({}, "docker://web"), (None, "docker://" + "c" * 12),
+@pytest.mark.parametrize(("labels", "root", "hint"), [
+    ({"com.docker.compose.project": "shop"}, True, "fixer diagnose compose://shop"), ({}, True, "fixer diagnose docker://web"),
+    (None, True, "fixer diagnose docker://" + "c" * 12), ({}, False, "fixer diagnose docker://web"),
+    (None, False, "sudo fixer diagnose docker://" + "c" * 12),      # Docker refuses this account
 ])
-def test_nginx_only_in_a_container_names_the_right_target(labels: dict[str, str] | None, hint: str) -> None:
+def test_nginx_only_in_a_container_names_the_right_target(labels: dict[str, str] | None, root: bool, hint: str) -> None:
     inner = "c" * 64
     own = processes(process(1, ["init"]), process(40, MASTER, comm="nginx", cgroup=f"/docker/{inner}"))
     item = [{"Id": inner, "Name": "/web", "Config": {"Labels": labels}}] if labels is not None else []
-    seen = node({ListProcesses(): own, Command("docker-container", (inner,)): Answer("ok", json.dumps(item).encode())})
+    seen = node({ListProcesses(): own, Command("docker-container", (inner,)): Answer("ok", json.dumps(item).encode())}, root=root)
     with pytest.raises(NoNginx) as raised:
         collect(Scene(capture(seen)), ObserveOptions())
-    assert hint in raised.value.hint
+    assert raised.value.hint == f"try: {hint}"
 
 
 def test_a_container_that_starts_nginx_and_cannot_be_started_is_named_with_its_reason() -> None:
