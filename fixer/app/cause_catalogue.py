@@ -51,7 +51,12 @@ def explain_page(text: str, style: Style = PLAIN) -> str:
             families.setdefault(style.say(f"causes/family {cause.family}", cause.family), []).append(cause.id)
         return explain_line.status_page(status, titles, families, style.say)
     meanings = explain_line.meanings_of(text)
-    return explain_line.line_page(meanings, titles, style.say) if meanings else cause_page(text)
+    if meanings:
+        return explain_line.line_page(meanings, titles, style.say)
+    if not _nearest(text) and (" " in text or text.isdigit()):  # no misspelt cause
+        raise UsageError(f"nothing is known of {text!r}: no cause, and no failure between nginx and its backend",
+                         "explained are 502, 504 and the lines of nginx's error log behind them")
+    return cause_page(text)  # names the nearest
 
 
 def cause_page(word: str, style: Style = PLAIN) -> str:
@@ -109,8 +114,12 @@ def known_cause(word: str) -> Cause:
     if _normal(word) == UNEXPLAINED:
         raise UsageError("unexplained is no cause: nginx logged a failure that is not over, and nothing explains it",
                          "read the log of the service at the time of the line that the finding quotes")
-    near = get_close_matches(_normal(word), cause_names(), n=1)
+    near = _nearest(word)
     raise UsageError(f"no cause is called {word}", f"did you mean {near[0]}?" if near else "see: fixer causes")
+
+
+def _nearest(word: str) -> list[str]:
+    return get_close_matches(_normal(word), cause_names(), n=1)
 
 
 def _cause_named(word: str) -> Cause | None:

@@ -139,3 +139,10 @@ def test_what_means_nothing_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(UsageError, match="no cause is called wrong-prt") as caught:
         explain_page("wrong-prt")
     assert caught.value.hint == "did you mean wrong-port?"
+
+
+@pytest.mark.parametrize("text", ["413", "client intended to send too large body: 2097152 bytes"])
+def test_a_status_or_a_line_that_is_not_explained_is_not_called_a_cause(text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        explain_page(text)
+    assert text in caught.value.message and "502, 504" in caught.value.hint
