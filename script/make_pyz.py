@@ -52,7 +52,8 @@ if TAG in TAGS and sys.implementation.name == "cpython":
     file = os.open(HERE, os.O_RDONLY | os.O_CLOEXEC)
     head = os.pread(file, length, start)
     if head.startswith(MAGIC_NUMBER):
-        boot, modules, engine, *patterns = marshal.loads(memoryview(head)[len(MAGIC_NUMBER):])
+        found = marshal.loads(memoryview(head)[len(MAGIC_NUMBER):])  # no *patterns: Python 2 must be able to read this
+        boot, modules, engine, patterns = found[0], found[1], found[2], found[3:]
         scope = {"__name__": "pyz_memory"}
         exec(boot, scope)
         scope["install"](modules, __loader__, HERE, engine=engine, patterns=patterns,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -105,6 +107,11 @@ def test_runs_as_one_file(pyz: Path, tmp_path: Path) -> None:
     assert "wrong-port" in causes.stdout
 
 
+# What Python 2 cannot read; a module that holds it ends with a SyntaxError there.
+PYTHON_3_ONLY = (ast.Starred, ast.JoinedStr, ast.AnnAssign, ast.NamedExpr, ast.Nonlocal, ast.YieldFrom, ast.Await, ast.AsyncFunctionDef,
+                 ast.Match, ast.TryStar, ast.MatMult)
+
+
 @pytest.mark.docker
 def test_an_older_python_gets_one_line(pyz: Path) -> None:
     main = zipfile.ZipFile(pyz).read("__main__.py").decode()
@@ -113,6 +120,14 @@ def test_an_older_python_gets_one_line(pyz: Path) -> None:
     assert run.returncode == 3
     assert run.stderr.count("\n") == 1
     assert "3.9" in run.stderr
+    newer = [node for node in ast.walk(ast.parse(main)) if isinstance(node, PYTHON_3_ONLY)
+             or (isinstance(node, ast.Raise) and node.cause) or (isinstance(node, ast.arguments) and node.kwonlyargs)]
+    assert [ast.unparse(node) for node in newer] == []      # what says it must be read first
+    for older in filter(None, map(shutil.which, ("python2", "python2.7", "python3.6", "python3.8", "python3.10"))):
+        run = subprocess.run([older, "-c", "import sys; print(sys.version_info < (3, 11))"], capture_output=True, text=True, check=False)
+        if run.stdout == "True\n":
+            run = subprocess.run([older, str(pyz)], capture_output=True, text=True, check=False)
+            assert (run.returncode, run.stderr.count("\n")) == (3, 1), run.stderr
 
 
 @pytest.mark.docker
