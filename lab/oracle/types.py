@@ -110,6 +110,10 @@ class Verdict:
     checks: tuple[Check, ...]
     load: LoadResult | None = None
 
+    def __bool__(self) -> bool:
+        """Return whether the lab is well, so that `assert lab.check()` can fail."""
+        return self.is_well
+
     @property
     def is_well(self) -> bool:
         """Return whether nothing fails, and at least one check ran."""

@@ -13,7 +13,7 @@ GOOD, BAD = Check("login page", True), Check("report", False, "HTTP 502 instead 
 
 @pytest.mark.parametrize(("checks", "well"), [((GOOD,), True), ((GOOD, BAD), False), ((), False)])
 def test_a_site_is_well_where_something_was_asked_and_nothing_fails(checks: tuple[Check, ...], well: bool) -> None:
-    assert Verdict(checks).is_well is well
+    assert Verdict(checks).is_well is well and bool(Verdict(checks)) is well
 
 
 def test_what_fails_is_one_line_each() -> None:
