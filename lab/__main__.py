@@ -20,7 +20,7 @@ def main() -> NoReturn:
     missing = [name for name in EXTRA_PACKAGES if find_spec(name) is None]
     if missing:
         sys.stderr.write(f"lab: {', '.join(missing)} not installed: the wheel was installed without its extra 'lab'\n"
-                         f"  pip install './badgateway-{__version__}-py3-none-any.whl[lab]'\n")
+                         f"  in a virtual environment: pip install './badgateway-{__version__}-py3-none-any.whl[lab]'\n")
         sys.exit(3)
     early: list[int] = []
     heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # a background job ignores it: so does lab

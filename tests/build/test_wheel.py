@@ -51,7 +51,7 @@ def test_fixer_needs_typer_only_and_lab_names_its_extra(installed: Path) -> None
     assert refused.returncode == 3 and refused.stdout == ""
     first, second = refused.stderr.splitlines()
     assert first.startswith("lab: ") and "not installed" in first
-    assert second == f"  pip install './badgateway-{__version__}-py3-none-any.whl[lab]'"
+    assert second == f"  in a virtual environment: pip install './badgateway-{__version__}-py3-none-any.whl[lab]'"
 
 
 @pytest.mark.slow
