@@ -16,13 +16,13 @@ from fixer.observe.commands.python_programs import (
 )
 from fixer.observe.files.log_files import unmanaged_log_queries
 from fixer.observe.look import Look
-from fixer.observe.nginx.endpoints import probe_result
+from fixer.observe.nginx.endpoints import connect_result, listener_at, probe_result
 from fixer.observe.nginx.other_proxies import gateway_queries
 from fixer.observe.nginx.sites import Site, places_of
 from fixer.observe.nginx.unloaded_sites import ports_without_listener, sockets_without_listener
 from fixer.observe.supervisord.supervisord_config import USUAL_FILES, find_supervisords
 from fixer.observe.unit_queries import MOST_UNLOADED, SERVICE_FILE_LIMIT
-from fixer.observe.view.node_view import container_of
+from fixer.observe.view.node_view import container_of, known_pids
 
 with lazy_imports():
     from fixer.observe.systemd.template_instances import instance_queries
@@ -45,8 +45,10 @@ def _queries_of_node(site: Site, look: Look) -> Iterator[Query]:
     """
     view = site.view
     serves = any(s.is_app_server and s.node == view.name for s in look.services)
-    if not serves and _is_hung_up_on(site, look):
-        yield from unmanaged_log_queries(view)       # a server that somebody starts by hand may want that port
+    if _is_hung_up_on(site, look):       # a server that a boot entry or somebody starts may want that port
+        yield from boot_entry_queries(view, container_of(view.name, look.containers))
+        if not serves or _names_every_server(site, look):
+            yield from unmanaged_log_queries(view)
     if view.init != "systemd":
         if ports_without_listener(site) or sockets_without_listener(site):
             yield from (USUAL_FILES for _ in find_supervisords(view)[:1])
@@ -90,8 +92,15 @@ def _names_every_server(site: Site, look: Look) -> bool:
 
 
 def _is_hung_up_on(site: Site, look: Look) -> bool:
-    """Return whether something accepts a connection at an address of nginx and ends it without an answer."""
-    answers = site.view.node.answers
-    results = (probe_result(answers[probe]) for probe in look.plan(site).by_address.values() if probe in answers)
-    return any(isinstance(heard, Known) and heard.value.error in _HANG_UPS and heard.value.phase != "connect"
-               for heard in results)
+    """Return whether something accepts a connection at an address of nginx and ends it without an answer, and it is no
+    application server."""
+    answers, plan, view = site.view.node.answers, look.plan(site).by_address, site.view
+    servers = {pid for s in look.services if s.is_app_server and s.node == view.name for pid in s.pids}
+    for address in site.addresses:
+        probe = plan.get(address.id)
+        heard = probe_result(answers[probe]) if probe is not None and probe in answers else None
+        if isinstance(heard, Known) and heard.value.error in _HANG_UPS and heard.value.phase != "connect":
+            held = listener_at(address.ips, address.server, view, connect_result(heard)).or_else(None)
+            if held is None or servers.isdisjoint(known_pids(held.pids)):
+                return True
+    return False

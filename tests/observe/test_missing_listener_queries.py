@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from fixer.model.query import Answer, Command, ReadFile
+import pytest
+
+from fixer.model.capture import NodeCapture
+from fixer.model.query import Answer, Command, Query, ReadFile
+from fixer.observe.boot.boot_entries import BOOT_ENTRY_FILES
 from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.files.log_files import UNMANAGED_LOGS
-from tests.observe.capture_builders import capture, file, node, sockets, tcp_row
-from tests.observe.next_queries_builders import LISTENS, SITE, SOCKET_SITE, asked
+from tests.observe.capture_builders import capture, file, node, probe_answer, process, sockets, tcp_row
+from tests.observe.next_queries_builders import BACK, LISTENS, ROUTE, SITE, SOCKET_SITE, asked
 from tests.observe.nginx.endpoints_builders import SHOW
 
 
@@ -54,3 +58,24 @@ def test_logs_of_hand_started_servers_are_asked_for_where_the_servers_that_run_b
             seen = node(site=site + other, units=files, show=SHOW.format("orchard.service", "active", 0),
                         listening=sockets([tcp_row("127.0.0.1", 9000, 5)], {5: [7]}))
             assert (UNMANAGED_LOGS in asked(seen)) is expected
+
+
+def held_by(argv: tuple[str, ...], error: str) -> NodeCapture:
+    """Another site of the host is well. A process without a unit holds the port of this one."""
+    other = "server { listen 81; location / { proxy_pass http://127.0.0.1:9000; } }"
+    unit = file("/etc/systemd/system/orchard.service", "[Service]\nExecStart=/usr/bin/uvicorn a:b --port 9000\n")
+    rows = sockets([tcp_row("127.0.0.1", 9000, 5), tcp_row("127.0.0.1", 8000, 6)], {5: [7], 6: [8]})
+    answers: dict[Query, Answer] = {BACK: probe_answer(None, error=error, phase="head"), ROUTE: probe_answer(502)}
+    return node(answers, site=SITE + other, units=[unit], show=SHOW.format("orchard.service", "active", 7),
+                listening=rows, running=[process(8, argv)])
+
+
+@pytest.mark.parametrize(("argv", "error", "expected"), [
+    (("/usr/sbin/feeder",), "reset", True), (("/usr/sbin/feeder",), "closed", True), (("/usr/sbin/feeder",), "not-http", True),
+    (("python3", "/usr/bin/uvicorn", "a:c"), "reset", False),
+])
+def test_who_may_want_a_port_is_asked_where_another_kind_of_program_hangs_up(argv: tuple[str, ...], error: str,
+                                                                           expected: bool) -> None:
+    seen = asked(held_by(argv, error))
+    assert (UNMANAGED_LOGS in seen) is expected
+    assert BOOT_ENTRY_FILES in seen or not expected

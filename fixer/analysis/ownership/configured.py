@@ -50,7 +50,7 @@ def _find_configured_owner(case: Case, endpoint: Endpoint) -> PortOwner | None:
                                                                                                        endpoint)
     if told:
         best = _best_configured(told)
-        return PortOwner(best, "placed", _binding_evidence(best, endpoint) or (state_evidence(best),))
+        return PortOwner(best, "placed", binding_evidence(best, endpoint) or (state_evidence(best),))
     named = _container_named(case.snapshot, endpoint)
     if named is not None:
         return PortOwner(named, "placed", (state_evidence(named),))
@@ -106,10 +106,11 @@ def is_supervised(ours: list[Process], every: tuple[Process, ...]) -> bool:
 
 def is_configured_at(service: Service, endpoint: Endpoint) -> bool:
     """Return whether it is configured to listen at this port (or socket path)."""
-    return bool(_binding_evidence(service, endpoint)) or _has_published_port(service, endpoint)
+    return bool(binding_evidence(service, endpoint)) or _has_published_port(service, endpoint)
 
 
-def _binding_evidence(service: Service, endpoint: Endpoint) -> tuple[Evidence, ...]:
+def binding_evidence(service: Service, endpoint: Endpoint) -> tuple[Evidence, ...]:
+    """Return the lines that configure it to listen at this port (or socket path)."""
     return tuple(b.source for b in bindings_of(service) if _is_binding_of(b, endpoint))
 
 

@@ -42,12 +42,12 @@ from __future__ import annotations
 from fixer.analysis.case import Case, FailingAddress, PortOwner
 from fixer.analysis.cause import Cause, Outcome, conclude, join_by, sort_outcomes
 from fixer.analysis.evidence import bindings_of, endpoint_text, listener_at, listener_evidence, pids_of, processes_of
-from fixer.analysis.exits.failed_run import FailedRun, failed_runs, has_listening_socket
+from fixer.analysis.exits.failed_run import FailedRun, failed_at_start, failed_runs, has_listening_socket
 from fixer.analysis.exits.hand_started_run import for_person, hand_started_runs
 from fixer.analysis.ownership.configured import configured_owner, is_configured_at
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import last_run_lines, read_run_end
-from fixer.analysis.service_state import restart_count_of, run_state_of, state_evidence
+from fixer.analysis.service_state import is_unwatched, restart_count_of, run_state_of, state_evidence
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Verdict
 from fixer.model.facts import Unknown
@@ -99,10 +99,10 @@ def _judge_endpoint(
             case, trouble, endpoint, service, error_line)
     if is_closed(endpoint) is True and listener_at(endpoint) is None:      # not behind a filter
         return state_evidence(service) if trouble is not None else None
-    if isinstance(service.log, Unknown):
-        return f"log of {service.name}: {service.log.reason}" if trouble is not None else None
     line = _port_error_line(case, service)
-    if line is None:
+    if line is None and not _is_start_barred(case, endpoint, service, trouble):
+        if isinstance(service.log, Unknown):
+            return f"log of {service.name}: {service.log.reason}" if trouble is not None else None
         return state_evidence(service)
     held = listener_at(endpoint)
     if held is None and bindings_of(service) and not is_configured_at(service, endpoint):
@@ -128,6 +128,17 @@ def _judge_hand_started(case: Case, crash: FailedRun) -> Outcome:
     return for_person(crash, port_conflict_finding(case, seen))
 
 
+def _is_start_barred(case: Case, endpoint: Endpoint, service: Service, trouble: FailingAddress | None) -> bool:
+    """Return whether the start of a server that no manager watches cannot succeed: it is written to listen there, and
+    another program does, which is no application server and passes nothing on. Its log need not say so: its output
+    may go nowhere. A last run that failed in another way has another cause."""
+    holder = case.service(endpoint.listening_service)
+    if trouble is None or holder is None or holder.id == service.id or holder.is_app_server or holder.gateway:
+        return False
+    return (is_unwatched(service) and is_configured_at(service, endpoint)
+            and not failed_at_start(last_run_lines(case.snapshot, service), service))
+
+
 def _port_error_line(case: Case, service: Service) -> LogLine | None:
     return port_in_use_line(read_run_end(last_run_lines(case.snapshot, service)))
 
@@ -140,9 +151,10 @@ def _is_other_file(case: Case, trouble: FailingAddress) -> bool:
 
 def _can_have_failed(case: Case, service: Service) -> bool:
     """Return whether the service failed or may be in a restart loop, in which it runs for a moment each time. gunicorn
-    retries for some seconds, also in its first run, and has no socket until then."""
+    retries for some seconds, also in its first run, and has no socket until then. Nothing says how one ended that no
+    manager watches."""
     state = run_state_of(service)
-    return state in ("failed", "looping") or (
+    return state in ("failed", "looping") or is_unwatched(service) or (
         state == "running" and (restart_count_of(service) > 0 or not has_listening_socket(case, service)))
 
 

@@ -20,7 +20,7 @@ from fixer.analysis.evidence import (
 from fixer.analysis.exits.exit_reason import port_in_use_line
 from fixer.analysis.exits.failed_run import FailedRun, reported_port_conflict
 from fixer.analysis.nginx_errors import connect_symptoms, symptom_evidence
-from fixer.analysis.ownership.configured import is_configured_at
+from fixer.analysis.ownership.configured import binding_evidence, is_configured_at
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_state import state_evidence
 from fixer.formats.folders import is_within
@@ -73,14 +73,15 @@ def other_port_finding(case: Case, crash: FailedRun) -> Finding | None:
 
 @dataclass(frozen=True, slots=True)
 class PortConflict:
-    """One address with its service, the listener, the processes that hold it, and the log line with the error."""
+    """One address with its service, the listener, the processes that hold it, and the log line with the error; None if
+    only the line that starts the service shows that it wants the address."""
 
     endpoint: Endpoint
     failing_address: FailingAddress | None
     service: Service
     listener: Listener
     holders: tuple[Process, ...]
-    line: LogLine
+    line: LogLine | None
 
 
 def port_conflict_finding(case: Case, seen: PortConflict) -> Finding:
@@ -98,7 +99,7 @@ def port_conflict_finding(case: Case, seen: PortConflict) -> Finding:
                  "survive its end") for v in service.unit_values if is_left and v.key == "KillMode"
                  and v.value in _LEAVING_KILL_MODES)
     evidence = (
-        log_evidence(seen.line.text, seen.line.where), Evidence("socket", f"socket {where}", holder_text),
+        *_wanting_evidence(seen), Evidence("socket", f"socket {where}", holder_text),
         Evidence("process", f"pid {holder.pid}", f"state {holder.state}, {holder.unit or 'outside any unit'}"),
         *left, state_evidence(service), config_evidence(snapshot, nginx, seen.endpoint), *symptom,
     )
@@ -107,7 +108,8 @@ def port_conflict_finding(case: Case, seen: PortConflict) -> Finding:
     if seen.failing_address is not None:
         manner = f"and does not answer ({_holder_state_text(seen)})"
     return Finding(
-        cause="crash-port-in-use", variant="start-port-in-use", role=role, confidence="certain",
+        cause="crash-port-in-use", variant="start-port-in-use", role=role,
+        confidence="likely" if seen.line is None else "certain",
         summary=f"{service.name} cannot start: pid {holder.pid} "
         f"({holder.comm}{_EARLIER_RUN_TEXT if is_left else ''}) holds "
                 f"{where} {manner}",
@@ -117,6 +119,13 @@ def port_conflict_finding(case: Case, seen: PortConflict) -> Finding:
         repairs=(_repair(case, seen),) if role == "root" else (),
         effects=("run-ends", "nothing-listens", "looks-busy"),
     )
+
+
+def _wanting_evidence(seen: PortConflict) -> tuple[Evidence, ...]:
+    """Return what shows that the service wants the address: its log's error, else the lines that configure it."""
+    if seen.line is not None:
+        return (log_evidence(seen.line.text, seen.line.where),)
+    return binding_evidence(seen.service, seen.endpoint)
 
 
 def _is_foreign_holder(seen: PortConflict) -> bool:

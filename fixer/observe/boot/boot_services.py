@@ -26,10 +26,11 @@ _NO_LOG = "its output does not go to a file"
 
 def boot_services(view: View, others: Sequence[Service], own: Container | None = None,
                   engine: View | None = None) -> Iterator[Service]:
-    """Yield a service for each boot entry whose address no other service of the node has: neither a process that runs
-    now nor what a service manager starts there. `own` is nginx's own container, whose script starts servers beside
-    it: their output is in the log that the engine keeps of it."""
-    taken = {(b.unix, 0 if b.unix else b.port) for s in others if s.node == view.name for b in s.bindings.or_else(())}
+    """Yield a service for each boot entry whose address no other server of the node has: neither a process that runs
+    now nor what a service manager starts there. Another kind of program may hold its port. `own` is nginx's own
+    container, whose script starts servers beside it: their output is in the log that the engine keeps of it."""
+    taken = {(b.unix, 0 if b.unix else b.port) for s in others
+             if s.node == view.name and (s.is_app_server or s.gateway) for b in s.bindings.or_else(())}
     running = {s.argv for s in others if s.node == view.name and s.pids}
     for found in (found for found in boot_commands_of(view, own) if not found.by_unit):
         bindings = configured_bindings(found.command, view)

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from fixer.diagnose.run_causes import diagnose
+from fixer.model.deployment import BootEntry
 from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import SignalProcess, UnitAction
+from fixer.model.snapshot import LogLine
 from tests.causes.crash_port_in_use.crash_port_in_use_builders import CAUSE, IN_USE, squatted
 from tests.causes.snapshot_builders import (
+    BAD_GATEWAY,
     NOW,
     REFUSED,
     Scene,
     healthy_scene,
     listener,
     probe,
+    process,
     roots,
     service,
+    stopped_service,
     verdict_of,
 )
 
@@ -78,3 +84,41 @@ def test_its_own_process_is_no_stranger() -> None:
 
 def test_an_unknown_address_says_nothing() -> None:
     assert roots(diagnose(Scene("127.0.0.1:8000").refused().snapshot())) == ["backend-down"]
+
+
+def barred(*lines: str, holder: dict[str, Any] | None = None) -> Scene:
+    """cron starts the server at boot, and another program holds its port and hangs up."""
+    scene = Scene()
+    feeder = service("feeder.service", 8000, 300, argv=("/usr/bin/python3", "/usr/local/bin/feeder", "8000"))
+    meant = stopped_service("start.sh", 8000, boot_entry=BootEntry(
+        "local", "cron", "/etc/cron.d/shop", 2, "@reboot shop /opt/shop/start.sh", "shop", 8000, None))
+    scene.services += [
+        replace(meant, unit=None, manager="none", log=Known(tuple(
+            LogLine(None, text, "/opt/shop/out.log") for text in lines)) if lines else Unknown("it goes to no file")),
+        replace(feeder, **{"is_app_server": False, **(holder or {})})]
+    scene.listeners.append(listener(8000, 300))
+    scene.processes.append(process(300, "/usr/bin/python3", "/usr/local/bin/feeder", "8000"))
+    scene.endpoint(listening_service="local/feeder.service", configured_service="local/start.sh",
+                   http=Known(probe(error="reset", phase="head")))
+    scene.logs("recv() failed (104: Connection reset by peer)", 104, "reading response header from upstream", count=4)
+    return scene.answers(BAD_GATEWAY)
+
+
+def test_hit_the_start_that_cron_makes_is_barred() -> None:
+    """Its log says so, or nothing but the line that starts it and who holds its port."""
+    said = diagnose(barred(IN_USE).snapshot())
+    assert roots(said) == [CAUSE] and said.findings[0].evidence[0].text == IN_USE
+    told = diagnose(barred().snapshot())
+    assert roots(told) == [CAUSE] and told.findings[0].confidence == "likely"
+    assert any("8000" in line.text and line.source == "unit" for line in told.findings[0].evidence)
+    for found in (said.findings[0], told.findings[0]):
+        assert [r.risk for r in found.repairs] == ["manual"] and "feeder.service holds the port" in found.repairs[0].manual
+
+
+def test_miss_what_passes_requests_on_bars_nobody() -> None:
+    for holder in ({"gateway": "haproxy"}, {"is_app_server": True}):
+        assert CAUSE not in roots(diagnose(barred(holder=holder).snapshot()))
+
+
+def test_miss_its_last_run_failed_in_another_way() -> None:
+    assert CAUSE not in roots(diagnose(barred("Traceback (most recent call last):", "ValueError: x").snapshot()))

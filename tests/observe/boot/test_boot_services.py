@@ -66,6 +66,15 @@ def test_what_runs_or_is_managed_at_the_address_is_the_service() -> None:
     assert list(boot_services(made, (replace(other, node="elsewhere"),)))
 
 
+def test_another_kind_of_program_at_the_address_is_not_the_service() -> None:
+    made = host()
+    (one,) = boot_services(made, ())
+    stranger = replace(one, id="local/feeder.service", name="feeder.service", boot_entry=None, pids=(7,),
+                       argv=("/usr/bin/python3", "/usr/local/bin/feeder", "8123"), is_app_server=False)
+    assert [s.name for s in boot_services(made, (stranger,))] == ["start.sh"]
+    assert not list(boot_services(made, (replace(stranger, gateway="haproxy"),)))
+
+
 def test_nothing_is_made_of_what_was_not_asked() -> None:
     assert not list(boot_services(view(), ()))
     assert not list(boot_services(seen(file("/etc/cron.d/other", "@reboot root /usr/bin/certbot renew\n")), ()))
