@@ -69,7 +69,8 @@ def _unasked_server_notes(case: Case, left: Sequence[RouteVerdict]) -> Iterator[
     asked = {name for endpoint in case.snapshot.endpoints
              for name in (endpoint.configured_service, endpoint.listening_service)}
     for node, endpoint in empty.items():
-        free = [s for s in case.snapshot.services if s.node == node and s.is_app_server and s.id not in asked]
+        free = [s for s in case.snapshot.services if s.node == node and s.is_app_server and s.id not in asked
+                and not s.is_hand_started]
         held = [(s, x) for s in free for x in listeners_on(case.snapshot, node) if set(pids_of(x)) & set(s.pids)]
         shown = ", ".join(f"{s.name} ({_process_text(case, s)}) on {_listener_text(line)}" for s,
                           line in held[:MAX_SHOWN])

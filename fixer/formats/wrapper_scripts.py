@@ -24,6 +24,7 @@ from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 
 with lazy_imports():  # not needed in most looks
+    from fixer.formats.backup_names import original_path
     from fixer.formats.env_file import read_env_file
     from fixer.formats.init_script import started_daemon
 
@@ -37,6 +38,11 @@ _DEFAULTS = regex(r"^\$\{(\w+):?=")
 _SHELL_LINE = regex(rb"/(?:env +)?(?:sh|bash|dash|ash|zsh|ksh)\b")
 _NAME = regex(r"\w+")
 MAX_DEPTH = 3  # a wrapper that calls a wrapper that calls a wrapper
+
+
+def is_start_script(path: str, data: bytes) -> bool:
+    """Return whether somebody may run the file: a shell does, and it is by its name no copy of another one."""
+    return is_shell_script(data) and original_path(path) == path
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,8 +27,10 @@ class BareProcess(ServiceManager):
         return Evidence("process", service.name, f"pid {pids}" if pids else "no process")
 
     def account_name(self) -> str:
-        """Return the account that the line of a boot runs it as."""
+        """Return the account that the line of a boot runs it as; nothing names that of somebody who runs a script."""
         entry = self.service.boot_entry
+        if entry is not None and entry.kind == "by-hand":
+            return entry.user or "its account"
         return "root" if entry is None else entry.user or "root"
 
     def has_ended(self) -> bool:

@@ -86,8 +86,9 @@ class Dependency:
 
 
 # What starts a backend besides service managers: cron's @reboot lines, rc.local, user units, service folders of runit,
-# s6 or daemontools, monit's checks, a container's entrypoint script.
-StarterKind: TypeAlias = Literal["cron", "rc.local", "user-unit", "runit", "s6", "daemontools", "monit", "entrypoint"]
+# s6 or daemontools, monit's checks, a container's entrypoint script, a script that somebody runs by hand.
+StarterKind: TypeAlias = Literal["cron", "rc.local", "user-unit", "runit", "s6", "daemontools", "monit", "entrypoint",
+                                 "by-hand"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,8 +84,7 @@ class Unit:
     listen: tuple[str, ...] = ()  # a socket unit's addresses, as `systemctl show` names them
     nofile_limit: int = 0  # LimitNOFILE (soft), 0 if not reported
     cpu_limit: float = 0.0  # CPUQuota as a number of CPUs, 0 for no limit
-    # result and restarts come from its journal, since systemd has dropped them
-    is_from_journal: bool = False
+    is_from_journal: bool = False  # its result and restarts are: systemd has dropped them
     pulled_by: tuple[str, ...] | None = None  # loaded units that start it too; None if not reported
     conflicts: tuple[str, ...] = ()  # units (no targets) that systemd stops when it starts this one
     job: int = 0  # the number of its job in systemd's queue, 0 for none
@@ -149,8 +148,7 @@ class Container:
     extra_hosts: tuple[str, ...] = ()  # host names besides those of its networks
     links: tuple[tuple[str, str], ...] = ()  # (container, name): private names for others (`links:`, --link)
     gateways: tuple[str, ...] = ()  # addresses of the Docker host on its networks
-    # (network, its fixed addresses there)
-    fixed_addresses: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    fixed_addresses: tuple[tuple[str, tuple[str, ...]], ...] = ()  # (network, its fixed addresses there)
     subnets: tuple[tuple[str, str], ...] = ()  # (network, its subnet such as 172.20.0.0/16)
     net_admin: bool = False  # it may change its own packet filter
     ipv6: tuple[tuple[str, str], ...] = ()  # (network, its IPv6 address there)
@@ -252,8 +250,7 @@ class CommandArgument:
 
 @dataclass(frozen=True, slots=True)
 class UnitValue:
-    """One assignment in `[Service]` of a unit's files, `start`/`end` the byte span of its value.
-    Variables are excluded: their values may be secrets."""
+    """One assignment in `[Service]` of a unit's files, and its byte span; of no variable, which may be a secret."""
 
     key: str
     value: str
@@ -356,8 +353,7 @@ class Service:
     gateway: str = ""  # the program's name if it only forwards connections (`haproxy`, `nginx` …)
     env_copies: tuple[EnvCopy, ...] = ()  # copies of its env files, once it has ended
     code_bindings: tuple[Binding, ...] = ()  # in the code of a stopped unit without a configured address
-    # variables that its compose file reads, and nothing there sets
-    unset_variables: tuple[EnvAssignment, ...] = ()
+    unset_variables: tuple[EnvAssignment, ...] = ()  # its compose file reads them, and nothing there sets them
     setting_slot: EnvSlot | None = None  # where a new setting can be written; its template takes the value unquoted
     dependencies: tuple[Dependency, ...] = ()  # systems that its variables name: databases, caches, brokers
     startup_waits: tuple[Dependency, ...] = ()  # what its shells wait for before they start its server
@@ -370,6 +366,11 @@ class Service:
     def is_idle_boot_entry(self) -> bool:
         """Return whether only a boot entry would start it, and it does not run."""
         return self.boot_entry is not None and not self.pids
+
+    @property
+    def is_hand_started(self) -> bool:
+        """Return whether only a script says how somebody would start it, and it does not run."""
+        return self.is_idle_boot_entry and self.boot_entry is not None and self.boot_entry.kind == "by-hand"
 
     @property
     def start_folder(self) -> str:

@@ -8,7 +8,8 @@ from fixer.formats.systemctl_show import packaged_unit_path, startable_services
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.facts import Known
 from fixer.model.query import Command, Query, ReadFile
-from fixer.observe.boot.boot_entries import boot_entry_queries
+from fixer.model.service import Service
+from fixer.observe.boot.boot_entries import START_SCRIPTS, boot_entry_queries
 from fixer.observe.commands.python_programs import (
     code_queries,
     has_service_for_each_port,
@@ -22,7 +23,7 @@ from fixer.observe.nginx.sites import Site, places_of
 from fixer.observe.nginx.unloaded_sites import ports_without_listener, sockets_without_listener
 from fixer.observe.supervisord.supervisord_config import USUAL_FILES, find_supervisords
 from fixer.observe.unit_queries import MOST_UNLOADED, SERVICE_FILE_LIMIT
-from fixer.observe.view.node_view import container_of, known_pids
+from fixer.observe.view.node_view import View, container_of, known_pids
 
 with lazy_imports():
     from fixer.observe.systemd.template_instances import instance_queries
@@ -44,16 +45,16 @@ def _queries_of_node(site: Site, look: Look) -> Iterator[Query]:
     The list of all units is long, so it is queried only if no known service can be the application.
     """
     view = site.view
-    serves = any(s.is_app_server and s.node == view.name for s in look.services)
+    serves = any(s.is_app_server and s.node == view.name for s in _known_services(look))
     if _is_hung_up_on(site, look):       # a server that a boot entry or somebody starts may want that port
         yield from boot_entry_queries(view, container_of(view.name, look.containers))
         if not serves or _names_every_server(site, look):
-            yield from unmanaged_log_queries(view)
+            yield from _hand_started_queries(view)
     if view.init != "systemd":
         if ports_without_listener(site) or sockets_without_listener(site):
             yield from (USUAL_FILES for _ in find_supervisords(view)[:1])
             yield from boot_entry_queries(view, container_of(view.name, look.containers))
-            yield from unmanaged_log_queries(view)
+            yield from _hand_started_queries(view)
         return
     if "nginx.service" not in view.units and site.nginx.master is None:
         yield Command("systemctl-show", ("nginx.service",))
@@ -68,10 +69,11 @@ def _queries_of_node(site: Site, look: Look) -> Iterator[Query]:
     masked = sorted(u.name for u in dict.fromkeys(view.units.values()) if u.load_state == "masked")
     names = [n for n in masked if n.endswith(".service") and not n.startswith(SYSTEMD_UNITS)][:MOST_UNLOADED]
     yield from (ReadFile(packaged_unit_path(name), SERVICE_FILE_LIMIT) for name in names)
-    has_service = has_service_for_each_port(empty, look.services, view)
+    known = _known_services(look)
+    has_service = has_service_for_each_port(empty, known, view)
     if not serves or (_names_every_server(site, look) and not (
-            has_service and has_service_for_each_socket(unheard, look.services, view))):
-        yield from unmanaged_log_queries(view)
+            has_service and has_service_for_each_socket(unheard, known, view))):
+        yield from _hand_started_queries(view)
     if serves and has_service:
         return
     listing = Command("systemctl-units")
@@ -83,12 +85,24 @@ def _queries_of_node(site: Site, look: Look) -> Iterator[Query]:
     yield from code_queries(view)
 
 
+def _known_services(look: Look) -> tuple[Service, ...]:
+    """Return the services but those of which only a script is known: they end no search for another one."""
+    return tuple(service for service in look.services if not service.is_hand_started)
+
+
+def _hand_started_queries(view: View) -> Iterator[Query]:
+    """Yield the queries for what somebody starts by hand: logs, and on a machine the scripts that start a server."""
+    yield from unmanaged_log_queries(view)
+    if view.node.kind == "machine":
+        yield START_SCRIPTS
+
+
 def _names_every_server(site: Site, look: Look) -> bool:
     """Return whether nginx names an address of each application server of the node: none of them is left for an address
     without a service."""
     named = {at.server.unix or at.server.port for at in places_of(site)}
     return all(any((b.unix or b.port) in named for b in s.bindings.or_else(()))
-               for s in look.services if s.is_app_server and s.node == site.view.name)
+               for s in _known_services(look) if s.is_app_server and s.node == site.view.name)
 
 
 def _is_hung_up_on(site: Site, look: Look) -> bool:

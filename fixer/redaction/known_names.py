@@ -136,6 +136,8 @@ def _names_of_snapshot(snapshot: Snapshot) -> Iterator[str]:
 
 def _names_of_service(service: Service) -> Iterator[str]:
     yield from (service.id, service.name, *service.env_files, *service.absent_env_files)
+    if service.boot_entry is not None:
+        yield service.boot_entry.file
     yield from configured_sockets(service)
     yield from (network.name for network in service.compose_networks)
     if service.unit is not None:

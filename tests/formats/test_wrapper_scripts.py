@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fixer.formats.shell_words import literal_word
-from fixer.formats.wrapper_scripts import ShellRun, is_shell_script, read_script, simple_commands
+from fixer.formats.wrapper_scripts import ShellRun, is_shell_script, is_start_script, read_script, simple_commands
 
 
 def run(text: str, env: dict[str, str] | None = None, files: dict[str, bytes] | None = None) -> ShellRun:
@@ -148,3 +148,12 @@ exec nginx -g 'daemon off;'
     found = [(one.directory, [w.text for w in one.command]) for one in run(text).background]
     assert found[0] == ("/srv/api", ["gosu", "app", "uvicorn", "api:app", "--port", "8001", ">>/var/log/api.log", "2>&1"])
     assert run("uvicorn a:b --port 1 && echo up").background == [] and run("exec uvicorn a:b").background == []
+
+
+@pytest.mark.parametrize(("path", "data", "expected"), [
+    ("/usr/local/bin/start-shop", b"#!/bin/sh\n", True), ("/opt/run.sh", b"#! /usr/bin/env bash\n", True),
+    ("/opt/run.sh.bak", b"#!/bin/sh\n", False), ("/opt/run.sh", b"#!/usr/bin/python3\n", False), ("/opt/run.sh", b"\x7fELF", False),
+    ("/opt/run.sh", b"exec uvicorn a:b\n", False),
+])
+def test_a_script_that_somebody_may_run(path: str, data: bytes, expected: bool) -> None:
+    assert is_start_script(path, data) is expected

@@ -6,7 +6,7 @@ import pytest
 
 from fixer.model.capture import NodeCapture
 from fixer.model.query import Answer, Command, Query, ReadFile
-from fixer.observe.boot.boot_entries import BOOT_ENTRY_FILES
+from fixer.observe.boot.boot_entries import BOOT_ENTRY_FILES, START_SCRIPTS
 from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.files.log_files import UNMANAGED_LOGS
 from tests.observe.capture_builders import capture, file, node, probe_answer, process, sockets, tcp_row
@@ -79,3 +79,21 @@ def test_who_may_want_a_port_is_asked_where_another_kind_of_program_hangs_up(arg
     seen = asked(held_by(argv, error))
     assert (UNMANAGED_LOGS in seen) is expected
     assert BOOT_ENTRY_FILES in seen or not expected
+
+
+SCRIPT = Answer("ok", files=(file("/usr/local/bin/start-a", "#!/bin/sh\nexec uvicorn a:b --port 8000\n"),))
+
+
+def test_start_scripts_are_asked_for_where_nobody_is_known_to_serve() -> None:
+    assert START_SCRIPTS in asked(node(site=SITE))
+    assert START_SCRIPTS not in asked(node(site=SITE, kind="container"))
+    assert START_SCRIPTS not in asked(node(site=SITE, listening=LISTENS))
+
+
+def test_a_script_ends_no_search_for_a_unit() -> None:
+    told = Answer("ok", b"--\nshop.service disabled enabled\n")
+    answers: dict[Query, Answer] = {Command("systemctl-units"): told, START_SCRIPTS: SCRIPT, BOOT_ENTRY_FILES: Answer("ok"),
+                                    UNMANAGED_LOGS: Answer("ok")}
+    dead = node(answers, site=SITE)
+    assert Command("systemctl-show", ("shop.service",)) in asked(dead)
+    assert build_snapshot(capture(dead)).endpoints[0].configured_service == "local/start-a"

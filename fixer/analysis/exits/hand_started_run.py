@@ -1,4 +1,5 @@
-"""The failed run of a server that somebody started by hand, as its log alone shows it: no unit, process or boot entry.
+"""The failed run of a server that somebody started by hand, as its log alone shows it: no unit, process or boot entry,
+at most a script that starts it.
 
 Such a log lies where any user may write one. It explains an address that nothing else explains, and changes nothing:
 what is to be done is told to a person.
@@ -22,7 +23,7 @@ from fixer.model.snapshot import HandStartedLog, Service
 
 with lazy_imports():  # not needed in most looks
     from fixer.analysis.exits.last_output import hand_started_log
-    from fixer.analysis.ownership.resolve import candidate_owners, is_occupied_by_stranger
+    from fixer.analysis.ownership.resolve import candidate_owners, is_occupied_by_stranger, only_owner
     from fixer.analysis.service_names import is_path_named_after_site
 
 
@@ -43,7 +44,7 @@ def _run_on(case: Case, log: HandStartedLog) -> FailedRun | None:
         return None
     if hand_started_log(case, log.node) is not log:
         return None
-    service = _service_of(log)
+    service = _service_of(case, asked, log)
     lines = tuple(line for line in unmanaged_run_lines(log.lines, 0.0) if not is_request_line(line.text))
     if not failed_at_start(lines, service):
         return None
@@ -54,17 +55,21 @@ def _run_on(case: Case, log: HandStartedLog) -> FailedRun | None:
 def _has_other_server(case: Case, asked: list[FailingAddress], log: HandStartedLog) -> bool:
     """Return whether a server of the node may belong there, or may have written the log. A server that a working route
     relies on belongs to no other address, but only a log that is named after the failing site is not its own."""
-    servers = [s for s in case.snapshot.services if s.node == log.node and s.is_app_server]
+    servers = [s for s in case.snapshot.services if s.node == log.node and s.is_app_server and not s.is_hand_started]
     if any(s.id not in case.services_in_use for s in servers):
         return True
     if servers and not any(is_path_named_after_site(trouble, log.path) for trouble in asked):
         return True
-    return any(owner.service.id != trouble.endpoint.listening_service
+    return any(owner.service.id != trouble.endpoint.listening_service and not owner.service.is_hand_started
                for trouble in asked for owner in candidate_owners(case, trouble))
 
 
-def _service_of(log: HandStartedLog) -> Service:
-    """Return the server as a service of which nothing but its log is known."""
+def _service_of(case: Case, asked: list[FailingAddress], log: HandStartedLog) -> Service:
+    """Return the server that a script would start for the address, if its output goes to no file of its own, else a
+    service of which nothing but its log is known."""
+    owner = only_owner(case, asked[0])
+    if owner is not None and owner.service.is_hand_started and isinstance(owner.service.log, Unknown):
+        return replace(owner.service, log=Known(log.lines))
     name = f"the server that logs to {log.path}"
     return Service(
         id=f"{log.node}/{posixpath.basename(log.path)}", name=name, node=log.node, manager="none", unit=None,

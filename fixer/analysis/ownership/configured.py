@@ -224,9 +224,11 @@ def code_choice_finding(
 
 
 def boot_entries_at(case: Case, trouble: FailingAddress) -> tuple[BootEntry, ...]:
-    """Return what would start a server at that address, if nothing listens there."""
+    """Return what would start a server at that address, if nothing listens there; else a script that somebody runs."""
     endpoint = trouble.endpoint
-    if not case.snapshot.boot_entries or is_closed(endpoint) is not True or endpoint.container_port:
+    if is_closed(endpoint) is not True or endpoint.container_port:
         return ()
-    return tuple(s for s in case.snapshot.boot_entries if s.node == endpoint.node and (
+    found = tuple(s for s in case.snapshot.boot_entries if s.node == endpoint.node and (
         s.unix == endpoint.unix if endpoint.unix is not None or s.unix is not None else s.port == endpoint.port))
+    return found or tuple(s.boot_entry for s in case.snapshot.services if s.is_hand_started and s.boot_entry is not None
+                          and s.node == endpoint.node and is_configured_at(s, endpoint))

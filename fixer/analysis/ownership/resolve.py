@@ -136,8 +136,11 @@ def _unclaimed_services(case: Case, trouble: FailingAddress) -> list[Service]:
     mates = [s for s in free if s.node != node]
     if any(s.running for s in mates):
         free = [s for s in free if s.node == node or s.running]
-    managed = [s for s in free if (s.manager != "none" or s.boot_entry) and _can_be_intended(case, trouble, s)]
-    return managed or [s for s in free if s.pids and _is_orphan(case.snapshot, s)]
+    managed = [s for s in free if (s.manager != "none" or s.boot_entry) and not s.is_hand_started
+               and _can_be_intended(case, trouble, s)]
+    return managed or [s for s in free if s.pids and _is_orphan(case.snapshot, s)] or [
+        s for s in free if s.is_hand_started and is_named_after_site(trouble, s)
+        and _can_be_intended(case, trouble, s)]
 
 
 def _is_port_answered(case: Case, service: Service, nodes: Collection[str | None]) -> bool:
@@ -222,11 +225,15 @@ _NON_HTTP_ERRORS = frozenset({"not-http", "closed", "reset"})
 
 def is_occupied_by_stranger(case: Case, trouble: FailingAddress) -> bool:
     """Return whether something other than an application listens there, speaks no HTTP, and no service is configured
-    there. nginx does not count: its `stream` block passes connections on. Nor does another forwarder
-    (systemd-socket-proxyd, haproxy): it hangs up while its backend is down, and may be what starts that backend."""
+    there but by a script that somebody runs. nginx does not count: its `stream` block passes connections on. Nor does
+    another forwarder (systemd-socket-proxyd, haproxy): it hangs up while its backend is down, and may be what starts
+    that backend."""
     endpoint = trouble.endpoint
     holder = case.service(endpoint.listening_service)
-    if holder is None or holder.is_app_server or holder.gateway or endpoint.configured_service not in (None, holder.id):
+    if holder is None or holder.is_app_server or holder.gateway:
+        return False
+    meant = case.service(endpoint.configured_service)
+    if meant is not None and meant.id != holder.id and not meant.is_hand_started:
         return False
     if any(nginx.node == endpoint.node and nginx.master_pid in holder.pids for nginx in case.snapshot.nginxes):
         return False

@@ -51,7 +51,8 @@ def _rule_of(case: Case, trouble: FailingAddress, sole: Service) -> OwnershipRul
             or _is_of_other_site(trouble, sole) or can_lead_elsewhere(case, trouble, sole) or boot_entries_at(case,
                                                                                                               trouble):
         return "contested"
-    return "alone" if sole.manager != "none" or sole.boot_entry is not None else "bare"
+    known = sole.manager != "none" or (sole.boot_entry is not None and not sole.is_hand_started)
+    return "alone" if known else "bare"
 
 
 def _is_of_other_site(trouble: FailingAddress, service: Service) -> bool:

@@ -30,7 +30,7 @@ def no_application_finding(case: Case, trouble: FailingAddress) -> Finding | Non
     node = find_node(case.snapshot, endpoint.node)
     if is_closed(endpoint) is not True or node is None or isinstance(node.processes, Unknown) or not node.root:
         return None
-    here = [s for s in case.snapshot.services if s.node == node.name and s.is_app_server]
+    here = [s for s in case.snapshot.services if s.node == node.name and s.is_app_server and not s.is_hand_started]
     elsewhere = _has_podman_containers(case, node.name) or _can_run_in_container(case, trouble)
     if here or case.snapshot.is_cut or endpoint.unix is not None or elsewhere or _cut_off_evidence(case, trouble):
         return None

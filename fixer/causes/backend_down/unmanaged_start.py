@@ -43,6 +43,7 @@ _STARTER_TEXTS = {
     "daemontools": "the daemontools service {name}",
     "monit": "the monit check {name}",
     "entrypoint": "the entrypoint script of container {name}",
+    "by-hand": "the script {file}",
 }
 
 
@@ -69,7 +70,7 @@ def boot_entry_finding(case: Case, trouble: FailingAddress, state: str = _NOT_RU
         return None
 
     first, endpoint = found[0], trouble.endpoint
-    who = _STARTER_TEXTS[first.kind].format(user=first.user or "a user", name=first.name)
+    who = _STARTER_TEXTS[first.kind].format(user=first.user or "a user", name=first.name, file=first.file)
     why = f"; {first.not_run_reason}" if first.not_run_reason else ""
     box = entrypoint_container(case, first)
     said, heard = last_server_output(case, first.node) if box is None else read_exit_reason(case, box)
@@ -133,6 +134,9 @@ def _manual_text(starter: BootEntry, where: str, why: str, again: bool) -> str:
                 f"{starter.command}")
     if starter.name:
         return f"let the scanner supervise the folder of {where} again{why}"
+    if starter.kind == "by-hand":
+        return (f"run {starter.file} again as it was run before ({where} is its server), and create a systemd unit for "
+                f"it, which also starts it at boot")
     user = f", as user {starter.user}" if starter.user and starter.kind != "rc.local" else ""
     return f"start it as {where} does{user}, and create a systemd unit for it, which restarts it automatically{why}"
 

@@ -98,10 +98,12 @@ def port_conflict_finding(case: Case, seen: PortConflict) -> Finding:
     left = tuple(Evidence("unit", f"{v.file}:{v.line}", f"KillMode={v.value}: processes that {service.name} started "
                  "survive its end") for v in service.unit_values if is_left and v.key == "KillMode"
                  and v.value in _LEAVING_KILL_MODES)
+    wanting = _wanting_evidence(seen)
+    wanted, state = {line.where for line in wanting}, state_evidence(service)
     evidence = (
-        *_wanting_evidence(seen), Evidence("socket", f"socket {where}", holder_text),
+        *wanting, Evidence("socket", f"socket {where}", holder_text),
         Evidence("process", f"pid {holder.pid}", f"state {holder.state}, {holder.unit or 'outside any unit'}"),
-        *left, state_evidence(service), config_evidence(snapshot, nginx, seen.endpoint), *symptom,
+        *left, *(() if state.where in wanted else (state,)), config_evidence(snapshot, nginx, seen.endpoint), *symptom,
     )
     instead = "and answers in its place: it is another program, of a user session"
     manner = instead if strange else "and answers in its place"

@@ -244,7 +244,8 @@ def _is_free(case: Case, service: Service) -> bool:
     """Return whether it is an application that no route uses."""
     held = {name for e in case.snapshot.endpoints if is_closed(e) is False
             for name in (e.configured_service, e.listening_service)}
-    return service.is_app_server and service.id not in case.services_in_use and service.id not in held
+    return (service.is_app_server and not service.is_hand_started and service.id not in case.services_in_use
+            and service.id not in held)
 
 
 def _is_own_listener(line: Listener, service: Service) -> bool:

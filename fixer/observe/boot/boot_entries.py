@@ -1,5 +1,5 @@
-"""Boot entries: cron `@reboot`, rc.local, user units, runit and similar, monit. They are read, never run.
-Read only if nothing listens at an address that nginx connects to."""
+"""Boot entries: cron `@reboot`, rc.local, user units, runit and similar, monit; start scripts that somebody runs by
+hand. They are read, never run. Read only if no server listens at an address that nginx connects to."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fixer.formats.launchers import CRON_DAEMONS, launch_user
 from fixer.formats.server_names import runtime_of
 from fixer.formats.shell_words import Word, literal_word, shell_words, systemd_words
 from fixer.formats.unit_file import RC_LOCAL_UNIT, effective_lines, unit_lines
-from fixer.formats.wrapper_scripts import read_script, simple_commands
+from fixer.formats.wrapper_scripts import is_start_script, read_script, simple_commands
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.parse_cache import parse_once
@@ -44,6 +44,12 @@ BOOT_ENTRY_FILES = ReadGlob((
     *RUN_FOLDERS, *MONIT_FILES,
 ), ENTRY_FILE_LIMIT, MOST_BOOT_FILES)
 
+START_SCRIPTS = ReadGlob((      # where people put the script that starts their server
+    *(f"/usr/local/{place}/{name}" for place in ("bin", "sbin") for name in ("*start*", "*run*", "*serve*", "*.sh")),
+    *(f"{place}/{name}" for place in ("/opt/*", "/srv/*", "/var/www/*", "/home/*", "/root")
+      for name in ("*.sh", "bin/*.sh", "bin/*start*", "start*", "run*")),
+), ENTRY_FILE_LIMIT, MOST_BOOT_FILES)
+
 ACCOUNTS = ReadFile("/etc/passwd", 256 << 10)       # whose process it is that an entry starts
 
 _REBOOT = regex(r"^[ \t]*@reboot[ \t]+(.*\S)", 0)
@@ -57,6 +63,7 @@ _MONIT_FOLDERS = tuple(pattern[:-1] for pattern in MONIT_FILES)
 _MONIT_CHECK = regex(r"^\s*check\s+process\s+\"?([\w.@-]+)")
 _MONIT_START = regex(r"^\s*start(?:\s+program)?\s*+(?:=\s*+)?([\"'])(?P<command>.+?)\1"
                      r"(?:.*?\bas\s+uid\s+\"?(?P<user>[\w.-]+))?")
+NOT_AT_BOOT = "nothing starts it at boot"
 _MAX_SU_DEPTH = 3
 _MOST_ENTRIES = 40
 
@@ -96,8 +103,8 @@ def boot_commands_of(view: View, own: Container | None = None) -> tuple[BootComm
 
 
 def boot_entries_of(view: View, own: Container | None = None) -> tuple[BootEntry, ...]:
-    """Return every boot entry whose command has a configured listen address."""
-    return tuple(entry for found in boot_commands_of(view, own) if not found.by_unit
+    """Return every boot entry whose command has a configured listen address. What somebody runs by hand is none."""
+    return tuple(entry for found in boot_commands_of(view, own) if not found.by_unit and found.entry.kind != "by-hand"
                  for entry in found.entries(view))[:_MOST_ENTRIES]
 
 
@@ -128,6 +135,28 @@ def _find_commands(view: View, reads: list[str], own: Container | None) -> Itera
         script, _, line = folder.service_command.evidence.where.rpartition(":")
         yield from _server_of(view, (folder.kind, script, "", folder.idle_reason), folder.service_command, int(line),
                               name=folder.name, start=folder.command)
+    yield from _servers_of_scripts(view, reads)
+
+
+def _servers_of_scripts(view: View, reads: list[str]) -> Iterator[BootCommand]:
+    """Yield the servers that start scripts run, but for those that a boot entry runs, and copies of others."""
+    answer = view.node.answers.get(START_SCRIPTS)
+    files = [f for f in (answer.files if answer is not None else ()) if is_readable(f)
+             and is_start_script(f.path, f.data)]
+    seen = {posixpath.normpath(path) for path in reads}
+    for file in files:
+        if file.path in seen:
+            continue
+        follow = CommandTrace(view.contents(), "/")
+        said = Evidence("file", f"{file.path}:1", file.path)
+        command, env, style, said = trace_command([literal_word(file.path)], {}, said, follow)
+        told = _service_command(command, env, said, style, follow)
+        user = launch_user([word.text for word in command]).partition(":")[0]
+        _, _, line = said.where.rpartition(":")
+        if runtime_of(told.argv):
+            reads += follow.source_files
+        for found in _server_of(view, ("by-hand", file.path, user, NOT_AT_BOOT), told, int(line)):
+            yield replace(found, entry=replace(found.entry, missing_file=_missing_file(view, follow)))
 
 
 def _run_folder_queries(view: View) -> tuple[ReadGlob, ...]:

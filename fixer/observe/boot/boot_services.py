@@ -4,7 +4,7 @@ A manager records how a program ended. Here only the file that its output goes t
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from fixer.formats.launchers import skip_launchers
 from fixer.formats.server_names import runtime_of
@@ -31,16 +31,28 @@ def boot_services(view: View, others: Sequence[Service], own: Container | None =
     container, whose script starts servers beside it: their output is in the log that the engine keeps of it."""
     taken = {(b.unix, 0 if b.unix else b.port) for s in others
              if s.node == view.name and (s.is_app_server or s.gateway) for b in s.bindings.or_else(())}
-    running = {s.argv for s in others if s.node == view.name and s.pids}
+    alive = [s for s in others if s.node == view.name and s.pids]
+    running = {*(s.argv for s in alive), *(p.argv for s in alive for pid in s.pids
+                                           if (p := view.by_pid.get(pid)) is not None)}
+    managed = _files_of(s for s in others if s.node == view.name and s.manager != "none")
     for found in (found for found in boot_commands_of(view, own) if not found.by_unit):
         bindings = configured_bindings(found.command, view)
         places = {(b.unix, 0 if b.unix else b.port) for b in bindings}
-        if places and not places & taken and found.command.argv not in running:
+        told = found.command
+        if found.entry.kind == "by-hand" and managed.intersection((found.entry.file, told.script)):
+            continue
+        if places and not places & taken and not any(runs_command(argv, told.argv) for argv in running):
             taken |= places
             service = _boot_service(found, bindings, view)
             if own is not None and found.entry.kind == "entrypoint" and not log_file_paths(found.command):
                 service = replace(service, log=output_beside_nginx(own, engine))
             yield service
+
+
+def _files_of(services: Iterable[Service]) -> frozenset[str]:
+    """Return the files that their commands name or stand in: a script of a service manager is nobody's to run."""
+    words = (word for s in services for word in (*s.command, *((s.entry,) if s.entry is not None else ())))
+    return frozenset(path for word in words for path in (word.text, word.file) if path)
 
 
 def with_boot_entry(service: Service, view: View, own: Container | None = None) -> Service:
@@ -50,7 +62,7 @@ def with_boot_entry(service: Service, view: View, own: Container | None = None) 
     if not ours:
         return service
     names = frozenset.intersection(*(_accounts_of(view, process.uid) for process in ours))
-    for found in boot_commands_of(view, own):
+    for found in (found for found in boot_commands_of(view, own) if found.entry.kind != "by-hand"):
         files = [path for path in (found.entry.file, found.command.script) if path]
         if found.entry.user in names and all(_is_of_root(path, view) for path in files) and any(
                 runs_command(process.argv, found.command.argv) for process in ours):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
-from fixer.model.facts import Known
-from fixer.model.snapshot import HandStartedLog, LogLine
+from fixer.model.deployment import BootEntry
+from fixer.model.facts import Known, Unknown
+from fixer.model.snapshot import HandStartedLog, LogLine, Service
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     NOW,
@@ -17,6 +19,7 @@ from tests.causes.snapshot_builders import (
     finding_of,
     listener,
     probe,
+    process,
     roots,
     service,
     stopped_service,
@@ -143,3 +146,57 @@ def test_hit_another_program_holds_its_port() -> None:
     found = finding_of(seen, "crash-port-in-use")
     assert found.confidence == "likely" and "pid 300" in found.summary and found.repairs[0].risk == "manual"
     assert "crash-port-in-use" not in roots(diagnose(taken("*** Starting uWSGI 2.0.28-debian (64bit) ***").snapshot()))
+
+
+def script(port: int = 8000, **changes: Any) -> Service:
+    """What a script would start at a port, if somebody ran it."""
+    entry = BootEntry("local", "by-hand", "/usr/local/bin/start-shop", 4, "uvicorn app:app", "", port, None,
+                      "nothing starts it at boot")
+    made = replace(stopped_service("start-shop", port), unit=None, manager="none", boot_entry=entry,
+                   log=Unknown("its output does not go to a file"))
+    return replace(made, **changes)
+
+
+def test_hit_a_script_names_the_server_whose_log_lies_about() -> None:
+    scene = by_hand(GUNICORN, *LOST_VARIABLE).with_service(script())
+    scene.endpoint(configured_service="local/start-shop")
+    seen = diagnose(scene.snapshot())
+    found = finding_of(seen, "crash-missing-env")
+    assert roots(seen) == ["crash-missing-env"] and found.service == "start-shop" and found.confidence == "likely"
+    assert "/usr/local/bin/start-shop:4" in [line.where for line in found.evidence]
+    assert [(r.risk, r.steps) for r in found.repairs] == [("manual", ())], "anybody may have written the log"
+
+
+def test_hit_a_script_whose_server_is_at_another_port_than_nginx_asks() -> None:
+    seen = diagnose(by_hand(GUNICORN, *LOST_MODULE).with_service(script(9100)).snapshot())
+    assert roots(seen) == ["wrong-port", "crash-code-error"]
+    assert [r.risk for r in finding_of(seen, "wrong-port").repairs] == ["manual"]
+
+
+def test_miss_a_script_that_is_not_named_after_the_site() -> None:
+    entry = script(9100).boot_entry
+    assert entry is not None
+    other = script(9100, name="start-orchard", id="local/start-orchard", argv=("uvicorn", "orchard:app"), boot_entry=replace(
+        entry, file="/usr/local/bin/start-orchard"))
+    assert roots(diagnose(by_hand(GUNICORN, *LOST_MODULE).with_service(other).snapshot())) == ["crash-code-error"]
+
+
+def test_hit_a_script_alone_says_what_does_not_run() -> None:
+    scene = by_hand(GUNICORN, SERVED).with_service(script())
+    scene.endpoint(configured_service="local/start-shop")
+    (found,) = diagnose(scene.snapshot()).findings
+    assert (found.cause, found.role) == ("backend-down", "root")
+    assert found.summary.startswith("the backend that the script /usr/local/bin/start-shop starts at 127.0.0.1:8000 does not")
+    assert "run /usr/local/bin/start-shop again" in found.repairs[-1].manual and found.repairs[-1].risk == "manual"
+
+
+def test_hit_a_script_names_the_port_that_another_program_holds() -> None:
+    scene = by_hand(GUNICORN).with_service(script())
+    feeder = replace(service("feeder.service", 8000, 300), is_app_server=False, runtime="")
+    scene.with_service(feeder, listener(8000, 300))
+    scene.processes.append(process(300, "/usr/sbin/feeder"))
+    hung_up = Known(probe(error="reset", phase="head"))
+    scene.endpoint(configured_service="local/start-shop", listening_service="local/feeder.service",
+                   listener=Known(listener(8000, 300)), tcp=Known(probe()), http=hung_up)
+    seen = diagnose(scene.answers(BAD_GATEWAY).snapshot())
+    assert roots(seen) == ["crash-port-in-use"] and finding_of(seen, "crash-port-in-use").confidence == "likely"

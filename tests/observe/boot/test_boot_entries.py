@@ -7,12 +7,19 @@ from dataclasses import replace
 import pytest
 
 from fixer.model.deployment import BootEntry
-from fixer.model.query import Answer, FileAnswer, ReadFile
-from fixer.observe.boot.boot_entries import BOOT_ENTRY_FILES, boot_commands_of, boot_entries_of, boot_entry_queries
+from fixer.model.query import Answer, FileAnswer, Query, ReadFile
+from fixer.observe.boot.boot_entries import (
+    BOOT_ENTRY_FILES,
+    START_SCRIPTS,
+    boot_commands_of,
+    boot_entries_of,
+    boot_entry_queries,
+)
+from fixer.observe.view.node_view import View, view_of
 from tests.causes import snapshot_builders
 from tests.causes.snapshot_builders import unit
 from tests.observe.boot.boot_entries_builders import seen
-from tests.observe.capture_builders import file, stat, view
+from tests.observe.capture_builders import file, node, stat, view
 
 UVICORN = "/usr/bin/uvicorn web:app --host 127.0.0.1 --port 8123"
 CRONTAB = "/var/spool/cron/crontabs/deploy"
@@ -165,3 +172,41 @@ def test_a_line_that_is_nothing_but_a_program(text: str, mode: int, uid: int, ex
     both = replace(made, node=replace(made.node, answers={**made.node.answers, BOOT_ENTRY_FILES: Answer("ok", files=(crontab,))}))
     assert [one.program for one in boot_entries_of(both)] in ([expected], [])
     assert not expected or boot_entries_of(both)
+
+
+START = f"#!/bin/sh\ncd /opt/shop || exit 1\n. /etc/shop.env\nexec {UVICORN}\n"
+
+
+def by_hand(*files: FileAnswer, boot: tuple[FileAnswer, ...] = (), more: dict[Query, Answer] | None = None) -> View:
+    """A machine whose start scripts were read."""
+    return view_of(node({START_SCRIPTS: Answer("ok", files=files), BOOT_ENTRY_FILES: Answer("ok", files=boot), **(more or {})}))
+
+
+def scripts_of(made: View) -> list[tuple[str, str, int]]:
+    return [(c.entry.kind, c.entry.file, c.entry.line) for c in boot_commands_of(made)]
+
+
+def test_a_script_that_somebody_runs_says_how_a_server_starts() -> None:
+    made = by_hand(file("/usr/local/bin/start-shop", START))
+    (one,) = boot_commands_of(made)
+    assert (one.entry.kind, one.entry.file, one.entry.line) == ("by-hand", "/usr/local/bin/start-shop", 4)
+    assert (one.entry.directory, one.entry.not_run_reason) == ("/opt/shop", "nothing starts it at boot")
+    assert not boot_entries_of(made), "no boot runs it"
+    assert ReadFile("/etc/shop.env", 64 << 10) in list(boot_entry_queries(made))
+    gone = by_hand(file("/usr/local/bin/start-shop", START), more={
+        ReadFile("/etc/shop.env", 64 << 10): Answer("absent", files=(FileAnswer("/etc/shop.env", "absent", None, b""),))})
+    assert [c.entry.missing_file for c in boot_commands_of(gone)] == ["/etc/shop.env"]
+
+
+@pytest.mark.parametrize(("path", "text"), [
+    ("/usr/local/bin/start-shop.bak", START), ("/usr/local/bin/start-shop", f"{UVICORN}\n"),
+    ("/usr/local/bin/start-shop", "#!/usr/bin/python3\nimport shop\n"), ("/usr/local/bin/run-backup", "#!/bin/sh\nexec tar c /\n"),
+])
+def test_other_files_there_start_no_server(path: str, text: str) -> None:
+    assert not scripts_of(by_hand(file(path, text)))
+
+
+def test_a_script_that_cron_runs_is_cron_s() -> None:
+    script = file("/usr/local/bin/start-shop", START)
+    line = file("/etc/cron.d/shop", "@reboot shop /usr/local/bin/start-shop\n")
+    assert scripts_of(by_hand(script, boot=(line,))) == [("cron", "/etc/cron.d/shop", 1)]

@@ -10,15 +10,15 @@ import pytest
 
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, FileAnswer, ReadFile
-from fixer.model.service import Service
-from fixer.observe.boot.boot_entries import BOOT_ENTRY_FILES
+from fixer.model.service import CommandArgument, Service
+from fixer.observe.boot.boot_entries import BOOT_ENTRY_FILES, START_SCRIPTS
 from fixer.observe.boot.boot_services import boot_log_queries, boot_services, with_boot_entry
 from fixer.observe.docker.container_service import logs_query
 from fixer.observe.files.log_files import log_file_query
-from fixer.observe.view.node_view import View
+from fixer.observe.view.node_view import View, view_of
 from tests.causes.snapshot_builders import container, process
 from tests.observe.boot.boot_entries_builders import seen
-from tests.observe.capture_builders import NOW, file, view
+from tests.observe.capture_builders import NOW, file, node, view
 
 SCRIPT = "#!/bin/sh\ncd /opt/shop || exit 1\n. /etc/shop.env\nexport MODE=live\nexec uvicorn web:app --port 8123 >>shop.log 2>&1\n"
 LOG = "/opt/shop/shop.log"
@@ -174,3 +174,26 @@ def test_a_file_of_variables_that_a_containers_script_takes_only_if_it_exists(li
     assert (started(GONE).absent_env_files, started(GONE).env_slots) == (("/etc/shop.env",), ())
     assert started(file("/etc/shop.env", "A=b\n")).absent_env_files == ()
     assert started(replace(GONE, status="denied")).absent_env_files == ()
+
+
+def script_of(text: str = SCRIPT) -> View:
+    """A machine on which only a start script is known."""
+    return view_of(node({START_SCRIPTS: Answer("ok", files=(file("/opt/shop/start.sh", text),)),
+                         BOOT_ENTRY_FILES: Answer("ok")}))
+
+
+def test_a_script_that_somebody_runs_is_a_service_that_is_no_boot_entrys() -> None:
+    (one,) = boot_services(script_of(), ())
+    assert (one.name, one.is_hand_started, one.is_idle_boot_entry) == ("start.sh", True, True)
+    assert [b.port for b in one.bindings.or_else(())] == [8123]
+    alive = replace(one, boot_entry=None, pids=(77,), bindings=Known(()), argv=("/usr/bin/python3", *one.argv))
+    assert not list(boot_services(script_of(), (alive,))), "it runs"
+
+
+def test_a_script_of_a_service_manager_is_nobody_s_to_run() -> None:
+    (one,) = boot_services(script_of(), ())
+    unit = replace(one, id="local/shop.service", boot_entry=None, manager="systemd", bindings=Known(()))
+    assert not list(boot_services(script_of(), (unit,)))
+    named = replace(unit, command=(), entry=CommandArgument("/opt/shop/start.sh"))
+    assert not list(boot_services(script_of(), (named,)))
+    assert list(boot_services(script_of(), (replace(unit, command=()),)))
