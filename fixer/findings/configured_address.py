@@ -122,14 +122,14 @@ def uncreated_elsewhere_findings(case: Case, part: AddressPart, kind: tuple[str,
     """Return one finding for each service without a container that the compose files put at another address than nginx
     asks for, if that differs in this part. `kind` is its cause and variant."""
     return [_uncreated_elsewhere_finding(case, backend, kind) for backend in uncreated_backends(case)
-            if backend.is_elsewhere and part == ("path" if backend.socket else "port")]
+            if backend.is_elsewhere and part == ("path" if backend.socket else "host" if backend.host else "port")]
 
 
 def _uncreated_elsewhere_finding(case: Case, backend: UncreatedBackend, kind: tuple[str, str]) -> Finding:
     (cause, variant), trouble, name = kind, backend.trouble, backend.service.service
     where = address_of_uncreated(backend)
     return Finding(
-        cause=cause, variant=variant, role="root", confidence="likely",
+        cause=cause, variant=variant or None, role="root", confidence="likely",
         summary=(f"nginx hands {routes_text(trouble)} to {endpoint_text(trouble.endpoint)}, but the files of project "
                  f"{backend.compose.project} have service {name} listen on {where}"),
         detail=(), routes=trouble.route_ids, service=name, node=trouble.nginx.node,
@@ -143,4 +143,6 @@ def _uncreated_elsewhere_finding(case: Case, backend: UncreatedBackend, kind: tu
 
 def address_of_uncreated(backend: UncreatedBackend) -> str:
     """Return where the service would listen, as nginx's files would name it, if nginx asks for another address."""
-    return f"unix:{backend.socket}" if backend.socket else address_text(backend.trouble.endpoint.host, backend.port)
+    asked = backend.trouble.endpoint
+    return f"unix:{backend.socket}" if backend.socket else address_text(backend.host or asked.host,
+                                                                        backend.port or asked.port)

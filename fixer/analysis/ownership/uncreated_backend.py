@@ -22,26 +22,29 @@ from fixer.model.diagnosis import Effect
 from fixer.model.service import Container
 
 with lazy_imports():  # not needed in most looks
+    from fixer.analysis.ownership.configured import is_configured_at
     from fixer.analysis.ownership.resolve import candidate_owners
 
 
 @dataclass(frozen=True, slots=True)
 class UncreatedBackend:
     """A failing address and the service without a container that belongs there. If the compose files put the service
-    at another address than nginx asks for, `socket` is its path in nginx's container, or `port` its port there. If they
-    only give it the folder of the socket that nginx asks for, it `shares_folder`."""
+    at another address than nginx asks for, `socket` is its path in nginx's container, or `port` its port there, or
+    `host` its name, where nginx asks another service for its port. If they only give it the folder of the socket that
+    nginx asks for, it `shares_folder`."""
 
     compose: Compose
     trouble: FailingAddress
     service: UncreatedService
     socket: str = ""
     port: int = 0
+    host: str = ""
     shares_folder: bool = False
 
     @property
     def is_elsewhere(self) -> bool:
         """Return whether nginx asks for another address than the one at which the service would listen."""
-        return bool(self.socket or self.port)
+        return bool(self.socket or self.port or self.host)
 
     @property
     def effects(self) -> tuple[Effect, ...]:
@@ -68,6 +71,22 @@ def uncreated_backends(case: Case) -> Iterator[UncreatedBackend]:
     for trouble in (t for t, service in named if service is None and free):
         if (found := _elsewhere(case, compose, trouble, free)) is not None:
             yield found
+    for trouble in case.failing_addresses if free else ():
+        if (service := _asked_of_another(case, trouble, free)) is not None:
+            yield UncreatedBackend(compose, trouble, service, host=service.service)
+
+
+def _asked_of_another(case: Case, trouble: FailingAddress, free: list[UncreatedService]) -> UncreatedService | None:
+    """Return the only one of the services that would listen at the port for which nginx asks another service: one of
+    the project that is known to listen at other ports only."""
+    endpoint = trouble.endpoint
+    named = case.service(endpoint.configured_service)
+    if endpoint.unix is not None or is_closed(endpoint) is not True or named is None or named.container is None:
+        return None
+    if not bindings_of(named) or any(is_configured_at(s, endpoint) for s in case.snapshot.services):
+        return None
+    found = [service for service in free if endpoint.port in service.ports and not service.guest_of]
+    return found[0] if len(found) == 1 else None
 
 
 def _leads_to(case: Case, trouble: FailingAddress, service: UncreatedService) -> bool:

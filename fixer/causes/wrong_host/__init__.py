@@ -89,6 +89,7 @@ with lazy_imports():  # not needed in most looks
     from fixer.analysis.service_names import system_kind_of
     from fixer.causes.wrong_host.docker_gateway import gateway_finding
     from fixer.causes.wrong_host.hosts_line import hosts_line_finding
+    from fixer.findings.configured_address import uncreated_elsewhere_findings
 
 _REPAIR_ID = "point-route-at-service"
 
@@ -110,7 +111,7 @@ def judge(case: Case) -> Verdict:
         if nginx.master_pid is None:
             down = [t for t in addresses_of_stopped_nginx(case, nginx) if is_docker_host(t.endpoint)]
             findings += [found for t in down[:1] if (found := gateway_finding(case, t)) is not None]
-    return conclude(findings, missing, ruled)
+    return conclude([*findings, *uncreated_elsewhere_findings(case, "host", (CAUSE.id, ""))], missing, ruled)
 
 
 def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:

@@ -135,3 +135,34 @@ def test_only_a_name_that_nobody_has_keeps_nginx_from_starting(
         scene.endpoint(host=host)
     (backend,) = uncreated_backends(open_case(scene.snapshot(), {}))
     assert ("nginx-stops" in backend.effects) is stops
+
+
+def asks_another(*gone: UncreatedService, **changes: object) -> Scene:
+    """nginx asks the container of another site for the port of a service that has no container."""
+    scene = Scene("pages:8000", "other:9000", node="web", back="other").answers(BAD_GATEWAY)
+    scene.with_service(container_service("web", 80, pid=None, is_app_server=False, argv=("nginx",), box={"service": "web"}))
+    other = container_service("other", 9000, **changes)
+    scene.with_service(other)
+    scene.endpoint(tcp=Known(REFUSED), http=Known(REFUSED), configured_service=other.id, listening_service=None,
+                   host="other", listener=Known(None))
+    compose = Compose("p", "/srv", ("/srv/compose.yaml",), (), (), Known(True), gone)
+    scene.extra = {"compose": compose, "target": TargetRef("compose", "p")}
+    return scene
+
+
+def test_hit_another_service_is_asked_for_the_port_of_one_without_a_container() -> None:
+    seen = diagnose(asks_another(replace(GONE, ports=(8000,))).snapshot())
+    assert sorted(roots(seen)) == ["backend-down", "wrong-host"]
+    host, down = finding_of(seen, "wrong-host"), finding_of(seen, "backend-down")
+    assert "have service app listen on app:8000" in host.summary and host.confidence == down.confidence == "likely"
+    assert [repair.risk for repair in (*host.repairs, *down.repairs)] == ["manual", "disruptive"]
+
+
+@pytest.mark.parametrize(("gone", "changes"), [
+    ((replace(GONE, ports=(8001,)),), {}), ((GONE,), {}),
+    ((replace(GONE, ports=(8000,)), replace(GONE, service="job", ports=(8000,))), {}),      # which of two?
+    ((replace(GONE, ports=(8000,), guest_of="web"),), {}),        # it would have nginx's network
+    ((replace(GONE, ports=(8000,)),), {"bindings": Unknown("its command is inside the image")}),
+])
+def test_miss_another_service_may_have_that_port(gone: tuple[UncreatedService, ...], changes: dict[str, object]) -> None:
+    assert not {"backend-down", "wrong-host"} & set(told(asks_another(*gone, **changes)))
