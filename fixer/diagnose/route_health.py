@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from fixer.analysis.case import Case, is_answering, unique_route_id
+from fixer.analysis.evidence import clock_of
+from fixer.analysis.nginx_errors import request_path
 from fixer.analysis.route_verdict import RouteVerdict
+from fixer.analysis.service_state import restart_count_of
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, HealthVerdict, RouteHealth
 from fixer.model.facts import Known
 from fixer.model.nginx_config import Route
 from fixer.model.snapshot import Endpoint
 
+with lazy_imports():
+    from fixer.analysis.exits.kills import cut_off_requests  # only if a slow route has a cause
+
+_RECENT = 180.0     # seconds: what was lost before says nothing of now
 _AT_ONCE_MS = 500.0     # milliseconds: fast enough that one worker answers two requests in time
 
 
@@ -72,15 +81,35 @@ def _has_no_connection(endpoint: Endpoint) -> bool:
     return isinstance(endpoint.tcp, Known) and endpoint.tcp.value.error == "slow"
 
 
-def health_of_route(judged: RouteVerdict, blamed: Mapping[str, str], deaf: bool) -> RouteHealth:
-    """Return a route's health. `blamed` (route: cause) decides for slow and unprobed ones; `deaf`: none connects."""
+def interrupted_routes(case: Case) -> frozenset[str]:
+    """Return the slow routes whose backend another page ends, again and again. nginx's log shows both for the last
+    minutes: it takes requests between two ends, and more requests for that page were lost than for the route's own.
+    Whether one probe meets it while it is down is chance."""
+    return frozenset(unique_route_id(judged.facts) for judged in case.verdicts.values() if judged.state == "slow"
+                     and any(_is_ended_by_other_page(case, judged, end) for end in case.snapshot.endpoints
+                             if end.id in judged.facts.endpoints))
+
+
+def _is_ended_by_other_page(case: Case, judged: RouteVerdict, endpoint: Endpoint) -> bool:
+    service = case.service(endpoint.configured_service or endpoint.listening_service)
+    if service is None or not restart_count_of(service):
+        return False
+    lost = Counter(map(request_path, cut_off_requests(
+        case, endpoint, clock_of(case.snapshot, service.node) - _RECENT)))
+    return max(lost.values(), default=0) > lost[judged.facts.route.path or ""]
+
+
+def health_of_route(judged: RouteVerdict, blamed: Mapping[str, str], deaf: bool,
+                    interrupted: bool = False) -> RouteHealth:
+    """Return a route's health. `blamed` (route: cause) decides for slow and unprobed ones; `deaf`: none connects;
+    `interrupted`: its backend serves between two ends."""
     route = judged.facts.route.id
     match judged.state:
         case "ok" | "failing" | "degraded":
             return RouteHealth(route, judged.state, judged.reason, judged.failed / max(1, judged.total))
         case "slow" | "unknown":
             if route in blamed:
-                partly = judged.state == "slow" and judged.some_answered
+                partly = judged.state == "slow" and (judged.some_answered or interrupted)
                 return RouteHealth(route, "degraded" if partly else "failing", f"{judged.reason}; {blamed[route]}")
             if judged.some_answered:
                 return RouteHealth(route, "ok", judged.reason)

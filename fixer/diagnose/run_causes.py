@@ -11,7 +11,13 @@ from fixer.diagnose.notes import NOTES, Assessment, unresolved_values
 from fixer.diagnose.precedence import rank_of_finding
 from fixer.diagnose.repair_proof import mark_proofs
 from fixer.diagnose.revise_findings import revise
-from fixer.diagnose.route_health import health_of_route, health_verdict, unconnectable_routes, unreachable_slow_routes
+from fixer.diagnose.route_health import (
+    health_of_route,
+    health_verdict,
+    interrupted_routes,
+    unconnectable_routes,
+    unreachable_slow_routes,
+)
 from fixer.diagnose.triggers import is_triggered, runless_verdict, triggers_of, untriggered_verdict
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import (
@@ -78,7 +84,9 @@ def _assess(case: Case, findings: tuple[Finding, ...], excused: frozenset[str]) 
         if finding.is_proven_fault:
             blamed.update((route, finding.cause) for route in finding.routes if route not in blamed)
     deaf, dark = unconnectable_routes(case), unreachable_slow_routes(case)
-    health = tuple(health_of_route(judged, blamed, route in deaf) for route, judged in case.verdicts.items())
+    interrupted = interrupted_routes(case) if blamed else frozenset()
+    health = tuple(health_of_route(judged, blamed, route in deaf, route in interrupted)
+                   for route, judged in case.verdicts.items())
     counted = tuple(entry for entry in health if entry.route not in excused)
     verdict = health_verdict(case, findings, counted, dark, all_excused=bool(excused) and not counted)
     failing = {entry.route for entry in counted if entry.state in ("failing", "degraded")}

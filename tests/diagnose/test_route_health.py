@@ -4,9 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.facts import Known, Unknown
-from tests.causes.snapshot_builders import BAD_GATEWAY, GOOD, SLOW, Scene, healthy_scene, listener, probe, service
+from tests.causes.snapshot_builders import (
+    BAD_GATEWAY,
+    GOOD,
+    SLOW,
+    Scene,
+    container_service,
+    healthy_scene,
+    listener,
+    log_lines,
+    probe,
+    service,
+)
 
 
 def test_some_routes_or_some_requests_is_degraded() -> None:
@@ -45,3 +58,19 @@ def test_a_backend_that_nobody_saw_answer_is_not_called_healthy_because_another_
     both = scene.endpoint(1, http=Known(SLOW)).snapshot()
     other = replace(both.routes[0], endpoints=("e1",))
     assert diagnose(replace(both, routes=(other, both.routes[1]))).verdict == "healthy"    # another page of its answers
+
+
+@pytest.mark.parametrize(("ends", "lost", "own", "verdict"), [
+    (3, 4, 1, "degraded"), (3, 4, 4, "broken"), (3, 0, 0, "broken"), (0, 4, 1, "broken"),
+])
+def test_a_backend_that_another_page_ends_is_met_down_by_chance(ends: int, lost: int, own: int, verdict: str) -> None:
+    """A probe got no answer while its container restarts; its log says why it ends."""
+    lines = log_lines("Error: SIGNING_KEY is not set")
+    back = replace(container_service("app", pid=None, box={"status": "restarting", "restart_count": ends}), log=lines)
+    scene = Scene("app:8000", node="web", back="app").with_service(back)
+    scene.endpoint(configured_service=back.id, tcp=Known(SLOW), http=Known(SLOW), listener=Known(None)).answers(SLOW)
+    cut = ("upstream prematurely closed connection", None, "reading response header from upstream")
+    scene.logs(*cut, ago=20, count=lost, path="/login").logs(*cut, ago=20, count=own)
+    seen = diagnose(scene.snapshot())
+    assert any(found.is_proven_fault for found in seen.findings)
+    assert seen.verdict == verdict
