@@ -14,6 +14,7 @@ from fixer.analysis.route_verdict import RouteVerdict, has_unloaded_config
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.facts import Known
+from fixer.model.nginx_config import KeptAnswer
 from fixer.model.snapshot import Endpoint, Nginx, RouteFacts, Snapshot
 from fixer.nginx.error_kinds import is_about_route
 
@@ -23,26 +24,29 @@ with lazy_imports():  # not needed in most looks
 _NGINX_PAGE = "<center>nginx"
 _OWN_STATUSES = frozenset({502, 504})
 _ERRORS = (500, 502, 503, 504)
+_GOOD = frozenset(range(200, 500))
 _USUAL = ("200", "301", "302")      # what a `*_cache_valid` without a status keeps
 
 
 @dataclass(frozen=True, slots=True)
 class CachedError:
     """A status that the cache of a route gives: the directives that put it there. `is_own`: nginx's own page.
-    `page` is the path that gets it, empty for the route's own."""
+    `page` is the path that gets it, empty for the route's own; `kept` is the file that holds it, if one was read."""
 
     status: int
     page: str
     cache: PlacedDirective
     valid: PlacedDirective
     is_own: bool
+    kept: KeptAnswer | None = None
 
 
 def cached_error(facts: RouteFacts, reached: tuple[Endpoint, ...], nginx: Nginx,
                  snapshot: Snapshot) -> CachedError | None:
     """Return the error that only the cache can have given: each request for a page got it, each backend answers better
     for it directly, nginx logged no failure of ours, and the configuration keeps that status. None if one of these is
-    not so."""
+    not so. What a file still holds some requests for its page meet, also if ours did not: a key may have more parts
+    than the page."""
     if has_unloaded_config(nginx) or not isinstance(nginx.errors, Known):
         return None
     pages = dict.fromkeys(probe.page for probe in facts.probes.or_else(()))
@@ -52,13 +56,16 @@ def cached_error(facts: RouteFacts, reached: tuple[Endpoint, ...], nginx: Nginx,
 def _cached_page(page: str, facts: RouteFacts, reached: tuple[Endpoint, ...], nginx: Nginx,
                  snapshot: Snapshot) -> CachedError | None:
     probes = [probe for probe in facts.probes.or_else(()) if probe.page == page]
-    statuses = {probe.status or 0 for probe in probes}
-    status = max(statuses)
+    statuses, kept = {probe.status or 0 for probe in probes}, _still_kept(page, facts, nginx, snapshot)
+    status = max(statuses) if kept is None else kept.status
     meant = [end for end in reached if not end.down]
-    if len(statuses) != 1 or status < 500 or not meant or _has_asked(page or facts.route.path, nginx, snapshot):
+    if status < 500 or not meant or _has_asked(page or facts.route.path, nginx, snapshot):
         return None
     answers = [_status_of(end, page, facts) for end in meant]
-    if any(answer is None or answer >= 500 for answer in answers):
+    is_well = all(answer is not None and answer < 500 for answer in answers)
+    if kept is None and (len(statuses) != 1 or not is_well):
+        return None
+    if kept is not None and (not statuses <= _GOOD | {kept.status} or not (is_well or statuses & _GOOD)):
         return None
     family = facts.route.kind.removesuffix("_pass")
     near = tuple(directives_for(snapshot, nginx, facts.route))
@@ -66,21 +73,32 @@ def _cached_page(page: str, facts: RouteFacts, reached: tuple[Endpoint, ...], ng
     valid = next((d for d in near if d.words[0] == f"{family}_cache_valid" and keeps(d, status)), None)
     if cache is None or valid is None or cache.words[1:] == ("off",):
         return None
-    return CachedError(status, page, cache, valid, status in _OWN_STATUSES and _NGINX_PAGE in probes[0].body)
+    is_own = status in _OWN_STATUSES and any(p.status == status and _NGINX_PAGE in p.body for p in probes)
+    return CachedError(status, page, cache, valid, is_own, kept)
+
+
+def _still_kept(page: str, facts: RouteFacts, nginx: Nginx, snapshot: Snapshot) -> KeptAnswer | None:
+    """Return the error that a file of the cache holds for the page, and that has not expired."""
+    node = find_node(snapshot, nginx.node) if facts.kept else None
+    return next((one for one in facts.kept if node is not None and one.path == (page or facts.route.path)
+                 and one.until > node.now), None)
 
 
 def reveal_cached_error(verdict: RouteVerdict, reached: tuple[Endpoint, ...], nginx: Nginx | None,
                         snapshot: Snapshot) -> RouteVerdict:
     """Mark a route as failing if the application's error comes from the cache: the application itself is well."""
-    if verdict.state != "ok" or not verdict.from_application or nginx is None:
+    if verdict.state != "ok" or not (verdict.from_application or verdict.facts.kept) or nginx is None:
         return verdict
     found = cached_error(verdict.facts, reached, nginx, snapshot)
     if found is None:
         return verdict
-    failed = sum(probe.page == found.page for probe in verdict.facts.probes.or_else(()))
+    failed = sum(probe.page == found.page and probe.status == found.status
+                 for probe in verdict.facts.probes.or_else(()))
+    reason = f"{verdict.reason} from nginx's cache: the application itself answers otherwise"
+    if not failed:
+        reason = f"{verdict.reason}, but nginx's cache holds {found.status} for it, which other requests get"
     return replace(verdict, state="failing" if failed == verdict.total else "degraded", failed=failed,
-                   succeeded=verdict.total - failed, from_application=False,
-                   reason=f"{verdict.reason} from nginx's cache: the application itself answers otherwise")
+                   succeeded=verdict.total - failed, from_application=False, reason=reason)
 
 
 def error_keeping_lines(nginx: Nginx, snapshot: Snapshot) -> Iterator[PlacedDirective]:

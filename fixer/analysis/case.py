@@ -112,7 +112,8 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
         verdict = reveal_error_page(route_verdict(facts, reached, nginx, snapshot), reached, nginx, snapshot)
         verdict = reveal_own_failure(verdict, reached, nginx, snapshot)
         verdict = mark_skipped_members(verdict, reached, nginx, snapshot)
-        verdict = reveal_cached_error(verdict, reached, nginx, snapshot) if verdict.from_application else verdict
+        if verdict.from_application or facts.kept:
+            verdict = reveal_cached_error(verdict, reached, nginx, snapshot)
         judged[unique_route_id(facts)] = verdict
         if nginx is None:
             continue

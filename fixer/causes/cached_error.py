@@ -99,9 +99,16 @@ def _found(case: Case, nginx: Nginx, judged: RouteVerdict, found: CachedError) -
         routes=(route.id,), service=None, node=nginx.node,
         evidence=(Evidence("nginx-config", _where(case, nginx, found.valid), found.valid.text),
                   Evidence("nginx-config", _where(case, nginx, found.cache), found.cache.text),
-                  *direct, *judged.evidence[:1], Evidence("nginx-config", *pass_line(case, nginx, route))),
+                  *_file_evidence(nginx, found), *direct, *judged.evidence[:1],
+                  Evidence("nginx-config", *pass_line(case, nginx, route))),
         repairs=(_restart(nginx, text) if found.is_own else _by_hand(case, nginx, found, text),),
     )
+
+
+def _file_evidence(nginx: Nginx, found: CachedError) -> tuple[Evidence, ...]:
+    kept = found.kept
+    return () if kept is None else (
+        Evidence("file", f"{nginx.node}:{kept.file}", f"holds {kept.status} for {kept.path}"),)
 
 
 def _are_applications(case: Case, judged: RouteVerdict) -> bool:

@@ -283,6 +283,17 @@ class UnloadedSite:
 
 
 @dataclass(frozen=True, slots=True)
+class KeptAnswer:
+    """An answer that nginx keeps in a file of its cache: the path of the page, without its query, and the status.
+    `until` is when it expires, in seconds since the epoch, 0 if unknown."""
+
+    path: str
+    status: int
+    until: int = 0
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SourceRun:
     """The bytes `start` to `end` of a generated file. They are the same bytes, from offset `at` of `file` on `node`,
     as its container or the Docker host names it. `variable` carries them there, empty if the template holds them.

@@ -10,7 +10,7 @@ from fixer.model.diagnosis import IgnoredFinding
 from fixer.model.facts import Evidence, Fact, Unknown
 from fixer.model.firewall import Firewall
 from fixer.model.learned import Learned
-from fixer.model.nginx_config import ErrorKind, GeneratedFile, NginxConfig, Route, UnloadedSite
+from fixer.model.nginx_config import ErrorKind, GeneratedFile, KeptAnswer, NginxConfig, Route, UnloadedSite
 from fixer.model.query import FileStat
 from fixer.model.service import (
     Binding,
@@ -225,7 +225,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class RouteFacts:
-    """A route, its endpoints (ids), and nginx's answers: one result per request."""
+    """A route, its endpoints (ids), and nginx's answers: one result per request. `kept`: errors in its cache."""
 
     route: Route
     node: str
@@ -234,6 +234,7 @@ class RouteFacts:
     conf: str = ""  # the main file of its nginx, of several on one node; empty for the only one
     url_asked: bool = False  # the first probe asked for the operator's `--url`, and waited as long as nginx would
     direct: tuple[tuple[str, ProbeResult], ...] = ()  # (endpoint, its own answer) for other pages that failed
+    kept: tuple[KeptAnswer, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -365,8 +366,7 @@ class Snapshot:
     ignored: tuple[IgnoredFinding, ...] = ()  # ignored findings of a bundle's machine
     engine_files: tuple[tuple[str, FileStat], ...] = ()  # paths that were checked on the Docker host
     named_containers: tuple[Container, ...] = ()  # have a name that nginx asks for, on none of its networks
-    # seconds since fixer's last repair, 0 if there is none
-    seconds_since_repair: float = 0.0
+    seconds_since_repair: float = 0.0  # since fixer's last repair, 0 if there is none
     # some questions had no answer before the look was over: what was not seen may be there all the same
     is_cut: bool = False
     # nginx's files that its container makes of templates at each start, if that is proven byte by byte

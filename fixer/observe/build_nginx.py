@@ -11,6 +11,7 @@ from fixer.model.snapshot import Nginx, ProbeResult, RouteFacts, Service
 from fixer.observe.docker.container_service import engine_log
 from fixer.observe.look import Look
 from fixer.observe.nginx.endpoints import probe_result
+from fixer.observe.nginx.kept_pages import MOST_PAGES, kept_errors_of
 from fixer.observe.nginx.nginx_masters import (
     LOG_TAIL,
     config_mtime,
@@ -81,6 +82,7 @@ def route_facts(site: Site, plan: ProbePlan, options: ObserveOptions) -> Iterato
     answers = site.view.node.answers
     direct = {(end, probe.path): result.value for end, probe in direct_page_probes(site, plan.by_address, plan.by_route)
               if isinstance(result := probe_result(answers.get(probe)), Known)}
+    kept = kept_errors_of(site)
     for route in site.routes:
         made = plan.by_route.get(route.id, ())
         results = [probe_result(answers.get(probe)) for probe in made]
@@ -92,7 +94,8 @@ def route_facts(site: Site, plan: ProbePlan, options: ObserveOptions) -> Iterato
         probes = Known(known) if known else Unknown(_no_probe_reason(site, options, results))
         asked = bool(options.url and results and isinstance(results[0], Known)
                      and route_of_url(site, options.url) == route.id)
-        yield RouteFacts(route, site.view.name, ends, probes, site.nginx.conf, asked, near)
+        yield RouteFacts(route, site.view.name, ends, probes, site.nginx.conf, asked, near,
+                         tuple(kept.get(route.id, ())[:MOST_PAGES]))
 
 
 def _no_probe_reason(site: Site, options: ObserveOptions, results: Sequence[Fact[ProbeResult]]) -> str:

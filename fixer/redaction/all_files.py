@@ -9,13 +9,13 @@ from collections.abc import Callable
 from fixer.formats.backup_names import original_path
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
+from fixer.nginx.cache_file import START, read_cache_file
 from fixer.redaction.log_lines import mask_logs
 from fixer.redaction.masks import Masks
 from fixer.redaction.nginx_words import mask_comment, redact_nginx
 from fixer.redaction.secrets import redact_text
 
 with lazy_imports():  # not needed in most looks
-    from fixer.nginx.cache_file import read_cache_file
     from fixer.redaction.code_words import mask_code
     from fixer.redaction.commands import mask_argv
     from fixer.redaction.journal_fields import mask_journal
@@ -131,10 +131,12 @@ def redact_probe(data: bytes, masks: Masks | None = None) -> bytes:
 
 
 def redact_kept_answer(data: bytes, masks: Masks) -> bytes:
-    """Redact the first bytes of a file of nginx's cache: only a page's plain path and the status stay."""
+    """Redact the first bytes of a file of nginx's cache: only a page's plain path, the status and the time stay."""
     kept = read_cache_file(data)
-    shown = masks.address_parts(kept.path) if kept is not None else ""
-    return f"\nKEY: {shown}\nHTTP/1.1 {kept.status}\r\n".encode() if kept is not None else b""
+    if kept is None:
+        return b""
+    start = data[:START] if kept.until else b""
+    return start + f"\nKEY: {masks.address_parts(kept.path)}\nHTTP/1.1 {kept.status}\r\n".encode()
 
 
 _UWSGI_LINE = regex(rb"^([ \t]*)([\w-]+)([ \t]*[=:][ \t]*)([^\n]*)$", re.MULTILINE)

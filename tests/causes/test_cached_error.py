@@ -9,8 +9,8 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Diagnosis, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
-from fixer.model.nginx_config import Span
-from fixer.model.snapshot import ProbeResult
+from fixer.model.nginx_config import KeptAnswer, Span
+from fixer.model.snapshot import ProbeResult, Snapshot
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,
@@ -167,3 +167,28 @@ def test_unknown_where_nginx_s_log_could_not_be_read() -> None:
 def test_a_node_without_a_clock_proves_nothing() -> None:
     made = keeping().snapshot()
     assert isinstance(verdict_of(diagnose(replace(made, nodes=())), CAUSE), RuledOut)
+
+
+def held_by_file(*pages: ProbeResult, until: int = int(NOW) + 60, status: int = 503) -> Snapshot:
+    """A file of the cache holds an error for the page."""
+    scene = keeping(page=pages[0]).answers(*pages)
+    seen = scene.snapshot()
+    path = seen.routes[0].route.path or ""
+    one = KeptAnswer(path, status, until, "/var/cache/pages/0a")
+    return replace(seen, routes=(replace(seen.routes[0], kept=(one,)), *seen.routes[1:]))
+
+
+@pytest.mark.parametrize("pages", [(APP, GOOD, GOOD), (GOOD, GOOD), (APP, APP)])
+def test_hit_what_a_file_holds_some_requests_meet(pages: tuple[ProbeResult, ...]) -> None:
+    """What tells the requests apart, such as a part of the key, need not be known."""
+    seen = diagnose(held_by_file(*pages))
+    assert roots(seen) == [CAUSE]
+    assert ("file", "local:/var/cache/pages/0a") in [(line.source, line.where) for line in seen.findings[0].evidence]
+    assert seen.verdict == ("broken" if set(pages) == {APP} else "degraded")
+
+
+@pytest.mark.parametrize("seen", [
+    held_by_file(GOOD, GOOD, until=int(NOW) - 1), held_by_file(GOOD, GOOD, until=0), held_by_file(GOOD, GOOD, status=404),
+])
+def test_miss_a_file_that_nobody_gets(seen: Snapshot) -> None:
+    assert CAUSE not in causes_of(diagnose(seen))

@@ -10,7 +10,7 @@ from fixer.analysis.other_pages import plain_path
 from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.facts import Known
-from fixer.model.nginx_config import Route
+from fixer.model.nginx_config import KeptAnswer, Route
 from fixer.model.query import Probe, ReadTree
 from fixer.observe.nginx.page_probes import serving_route
 from fixer.observe.nginx.sites import Site
@@ -48,16 +48,29 @@ def kept_page_probes(site: Site, asked: Sequence[tuple[Route, Probe]]) -> Iterat
                 yield owner.id, replace(first, path=path)
 
 
+def kept_errors_of(site: Site) -> dict[str, list[KeptAnswer]]:
+    """Return route -> the errors that nginx keeps of its pages, those that expire last first."""
+    found: dict[str, list[KeptAnswer]] = {}
+    for kept in sorted(_kept_errors(site), key=lambda one: (-one.until, one.path, one.file)):
+        for number in dict.fromkeys(route.server_index for route in site.routes):
+            owner = serving_route(site, number, kept.path)
+            if owner is not None:
+                found.setdefault(owner.id, []).append(kept)
+    return found
+
+
 def _kept_pages(site: Site) -> list[str]:
     """Return the paths of plain form for which a file holds an error."""
-    found: dict[str, None] = {}
+    return sorted({kept.path for kept in _kept_errors(site)})
+
+
+def _kept_errors(site: Site) -> Iterator[KeptAnswer]:
     for query in cache_queries(site):
         answer = site.view.node.answers.get(query)
         for file in answer.files if answer is not None else ():
             kept = read_cache_file(file.data)
             if kept is not None and kept.status >= _LEAST_STATUS and plain_path(kept.path):
-                found[kept.path] = None
-    return sorted(found)
+                yield replace(kept, file=file.path)
 
 
 def _cache_directives(site: Site) -> list[PlacedDirective]:

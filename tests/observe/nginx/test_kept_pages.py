@@ -16,7 +16,7 @@ from fixer.observe.masked_capture import redact_capture
 from fixer.observe.nginx.kept_pages import MOST_FILES, MOST_PAGES
 from fixer.observe.view.node_view import PEEK_BYTES
 from tests.causes.snapshot_builders import roots
-from tests.observe.capture_builders import file, node, probe_answer
+from tests.observe.capture_builders import NOW, file, node, probe_answer
 from tests.observe.next_queries_builders import BACK, LISTENS, ROUTE, WELL, asked
 
 SITE = ("proxy_cache_path /var/cache/shop keys_zone=shop:1m; server { listen 80; server_name a.example; location / "
@@ -25,10 +25,11 @@ CACHE = ReadTree("/var/cache/shop", PEEK_BYTES, MOST_FILES, 4)
 PAGE, NEAR = replace(ROUTE, path="/cart"), replace(BACK, path="/cart")
 
 
-def kept(*pages: tuple[str, int], body: str = "") -> Answer:
+def kept(*pages: tuple[str, int], body: str = "", until: float = 0.0) -> Answer:
     """The files of a cache, with what nginx writes before the answer."""
+    begin = b"\x05" + b"\0" * 7 + int(until).to_bytes(8, "little") + b"\0" * 320
     return Answer("ok", files=tuple(file(
-        f"/var/cache/shop/{number:032x}", "\x05" + "\0" * 335 + f"\nKEY: http127.0.0.1:8000{path}\nHTTP/1.1 {status} x\r\n{body}")
+        f"/var/cache/shop/{number:032x}", begin + f"\nKEY: http127.0.0.1:8000{path}\nHTTP/1.1 {status} x\r\n{body}".encode())
         for number, (path, status) in enumerate(pages)))
 
 
@@ -77,3 +78,20 @@ def test_a_bundle_holds_the_page_and_the_status_and_nothing_else_of_a_kept_answe
     (masked,) = redact_capture(Capture(TargetRef("local", ""), (host({CACHE: answer}),), ())).nodes
     assert [f.data for f in masked.answers[CACHE].files] == [b"\nKEY: /cart\nHTTP/1.1 500\r\n"]
     assert further({CACHE: masked.answers[CACHE]}) == ["/cart"], "who reads the bundle asks for the same page"
+
+
+def verdict_of(answers: Mapping[Query, Answer]) -> tuple[str, list[str]]:
+    """The verdict and the causes; a bundle of the same host gives both, too."""
+    seen = Capture(TargetRef("local", ""), (host(answers),), ())
+    told = [diagnose(build_snapshot(capture)) for capture in (seen, redact_capture(seen))]
+    assert told[0].verdict == told[1].verdict and roots(told[0]) == roots(told[1])
+    return told[0].verdict, roots(told[0])
+
+
+def test_an_error_that_a_file_still_holds_is_not_well_although_our_request_is() -> None:
+    """Its key has more parts than the page: others get it."""
+    valid = kept(("/cart", 500), until=NOW + 60)
+    assert verdict_of({CACHE: valid, PAGE: probe_answer(200)}) == ("degraded", ["cached-error"])
+    assert verdict_of({CACHE: kept(("/cart", 500), until=NOW - 60), PAGE: probe_answer(200)}) == ("healthy", [])
+    assert verdict_of({CACHE: kept(("/cart", 500)), PAGE: probe_answer(200)}) == ("healthy", []), "who knows until when?"
+    assert verdict_of({CACHE: kept(("/", 500), until=NOW + 60)}) == ("degraded", ["cached-error"])
