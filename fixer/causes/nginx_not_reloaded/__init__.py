@@ -302,8 +302,11 @@ def _stale_mount_finding(case: Case, trouble: FailingAddress) -> Finding:
     box = container_of(case.snapshot, nginx.node)
     where = file_line_text(case.snapshot, nginx.node, endpoint.file)
     if box is None or box.is_machine:
+        target = case.snapshot.target      # the Docker host mounts a file of a machine that is a container
+        again = (f"docker restart {target.address} on the Docker host mounts the new one (everything in it restarts)"
+                 if target.kind == "docker" else "mount it again, then reload nginx")
         repair = Repair("restart-nginx-container", "manual", "mount the file again", (),
-                        manual=f"{endpoint.file} was replaced while it was mounted: mount it again, then reload nginx")
+                        manual=f"{endpoint.file} was replaced while it was mounted: {again}")
     else:
         repair = restart_container_repair(box)
     file = case.snapshot.file(nginx.node, endpoint.file)

@@ -8,6 +8,7 @@ import pytest
 
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.plan import ContainerAction
+from fixer.model.target import TargetRef
 from tests.causes.nginx_down.nginx_down_builders import OLD
 from tests.causes.snapshot_builders import (
     SITE,
@@ -35,6 +36,9 @@ def test_a_mount_whose_file_was_replaced() -> None:
     machine = wrong_port_scene()
     machine.files[0] = replace(machine.files[0], stat=stat(nlink=0))
     assert finding_of(diagnose(machine.snapshot()), OLD).repairs[0].risk == "manual"
+    machine.extra["target"] = TargetRef("docker", "depot")
+    told = finding_of(diagnose(machine.snapshot()), OLD).repairs[0]
+    assert told.risk == "manual" and "docker restart depot on the Docker host" in told.manual
 
 
 @pytest.mark.parametrize(("new", "said"), [
