@@ -19,8 +19,9 @@ def main() -> NoReturn:
     protect_streams(LabError)
     missing = [name for name in EXTRA_PACKAGES if find_spec(name) is None]
     if missing:
+        wheel = f"./badgateway-{__version__}-py3-none-any.whl"
         sys.stderr.write(f"lab: {', '.join(missing)} not installed: the wheel was installed without its extra 'lab'\n"
-                         f"  in a virtual environment: pip install './badgateway-{__version__}-py3-none-any.whl[lab]'\n")
+                         f"  in a virtual environment: pip install '{wheel}[lab]'\n")
         sys.exit(3)
     early: list[int] = []
     heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # a background job ignores it: so does lab
