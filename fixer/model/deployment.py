@@ -85,6 +85,21 @@ class Dependency:
         return f"{host}:{self.port}" if self.port else host
 
 
+@dataclass(frozen=True, slots=True)
+class ProxyVariable:
+    """A variable of a service about a proxy for its own calls (HTTP_PROXY, NO_PROXY). `value` is the proxy's HOST:PORT
+    without an account, or the hosts that are asked without it; empty if it cannot be read."""
+
+    name: str
+    value: str
+    source: Evidence
+
+    @property
+    def is_exception(self) -> bool:
+        """Return whether it lists the hosts that are asked without a proxy."""
+        return self.name.lower() == "no_proxy"
+
+
 # What starts a backend besides service managers: cron's @reboot lines, rc.local, user units, service folders of runit,
 # s6 or daemontools, monit's checks, a container's entrypoint script, a script that somebody runs by hand.
 StarterKind: TypeAlias = Literal["cron", "rc.local", "user-unit", "runit", "s6", "daemontools", "monit", "entrypoint",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from fixer.lazy.dataclass import dataclass
-from fixer.model.deployment import BootEntry, Dependency, ManagedService
+from fixer.model.deployment import BootEntry, Dependency, ManagedService, ProxyVariable
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.unit_event import LineWriter, UnitEvent
 
@@ -356,6 +356,7 @@ class Service:
     unset_variables: tuple[EnvAssignment, ...] = ()  # its compose file reads them, and nothing there sets them
     setting_slot: EnvSlot | None = None  # where a new setting can be written; its template takes the value unquoted
     dependencies: tuple[Dependency, ...] = ()  # systems that its variables name: databases, caches, brokers
+    proxies: tuple[ProxyVariable, ...] = ()  # variables that lead its own calls to a proxy, or past one
     startup_waits: tuple[Dependency, ...] = ()  # what its shells wait for before they start its server
     absent_env_files: tuple[str, ...] = ()  # files that its start would take variables from, and that do not exist
     boot_entry: BootEntry | None = None  # what starts it besides service managers

@@ -15,7 +15,7 @@ from fixer.nginx.command_line import starts_server
 from fixer.observe.bare_services import bare_services
 from fixer.observe.boot.boot_services import boot_services, runs_command, with_boot_entry
 from fixer.observe.boot.run_folders import hosted_server_pids
-from fixer.observe.docker.container_service import container_service
+from fixer.observe.docker.container_service import container_service, with_proxies_of_container
 from fixer.observe.files.env_file_copies import with_env_copies
 from fixer.observe.kernel.cgroup_stats import refaults_of, throttling_of
 from fixer.observe.managed import managed_services
@@ -46,6 +46,9 @@ def services_of(views: Mapping[str, View], containers: tuple[Container, ...]) ->
                 bare = [with_boot_entry(service, view, own) for service in bare_services(view, taken)]
             found += [*(_without_started_server(service, bare) for service in units), *programs, *bare]
             found += boot_services(view, found, own, views.get(ENGINE))
+    if containers:
+        found = [service if views[service.node].init == "systemd" else with_proxies_of_container(
+            service, container_of(service.node, containers), views.get(ENGINE)) for service in found]
     for container in containers:
         if not container.is_machine:
             found.append(container_service(container, node_of(container, views), views))

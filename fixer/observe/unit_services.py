@@ -12,7 +12,7 @@ from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.snapshot import Binding, Process, Service, Unit
-from fixer.observe.commands.dependencies import dependencies_of
+from fixer.observe.commands.dependencies import dependencies_of, proxy_variables_of
 from fixer.observe.commands.python_programs import is_no_web_program, ports_in_code
 from fixer.observe.commands.resolved_command import ServiceCommand, command_of_process, command_of_unit, ulimits_of
 from fixer.observe.commands.server_settings import configured_bindings, configured_workers, has_no_vassals
@@ -98,6 +98,7 @@ def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
         code_bindings=() if isinstance(bindings, Unknown) or bindings.value else ports_in_code(unit, told, view),
         startup_waits=waits_of(pids, told, view) if is_app else (),
         dependencies=dependencies_of(told.env, unit.name, view) if is_app else (),
+        proxies=proxy_variables_of(told.env, unit.name),
     )
 
 

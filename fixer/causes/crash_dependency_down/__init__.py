@@ -7,6 +7,7 @@ By hand
   ss -ltn 'sport = :5432'        # does it listen?
   systemctl start postgresql; systemctl reset-failed UNIT; systemctl start UNIT
   docker ps -a; docker start DEPENDENCY CONTAINER
+  systemctl show UNIT -p Environment | grep -i _proxy    # does a proxy take the call? docker inspect CONTAINER
 
 What it is
   The program connects to its database when it starts and gives up when that refuses, cannot be found by its name, or
@@ -28,7 +29,9 @@ How it is told apart
   Compose made and never started waits for one of the project that is not healthy (`depends_on`): started by itself it
   would run until the next `up`. Where its log names nothing, and its variables (DATABASE_URL, REDIS_HOST) or its unit
   (Requires=, Wants=) name a system of this host that is stopped, that is likely meant, unless its own words say
-  otherwise. A variable that is not set is crash-missing-env.
+  otherwise. A call that a proxy has (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY of the unit, the compose file, supervisord or
+  the container) says ProxyError or fails at the proxy's address, while what it asks for listens here. A variable that
+  is not set is crash-missing-env.
 
 The repair and its safety
   start-dependency (safe): the database that is stopped is started, and enabled where it is off at boot; then the
@@ -37,12 +40,15 @@ The repair and its safety
   over the old value where the service takes it from.
   start-service (safe): the database answers now, or the settings that name it were changed since: only the start is
   left.
+  set-no-proxy (disruptive): what it asks is on this host: its name is added to NO_PROXY, where the service takes its
+  variables from. For an address elsewhere a person decides whether the proxy is wrong or the exception is missing.
   continue-dependency (safe): a database that was stopped by a signal or paused goes on; the backend then starts.
 
 Variants
   start-db-refused               the database refuses the connection: it does not run
   start-db-dns-failure           the name of the database does not resolve
   start-db-auth-failed           the database refuses the account or the password, or lacks that database
+  start-through-proxy            a proxy of its variables (HTTP_PROXY) has the call, and NO_PROXY does not except it
   start-dependency-failed        a unit or container that it requires failed, so its manager does not start it
   startup-blocked-on-dependency  it waits for a dependency that does not answer, and does not listen meanwhile
 """
@@ -66,6 +72,7 @@ from fixer.model.diagnosis import Verdict
 with lazy_imports():  # not needed in most looks
     from fixer.analysis.ownership.resolve import only_owner
     from fixer.causes.crash_dependency_down.dependency_finding import stopped_dependency_findings
+    from fixer.causes.crash_dependency_down.proxied_dependency import proxied_finding
     from fixer.causes.crash_dependency_down.reported_dependency import (
         complaint_of,
         judge_complaint,
@@ -93,6 +100,9 @@ def judge(case: Case) -> Verdict:
 
 
 def _judge_run(case: Case, crash: FailedRun) -> Outcome:
+    proxied = proxied_finding(case, crash)
+    if proxied is not None:
+        return proxied
     said = complaint_of(crash)
     if said is not None:
         return judge_complaint(case, crash, said)
@@ -112,8 +122,8 @@ CAUSE = Cause(
     title="the backend cannot start: a dependency is unreachable or refuses it",
     family="backend crashed, or exits at once",
     variants=(
-        "start-db-refused", "start-db-dns-failure", "start-db-auth-failed", "start-dependency-failed",
-        "startup-blocked-on-dependency",
+        "start-db-refused", "start-db-dns-failure", "start-db-auth-failed", "start-through-proxy",
+        "start-dependency-failed", "startup-blocked-on-dependency",
     ),
     verdict=judge,
     page=__doc__,

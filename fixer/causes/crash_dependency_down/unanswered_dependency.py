@@ -42,13 +42,15 @@ def blocked_finding(case: Case, one: BlockedStart) -> Finding:
     still = provider is not None and is_suspended(case, provider)
     whom = f"{provider.name} ({where})" if provider is not None else where
     unread = line.state == "unread" and not still
+    proxy = next((v for v in service.proxies if not v.is_exception and v.value == where), None)
+    led = f"; {where} is the proxy of its variable {proxy.name} ({proxy.source.where})" if proxy is not None else ""
     how = "is suspended and does not answer" if still else (
         "accepted the connection but has not read what it was sent" if unread else "does not answer")
     return Finding(
         cause=CAUSE_ID, variant="startup-blocked-on-dependency", role="root",
         confidence="certain" if line.pids and one.owner.certain and not unread else "likely",
         summary=f"{service.name} has been starting for {starting_time_text(case, one)} and waits: {whom} {how}",
-        detail=(f"it does not listen until {where} answers",), routes=trouble.route_ids, service=service.name,
+        detail=(f"it does not listen until {where} answers{led}",), routes=trouble.route_ids, service=service.name,
         node=service.node, evidence=tuple(dict.fromkeys((
             *blocked_start_evidence(case, one), *refused_evidence(case, trouble),
         ))),

@@ -13,7 +13,7 @@ from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.query import Query
 from fixer.model.snapshot import Binding, Container, LogLine, Service
 from fixer.observe.boot.boot_entries import ACCOUNTS, BootCommand, boot_commands_of
-from fixer.observe.commands.dependencies import dependencies_of
+from fixer.observe.commands.dependencies import dependencies_of, proxy_variables_of
 from fixer.observe.commands.resolved_command import ServiceCommand
 from fixer.observe.commands.server_settings import configured_bindings, configured_workers
 from fixer.observe.commands.written_values import absent_env_files, env_assignments, quoted_bindings, slots_of_unit
@@ -110,6 +110,7 @@ def _boot_service(found: BootCommand, bindings: Sequence[Binding], view: View) -
         env_slots=() if entry.kind == "entrypoint" else slots_of_unit(told, view),      # a container's do not last
         files_node=view.name, boot_entry=entry, absent_env_files=absent_env_files(told, view),
         dependencies=dependencies_of(told.env, entry.file, view),
+        proxies=proxy_variables_of(told.env, entry.file),
     )
 
 

@@ -13,8 +13,8 @@ from fixer.formats.unit_events import event_in
 from fixer.formats.unit_file import unit_lines
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
-from fixer.model.deployment import DEPENDENCY_NAME_PATTERN, Dependency
-from fixer.model.facts import Evidence, Known
+from fixer.model.deployment import DEPENDENCY_NAME_PATTERN, Dependency, ProxyVariable
+from fixer.model.facts import Evidence, Known, Source
 from fixer.model.query import Command, FileAnswer, Query, ReadGlob
 from fixer.model.service import LogLine, Service
 from fixer.observe.view.node_view import View
@@ -105,6 +105,31 @@ def _parse_host(name: str, value: str, port: str) -> Dependency | None:
     if value.startswith("/") and engine == "postgresql":
         return _make_dependency("", 0, engine, f"{value.rstrip('/')}/.s.PGSQL.{number or usual}")
     return _make_dependency(value, number, engine) if number and _HOST_NAME.match(value) else None
+
+
+_PROXY_NAME = regex(r"^(?:(?:https?|all|no)_proxy|(?:HTTPS?|ALL|NO)_PROXY)$")
+_PROXY_ADDRESS = regex(r"^(?:[A-Za-z][A-Za-z0-9+.-]{0,15}://)?(?:[^/@\s]{0,255}@)?"
+                       r"(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]+)(?::(?P<port>\d{1,5}))?/?$")
+_EXCEPTED_HOSTS = regex(r"^[\w.*:/\[\], -]{1,2000}$")
+
+
+def proxy_variables_of(env: Mapping[str, Word], fallback: str, kind: Source = "unit") -> tuple[ProxyVariable, ...]:
+    """Return the variables about a proxy that are not empty, in their order; never the account in them."""
+    return tuple(_read_proxy_variable(name, word, fallback, kind) for name, word in env.items()
+                 if _PROXY_NAME.match(name) and word.text.strip())
+
+
+def _read_proxy_variable(name: str, word: Word, fallback: str, kind: Source) -> ProxyVariable:
+    place, value = word.to_argument(), word.text.strip()
+    if name.lower() == "no_proxy":
+        shown = value if _EXCEPTED_HOSTS.match(value) else ""
+        text = f"{name}={shown}" if shown else f"{name} is set"
+    else:
+        match = _PROXY_ADDRESS.match(value)
+        shown = "" if match is None else f"{match['host']}:{match['port'] or 80}"
+        text = f"{name}… names {shown}" if shown else f"{name} is set"
+    where = f"{place.file}:{place.line}" if place.file else fallback
+    return ProxyVariable(name, shown, Evidence("file" if place.file else kind, where, text))
 
 
 LAST_LINES = 60

@@ -15,6 +15,7 @@ from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.query import Answer, Command, Query
 from fixer.model.snapshot import Binding, Container, LogLine, Process, Service
 from fixer.nginx.error_log import is_error_log_line
+from fixer.observe.commands.dependencies import proxy_variables_of
 from fixer.observe.commands.python_programs import is_no_web_program
 from fixer.observe.commands.resolved_command import CommandTrace, trace_command
 from fixer.observe.commands.written_values import env_assignments, quoted_bindings, quoted_count
@@ -61,6 +62,7 @@ def container_service(container: Container, node: str, views: Mapping[str, View]
         compose_networks=written.networks if written else (),
         compose_settings=written.settings if written else (), setting_slot=written.setting_slot if written else None,
         unset_variables=written.unset_variables if written else (),
+        proxies=proxy_variables_of(env, container.name, "container"),
     )
 
 
@@ -72,6 +74,16 @@ def container_environment(container: Container, engine: View | None) -> dict[str
                 if item.get("Id") == container.id:
                     return inspect_environment(item)
     return {}
+
+
+def with_proxies_of_container(service: Service, container: Container | None, engine: View | None) -> Service:
+    """Return a service inside a container with what it inherits of the container's own variables about a proxy."""
+    if container is None or service.container is not None:
+        return service
+    env = {name: literal_word(value) for name, value in container_environment(container, engine).items()}
+    own = {variable.name for variable in service.proxies}
+    more = tuple(v for v in proxy_variables_of(env, container.name, "container") if v.name not in own)
+    return replace(service, proxies=(*service.proxies, *more)) if more else service
 
 
 def _command(container: Container, written: ComposeService | None) -> tuple[Word, ...]:

@@ -21,7 +21,7 @@ from fixer.model.deployment import ManagedService
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.query import FileStat, Query, ReadFile, ReadGlob
 from fixer.model.service import Binding, EnvSlot, LogLine, Service
-from fixer.observe.commands.dependencies import dependencies_of
+from fixer.observe.commands.dependencies import dependencies_of, proxy_variables_of
 from fixer.observe.commands.python_programs import is_no_web_program, program_paths
 from fixer.observe.commands.resolved_command import CommandTrace, ServiceCommand, trace_command
 from fixer.observe.commands.server_settings import configured_bindings, configured_workers, settings_path
@@ -179,6 +179,7 @@ def _service_of(script: InitScript, view: View) -> Service:
         files_node=view.name, entry=told.entry.to_argument() if told.entry is not None else None,
         managed=_managed(script, mark, bool(root), view),
         dependencies=dependencies_of(told.env, script.path, view) if is_app else (),
+        proxies=proxy_variables_of(told.env, script.path),
         startup_waits=waits_of(pids, told, view) if is_app else (),
         absent_env_files=absent_env_files(told, view),
     )

@@ -13,7 +13,7 @@ from fixer.lazy.dataclass import replace
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Query, ReadFile
 from fixer.model.snapshot import Program, Service
-from fixer.observe.commands.dependencies import dependencies_of
+from fixer.observe.commands.dependencies import dependencies_of, proxy_variables_of
 from fixer.observe.commands.python_programs import is_no_web_program, program_paths
 from fixer.observe.commands.resolved_command import ServiceCommand, ulimits_of
 from fixer.observe.commands.server_settings import configured_workers, settings_path
@@ -160,6 +160,7 @@ def _program_service(section: IniSection, place: Supervisord, view: View, seen: 
         env_slots=slots, files_node=view.name, program=program, unit_values=tuple(section_values(section)),
         entry=told.entry.to_argument() if told.entry is not None else None,
         dependencies=dependencies_of(told.env, section.file, view) if is_app else (),
+        proxies=proxy_variables_of(told.env, section.file),
         startup_waits=waits_of(pids, told, view) if is_app else (), settings=ulimits_of(told, view),
         absent_env_files=absent_env_files(told, view),
     )

@@ -11,7 +11,7 @@ from fixer.model.capture import NodeCapture
 from fixer.model.deployment import Dependency
 from fixer.model.query import Answer, Command, Query
 from fixer.observe.build_snapshot import build_snapshot
-from fixer.observe.commands.dependencies import POSTGRES_CONFIGS, dependencies_of
+from fixer.observe.commands.dependencies import POSTGRES_CONFIGS, dependencies_of, proxy_variables_of
 from fixer.observe.next_queries import follow_up_queries
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.observe.capture_builders import capture, file, node, view
@@ -95,3 +95,29 @@ def test_the_units_that_one_requires_are_looked_up_where_it_was_not_started_for_
     assert Command("systemctl-show", ("other.service",)) in wanted
     calm = node({JOURNAL: Answer("ok", b"1700000000.1 box systemd[1]: Stopped\n")}, site=SITE, show=show, units=[unit])
     assert Command("journal", ("files.service", "200")) not in asked(calm)
+
+
+def proxies(**env: str) -> list[tuple[str, str]]:
+    return [(v.name, v.value) for v in proxy_variables_of({k: literal_word(v) for k, v in env.items()}, "shop.service")]
+
+
+@pytest.mark.parametrize(("name", "value", "address"), [
+    ("HTTP_PROXY", "http://proxy.corp.example:3128", "proxy.corp.example:3128"), ("https_proxy", "http://10.0.0.9:3128/", "10.0.0.9:3128"),
+    ("ALL_PROXY", "socks5h://[::1]:1080", "[::1]:1080"), ("http_proxy", "proxy", "proxy:80"),
+    ("HTTP_PROXY", "http://joe:hush@proxy:3128", "proxy:3128"), ("HTTP_PROXY", "[masked 3]", ""),
+    ("NO_PROXY", "localhost,.intern.example,10.0.0.0/8", "localhost,.intern.example,10.0.0.0/8"), ("no_proxy", "a;b", ""),
+])
+def test_the_address_is_read_without_its_account(name: str, value: str, address: str) -> None:
+    assert proxies(**{name: value}) == [(name, address)]
+    (one,) = proxy_variables_of({name: literal_word(value)}, "shop.service")
+    assert "hush" not in one.source.text and one.source.where == "shop.service"
+    assert one.is_exception is (name.lower() == "no_proxy")
+
+
+def test_other_variables_lead_to_no_proxy() -> None:
+    assert proxies(HTTP_PROXY="", FTP_PROXY="http://a:1", PROXY="http://a:1", Http_Proxy="http://a:1") == []
+
+
+@given(st.text(max_size=60))
+def test_any_value_is_proxies(value: str) -> None:
+    proxies(HTTP_PROXY=value, NO_PROXY=value)

@@ -6,10 +6,12 @@ import json
 
 import pytest
 
-from fixer.model.facts import Known
+from fixer.model.deployment import ProxyVariable
+from fixer.model.facts import Evidence, Known
 from fixer.model.query import Answer, Command
-from fixer.observe.docker.container_service import container_service
+from fixer.observe.docker.container_service import container_service, with_proxies_of_container
 from fixer.observe.view.node_view import containers_of, views_of
+from tests.causes.snapshot_builders import service
 from tests.observe.capture_builders import capture, node
 from tests.observe.docker.compose_service_builders import inspect, shop
 
@@ -37,3 +39,22 @@ def test_where_a_start_of_a_stopped_container_listens_is_as_it_was_made() -> Non
     assert isinstance(found.bindings, Known) and [b.port for b in found.bindings.value] == [9000, 8000]
     found = shop("    command: uvicorn a:b --port 9000\n", argv=UVICORN, running=[["sleep", "9"]])
     assert isinstance(found.bindings, Known) and [b.port for b in found.bindings.value] == [9000, 8000]
+
+
+def test_a_proxy_of_the_files_or_of_the_engine_alone() -> None:
+    body = "    command: uvicorn a:b --port 8000\n    environment:\n      HTTP_PROXY: http://joe:hush@proxy:3128\n"
+    found = shop(body, argv=UVICORN, env=["HTTP_PROXY=http://old:1", "NO_PROXY=db"])
+    assert [(v.name, v.value, v.source.where) for v in found.proxies] == [
+        ("HTTP_PROXY", "proxy:3128", "/srv/shop/compose.yaml:5"), ("NO_PROXY", "db", "shop-api-1")]
+    assert "hush" not in repr(found)
+
+
+def test_what_a_container_runs_inherits_its_proxy() -> None:
+    item = inspect("api", ["supervisord"], ip="1.1.1.1", env=["HTTP_PROXY=http://proxy:3128", "NO_PROXY=db"])
+    engine = node({Command("docker-project", ("shop",)): Answer("ok", json.dumps([item]).encode())}, name="engine", nginx=False)
+    views = views_of(capture(engine))
+    (container,) = containers_of(views)
+    own = ProxyVariable("NO_PROXY", "cache", Evidence("program", "shop.conf:3", "NO_PROXY=cache"))
+    got = with_proxies_of_container(service(proxies=(own,)), container, views["engine"])
+    assert [(v.name, v.value) for v in got.proxies] == [("NO_PROXY", "cache"), ("HTTP_PROXY", "proxy:3128")]
+    assert with_proxies_of_container(service(), None, views["engine"]).proxies == ()
