@@ -52,6 +52,7 @@ from fixer.repairs.command_options import edit_argument
 from fixer.repairs.file_edits import NotEditable
 
 with lazy_imports():  # not needed in most looks
+    from fixer.analysis.exits.folder_maker import root_folder_maker, runtime_folders
     from fixer.analysis.exits.path_access import Account, group_name, read_account_file
     from fixer.analysis.exits.socket_access import ClosedPath, nginx_profile, socket_access
     from fixer.repairs.start_service import restart_steps
@@ -94,7 +95,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
 def _lasting_folders(case: Case, endpoint: Endpoint, shut: tuple[ClosedPath, ...]) -> tuple[ClosedPath, ...]:
     """Return the closed folders but for those that the unit makes anew at its start, as its program does the socket."""
     service = case.service(endpoint.configured_service)
-    made = _runtime_folders(service) if service is not None else frozenset()
+    made = runtime_folders(service) if service is not None else frozenset()
     return tuple(one for one in shut if one.bit == 1 and one.path not in made)
 
 
@@ -103,15 +104,17 @@ def _found(case: Case, trouble: FailingAddress, account: Account, shut: tuple[Cl
     endpoint, first = trouble.endpoint, shut[0]
     service = case.service(endpoint.listening_service) or case.service(endpoint.configured_service)
     what = "write to the socket" if first.bit == 2 else "enter the folder"
+    made = root_folder_maker(case.snapshot, service, first.path) if service is not None and first.bit == 1 else None
     return Finding(
         cause=CAUSE.id, variant="unix-socket-permission", role="root", confidence="certain",
         summary=f"nginx's account {account.name} may not {what} {first.path} ({_mode_text(first)}); "
         f"affected: {routes_text(trouble)}",
-        detail=(), routes=trouble.route_ids, service=service.name if service is not None else None,
+        detail=(made.text,) if made is not None else (), routes=trouble.route_ids,
+        service=service.name if service is not None else None,
         node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
             config_evidence(case.snapshot, trouble.nginx, endpoint),
-            *(Evidence("file", s.path, _mode_text(s)) for s in shut),
+            *(Evidence("file", s.path, _mode_text(s)) for s in shut), *((made.evidence,) if made is not None else ()),
             Evidence("process", "nginx worker", f"{account.name}, uid {account.uid}, groups "
                      + ", ".join(map(str, sorted(account.gids)))),
             *symptom_evidence(case, trouble, {"connect-denied"}),
@@ -144,7 +147,7 @@ def _repair(case: Case, trouble: FailingAddress, service: Service | None, accoun
     wider = _umask_repair(case, trouble, service, account, shut) if service.runtime == "gunicorn" else None
     if wider is not None:
         return wider
-    own = _runtime_folders(service)
+    own = runtime_folders(service)
     if all(s.path in own for s in shut) and len(shut) == 1:
         lines, repair_id = "RuntimeDirectoryMode=0711\n", "open-folder"
         does = f"let other accounts enter {shut[0].path}"
@@ -219,12 +222,6 @@ def _umask_repair(case: Case, trouble: FailingAddress, service: Service, account
     group = account.group or account.name
     does = f"let the group {group} use the socket of {service.name} (umask {wanted}, now {mask})"
     return Repair("open-umask", "disruptive", f"{does}, in {edit.where}, and restart it", (*edit.steps, *steps))
-
-
-def _runtime_folders(service: Service) -> frozenset[str]:
-    """Return the folders in /run that systemd creates for the unit at each start."""
-    words = [w for s in service.settings if s.key == "RuntimeDirectory" for w in s.value.split()]
-    return frozenset(f"/run/{word.partition(':')[0]}" for word in words if "%" not in word)
 
 
 CAUSE = Cause(

@@ -38,6 +38,9 @@ The repair and its safety
   The same where ProtectSystem=strict leaves it no folder for temporary files: PrivateTmp=yes gives it one of its own.
   A /tmp that is not everybody's to write to any more (1777, root's) is named with what puts it right.
 
+  Where a socket unit or a step of root made the folder below /run first, that unit is named: a chown lasts until the
+  next boot. What the program writes there gets a folder of its own (RuntimeDirectory=).
+
   start-service (safe): the path is there now, and the mode and the folders above it let the account use it: only
   the start is left. What cannot be looked at (in a container, behind a unit's own view of the files) is said.
 
@@ -57,6 +60,7 @@ from fixer.analysis.exits.code_error import find_code_fault
 from fixer.analysis.exits.exec_step import setting_evidence
 from fixer.analysis.exits.exit_reason import has_variable_or_port_reason
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
+from fixer.analysis.exits.folder_maker import FolderMaker, root_folder_maker
 from fixer.analysis.exits.hand_started_run import for_person, hand_started_runs
 from fixer.analysis.exits.path_access import PathState, credential_texts, denied_folder_of, is_credential, path_state
 from fixer.analysis.service_state import start_text_of, state_evidence
@@ -65,6 +69,7 @@ from fixer.causes.crash_file_access.open_path import (
     folder_setting_text,
     is_folder_missing,
     open_path_repairs,
+    own_runtime_folder_text,
     protecting_setting,
     temporary_folder_texts,
 )
@@ -83,7 +88,7 @@ from fixer.lazy.dataclass import replace
 from fixer.managers import manager_of
 from fixer.model.diagnosis import Confidence, Finding, Verdict
 from fixer.model.facts import Evidence
-from fixer.model.service import configured_sockets
+from fixer.model.service import Service, configured_sockets
 from fixer.repairs.start_service import start_again_repairs
 
 _EACCES = "13"
@@ -135,6 +140,7 @@ def _unusable_path_finding(case: Case, crash: FailedRun, denied: UnusablePath) -
     if state.state == "gone" and setting is None and denied.reason != NO_TEMP:
         return _mended_finding(case, crash, denied, state)
     box = service.container
+    maker: FolderMaker | None = None
     user = "its account" if crash.is_hearsay else manager_of(service).account_name()
     if denied.reason == NO_TEMP:
         variant, (said, todo) = "start-file-denied", temporary_folder_texts(service, denied.path, state, setting)
@@ -167,10 +173,7 @@ def _unusable_path_finding(case: Case, crash: FailedRun, denied: UnusablePath) -
             by = f"{at} makes it read-only: set ReadWritePaths= in its unit"
         todo = f"let {service.name} write to {denied.path} ({by})"
     else:
-        variant, said = "start-file-denied", f"{user} cannot access {denied.path}"
-        todo = f"let {user} access {denied.path} (chown or chmod; namei -l {denied.path} shows which part denies it)"
-        if state.state == "holds":
-            said, todo = f"{said} ({state.text})", f"{todo}; {state.text}"
+        variant, (said, todo, maker) = "start-file-denied", _denied_texts(case, service, denied, user, state)
     known = state.state == "holds" or setting is not None
     doubt = () if known else (f"it is unknown whether that still holds: {state.text}",)
     confidence: Confidence = "certain" if crash.owner.certain and known and denied.named else "likely"
@@ -179,9 +182,23 @@ def _unusable_path_finding(case: Case, crash: FailedRun, denied: UnusablePath) -
         summary=f"{service.name} ends at once: {said}", detail=("nothing listens while it does not run", *doubt),
         routes=crash.routes, service=service.name, node=service.node,
         evidence=_evidence(case, crash, denied, (
-            *((setting_evidence(setting),) if setting is not None else ()), *state.evidence)),
+            *((setting_evidence(setting),) if setting is not None else ()), *state.evidence,
+            *((maker.evidence,) if maker is not None else ()))),
         repairs=open_path_repairs(case, crash, denied, setting, f"{todo}, then {start_text_of(service)}"),
     )
+
+
+def _denied_texts(case: Case, service: Service, denied: UnusablePath, user: str,
+                  state: PathState) -> tuple[str, str, FolderMaker | None]:
+    """Return what the account may not use, what an operator does about it, and the unit that made its folder."""
+    said = f"{user} cannot access {denied.path}"
+    todo = f"let {user} access {denied.path} (chown or chmod; namei -l {denied.path} shows which part denies it)"
+    if state.state != "holds":
+        return said, todo, None
+    maker = root_folder_maker(case.snapshot, service, posixpath.dirname(posixpath.normpath(denied.path)))
+    if maker is None:
+        return f"{said} ({state.text})", f"{todo}; {state.text}", None
+    return f"{said} ({state.text}): {maker.text}", own_runtime_folder_text(service, denied.path, maker), maker
 
 
 def _folder_among(case: Case, crash: FailedRun, denied: UnusablePath) -> UnusablePath | None:

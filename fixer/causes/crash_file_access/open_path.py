@@ -7,6 +7,7 @@ import posixpath
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import bindings_of, find_node
 from fixer.analysis.exits.failed_run import FailedRun
+from fixer.analysis.exits.folder_maker import FolderMaker
 from fixer.analysis.exits.path_access import PathState
 from fixer.formats.file_errors import MISSING_CODES, NO_TEMP, READ_ONLY_CODES
 from fixer.formats.folders import is_below
@@ -66,6 +67,17 @@ def folder_setting_text(service: Service, path: str, missing: bool | None) -> st
         return ""
     when = "" if missing else "if the folder is gone, "
     return f"{when}set {place[1]}={folder.removeprefix(place[0])} in the unit to create it at each start"
+
+
+def own_runtime_folder_text(service: Service, path: str, maker: FolderMaker) -> str:
+    """Return what gives the program a folder that systemd makes for its account. The folder of a socket unit stays as
+    it is: systemd would remove it, with the socket, when the service stops."""
+    base = posixpath.dirname(posixpath.normpath(path)).removeprefix("/run/")
+    if maker.socket_unit:
+        return (f"set RuntimeDirectory={base}-own in the unit of {service.name} and let it write to /run/{base}-own: "
+                f"{maker.unit} makes /run/{base} as root at each boot, so a chown does not last")
+    return (f"set RuntimeDirectory={base} in the unit of {service.name} in the place of that step: systemd then makes "
+            f"the folder for its account at each start")
 
 
 def protecting_setting(crash: FailedRun, path: str) -> UnitValue | None:

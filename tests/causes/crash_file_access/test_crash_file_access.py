@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
+from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Unknown
 from fixer.model.plan import UnitAction
+from fixer.model.service import UnitValue
 from fixer.redaction.secrets import redact_text
 from tests.causes.crash_file_access.crash_file_access_builders import (
     BOUND,
@@ -33,6 +35,7 @@ from tests.causes.snapshot_builders import (
     roots,
     stat,
     stopped_service,
+    unit,
     verdict_of,
     wrong_port_scene,
 )
@@ -103,6 +106,25 @@ def test_what_is_mended_by_now_needs_a_start_and_nothing_else(said: str, modes: 
 def test_a_folder_that_it_may_not_write_to_is_named(lines: tuple[str, ...]) -> None:
     first = finding_of(diagnose(no_socket(*lines, absent=("/run/hub/a.sock",)).snapshot()), CAUSE)
     assert "shop may not write to /run/hub" in first.summary and first.repairs[0].risk == "manual"
+
+
+def test_the_unit_that_made_the_folder_as_root_is_named() -> None:
+    """gunicorn of a socket unit, with a pid file beside the socket."""
+    scene = no_socket(*HEAD[:2], "PermissionError: [Errno 13] Permission denied: '/run/hub/tmpx1'", absent=("/run/hub/tmpx1",))
+    scene.services[0] = replace(scene.services[0], socket=unit("hub.socket", listen=("/run/hub/a.sock",)))
+    first = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert first.summary.endswith("(shop may not write to /run/hub): hub.socket made it for its socket /run/hub/a.sock, as root")
+    assert "RuntimeDirectory=hub-own" in first.repairs[0].manual and "a chown does not last" in first.repairs[0].manual
+    assert ("hub.socket", "ListenStream=/run/hub/a.sock") in [(e.where, e.text) for e in first.evidence]
+
+
+def test_a_step_of_root_that_makes_the_folder_is_named() -> None:
+    step = UnitValue("ExecStartPre", "+/usr/bin/mkdir -p /run/hub", "/etc/systemd/system/backend.service", 5, 0, 1)
+    scene = no_socket(*HEAD[:2], "PermissionError: [Errno 13] Permission denied: '/run/hub/pid'", absent=("/run/hub/pid",),
+                      unit_values=(step,))
+    first = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert first.summary.endswith("ExecStartPre= of its unit makes it as root")
+    assert "set RuntimeDirectory=hub in the unit" in first.repairs[0].manual
 
 
 @pytest.mark.parametrize("lines", [(HEAD[0], "    open(path)", NOT_THERE), (GUNICORN.format("2] No").replace("hub", "pub"),)])
