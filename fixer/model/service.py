@@ -155,6 +155,7 @@ class Container:
     sources: tuple[str, ...] = ()  # paths that must exist on the engine's machine at its start; Docker creates others
     missing_sources: tuple[str, ...] = ()  # those of them that were checked and are missing
     created_at: float = 0.0
+    name_files: tuple[tuple[str, str], ...] = ()  # (path, path on the engine's machine) of its resolv.conf and hosts
     port_variables: tuple[tuple[str, int], ...] = ()  # (name, value) of its variables that are named as ports
 
     def label(self, name: str) -> str | None:

@@ -285,6 +285,7 @@ class Node:
     missing_paths: tuple[str, ...] = ()  # paths that were checked and are missing or dangling
     local_ports: Fact[tuple[int, int]] = Unknown("not asked")  # first and last port of its own for connections
     mounts: tuple[tuple[str, str, bool], ...] = ()  # (path on the engine's machine, destination, writable) of binds
+    name_servers: tuple[str, ...] = ()  # those of its resolv.conf, read only if nginx's resolver is in question
     kept_paths: tuple[str, ...] = ()  # destinations of its binds and volumes: what a new container has too
 
 

@@ -78,6 +78,6 @@ def _build_node(view: View, box: Container | None) -> Node:
                 connections=parse_connections(view.node.answers.get(ListSockets())), policy=policy_of(view),
                 ip_routes=kernel_routes_of(view), is_loopback_down=is_loopback_down(view),
                 missing_paths=absent, unanswered_addresses=unanswered_addresses(view),
-                local_ports=local_ports_of(view),
+                local_ports=local_ports_of(view), name_servers=view.name_servers,
                 mounts=box.mounts if box is not None else (),
                 kept_paths=tuple(at for _, at in box.shares) if box is not None else ())

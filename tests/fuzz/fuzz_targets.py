@@ -26,6 +26,7 @@ from fixer.formats import (
     yaml_spans,
 )
 from fixer.formats.env_file import read_unit_env_file
+from fixer.formats.name_files import parse_hosts
 from fixer.formats.server_bindings import bindings_in_python
 from fixer.formats.wrapper_scripts import read_script
 from fixer.lazy.parse_cache import _cache
@@ -46,7 +47,6 @@ from fixer.observe.masked_capture import redact_capture
 from fixer.observe.next_queries import follow_up_queries
 from fixer.observe.supervisord import supervisord_log
 from fixer.observe.view import docker_inspect
-from fixer.observe.view.node_view import parse_hosts
 from fixer.observe.view.observe_options import options_from
 from fixer.planner import RepairPolicy, plan
 from fixer.redaction import all_files, secrets

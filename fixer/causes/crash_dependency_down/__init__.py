@@ -31,7 +31,8 @@ How it is told apart
   (Requires=, Wants=) name a system of this host that is stopped, that is likely meant, unless its own words say
   otherwise. A call that a proxy has (HTTP_PROXY, HTTPS_PROXY, ALL_PROXY of the unit, the compose file, supervisord or
   the container) says ProxyError or fails at the proxy's address, while what it asks for listens here. A variable that
-  is not set is crash-missing-env.
+  is not set is crash-missing-env. Where a name has no address, and the program's account may not read resolv.conf (or
+  hosts), that file is named with its mode: for root the same name resolves.
 
 The repair and its safety
   start-dependency (safe): the database that is stopped is started, and enabled where it is off at boot; then the
@@ -74,6 +75,7 @@ with lazy_imports():  # not needed in most looks
     from fixer.causes.crash_dependency_down.dependency_finding import stopped_dependency_findings
     from fixer.causes.crash_dependency_down.proxied_dependency import proxied_finding
     from fixer.causes.crash_dependency_down.reported_dependency import (
+        closed_file_finding,
         complaint_of,
         judge_complaint,
         unnamed_dependency_finding,
@@ -105,7 +107,7 @@ def _judge_run(case: Case, crash: FailedRun) -> Outcome:
         return proxied
     said = complaint_of(crash)
     if said is not None:
-        return judge_complaint(case, crash, said)
+        return closed_file_finding(case, crash, said) or judge_complaint(case, crash, said)
     last = next((line for line in reversed(crash.lines) if line.text.strip()), None)
     return unnamed_dependency_finding(case, crash) or (
         state_evidence(crash.service) if last is None else log_evidence(last.text, last.where))

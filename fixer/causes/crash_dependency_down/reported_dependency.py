@@ -6,8 +6,10 @@ from fixer.analysis.case import Case
 from fixer.analysis.evidence import listener_evidence, log_evidence
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.run_log import is_restarting, was_ended_by_person
-from fixer.analysis.service_state import run_state_of, state_evidence
+from fixer.analysis.service_state import run_state_of, start_text_of, state_evidence
+from fixer.causes.crash_dependency_down.closed_name_file import closed_name_file
 from fixer.causes.crash_dependency_down.unanswered_dependency import CAUSE_ID
+from fixer.formats.name_files import NAME_FILES
 from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Confidence, Finding, Repair
@@ -36,7 +38,6 @@ with lazy_imports():  # not needed in most looks
     from fixer.causes.crash_dependency_down.unnamed_dependency import unnamed_complaint
     from fixer.repairs.start_service import start_again_repairs
 
-_NAME_FILES = ("/etc/hosts", "/etc/resolv.conf")
 _STATE_TEXTS = {"stopped": "is stopped", "failed": "failed", "masked": "is masked", "paused": "is paused",
            "looping": "fails again and again", "starting": "is being started"}
 
@@ -125,6 +126,25 @@ def _unresolved_name_finding(case: Case, crash: FailedRun, said: DependencyCompl
                               other_address_repairs(case, crash, known))
 
 
+def closed_file_finding(case: Case, crash: FailedRun, said: DependencyComplaint) -> Finding | None:
+    """Return the finding on a name that root may know: the program's account may not read what it is looked up by."""
+    closed = closed_name_file(case, crash) if said.kind == "name" else None
+    if closed is None:
+        return None
+    about = crash, said, locate_dependency(case, crash, said)
+    name, what = said.host or "the name of its dependency", "read" if closed.part == closed.file else "enter"
+    part = f" ({closed.part})" if closed.part != closed.place else ""
+    text = f"{name} does not resolve: its account {closed.account} may not {what} {closed.place}{part}"
+    bits = "o+r" if what == "read" else "o+x"
+    lasting = f"whatever writes it needs a umask of 022 (the Docker daemon, for a container's {closed.file})" if (
+        crash.service.container is not None) else "see that what writes it keeps that mode (its umask)"
+    manual = f"chmod {bits} {closed.place}, then {start_text_of(crash.service)}; {lasting}"
+    found = _complaint_finding(case, about, "start-db-dns-failure", text, (Repair(
+        "open-name-file", "manual", f"let {closed.account} {what} {closed.place}", (), manual=manual),))
+    sure: Confidence = found.confidence if closed.file == NAME_FILES[0] else "likely"
+    return replace(found, confidence=sure, evidence=(found.evidence[0], closed.evidence, *found.evidence[1:]))
+
+
 def is_started_later(crash: FailedRun, said: DependencyComplaint, provider: Service) -> bool:
     """Return whether the provider has the name on a common network and started after the last attempt. Docker's
     resolver knows only the names of running containers."""
@@ -195,7 +215,7 @@ def _change_evidence(case: Case, crash: FailedRun, said: DependencyComplaint) ->
     unit = crash.service.unit
     if said.kind not in ("auth", "name") or (unit is not None and unit.need_daemon_reload):
         return ()
-    return changed_files_evidence(case.snapshot, crash, _NAME_FILES if said.kind == "name" else ())
+    return changed_files_evidence(case.snapshot, crash, NAME_FILES if said.kind == "name" else ())
 
 
 def _evidence(case: Case, crash: FailedRun, said: DependencyComplaint,

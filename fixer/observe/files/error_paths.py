@@ -12,6 +12,7 @@ from fixer.formats.file_errors import (
     inaccessible_socket_at,
     unnamed_paths_at,
 )
+from fixer.formats.name_files import NAME_FILES, says_name_unresolved
 from fixer.formats.run_output import last_own_lines
 from fixer.formats.start_files import ACCOUNT_FILES, find_missing_module, module_files, module_folders, path_and_parents
 from fixer.model.query import Query, ReadFile
@@ -33,6 +34,7 @@ def closed_path_queries(services: Sequence[Service]) -> Iterator[tuple[str, Quer
             if place is not None:
                 yield from _path_queries(*place, why)
         yield from _module_queries(service)
+        yield from _name_queries(service)
         box = service.container
         if box is not None and box.status != "running":
             program = _program_on_host(service, box)
@@ -65,6 +67,18 @@ def _module_queries(service: Service) -> Iterator[tuple[str, Query]]:
         names = dict.fromkeys(name for file in files for name in path_and_parents(file))
         yield from ((service.node, ReadFile(name, 0)) for name in names)
         yield from ((service.node, ReadFile(name, ACCOUNTS_LIMIT)) for name in ACCOUNT_FILES)
+
+
+def _name_queries(service: Service) -> Iterator[tuple[str, Query]]:
+    """Yield queries for the files that names are looked up by, if its last lines say that one has no address."""
+    lines = last_own_lines(service) if service.is_app_server else ()
+    if not says_name_unresolved(line.text for line in lines):
+        return
+    if service.container is not None:
+        yield from ((ENGINE, ReadFile(place, 0)) for _, place in service.container.name_files)
+        return
+    for file in NAME_FILES:
+        yield from _path_queries(service.node, file, "")
 
 
 def _path_queries(node: str, there: str, why: str) -> Iterator[tuple[str, Query]]:

@@ -16,6 +16,7 @@ from fixer.formats.addresses import (
     reached_at,
 )
 from fixer.formats.docker_conventions import path_on_engine
+from fixer.formats.name_files import hosts_line_of
 from fixer.lazy.dataclass import replace
 from fixer.lazy.parse_cache import parse_once
 from fixer.lazy.regex import regex
@@ -55,13 +56,6 @@ def resolve(server: UpstreamServer, view: View, containers: tuple[Container, ...
     if named:
         return Known(named, (Evidence("container", "docker network", f"{host}: {' '.join(named)}"),))
     return Known(("127.0.0.1",)) if host == "localhost" else Unknown(f"{host} was not resolved")
-
-
-def hosts_line_of(data: bytes, host: str) -> int:
-    """Return the first line of an /etc/hosts file that names the host, 0 if none does."""
-    wanted = host.lower().encode("utf-8", "surrogateescape")
-    lines = enumerate(data.split(b"\n"), 1)
-    return next((number for number, line in lines if wanted in line.partition(b"#")[0].lower().split()[1:]), 0)
 
 
 def replica_addresses(server: UpstreamServer, resolved: Fact[tuple[str, ...]], view: View,

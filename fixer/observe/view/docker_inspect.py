@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from fixer.formats.folders import is_within
 from fixer.formats.launchers import starts_init
+from fixer.formats.name_files import NAME_FILES
 from fixer.formats.numbers import is_number
 from fixer.formats.service_log import parse_time
 from fixer.lazy.regex import regex
@@ -84,7 +85,7 @@ def _make_container(item: Mapping[str, Json]) -> Container:
         created_at=parse_time(text_at(item, "Created")), started_at=parse_time(text_at(item, "State", "StartedAt")),
         finished_at=parse_time(text_at(item, "State", "FinishedAt")), argv=argv, user=text_at(item, "Config", "User"),
         env_names=tuple(e.split("=", 1)[0] for e in string_list(value_at(item, "Config", "Env"))),
-        port_variables=tuple(_port_variables(item)),
+        port_variables=tuple(_port_variables(item)), name_files=tuple(_name_files(item)),
         networks=tuple(_networks(item)), gateways=tuple(_gateways(item)), fixed_addresses=tuple(_fixed_addresses(item)),
         published=tuple(_published(item)), mounts=tuple(_mounts(item)),
         shares=tuple(_shares(item)), sources=tuple(_sources(item)),
@@ -101,6 +102,13 @@ def _make_container(item: Mapping[str, Json]) -> Container:
         links=tuple(dict.fromkeys(_links(item))),
         extra_hosts=tuple(_HOST_SEPARATOR.split(w)[0] for w in string_list(value_at(item, "HostConfig", "ExtraHosts"))),
     )
+
+
+def _name_files(item: Json) -> Iterable[tuple[str, str]]:
+    """Yield (path, path on the engine's machine) of the files that Docker makes for the look-up of names."""
+    for inside, key in zip(NAME_FILES, ("ResolvConfPath", "HostsPath"), strict=True):
+        if text_at(item, key):
+            yield inside, text_at(item, key)
 
 
 def _port_variables(item: Json) -> Iterable[tuple[str, int]]:

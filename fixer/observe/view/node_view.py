@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 
 from fixer.formats.addresses import is_loopback
+from fixer.formats.name_files import NAME_FILES, name_servers_in, parse_hosts
 from fixer.formats.process_table import ProcessTable, parse_processes
 from fixer.formats.socket_tables import parse_sockets, with_absolute_paths
 from fixer.formats.systemctl_show import parse_show, with_active_conflicts
@@ -72,6 +73,11 @@ class View:
     def name(self) -> str:
         """Return the node's name."""
         return self.node.name
+
+    @property
+    def name_servers(self) -> tuple[str, ...]:
+        """Return the name servers of its resolv.conf; empty if it was not read."""
+        return name_servers_in(self.data(NAME_FILES[0]) or b"")
 
     def data(self, path: str) -> bytes | None:
         """Return the bytes of a file, None if it was not read or is no regular file."""
@@ -295,23 +301,6 @@ def _resolved_names(node: NodeCapture) -> dict[str, tuple[str, ...]]:
 def _has_ipv6(addresses: Collection[str]) -> bool:
     """Return whether the C library considers the machine IPv6-capable: it has a v6 address that is not loopback."""
     return any(":" in address and not is_loopback(address) for address in addresses)
-
-
-def parse_hosts(data: bytes, *, six: bool = False) -> dict[str, tuple[str, ...]]:
-    """Return name -> addresses of an /etc/hosts file, each once, in its order.
-
-    `six`: the machine has IPv6, so nginx resolves a name with only ::1 to ::1. Otherwise the C library returns
-    127.0.0.1 for that line.
-    """
-    found: dict[str, dict[str, None]] = {}
-    for line in data.decode("utf-8", "replace").splitlines():
-        words = line.split("#", 1)[0].split()
-        for name in words[1:]:
-            found.setdefault(name.lower(), {})[words[0]] = None
-    for addresses in found.values():
-        if not six and "::1" in addresses and not any(address.startswith("127.") for address in addresses):
-            addresses["127.0.0.1"] = None      # the C library returns it for ::1 if IPv4 is requested
-    return {name: tuple(addresses) for name, addresses in found.items()}
 
 
 def known_pids(fact: Fact[tuple[int, ...]]) -> tuple[int, ...]:

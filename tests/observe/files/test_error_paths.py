@@ -27,6 +27,14 @@ def test_of_a_container_only_what_is_mounted_is_asked_for_on_its_host() -> None:
     assert not list(closed_path_queries([container_service(log=said)]))
 
 
+def test_of_a_name_without_an_address_the_files_that_it_is_looked_up_by() -> None:
+    said = log_lines("socket.gaierror: [Errno -2] Name or service not known")
+    asked = {query.path for node, query in closed_path_queries([failed_service(log=said)]) if isinstance(query, ReadFile) and node == "local"}
+    assert asked == {"/", "/etc", "/etc/resolv.conf", "/etc/hosts", "/etc/passwd", "/etc/group"}
+    made = container_service(log=said, box={"name_files": (("/etc/resolv.conf", "/var/lib/docker/containers/ab/resolv.conf"),)})
+    assert list(closed_path_queries([made])) == [("engine", ReadFile("/var/lib/docker/containers/ab/resolv.conf", 0))]
+
+
 def test_nothing_is_asked_where_no_path_is_named() -> None:
     assert not list(closed_path_queries([service(), failed_service(log=log_lines("ValueError: /srv/x"))]))
 

@@ -15,7 +15,7 @@ from fixer.model.query import Answer, Command, Probe, ReadFile
 from fixer.model.snapshot import Endpoint, Snapshot
 from fixer.observe.boot.boot_entries import ACCOUNTS, BOOT_ENTRY_FILES
 from fixer.observe.build_snapshot import build_snapshot
-from fixer.observe.nginx.endpoints import container_at, hosts_line_of, probe_result, with_services
+from fixer.observe.nginx.endpoints import container_at, probe_result, with_services
 from tests.causes.snapshot_builders import Scene, binding, container, container_service, listener
 from tests.observe.capture_builders import capture, file, node, probe_answer, process, sockets, stat, tcp_row
 from tests.observe.nginx.endpoints_builders import SHOW, unit
@@ -362,7 +362,6 @@ def test_each_copy_behind_one_name_is_asked(said: bytes, at: tuple[str, ...]) ->
 def test_the_line_of_the_hosts_file_is_told() -> None:
     found = endpoint("http://db:8000").addresses
     assert isinstance(found, Known) and [(e.where, e.text) for e in found.evidence] == [("/etc/hosts:2", "10.0.0.7 db")]
-    assert hosts_line_of(b"# db\n1.2.3.4 other # db\n10.0.0.7 a DB\n", "db") == 3 and hosts_line_of(b"", "db") == 0
 
 
 def test_only_an_answer_that_sends_on_has_a_place_it_leads_to() -> None:
