@@ -33,9 +33,13 @@ from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import config_evidence, endpoint_text
 from fixer.analysis.nginx_errors import events_for, routes_text
 from fixer.analysis.nginx_process import is_ip_address
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import ErrorEvent
+
+with lazy_imports():  # only for what is found
+    from fixer.repairs.upstream_name import at_hand_text, name_servers_of
 
 
 def judge(case: Case) -> Verdict:
@@ -62,8 +66,8 @@ def _found(case: Case, trouble: FailingAddress, last: ErrorEvent) -> Finding:
     leads = f" (here it resolves to {', '.join(known)})" if known else ""
     manual = (
         f"replace {endpoint.host} with its address at {endpoint.file}:{endpoint.line}{leads}. Or remove the variable "
-        "from that directive: nginx then resolves the name once, at its start. Or set `resolver` to a name server in "
-        f"{nginx.conf_path}. Then run nginx -t and reload nginx")
+        "from that directive: nginx then resolves the name once, at its start. Or set `resolver` to a name server"
+        f"{at_hand_text(name_servers_of(case, nginx))} in {nginx.conf_path}. Then run nginx -t and reload nginx")
     return Finding(
         cause=CAUSE.id, variant="resolver-missing", role="root", confidence="certain",
         summary=f"nginx has no `resolver`, but {endpoint.host} (for {endpoint_text(endpoint)}) is in a variable, which "

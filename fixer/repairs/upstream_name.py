@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from fixer.analysis.case import Case, FailingAddress
-from fixer.analysis.evidence import container_of, listeners_on
+from fixer.analysis.evidence import container_of, find_node, listeners_on
 from fixer.analysis.evidence import file_line_text as place_text
 from fixer.formats.addresses import DOCKER_RESOLVER, is_loopback
 from fixer.lazy.lazy_imports import lazy_imports
@@ -155,17 +155,18 @@ def _reload_or_start_steps(case: Case, nginx: Nginx) -> tuple[Step, ...]:
 
 
 def other_resolver_repair(case: Case, trouble: FailingAddress) -> Repair:
-    """Return Docker's own resolver if nginx is in a container on a user-defined network and names only one server."""
+    """Return the network's own resolver if nginx is in a container on a user-defined network and names only one server.
+    It is Docker's, unless the container's resolv.conf names another one (Podman)."""
     nginx = trouble.nginx
-    box = container_of(case.snapshot, nginx.node)
     found = _resolver_directives(case, nginx)
     where = ", ".join(f"{path}:{line}" for path, line, _, _ in found) or nginx.conf_path
+    own = name_servers_of(case, nginx)
+    server = own[0] if own and DOCKER_RESOLVER not in own else DOCKER_RESOLVER
     manual = (f"the server that `resolver` names at {where} does not answer, or does not resolve "
-              f"{trouble.endpoint.host}: name a server that does, then reload nginx")
-    summary = f"use Docker's own resolver ({DOCKER_RESOLVER}) instead of the one at {where}"
-    networks = () if box is None or box.is_machine else box.networks
-    inside = any(name not in ("bridge", "host") for name, _, _ in networks)
-    if not inside or len(found) != 1 or found[0][3].startswith(DOCKER_RESOLVER):
+              f"{trouble.endpoint.host}: name a server that does{at_hand_text(own)}, then reload nginx")
+    whose = "Docker's own resolver" if server == DOCKER_RESOLVER else "the resolver of its network"
+    summary = f"use {whose} ({server}) instead of the one at {where}"
+    if not _is_on_own_network(case, nginx) or len(found) != 1 or _is_server(found[0][3], server):
         title = f"make nginx's resolver find {trouble.endpoint.host}"
         return Repair("point-resolver", "manual", title, (), manual=manual)
     path, _, (start, end), _ = found[0]
@@ -173,10 +174,53 @@ def other_resolver_repair(case: Case, trouble: FailingAddress) -> Repair:
     if isinstance(file, NotEditable):
         return Repair("point-resolver", "manual", summary, (), manual=f"{manual}; {file.reason}")
     try:
-        edit = edit_spans(file, {(start, end): DOCKER_RESOLVER.encode()}, "another resolver")
+        edit = edit_spans(file, {(start, end): _with_brackets(server).encode()}, "another resolver")
     except EditRefused as refused:
         return Repair("point-resolver", "manual", summary, (), manual=f"{manual}; {refused}")
     return Repair("point-resolver", "safe", summary, (edit, *check_and_reload_steps(case.snapshot, nginx)))
+
+
+def _is_on_own_network(case: Case, nginx: Nginx) -> bool:
+    """Return whether nginx is in a container on a network that a user defined: it has a resolver of its own."""
+    box = container_of(case.snapshot, nginx.node)
+    networks = () if box is None or box.is_machine else box.networks
+    return any(name not in ("bridge", "host", "podman") for name, _, _ in networks)
+
+
+def _is_server(text: str, server: str) -> bool:
+    """Return whether the text of a `resolver` is that server, with or without a port."""
+    return text == _with_brackets(server) or text.startswith(f"{_with_brackets(server)}:")
+
+
+def _with_brackets(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def name_servers_of(case: Case, nginx: Nginx) -> tuple[str, ...]:
+    """Return the name servers in the resolv.conf of nginx's machine or container; empty if it was not read."""
+    node = find_node(case.snapshot, nginx.node)
+    return node.name_servers if node is not None else ()
+
+
+def at_hand_text(servers: tuple[str, ...]) -> str:
+    """Return which servers nginx's machine or container asks itself, to follow a clause."""
+    return f" (its /etc/resolv.conf names {', '.join(servers[:3])})" if servers else ""
+
+
+def foreign_resolver_text(case: Case, nginx: Nginx) -> str:
+    """Return what is wrong with Docker's address in a `resolver`, if nginx is where Docker has none; else empty."""
+    named = next((f"{path}:{line}" for path, line, _, text in _resolver_directives(case, nginx)
+                  if _is_server(text, DOCKER_RESOLVER)), "")
+    own = name_servers_of(case, nginx)
+    if not named or DOCKER_RESOLVER in own or (not own and _may_have_dockers(case, nginx)):
+        return ""
+    return (f"{DOCKER_RESOLVER} (at {named}) is Docker's own resolver: it exists only in Docker's containers on a "
+            f"network that a user defined{', not under Podman and not on a host' if own else ''}")
+
+
+def _may_have_dockers(case: Case, nginx: Nginx) -> bool:
+    box = container_of(case.snapshot, nginx.node)
+    return box is not None and (box.is_machine or _is_on_own_network(case, nginx))
 
 
 def _resolver_directives(case: Case, nginx: Nginx) -> list[tuple[str, int, tuple[int, int], str]]:

@@ -38,6 +38,13 @@ def test_hit() -> None:
     assert shown.evidence[0].text.endswith("no resolver defined to resolve app")
 
 
+def test_the_name_servers_at_hand_are_told() -> None:
+    scene = asked("no resolver defined to resolve app")
+    scene.node_changes["local"] = {"name_servers": ("10.0.2.3",)}
+    shown = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert "set `resolver` to a name server (its /etc/resolv.conf names 10.0.2.3) in " in shown.repairs[0].manual
+
+
 def test_what_the_name_leads_to_is_told_only_where_it_does() -> None:
     shown = finding_of(diagnose(asked("no resolver defined to resolve app", addresses=()).snapshot()), CAUSE)
     assert "resolves to" not in shown.repairs[0].manual

@@ -40,7 +40,9 @@ The repair and its safety
   (recreated without the one that it shared with nginx): a person says that it is meant, and may be talked to; then it
   is joined under that name. Of one that compose made the command and the files are named.
   point-resolver (safe): in a container on a network of its own, a resolver that does not answer is replaced by
-  Docker's, 127.0.0.11. On other machines which server is right is for a person: the message names the line.
+  Docker's, 127.0.0.11, or by the one in the container's resolv.conf (Podman). On other machines which server is right
+  is for a person: the message names the line, and the servers of resolv.conf. 127.0.0.11 is Docker's own address: under
+  Podman, on a host and on Docker's default bridge nobody answers there.
 
 Variants
   dns-name-missing-at-start  the name did not resolve when nginx started or read its configuration
@@ -76,7 +78,7 @@ with lazy_imports():  # only for what is found
     from fixer.causes.dns_unresolved.container_names import add_carriers, guest_repair, lender_of, lost_name_finding
     from fixer.repairs.container_settings import join_network_step, network_aliases_of
     from fixer.repairs.start_nginx import start_nginx_steps
-    from fixer.repairs.upstream_name import other_address_repair, other_resolver_repair
+    from fixer.repairs.upstream_name import foreign_resolver_text, other_address_repair, other_resolver_repair
 
 _CLOCK_GRAIN = 0.5     # seconds: a file written just before nginx starts is no later edit
 
@@ -291,7 +293,9 @@ def _request_finding(case: Case, trouble: FailingAddress) -> Finding | None:
     elsewhere = late or (bool(shown[1:]) and _is_known_to_docker(case, trouble))
     repair = other_resolver_repair(case, trouble) if elsewhere else other_address_repair(case, [trouble])
     variant = "resolver-timeout" if late else "resolver-nxdomain"
-    return _add_name_carriers(case, trouble, _finding(case, trouble, (variant, "certain"), repair, tuple(shown)))
+    made = _finding(case, trouble, (variant, "certain"), repair, tuple(shown))
+    foreign = foreign_resolver_text(case, trouble.nginx) if late else ""
+    return _add_name_carriers(case, trouble, replace(made, detail=(foreign,)) if foreign else made)
 
 
 def _guest_finding(case: Case, troubles: list[FailingAddress], box: Container, shown: Evidence) -> Finding:

@@ -1,10 +1,11 @@
-"""Paths that recent errors in nginx's log refer to: temp folders it cannot write, unix sockets it cannot connect to."""
+"""Paths that recent errors in nginx's log refer to: temp folders, unix sockets, and the machine's name servers."""
 
 from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
 
+from fixer.formats.name_files import NAME_FILES
 from fixer.formats.start_files import ACCOUNT_FILES, path_and_parents
 from fixer.model.facts import Known
 from fixer.model.nginx_config import ErrorKind
@@ -30,6 +31,7 @@ def temp_folders(site: Site, logs: Answer | None) -> tuple[str, ...]:
 
 RECENT_SOCKET = 600.0
 ACCOUNTS_LIMIT = 256 << 10
+RESOLV_CONF_LIMIT = 16 << 10
 MOST_SOCKETS = 4
 
 
@@ -50,6 +52,12 @@ def socket_path_queries(site: Site, logs: Answer | None) -> Iterator[Query]:
     for path in paths[:MOST_SOCKETS]:
         yield from (ReadFile(name, 1) for name in path_and_parents(path))
     yield from (ReadFile(name, ACCOUNTS_LIMIT) for name in ACCOUNT_FILES)
+
+
+def name_server_queries(site: Site, logs: Answer | None) -> Iterator[Query]:
+    """Yield the query for the machine's own name servers where nginx's resolver failed, or where it has none."""
+    if {"name-not-resolved", "no-resolver"} & _recent_kinds(site, logs):
+        yield ReadFile(NAME_FILES[0], RESOLV_CONF_LIMIT)
 
 
 def _recent_kinds(site: Site, logs: Answer | None) -> frozenset[ErrorKind]:

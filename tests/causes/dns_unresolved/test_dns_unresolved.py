@@ -163,6 +163,39 @@ def test_hit_a_resolver_that_does_not_answer() -> None:
     assert found(scene).repairs[0].risk == "manual"
 
 
+def dockers_address(**node: object) -> Scene:
+    """nginx asks 127.0.0.11, and nobody answers."""
+    scene = asked("app could not be resolved (110: Operation timed out)", 110)
+    page = scene.files[0]
+    scene.files[0] = type(page)(page.node, page.path, page.path, b"resolver 127.0.0.11 valid=5s;\n" + page.data, page.stat)
+    scene.node_changes[page.node] = node
+    return scene
+
+
+def test_hit_dockers_own_address_on_a_host() -> None:
+    one = found(dockers_address(name_servers=("10.0.2.3", "1.1.1.1")))
+    assert one.detail == ("127.0.0.11 (at /etc/nginx/sites-enabled/shop:1) is Docker's own resolver: it exists only in Docker's "
+                          "containers on a network that a user defined, not under Podman and not on a host",)
+    assert one.repairs[0].risk == "manual" and "(its /etc/resolv.conf names 10.0.2.3, 1.1.1.1)" in one.repairs[0].manual
+    assert "exists only in Docker's containers" in found(dockers_address()).detail[0]       # its resolv.conf was not read
+    assert found(dockers_address(name_servers=("127.0.0.11",))).detail == ()
+
+
+def test_hit_dockers_own_address_in_a_container_of_podman() -> None:
+    """The network's own resolver is the one in the container's resolv.conf."""
+    scene = dockers_address()
+    page, scene.node = scene.files[0], "web"
+    scene.files[0] = type(page)("web", page.path, page.path, page.data, page.stat)
+    scene.nginx["service"] = container_service("web", 80, box={
+        "networks": (("shop_default", "10.89.0.3", ()),), "mounts": (("/srv/site", page.path, False),)})
+    scene.node_changes["web"] = {"name_servers": ("10.89.0.1",)}
+    one = found(scene)
+    (repair,) = one.repairs
+    assert (repair.id, repair.risk) == ("point-resolver", "safe") and "the resolver of its network (10.89.0.1)" in repair.summary
+    assert isinstance(repair.steps[0], WriteFile) and (repair.steps[0].after or b"").startswith(b"resolver 10.89.0.1 valid=5s;")
+    assert "not under Podman" in one.detail[0]
+
+
 @pytest.mark.parametrize(("there", "offered"), [(True, "point-resolver"), (False, "name-address")])
 def test_hit_another_resolver_than_dockers_for_a_name_of_its_network(there: bool, offered: str) -> None:
     """It says that there is no such name, and is right: only Docker's own knows the containers."""

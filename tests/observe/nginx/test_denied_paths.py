@@ -10,7 +10,7 @@ import pytest
 from fixer.model.query import Answer, Command, FileAnswer, Query, ReadFile
 from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.next_queries import follow_up_queries
-from fixer.observe.nginx.denied_paths import ACCOUNTS_LIMIT
+from fixer.observe.nginx.denied_paths import ACCOUNTS_LIMIT, RESOLV_CONF_LIMIT
 from fixer.observe.nginx.nginx_masters import log_query
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.observe.capture_builders import NOW, capture, file, link, node
@@ -71,6 +71,21 @@ def crit(message: str, ago: float = 5.0, level: str = "crit") -> str:
 def asked(log: str) -> set[str]:
     questions = follow_up_queries(capture(node(site=SITE, log=log)), ObserveOptions())
     return {q.path for q in questions["local"] if isinstance(q, ReadFile) and q.limit == 1}
+
+
+@pytest.mark.parametrize(("said", "wanted"), [
+    ("app could not be resolved (110: Operation timed out)", True), ("no resolver defined to resolve app", True),
+    ("connect() failed (111: Connection refused) while connecting to upstream", False),
+])
+def test_the_machines_own_name_servers_are_read_where_nginx_needs_one(said: str, *, wanted: bool) -> None:
+    stamp = time.strftime("%Y/%m/%d %H:%M:%S", time.gmtime(NOW - 30))
+    line = f'{stamp} [error] 41#41: *1 {said}, client: 1.2.3.4, server: , request: "GET / HTTP/1.1", host: "a"\n'
+    seen = capture(node(site=SITE, log=line))
+    query = ReadFile("/etc/resolv.conf", RESOLV_CONF_LIMIT)
+    assert (query in follow_up_queries(seen, ObserveOptions())["local"]) is wanted
+    text = "# made\nnameserver 10.0.2.3\n nameserver fd00::3 # v6\nnameserver 10.0.2.3\nsearch a\nnameserver [masked 1]\n"
+    known = build_snapshot(capture(node({query: Answer("ok", files=(file("/etc/resolv.conf", text),))}, site=SITE, log=line)))
+    assert known.node("local").name_servers == ("10.0.2.3", "fd00::3")
 
 
 def test_folders_that_nginx_could_not_write_to_are_looked_at() -> None:
