@@ -21,6 +21,7 @@ _ADDRESS = regex(r"^(?:https?://|tcp://|fd://)?(?:(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9
 _UNIX = regex(r"^(?:unix:(?://)?)?(/[^\s:]+)$")
 _RELATIVE = regex(r"^unix:([\w.][\w./-]*)$")
 _NO_PORT = regex(r"^(?:(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.*-]*):)?$")  # what remains if a variable has no value
+_DESCRIPTOR = regex(r"^(?:--fd[= ]|(?:(?:-b|--bind)[= ]?)?fd://)(?P<number>\d{1,4})$")
 _IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|::1?|localhost)$")
 _WORD = regex(r"\S+")
 
@@ -38,6 +39,8 @@ def bindings_of(command: Sequence[Word], env: Env, said: Evidence, folder: str =
         return tuple(b for word in handed if (b := parse_address(word, said)))
     dialect = server_of(runtime).dialect
     words = command[at:]
+    if any(word.text == "--fd" or word.text.startswith("--fd=") for word in words):
+        return ()       # it opens no address of its own, neither a default one
     own = last_option_value(words, ("--chdir",)) if runtime in ("gunicorn", "uwsgi") else None
     folder = posixpath.join(folder, own.text) if own is not None else folder
     unix = last_option_value(words, dialect.unix)
@@ -50,7 +53,7 @@ def bindings_of(command: Sequence[Word], env: Env, said: Evidence, folder: str =
     given = tuple(option_values(words, dialect.bind)) or tuple(option_values(arguments_of_variable(runtime, env),
                                                                              dialect.bind))
     bound = [b for word in given if (b := parse_address(word, said) or parse_relative_socket(word, said, folder))]
-    if bound or any(_NO_PORT.match(word.text) or word.text.startswith("unix:") for word in given):
+    if bound or any(_NO_PORT.match(word.text) or word.text.startswith(("unix:", "fd://")) for word in given):
         return tuple(bound)
     host, port = last_option_value(words, dialect.host), last_option_value(words, dialect.port)
     host = host if host is not None else env.get(dialect.variables[0])
@@ -63,6 +66,12 @@ def bindings_of(command: Sequence[Word], env: Env, said: Evidence, folder: str =
     if port is None and runtime == "gunicorn" and env.get("PORT") is not None:
         host, port = literal_word(ANY_IPV4), env["PORT"]
     return _bindings_from_parts(host, port, dialect, said)
+
+
+def inherited_descriptor(argv: Sequence[str]) -> str:
+    """Return the number of the descriptor that the command takes its socket from, empty if it opens its own."""
+    pairs = (f"{word} {after}" if word == "--fd" else word for word, after in zip(argv, (*argv[1:], ""), strict=True))
+    return next((match["number"] for word in pairs if (match := _DESCRIPTOR.match(word)) is not None), "")
 
 
 def arguments_of_variable(runtime: str, env: Env) -> list[Word]:
@@ -99,7 +108,7 @@ def parse_address(word: Word, said: Evidence) -> Binding | None:
     if match := _UNIX.match(word.text):
         return _make_binding("", 0, word.slice(match.start(1), match.end(1)), said, unix=True)
     match = _ADDRESS.match(word.text)
-    if not match or not _port(match[2]):
+    if not match or not _port(match[2]) or _DESCRIPTOR.match(word.text):
         return None
     return _make_binding((match[1] or "").replace("*", ""), _port(match[2]), word.slice(match.start(2), match.end(2)),
                          said)

@@ -254,3 +254,19 @@ def correct_option_repair(case: Case, crash: FailedRun, fault: CodeFault) -> Rep
     summary = f"set {f'the {fault.name} {value}' if value else f'another {fault.name}'} for {service.name} " \
               f"instead of {word.text}, then start it"
     return Repair("correct-option", "disruptive", summary, (*edit.steps, *begin) if value else (), needs)
+
+
+def pass_socket_text(crash: FailedRun, fault: CodeFault) -> str:
+    """Return what gives a server the socket that its command takes, or lets it open one: where nginx connects."""
+    service, endpoint = crash.service, crash.failing_addresses[0].endpoint
+    where = f"unix://{endpoint.unix}" if endpoint.unix else f"tcp://{endpoint.host or '127.0.0.1'}:{endpoint.port}"
+    opened = "its own address (--host and --port, --uds, --bind) in its command"
+    if service.program is not None:
+        at = f"{service.program.file}:{service.program.line}"
+        return (f"a [program:…] of supervisord passes no socket. Change the section at {at} to [fcgi-program:…] with "
+                f"socket={where}, or put {opened} in the place of descriptor {fault.name}")
+    if service.unit is not None:
+        unit = service.socket.name if service.socket is not None else f"{service.name.removesuffix('.service')}.socket"
+        how = f"systemctl start {unit}" if service.socket is not None else f"add a {unit} with ListenStream="
+        return f"systemd passed it no socket as descriptor {fault.name}: {how}, or put {opened}"
+    return f"nothing that starts it passes a socket as descriptor {fault.name}: put {opened}"

@@ -40,6 +40,7 @@ from fixer.repairs.command_options import (
     option_argument,
     option_source_text,
     option_value,
+    pass_socket_text,
 )
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.older_state import (
@@ -278,6 +279,8 @@ def _summary_text(case: Case, crash: FailedRun, fault: CodeFault) -> str:
             return f"set a certificate and its matching key for {crash.service.name}"
         case "value":
             return f"set {fault.name} of {crash.service.name} to a number"
+        case "descriptor":
+            return f"give {crash.service.name} its socket"
         case "option":
             setting = gunicorn_setting_evidence(case, crash.service, fault)
             return f"correct {setting[0].where if setting else f'the command of {crash.service.name}'}"
@@ -330,6 +333,8 @@ def _manual_text(case: Case, crash: FailedRun, fault: CodeFault) -> str:
         case "value":
             said = shorten(fault.text, 120)
             return f"set {fault.name} to a value that {service.name} parses as a number ({said}); {again}"
+        case "descriptor":
+            return f"{pass_socket_text(crash, fault)}; {again}"
         case "option":
             line = option_source_text(case, service, fault)
             what = line if gunicorn_setting_evidence(case, service, fault) else \

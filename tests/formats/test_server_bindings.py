@@ -24,6 +24,7 @@ def bound(command: str, **env: str) -> list[tuple[str, int, str | None]]:
     ("gunicorn a -b 127.0.0.1:81 -b [::1]:82 --bind unix:/run/g.sock",
      [("127.0.0.1", 81, None), ("::1", 82, None), ("0.0.0.0", 0, "/run/g.sock")]),
     ("gunicorn a --bind=:81", [("0.0.0.0", 81, None)]), ("gunicorn a", [("127.0.0.1", 8000, None)]),
+    ("uvicorn a --fd 0", []), ("uvicorn a --fd=3 --port 9", []), ("gunicorn a -b fd://3", []), ("daphne --fd 0 a", []),
     ("gunicorn a -b nonsense", [("127.0.0.1", 8000, None)]), ("hypercorn a --bind 0.0.0.0:1", [("0.0.0.0", 1, None)]),
     ("daphne -b 10.0.0.1 -p 81 a", [("10.0.0.1", 81, None)]), ("daphne -u /run/d.sock a", [("0.0.0.0", 0, "/run/d.sock")]),
     ("python3 manage.py runserver 0.0.0.0:81", [("0.0.0.0", 81, None)]), ("python3 manage.py runserver 81", [("127.0.0.1", 81, None)]),

@@ -5,11 +5,13 @@ from __future__ import annotations
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
+from fixer.lazy.dataclass import replace
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import ComposeUp, DaemonReload, UnitAction, WriteFile
-from fixer.model.snapshot import CommandArgument, Compose, EnvAssignment, EnvSlot
+from fixer.model.snapshot import CommandArgument, Compose, EnvAssignment, EnvSlot, Unit
 from fixer.model.target import TargetRef
 from tests.causes.backend_hung_builders import BUSY, busy
+from tests.causes.crash_code_error.crash_code_error_builders import HEAD, MAIN, STARTED, crashed, found
 from tests.causes.snapshot_builders import (
     SLOW,
     TIMED_OUT,
@@ -19,6 +21,8 @@ from tests.causes.snapshot_builders import (
     finding_of,
     listener,
     log_lines,
+    supervised_service,
+    unit,
 )
 
 DONE = 'INFO:     10.0.0.9:41 - "GET /api/report HTTP/1.1" 200 OK'
@@ -95,3 +99,38 @@ def test_workers_of_a_compose_service() -> None:
     write, up, _ = repair_steps(scene)
     assert isinstance(write, WriteFile) and write.after == b"WORD=1\nWEB_CONCURRENCY=12\n"
     assert isinstance(up, ComposeUp)
+
+
+NO_SOCKET = (*HEAD, '  File "/usr/lib/python3.13/socket.py", line 233, in __init__', "OSError: [Errno 88] Socket operation on non-socket")
+
+
+@pytest.mark.parametrize("argv", [
+    ("/usr/bin/uvicorn", "app.main:app", "--fd", "0"), ("/usr/bin/uvicorn", "--fd=0", "app.main:app"),
+    ("/usr/bin/gunicorn", "-b", "fd://0", "app.main:app"), ("/usr/bin/gunicorn", "--bind=fd://0", "app.main:app"),
+])
+def test_a_plain_program_of_supervisord_gets_no_socket(argv: tuple[str, ...]) -> None:
+    made = supervised_service("FATAL", log=log_lines(*NO_SOCKET), argv=argv, program={"restarts": 3})
+    one = found(Scene().with_service(made).refused())
+    assert (one.variant, one.role) == ("start-descriptor-no-socket", "root")
+    assert one.summary.startswith("shop ends at once: it takes its socket from descriptor 0, which is no socket (OSError: [Errno 88]")
+    assert "Change the section at /etc/supervisor/conf.d/shop.conf:1 to [fcgi-program:…] with socket=tcp://127.0.0.1:8000" in one.repairs[-1].manual
+
+
+@pytest.mark.parametrize(("socket", "told"), [
+    (None, "systemd passed it no socket as descriptor 3: add a backend.socket with ListenStream="),
+    (unit("shop.socket"), "systemd passed it no socket as descriptor 3: systemctl start shop.socket"),
+])
+def test_a_unit_without_its_socket_unit_gets_none_either(socket: Unit | None, told: str) -> None:
+    scene = crashed(STARTED, *NO_SOCKET[:-1], "OSError: [Errno 9] Bad file descriptor", argv=("/usr/bin/uvicorn", "app.main:app", "--fd", "3"))
+    scene.services[0] = replace(scene.services[0], socket=socket)
+    assert told in found(scene).repairs[-1].manual
+
+
+@pytest.mark.parametrize(("lines", "argv"), [
+    (NO_SOCKET, ("/usr/bin/uvicorn", "app.main:app", "--port", "0")),
+    ((*HEAD, f'  File "{MAIN}", line 3, in <module>', "OSError: [Errno 9] Bad file descriptor"), ("/usr/bin/uvicorn", "app.main:app", "--fd", "3")),
+    ((*HEAD, "OSError: [Errno 88] Socket operation on non-socket"), ("/usr/bin/gunicorn", "--bind", "127.0.0.1:80", "a:b")),
+])
+def test_another_descriptor_is_the_programs_own_matter(lines: tuple[str, ...], argv: tuple[str, ...]) -> None:
+    findings = diagnose(crashed(STARTED, *lines, argv=argv).snapshot()).findings
+    assert all(one.variant != "start-descriptor-no-socket" for one in findings)

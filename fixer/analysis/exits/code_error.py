@@ -10,12 +10,14 @@ from fixer.analysis.run_log import RunEnd, message_of
 from fixer.formats.application_servers import APPLICATION_SERVERS, WORKER_BOOT_FAILED
 from fixer.formats.file_errors import inaccessible_tls_at, last_frame, loads_tls
 from fixer.formats.run_output import ends_run, joins_exceptions
+from fixer.formats.server_bindings import inherited_descriptor
 from fixer.formats.server_names import SERVERS
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex, up_to_first
 from fixer.model.snapshot import LogLine
 
-CodeFaultKind: TypeAlias = Literal["import", "syntax", "target", "server", "tls", "option", "value", "own"]
+CodeFaultKind: TypeAlias = Literal["import", "syntax", "target", "server", "tls", "option", "value",
+                                    "descriptor", "own"]
 
 _MAX_TRACE_LINES = 60              # lines before an exception that can be its traceback
 _MAX_MESSAGE_LINES = 12            # lines from an exception's name to the next traceback of its chain
@@ -50,6 +52,7 @@ _LIBRARY_FILE = regex(r"^[^/]|/(?:site|dist)-packages/|^/usr/(?:local/)?lib/pyth
 _WORKER_CLASS = regex(r"^\s+worker = self\.worker_class\(")       # a string: gunicorn could not load the class
 _NUMBER_FROM_ENV = regex(
     up_to_first(r"\b(?:int|float)\(") + r".*(?:environ(?:\.get)?|getenv)[(\[]\s*[\"'](?P<name>[A-Za-z_]\w*)[\"']")
+_NO_SOCKET = regex(r"^\[Errno (?:88|9)\] ")
 _WORKER_BOOT_FAILED = regex(WORKER_BOOT_FAILED)
 _CODE_EXCEPTIONS = frozenset({
     "NameError", "UnboundLocalError", "AttributeError", "TypeError", "IndexError", "ZeroDivisionError",
@@ -194,6 +197,8 @@ def _exception_fault(said: LogLine, text: str, before: Sequence[str], argv: Sequ
                                             None)) is not None:
         return CodeFault("value", said, text, of["name"])
     file, line, code = application_frame(trace)
+    if name == "OSError" and not file and _NO_SOCKET.match(words) and (given := inherited_descriptor(argv)):
+        return CodeFault("descriptor", said, text, given)
     if not file and _is_target_missing(name, words, argv):
         return CodeFault("target", said, text, target_of(argv))
     if name == "TypeError" and not file and any(_WORKER_CLASS.search(line) for line in trace[-8:]):

@@ -23,7 +23,9 @@ How it is told apart
   starts ends at once. A server that does not take an option says so in its own words ("Invalid value for '--port'",
   "unrecognized arguments"). gunicorn says "Worker failed to boot" and exits with 3. An error that one answer ended
   with is none of these: there the program had come up before. A variable that is not set is crash-missing-env, a
-  database that refuses is crash-dependency-down.
+  database that refuses is crash-dependency-down. A server that is told to take an open descriptor (`--fd 0`) and finds
+  no socket there says "Socket operation on non-socket": only an [fcgi-program:x] of supervisord, or a socket unit of
+  systemd, passes one.
   An answer that ends early (a 200 that breaks off; `upstream prematurely closed connection while reading upstream`)
   while the service runs on, with a traceback in its log at that moment, three times within a minute, is its code too.
 
@@ -53,6 +55,7 @@ Variants
   multiworker-import-loop       with --workers or --reload the parent lives, and every worker ends at its start
   gunicorn-worker-boot-failed   gunicorn ends because its workers fail to boot (exit code 3)
   start-tls-key-mismatch        the certificate and its key do not belong together
+  start-descriptor-no-socket    its command takes a socket (--fd 0), and its manager passes none
   app-exception-mid-stream      an exception ends an answer after it began
 """
 
@@ -93,6 +96,7 @@ if TYPE_CHECKING:
 _VARIANTS = {
     "import": "start-import-error", "syntax": "start-syntax-error", "target": "start-wrong-app-target",
     "server": "start-server-package-missing", "tls": "start-tls-key-mismatch",
+    "descriptor": "start-descriptor-no-socket",
 }
 
 
@@ -233,6 +237,8 @@ def fault_text(fault: CodeFault) -> str:
             return f"its certificate and key cannot be loaded: {shorten(fault.text, 120)}"
         case "value":
             return f"the value of its variable {fault.name} is rejected: {shorten(fault.text, 120)}"
+        case "descriptor":
+            return f"it takes its socket from descriptor {fault.name}, which is no socket ({shorten(fault.text, 120)})"
         case "option":
             return f"its command is rejected: {shorten(fault.text, 160)}"
         case _:
@@ -277,7 +283,7 @@ CAUSE = Cause(
     variants=(
         "start-import-error", "start-syntax-error", "start-wrong-app-target", "start-server-package-missing",
         "multiworker-import-loop", "gunicorn-worker-boot-failed", "start-tls-key-mismatch",
-        "app-exception-mid-stream",
+        "start-descriptor-no-socket", "app-exception-mid-stream",
     ),
     verdict=judge,
     page=__doc__,
