@@ -368,8 +368,7 @@ class Snapshot:
     engine_files: tuple[tuple[str, FileStat], ...] = ()  # paths that were checked on the Docker host
     named_containers: tuple[Container, ...] = ()  # have a name that nginx asks for, on none of its networks
     seconds_since_repair: float = 0.0  # since fixer's last repair, 0 if there is none
-    # some questions had no answer before the look was over: what was not seen may be there all the same
-    is_cut: bool = False
+    is_cut: bool = False  # some questions had no answer in time: what was not seen may be there all the same
     # nginx's files that its container makes of templates at each start, if that is proven byte by byte
     generated_files: tuple[GeneratedFile, ...] = ()
     templates: tuple[FileContent, ...] = ()  # of these files; nginx itself does not read them
