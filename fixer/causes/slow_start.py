@@ -299,7 +299,7 @@ def script_finding(case: Case, one: WaitingScript, cause: str, variant: str, wai
     return Finding(
         cause=cause, variant=variant, role="root", confidence="likely",
         summary=f"{not_started_text(case, one)}{what}", detail=tuple(filter(None, (running_command_text(case, one),))),
-        routes=one.failing_address.route_ids, service=name, node=one.service.node,
+        routes=one.routes, service=name, node=one.service.node,
         evidence=waiting_script_evidence(case, one, ()),
         repairs=(*wait, repair), effects=("nothing-listens",),
     )

@@ -29,11 +29,12 @@ _ADDRESS_OR_STOPPED: frozenset[Trigger] = _ADDRESS | {"nginx-stopped"}
 _ADDRESS_OR_LATE: frozenset[Trigger] = _ADDRESS | READ_TIMEOUT
 TRIGGERS: Mapping[str, frozenset[Trigger]] = {
     **dict.fromkeys((
-        "cached-error", "crash-dependency-down", "crash-file-access", "firewall-drop", "firewall-reject", "mac-denied",
+        "cached-error", "crash-file-access", "firewall-drop", "firewall-reject", "mac-denied",
         "no-resolver", "proxy-protocol-mismatch", "sandbox-denied", "unix-socket-missing", "unix-socket-permission",
         "upstream-expects-tls", "upstream-speaks-http-not-tls", "wrong-bind-address", "wrong-port", "wrong-protocol",
     ), _ADDRESS),
-    **dict.fromkeys(("crash-missing-env", "network-detached", "wrong-host"), _ADDRESS_OR_STOPPED),
+    **dict.fromkeys(("crash-dependency-down", "crash-missing-env", "network-detached", "wrong-host"),
+                    _ADDRESS_OR_STOPPED),
     **dict.fromkeys(("cpu-throttled", "memory-pressure", "route-broken"), _ADDRESS_OR_LATE),
     "backend-down": _ADDRESS_OR_STOPPED | {"address-closed"},
     "backend-hung": _ADDRESS | {"timeout-body"},

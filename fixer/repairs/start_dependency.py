@@ -136,7 +136,8 @@ def start_and_wait_steps(case: Case, reliance: Dependency, provider: Service) ->
         return ()
     steps = start_provider_steps(case, provider) if provider.unit is not None else start_steps(case.snapshot, provider,
                                                                                                None)
-    host, unix = reachable_host(reliance.ip or reliance.host or "127.0.0.1"), reliance.path or None
+    named = "127.0.0.1" if provider.container is not None else reliance.ip or reliance.host or "127.0.0.1"
+    host, unix = reachable_host(named), reliance.path or None
     wait = WaitForListener(provider.node, "" if unix else host, 0 if unix else reliance.port, unix, RESTART_TIMEOUT)
     return (*steps, wait) if steps else ()
 

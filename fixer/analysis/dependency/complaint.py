@@ -27,6 +27,11 @@ _NAMES = (
     regex(r"Unknown (?:MySQL |MariaDB )?server host '(?P<host>[^']+)'"),
     regex(r"Can't connect to MySQL server on '(?P<host>[^']+)' \(\[Errno -[235]\]"),
     regex(r"(?<![\w.-])(?P<host>[\w.-]++):(?P<port>\d+): \[Errno -[235]\]"),
+    # programs of start scripts that wait: Go's, netcat, curl
+    regex(r"\blookup (?P<host>[\w.-]{1,253})(?: on [\w.:\[\]]{1,80})?: no such host"),
+    regex(r"\bgetaddrinfo for host \"(?P<host>[^\"]+)\" port (?P<port>\d+): "),
+    regex(r"^nc: bad address '(?P<host>[^']+)'"),
+    regex(r"^curl: \(6\) Could not resolve host: (?P<host>[\w.-]+)"),
 )
 _SERVER = regex(r"connection to server at \"(?P<host>[^\"]+)\"(?: \((?P<ip>[^)]{0,80})\))?, "
                 r"port (?P<port>\d+) failed: ")
@@ -56,6 +61,15 @@ _REFUSED = (
     regex(r"Can't connect to local \S+ server through socket '(?P<unix>/[^']+)'"),
     regex(r"Error 111 connecting to (?P<host>[\w.-]+):(?P<port>\d+)"),
     regex(r"(?<![\w.-])(?P<host>[\w.-]++):(?P<port>\d+): \[Errno 111\]"),
+    # programs of start scripts that wait: Go's, netcat, curl, pg_isready; scripts that waited long enough
+    regex(r"\bdial tcp (?P<host>[\d.]{7,15}|\[[0-9a-f:]{2,45}\]):(?P<port>\d+): connect: connection refused"),
+    regex(r"^nc: connect to (?P<host>[\w.-]+) (?:\((?P<ip>[\w.:]{1,60})\) )?port (?P<port>\d+) \(tcp\) failed: "
+          r"Connection refused"),
+    regex(r"^curl: \(7\) Failed to connect to (?P<host>[\w.-]+) port (?P<port>\d+)"),
+    regex(r"^(?P<host>[\w.-]++):(?P<port>\d+) - no response"),
+    regex(r"(?i)\b(?:gave up|giving up|time[d]? ?out(?: occurred)?)(?: on| after| while)?(?: waiting)?"
+          r"(?: \d{1,6}[a-z]{0,8})?(?: seconds?)?(?: wait\w*| reach\w*)?(?: for| on| to)? (?:[a-z]{2,12}://)?"
+          r"(?P<host>[A-Za-z0-9_.-]{1,253}):(?P<port>\d{2,5})\b"),
 )
 _SLOW = (
     regex(r"connection to server at \"(?P<host>[^\"]+)\"(?: \((?P<ip>[^)]{0,80})\))?, port (?P<port>\d+) failed: "

@@ -9,27 +9,36 @@ from fixer.analysis.case import Case, FailingAddress, PortOwner
 from fixer.analysis.evidence import age_text, bindings_of, clock_of, processes_of
 from fixer.analysis.exits.failed_run import has_failed, has_failing_workers, has_listening_socket
 from fixer.analysis.nginx_errors import refused_evidence
-from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import last_run_lines, message_of, program_lines
 from fixer.analysis.service_state import run_state_of, state_evidence
 from fixer.formats.launchers import SHELLS
 from fixer.formats.run_output import says_ready, says_starting
+from fixer.formats.server_names import runtime_of
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.lazy_imports import lazy_imports
+from fixer.lazy.regex import regex
 from fixer.model.deployment import Dependency
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import LogLine, Process, Service
 
 with lazy_imports():  # not needed in most looks
     from fixer.analysis.dependency.complaint import DependencyComplaint, system_kind_at_port
-    from fixer.analysis.dependency.locate import LocatedDependency, check_listening, is_on_node, providers_on
-    from fixer.analysis.ownership.resolve import only_owner
+    from fixer.analysis.dependency.locate import (
+        LocatedDependency,
+        check_listening,
+        container_named,
+        is_on_node,
+        providers_on,
+    )
+    from fixer.analysis.dependency.logged_wait import logged_wait
     from fixer.analysis.service_names import system_kind_of
     from fixer.redaction.commands import redact_argv
 
 _MAX_COMMAND_CHARS = 120
 # systemd runs other commands in these states
 _CONTROL_SUB_STATES = frozenset({"start-pre", "condition", "stop-post", "stop", "stop-sigterm"})
+# a program that only checks says so by its name
+_CHECKS = regex(r"(?:^|[/_.-])(?:wait|check|ready)(?:$|[/_.-])")
 _PROGRAM_ARGS = 8       # words of a command that can name its program
 
 
@@ -39,10 +48,11 @@ class WaitingScript:
     These are in order, each with its provider."""
 
     owner: PortOwner
-    failing_address: FailingAddress
+    failing_address: FailingAddress | None      # None: nginx itself is behind the script, and nothing shows its routes
     shell: Process
     current_process: Process | None
     unmet_dependencies: tuple[tuple[Dependency, LocatedDependency | None], ...]
+    routes: tuple[str, ...] = ()
 
     @property
     def service(self) -> Service:
@@ -50,34 +60,44 @@ class WaitingScript:
         return self.owner.service
 
 
-def waiting_scripts(case: Case) -> tuple[WaitingScript, ...]:
-    """Return every service of a closed address whose shell has not started the server yet."""
-    found: dict[str, WaitingScript] = {}
-    for trouble in case.failing_addresses:
-        owner = only_owner(case, trouble)
-        if owner is not None and is_closed(trouble.endpoint) is True and owner.service.id not in found:
-            one = find_waiting_script(case, trouble, owner)
-            if one is not None:
-                found[owner.service.id] = one
-    return tuple(found.values())
-
-
 def find_waiting_script(case: Case, trouble: FailingAddress, owner: PortOwner) -> WaitingScript | None:
     """Return the waiting script of one service that runs and does not listen, or None."""
-    service, unit = owner.service, owner.service.unit
-    if service.container is not None or (unit is not None and unit.sub_state in _CONTROL_SUB_STATES):
+    if has_failing_workers(case, owner.service, trouble):
+        return None
+    return waiting_script_of(case, owner, trouble, trouble.route_ids)
+
+
+def waiting_script_of(case: Case, owner: PortOwner, trouble: FailingAddress | None,
+                      routes: tuple[str, ...]) -> WaitingScript | None:
+    """Return the waiting script of a service with these routes behind it, or None."""
+    service, unit, box = owner.service, owner.service.unit, owner.service.container
+    if (box is not None and box.is_machine) or (unit is not None and unit.sub_state in _CONTROL_SUB_STATES):
         return None
     if run_state_of(service) not in ("running", "starting") or has_failed(case, service, trouble):
         return None
     ours = processes_of(case.snapshot, service.node, service.pids)
-    shell = next((p for p in ours if _is_shell(p) and p.ppid not in service.pids), None)
-    if shell is None or _has_started_server(case, service) or has_failing_workers(case, service, trouble):
+    shells = {p.pid for p in ours if _is_shell(p)}
+    above = shells if box is not None else set(service.pids)      # a container's first process may only reap
+    shell = next((p for p in ours if p.pid in shells and p.ppid not in above), None)
+    if shell is None or _has_started_server(case, service) or has_listening_socket(case, service):
         return None
-    if has_listening_socket(case, service) or any(_is_server(service, p) for p in ours):
+    is_server = _is_server if box is None else _may_be_server
+    if any(is_server(service, p) for p in ours):
         return None
-    below = [p for p in ours if p.pid != shell.pid and not _is_shell(p)]
-    unmet = tuple(_unmet_dependencies(case, service))
-    return WaitingScript(owner, trouble, shell, below[-1] if below else None, unmet)
+    below = [p for p in ours if p.pid not in shells and (box is None or p.ppid in shells)]
+    unmet = tuple(_unmet_dependencies(case, service, service.startup_waits))
+    if not unmet and (said := logged_wait(case, service)) is not None:
+        unmet = tuple(_unmet_dependencies(case, service, (said,)))
+    if box is not None and not unmet:
+        return None        # nothing shows that it waits: its server may be of a kind that is unknown
+    return WaitingScript(owner, trouble, shell, below[-1] if below else None, unmet, routes)
+
+
+def _may_be_server(_: Service, process: Process) -> bool:
+    """Return whether a process of a container may be its server: any program but one that checks, or pauses."""
+    if _is_shell(process) or not runtime_of(process.argv):
+        return False
+    return not ("-c" in process.argv or len(process.argv) == 1 or any(map(_CHECKS.search, process.argv)))
 
 
 def _has_started_server(case: Case, service: Service) -> bool:
@@ -101,8 +121,9 @@ def _is_server(service: Service, process: Process) -> bool:
     return bool(told) and set(told) <= set(names)
 
 
-def _unmet_dependencies(case: Case, service: Service) -> Iterator[tuple[Dependency, LocatedDependency | None]]:
-    for one in service.startup_waits:
+def _unmet_dependencies(case: Case, service: Service,
+                        waits: Sequence[Dependency]) -> Iterator[tuple[Dependency, LocatedDependency | None]]:
+    for one in waits:
         if one.path and one.present is not None and not one.engine:
             if one.present is not one.wanted:
                 yield one, None
@@ -113,6 +134,10 @@ def _unmet_dependencies(case: Case, service: Service) -> Iterator[tuple[Dependen
 def locate_script_dependency(case: Case, service: Service, one: Dependency) -> LocatedDependency:
     """Return the system at an address that the script relies on."""
     said = complaint_for(one)
+    box = container_named(case.snapshot, said, service)
+    if box is not None:
+        up, why = check_listening(case.snapshot, box.node, said) if box.running else (False, ())
+        return LocatedDependency(box.node, False if run_state_of(box) == "paused" else up, (box,), why)
     if not is_on_node(case.snapshot, service.node, said):
         return LocatedDependency(None, None, (), ())
     up, why = check_listening(case.snapshot, service.node, said)
@@ -177,5 +202,5 @@ def waiting_script_evidence(case: Case, one: WaitingScript, shown: tuple[Evidenc
     trouble = one.failing_address
     return tuple(dict.fromkeys((
         *script_evidence(case, one), *shown, state_evidence(one.service),
-        *refused_evidence(case, trouble),
+        *(refused_evidence(case, trouble) if trouble is not None else ()),
     )))

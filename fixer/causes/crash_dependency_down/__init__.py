@@ -25,6 +25,8 @@ How it is told apart
   nowhere and waits for such an address is blocked on it; on any port where the kernel shows that the other side has not
   read what it was sent (then likely: it may only be busy). A start script that has not started its server yet is read
   as text: where a loop of it waits for an address at which nothing listens, the service that should is what is missing.
+  So is a container's entry point, also one that should start nginx; where its text names nothing, its last lines may
+  ("PostgreSQL not running on the db yet").
   A unit that systemd did not start because a unit that it requires failed says "Dependency failed". A container that
   Compose made and never started waits for one of the project that is not healthy (`depends_on`): started by itself it
   would run until the next `up`. Where its log names nothing, and its variables (DATABASE_URL, REDIS_HOST) or its unit
@@ -92,7 +94,8 @@ def judge(case: Case) -> Verdict:
     findings += [blocked_finding(case, one) for one in blocked_starts(case)
                  if (one.service.node, one.service.name) not in ended]
     findings += [required_finding(case, one) for one in unstarted_units(case)]
-    if any(service.startup_waits for service in case.snapshot.services):
+    if any(service.startup_waits or (service.container is not None and service.dependencies)
+           for service in case.snapshot.services):
         findings += waiting_findings(case, {(f.node, f.service) for f in findings})
     if any(_has_no_socket(case, trouble) for trouble in case.failing_addresses):
         findings += stopped_dependency_findings(case, all_of.found, {(f.node, f.service) for f in findings} | ended)

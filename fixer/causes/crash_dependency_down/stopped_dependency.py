@@ -67,6 +67,8 @@ def find_stopped_dependencies(case: Case, found: tuple[FailedRun, ...]) -> Itera
 
 
 def _can_have_dependency(case: Case, service: Service) -> bool:
+    if service.container is not None and not service.container.is_machine:
+        return False        # what a container needs, `depends_on` or its own words say
     return bool(service.dependencies) or any(system_kind_of(s) for s in case.snapshot.services
                                              if s.node == service.node)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 
 from fixer.analysis.case import Case
 from fixer.analysis.service_state import run_state_of, state_evidence
 from fixer.causes.crash_dependency_down.unanswered_dependency import CAUSE_ID
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.deployment import Dependency
-from fixer.model.diagnosis import Confidence, Finding, Repair
+from fixer.model.diagnosis import Confidence, Effect, Finding, Repair
 
 with lazy_imports():  # not needed in most looks
     from fixer.analysis.dependency.locate import LocatedDependency
@@ -17,10 +17,11 @@ with lazy_imports():  # not needed in most looks
         WaitingScript,
         not_started_text,
         running_command_text,
+        script_text,
         waiting_script_evidence,
-        waiting_scripts,
         waiting_seconds,
     )
+    from fixer.causes.crash_dependency_down.waiting_order import waiting_scripts
     from fixer.repairs.start_dependency import start_and_wait_steps, start_obstacle_text
     from fixer.repairs.start_service import wait_for_listener_step
 
@@ -28,18 +29,40 @@ _STATE_TEXTS: Mapping[str, str] = {
     "stopped": "is stopped", "failed": "failed", "masked": "is masked", "looping": "fails again and again",
     "starting": "is being started",
 }
+# a script that should start nginx, or something that nginx's own script waits for
+_EFFECTS: tuple[Effect, ...] = ("dependents-end", "nothing-listens", "nginx-stops")
 START_SECONDS = 60.0     # a start may take this long if no dependency is known to be down
 
 
 def waiting_findings(case: Case, told: Container[tuple[str, str | None]]) -> list[Finding]:
     """Return a finding for each service whose script waits for an address and that no other finding names."""
-    found = [(one, dependency_finding(case, one)) for one in waiting_scripts(case)]
+    scripts = waiting_scripts(case)
+    by_service = {one.service.id: one for one in scripts}
+    behind = {one.service.id: awaited for one in scripts if (awaited := _awaited_script(one, by_service)) is not None}
+    found = [(one, dependency_finding(case, one, tuple(
+        other for other in scripts if behind.get(other.service.id) is one))) for one in scripts
+        if one.service.id not in behind]
     return [finding for one, finding in found
             if finding is not None and (one.service.node, one.service.name) not in told]
 
 
-def dependency_finding(case: Case, one: WaitingScript) -> Finding | None:
-    """Return the finding if the script waits for an address where nothing listens, or one on no observed node."""
+def _awaited_script(one: WaitingScript, by_service: Mapping[str, WaitingScript]) -> WaitingScript | None:
+    """Return the script at the end of the chain: a script that waits for a service whose own script waits is behind
+    that. None if it waits for nothing of this kind, or in a circle."""
+    seen, last = {one.service.id}, None
+    while (ahead := next((by_service[needed.provider.id] for _, needed in (last or one).unmet_dependencies
+                          if needed is not None and needed.provider is not None and needed.is_listening is not True
+                          and needed.provider.id in by_service), None)) is not None:
+        if ahead.service.id in seen:
+            return None
+        seen.add(ahead.service.id)
+        last = ahead
+    return last
+
+
+def dependency_finding(case: Case, one: WaitingScript, behind: Sequence[WaitingScript] = ()) -> Finding | None:
+    """Return the finding if the script waits for an address where nothing listens, or one on no observed node. The
+    scripts `behind` it wait for its server."""
     named = next(((r, n) for r, n in one.unmet_dependencies if n is not None and n.is_listening is False), None)
     named = named or next(((r, n) for r, n in one.unmet_dependencies if n is not None), None)
     if named is None:
@@ -51,19 +74,39 @@ def dependency_finding(case: Case, one: WaitingScript) -> Finding | None:
     if not down and waiting_seconds(case, one) < START_SECONDS:
         return None
     sure = down and one.owner.certain and reliance.is_looped
-    confidence: Confidence = "certain" if sure else "likely" if needed.is_listening is False else "possible"
+    nowhere = needed.is_listening is False or _is_unknown_name(one, reliance, needed)
+    confidence: Confidence = "certain" if sure else "likely" if nowhere else "possible"
     return Finding(
         cause=CAUSE_ID, variant="startup-blocked-on-dependency", role="root", confidence=confidence,
-        summary=f"{not_started_text(case, one)}: it waits for {reliance.address}, {_state_text(needed)}",
-        detail=tuple(filter(None, (running_command_text(case, one),))), routes=one.failing_address.route_ids,
+        summary=f"{not_started_text(case, one)}: it waits for {reliance.address}, {_state_text(one, reliance, needed)}",
+        detail=tuple(filter(None, (running_command_text(case, one), *(
+            f"{script_text(other)} of {other.service.name} waits for {one.service.name}" for other in behind)))),
+        routes=one.routes,
         service=provider.name if provider is not None and not serves else one.service.name, node=one.service.node,
         evidence=waiting_script_evidence(case, one,
                                          (*needed.evidence, *(state_evidence(p) for p in needed.providers[:3]))),
         repairs=_start_repairs(case, one, reliance, needed),
+        effects=_EFFECTS if any(_is_before_nginx(case, other) for other in (one, *behind)) else None,
     )
 
 
-def _state_text(needed: LocatedDependency) -> str:
+def _is_before_nginx(case: Case, one: WaitingScript) -> bool:
+    """Return whether its script should start an nginx that does not run."""
+    return any(nginx.service is not None and nginx.service.id == one.service.id and nginx.master_pid is None
+               for nginx in case.snapshot.nginxes)
+
+
+def _is_unknown_name(one: WaitingScript, reliance: Dependency, needed: LocatedDependency) -> bool:
+    """Return whether it asks Docker's resolver for a plain name that no container has: it then resolves nowhere."""
+    box = one.service.container
+    return (needed.node is None and box is not None and bool(box.networks) and not reliance.ip
+            and reliance.host.isascii() and reliance.host.replace("-", "").replace("_", "").isalnum()
+            and not reliance.host.isdigit())
+
+
+def _state_text(one: WaitingScript, reliance: Dependency, needed: LocatedDependency) -> str:
+    if _is_unknown_name(one, reliance, needed):
+        return f"and no observed container has the name {reliance.host}"
     if needed.node is None:
         return "which is on no observed node"
     provider = needed.provider
@@ -82,8 +125,11 @@ def _start_repairs(case: Case, one: WaitingScript, reliance: Dependency,
     if needed.is_listening is not False or provider is None:
         names = ", ".join(p.name for p in needed.providers)
         which = f"start the intended one of {names}" if names else "start the service that should answer there"
-        manual = (f"{reliance.source.where} waits for {reliance.address}: {which}, or correct that line; "
-                  f"{service.name} then starts by itself")
+        place = next((known.source.where for known in service.dependencies
+                      if (known.host, known.port) == (reliance.host, reliance.port)), "")
+        correct = f"correct the address at {place}, then start {service.name} again" if place else (
+            f"correct that line; {service.name} then starts by itself")
+        manual = f"{reliance.source.where} waits for {reliance.address}: {which}, or {correct}"
         return (Repair("mend-dependency", "manual", title, (), manual=manual),)
     begun = {r.address: (n.provider, steps) for r,
              n in one.unmet_dependencies if n is not None and n.is_listening is False
@@ -98,5 +144,6 @@ def _start_repairs(case: Case, one: WaitingScript, reliance: Dependency,
     names = ", ".join(dict.fromkeys(p.name for p, _ in begun.values()))
     whole = len(begun) == len(one.unmet_dependencies)
     then = f"{service.name} then continues by itself" if whole else f"{service.name} also waits for something else"
-    last = wait_for_listener_step(case.snapshot, service, one.failing_address.endpoint) if whole else ()
+    trouble = one.failing_address
+    last = wait_for_listener_step(case.snapshot, service, trouble.endpoint) if whole and trouble is not None else ()
     return (Repair("start-dependency", "safe", f"start {names}{also}; {then}", tuple(dict.fromkeys((*steps, *last)))),)

@@ -7,8 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from fixer.formats.launchers import SHELLS, program_name, shell_text_index, skip_launchers
 from fixer.formats.numbers import is_number
-from fixer.formats.server_names import runtime_of, script_of
-from fixer.formats.shell_words import Word, expand_words, literal_word, shell_words, split_assignment
+from fixer.formats.run_output import CONNECT_CALL
+from fixer.formats.server_names import SERVERS, runtime_of, script_of
+from fixer.formats.shell_words import (
+    Piece,
+    Word,
+    expand_word,
+    expand_words,
+    literal_word,
+    shell_words,
+    split_assignment,
+)
 from fixer.formats.wrapper_scripts import simple_commands
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.lazy_imports import lazy_imports
@@ -16,7 +25,8 @@ from fixer.lazy.regex import regex
 from fixer.model.deployment import Dependency
 from fixer.model.facts import Evidence
 from fixer.model.query import Query, ReadFile
-from fixer.model.snapshot import Process, Service
+from fixer.model.snapshot import Container, Process, Service
+from fixer.observe.commands.dependencies import dependencies_of
 from fixer.observe.commands.resolved_command import CommandTrace, ServiceCommand, trace_command
 from fixer.observe.view.node_view import View
 
@@ -25,6 +35,7 @@ with lazy_imports():
 
 SCRIPT_LIMIT = 64 << 10
 MOST = 12
+_MOST_OF_FUNCTION = 4096
 _LOOPS = frozenset({"until", "while"})
 _SYNTAX = frozenset({"until", "while", "if", "elif", "!", "(", "{", "do", "then", "else"})
 _TESTS = frozenset({"-f", "-e", "-s", "-S", "-d", "-r", "-p", "-x", "-h", "-L"})
@@ -33,7 +44,13 @@ _URL = regex(r"\b(?:https?|tcp)://(?:[^\s/@\"']*@)?(\[[0-9a-fA-F:]+\]|[\w.-]+)(?
 _HOST_PORT = regex(r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9_.-]+):(\d{1,5})$")
 _SYSTEM_FOLDERS = ("/usr/bin/", "/usr/sbin/", "/usr/lib/", "/usr/libexec/", "/usr/share/", "/bin/", "/sbin/", "/lib/")
 _URL_USER = regex(r"://[^\s/@]*@")
-_URL_USER = regex(r"://[^\s/@]*@")
+_FUNCTION = regex(r"(?m)^[ \t]*(?:function[ \t]+)?([A-Za-z_][\w-]*)[ \t]*\(\)\s*\{")
+_FUNCTION_END = regex(r"(?m)^[ \t]*\}")
+# an address in a program's text: in the call that connects, or host and port by their names
+_CALLED = regex(CONNECT_CALL + r"[\"'](?P<host>[\w.:-]{1,255})[\"'], {0,4}[\"']?(?P<port>\d{1,5})\b")
+_HOST_NAMED = regex(r"\bhost ?= ?[\"']([\w.-]{1,255})[\"']")
+_PORT_NAMED = regex(r"\bport ?= ?[\"']?(\d{1,5})\b")
+_CLIENT_MODULES = (("psycopg", 5432), ("asyncpg", 5432), ("MySQLdb", 3306), ("pymysql", 3306), ("redis", 6379))
 _CONNECT_TOOLS = frozenset({"nc", "ncat", "netcat", "nc.openbsd", "nc.traditional", "telnet"})
 _HTTP_TOOLS = frozenset({"curl", "wget"})
 _WAIT_TOOL = regex(r"^(?:wait-?for-?it|wait-for|waitforit|wait4x|dockerize|wait-on|waitfor)(?:\.sh|\.py)?$")
@@ -68,7 +85,7 @@ def wait_queries(services: Sequence[Service], views: Mapping[str, View]) -> Iter
     """Yield queries for the scripts of shells in a service, then for the files that they wait for."""
     for service in services:
         view = views.get(service.node)
-        if view is None or not service.is_app_server:
+        if view is None or not (service.is_app_server or service.container is not None):
             continue
         for process in (view.by_pid[pid] for pid in service.pids[:MOST] if pid in view.by_pid):
             if is_shell(process.argv) and (path := _script_path(process)):
@@ -110,6 +127,16 @@ def waits_of(pids: Sequence[int], told: ServiceCommand, view: View) -> tuple[Dep
     return tuple(_with_presence(one, view) for one in list(found.values())[:MOST])
 
 
+def waits_of_container(box: Container, command: tuple[Word, ...], env: Mapping[str, Word], processes: Sequence[Process],
+                       view: View | None) -> tuple[tuple[Dependency, ...], tuple[Dependency, ...]]:
+    """Return the addresses in a container's variables that its start script may mean, and what the script waits for.
+    Both are empty if no shell runs in it."""
+    if view is None or box.is_machine or not any(is_shell(p.argv) for p in processes):
+        return (), ()
+    told = ServiceCommand(command, env, Evidence("container", box.name, " ".join(box.argv)), "shell")
+    return dependencies_of(env, box.name, view), waits_of([p.pid for p in processes], told, view)
+
+
 def _with_presence(one: Dependency, view: View) -> Dependency:
     """Return the dependency with the address of its name, and whether its file exists."""
     if one.path:
@@ -142,6 +169,7 @@ def _waits_of_shell(process: Process, told: ServiceCommand, view: View) -> Itera
 def waits_in_script(text: str, file: str, name: str, told: ServiceCommand) -> Iterator[Dependency]:
     """Yield the loop conditions before the server, in order, and the commands that only wait."""
     commands = simple_commands(text)
+    bodies = _function_bodies(text)
     loop, odd = "", False
     env: dict[str, Word] = dict(told.env)
     for index, (command, _, number) in enumerate(commands):
@@ -163,7 +191,10 @@ def waits_in_script(text: str, file: str, name: str, told: ServiceCommand) -> It
             return
         following = commands[index + 1][0].split() if index + 1 < len(commands) else []
         breaks = "break" in following[:2]
-        one = checked_dependency(words, told.directory) or (_address_in_text(command) if loop or breaks else None)
+        one = checked_dependency(words, told.directory)
+        if one is None and (loop or breaks):
+            one = _address_in_text(command) or _address_in_program(" ".join(argv)) or _checked_in_function(
+                bodies.get(argv[0] if argv else "", ""), env, told.directory)
         if one is None or not (loop or breaks or _is_wait_tool(argv)):
             continue
         tested, one = not one.wanted, replace(one, wanted=True)
@@ -190,11 +221,14 @@ def _strip_keywords(words: list[Word]) -> tuple[list[Word], bool]:
 
 
 def _starts_server(argv: Sequence[str], told: ServiceCommand) -> bool:
-    """Return whether this command starts the server: later commands do not delay it."""
+    """Return whether this command starts the server: later commands do not delay it. If only the script names it, the
+    first server does."""
     runtime = runtime_of(argv)
     own = told.argv[skip_launchers(told.argv):]
     if not runtime or not own:
         return False
+    if runtime in SERVERS and runtime_of(own) in ("", "binary"):
+        return True
     return posixpath.basename(argv[0]) == posixpath.basename(own[0]) and list(argv[1:2]) == list(own[1:2])
 
 
@@ -209,6 +243,34 @@ def _address_in_text(command: str) -> Dependency | None:
     if any(name in command for name in ("curl ", "wget ")) and (url := _URL.search(command)) is not None:
         return _dependency_at(url[1], url[2] or ("443" if url[0].startswith("https") else "80"))
     return None
+
+
+def _address_in_program(text: str) -> Dependency | None:
+    """Return the address that a program's text connects to: `create_connection(("db", 5432))`, `connect(host="db")`."""
+    if (call := _CALLED.search(text)) is not None:
+        return _dependency_at(call["host"], call["port"])
+    host, port = _HOST_NAMED.search(text), _PORT_NAMED.search(text)
+    usual = next((str(number) for module, number in _CLIENT_MODULES if module in text), "")
+    return _dependency_at(host[1], port[1] if port is not None else usual) if host is not None else None
+
+
+def _function_bodies(text: str) -> Mapping[str, str]:
+    """Return the text of each function of a script that ends with a brace on its own line."""
+    found: dict[str, str] = {}
+    for begin in _FUNCTION.finditer(text):
+        end = _FUNCTION_END.search(text, begin.end())
+        found[begin[1]] = text[begin.end():end.start() if end is not None else len(text)][:_MOST_OF_FUNCTION]
+    return found
+
+
+def _checked_in_function(body: str, env: Mapping[str, Word], directory: str) -> Dependency | None:
+    """Return the address that a function checks, by a command or in the text that it gives to a program."""
+    for command, _, _ in simple_commands(body):
+        words, _ = _strip_keywords(shell_words(command))
+        one = checked_dependency(expand_words(words, env), directory) if words else None
+        if one is not None and one.port:
+            return one
+    return _address_in_text(body) or _address_in_program(expand_word(Word((Piece(body, expand=True),)), env).text)
 
 
 def checked_dependency(words: Sequence[Word], directory: str = "/") -> Dependency | None:

@@ -18,6 +18,7 @@ from fixer.nginx.error_log import is_error_log_line
 from fixer.observe.commands.dependencies import proxy_variables_of
 from fixer.observe.commands.python_programs import is_no_web_program
 from fixer.observe.commands.resolved_command import CommandTrace, trace_command
+from fixer.observe.commands.startup_waits import waits_of_container
 from fixer.observe.commands.written_values import env_assignments, quoted_bindings, quoted_count
 from fixer.observe.files.log_files import log_file_query, with_unit_logs
 from fixer.observe.view.node_view import ENGINE, INSPECT_COMMANDS, View, container_of
@@ -40,6 +41,7 @@ def container_service(container: Container, node: str, views: Mapping[str, View]
     if written is not None and written.command and command[-1:] == written.command[-1:]:
         said = written.evidence
     processes = _own_processes(view)
+    named, waits = waits_of_container(container, command, env, processes, view)
     main = next((p for p in processes if runtime_of(p.argv)), None)
     told = runtime_of([w.text for w in command])
     runtime = told or (runtime_of(main.argv) if main is not None else "")
@@ -63,6 +65,7 @@ def container_service(container: Container, node: str, views: Mapping[str, View]
         compose_settings=written.settings if written else (), setting_slot=written.setting_slot if written else None,
         unset_variables=written.unset_variables if written else (),
         proxies=proxy_variables_of(env, container.name, "container"),
+        dependencies=named, startup_waits=waits,
     )
 
 

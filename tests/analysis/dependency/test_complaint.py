@@ -28,6 +28,16 @@ STARTED = "Started backend.service - Office."
     ("socket.gaierror: [Errno -2] Name or service not known", "name", "its address", ""),
     ("pymysql.err.OperationalError: (2003, \"Can't connect to MySQL server on '127.0.0.1' ([Errno 111] Connection refused)\")",
      "refused", "127.0.0.1:3306", "mysql"),
+    ("wait-for-it.sh: timeout occurred after waiting 15 seconds for db:5432", "refused", "db:5432", "postgresql"),
+    ("Timed out waiting for tcp://store:7000", "refused", "store:7000", ""),
+    ("db:5432 - no response", "refused", "db:5432", "postgresql"),
+    ("Problem with dial: dial tcp 172.18.0.9:5432: connect: connection refused. Sleeping 1s", "refused", "172.18.0.9:5432",
+     "postgresql"),
+    ("Problem with dial: dial tcp: lookup dbx on 127.0.0.11:53: no such host. Sleeping 1s", "name", "dbx", ""),
+    ('nc: getaddrinfo for host "dbx" port 5432: Name or service not known', "name", "dbx:5432", "postgresql"),
+    ("nc: connect to db (172.18.0.9) port 5432 (tcp) failed: Connection refused", "refused", "db:5432", "postgresql"),
+    ("curl: (7) Failed to connect to search port 9200 after 0 ms: Couldn't connect to server", "refused", "search:9200", ""),
+    ("curl: (6) Could not resolve host: searchx", "name", "searchx", ""),
 ])
 def test_what_programs_say(text: str, kind: str, address: str, engine: str) -> None:
     said = dependency_complaint(read_run_end(log_lines(STARTED, text).value))
@@ -59,3 +69,10 @@ def test_an_exception_without_an_address_has_that_of_the_call_that_its_traceback
     within = [word for number in range(20) for word in (f'  File "/usr/lib/python3/server.py", line {number}, in load', "    load()")]
     said = dependency_complaint(read_run_end(log_lines(*before, first, *within, *frames, ended).value))
     assert (said.kind, said.address, said.engine) == (kind, address, "") if said is not None else not kind
+
+
+@pytest.mark.parametrize("text", [
+    "WORKER TIMEOUT (pid:7)", "timeout of 30 seconds, listening on 0.0.0.0:8000", "giving up on the queue at 10:15",
+])
+def test_a_timeout_of_something_else_names_no_address(text: str) -> None:
+    assert dependency_complaint(read_run_end(log_lines(STARTED, text).value)) is None

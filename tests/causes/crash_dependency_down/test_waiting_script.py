@@ -4,9 +4,31 @@ from __future__ import annotations
 
 from fixer.model.deployment import Dependency
 from fixer.model.facts import Evidence
-from fixer.model.plan import UnitAction, WaitForListener
-from tests.causes.crash_dependency_down.waiting_script_builders import DATABASE, FILE, LINE, postgres, told, waiting
-from tests.causes.snapshot_builders import NOW, finding_of, listener, service, stopped_service, supervised_service
+from fixer.model.plan import ContainerAction, UnitAction, WaitForListener
+from tests.causes.crash_dependency_down.waiting_script_builders import (
+    DATABASE,
+    FILE,
+    LINE,
+    box_scene,
+    database_box,
+    on_db,
+    postgres,
+    told,
+    waiting,
+    waiting_box,
+)
+from tests.causes.snapshot_builders import (
+    NOW,
+    causes_of,
+    finding_of,
+    listener,
+    log_lines,
+    process,
+    roots,
+    service,
+    stopped_service,
+    supervised_service,
+)
 
 SCRIPT = "/srv/shop/run.sh"
 
@@ -55,3 +77,41 @@ def test_a_program_of_supervisords_that_waits() -> None:
     scene = waiting(made=own)
     scene.services.append(postgres())
     assert finding_of(told(scene), "crash-dependency-down").confidence == "certain"
+
+
+def test_the_entry_point_of_a_container_waits_for_another_container() -> None:
+    found = told(box_scene(waiting_box("app", on_db()), database_box()))
+    first = found.findings[0]
+    assert (roots(found), first.confidence, first.service) == (["crash-dependency-down"], "certain", "p-db-1")
+    assert first.summary == "/entrypoint.sh of p-app-1 has not started the server for 5 min: it waits for db:5432, and p-db-1 is stopped"
+    (repair,) = first.repairs
+    assert repair.risk == "safe" and [s.name for s in repair.steps if isinstance(s, ContainerAction)] == ["p-db-1"]
+    assert next((s.host, s.port) for s in repair.steps if isinstance(s, WaitForListener)) == ("127.0.0.1", 5432)
+
+
+def test_a_name_that_no_container_has_is_likely_wrong() -> None:
+    first = told(box_scene(waiting_box("app", on_db("dbx")), database_box("running"))).findings[0]
+    assert (first.cause, first.confidence, first.service) == ("crash-dependency-down", "likely", "p-app-1")
+    assert "no observed container has the name dbx" in first.summary and first.repairs[0].risk == "manual"
+
+
+def test_the_words_of_the_script_name_it_as_well() -> None:
+    said = log_lines("PostgreSQL not running on the db yet, waiting...", "PostgreSQL not running on the db yet, waiting...")
+    known = Dependency(Evidence("file", "/srv/.env:3", "x"), host="db", port=5432, engine="postgresql")
+    first = told(box_scene(waiting_box("app", log=said, dependencies=(known,)), database_box())).findings[0]
+    assert (first.cause, first.confidence, first.service) == ("crash-dependency-down", "certain", "p-db-1")
+    assert any("not running on the db yet" in one.text for one in first.evidence)
+    wrong = Dependency(Evidence("file", "/srv/.env:3", "x"), host="dbx", port=5432, engine="postgresql")
+    lost = log_lines(*["Waiting for PostgreSQL to become available..."] * 2)
+    first = told(box_scene(waiting_box("app", log=lost, dependencies=(wrong,)), database_box("running"))).findings[0]
+    assert first.confidence == "likely" and "/srv/.env:3" in first.repairs[0].manual
+
+
+def test_a_container_whose_own_program_may_be_its_server_does_not_wait() -> None:
+    scene = box_scene(waiting_box("app", on_db()), database_box())
+    scene.processes[-1] = process(201, "python3", "/srv/app/serve.py", ppid=200)
+    assert all("has not started the server" not in finding.summary for finding in told(scene).findings)
+    scene.processes[-1] = process(201, "python3", "/srv/app/wait_for_db.py", ppid=200)
+    assert causes_of(told(scene))[0] == "crash-dependency-down"
+    nothing = box_scene(waiting_box("app"), database_box())
+    assert all("has not started the server" not in finding.summary for finding in told(nothing).findings)

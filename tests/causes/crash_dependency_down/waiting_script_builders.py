@@ -7,9 +7,9 @@ from typing import Any
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.deployment import Dependency
 from fixer.model.diagnosis import Diagnosis
-from fixer.model.facts import Evidence, Known
-from fixer.model.snapshot import Service
-from tests.causes.snapshot_builders import NOW, STOPPED, Scene, process, service, unit
+from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.snapshot import Process, Service
+from tests.causes.snapshot_builders import NOW, STOPPED, Scene, container_service, process, service, unit
 
 SCRIPT = "/srv/shop/run.sh"
 LINE = Evidence("file", f"{SCRIPT}:3", "until pg_isready -q")
@@ -39,3 +39,46 @@ def waiting(*waits: Dependency, age: float = 300.0, below: tuple[str, ...] = ("s
 
 def told(scene: Scene) -> Diagnosis:
     return diagnose(scene.snapshot())
+
+
+ENTRY = ("/bin/bash", "/entrypoint.sh", "web")
+ENTRY_LINE = Evidence("file", "/entrypoint.sh:4", "until nc -z db 5432")
+
+
+def on_db(host: str = "db") -> Dependency:
+    return Dependency(ENTRY_LINE, host=host, port=5432, engine="postgresql", is_looped=True)
+
+
+def database_box(status: str = "exited") -> Service:
+    return container_service("db", 5432, pid=None, is_app_server=False, runtime="", bindings=Known(()),
+                             box={"status": status, "argv": ("postgres",), "image": "postgres:16", "exit_code": 0, "finished_at": NOW - 400})
+
+
+def waiting_box(name: str = "app", *waits: Dependency, pid: int = 200, below: tuple[str, ...] = ("sleep", "1"), **changes: Any) -> Service:
+    """A container whose entry point runs; `processes_of_box` are those in it."""
+    box = {"argv": ENTRY, "started_at": NOW - 300, **changes.pop("box", {})}
+    return container_service(name, changes.pop("port", 8000), pid=pid, argv=ENTRY, command=(), startup_waits=waits, box=box,
+                             **{"pids": (pid, pid + 1), "runtime": "", "bindings": Unknown("in the image"), **changes})
+
+
+def processes_of_box(pid: int = 200, *below: str) -> list[Process]:
+    return [process(pid, *ENTRY, started_at=NOW - 300, ppid=0), process(pid + 1, *(below or ("sleep", "1")), ppid=pid, started_at=NOW - 1)]
+
+
+def box_scene(made: Service, *others: Service) -> Scene:
+    """nginx hands on to a container that waits."""
+    scene = Scene("app:8000", back=made.node)
+    scene.services += [made, *others]
+    scene.processes += processes_of_box(made.pids[0])
+    return scene.refused()
+
+
+def nginx_box_scene(made: Service, *others: Service) -> Scene:
+    """The container that waits should start nginx, whose site it has not written yet."""
+    scene = Scene("127.0.0.1:8000", node=made.node, back=made.node)
+    scene.services += [made, *others]
+    scene.listeners.clear()
+    scene.processes[:] = processes_of_box(made.pids[0])
+    scene.nginx.update({"master_pid": None, "worker_pids": (), "loaded_at": Unknown("not running"), "service": made,
+                        "test": Unknown("not asked")})
+    return scene

@@ -100,3 +100,21 @@ def test_a_shell_with_its_text_and_one_that_starts_no_server() -> None:
     assert found is not None and [w.ip for w in waits_of((70,), found, made)] == ["10.0.0.7"]  # type: ignore[arg-type]
     other = shell("", "/bin/sh", "-c", "until nc -z db 5432; do sleep 1; done; exec rsync a b")
     assert command_of_shell(other.by_pid[70], other) is None  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("text", [
+    "wait() {\n until python3 -c \"import socket; socket.create_connection(('$DB_HOST', ${DB_PORT:-5432}), 3)\"; do sleep 1; done\n}\nwait",
+    "ready() {\npython << END\nimport psycopg2\npsycopg2.connect(dbname=\"x\", host=\"${DB_HOST}\", port=\"5432\")\nEND\n}\n"
+    "until ready; do sleep 1; done",
+    "is_up() {\n  nc -z \"$DB_HOST\" 5432\n}\nwhile ! is_up; do sleep 1; done",
+    "function is_up() {\n python -c 'import psycopg; psycopg.connect(host=\"db\")'\n}\nuntil is_up\ndo\n sleep 1\ndone",
+])
+def test_an_address_that_a_program_of_the_loop_connects_to(text: str) -> None:
+    (one,) = read(text, DB_HOST="db")
+    assert (one.address, one.wanted, one.is_looped) == ("db:5432", True, True)
+
+
+def test_where_only_the_script_names_the_server_its_first_server_ends_the_waits() -> None:
+    entry = ServiceCommand((literal_word("/entrypoint.sh"), literal_word("web")), {}, Evidence("container", "c", "x"), "shell")
+    text = "until nc -z db 5432; do sleep 1; done\ngunicorn app:app &\nuntil nc -z web 8000; do sleep 1; done\n"
+    assert [one.address for one in waits_in_script(text, "/r", "/r", entry)] == ["db:5432"]

@@ -58,3 +58,14 @@ def test_what_a_container_runs_inherits_its_proxy() -> None:
     got = with_proxies_of_container(service(proxies=(own,)), container, views["engine"])
     assert [(v.name, v.value) for v in got.proxies] == [("NO_PROXY", "cache"), ("HTTP_PROXY", "proxy:3128")]
     assert with_proxies_of_container(service(), None, views["engine"]).proxies == ()
+
+
+def test_what_the_script_of_a_container_waits_for() -> None:
+    text = "until nc -z \"$POSTGRES_HOST\" 5432; do sleep 1; done; exec uvicorn a:b --port 8000"
+    words = ["sh", "-c", text]
+    body = f"    command: {json.dumps(['sh', '-c', text.replace('$', '$$')])}\n    environment: {{POSTGRES_HOST: db}}\n"
+    found = shop(body, argv=words, env=["POSTGRES_HOST=db"], running=[words, ["sleep", "1"]])
+    assert [one.address for one in found.startup_waits] == ["db:5432"]
+    assert [(one.host, one.source.where.partition(":")[0]) for one in found.dependencies] == [("db", "/srv/shop/compose.yaml")]
+    serving = shop("    command: uvicorn a:b --port 8000\n    environment: {POSTGRES_HOST: db}\n", argv=UVICORN, running=[UVICORN])
+    assert (serving.startup_waits, serving.dependencies) == ((), ())
