@@ -12,7 +12,7 @@ from fixer.model.snapshot import Service
 from fixer.observe.boot.boot_entries import boot_entry_queries
 from fixer.observe.commands.startup_waits import wait_queries
 from fixer.observe.compose_project import config_hash_query, project_of
-from fixer.observe.docker.container_service import own_log_queries
+from fixer.observe.docker.container_service import image_queries, own_log_queries
 from fixer.observe.files.application_code import change_queries, release_queries, source_queries
 from fixer.observe.files.env_file_copies import env_copy_queries
 from fixer.observe.files.error_paths import closed_path_queries
@@ -53,6 +53,8 @@ def suspect_queries(look: Look) -> Iterator[tuple[str, Query]]:
         if service.is_app_server and service.node in views:
             yield from ((service.node, ReadFile(path, 4096)) for path in throttling_paths(service, views[service.node]))
             yield from ((service.node, ReadFile(path, 4096)) for path in refault_paths(service, views[service.node]))
+        if at_fault:
+            yield from image_queries(service, views)
         stopped_nginx = any(site.nginx.master is None and _is_service_of_nginx(service, site) for site in look.sites)
         if not at_fault and not stopped_nginx:
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 
 from fixer.formats.application_servers import server_of
@@ -32,6 +32,7 @@ from fixer.observe.view.node_view import View, is_readable
 with lazy_imports():  # not needed in most looks
     from fixer.formats.ini_file import IniValue, ini_sections
 
+_INI_VARIABLE = regex(r"\$\((\w{1,100})\)")
 _BIND = regex(rb"^[ \t]*bind[ \t]*=[ \t]*(\[[^\]]{0,2000}\]|\([^()]{0,2000}\)|[^\n]*)", re.MULTILINE)
 _QUOTED_TEXTS = regex(rb"[\s\[\](),]*(?:[\"'][^\"'\n]+[\"'][\s\[\](),]*)+")
 _COMMENT = regex(rb"#[^\n\"']*(?=\n|\Z)")
@@ -98,6 +99,7 @@ def _sockets_in_ini(told: ServiceCommand, path: str, data: bytes) -> tuple[Bindi
     own = [section for section in ini_sections(path, data) if section.name == "uwsgi"]
     found = [value for section in own for value in section.values if value.key in keys]
     name = posixpath.basename(path).removesuffix(".ini")
+    found = [_with_variables(value, told.env) for value in found]
     found = [v if "%n" not in v.value else replace(v, value=v.value.replace("%n", name), start=-1) for v in found]
     if not found or any(v.value.strip().startswith("@") or set(v.value) & set("%$\n,") for v in found):
         return () if found else None
@@ -107,6 +109,12 @@ def _sockets_in_ini(told: ServiceCommand, path: str, data: bytes) -> tuple[Bindi
     start = posixpath.join(told.directory, folder) if not set(folder) & set("%$@") else ""
     return tuple(b for word,
                  shown in said if (b := parse_address(word, shown) or _socket_path_binding(word, shown, start)))
+
+
+def _with_variables(value: IniValue, env: Mapping[str, Word]) -> IniValue:
+    """Return the value with uWSGI's `$(NAME)` replaced, as it stands if a variable is unknown."""
+    text = _INI_VARIABLE.sub(lambda match: env[match[1]].text if match[1] in env else match[0], value.value)
+    return value if text == value.value else replace(value, value=text, start=-1)
 
 
 def _ini_word(value: IniValue, path: str) -> Word:

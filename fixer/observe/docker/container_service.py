@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from fixer.formats.run_output import is_request_line
 from fixer.formats.server_bindings import bindings_of, workers_of
-from fixer.formats.server_names import DAEMONS, runtime_of, server_at
+from fixer.formats.server_names import runtime_of
 from fixer.formats.service_log import parse_docker_logs
 from fixer.formats.shell_words import Word, literal_word
 from fixer.lazy.dataclass import replace
@@ -16,10 +16,17 @@ from fixer.model.query import Answer, Command, Query
 from fixer.model.snapshot import Binding, Container, LogLine, Process, Service
 from fixer.nginx.error_log import is_error_log_line
 from fixer.observe.commands.dependencies import proxy_variables_of
-from fixer.observe.commands.python_programs import is_no_web_program
-from fixer.observe.commands.resolved_command import CommandTrace, trace_command
 from fixer.observe.commands.startup_waits import waits_of_container
 from fixer.observe.commands.written_values import env_assignments, quoted_bindings, quoted_count
+from fixer.observe.docker.container_command import (
+    argv_inside_shell,
+    bindings_in_image,
+    bindings_of_start,
+    command_in_image,
+    command_queries,
+    is_application,
+    with_running_bindings,
+)
 from fixer.observe.files.log_files import log_file_query, with_unit_logs
 from fixer.observe.view.node_view import ENGINE, INSPECT_COMMANDS, View, container_of
 
@@ -45,20 +52,23 @@ def container_service(container: Container, node: str, views: Mapping[str, View]
     main = next((p for p in processes if runtime_of(p.argv)), None)
     told = runtime_of([w.text for w in command])
     runtime = told or (runtime_of(main.argv) if main is not None else "")
+    inside = command_in_image(container, command, env, main, view)
+    configured = bindings_of(command, env, said) if inside is None or view is None else bindings_in_image(inside, view)
     asked = command if told or main is None else tuple(literal_word(a) for a in main.argv)
     return Service(
         id=f"{node}/{container.service or container.name}", name=container.service or container.name, node=node,
         manager="docker", unit=None, container=container, pids=tuple(p.pid for p in processes),
-        argv=main.argv if main is not None else _argv_inside_shell(container.argv, from_engine),
+        argv=main.argv if main is not None else argv_inside_shell(container.argv, from_engine),
         bindings=quoted_bindings(_with_bindings(
-            _bindings(command, env, said, main or _bindings_of_start(container, from_engine)),
+            with_running_bindings(configured, command, env, said, main or bindings_of_start(container, from_engine)),
             written.beside if written else ()), engine),
         env=env_assignments(env, container.name),
         env_files=tuple(dict.fromkeys(slot.file for slot in written.env_slots)) if written else (),
         workers=quoted_count(workers_of(asked, env, said), engine),
         log=_with_own_logs(_log(container, engine), written, view),
-        is_app_server=_is_app(container, runtime, processes, view), runtime=runtime,
-        command=tuple(word.to_argument() for word in command), command_style=written.style if written else "",
+        is_app_server=is_application(container, runtime, processes, view), runtime=runtime,
+        command=tuple(word.to_argument() for word in (inside.command if inside and inside.script else command)),
+        command_style=written.style if written else "",
         env_slots=written.env_slots if written else (), files_node=ENGINE,
         settings=written.limits if written else (),
         compose_networks=written.networks if written else (),
@@ -104,26 +114,16 @@ def _own_processes(view: View | None) -> list[Process]:
     return [p for p in view.by_pid.values() if p.pid not in view.process_table.containers] if view is not None else []
 
 
-def _bindings(command: tuple[Word, ...], env: Mapping[str, Word], said: Evidence,
-              runs: Process | tuple[Binding, ...]) -> Fact[tuple[Binding, ...]]:
-    """Return the bindings of its files, then of its process or next start: the files may have changed since."""
-    found = list(bindings_of(command, env, said))
-    if isinstance(runs, Process):
-        running = Evidence("process", f"pid {runs.pid}", " ".join(runs.argv))
-        told = bindings_of([literal_word(a) for a in runs.argv], env, running)
-    else:
-        told = runs
-    places = {(b.port, b.unix) for b in found}
-    found += [b for b in told if (b.port, b.unix) not in places]
-    if not found and not runtime_of([w.text for w in command]):
-        return Unknown("its command is inside the image")
-    return Known(tuple(found), (said,))
-
-
 def _with_own_logs(log: Fact[tuple[LogLine, ...]], written: ComposeService | None,
                    view: View | None) -> Fact[tuple[LogLine, ...]]:
     """Return the container's log, then the last lines of the files that its start script names for output."""
     return log if written is None or view is None else with_unit_logs(log, written.log_files, view)
+
+
+def image_queries(service: Service, views: Mapping[str, View]) -> Iterator[tuple[str, Query]]:
+    """Yield the queries for the files in a container's image that say how it starts."""
+    if service.container is not None and service.node in views:
+        yield from ((service.node, query) for query in command_queries(service, views[service.node]))
 
 
 def own_log_queries(container: Container, views: Mapping[str, View]) -> Iterator[Query]:
@@ -139,21 +139,6 @@ def _with_bindings(told: Fact[tuple[Binding, ...]], more: tuple[Binding, ...]) -
     written = {(b.port, b.unix): b for b in more}
     known = tuple(written.pop((b.port, b.unix), b) for b in told.value)
     return replace(told, value=(*known, *written.values()))
-
-
-def _bindings_of_start(container: Container, env: Mapping[str, Word]) -> tuple[Binding, ...]:
-    """Return where a start would listen, by the command and variables it was created with."""
-    said = Evidence("container", container.name, " ".join(container.argv))
-    return bindings_of([literal_word(a) for a in container.argv], env, said)
-
-
-def _argv_inside_shell(argv: tuple[str, ...], env: Mapping[str, Word]) -> tuple[str, ...]:
-    """Return the command that `sh -c '… exec uvicorn …'` ends in: a stopped container has no process to read."""
-    if server_at(argv)[0] != "shell":
-        return argv
-    nothing_read = CommandTrace({}, "/")       # the container's own files are in its image and were not read
-    words = trace_command([literal_word(a) for a in argv], dict(env), Evidence("container", "", ""), nothing_read)[0]
-    return tuple(word.to_argument().text for word in words) or argv
 
 
 def _log(container: Container, engine: View | None) -> Fact[tuple[LogLine, ...]]:
@@ -185,17 +170,3 @@ def engine_log(node: str, views: Mapping[str, View], containers: tuple[Container
         return None
     later = engine.node.answers.get(later_logs_query(own))
     return later if later is not None and later.status == "ok" else engine.node.answers.get(logs_query(own))
-
-
-def _is_app(container: Container, runtime: str, processes: list[Process], view: View | None) -> bool:
-    """Return whether it is an application: no known daemon, and no program whose source serves no HTTP."""
-    words = {word.rsplit("/", 1)[-1] for word in container.argv}
-    running = {p.comm for p in processes}
-    image = container.image.rsplit("/", 1)[-1].split(":", 1)[0]
-    if (words | running | {image}) & DAEMONS or image in ("postgres", "redis", "mysql", "mariadb", "mongo", "rabbitmq"):
-        return False
-    programs = [p for p in processes if runtime_of(p.argv) == "python"]
-    strange = runtime == "python" and programs and all(
-        is_no_web_program(p.argv, p.cwd.or_else("/"), view) for p in programs
-    )
-    return runtime != "http.server" and not strange
