@@ -119,7 +119,7 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
             continue
         if verdict.state == "ok" or verdict.skipped_members:
             _mark_services_in_use(taken, facts, reached)
-        if verdict.has_failures and any(_is_auth_request_of(guard, facts)
+        if verdict.has_failures and any(is_auth_request_of(guard, facts)
                                         and _has_no_live_endpoint(guard, snapshot, endpoints) for guard in guards):
             continue        # the auth_request fails: no request reaches the route's own address
         further = _dead_stream_endpoints(facts, handing_on, snapshot, endpoints) if verdict.has_failures else {}
@@ -139,7 +139,7 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
                 routes.setdefault(facts.route.id, facts)
                 if facts.route.asked_first:
                     routes.update((other.route.id, other) for other in snapshot.routes
-                                  if _is_auth_request_of(facts, other))
+                                  if is_auth_request_of(facts, other))
     troubles = tuple(
         FailingAddress(
             nginx,
@@ -164,7 +164,7 @@ def _unused_servers(nginx: Nginx) -> tuple[frozenset[int], frozenset[int]]:
                                                                                         config.nameless_servers())
 
 
-def _is_auth_request_of(guard: RouteFacts, facts: RouteFacts) -> bool:
+def is_auth_request_of(guard: RouteFacts, facts: RouteFacts) -> bool:
     """Return whether `auth_request` of `facts` asks the location `guard` of the same server."""
     return bool(facts.route.auth) and guard is not facts and guard.route.location.endswith(facts.route.auth) and (
         (guard.node, guard.conf, guard.route.server_index) == (facts.node, facts.conf, facts.route.server_index))

@@ -7,10 +7,10 @@ them, since each has read the change.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from fixer.analysis.case import Case
+from fixer.analysis.case import Case, is_auth_request_of
 from fixer.analysis.hidden_failures import is_dead
 from fixer.analysis.nginx_process import is_held_by_nginx
 from fixer.analysis.route_verdict import RouteVerdict
@@ -22,7 +22,7 @@ from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import DaemonReload, UnitAction, WaitForListener, WriteFile
-from fixer.model.snapshot import Container, Service, Unit
+from fixer.model.snapshot import Container, RouteFacts, Service, Unit
 from fixer.repairs.mount_sources import write_at_mount_sources
 
 with lazy_imports():
@@ -234,6 +234,33 @@ def explain_findings(_: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
     return demote_explained(findings)
 
 
+def blame_for_guarded_routes(case: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
+    """Return the findings; what breaks the location of an `auth_request`, or another one with the same addresses,
+    breaks the routes that ask that location first, unless another finding names them."""
+    guards = [facts for facts in case.snapshot.routes if facts.route.asked_first]
+    named = {route for finding in findings if finding.is_at_fault for route in finding.routes}
+    behind = {guard.route.id: [j.facts.route.id for j in case.verdicts.values() if j.has_failures
+                               and j.facts.route.id not in named and is_auth_request_of(guard, j.facts)]
+              for guard in guards}
+    return [_with_guarded_routes(case, finding, [guard for guard in guards if behind[guard.route.id]], behind)
+            if finding.is_at_fault else finding for finding in findings] if any(behind.values()) else findings
+
+
+def _with_guarded_routes(case: Case, finding: Finding, guards: Sequence[RouteFacts],
+                         behind: Mapping[str, Sequence[str]]) -> Finding:
+    failing = [j.facts for j in case.verdicts.values() if j.has_failures and j.facts.route.id in finding.routes]
+    reached = {(facts.node, place) for facts in failing for place in _places(case, facts)}
+    also = [name for guard in guards for name in (guard.route.id, *behind[guard.route.id])
+            if guard.route.id in finding.routes
+            or (guard.endpoints and {(guard.node, place) for place in _places(case, guard)} <= reached)]
+    return replace(finding, routes=tuple(dict.fromkeys((*finding.routes, *also)))) if also else finding
+
+
+def _places(case: Case, facts: RouteFacts) -> list[tuple[str, int, str | None]]:
+    ends = [case.endpoints[name] for name in facts.endpoints if name in case.endpoints]
+    return [(end.host, end.port, end.unix) for end in ends]
+
+
 def find_root_where_nginx_is_down(case: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
     """Return the findings; what only contributes to the end of an nginx is its root if nothing that it waits for is."""
     down = {nginx.node for nginx in case.snapshot.nginxes if nginx.master_pid is None}
@@ -325,7 +352,7 @@ _STATE_VERBS = {"paused": "unpause", "looping": "find what ends", "masked": "unm
 Revision: TypeAlias = Callable[[Case, Sequence[Finding]], Sequence[Finding]]
 # All revisions of what the causes have found, in the order in which they are made.
 REVISIONS: tuple[Revision, ...] = (
-    prefer_present_faults, explain_findings, find_root_where_nginx_is_down, meet_nginx_first,
+    prefer_present_faults, blame_for_guarded_routes, explain_findings, find_root_where_nginx_is_down, meet_nginx_first,
     edit_sources_of_generated_files, write_at_mount_sources, merge_shared_edits, drop_conflicting_starts,
     drop_transient_restarts, name_failing_replica, doubt_unrecorded_ends, say_what_comes_first,
     weigh_boot_script_starts,

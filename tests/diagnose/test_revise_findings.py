@@ -23,11 +23,13 @@ from tests.causes.snapshot_builders import (
     STOPPED,
     Scene,
     container_service,
+    error_event,
     failed_service,
     file,
     finding_of,
     listener,
     log_lines,
+    probe,
     roots,
     service,
     stopped_service,
@@ -246,3 +248,19 @@ def test_what_comes_before_a_repair_that_waits_for_a_service(others: tuple[Findi
 def test_without_a_finding_its_state_says_what_it_needs(status: str, first: str) -> None:
     case = open_case(Scene().with_service(copy(1, status=status)).snapshot(), {})
     assert say_what_comes_first(case, (WAITING,))[0].repairs[0].manual == f"{first}: when app listens, …"
+
+
+def test_what_breaks_an_auth_request_breaks_the_page_that_asks_it() -> None:
+    """Two pages ask a location first that is handed to a name without an address, as a third page is: one reason."""
+    scene = Scene("127.0.0.1:8000", "gate:9000", "gate:9000").with_service(service(port=8000), listener(8000, 200))
+    page = probe(500, body="<center><h1>500 Internal Server Error</h1></center><hr><center>nginx/1.26.3</center>")
+    nowhere = Unknown("its name does not resolve")
+    scene.answers(page).answers(route=1).answers(probe(502), route=2)
+    for index in (1, 2):
+        scene.endpoint(index, addresses=Known(()), listener=nowhere, tcp=nowhere, http=nowhere, node=None)
+    text = "gate could not be resolved (3: Host not found)"
+    scene.events.append(error_event(NOW - 2, "error", text, 3, "", "10.0.0.9", "", "GET /2 HTTP/1.1", "", "log:1", f"[error] {text}"))
+    scene.route |= {0: {"auth": "/_gate"}, 1: {"location": "= /_gate", "path": None, "internal": True, "asked_first": True}}
+    diagnosis = diagnose(scene.snapshot())
+    assert set(finding_of(diagnosis, "dns-unresolved").routes) == {"r1", "r2", "r3"}
+    assert not any("no cause" in note for note in diagnosis.notes)
