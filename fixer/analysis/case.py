@@ -57,6 +57,8 @@ class Case:
     services_in_use: Mapping[str, RouteFacts]
     listening_endpoints: tuple[Endpoint, ...]      # the addresses that accept connections
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)      # all of the snapshot, by id
+    # id of a failing address without a known owner -> the service that a finding names there
+    named_owners: Mapping[int, PortOwner] = field(default_factory=dict)
     # caches of fixer.analysis.ownership: the owner of an address, the addresses that want a service, the routes of a
     # server that have a listener
     configured_owner_cache: dict[int, tuple[Endpoint, PortOwner | None]] = field(default_factory=dict)

@@ -248,6 +248,8 @@ def _explains(other: Finding, finding: Finding) -> bool:
     here = other.node == finding.node and "nginx-stops" not in effects_of(finding)
     if not other.is_at_fault or not finding.is_at_fault or finding.cause not in explained_causes(other, here=here):
         return False
+    if finding.is_met_first and _is_of_stage(other.cause, "unit"):
+        return False        # two files say different addresses: they do so also when the service runs
     if (other.confidence, finding.confidence) == ("possible", "certain"):
         return False        # what is only possible may be wrong, and would hide what is seen
     if other.service is not None and other.service == finding.service and other.node == finding.node:

@@ -26,6 +26,7 @@ from fixer.model.snapshot import Container, RouteFacts, Service, Unit
 from fixer.repairs.mount_sources import write_at_mount_sources
 
 with lazy_imports():
+    from fixer.diagnose.named_services import doubt_named_services  # only if one ends again and again
     from fixer.repairs.generated_config import with_lasting_edits  # only if a container generates files
 
 _ChangeKey: TypeAlias = tuple[str, str, tuple[object, ...]]
@@ -229,6 +230,11 @@ def _settle_over(finding: Finding, over: Finding | None) -> Finding:
                    repairs=over.repairs)
 
 
+def doubt_named_owners(case: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
+    """Return the findings; why a service ends is only possible where a person must confirm that it is meant."""
+    return doubt_named_services(case, findings) if case.named_owners else findings
+
+
 def explain_findings(_: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
     """Return the findings; what another one explains is its consequence."""
     return demote_explained(findings)
@@ -352,7 +358,8 @@ _STATE_VERBS = {"paused": "unpause", "looping": "find what ends", "masked": "unm
 Revision: TypeAlias = Callable[[Case, Sequence[Finding]], Sequence[Finding]]
 # All revisions of what the causes have found, in the order in which they are made.
 REVISIONS: tuple[Revision, ...] = (
-    prefer_present_faults, blame_for_guarded_routes, explain_findings, find_root_where_nginx_is_down, meet_nginx_first,
+    prefer_present_faults, blame_for_guarded_routes, doubt_named_owners, explain_findings, find_root_where_nginx_is_down,
+    meet_nginx_first,
     edit_sources_of_generated_files, write_at_mount_sources, merge_shared_edits, drop_conflicting_starts,
     drop_transient_restarts, name_failing_replica, doubt_unrecorded_ends, say_what_comes_first,
     weigh_boot_script_starts,

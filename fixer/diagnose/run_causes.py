@@ -8,7 +8,7 @@ from fixer.analysis.case import Case, open_case
 from fixer.analysis.route_verdict import LOGGED_SECONDS, RECENT_ERROR
 from fixer.causes import CauseJudge, lazy_causes, module_names
 from fixer.diagnose.notes import NOTES, Assessment, unresolved_values
-from fixer.diagnose.precedence import rank_of_finding
+from fixer.diagnose.precedence import is_about_address, rank_of_finding
 from fixer.diagnose.repair_proof import mark_proofs
 from fixer.diagnose.revise_findings import revise
 from fixer.diagnose.route_health import (
@@ -19,6 +19,7 @@ from fixer.diagnose.route_health import (
     unreachable_slow_routes,
 )
 from fixer.diagnose.triggers import is_triggered, runless_verdict, triggers_of, untriggered_verdict
+from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import (
     UNEXPLAINED,
@@ -36,6 +37,7 @@ from fixer.model.snapshot import Snapshot
 with lazy_imports():
     from fixer.diagnose.ignored_findings import apply_ignored  # rarely needed
     from fixer.diagnose.lasting_failures import judge_logged_failures  # only if nginx logged something
+    from fixer.diagnose.named_services import named_owners  # only if an address is wrong
     from fixer.diagnose.newer_side import newer_side_notes  # only for a root finding
 
 _ROLE_RANK = {"root": 0, "contributing": 1, "consequence": 2, "advice": 3}
@@ -48,9 +50,13 @@ def diagnose(
 ) -> Diagnosis:
     """Return the diagnosis. The same snapshot gives the same one. `causes` defaults to all of fixer's; `accepted` are
     ignored findings, shown as advice and not counted."""
-    case = open_case(snapshot, inputs or {})
-    checks = _check_causes(case, lazy_causes(module_names()) if causes is None else causes)
-    found = [f for check in checks if isinstance(check.verdict, Found) for f in check.verdict.findings]
+    case, asked = open_case(snapshot, inputs or {}), lazy_causes(module_names()) if causes is None else causes
+    checks = _check_causes(case, asked)
+    found = _findings_of(checks)
+    if any(is_about_address(f.cause) for f in found) and (named := named_owners(case, found)):
+        case = replace(case, named_owners=named)
+        checks = _check_causes(case, asked)         # now also why these services end
+        found = _findings_of(checks)
     shown = revise(case, found)
     lasting, past = _logged_failures(case, shown)
     shown, excused, ignored = _apply_ignored((*shown, *lasting), accepted, snapshot)
@@ -67,6 +73,10 @@ def _check_causes(case: Case, causes: Sequence[CauseJudge]) -> tuple[Check, ...]
         Check(cause.id, (runless_verdict(cause.id, case, present) or cause.verdict(case))
               if is_triggered(cause.id, present) else untold)
         for cause in causes)
+
+
+def _findings_of(checks: Sequence[Check]) -> list[Finding]:
+    return [f for check in checks if isinstance(check.verdict, Found) for f in check.verdict.findings]
 
 
 def _apply_ignored(findings: tuple[Finding, ...], accepted: Sequence[IgnoredFinding], snapshot: Snapshot) -> tuple[

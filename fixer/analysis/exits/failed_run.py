@@ -100,9 +100,12 @@ def failed_runs(case: Case) -> FailedRuns:
     for trouble in case.failing_addresses:
         owner = only_owner(case, trouble)
         if owner is None:
+            owner = case.named_owners.get(id(trouble))
             if is_closed(trouble.endpoint) is not False:
-                missing.append(f"which service belongs behind {endpoint_text(trouble.endpoint)}")
-        elif has_failed(case, owner.service, trouble) or has_failing_workers(case, owner.service, trouble):
+                missing.append(_unknown_owner_text(trouble, owner))
+        if owner is None:
+            continue
+        if has_failed(case, owner.service, trouble) or has_failing_workers(case, owner.service, trouble):
             by_service.setdefault(owner.service.id, (owner, []))[1].append(trouble)
         else:
             sound.append(state_evidence(owner.service))
@@ -117,6 +120,11 @@ def failed_runs(case: Case) -> FailedRuns:
         end = read_run_end(lines, start_time_of(owner.service))
         found.append(FailedRun(owner, tuple(troubles), lines, inside, end))
     return FailedRuns(tuple(found), tuple(missing), tuple(dict.fromkeys(sound)))
+
+
+def _unknown_owner_text(trouble: FailingAddress, owner: PortOwner | None) -> str:
+    which = "which service belongs" if owner is None else f"whether {owner.service.name} belongs"
+    return f"{which} behind {endpoint_text(trouble.endpoint)}"
 
 
 def has_failed(case: Case, service: Service, trouble: FailingAddress | None) -> bool:

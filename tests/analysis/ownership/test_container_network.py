@@ -103,12 +103,13 @@ def test_the_name_of_the_one_that_lends_its_network_is_nobodys_own() -> None:
 
 
 def test_one_that_is_left_there_and_crashes_may_be_asked_at_a_wrong_port() -> None:
-    """As one that runs there: its crash is no reason for the page, and only a person can say that it is meant."""
+    """As one that runs there: only a person can say that it is meant. Its crash may be what is met after that."""
     words = log_lines("Traceback (most recent call last):", '  File "/srv/app.py", line 1, in <module>', "ModuleNotFoundError: No module named 'shop'")
     left = replace(member("ledger", 8000, status="exited", exit_code=1), pids=(), log=words)
     diagnosis = diagnose(behind(left).snapshot())
     found = finding_of(diagnosis, "wrong-port")
-    assert (roots(diagnosis), found.confidence, found.repairs[0].risk) == (["wrong-port"], "possible", "manual")
+    assert (roots(diagnosis), found.confidence, found.repairs[0].risk) == (
+        ["wrong-port", "crash-code-error"], "possible", "manual")
     cut = Scene.snapshot(behind(left))
     assert not roots(diagnose(replace(cut, is_cut=True)))
     assert roots(diagnose(behind(left, asked=8000).snapshot())) == ["crash-code-error"]
