@@ -358,8 +358,8 @@ _STATE_VERBS = {"paused": "unpause", "looping": "find what ends", "masked": "unm
 Revision: TypeAlias = Callable[[Case, Sequence[Finding]], Sequence[Finding]]
 # All revisions of what the causes have found, in the order in which they are made.
 REVISIONS: tuple[Revision, ...] = (
-    prefer_present_faults, blame_for_guarded_routes, doubt_named_owners, explain_findings, find_root_where_nginx_is_down,
-    meet_nginx_first,
+    prefer_present_faults, blame_for_guarded_routes, doubt_named_owners, explain_findings,
+    find_root_where_nginx_is_down, meet_nginx_first,
     edit_sources_of_generated_files, write_at_mount_sources, merge_shared_edits, drop_conflicting_starts,
     drop_transient_restarts, name_failing_replica, doubt_unrecorded_ends, say_what_comes_first,
     weigh_boot_script_starts,

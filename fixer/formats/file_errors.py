@@ -15,6 +15,17 @@ _PATH_ERRORS = (
     regex(r"^(?:Error: )+'(?P<path>/[^']+)' isn't writable \[(?P<name>FileNotFoundError|PermissionError)\("),
     regex(r"^(?:Uncaught )?Error: (?P<name>EACCES|EISDIR|ENOENT|EPERM|EROFS): [^,]{1,60}, \w+ '(?P<path>/[^']+)'"),
 )
+# Messages about a file that is not there: of uWSGI about its application and its settings, of Deno and Bun.
+_NOT_THERE = (
+    regex(r"^failed to open python file (?P<path>/\S+)$"),
+    regex(r"^realpath\(\) of (?P<path>/\S+) failed: No such file or directory"),
+    regex(r"^open\(\"(?P<path>/[^\"]+)\"\): No such file or directory \[core/"),
+    regex(r"^error: Module not found \"(?:file://)?(?P<path>/[^\"]+)\"\.?$"),
+)
+_NO_FOLDER = regex(r"^chdir\(\): No such file or directory \[core/uwsgi")     # uWSGI, of the folder of its command
+# A shell, of the script that its command names.
+_NO_SCRIPT = regex(r"^\S*\b(?:ba|da|a)?sh: (?:\d{1,9}: )?(?:(?:cannot|can't) open )?'?(?P<path>[^\s':]+)'?: "
+                   r"No such file(?: or directory)?$")
 # Servers' messages about a file in their command: the path may be relative to their working directory.
 _OPTION_ERRORS = regex(r"^Error: (?:can't chdir to '(?P<folder>[^']+)'|'(?P<conf>[^']+)' doesn't exist"
                r"|Invalid value for '[^']+': (?:Path|File|Directory) '(?P<path>[^']+)' does not exist\.)$")
@@ -59,6 +70,9 @@ def inaccessible_path(text: str) -> tuple[str, str] | None:
         if match is not None:
             named = match.groupdict()
             return match["path"], named.get("errno") or named.get("name") or ""
+    gone = next((match for pattern in _NOT_THERE if (match := pattern.match(text))), None)
+    if gone is not None:
+        return gone["path"], "ENOENT"
     of_command = _OPTION_ERRORS.match(text)
     if of_command is not None:
         return next(path for path in of_command.groups() if path), "ENOENT"
@@ -90,6 +104,14 @@ def inaccessible_socket_at(texts: Sequence[str], index: int, told: Sequence[str]
     return told[0], bare["errno"]
 
 
+def unread_script_at(texts: Sequence[str], index: int, service: Service) -> tuple[str, str] | None:
+    """Return (path, name of the error) of a script that the shell of a container did not find: its command names it.
+    What a unit starts is looked at where systemd says that it could not be."""
+    box = service.container
+    match = _NO_SCRIPT.match(texts[index]) if box is not None else None
+    return (match["path"], "ENOENT") if match is not None and box is not None and match["path"] in box.argv else None
+
+
 def last_frame(texts: Sequence[str], index: int) -> Sequence[str]:
     """Return the lines of the innermost call above an error: newer Pythons print two more lines per argument."""
     first = next((i for i in range(index - 1, -1, -1) if _FRAME.match(texts[i])), index)
@@ -112,8 +134,10 @@ def inaccessible_tls_at(texts: Sequence[str], index: int, argv: Sequence[str]) -
 
 
 def unnamed_paths_at(texts: Sequence[str], index: int, service: Service) -> tuple[tuple[str, ...], str]:
-    """Return (paths, error number) of a line that names no path, if only these can be meant: key and certificate of the
-    command, or what a container mounts under the name of a file."""
+    """Return (paths, error number) of a line that names no path, if only these can be meant: key and certificate or the
+    folder of the command, or what a container mounts under the name of a file."""
+    if _NO_FOLDER.match(texts[index]):
+        return tuple(_option_values(service.argv, frozenset({"--chdir"}))), "ENOENT"
     told = _UNNAMED_FOLDER.match(texts[index])
     if told is None or service.container is None:
         return inaccessible_tls_at(texts, index, service.argv)

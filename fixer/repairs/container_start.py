@@ -20,6 +20,7 @@ from fixer.model.plan import FileMeta, WriteFile
 from fixer.model.snapshot import Container, FileContent, LogLine, Service, Snapshot
 from fixer.repairs.command_options import edit_argument
 from fixer.repairs.file_edits import NotEditable
+from fixer.repairs.mount_at_folder import find_mount_with, mount_at_folder_repair, mount_evidence
 from fixer.repairs.restore_code import restart_after_edit_steps
 from fixer.repairs.start_service import start_or_restart_steps
 from fixer.repairs.unit_edits import manual_repairs
@@ -155,6 +156,10 @@ def _make_explanation(case: Case, crash: FailedRun, words: tuple[str, str, str],
                       line: LogLine | None) -> StepExplanation:
     """Return the explanation. `words`: the problem, the key of the compose file that causes it, and the wrong name."""
     (said, key, named), service = words, crash.service
+    is_missing = "not in its image" in said or "the file or the interpreter" in said
+    moved = _explain_mounted_elsewhere(case, crash, said, named) if is_missing else None
+    if moved is not None:
+        return moved
     if named and key in ("program", "command"):
 
         own = explain_mounted_program(case, crash, named, denied="may not be executed" in said)
@@ -180,6 +185,19 @@ def _make_explanation(case: Case, crash: FailedRun, words: tuple[str, str, str],
          *((log_evidence(line.text, line.where),) if line is not None else ())),
         (*((other,) if other is not None else ()), *manual_repairs("mend-container", manual)),
     )
+
+
+def _explain_mounted_elsewhere(case: Case, crash: FailedRun, said: str, named: str) -> StepExplanation | None:
+    """Explain a program that is missing where the command names it, while another mount has it."""
+    service, box = crash.service, crash.service.container
+    path = posixpath.normpath(posixpath.join(box.working_dir or "/", named)) if box is not None and "/" in named else ""
+    there = find_mount_with(case.snapshot, service, path) if path else None
+    if there is None:
+        return None
+    return StepExplanation(
+        _VARIANT, f"{service.name} cannot be started: {said}; {there.text}",
+        (state_evidence(service), there.evidence, *mount_evidence(crash, there)),
+        (mount_at_folder_repair(case, crash, there),))
 
 
 def _typo_repair(case: Case, crash: FailedRun, named: str) -> Repair | None:

@@ -273,6 +273,8 @@ def _summary_text(case: Case, crash: FailedRun, fault: CodeFault) -> str:
     match fault.kind:
         case "import" if fault.name.count(".") and "No module" in fault.text:
             return f"restore {fault.name} for {crash.service.name}"
+        case "import" if fault.name.startswith("/"):        # of Node
+            return f"restore {fault.name} for {crash.service.name}"
         case "import" | "server":
             return f"install the package that provides {fault.name} for {crash.service.name}"
         case "tls":
@@ -313,6 +315,9 @@ def _manual_text(case: Case, crash: FailedRun, fault: CodeFault) -> str:
             variable = _variable_naming_module(case, service, fault.name)
             by = f", or correct {variable}, which names it" if variable else f", or remove it from {at}" if at else ""
             return f"{package} exists, but it contains no {module}: restore that file or folder{by}; {again}"
+        case "import" if fault.name.startswith("/"):
+            place = f", in its image (now {box.image}) or by a mount" if box is not None else ""
+            return f"restore {fault.name}{place}, or correct the command or file that names it; {again}"
         case "import" if there := _other_python_folder(case, service, fault.name):
             return (f"{there} contains {fault.name} for another Python than the one that runs now (the target of the "
                     f"Python link was upgraded): recreate the environment (python3 -m venv --clear "

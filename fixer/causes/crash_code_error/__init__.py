@@ -77,8 +77,6 @@ from fixer.causes.crash_code_error.broken_response import judge_broken_answers
 from fixer.causes.crash_code_error.start_folder import (
     find_mounted_folder,
     find_package_folder,
-    mount_at_folder_repair,
-    mount_evidence,
     start_above_package_repair,
     start_in_mount_repair,
 )
@@ -88,10 +86,12 @@ from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.nginx.error_kinds import CUT_IN_BODY
 from fixer.repairs.command_options import gunicorn_setting_evidence, option_argument
+from fixer.repairs.mount_at_folder import find_mount_with, mount_at_folder_repair, mount_evidence
 from fixer.repairs.restore_code import code_repairs, find_change_since_exit
 
 if TYPE_CHECKING:
-    from fixer.causes.crash_code_error.start_folder import MountedFolder, PackageFolder
+    from fixer.causes.crash_code_error.start_folder import PackageFolder
+    from fixer.repairs.mount_at_folder import MountedFolder
 
 _VARIANTS = {
     "import": "start-import-error", "syntax": "start-syntax-error", "target": "start-wrong-app-target",
@@ -143,7 +143,8 @@ def _found(case: Case, crash: FailedRun, fault: CodeFault) -> Finding:
     mounted = "" if there is not None else _mounted_code_text(crash, fault)
     if there is not None:
         told = "which its command names" if names_start_folder(crash.service.argv) else "its working directory"
-        summary = f"{summary} in {there.start_folder}, {told}; {there.folder} has it"
+        summary = (f"{summary} in {there.start_folder}, {told}; {there.folder} has it" if fault.kind == "target" else
+                   f"{summary}; {there.text}")
         evidence = (evidence[0], there.evidence, *mount_evidence(crash, there), *evidence[1:])
     above = _package_folder(case, crash, fault)
     if above is not None:
@@ -159,16 +160,19 @@ def _found(case: Case, crash: FailedRun, fault: CodeFault) -> Finding:
         cause=CAUSE.id, variant=variant_of(crash, fault), role="root", confidence=confidence,
         summary=summary, detail=tuple(detail), routes=crash.routes, service=service.name, node=service.node,
         evidence=evidence,
-        repairs=(*_start_in_mount_repairs(case, crash, there), *_start_above_repairs(case, crash, above),
+        repairs=(*_mount_repairs(case, crash, fault, there), *_start_above_repairs(case, crash, above),
                  *code_repairs(case, crash, fault, since)),
         is_over=since is not None and since.is_cure,
     )
 
 
 def _mounted_folder(case: Case, crash: FailedRun, fault: CodeFault) -> MountedFolder | None:
-    if fault.kind != "target" or crash.service.container is None:
+    if crash.service.container is None:
         return None
-    return find_mounted_folder(case, crash, fault)
+    if fault.kind == "target":
+        return find_mounted_folder(case, crash, fault)
+    is_path = fault.kind == "import" and fault.name.startswith("/")        # of Node
+    return find_mount_with(case.snapshot, crash.service, fault.name) if is_path else None
 
 
 def _package_folder(case: Case, crash: FailedRun, fault: CodeFault) -> PackageFolder | None:
@@ -183,10 +187,11 @@ def _start_above_repairs(case: Case, crash: FailedRun, above: PackageFolder | No
     return (start_above_package_repair(case, crash, above),)
 
 
-def _start_in_mount_repairs(case: Case, crash: FailedRun, there: MountedFolder | None) -> tuple[Repair, ...]:
+def _mount_repairs(case: Case, crash: FailedRun, fault: CodeFault, there: MountedFolder | None) -> tuple[Repair, ...]:
     if there is None:
         return ()
-    return (start_in_mount_repair(case, crash, there) or mount_at_folder_repair(case, crash, there),)
+    moved = start_in_mount_repair(case, crash, there) if fault.kind == "target" else None
+    return (moved or mount_at_folder_repair(case, crash, there),)
 
 
 def _mounted_code_text(crash: FailedRun, fault: CodeFault) -> str:

@@ -7,7 +7,6 @@ from fixer.analysis.evidence import host_path_of
 from fixer.analysis.exits.code_error import CodeFault, target_of
 from fixer.analysis.exits.exec_step import setting_evidence, setting_of, setting_source_text, working_directory_of
 from fixer.analysis.exits.failed_run import FailedRun
-from fixer.formats.folders import is_within
 from fixer.formats.start_files import find_missing_module, module_files, module_folders, names_start_folder
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
@@ -15,18 +14,9 @@ from fixer.model.diagnosis import Repair
 from fixer.model.facts import Evidence
 from fixer.repairs.container_settings import write_compose_settings
 from fixer.repairs.file_edits import NotEditable
+from fixer.repairs.mount_at_folder import MountedFolder
 from fixer.repairs.start_service import wait_for_listener_step
 from fixer.repairs.unit_edits import RepairWording, complete_value_edit, edit_and_start_repair
-
-
-@dataclass(frozen=True, slots=True)
-class MountedFolder:
-    """The container's folder that holds the module, its source, the folder where the server looks, and the evidence."""
-
-    folder: str
-    source: str
-    start_folder: str
-    evidence: Evidence
 
 
 def find_mounted_folder(case: Case, crash: FailedRun, fault: CodeFault) -> MountedFolder | None:
@@ -46,43 +36,20 @@ def find_mounted_folder(case: Case, crash: FailedRun, fault: CodeFault) -> Mount
 
 
 def start_in_mount_repair(case: Case, crash: FailedRun, there: MountedFolder) -> Repair | None:
-    """Set working_dir in the compose file. Return None if it is not editable or the command names a folder."""
+    """Set working_dir in the compose file; by hand if nothing can be mounted where it starts. Return None if the file
+    cannot be edited, or if the command names a folder."""
     service, box = crash.service, crash.service.container
     if box is None or names_start_folder(service.argv):
         return None
     summary = f"start {service.name} in {there.folder} instead of {there.start_folder}"
     written = write_compose_settings(case.snapshot, service, {"working_dir": there.folder}, summary)
+    if isinstance(written, NotEditable) and there.start_folder == "/":
+        by_hand = f"set working_dir of {service.name} to {there.folder}, then recreate the container"
+        return Repair("start-in-folder", "manual", summary, (), manual=by_hand)
     if isinstance(written, NotEditable):
         return None
     steps = (*written.steps, *wait_for_listener_step(case.snapshot, service, crash.failing_addresses[0].endpoint))
     return Repair("start-in-folder", "disruptive", f"{summary}, in {written.where}; the container is recreated", steps)
-
-
-def mount_at_folder_repair(case: Case, crash: FailedRun, there: MountedFolder) -> Repair:
-    """Mount the code where the command works. By hand where the compose file cannot be edited, or where something else
-    is mounted there already."""
-    service, box = crash.service, crash.service.container
-    key = f"volumes.{there.folder}"
-    setting = next((one for one in service.compose_settings if one.key.rstrip("/") == key), None)
-    place = f" ({setting.file}:{setting.line})" if setting is not None else ""
-    summary = f"mount {there.source} at {there.start_folder} instead of {there.folder}"
-    places = {at.rstrip("/") for _, at in box.shares} | {at.rstrip("/") for _, at, _ in box.mounts} if box else set()
-    taken = any(is_within(there.start_folder, at) or is_within(at, there.start_folder) for at in places)
-    written = write_compose_settings(case.snapshot, service, {setting.key: there.start_folder},
-                                     summary) if setting is not None and not taken else None
-    if written is None or isinstance(written, NotEditable):
-        manual = (f"{service.name} works in {there.start_folder}, and its code is mounted at {there.folder}{place}: "
-                  f"mount {there.source} at {there.start_folder}, or let its command name {there.folder}. Then "
-                  "recreate the container")
-        return Repair("mount-at-folder", "manual", summary, (), manual=manual)
-    steps = (*written.steps, *wait_for_listener_step(case.snapshot, service, crash.failing_addresses[0].endpoint))
-    return Repair("mount-at-folder", "disruptive", f"{summary}{place}; the container is recreated", steps)
-
-
-def mount_evidence(crash: FailedRun, there: MountedFolder) -> tuple[Evidence, ...]:
-    """Return the line of the compose file that mounts the folder."""
-    return tuple(Evidence("file", f"{one.file}:{one.line}", one.value) for one in crash.service.compose_settings
-                 if one.key.rstrip("/") == f"volumes.{there.folder}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,6 +82,7 @@ from fixer.formats.file_errors import (
     inaccessible_path_at,
     inaccessible_socket_at,
     unnamed_paths_at,
+    unread_script_at,
 )
 from fixer.formats.run_output import ends_run
 from fixer.lazy.dataclass import replace
@@ -89,6 +90,7 @@ from fixer.managers import manager_of
 from fixer.model.diagnosis import Confidence, Finding, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.service import Service, configured_sockets
+from fixer.repairs.mount_at_folder import find_mount_with, mount_at_folder_repair, mount_evidence
 from fixer.repairs.start_service import start_again_repairs
 
 _EACCES = "13"
@@ -106,7 +108,8 @@ def judge(case: Case) -> Verdict:
         if denied is None:
             ruled.append(state_evidence(crash.service))
         else:
-            findings.append(for_person(crash, _unusable_path_finding(case, crash, denied)))
+            found = _with_other_mount(case, crash, denied, _unusable_path_finding(case, crash, denied))
+            findings.append(for_person(crash, found))
     return conclude(findings, all_of.missing, ruled)
 
 
@@ -120,7 +123,8 @@ def _find_unusable_path(case: Case, crash: FailedRun) -> UnusablePath | None:
         return UnusablePath(shut, _EACCES, fault.log_line) if shut else None
     end, told = crash.end, configured_sockets(crash.service)
     for index in end.newest_first():
-        named = inaccessible_path_at(end.texts, index) or inaccessible_socket_at(end.texts, index, told)
+        named = (inaccessible_path_at(end.texts, index) or inaccessible_socket_at(end.texts, index, told)
+                 or unread_script_at(end.texts, index, crash.service))
         if named is not None:
             return UnusablePath(absolute_path(named[0], crash.service), named[1], end.lines[index])
         meant, why = unnamed_paths_at(end.texts, index, crash.service)
@@ -199,6 +203,18 @@ def _denied_texts(case: Case, service: Service, denied: UnusablePath, user: str,
     if maker is None:
         return f"{said} ({state.text})", f"{todo}; {state.text}", None
     return f"{said} ({state.text}): {maker.text}", own_runtime_folder_text(service, denied.path, maker), maker
+
+
+def _with_other_mount(case: Case, crash: FailedRun, denied: UnusablePath, found: Finding) -> Finding:
+    """Return the finding; a missing file that another mount has is found where that is mounted at its place."""
+    there = find_mount_with(case.snapshot, crash.service, denied.path) if denied.reason in MISSING_CODES else None
+    if there is None:
+        return found
+    return replace(
+        found, confidence="certain" if crash.owner.certain else "likely", summary=f"{found.summary}; {there.text}",
+        detail=found.detail[:1],
+        evidence=(found.evidence[0], there.evidence, *mount_evidence(crash, there), *found.evidence[1:]),
+        repairs=(mount_at_folder_repair(case, crash, there), *found.repairs))
 
 
 def _folder_among(case: Case, crash: FailedRun, denied: UnusablePath) -> UnusablePath | None:

@@ -6,12 +6,15 @@ import posixpath
 from collections.abc import Iterator, Sequence
 
 from fixer.formats.file_errors import (
+    MISSING_CODES,
     READ_ONLY_CODES,
     absolute_path,
     inaccessible_path_at,
     inaccessible_socket_at,
     unnamed_paths_at,
+    unread_script_at,
 )
+from fixer.formats.mount_places import files_at, places_in_mounts
 from fixer.formats.name_files import NAME_FILES, says_name_unresolved
 from fixer.formats.run_output import last_own_lines
 from fixer.formats.start_files import ACCOUNT_FILES, find_missing_module, module_files, module_folders, path_and_parents
@@ -33,21 +36,36 @@ def closed_path_queries(services: Sequence[Service]) -> Iterator[tuple[str, Quer
             place = locate_on_disk(service, path)
             if place is not None:
                 yield from _path_queries(*place, why)
+            elif why in MISSING_CODES:
+                yield from _other_mount_queries(service, path)
         yield from _module_queries(service)
         yield from _name_queries(service)
         box = service.container
         if box is not None and box.status != "running":
             program = _program_on_host(service, box)
+            yield from _other_mount_queries(service, _program_of(box))
             yield from ((ENGINE, ReadFile(path, 0)) for path in box.sources if path != program)
             yield from ((ENGINE, ReadFile(path, PROGRAM_LIMIT)) for path in (program,) if path)
 
 
 def _program_on_host(service: Service, box: Container) -> str:
     """Return the host path of a container's program; empty if it is in the image. A script may be unexecutable."""
-    named = box.argv[0] if box.argv and "/" in box.argv[0] else ""
-    place = locate_on_disk(service,
-                           posixpath.normpath(posixpath.join(box.working_dir or "/", named))) if named else None
+    program = _program_of(box)
+    place = locate_on_disk(service, program) if program else None
     return place[1] if place is not None else ""
+
+
+def _program_of(box: Container) -> str:
+    """Return the path of a container's program; empty if its command names none."""
+    named = box.argv[0] if box.argv and "/" in box.argv[0] else ""
+    return posixpath.normpath(posixpath.join(box.working_dir or "/", named)) if named else ""
+
+
+def _other_mount_queries(service: Service, path: str) -> Iterator[tuple[str, Query]]:
+    """Yield queries for the file below the sources of the mounts, if the path is below none of them."""
+    mounts = service.container.mounts if service.container is not None else ()
+    for file in files_at(path, service.argv) if path else ():
+        yield from ((ENGINE, ReadFile(place.host, 0)) for place in places_in_mounts(file, mounts))
 
 
 def _module_queries(service: Service) -> Iterator[tuple[str, Query]]:
@@ -62,6 +80,7 @@ def _module_queries(service: Service) -> Iterator[tuple[str, Query]]:
         places = (locate_on_disk(service, name)
                   for name in dict.fromkeys(name for file in named for name in path_and_parents(file)))
         yield from ((place[0], ReadFile(place[1], 0)) for place in places if place is not None)
+        yield from _other_mount_queries(service, module if module.startswith("/") else "")
     elif module:
         files = (file for folder in module_folders(service.argv, start) for file in module_files(folder, module))
         names = dict.fromkeys(name for file in files for name in path_and_parents(file))
@@ -96,7 +115,8 @@ def _paths_of_last_error(service: Service) -> tuple[tuple[str, ...], str]:
     texts = [line.text.strip() for line in lines]
     told = configured_sockets(service)
     for index in range(len(texts) - 1, -1, -1):
-        named = inaccessible_path_at(texts, index) or inaccessible_socket_at(texts, index, told)
+        named = (inaccessible_path_at(texts, index) or inaccessible_socket_at(texts, index, told)
+                 or unread_script_at(texts, index, service))
         if named is not None:
             return (posixpath.normpath(absolute_path(named[0], service)),), named[1]
         meant, why = unnamed_paths_at(texts, index, service)

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
-from fixer.formats.yaml_spans import parse_yaml
 from fixer.model.facts import Known
 from fixer.model.plan import WriteFile
 from fixer.model.snapshot import Compose, ComposeSetting
 from fixer.model.target import TargetRef
-from fixer.observe.docker.compose_settings import volumes_in
 from tests.causes.crash_code_error.crash_code_error_builders import found, project
 from tests.causes.snapshot_builders import NOW, Scene, container_service, file, log_lines, stat
 
@@ -39,40 +35,6 @@ def test_an_application_that_is_mounted_elsewhere_than_its_server_starts(
     if told and not option:
         write = found.repairs[0].steps[0]
         assert isinstance(write, WriteFile) and b"working_dir: /code\n" in (write.after or b"")
-
-
-MOUNT = "services:\n  app:\n    volumes:\n      - ./code:/srv/unused:ro\n"
-
-
-@pytest.mark.parametrize(("text", "more", "risk"), [
-    (MOUNT, (), "disruptive"),
-    (MOUNT, (("/var/lib/shop", "/opt/shop/current", True),), "manual"),         # its folder holds another mount
-    (MOUNT.replace("unused", "$PLACE"), (), "manual"),
-])
-def test_code_that_is_mounted_where_its_command_does_not_look_is_mounted_there(
-        text: str, more: tuple[tuple[str, str, bool], ...], risk: str) -> None:
-    """The command names its folder: no other working directory would help."""
-    app: Any = parse_yaml(text.encode())
-    for key in ("services", "app"):
-        app = app.get(key)
-    settings = tuple(volumes_in(app, "/p/compose.yaml", text.encode()))
-    box = {"status": "restarting", "exit_code": 1, "restart_count": 3, "started_at": NOW - 40, "user": "0",
-           "mounts": (("/p/code", "/srv/unused", False), *more)}
-    made = container_service(box=box, pid=None, log=log_lines("ModuleNotFoundError: No module named 'office'"), compose_settings=settings,
-                             argv=("uwsgi", "--http-socket", ":8000", "--chdir", "/opt/shop/current", "--module", "office:application"))
-    scene = Scene("app:8000", node="web", back="app").with_service(made).refused(configured_service=made.id)
-    scene.files.append(file("/p/compose.yaml", text, "engine"))
-    scene.extra = {"target": TargetRef("compose", "p"), "engine_files": (("/p/code/office.py", stat()),),
-                   "compose": Compose("p", "/p", ("/p/compose.yaml",), (), (("app", True),), Known(True))}
-    shown = diagnose(scene.snapshot()).findings[0]
-    repair = shown.repairs[0]
-    assert (repair.id, repair.risk) == ("mount-at-folder", risk) and "/opt/shop/current instead of /srv/unused" in repair.summary
-    assert ("/p/compose.yaml:4" in {one.where for one in shown.evidence}) is (text == MOUNT)
-    if risk == "manual":
-        assert "works in /opt/shop/current, and its code is mounted at /srv/unused" in repair.manual and not repair.steps
-    else:
-        write = repair.steps[0]
-        assert isinstance(write, WriteFile) and write.after == text.replace("/srv/unused", "/opt/shop/current").encode()
 
 
 def test_a_unit_that_starts_inside_the_package_starts_in_the_folder_above() -> None:

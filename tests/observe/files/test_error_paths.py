@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from fixer.model.query import ReadFile
 from fixer.observe.files.error_paths import ACCOUNTS_LIMIT, PROGRAM_LIMIT, closed_path_queries
 from tests.causes.snapshot_builders import container_service, failed_service, log_lines, service
@@ -33,6 +35,16 @@ def test_of_a_name_without_an_address_the_files_that_it_is_looked_up_by() -> Non
     assert asked == {"/", "/etc", "/etc/resolv.conf", "/etc/hosts", "/etc/passwd", "/etc/group"}
     made = container_service(log=said, box={"name_files": (("/etc/resolv.conf", "/var/lib/docker/containers/ab/resolv.conf"),)})
     assert list(closed_path_queries([made])) == [("engine", ReadFile("/var/lib/docker/containers/ab/resolv.conf", 0))]
+
+
+@pytest.mark.parametrize(("said", "argv", "asked"), [
+    ("FileNotFoundError: [Errno 2] No such file or directory: '/srv/shop/words'", ("uvicorn", "main:app"), "/opt/data/words"),
+    ("Error: Cannot find module '/srv/shop/portal.js'", ("node", "/srv/shop/portal.js"), "/opt/data/portal.js"),
+    ("Error: can't chdir to '/srv/shop'", ("gunicorn", "--chdir", "/srv/shop", "desk:app"), "/opt/data/desk.py"),
+])
+def test_what_is_below_no_mount_is_looked_for_at_the_sources_of_all(said: str, argv: tuple[str, ...], asked: str) -> None:
+    made = container_service(log=log_lines(said), argv=argv, box={"working_dir": "/app", "mounts": (("/opt/data", "/srv/unused", True),)})
+    assert ("engine", ReadFile(asked, 0)) in list(closed_path_queries([made]))
 
 
 def test_nothing_is_asked_where_no_path_is_named() -> None:
