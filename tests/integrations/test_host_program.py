@@ -58,7 +58,7 @@ def states(program: HostProgram, output: str) -> list[str]:
     return [frame.state for frame in program.frames(output)]
 
 
-@pytest.mark.parametrize("sent", [FAKE, gzip.compress(FAKE)])
+@pytest.mark.parametrize("sent", [FAKE, gzip.compress(FAKE)], ids=["plain", "gzip"])
 def test_the_file_is_stored_once_and_run(host: Host, sent: bytes) -> None:
     program = HostProgram(DIGEST, [sys.executable])
     command = program.run(["diagnose", "two words", "$(boom)", "--json"])
