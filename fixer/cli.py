@@ -6,7 +6,6 @@ import sys
 from collections.abc import Sequence
 from copy import copy
 from enum import StrEnum
-from functools import partial
 from typing import Annotated, Literal
 
 import typer
@@ -17,6 +16,7 @@ from fixer.diagnose_command import health_code, make_request, prefetch_local, pr
 from fixer.errors import UsageError
 from fixer.fleet_command import fleet
 from fixer.lazy.lazy_imports import lazy_imports
+from fixer.repair_command import run_repair
 
 with lazy_imports():  # each command imports what it uses; help imports nothing
     from fixer.agent.start_server import start_server
@@ -25,7 +25,6 @@ with lazy_imports():  # each command imports what it uses; help imports nothing
     from fixer.app.collect import collect as run_collect
     from fixer.app.inspect_target import verify as run_verify
     from fixer.app.learn import learn as run_learn
-    from fixer.app.repair import repair as run_repair
     from fixer.app.request import RepairRequest, parse_inputs, read_input_lines
     from fixer.app.undo import history as list_runs
     from fixer.app.undo import undo as run_undo
@@ -37,11 +36,10 @@ with lazy_imports():  # each command imports what it uses; help imports nothing
         history_text,
         ignored_text,
         learned_text,
-        repair_text,
         undo_text,
         verify_text,
     )
-    from fixer.terminal import Terminal, command_as_root, is_root, style_of
+    from fixer.terminal import style_of
 
 app = typer.Typer(
     name="fixer", cls=FixerGroup, context_settings=CONTEXT_SETTINGS, rich_markup_mode=None,
@@ -165,11 +163,7 @@ def repair(
         max_risk=None if max_risk is None else ("safe" if max_risk is MaxRisk.SAFE else "disruptive"),
         plan=plan or None,
     )
-    result = run_repair(target, options, Terminal())
-    words = ("repair", *(() if target == "local" else (target,)), *(("--dry-run",) if dry_run else ()))
-    as_root = command_as_root(target, words) if result.after.without_root and not as_json else ""
-    print_result(result, partial(repair_text, root=is_root(), as_root=as_root), as_json)
-    raise typer.Exit(result.exit_code)
+    raise typer.Exit(run_repair(target, options, as_json=as_json))
 
 
 @app.command(epilog=EXAMPLES["verify"])

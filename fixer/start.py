@@ -1,6 +1,6 @@
-"""Start of every command line. A plain `diagnose` skips the parser, whose import takes a fifth of a diagnosis.
+"""Start of every command line. A plain `diagnose` or `repair` skips the parser, whose import takes a fifth of a look.
 
-Only what the parser would understand in one way is read here: `diagnose` with a target and options without arguments.
+Only what the parser would understand in one way is read here: one of them with a target and options without arguments.
 The parser handles everything else, mistakes included."""
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 gc.set_threshold(100_000)  # a short run makes many objects and hardly a cycle, starting with the next line
 
@@ -19,10 +19,14 @@ with lazy_imports():
     from fixer.cli import run_command_line
     from fixer.diagnose_command import run_diagnose
     from fixer.languages.choose_language import take_language
+    from fixer.repair_command import run_plain_repair
 
 COMPLETION_VARIABLE = "_FIXER_COMPLETE"  # the shell asks what could follow: the parser answers
 _JSON_OPTIONS = frozenset({"--json", "--agent"})
-_FLAG_OPTIONS = frozenset({*_JSON_OPTIONS, "--verbose", "-v", "--no-probe"})
+_FLAG_OPTIONS: Mapping[str, frozenset[str]] = {
+    "diagnose": frozenset({*_JSON_OPTIONS, "--verbose", "-v", "--no-probe"}),
+    "repair": frozenset({*_JSON_OPTIONS, "--yes", "-y", "--dry-run", "--no-probe"}),
+}
 
 
 def main(argv: Sequence[str] | None = None, *, instead: Callable[[], object] | None = None) -> int:
@@ -37,19 +41,24 @@ def main(argv: Sequence[str] | None = None, *, instead: Callable[[], object] | N
 def _run(words: list[str]) -> object:
     if any(word.startswith("--lang") for word in words):
         words = take_language(words)
-    plain = plain_diagnose(words)
+    plain = plain_command(words)
     return plain() if plain else run_command_line(words)
 
 
-def plain_diagnose(words: Sequence[str]) -> Callable[[], int] | None:
-    """Return the work of a plain `fixer diagnose`; None for any other command line."""
+def plain_command(words: Sequence[str]) -> Callable[[], int] | None:
+    """Return the work of a plain `fixer diagnose` or `fixer repair`; None for any other command line."""
     options = [word for word in words[1:] if word.startswith("-")]
     targets = [word for word in words[1:] if not word.startswith("-")]
-    if words[:1] != ["diagnose"] or len(targets) > 1 or not _FLAG_OPTIONS.issuperset(options):
+    known = _FLAG_OPTIONS.get(words[0]) if words else None
+    if known is None or len(targets) > 1 or not known.issuperset(options):
         return None
     if COMPLETION_VARIABLE in os.environ:
         return None
-    form = "console" if _JSON_OPTIONS.isdisjoint(options) else "json"
+    target, no_probe = targets[0] if targets else "local", "--no-probe" in options
+    as_json = not _JSON_OPTIONS.isdisjoint(options)
+    if words[0] == "repair":
+        yes = not {"--yes", "-y"}.isdisjoint(options)
+        return lambda: run_plain_repair(target, yes=yes, dry_run="--dry-run" in options, as_json=as_json,
+                                        no_probe=no_probe)
     verbose = not {"--verbose", "-v"}.isdisjoint(options)
-    return lambda: run_diagnose(targets[0] if targets else "local", form, verbose=verbose,
-                                no_probe="--no-probe" in options)
+    return lambda: run_diagnose(target, "json" if as_json else "console", verbose=verbose, no_probe=no_probe)

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from fixer import cli, diagnose_command, start
+from fixer import cli, diagnose_command, repair_command, start
+from fixer.app.request import RepairRequest
 from fixer.errors import NoNginx
-from fixer.start import plain_diagnose
+from fixer.start import plain_command
 
 ROOT = str(Path(__file__).resolve().parents[1])
 
@@ -32,19 +33,40 @@ def test_plain_words_mean_what_the_parser_makes_of_them(words: list[str], monkey
 
     monkeypatch.setattr(diagnose_command, "run_diagnose", look)
     monkeypatch.setattr(cli, "run_diagnose", look)
-    plain = plain_diagnose(words)
+    plain = plain_command(words)
     assert plain is not None
     assert plain() == cli.run_command_line(words) == 3
     assert asked[0] == asked[1]
 
 
 @pytest.mark.parametrize("words", [
+    ["repair"], ["repair", "local"], ["repair", "--yes", "docker://x"], ["repair", "-y", "--json"],
+    ["repair", "--dry-run", "--no-probe"], ["repair", "bundle:a b", "--agent", "--dry-run", "--yes", "-y"], ["repair", ""],
+])
+def test_plain_words_of_a_repair_mean_what_the_parser_makes_of_them(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[object, ...]] = []
+
+    def run(target: str, options: RepairRequest, *, as_json: bool) -> int:
+        asked.append((target, options, as_json))
+        return 4
+
+    monkeypatch.setattr(repair_command, "run_repair", run)
+    monkeypatch.setattr(cli, "run_repair", run)
+    plain = plain_command(words)
+    assert plain is not None
+    assert plain() == cli.run_command_line(words) == 4
+    assert asked[0] == asked[1]
+
+
+@pytest.mark.parametrize("words", [
     [], ["--help"], ["diagnose", "--help"], ["diagnose", "a", "b"], ["diagnose", "--"], ["diagnose", "-"],
     ["diagnose", "-vv"], ["diagnose", "--jso"], ["diagnose", "--json=1"], ["diagnose", "--format", "json"],
-    ["diagnose", "--wait", "3"], ["diagnos"], ["repair"], ["--version", "diagnose"],
+    ["diagnose", "--wait", "3"], ["diagnos"], ["--version", "diagnose"], ["diagnose", "--yes"],
+    ["repair", "--help"], ["repair", "a", "b"], ["repair", "--max-risk", "safe"], ["repair", "--set", "a=b"],
+    ["repair", "--plan", "x"], ["repair", "--verbose"], ["repair", "--dry"], ["undo"], ["verify"],
 ])
 def test_anything_else_is_left_to_the_parser(words: list[str]) -> None:
-    assert plain_diagnose(words) is None
+    assert plain_command(words) is None
 
 
 BROKEN = f"bundle:{ROOT}/tests/observe/data/machine.tgz"
@@ -64,6 +86,9 @@ LINES = [
     ["diagnose", "--wait", "x"], ["diagnose", "--url"], ["diagnose", "--url", "ftp://x", "--json"],
     ["diagnose", "\udcff\udcfe"], ["diagnose", "a\nb", "--json"], ["diagnose", "@file"], ["diagnose", "~"],
     ["diagnose", "$HOME"], ["diagnose", "*"],
+    ["repair", BROKEN], ["repair", "--dry-run", BROKEN], ["repair", "--yes", BROKEN], ["repair", BROKEN, "--json", "-y"],
+    ["repair", "--dry-run", "--json", BROKEN], ["repair", "nonsense://x"], ["repair", "bundle:/nowhere.tgz", "--json"],
+    ["repair", BROKEN, "--no-probe", "--dry-run"], ["repair", "--dry-run", "-h"], ["repair", "", "--yes"], ["repair", "--"],
     ["Diagnose"], ["diagnos"], ["--json", "diagnose"], ["--version", "diagnose"], ["-h", "diagnose"], [],
 ]
 
@@ -78,7 +103,7 @@ def test_the_fast_path_ends_as_the_parser_does(
         return code, re.sub(r'"duration_ms": [\d.]+', "", out), err
 
     fast = ended()
-    monkeypatch.setattr(start, "plain_diagnose", lambda words: None)
+    monkeypatch.setattr(start, "plain_command", lambda words: None)
     assert fast == ended()
 
 
@@ -87,15 +112,16 @@ def test_the_fast_path_ends_as_the_parser_does(
     RecursionError("deep"), OSError(28, "No space left on device"), BrokenPipeError(32, "Broken pipe"),
     UnicodeEncodeError("ascii", "é", 0, 1, "odd"),
 ], ids=repr)
-@pytest.mark.parametrize("words", [["diagnose"], ["diagnose", "--json"]])
+@pytest.mark.parametrize("words", [["diagnose"], ["diagnose", "--json"], ["repair"], ["repair", "--yes", "--json"]])
 def test_a_failure_within_ends_as_the_parser_ends_it(
     words: list[str], error: BaseException, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:
     def fail(*values: object, **named: object) -> int:
         raise error
 
-    monkeypatch.setattr(diagnose_command, "run_diagnose", fail)
-    monkeypatch.setattr(cli, "run_diagnose", fail)
+    for module, name in ((diagnose_command, "run_diagnose"), (repair_command, "run_repair")):
+        monkeypatch.setattr(module, name, fail)
+        monkeypatch.setattr(cli, name, fail)
 
     def ended() -> tuple[object, str, str]:
         try:
@@ -105,7 +131,7 @@ def test_a_failure_within_ends_as_the_parser_ends_it(
         return (code, *capsys.readouterr())
 
     fast = ended()
-    monkeypatch.setattr(start, "plain_diagnose", lambda words: None)
+    monkeypatch.setattr(start, "plain_command", lambda words: None)
     assert fast == ended()
 
 

@@ -12,6 +12,7 @@ from fixer.analysis.logged_failures import is_marked_as_probe
 from fixer.analysis.service_state import restart_count_of, run_state_of, start_time_of
 from fixer.app.inspect_target import StateNotes, observe_and_diagnose
 from fixer.app.request import RepairRequest
+from fixer.hosts.machine.prefetch import forget_prefetched
 from fixer.lazy.dataclass import dataclass
 from fixer.model.diagnosis import UNEXPLAINED, Finding
 from fixer.model.facts import Known
@@ -179,6 +180,8 @@ JUST_STARTED = 10.0  # seconds
 
 def first_observation(target: Target, options: RepairRequest, *, after_recovery: bool) -> Observation:
     """Observe; repeat while the moment may have been a bad one."""
+    if after_recovery:
+        forget_prefetched()
     quiet = StateNotes(target).quiet
     look = observe_and_diagnose(target, options.diagnose_request, options.inputs, quiet=quiet)
     for number in range(MORE_OBSERVATIONS):

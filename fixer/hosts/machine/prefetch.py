@@ -27,6 +27,11 @@ class PrefetchedAnswer:
 pending_answers: dict[Command, PrefetchedAnswer] = {}
 
 
+def forget_prefetched() -> None:
+    """Drop what was fetched: it is older than a change."""
+    pending_answers.clear()
+
+
 def prefetched_answer(command: Command) -> Answer | None:
     """Return the prefetched answer once: a second query wants the present state."""
     early = pending_answers.pop(command, None)
