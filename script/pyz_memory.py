@@ -19,6 +19,12 @@ if TYPE_CHECKING:
     Place: TypeAlias = tuple[bool, int, int]
 
 
+class _Spec(ModuleSpec):
+    """A spec that knows of no file of bytecode: to work out its path takes as long as to find the module."""
+
+    cached = None  # type: ignore[assignment]
+
+
 class Memory:
     """A finder and loader: `modules` are name -> (is a package, where its marshalled code begins, its length), and
     `read` reads there; sources are in the archive. `patterns` says where the marshalled patterns of fixer.lazy.regex
@@ -40,7 +46,7 @@ class Memory:
             return None
         folder = f"{self._place}/src/{name.replace('.', '/')}"
         package = self.is_package(name)
-        spec = ModuleSpec(name, self, origin=f"{folder}/__init__.py" if package else f"{folder}.py", is_package=package)
+        spec = _Spec(name, self, origin=f"{folder}/__init__.py" if package else f"{folder}.py", is_package=package)
         spec.has_location = True
         if package:
             spec.submodule_search_locations = [folder]
