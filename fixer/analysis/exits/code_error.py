@@ -248,6 +248,12 @@ def application_frame(trace: Sequence[str], *, last: bool = False) -> tuple[str,
     return "", 0, ""
 
 
+def application_files(texts: Sequence[str]) -> tuple[str, ...]:
+    """Return the application's files that the last traceback names, the innermost first."""
+    frames = (match["file"] for line in reversed(_last_traceback(texts)) if (match := _FRAME.match(line)) is not None)
+    return tuple(dict.fromkeys(posixpath.normpath(file) for file in frames if not _LIBRARY_FILE.search(file)))
+
+
 _TARGET = regex(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(?:\(.*\))?$")
 
 

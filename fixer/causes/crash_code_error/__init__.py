@@ -25,7 +25,8 @@ How it is told apart
   with is none of these: there the program had come up before. A variable that is not set is crash-missing-env, a
   database that refuses is crash-dependency-down. A server that is told to take an open descriptor (`--fd 0`) and finds
   no socket there says "Socket operation on non-socket": only an [fcgi-program:x] of supervisord, or a socket unit of
-  systemd, passes one.
+  systemd, passes one. Where the traceback names a file that does not exist and `FILEc` lies beside its place, Python
+  ran that compiled file: it is left of an older release.
   An answer that ends early (a 200 that breaks off; `upstream prematurely closed connection while reading upstream`)
   while the service runs on, with a traceback in its log at that moment, three times within a minute, is its code too.
 
@@ -44,6 +45,7 @@ The repair and its safety
   correct-directory (disruptive): it starts inside the package that its command names: the folder above.
   start-in-folder, mount-at-folder (disruptive): its code is mounted in another folder than where its command looks. The
   compose file then starts it there. Where the command itself names its folder, the code is mounted at that one.
+  remove-compiled (manual): the compiled file that is left, with the command that lists others like it.
   start-service (safe): the file was changed since the last try, the module is there now, the command names another
   target or value: only a start is left, and whether it is mended only that start tells.
 
@@ -56,6 +58,7 @@ Variants
   gunicorn-worker-boot-failed   gunicorn ends because its workers fail to boot (exit code 3)
   start-tls-key-mismatch        the certificate and its key do not belong together
   start-descriptor-no-socket    its command takes a socket (--fd 0), and its manager passes none
+  start-compiled-file-left      Python runs a compiled file (.pyc) whose source a release removed
   app-exception-mid-stream      an exception ends an answer after it began
 """
 
@@ -74,6 +77,7 @@ from fixer.analysis.exits.path_access import denied_folder_of
 from fixer.analysis.exits.source_files import line_of, source_file_of
 from fixer.analysis.service_state import state_evidence
 from fixer.causes.crash_code_error.broken_response import judge_broken_answers
+from fixer.causes.crash_code_error.stale_module import find_stale_module, remove_compiled_repair
 from fixer.causes.crash_code_error.start_folder import (
     find_mounted_folder,
     find_package_folder,
@@ -153,14 +157,19 @@ def _found(case: Case, crash: FailedRun, fault: CodeFault) -> Finding:
         evidence = (evidence[0], *above.evidence, *evidence[1:])
     if mounted:
         confidence, summary = "likely", f"{summary} or which it cannot read: {mounted}"
+    variant, stale = variant_of(crash, fault), find_stale_module(case, crash) if since is None else None
+    if stale is not None:
+        variant, summary = "start-compiled-file-left", f"{summary}; {stale.text}"
+        evidence = (evidence[0], *stale.evidence, *evidence[1:])
     if since is not None:
         summary = f"{service.name} ended at once: {fault_text(fault)}; {since.text}"
         evidence = tuple(dict.fromkeys((evidence[0], *since.evidence, *evidence[1:])))
     return Finding(
-        cause=CAUSE.id, variant=variant_of(crash, fault), role="root", confidence=confidence,
+        cause=CAUSE.id, variant=variant, role="root", confidence=confidence,
         summary=summary, detail=tuple(detail), routes=crash.routes, service=service.name, node=service.node,
         evidence=evidence,
-        repairs=(*_mount_repairs(case, crash, fault, there), *_start_above_repairs(case, crash, above),
+        repairs=(remove_compiled_repair(crash, stale),) if stale is not None else (
+                  *_mount_repairs(case, crash, fault, there), *_start_above_repairs(case, crash, above),
                  *code_repairs(case, crash, fault, since)),
         is_over=since is not None and since.is_cure,
     )
@@ -288,7 +297,7 @@ CAUSE = Cause(
     variants=(
         "start-import-error", "start-syntax-error", "start-wrong-app-target", "start-server-package-missing",
         "multiworker-import-loop", "gunicorn-worker-boot-failed", "start-tls-key-mismatch",
-        "start-descriptor-no-socket", "app-exception-mid-stream",
+        "start-descriptor-no-socket", "start-compiled-file-left", "app-exception-mid-stream",
     ),
     verdict=judge,
     page=__doc__,

@@ -83,6 +83,9 @@ def source_queries(services: Sequence[Service]) -> Iterator[tuple[str, Query]]:
             continue
         for node, path in source_paths(service):
             yield node, ReadFile(path, SOURCE_LIMIT)
+        for path in named_sources(service):       # Python runs what is compiled beside a source that is gone
+            place = locate_on_disk(service, path) if path.endswith(".py") else None
+            yield from () if place is None else ((place[0], ReadFile(f"{place[1]}c", 0)),)
         if lacks_command_target(service):
             for node, folder in folders_on_disk(service):
                 yield node, entry_modules_query(folder)

@@ -38,6 +38,7 @@ def asked(seen: NodeCapture) -> list[Query]:
 def test_the_source_that_a_traceback_names_and_older_states_of_it() -> None:
     wanted = asked(logged(IMPORT))
     assert MAIN in wanted and ReadFile("/srv/shop/app/main.py.bak", SOURCE_LIMIT) in wanted
+    assert ReadFile("/srv/shop/app/main.pyc", 0) in wanted       # what Python runs if the source is gone
     assert not [q for q in wanted if isinstance(q, ReadFile) and "dist-packages" in q.path]
     assert entry_modules_query("/srv/shop") in wanted
 
