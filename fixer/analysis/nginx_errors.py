@@ -255,11 +255,12 @@ _VERSION = regex(r"^nginx/(\d{1,4})\.(\d{1,4})\.(\d{1,4})\b")
 
 def reuses_connections(judged: RouteVerdict) -> bool | None:
     """Return whether requests of the route use idle connections again; None if nginx's version decides that and is
-    unknown: each answer of nginx names it, unless its configuration hides it."""
+    unknown: each answer of nginx names it, unless its configuration hides it. Then its program was asked."""
     kept = judged.facts.route.kept
     if kept is None or kept.number == 0 or kept.allowed is False:
         return False
     if kept.number is not None and kept.allowed:
         return True
     versions = [match.groups() for probe in judged.facts.probes.or_else(()) if (match := _VERSION.match(probe.server))]
-    return tuple(map(int, versions[0])) >= _KEEPS_BY_DEFAULT if versions else None
+    version = tuple(map(int, versions[0])) if versions else judged.facts.nginx_version
+    return version >= _KEEPS_BY_DEFAULT if version else None

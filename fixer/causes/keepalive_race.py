@@ -54,14 +54,14 @@ from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Fact, Known, Unknown
-from fixer.model.nginx_config import ErrorKind, KeptConnections
+from fixer.model.nginx_config import KeptConnections
 from fixer.model.snapshot import Endpoint, ErrorEvent, FileContent, Nginx, Service
+from fixer.nginx.error_kinds import RACE_KINDS
 from fixer.repairs.file_edits import NotEditable, check_and_reload_steps, edit_risk, overwriters_text
 
 with lazy_imports():  # only for what is found
     from fixer.repairs.nginx_directives import DirectiveValue, set_directives
 
-RACE_KINDS: frozenset[ErrorKind] = frozenset({"closed-before-answer", "reset-before-answer", "reset-while-sending"})
 REPAIR_ID = "end-idle-first"
 _NOT_REPEATED = frozenset({"POST", "LOCK", "PATCH"})      # nginx does not send these twice
 _DEFAULT_NUMBER = 32            # from nginx 1.29.7 on

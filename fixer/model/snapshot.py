@@ -208,8 +208,7 @@ class Endpoint:
     path: str = "/"  # the path that `http` requested
     # the container's own port if Docker publishes this one; `node` is that container
     container_port: int = 0
-    # the one address this stands for, if the name has several replicas
-    single_address: str = ""
+    single_address: str = ""  # the one address this stands for, if the name has several replicas
     # the answer to TLS after plain HTTP was closed, or the reverse
     other_scheme_probe: Fact[ProbeResult] = Unknown("not asked")
     # the answer to the same request behind a PROXY header, after it was hung up on with and without TLS
@@ -235,6 +234,7 @@ class RouteFacts:
     url_asked: bool = False  # the first probe asked for the operator's `--url`, and waited as long as nginx would
     direct: tuple[tuple[str, ProbeResult], ...] = ()  # (endpoint, its own answer) for other pages that failed
     kept: tuple[KeptAnswer, ...] = ()
+    nginx_version: tuple[int, ...] = ()  # of its nginx's program, asked only if it decides, and answers may not say so
 
 
 @dataclass(frozen=True, slots=True)

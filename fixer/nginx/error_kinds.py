@@ -264,6 +264,8 @@ CUT_OFF: frozenset[ErrorKind] = frozenset({
     "closed-before-answer", "closed-in-body", "reset-before-answer", "reset-in-body", "not-http", "header-malformed",
     "status-invalid", "chunked-invalid", "answer-invalid",
 })
+# what nginx logs where the backend closed a connection just then, an idle one or a new one
+RACE_KINDS: frozenset[ErrorKind] = frozenset({"closed-before-answer", "reset-before-answer", "reset-while-sending"})
 CUT_IN_BODY: frozenset[ErrorKind] = frozenset({"closed-in-body", "reset-in-body", "chunked-invalid"})
 
 

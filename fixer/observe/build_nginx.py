@@ -22,7 +22,7 @@ from fixer.observe.nginx.nginx_masters import (
     loaded_at,
     reads_same_files,
 )
-from fixer.observe.nginx.nginx_place import NginxInstance, deleted_log, unread_include_text
+from fixer.observe.nginx.nginx_place import NginxInstance, deleted_log, program_version, unread_include_text
 from fixer.observe.nginx.page_probes import direct_page_probes, page_of, route_of_url
 from fixer.observe.nginx.probes import ProbePlan
 from fixer.observe.nginx.sites import Site
@@ -83,6 +83,7 @@ def route_facts(site: Site, plan: ProbePlan, options: ObserveOptions) -> Iterato
     direct = {(end, probe.path): result.value for end, probe in direct_page_probes(site, plan.by_address, plan.by_route)
               if isinstance(result := probe_result(answers.get(probe)), Known)}
     kept = kept_errors_of(site)
+    version = program_version(site.nginx, site.view)
     for route in site.routes:
         made = plan.by_route.get(route.id, ())
         results = [probe_result(answers.get(probe)) for probe in made]
@@ -95,7 +96,7 @@ def route_facts(site: Site, plan: ProbePlan, options: ObserveOptions) -> Iterato
         asked = bool(options.url and results and isinstance(results[0], Known)
                      and route_of_url(site, options.url) == route.id)
         yield RouteFacts(route, site.view.name, ends, probes, site.nginx.conf, asked, near,
-                         tuple(kept.get(route.id, ())[:MOST_PAGES]))
+                         tuple(kept.get(route.id, ())[:MOST_PAGES]), version)
 
 
 def _no_probe_reason(site: Site, options: ObserveOptions, results: Sequence[Fact[ProbeResult]]) -> str:

@@ -10,7 +10,12 @@ from fixer.model.query import Query, ReadFile, ReadGlob, ReadTree
 from fixer.observe.docker.container_service import engine_log
 from fixer.observe.look import Look
 from fixer.observe.nginx.config_backups import backup_queries
-from fixer.observe.nginx.denied_paths import name_server_queries, socket_path_queries, temp_folders
+from fixer.observe.nginx.denied_paths import (
+    name_server_queries,
+    socket_path_queries,
+    temp_folders,
+    version_queries,
+)
 from fixer.observe.nginx.endpoints import name_to_resolve, resolve_query
 from fixer.observe.nginx.kept_pages import cache_queries
 from fixer.observe.nginx.nginx_masters import (
@@ -74,6 +79,7 @@ def _queries_of_site(site: Site, look: Look) -> Iterator[Query]:
     yield from (ReadFile(path, 1) for path in temp_folders(site, logs)[:MOST_TEMP_FOLDERS])
     yield from socket_path_queries(site, logs)
     yield from name_server_queries(site, logs)
+    yield from version_queries(site, logs)
     for address in places_of(site):
         name = name_to_resolve(address.server, site.view)
         if name is not None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
-from fixer.model.diagnosis import Finding, RuledOut, Undetermined
+from fixer.model.diagnosis import Finding, Found, RuledOut, Undetermined
 from fixer.model.facts import Unknown
 from fixer.model.nginx_config import KeptConnections, Span
 from fixer.model.plan import CheckNginx, ReloadNginx, WriteFile
@@ -126,6 +126,15 @@ def test_from_1_29_7_on_every_group_keeps_connections() -> None:
     assert "(keepalive 32 is the default of this nginx)" in found(race(kept=unsaid).answers(new)).evidence[0].text
     assert isinstance(verdict(race(kept=unsaid).answers(old)), RuledOut)
     assert isinstance(verdict(race(kept=unsaid).answers(GOOD)), Undetermined)
+
+
+@pytest.mark.parametrize(("version", "wanted"), [
+    ((1, 30, 0), Found), ((1, 29, 7), Found), ((1, 29, 6), RuledOut), ((), Undetermined),
+])
+def test_where_server_tokens_hides_the_version_the_program_tells_it(version: tuple[int, ...], wanted: type) -> None:
+    snapshot = race(kept=kept(number=None, allowed=None)).answers(GOOD).snapshot()
+    routes = tuple(replace(facts, nginx_version=version) for facts in snapshot.routes)
+    assert isinstance(verdict_of(diagnose(replace(snapshot, routes=routes)), CAUSE), wanted)
 
 
 @pytest.mark.parametrize("about", [{"method": "GET"}, {"method": "PUT"}])

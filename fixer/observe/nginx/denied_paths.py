@@ -1,17 +1,19 @@
-"""Paths that recent errors in nginx's log refer to: temp folders, unix sockets, and the machine's name servers."""
+"""What recent errors in nginx's log refer to: temp folders, unix sockets, name servers, its own version."""
 
 from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
 
+from fixer.analysis.route_verdict import LOGGED_SECONDS
 from fixer.formats.name_files import NAME_FILES
 from fixer.formats.start_files import ACCOUNT_FILES, path_and_parents
 from fixer.model.facts import Known
 from fixer.model.nginx_config import ErrorKind
-from fixer.model.query import Answer, Query, ReadFile
-from fixer.nginx.error_kinds import unwritable_folder
-from fixer.observe.nginx.nginx_masters import error_events
+from fixer.model.query import Answer, Command, Query, ReadFile
+from fixer.nginx.error_kinds import RACE_KINDS, unwritable_folder
+from fixer.observe.nginx.nginx_masters import can_test_config, error_events
+from fixer.observe.nginx.nginx_place import is_replaced
 from fixer.observe.nginx.sites import Site, places_of
 from fixer.observe.nginx.unloaded_sites import sockets_without_listener
 
@@ -60,10 +62,21 @@ def name_server_queries(site: Site, logs: Answer | None) -> Iterator[Query]:
         yield ReadFile(NAME_FILES[0], RESOLV_CONF_LIMIT)
 
 
-def _recent_kinds(site: Site, logs: Answer | None) -> frozenset[ErrorKind]:
+def version_queries(site: Site, logs: Answer | None) -> Iterator[Query]:
+    """Yield the query for nginx's version where a kept connection may have ended a request, and only the version tells
+    whether it keeps any. An answer names it, unless `server_tokens` hides it."""
+    routes = site.config.value.routes if isinstance(site.config, Known) else ()
+    unsure = any(r.kept is not None and r.kept.number != 0 and r.kept.allowed is not False and (
+        r.kept.number is None or r.kept.allowed is None) for r in routes)
+    if unsure and can_test_config(site.nginx, site.view) and not is_replaced(site.nginx) and (
+            RACE_KINDS & _recent_kinds(site, logs, LOGGED_SECONDS)):
+        yield Command("nginx-version", (site.nginx.binary,))
+
+
+def _recent_kinds(site: Site, logs: Answer | None, seconds: float = RECENT_SOCKET) -> frozenset[ErrorKind]:
     """Return the kinds of the recent lines of its error log."""
     errors = error_events(site.nginx, site.config, site.view, logs)
     if not isinstance(errors, Known):
         return frozenset()
-    since = site.view.node.now - RECENT_SOCKET
+    since = site.view.node.now - seconds
     return frozenset(event.kind for event in errors.value if event.at >= since)

@@ -37,6 +37,8 @@ class NginxInstance:
 BUILT_BINARY = "/usr/local/nginx/sbin/nginx"       # default of `make install`
 BUILT_PREFIX = "/usr/local/nginx"
 _PACKAGED_FOLDERS = ("/usr/sbin/", "/usr/bin/", "/sbin/", "/bin/")
+_VERSION = regex(r"(?m)^nginx version: nginx/(\d{1,4})\.(\d{1,4})\.(\d{1,4})\b")
+_DELETED = " (deleted)"
 _BUILD_OPTION = regex(r"--(prefix|conf-path|error-log-path)=['\"]?([^\s'\"]+)")
 
 
@@ -69,7 +71,7 @@ def has_built_binary(view: View) -> bool:
 def with_build_options(place: NginxInstance, view: View) -> NginxInstance:
     """Return the instance with the paths of its `nginx -V` for what its command does not set."""
     answer = view.node.answers.get(Command("nginx-version", (place.binary,)))
-    if answer is None or place.has_conf_option or answer.status != "ok":
+    if answer is None or place.has_conf_option or answer.status != "ok" or is_packaged(place.binary):
         return place
     said = dict(_BUILD_OPTION.findall((answer.stderr + answer.data).decode("utf-8", "replace")))
     if not said:
@@ -81,6 +83,20 @@ def with_build_options(place: NginxInstance, view: View) -> NginxInstance:
                    log_option=place.log_option or log)
 
 
+def program_version(place: NginxInstance, view: View) -> tuple[int, ...]:
+    """Return the version of its program, as `nginx -V` says; empty if unknown, or if the program was replaced since."""
+    answer = view.node.answers.get(Command("nginx-version", (place.binary,)))
+    if answer is None or answer.status != "ok" or is_replaced(place):
+        return ()
+    match = _VERSION.search((answer.stderr + answer.data).decode("utf-8", "replace"))
+    return tuple(map(int, match.groups())) if match is not None else ()
+
+
+def is_replaced(place: NginxInstance) -> bool:
+    """Return whether the running master is of a file that an upgrade replaced: the new one says nothing of it."""
+    return place.master is not None and place.master.exe.or_else("").endswith(_DELETED)
+
+
 def has_no_routes(config: NginxConfig | None) -> bool:
     """Return whether a configuration that was read has no routes and no problems."""
     return config is not None and not config.routes and not config.problems
@@ -89,7 +105,6 @@ def has_no_routes(config: NginxConfig | None) -> bool:
 # A deleted log: the running nginx still writes to it, and /proc/PID/fd still reads it. It is among the first files that
 # nginx opens; in the background it is also nginx's stderr.
 _LOG_DESCRIPTORS = (2, 3, 4)
-_DELETED = " (deleted)"
 
 
 def deleted_log_queries(place: NginxInstance, paths: Sequence[str], view: View, tail: int) -> Iterator[Query]:

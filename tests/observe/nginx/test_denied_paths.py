@@ -96,3 +96,30 @@ def test_folders_that_nginx_could_not_write_to_are_looked_at() -> None:
     assert asked(crit(gone)) == {"/var/lib/nginx/proxy"}
     assert asked(crit(body, 900)) == set() and asked(crit(body, level="error")) == set()
     assert asked(crit('open() "/srv/x.html" failed (13: x)')) == set()
+
+
+GROUP = "upstream shop {{ server 127.0.0.1:8000; {} }} server {{ listen 80; location / {{ {} proxy_pass http://shop; }} }}"
+NGINX_V = Command("nginx-version", ("/usr/sbin/nginx",))
+
+
+@pytest.mark.parametrize(("text", "said", "wanted"), [
+    (GROUP.format("", ""), "upstream prematurely closed connection while reading response header from upstream", True),
+    (GROUP.format("keepalive 8;", ""), "recv() failed (104: Connection reset by peer) while reading response header from upstream", True),
+    (GROUP.format("keepalive 0;", ""), "upstream prematurely closed connection while reading response header from upstream", False),
+    (GROUP.format("", "proxy_http_version 1.0;"), "upstream prematurely closed connection while reading response header from upstream", False),
+    (GROUP.format("", ""), "connect() failed (111: Connection refused) while connecting to upstream", False),
+])
+def test_the_version_is_asked_where_only_that_decides(text: str, said: str, *, wanted: bool) -> None:
+    stamp = time.strftime("%Y/%m/%d %H:%M:%S", time.gmtime(NOW - 30))
+    line = (f'{stamp} [error] 41#41: *1 {said}, client: 1.2.3.4, server: , request: "POST / HTTP/1.1", '
+            'upstream: "http://127.0.0.1:8000/", host: "a"\n')
+    assert (NGINX_V in follow_up_queries(capture(node(site=text, log=line)), ObserveOptions())["local"]) is wanted
+
+
+@pytest.mark.parametrize(("answer", "version"), [
+    (Answer("ok", stderr=b"nginx version: nginx/1.30.0\nbuilt by gcc\n"), (1, 30, 0)), (Answer("ok", stderr=b"Tengine"), ()),
+    (Answer("failed", stderr=b"nginx version: nginx/1.30.0\n", returncode=1), ()),
+])
+def test_the_version_of_its_program(answer: Answer, version: tuple[int, ...]) -> None:
+    (facts,) = build_snapshot(capture(node({NGINX_V: answer}, site=GROUP.format("", "")))).routes
+    assert facts.nginx_version == version
