@@ -101,7 +101,7 @@ _ROWS: Mapping[str, str] = {
         r"|ca-certs|version|cert-reqs|ciphers)|certfile|keyfile|name|bind-addr|processes|preload|reload-dir"
         r"|reload-include|queue|queues|concurrency|loglevel|pool|prefix|settings|wait|interval|retries"
         r"|max-time|connect-timeout|output|signal|project-name|file|type|format|kill-signal|h11-[a-z-]+"
-        r"|ws[a-z-]*|lifespan|server|insecure-bind|quic-bind)"
+        r"|ws[a-z-]*|lifespan|server|insecure-bind|quic-bind|(need-)?plugins?)"
     ),
     "WORKER_CLASS": r"sync|gthread|gevent|eventlet|tornado|[a-z_]+(\.[A-Za-z_]+)+",
     "FLAG": (

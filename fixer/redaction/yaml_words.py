@@ -28,6 +28,7 @@ _FLOW = regex(
     r"""|((?:[^\s,\[\]{}:#]++|:(?=[^\s,\[\]{}])|(?<=\S)#|[ \t]+(?=[^\s,\[\]{}:#]))++)|(.)""",
 )
 _KEYS = 8   # keys above a scalar that say what it is
+_MARKED = regex(r'"([^"\x27]*)"')    # a word of a command that got quotes with its mark
 _PAIR = regex(r"([A-Za-z_\x80-\xff][A-Za-z0-9_.\x80-\xff-]*)=(.*)")
 
 
@@ -211,8 +212,17 @@ class _Walk:
         shown = self._judged(value, self._path())
         if shown == value:
             return said
+        return self._written(value, shown, quote)
+
+    def _written(self, value: str, shown: str, quote: str) -> str:
+        """Return a masked scalar with quotes. One that needed no escape needs none now: fixer edits only what the file
+        has byte for byte, and would offer no repair."""
         if quote == "'":
             return f"'{shown.replace(chr(39), chr(39) * 2)}'"
+        if not quote and not self._flow and shown[0] == value[0] and shown[0].isalnum() | (shown[0] in "/."):
+            return shown
+        if quote and '"' not in value:
+            shown = _MARKED.sub(r"'\1'", shown)
         return '"' + (shown if quote else shown.replace("\\", "\\\\")).replace('"', '\\"') + '"'
 
     def _judged(self, value: str, path: list[str]) -> str:

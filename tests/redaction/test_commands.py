@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.redaction.commands import redact_value
+from fixer.redaction.commands import redact_argv, redact_value
 
 SECRET = "hunter2hunter2"
 
@@ -16,3 +16,9 @@ SECRET = "hunter2hunter2"
 ])
 def test_values(name: str, value: str, kept: bool) -> None:
     assert (redact_value(name, value) == value) is kept
+
+
+def test_the_plugins_of_uwsgi_are_shown() -> None:
+    """They say which interpreter runs the application."""
+    said = ["uwsgi", "--plugin", "python3", "--need-plugins=http", "--plugin", "Zx9Kq7LmT4vB2nW8"]
+    assert redact_argv(said)[:-1] == said[:-1] and said[-1] not in redact_argv(said)

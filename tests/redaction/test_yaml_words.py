@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
+from fixer.formats.yaml_spans import Map, Scalar, parse_yaml
 from fixer.redaction.yaml_words import redact_yaml
 
 SECRET = "hunter2hunter2"
@@ -22,3 +25,21 @@ def test_compose_files(body: str) -> None:
 def test_a_value_from_outside_stays_in_a_compose_file() -> None:
     data = b"services:\n  a:\n    environment:\n      KEY: ${KEY:?}\n      NOTHING:\n    x: 1\n"
     assert redact_yaml(data) == data
+
+
+@pytest.mark.parametrize("command", [
+    f"run --flavour {SECRET} --port 80", f'"run --flavour {SECRET} --port 80"', f"'run --flavour {SECRET} --port 80'",
+    f"\"run --flavour {SECRET} --say 'a b' --port 80\"", f"run --flavour {SECRET} --say 'a b' --say \"c d\" --port 80",
+])
+def test_a_masked_command_keeps_its_positions(command: str) -> None:
+    """What stands in a file byte for byte can be edited; with an escape a bundle offered another repair than the host."""
+    scalars = [_command(data) for data in (f"command: {command}\n".encode(), redact_yaml(f"command: {command}\n".encode()))]
+    assert [scalar.exact for scalar in scalars] == [True, True]
+    assert SECRET not in scalars[1].text and len(shlex.split(scalars[0].text)) == len(shlex.split(scalars[1].text))
+
+
+def _command(data: bytes) -> Scalar:
+    root = parse_yaml(data)
+    found = root.get("command") if isinstance(root, Map) else None
+    assert isinstance(found, Scalar)
+    return found
