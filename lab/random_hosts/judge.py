@@ -144,13 +144,22 @@ def _lasting(outcome: str, seen: Observed, problems: list[str]) -> bool | None:
 
 
 def _agreeing(seen: Observed, problems: list[str]) -> bool:
-    """Return whether looks, verify, bundle and repair's first look give one verdict."""
+    """Return whether looks, verify, bundle and repair's first look give one verdict, and the last two the looks'
+    repairs of the first cause."""
     looked = sorted({str(look.get("verdict")) for look in seen.looks})
     found = [f"looks differ: {', '.join(looked)}"] if len(looked) > 1 else []
     others = {"verify": seen.verify, "the bundle": seen.bundle, "repair's first look": seen.repair.get("before")}
     for name, document in others.items():
         if isinstance(document, Mapping) and str(document.get("verdict")) not in looked:
             found.append(f"{name} says {document.get('verdict')}, diagnose {', '.join(looked)}")
+    offered = {(_first_root(look), _repairs(look)) for look in seen.looks}
+    causes = {cause for cause, _ in offered}
+    for name, document in list(others.items())[1:]:     # verify offers none
+        if isinstance(document, Mapping) and _first_root(document) in causes:
+            told = _repairs(document)
+            if (_first_root(document), told) not in offered:
+                known = " or ".join(sorted(" + ".join(each) or "none" for cause, each in offered))
+                found.append(f"{name} repairs by {' + '.join(told) or 'none'}, diagnose by {known}")
     problems += found
     return not found
 
@@ -164,6 +173,17 @@ def _steady(seen: Observed, problems: list[str]) -> bool:
 
 def _first_root(look: Mapping[str, Any]) -> str:
     return next((str(one.get("cause")) for one in look.get("findings") or () if one.get("role") == "root"), "")
+
+
+def _repairs(look: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the repairs of the first root finding, each with its risk and what an operator must give."""
+    root: Mapping[str, Any] = next((one for one in look.get("findings") or () if one.get("role") == "root"), {})
+    return tuple(map(_in_words, root.get("repairs") or ()))
+
+
+def _in_words(repair: Mapping[str, Any]) -> str:
+    asked = (str(need.get("key")) for need in repair.get("needs") or ())
+    return " ".join((str(repair.get("id")), str(repair.get("risk")), *asked))
 
 
 def _changes_that_harm(faults: Sequence[Fault], outcome: str, seen: Observed) -> list[str]:

@@ -106,6 +106,18 @@ def test_looks_that_differ_and_a_verify_that_contradicts_do_not_agree() -> None:
     assert judge([PORT], ["port"], repaired(look("wrong-port"), bundle={"verdict": "unknown"})).agreeing is False
 
 
+def test_a_bundle_that_offers_another_repair_does_not_agree() -> None:
+    edit, by_hand = {"id": "correct-target", "risk": "disruptive", "needs": [{"key": "target"}]}, {"id": "correct-target", "risk": "manual"}
+    live, masked = ({**(said := look("crash-code-error")), "findings": [{**said["findings"][0], "repairs": [one]}]} for one in (edit, by_hand))
+    code = fault("code", "crash-code-error")
+    assert judge([code], ["code"], repaired(live, bundle=live)).agreeing
+    for seen in (repaired(live, bundle=masked), repaired(live, repair={"before": masked})):
+        found = judge([code], ["code"], seen)
+        assert found.agreeing is False and "repairs by correct-target manual, diagnose by correct-target disruptive target" in found.problems[0]
+    # a look that names another cause repairs that one
+    assert judge([code], ["code"], repaired(live, bundle=look("crash-code-error-2"))).agreeing
+
+
 def test_a_solver_without_diagnosis_is_judged_by_what_it_did() -> None:
     found = judge([PORT], ["port"], Observed(repair_code=0, failing_after=("login page",)))
     assert (found.right, found.agreeing, found.claims) == (None, None, ())
