@@ -136,8 +136,8 @@ class Nginx:
     error_log_path: str
     explicit: bool = False  # the running master was started with -c or -p: tests and reloads need them
     lost_logs: tuple[str, ...] = ()  # error logs that were deleted while its master holds them open
-    # sites outside the configuration, read only if nothing listens at an address
-    unloaded_sites: tuple[UnloadedSite, ...] = ()
+    unloaded_sites: tuple[UnloadedSite, ...] = ()  # outside the configuration; read only if nothing listens
+    file_limits: tuple[int, int] = (0, 0)  # open files: its master's, and the most for a worker; 0: unknown or no limit
 
     def serves(self, facts: RouteFacts) -> bool:
         """Return whether a route belongs to this nginx: a node may run several, each with its own files."""

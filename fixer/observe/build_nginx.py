@@ -11,6 +11,7 @@ from fixer.model.snapshot import Nginx, ProbeResult, RouteFacts, Service
 from fixer.observe.docker.container_service import engine_log
 from fixer.observe.look import Look
 from fixer.observe.nginx.endpoints import probe_result
+from fixer.observe.nginx.file_limits import file_limits_of
 from fixer.observe.nginx.kept_pages import MOST_PAGES, kept_errors_of
 from fixer.observe.nginx.nginx_masters import (
     LOG_TAIL,
@@ -48,7 +49,7 @@ def build_nginx(site: Site, look: Look) -> Nginx:
         config_mtime=mtime, test=config_test_result(place, view), service=_service_of_nginx(place, view, look.services),
         errors=error_events(place, config, view, logs, "" if own is None else own.name),
         error_log_path=error_log_paths(place, config)[0], explicit=place.explicit,
-        unloaded_sites=unloaded_sites_of(site),
+        unloaded_sites=unloaded_sites_of(site), file_limits=file_limits_of(place, view),
         lost_logs=tuple(p for p in error_log_paths(place, config) if deleted_log(place, p, view, LOG_TAIL) is not None),
     )
 

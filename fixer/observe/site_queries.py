@@ -17,6 +17,7 @@ from fixer.observe.nginx.denied_paths import (
     version_queries,
 )
 from fixer.observe.nginx.endpoints import name_to_resolve, resolve_query
+from fixer.observe.nginx.file_limits import file_limit_queries
 from fixer.observe.nginx.kept_pages import cache_queries
 from fixer.observe.nginx.nginx_masters import (
     can_test_config,
@@ -80,6 +81,7 @@ def _queries_of_site(site: Site, look: Look) -> Iterator[Query]:
     yield from socket_path_queries(site, logs)
     yield from name_server_queries(site, logs)
     yield from version_queries(site, logs)
+    yield from file_limit_queries(site, logs)
     for address in places_of(site):
         name = name_to_resolve(address.server, site.view)
         if name is not None:

@@ -205,9 +205,16 @@ _NGINX = regex(
 )
 
 
+# What the kernel says of a process in figures: its limits, its rights, its users.
+_OF_PROCESS = regex(r"/proc/[0-9]+/(limits|status|uid_map)")
+_FIGURES = regex(rb"(?:Max |Cap[A-Z][a-z]+:)[0-9a-z \t]+|[ 0-9]+")
+
+
 def redact_file(path: str, data: bytes, masks: Masks | None = None) -> bytes:
     """Redact a start file of a service by its kind; a copy counts as its original."""
     masks = masks or Masks()
+    if _OF_PROCESS.fullmatch(path):
+        return b"\n".join(line for line in data.split(b"\n") if _FIGURES.fullmatch(line)) + b"\n"
     path = original_path(path)
     return data if _is_own_value(path, data) else _redact_by_kind(path, data, masks)
 

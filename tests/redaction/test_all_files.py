@@ -139,3 +139,11 @@ def test_a_script_of_openrc_shows_how_its_server_starts() -> None:
         assert line in said
     settings = redact_manager_file("/etc/conf.d/shop", f"export TOKEN={SECRET}\nSHOP_PORT=8001\n".encode(), Masks())
     assert SECRET.encode() not in settings and b"SHOP_PORT=8001" in settings
+
+
+def test_of_a_process_only_figures_of_the_kernel_are_shown() -> None:
+    """A process may call itself as it likes."""
+    limits = b"Max open files            24                   20000                files     \n"
+    assert redact_file("/proc/9/limits", limits) == limits and redact_file("/proc/9/uid_map", b"  0  0 4294967295\n") == b"  0  0 4294967295\n"
+    status = b"Name:\t" + SECRET.encode() + b"\nUid:\t0\t0\t0\t0\nCapEff:\t000001ffffffffff\nCpus_allowed:\t3\n"
+    assert redact_file("/proc/9/status", status) == b"CapEff:\t000001ffffffffff\n"

@@ -6,6 +6,7 @@ from fixer.analysis.case import Case
 from fixer.analysis.evidence import file_line_text
 from fixer.analysis.nginx_process import route_ids_of
 from fixer.lazy.lazy_imports import lazy_imports
+from fixer.managers.systemd_steps import unit_action
 from fixer.model.diagnosis import Finding, Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import WriteFile
@@ -55,30 +56,35 @@ def worker_finding(case: Case, nginx: Nginx, lines: list[ErrorEvent]) -> Finding
     )
 
 
-def _container_limit(case: Case, nginx: Nginx) -> int:
-    """Return the limit of nginx's container if it caps the workers, else 0. Without CAP_SYS_RESOURCE they get no more,
-    whatever worker_rlimit_nofile says."""
-    service = nginx.service
-    if service is None or service.container is None or service.container.is_machine:
-        return 0
+def _most_files(nginx: Nginx) -> int:
+    """Return the most that nginx can give a worker, 0 without such a limit. Without CAP_SYS_RESOURCE that is the hard
+    limit of the master, whatever worker_rlimit_nofile says."""
+    box = nginx.service.container if nginx.service is not None else None
+    return nginx.file_limits[1] or (box.nofile_limit if box is not None and not box.is_machine else 0)
+
+
+def _outer_limit(case: Case, nginx: Nginx, most: int) -> int:
+    """Return that limit if the workers have all of it already, else 0."""
     main = case.snapshot.file(nginx.node, nginx.conf_path)
-    own = open_files_limit(main.data) if main is not None else 0
-    return service.container.nofile_limit if not own or own >= service.container.nofile_limit else 0
+    own = (open_files_limit(main.data) if main is not None else 0) or nginx.file_limits[0]
+    return most if not own or own >= most else 0
 
 
-def _raise_container_repair(case: Case, nginx: Nginx, service: Service, limit: int) -> Repair:
-    """Return the repair that recreates the container with a higher limit."""
+def _raise_outer_repair(case: Case, nginx: Nginx, service: Service, limit: int) -> Repair:
+    """Return the repair that starts nginx anew with a higher limit: its container is recreated, its unit restarted."""
+    enough = _CONTAINER_LIMIT if service.unit is None else _DEFAULT_LIMIT
     need = Need("open_files", "value", f"how many files {service.name} may open, now {limit}",
-                default=str(max(_CONTAINER_LIMIT, limit * 4)), pattern="[1-9][0-9]{1,6}")
-    return raise_limit_repair(case, service, wait_for_nginx_steps(nginx), _OPEN_FILES, need)
+                default=str(max(enough, limit * 4)), pattern="[1-9][0-9]{1,6}")
+    restart = () if service.unit is None else (unit_action(service, service.unit, "restart"),)
+    return raise_limit_repair(case, service, (*restart, *wait_for_nginx_steps(nginx)), _OPEN_FILES, need)
 
 
 def _raise_worker_repair(case: Case, nginx: Nginx) -> Repair:
-    boxed = _container_limit(case, nginx)
-    if boxed and nginx.service is not None:
-        return _raise_container_repair(case, nginx, nginx.service, boxed)
-    box = nginx.service.container if nginx.service is not None else None
-    plenty = str(min(_DEFAULT_LIMIT, (box.nofile_limit if box is not None else 0) or _DEFAULT_LIMIT))
+    most = _most_files(nginx)
+    outer = _outer_limit(case, nginx, most)
+    if outer and nginx.service is not None:
+        return _raise_outer_repair(case, nginx, nginx.service, outer)
+    plenty = str(min(_DEFAULT_LIMIT, most or _DEFAULT_LIMIT))
     need = Need("worker_files", "value", "how many files a worker of nginx may open", default=plenty,
                 pattern="[1-9][0-9]{1,6}")
     chosen = case.inputs.get(need.key, plenty)

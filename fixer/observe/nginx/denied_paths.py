@@ -42,7 +42,7 @@ def socket_path_queries(site: Site, logs: Answer | None) -> Iterator[Query]:
     the path itself where a connect is refused: it may be no socket.
     The configuration names the paths; the log is only the trigger. `logs`: the engine's log of nginx's container."""
     paths = tuple(dict.fromkeys(a.server.unix for a in places_of(site) if a.server.unix is not None))
-    kinds = _recent_kinds(site, logs) if paths else frozenset()
+    kinds = recent_kinds(site, logs) if paths else frozenset()
     if "socket-missing" in kinds:
         yield from (ReadFile(folder, 0)
                     for folder in dict.fromkeys(posixpath.dirname(path) for path in paths[:MOST_SOCKETS]))
@@ -58,7 +58,7 @@ def socket_path_queries(site: Site, logs: Answer | None) -> Iterator[Query]:
 
 def name_server_queries(site: Site, logs: Answer | None) -> Iterator[Query]:
     """Yield the query for the machine's own name servers where nginx's resolver failed, or where it has none."""
-    if {"name-not-resolved", "no-resolver"} & _recent_kinds(site, logs):
+    if {"name-not-resolved", "no-resolver"} & recent_kinds(site, logs):
         yield ReadFile(NAME_FILES[0], RESOLV_CONF_LIMIT)
 
 
@@ -69,11 +69,11 @@ def version_queries(site: Site, logs: Answer | None) -> Iterator[Query]:
     unsure = any(r.kept is not None and r.kept.number != 0 and r.kept.allowed is not False and (
         r.kept.number is None or r.kept.allowed is None) for r in routes)
     if unsure and can_test_config(site.nginx, site.view) and not is_replaced(site.nginx) and (
-            RACE_KINDS & _recent_kinds(site, logs, LOGGED_SECONDS)):
+            RACE_KINDS & recent_kinds(site, logs, LOGGED_SECONDS)):
         yield Command("nginx-version", (site.nginx.binary,))
 
 
-def _recent_kinds(site: Site, logs: Answer | None, seconds: float = RECENT_SOCKET) -> frozenset[ErrorKind]:
+def recent_kinds(site: Site, logs: Answer | None, seconds: float = RECENT_SOCKET) -> frozenset[ErrorKind]:
     """Return the kinds of the recent lines of its error log."""
     errors = error_events(site.nginx, site.config, site.view, logs)
     if not isinstance(errors, Known):

@@ -9,7 +9,7 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import RuledOut
 from fixer.model.facts import Known
-from fixer.model.plan import CheckNginx, ComposeUp, ReloadNginx, WaitForListener, WriteFile
+from fixer.model.plan import CheckNginx, ComposeUp, DaemonReload, ReloadNginx, UnitAction, WaitForListener, WriteFile
 from fixer.model.snapshot import Compose, ComposeSetting
 from tests.causes.fd_exhausted.fd_exhausted_builders import CAUSE, found, in_compose
 from tests.causes.snapshot_builders import (
@@ -21,6 +21,7 @@ from tests.causes.snapshot_builders import (
     file,
     healthy_scene,
     roots,
+    service,
     verdict_of,
 )
 
@@ -55,6 +56,27 @@ def test_a_worker_gets_no_more_than_its_container_was_given() -> None:
 def test_a_worker_that_nginx_itself_gives_less_than_its_container_has() -> None:
     write, *_ = found(boxed_worker(1024, "worker_rlimit_nofile 24;\n", "ulimits.nofile")).repairs[0].steps
     assert isinstance(write, WriteFile) and (write.path, write.after) == ("/p/nginx.conf", b"worker_rlimit_nofile 1024;\n")
+
+
+def test_a_master_that_may_not_raise_its_limit_gives_a_worker_no_more() -> None:
+    """setrlimit(RLIMIT_NOFILE, 65536) failed, and the worker kept what it had."""
+    scene = worker()
+    scene.nginx["file_limits"] = (1024, 20000)
+    write, *_ = found(scene).repairs[0].steps
+    assert isinstance(write, WriteFile) and (write.after or b"").decode() == "user www-data;\nworker_rlimit_nofile 20000;\n"
+    scene.nginx["file_limits"] = (1024, 0)
+    assert found(scene).repairs[0].needs[0].default == "65536"
+
+
+def test_a_unit_whose_workers_have_all_that_it_may_give() -> None:
+    scene = worker("user www-data;\n")
+    unit = service("nginx", 80, pid=100, is_app_server=False)
+    scene.nginx.update(service=unit, file_limits=(24, 24))
+    write, reload, restart, wait = found(scene).repairs[0].steps
+    assert isinstance(write, WriteFile) and write.after == b"[Service]\nLimitNOFILE=65536\n"
+    assert isinstance(reload, DaemonReload) and isinstance(restart, UnitAction) and isinstance(wait, WaitForListener)
+    scene.nginx["file_limits"] = (24, 20000)        # nginx can give them more without a restart
+    assert found(scene).repairs[0].id == "raise-worker-files"
 
 
 CONF = "/etc/nginx/nginx.conf"
