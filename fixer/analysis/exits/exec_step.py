@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 
-from fixer.analysis.evidence import find_node
+from fixer.analysis.evidence import find_node, shorten
 from fixer.analysis.run_log import event_of, lines_of, message_of
 from fixer.formats.exec_status import OTHER_STEPS, SPAWN_FAILED, STEPS, child_spawn_error, spawn_error
 from fixer.formats.start_files import app_file
@@ -67,6 +67,15 @@ def has_failed_before_start(service: Service) -> bool:
     """Return whether systemd logged that it could not start the program."""
     failure = step_failure(service)
     return failure is not None and bool(failure.lines)
+
+
+def start_error_text(service: Service) -> str:
+    """Return what systemd says of a program that it could not start, empty if nothing."""
+    failure = step_failure(service)
+    if failure is None or not failure.lines:
+        return ""
+    said = message_of(failure.lines[-1]).removeprefix(f"{service.name}: ")
+    return f"systemd says: {shorten(said, 120)}"
 
 
 def working_directory_of(service: Service) -> str:

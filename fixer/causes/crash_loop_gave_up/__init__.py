@@ -46,7 +46,7 @@ from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import bindings_of, log_evidence, shorten
 from fixer.analysis.exits.changed_since import changed_files_evidence
-from fixer.analysis.exits.exec_step import has_failed_before_start
+from fixer.analysis.exits.exec_step import has_failed_before_start, start_error_text
 from fixer.analysis.exits.exit_reason import (
     address_unavailable_line,
     has_variable_or_port_reason,
@@ -161,9 +161,11 @@ def _found(case: Case, crash: FailedRun) -> Finding:
         why = "the reason is unknown: its log could not be read"
     if state == "unknown" and _has_clean_exit(crash):
         manner, why = "ends again and again", "its command exits without an error (exit code 0)"
+        if names_error(crash.lines):
+            why = "its exit code is 0, though its log ends with an error"
     number = last_exit_signal(crash)
     if state == "unknown" and _has_no_own_lines(crash):
-        why = "its log does not say why"
+        why = start_error_text(crash.service) or "its log does not say why"
     if number in FAULT_SIGNALS and state == "unknown":
         why = f"signal {number} ({SIGNAL_NAMES[number]}) ended its last run: a fault of the program itself"
     return Finding(
@@ -227,7 +229,7 @@ def _repairs(case: Case, crash: FailedRun, state: ReasonState) -> tuple[Repair, 
                        manual=manual),)
     if last_exit_signal(crash) in FAULT_SIGNALS and state == "unknown" and not program_lines(crash.lines)[-1:]:
         manual = f"{service.name} would end the same way again, without a log line{_core_dump_text(crash)}"
-    elif _has_clean_exit(crash):
+    elif _has_clean_exit(crash) and not names_error(crash.lines):
         manual = (f"{service.name} would end the same way again; its log ends with: {_last_line_text(crash)}. Its "
                   "command must keep running: end an entry script with exec \"$@\", and run the server in the "
                   "foreground")

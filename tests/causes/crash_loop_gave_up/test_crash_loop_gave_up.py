@@ -291,6 +291,31 @@ def test_a_command_that_comes_to_its_end_again_and_again() -> None:
     assert 'exec "$@"' in found.repairs[0].manual
 
 
+@pytest.mark.parametrize("raised", ["shop.NoAppError: nothing to serve", "socket.gaierror: nothing to serve"])
+def test_an_exit_code_of_0_below_an_error_is_no_end_without_one(raised: str) -> None:
+    box = {"status": "restarting", "exit_code": 0, "restart_policy": "always", "restart_count": 4, "started_at": NOW - 50}
+    log = log_lines("Traceback (most recent call last):", '  File "/srv/a.py", line 3, in <module>', raised)
+    scene = Scene("app:8000", node="web", back="app").with_service(container_service(pid=None, box=box, log=log)).refused()
+    found = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert found.summary.endswith("its exit code is 0, though its log ends with an error")
+    assert 'exec "$@"' not in found.repairs[0].manual and raised in found.repairs[0].manual
+
+
+def test_a_line_of_systemd_below_a_message_of_two_lines_is_no_exception() -> None:
+    lines = ("Traceback (most recent call last):", '  File "/srv/a.py", line 3, in <module>', "psycopg2.OperationalError: connection to server failed",
+             "  Is the server running on that host?", "backend.service: Main process exited, code=exited, status=1/FAILURE")
+    found = finding_of(diagnose(gave_up(*lines).snapshot()), CAUSE)
+    assert any("OperationalError" in e.text for e in found.evidence) and not any("Main process exited" in e.text for e in found.evidence)
+
+
+def test_what_systemd_says_of_a_program_that_it_could_not_start_is_repeated() -> None:
+    """Its account is missing: another finding quotes the line, so the log says why."""
+    found = finding_of(diagnose(gave_up(
+        "backend.service: Failed at step USER spawning /usr/bin/uwsgi: No such process",
+        unit_changes={"exec_main_status": 217, "result": "exit-code"}).snapshot()), CAUSE)
+    assert found.summary.endswith("systemd says: Failed at step USER spawning /usr/bin/uwsgi: No such process")
+
+
 def test_one_that_supervisord_starts_no_more() -> None:
     gave_up = {"expected": False, "ended": "exit status 1"}
     lines = log_lines("ConnectionRefusedError: [Errno 111] Connection refused", "gave up: shop entered FATAL state, too many start retries too quickly")
