@@ -39,6 +39,7 @@ Variants
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 
@@ -46,7 +47,14 @@ from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import bindings_of, clock_of, log_evidence
 from fixer.analysis.load.server_protocol import INVALID_BLOCK_SIZE, is_http_read_as_block
-from fixer.analysis.nginx_errors import MIN_SYMPTOM_LINES, for_each_logged_route, logged_evidence, recent_lines_by_route
+from fixer.analysis.nginx_errors import (
+    MIN_SYMPTOM_LINES,
+    for_each_logged_route,
+    logged_evidence,
+    recent_lines_by_route,
+    request_path,
+)
+from fixer.analysis.other_pages import plain_path
 from fixer.analysis.route_verdict import RECENT_ERROR, RouteVerdict
 from fixer.analysis.run_log import lines_of
 from fixer.analysis.service_state import start_time_of, state_evidence
@@ -83,12 +91,22 @@ def _found(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEv
     now = route.header_buffer or PAGE_SIZE
     return Finding(
         cause=CAUSE.id, variant=CAUSE.id, role="root", confidence="certain" if asked else "likely",
-        summary=f"response headers of {route.location} exceed nginx's buffer ({_size_text(now)}"
+        summary=f"response headers of {_pages_text(events, route)} exceed nginx's buffer ({_size_text(now)}"
                 f"{'' if route.header_buffer else ', its default'}): {len(events)} times a 502 within a minute",
         detail=(), routes=(route.id,), service=None, node=nginx.node,
         evidence=logged_evidence(case, nginx, judged, events),
         repairs=(_raise_buffer_repair(case, nginx, route, now),),
     )
+
+
+def _pages_text(events: tuple[ErrorEvent, ...], route: Route) -> str:
+    """Return the page of the lines and its location: other pages of the location may be well."""
+    pages = Counter(plain_path(request_path(event)) for event in events)
+    first = next((page for page, _ in pages.most_common() if page), "")
+    if not first or set(pages) == {route.location}:
+        return route.location
+    others = " and other pages" if len(pages) > 1 else ""
+    return f"{first}{others} (location {route.location})"
 
 
 def _raise_buffer_repair(case: Case, nginx: Nginx, route: Route, now: int) -> Repair:

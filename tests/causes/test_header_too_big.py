@@ -57,6 +57,14 @@ def test_hit_the_page_that_we_ask_for() -> None:
     assert b"proxy_buffer_size 16k;" in (write.after or b"") and b"proxy_buffers 8 16k;" in (write.after or b"")
 
 
+def test_the_page_is_named_beside_its_location() -> None:
+    """The location's own page may be well."""
+    assert "response headers of /account (location /) exceed" in found(big(3, path="/account", ok=True)).summary
+    assert "response headers of / exceed" in found(big()).summary
+    several = big(3, path="/account", ok=True).logs("upstream sent too big header", None, HEAD, path="/x%20y")
+    assert "response headers of /account and other pages (location /) exceed" in found(several).summary
+
+
 def test_hit_the_page_that_ours_redirects_to() -> None:
     scene = big(path="/login").answers(*[GOOD] * 20, replace(BAD_GATEWAY, page="/login"))
     scene.events = [replace(event, request="GET /login HTTP/1.1") for event in scene.events]
