@@ -139,10 +139,10 @@ def _by_hand(case: Case, nginx: Nginx, found: CachedError, text: str) -> Repair:
     zone = found.cache.words[1]
     folders = [d.words[1] for d in all_directives(case.snapshot, nginx) if d.words[0].endswith("_cache_path")
                and any(word.startswith(f"keys_zone={zone}:") for word in d.words)]
-    place = f"below {folders[0]}" if folders else "of that cache"
+    place = f"empty {folders[0]} as a whole" if folders else "remove all files of that cache"
     return Repair(_ID, "manual", "drop the cached errors", (), manual=(
-        f"remove the files {place} whose second line names the page, and correct {text}: keep no errors there. "
-        "Then run nginx -t and reload nginx"))
+        f"{place} (nginx fills it again), and correct {text}: keep no errors there. Then run nginx -t and reload "
+        "nginx"))
 
 
 CAUSE = Cause(

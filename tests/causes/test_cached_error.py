@@ -89,7 +89,7 @@ def test_hit_an_error_of_the_application(valid: str) -> None:
     assert (roots(diagnosis), diagnosis.verdict) == ([CAUSE], "broken")
     first = diagnosis.findings[0]
     assert (first.variant, first.confidence, first.repairs[0].risk) == ("cached-app-5xx", "likely", "manual")
-    assert "below /var/cache/pages" in first.repairs[0].manual
+    assert "empty /var/cache/pages as a whole (nginx fills it again)" in first.repairs[0].manual
 
 
 def test_hit_the_routes_of_one_cache_are_one_finding() -> None:
