@@ -40,6 +40,9 @@ with lazy_imports():
 __all__ = ["describe_step", "diff_of", "is_reversible", "step_from_json", "step_to_json"]
 
 
+_MACHINES = ("local", "engine")      # what is there needs no name
+
+
 def describe_step(step: Step, masks: Masks | None = None) -> str:
     """Return one imperative line; it says so if the step cannot be undone."""
     mask = step.mask if isinstance(step, WriteFile) else ()
@@ -77,7 +80,8 @@ def _step_text(step: Step) -> str:
         case NetworkAction() | ChangeRule() | SetBoolean() | RemoveRoute():
             return _network_text(step)
         case WaitForListener():
-            return f"wait until {_address_text(step)} accepts connections (at most {step.seconds:g} s)"
+            address = _address_text(step) + _place_text(step)
+            return f"wait until {address} accepts connections (at most {step.seconds:g} s)"
         case _:
             assert_never(step)
 
@@ -142,6 +146,13 @@ def _program_text(step: ProgramAction) -> str:
 
 def _detail_text(text: str) -> str:
     return f" ({text})" if text else ""
+
+
+def _place_text(step: WaitForListener) -> str:
+    """Return where that address is: 127.0.0.1 of a container is not that of the machine, which runs the units."""
+    if step.node in _MACHINES or step.unit:
+        return ""
+    return f" in container {step.container}" if step.container else f" of {step.node}"
 
 
 def _address_text(step: WaitForListener) -> str:

@@ -57,6 +57,11 @@ STEPS: list[tuple[Step, str]] = [
     (WaitForListener("local", "::1", 8000), "wait until [::1]:8000 accepts connections (at most 60 s)"),
     (WaitForListener("local", "127.0.0.1", 8000), "wait until 127.0.0.1:8000 accepts connections (at most 60 s)"),
     (WaitForListener("local", "", 0, "/run/a.sock"), "wait until /run/a.sock accepts connections (at most 60 s)"),
+    (WaitForListener("local", "127.0.0.1", 80, container="shop-web-1"), "wait until 127.0.0.1:80 accepts connections (at most 60 s)"),
+    (WaitForListener("store", "127.0.0.1", 6695, container="t1d9b99a0desk-store-1"),
+     "wait until 127.0.0.1:6695 in container t1d9b99a0desk-store-1 accepts connections (at most 60 s)"),
+    (WaitForListener("archive-900ee8", "127.0.0.1", 80, unit="a.service"), "wait until 127.0.0.1:80 accepts connections (at most 60 s)"),
+    (WaitForListener("archive-900ee8", "127.0.0.1", 6695), "wait until 127.0.0.1:6695 of archive-900ee8 accepts connections (at most 60 s)"),
 ]
 
 
