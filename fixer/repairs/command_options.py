@@ -270,3 +270,18 @@ def pass_socket_text(crash: FailedRun, fault: CodeFault) -> str:
         how = f"systemctl start {unit}" if service.socket is not None else f"add a {unit} with ListenStream="
         return f"systemd passed it no socket as descriptor {fault.name}: {how}, or put {opened}"
     return f"nothing that starts it passes a socket as descriptor {fault.name}: put {opened}"
+
+
+def correct_variable_repair(case: Case, crash: FailedRun, fault: CodeFault) -> Repair | None:
+    """Return a repair that replaces a variable's value, which is no number, with the operator's number."""
+    service, name = crash.service, fault.name
+    place = next((a.defined_in for a in service.env if a.name == name), "")
+    value = case.inputs.get(name, "")
+    nowhere = NotEditable("no file that was read sets it")
+    written = write_variables(case.snapshot, service, {name: value}, replace=True) if place else nowhere
+    begin = start_or_restart_steps(case.snapshot, service, crash.failing_addresses[0].endpoint)
+    if isinstance(written, NotEditable) or isinstance(begin, NotEditable):
+        return None
+    need = Need(name, "value", f"{service.name} parses {name} as a number ({place})", pattern=r"-?[0-9]+(?:\.[0-9]+)?")
+    return Repair("set-variable", "disruptive", f"set {name} in {written.where}, then start {service.name}",
+                  (*written.steps, *begin) if value else (), (need,))

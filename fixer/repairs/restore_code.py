@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import posixpath
-import re
 
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import clock_of, file_line_text, shorten
+from fixer.analysis.evidence import clock_of
 from fixer.analysis.exits.changed_since import (
     CLOCK_SLACK,
     changed_files_evidence,
@@ -20,27 +19,26 @@ from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.exits.source_files import (
     find_applications,
     has_valid_syntax,
-    line_of,
     sound_backup_copies,
     source_file_of,
 )
 from fixer.analysis.service_state import end_time_of, run_state_of, start_text_of
-from fixer.formats.start_files import app_file, installed_module_paths, virtualenv_of
+from fixer.formats.start_files import app_file
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import ContainerAction, Risk, Step, WaitForListener, WriteFile
-from fixer.model.snapshot import FileContent, Service
+from fixer.model.snapshot import FileContent
+from fixer.repairs.code_by_hand import manual_text
 from fixer.repairs.command_options import (
     TLS_OPTIONS,
     correct_option_repair,
+    correct_variable_repair,
     edit_argument,
     gunicorn_setting_evidence,
     option_argument,
-    option_source_text,
     option_value,
-    pass_socket_text,
 )
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.older_state import (
@@ -53,7 +51,6 @@ from fixer.repairs.older_state import (
 )
 from fixer.repairs.start_service import start_or_restart_steps, start_steps, wait_for_listener_step
 from fixer.repairs.unit_edits import reload_and_start_repair
-from fixer.repairs.write_variables import write_variables
 
 TARGET_KEY = "target"
 _NOT_RESTARTED_TEXT = ", but the service was not started again"
@@ -61,8 +58,6 @@ RESTART_TIMEOUT = 45.0          # seconds that a program or a database may take 
 _MAX_QUOTED_CHARS = 200             # characters; a shorter quoted line was surely not cut
 # lines of a traceback without quoted code
 _NO_CODE_LINE = regex(r"^File \"|^[\w.]*(?:Error|Exception|Warning)\b|^[\s^~]*$")
-_DISTRIBUTION_FOLDERS = ("/usr/bin", "/bin")     # pip changes nothing there: its packages come from the distribution
-_PATH_VALUE = regex(r"\bPATH[=:] ?[\"']?(?P<value>/[^\s\"']*)")
 _TARGET_PATTERN = r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*"
 
 
@@ -129,11 +124,11 @@ def code_repairs(case: Case, crash: FailedRun, fault: CodeFault, since: ChangeSi
     elif fault.kind == "tls":
         offered += [r for r in (_tls_file_repair(case, crash, kind) for kind in ("key", "cert")) if r is not None]
     elif fault.kind in ("option", "value"):
-        corrected = correct_option_repair(case, crash,
-                                          fault) if fault.kind == "option" else _variable_repair(case, crash, fault)
+        correct = correct_option_repair if fault.kind == "option" else correct_variable_repair
+        corrected = correct(case, crash, fault)
         offered += [corrected] if corrected is not None else []
     if not any(r.risk == "manual" for r in offered):
-        by_hand = _manual_text(case, crash, fault)
+        by_hand = manual_text(case, crash, fault)
         offered.append(Repair("mend-code", "manual", _summary_text(case, crash, fault), (), manual=by_hand))
     return tuple(offered)
 
@@ -236,21 +231,6 @@ def _is_renamed_package(written: str, other: str) -> bool:
     return bool(package) and other.rpartition(".")[2] == rest and other.count(".") == written.count(".")
 
 
-def _variable_repair(case: Case, crash: FailedRun, fault: CodeFault) -> Repair | None:
-    """Return a repair that replaces a variable's value, which is no number, with the operator's number."""
-    service, name = crash.service, fault.name
-    place = next((a.defined_in for a in service.env if a.name == name), "")
-    value = case.inputs.get(name, "")
-    nowhere = NotEditable("no file that was read sets it")
-    written = write_variables(case.snapshot, service, {name: value}, replace=True) if place else nowhere
-    begin = start_or_restart_steps(case.snapshot, service, crash.failing_addresses[0].endpoint)
-    if isinstance(written, NotEditable) or isinstance(begin, NotEditable):
-        return None
-    need = Need(name, "value", f"{service.name} parses {name} as a number ({place})", pattern=r"-?[0-9]+(?:\.[0-9]+)?")
-    return Repair("set-variable", "disruptive", f"set {name} in {written.where}, then start {service.name}",
-                  (*written.steps, *begin) if value else (), (need,))
-
-
 def _tls_file_repair(case: Case, crash: FailedRun, kind: str) -> Repair | None:
     """Return a repair of the path of the key or certificate in the command; the operator gives the right one."""
     service = crash.service
@@ -288,118 +268,3 @@ def _summary_text(case: Case, crash: FailedRun, fault: CodeFault) -> str:
             return f"correct {setting[0].where if setting else f'the command of {crash.service.name}'}"
         case _:
             return f"correct {fault.file_line or crash.service.name}"
-
-
-def _variable_naming_module(case: Case, service: Service, module: str) -> str:
-    """Return the environment variable that names the module, and where it is set; never the rest of its value."""
-    for given in service.env:
-        path, _, line = given.defined_in.rpartition(":")
-        file = case.snapshot.file(service.files_node or service.node, path) if line.isdigit() else None
-        text = line_of(file, int(line)) if file is not None else ""
-        if re.search(rf"\b{re.escape(given.name)}[=:] ?[\"']?{re.escape(module)}(?!\w)", text):
-            return f"{given.name} at {given.defined_in}"
-    return ""
-
-
-def _manual_text(case: Case, crash: FailedRun, fault: CodeFault) -> str:
-    service = crash.service
-    again = f"then {start_text_of(service)}"
-    box = service.container
-    shell = f"build its image with it (now {box.image})" if box is not None else _install_command_text(case, service)
-    file = source_file_of(case.snapshot, service, fault.file)
-    code = line_of(file, fault.line) if file is not None and fault.line else fault.code
-    at = f"{fault.file_line}: {shorten(code, 120)}" if fault.file_line and code else fault.file_line
-    match fault.kind:
-        case "import" if fault.name.count(".") and "No module" in fault.text:
-            package, _, module = fault.name.rpartition(".")
-            variable = _variable_naming_module(case, service, fault.name)
-            by = f", or correct {variable}, which names it" if variable else f", or remove it from {at}" if at else ""
-            return f"{package} exists, but it contains no {module}: restore that file or folder{by}; {again}"
-        case "import" if fault.name.startswith("/"):
-            place = f", in its image (now {box.image}) or by a mount" if box is not None else ""
-            return f"restore {fault.name}{place}, or correct the command or file that names it; {again}"
-        case "import" if there := _other_python_folder(case, service, fault.name):
-            return (f"{there} contains {fault.name} for another Python than the one that runs now (the target of the "
-                    f"Python link was upgraded): recreate the environment (python3 -m venv --clear "
-                    f"{virtualenv_of(service.argv)}, then install its requirements); {again}")
-        case "import" if "No module" in fault.text or "Cannot find" in fault.text:
-            by = f", or remove it from {at}" if at else ""
-            if at and code and fault.name.split(".")[0] not in code:      # loaded by name
-                by = f", or remove it from the setting that names it to {fault.file_line} (such as INSTALLED_APPS)"
-            return (f"install the package that provides {fault.name} for {_interpreter_text(case, service)} "
-                    f"({shell}){by}; {again}")
-        case "server":
-            return (f"make its command{_command_source_text(case, service)} use an interpreter that has {fault.name}, "
-                    f"or install it for {_interpreter_text(case, service)} ({shell}); {again}")
-        case "tls":
-            paths = [w.text for named in TLS_OPTIONS.values() for w in [option_value(service, named)] if w is not None]
-            named = ", ".join(paths) or "see its log"
-            return f"key and certificate do not match, or are missing ({named}): {shorten(fault.text, 160)}; {again}"
-        case "value":
-            said = shorten(fault.text, 120)
-            return f"set {fault.name} to a value that {service.name} parses as a number ({said}); {again}"
-        case "descriptor":
-            return f"{pass_socket_text(crash, fault)}; {again}"
-        case "option":
-            line = option_source_text(case, service, fault)
-            what = line if gunicorn_setting_evidence(case, service, fault) else \
-                f"the command of {service.name}{f' at {line}' if line else ''}"
-            return f"correct {what} ({shorten(fault.text, 160)}); {again}"
-        case _:
-            return f"correct {at or 'the error in its log'} ({shorten(fault.text, 160)}); {again}"
-
-
-def _other_python_folder(case: Case, service: Service, module: str) -> str:
-    """Return the folder of the service's own environment that has the module, though the program did not find it."""
-    found = (path for path in installed_module_paths(service.argv, module)
-             if case.snapshot.file(service.node, path) is not None)
-    path = next(found, "")
-    return path.partition("/site-packages/")[0] + "/site-packages" if path else ""
-
-
-def _command_source_text(case: Case, service: Service) -> str:
-    first = next((word for word in service.command if word.file), None)
-    if first is None or first.file is None:
-        return ""
-    return f" (at {file_line_text(case.snapshot, service.files_node, first.file, first.line)})"
-
-
-def _install_command_text(case: Case, service: Service) -> str:
-    """Return the command that adds a package, for the runtime of the service."""
-    if service.runtime == "node":
-        where = service.start_folder
-        return f"npm install … in {where}" if where else "npm install … in its folder"
-    interpreter, first = _interpreter_of(case, service), service.argv[0] if service.argv else ""
-    if posixpath.dirname(interpreter or first) in _DISTRIBUTION_FOLDERS:
-        return "the distribution's package python3-…, or pip in a virtual environment"
-    return f"{interpreter} -m pip install …" if interpreter else (
-        f"the first line of {first or 'its program'} names it: run that with -m pip install …")
-
-
-def _interpreter_text(case: Case, service: Service) -> str:
-    """Return the interpreter for people; a server's own script names one in its first line."""
-    first = service.argv[0] if service.argv else ""
-    return _interpreter_of(case, service) or f"the interpreter of {first or service.name}"
-
-
-def _interpreter_of(case: Case, service: Service) -> str:
-    """Return the interpreter that its command or its PATH names; empty if only the program's own file names it."""
-    first = service.argv[0] if service.argv else ""
-    name = first.rsplit("/", 1)[-1]
-    if name.startswith(("python", "pypy", "node")) and "/" in first:
-        return first
-    environment = virtualenv_of(service.argv) if "/" in first else _virtualenv_in_path(case, service)
-    if environment:
-        return f"{environment}/bin/python3"
-    return first if name.startswith(("python", "pypy", "node")) else ""
-
-
-def _virtualenv_in_path(case: Case, service: Service) -> str:
-    """Return the virtual environment whose programs its own PATH finds first; empty if its files set none."""
-    for path, line in ((given.defined_in.rpartition(":")[0], given.defined_in.rpartition(":")[2])
-                       for given in service.env if given.name == "PATH"):
-        file = case.snapshot.file(service.files_node or service.node, path) if line.isdigit() else None
-        found = _PATH_VALUE.search(line_of(file, int(line))) if file is not None else None
-        folders = found["value"].split(":") if found is not None else ()
-        return next((root for folder in folders if (root := virtualenv_of((f"{folder}/python3",)))), "")
-    return ""
