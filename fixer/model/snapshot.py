@@ -332,6 +332,7 @@ class HandStartedLog:
     path: str
     written_at: float
     lines: tuple[LogLine, ...]
+    uid: int = -1       # who owns it: the account of the program, unless a shell of root opened it
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from fixer.observe.compose_project import config_hash_query, project_of
 from fixer.observe.docker.container_service import image_queries, own_log_queries
 from fixer.observe.files.application_code import change_queries, release_queries, source_queries
 from fixer.observe.files.env_file_copies import env_copy_queries
-from fixer.observe.files.error_paths import closed_path_queries
+from fixer.observe.files.error_paths import closed_path_queries, loose_path_queries
 from fixer.observe.kernel.cgroup_stats import refault_paths, throttling_paths
 from fixer.observe.log_queries import kernel_log_queries, log_queries
 from fixer.observe.look import Look
@@ -34,6 +34,7 @@ def service_queries(look: Look) -> Iterator[tuple[str, Query]]:
     services, views = look.services, look.views
     yield from source_queries(services)
     yield from closed_path_queries(services)
+    yield from loose_path_queries(views)
     yield from change_queries(services)
     yield from env_copy_queries(services, views)
     yield from wait_queries(services, views)

@@ -63,6 +63,7 @@ class FailedRun:
     end: RunEnd = NO_OUTPUT
     # only a log that any user may have written shows the run: nothing may be changed because of it
     is_hearsay: bool = False
+    uid: int = -1       # of that log's owner
 
     @property
     def service(self) -> Service:

@@ -49,7 +49,7 @@ def _run_on(case: Case, log: HandStartedLog) -> FailedRun | None:
     if not failed_at_start(lines, service):
         return None
     owner = PortOwner(service, "bare", (log_evidence(lines[-1].text, log.path),))
-    return FailedRun(owner, tuple(asked), lines, end=read_run_end(lines), is_hearsay=True)
+    return FailedRun(owner, tuple(asked), lines, end=read_run_end(lines), is_hearsay=True, uid=log.uid)
 
 
 def _has_other_server(case: Case, asked: list[FailingAddress], log: HandStartedLog) -> bool:
@@ -65,11 +65,16 @@ def _has_other_server(case: Case, asked: list[FailingAddress], log: HandStartedL
 
 
 def _service_of(case: Case, asked: list[FailingAddress], log: HandStartedLog) -> Service:
-    """Return the server that a script would start for the address, if its output goes to no file of its own, else a
-    service of which nothing but its log is known."""
+    """Return the server that a script would start for the address, if its output goes to no file of its own, else one
+    of which nothing but its log is known."""
     owner = only_owner(case, asked[0])
     if owner is not None and owner.service.is_hand_started and isinstance(owner.service.log, Unknown):
         return replace(owner.service, log=Known(log.lines))
+    return server_of_log(log)
+
+
+def server_of_log(log: HandStartedLog) -> Service:
+    """Return the server as a service of which nothing but its log is known."""
     name = f"the server that logs to {log.path}"
     return Service(
         id=f"{log.node}/{posixpath.basename(log.path)}", name=name, node=log.node, manager="none", unit=None,

@@ -74,7 +74,7 @@ def path_state(snapshot: Snapshot, crash: FailedRun, path: str, why: str, line: 
     last = way[-1] if path not in absent else next((p for p in reversed(way[:-1]) if p not in absent), "/")
     if any(part not in stats and part not in absent for part in way):
         return PathState("unknown", f"the present state of {path} could not be read")
-    account = account_of_service(snapshot, service)
+    account = account_of_run(snapshot, crash)
     if account is None:
         if why in MISSING_CODES and path not in absent:
             return PathState("gone", "it is there now", (_stat_evidence(path, stats[path]),))
@@ -151,6 +151,14 @@ def hiding_setting_text(service: Service, path: str) -> str:
         ):
             return f"{setting.key}={value}"
     return ""
+
+
+def account_of_run(snapshot: Snapshot, crash: FailedRun) -> Account | None:
+    """Return the account that a run had: of its service, or of one started by hand the owner of its log. Root's shell
+    may have opened that for a program of another account."""
+    if crash.is_hearsay:
+        return find_account(snapshot, crash.service.node, crash.uid) if crash.uid > 0 else None
+    return account_of_service(snapshot, crash.service)
 
 
 def account_of_service(snapshot: Snapshot, service: Service) -> Account | None:

@@ -62,7 +62,14 @@ from fixer.analysis.exits.exit_reason import has_variable_or_port_reason
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.exits.folder_maker import FolderMaker, root_folder_maker
 from fixer.analysis.exits.hand_started_run import for_person, hand_started_runs
-from fixer.analysis.exits.path_access import PathState, credential_texts, denied_folder_of, is_credential, path_state
+from fixer.analysis.exits.path_access import (
+    PathState,
+    account_of_run,
+    credential_texts,
+    denied_folder_of,
+    is_credential,
+    path_state,
+)
 from fixer.analysis.service_state import start_text_of, state_evidence
 from fixer.causes.crash_file_access.open_path import (
     UnusablePath,
@@ -94,6 +101,7 @@ from fixer.repairs.mount_at_folder import find_mount_with, mount_at_folder_repai
 from fixer.repairs.start_service import start_again_repairs
 
 _EACCES = "13"
+_NO_NAME = "its account"
 _CONTAINER_ADVICE = ("mount what its image lacks (as a volume, a config or a secret of its service; a tmpfs for an "
                      "empty folder), and check that its configured path is the path of the mount")
 
@@ -145,7 +153,7 @@ def _unusable_path_finding(case: Case, crash: FailedRun, denied: UnusablePath) -
         return _mended_finding(case, crash, denied, state)
     box = service.container
     maker: FolderMaker | None = None
-    user = "its account" if crash.is_hearsay else manager_of(service).account_name()
+    user = _account_text(case, crash)
     if denied.reason == NO_TEMP:
         variant, (said, todo) = "start-file-denied", temporary_folder_texts(service, denied.path, state, setting)
     elif denied.reason in MISSING_CODES and is_credential(denied.path):
@@ -155,7 +163,7 @@ def _unusable_path_finding(case: Case, crash: FailedRun, denied: UnusablePath) -
         variant, said = "start-file-missing", f"{denied.path} is not there{', nor is its folder' if lost else ''}"
         advice = _CONTAINER_ADVICE if box is not None else folder_setting_text(service, denied.path, lost)
         what = f"{denied.path}{'' if lost is False else ' and its folder' if lost else ' (or its folder)'}"
-        whose = user if crash.is_hearsay else f"the account {user}"
+        whose = user if user == _NO_NAME else f"the account {user}"
         todo = f"restore {what} for {whose}{f'; {advice}' if advice else ''}"
         if state.state == "holds" and not state.text.startswith(f"{posixpath.normpath(denied.path)} is not there"):
             said, todo = f"{said}, or not accessible: {state.text}", f"{todo} ({state.text})"
@@ -215,6 +223,14 @@ def _with_other_mount(case: Case, crash: FailedRun, denied: UnusablePath, found:
         detail=found.detail[:1],
         evidence=(found.evidence[0], there.evidence, *mount_evidence(crash, there), *found.evidence[1:]),
         repairs=(mount_at_folder_repair(case, crash, there), *found.repairs))
+
+
+def _account_text(case: Case, crash: FailedRun) -> str:
+    """Return the name of the account that the run had."""
+    if not crash.is_hearsay:
+        return manager_of(crash.service).account_name()
+    account = account_of_run(case.snapshot, crash)
+    return account.name if account is not None else _NO_NAME
 
 
 def _folder_among(case: Case, crash: FailedRun, denied: UnusablePath) -> UnusablePath | None:

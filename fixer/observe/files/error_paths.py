@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from fixer.formats.file_errors import (
     MISSING_CODES,
@@ -18,10 +18,15 @@ from fixer.formats.mount_places import files_at, places_in_mounts
 from fixer.formats.name_files import NAME_FILES, says_name_unresolved
 from fixer.formats.run_output import last_own_lines
 from fixer.formats.start_files import ACCOUNT_FILES, find_missing_module, module_files, module_folders, path_and_parents
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.query import Query, ReadFile
 from fixer.model.service import Container, Service, configured_sockets
 from fixer.observe.files.application_code import locate_on_disk
-from fixer.observe.view.node_view import ENGINE
+from fixer.observe.files.log_files import unmanaged_log_of
+from fixer.observe.view.node_view import ENGINE, View
+
+with lazy_imports():  # only where a program was started by hand
+    from fixer.analysis.exits.hand_started_run import server_of_log
 
 ACCOUNTS_LIMIT = 256 << 10
 PROGRAM_LIMIT = 64 << 10        # start scripts are short
@@ -46,6 +51,14 @@ def closed_path_queries(services: Sequence[Service]) -> Iterator[tuple[str, Quer
             yield from _other_mount_queries(service, _program_of(box))
             yield from ((ENGINE, ReadFile(path, 0)) for path in box.sources if path != program)
             yield from ((ENGINE, ReadFile(path, PROGRAM_LIMIT)) for path in (program,) if path)
+
+
+def loose_path_queries(views: Mapping[str, View]) -> Iterator[tuple[str, Query]]:
+    """Yield the queries for those paths of the newest log that no service owns."""
+    for view in views.values():
+        log = unmanaged_log_of(view)
+        if log is not None:
+            yield from closed_path_queries((server_of_log(log),))
 
 
 def _program_on_host(service: Service, box: Container) -> str:

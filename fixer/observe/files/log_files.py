@@ -38,7 +38,8 @@ def unmanaged_log_of(view: View) -> HandStartedLog | None:
         return None
     lines = parse_log_file(view.node.answers.get(ReadFile(newest.path, LOG_LIMIT, tail=True)), newest.path,
                            view.node.utc_offset)
-    return HandStartedLog(view.name, newest.path, newest.stat.mtime, lines.value) if isinstance(lines, Known) else None
+    return HandStartedLog(view.name, newest.path, newest.stat.mtime, lines.value, newest.stat.uid) if isinstance(
+        lines, Known) else None
 
 
 def _newest_log(view: View) -> FileAnswer | None:

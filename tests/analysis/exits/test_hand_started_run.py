@@ -16,12 +16,14 @@ from tests.causes.snapshot_builders import (
     NOW,
     Scene,
     causes_of,
+    file,
     finding_of,
     listener,
     probe,
     process,
     roots,
     service,
+    stat,
     stopped_service,
 )
 
@@ -105,6 +107,23 @@ def test_hit_the_server_of_another_site_is_not_meant() -> None:
 
 def test_miss_the_server_of_another_site_may_have_written_a_log_without_the_name() -> None:
     assert "crash-code-error" not in causes_of(diagnose(beside_another_site("/tmp/orchard.log").snapshot()))
+
+
+@pytest.mark.parametrize(("owner", "mode", "said"), [
+    (998, 0o100600, "shop cannot access /srv/shop/settings.json (shop may not read /srv/shop/settings.json)"),
+    (998, 0o100644, "ended because it could not access /srv/shop/settings.json; it is there now and shop may use it"),
+    (0, 0o100600, "its account cannot access /srv/shop/settings.json"), (4, 0o100600, "its account cannot access /srv/shop/settings.json"),
+])
+def test_the_account_is_that_of_the_log_and_the_file_is_looked_at(owner: int, mode: int, said: str) -> None:
+    scene = by_hand(GUNICORN, *DENIED[:2], "    open('/srv/shop/settings.json').read()", DENIED[2])
+    scene.extra["hand_started_logs"] = tuple(replace(log, uid=owner) for log in scene.extra["hand_started_logs"])
+    way = [("/srv", stat(kind="dir", mode=0o040755)), ("/srv/shop", stat(kind="dir", mode=0o040755)),
+           ("/", stat(kind="dir", mode=0o040755)), ("/srv/shop/settings.json", stat(mode=mode))]
+    scene.node_changes["local"] = {"files": tuple(way)}
+    scene.files += [file("/etc/passwd", "root:x:0:0::/:/bin/sh\nshop:x:998:998::/:/bin/false\n"), file("/etc/group", "root:x:0:\nshop:x:998:\n")]
+    found = finding_of(diagnose(scene.snapshot()), "crash-file-access")
+    assert found.summary.endswith(said) or said in found.summary
+    assert all(repair.risk == "manual" for repair in found.repairs)
 
 
 def test_miss_one_log_cannot_explain_two_addresses() -> None:

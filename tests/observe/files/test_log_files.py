@@ -115,3 +115,11 @@ def test_an_older_run_and_visitors_words_are_left_out_and_a_chain_is_kept() -> N
 ])
 def test_what_goes_to_no_file_is_the_journals(unit: str) -> None:
     assert len(log(unit, "/var/log/back.log", LAST)) == 1
+
+
+def test_the_way_to_a_path_that_its_error_names_is_looked_at() -> None:
+    """Only what they are: a log of anybody may name any path."""
+    denied = "[9] [INFO] Starting gunicorn 23.0.0\nPermissionError: [Errno 13] Permission denied: '/etc/depot/settings.json'\n"
+    wanted = asked(node(_answers(denied), site=SITE))
+    assert {ReadFile(path, 0) for path in ("/etc", "/etc/depot", "/etc/depot/settings.json")} < set(wanted)
+    assert build_snapshot(capture(node(_answers(denied), site=SITE))).hand_started_logs[0].uid == 0
