@@ -58,7 +58,7 @@ def test_a_sentence_for_each_limit_and_none_without() -> None:
     assert cut_text(replace(seen, answers=cut)) == said
     again = unpack_bundle(pack_bundle(capture(replace(seen, answers={**seen.answers, **cut}))))
     assert build_snapshot(again).is_cut and not build_snapshot(capture(seen)).is_cut
-    late = replace(seen, name="late", answers={}, unreachable=f"the Docker daemon: {CUT_OFF}")
+    late = replace(seen, name="late", answers={}, unreachable=f"docker: {CUT_OFF}")
     assert build_snapshot(capture(seen, late)).is_cut
     assert cut_text(again.nodes[0]) == said
     long = {NFT: Answer("failed", message=f"nft: {TOO_LONG}")}

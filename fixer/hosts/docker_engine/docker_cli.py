@@ -81,14 +81,21 @@ class Docker:
             raise Unreachable("docker is not installed here",
                               "docker:// and compose:// need the command docker, or podman")
         if result.timed_out and not result.truncated:
-            late = f"the Docker daemon: {CUT_OFF}"
-            raise Unreachable(late if look_budget.is_over() else "the Docker daemon does not answer",
-                              "docker info shows why")
+            if look_budget.is_over():       # the daemon had only what was left of the look
+                raise Unreachable(f"docker: {CUT_OFF}", self._late_hint())
+            raise Unreachable("the Docker daemon does not answer", "docker info shows why")
         said = result.stderr.decode(errors="replace").strip()
         if result.returncode != 0 and _NO_DAEMON.search(said):
             raise Unreachable(f"the Docker daemon cannot be reached: {without_api_url(said).splitlines()[-1][:200]}",
                               self._daemon_hint(said))
         return result
+
+    def _late_hint(self) -> str:
+        """Return what to do once the look was over; another machine's load is not known here."""
+        load, cpus = os.getloadavg()[0], os.cpu_count() or 1
+        if self.remote_runner is None and load > cpus:
+            return f"the load of this machine is {load:.1f} on {cpus} CPUs: look again when it is less busy"
+        return "look again; if that takes as long, docker info shows whether the daemon answers"
 
     def _daemon_hint(self, said: str) -> str:
         if "permission denied" in said:

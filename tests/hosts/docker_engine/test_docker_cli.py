@@ -13,7 +13,7 @@ import pytest
 from fixer.errors import Unreachable
 from fixer.hosts.docker_engine import docker_cli
 from fixer.hosts.docker_engine.docker_cli import Docker
-from fixer.hosts.machine import run_process
+from fixer.hosts.machine import look_budget, run_process
 from fixer.model.host import CommandResult
 
 
@@ -26,6 +26,25 @@ def test_an_engine_out_of_reach_names_what_to_do(said: str, hint: str) -> None:
     with pytest.raises(Unreachable) as failed:
         there("ps")
     assert hint in failed.value.hint and "running?" not in failed.value.hint
+
+
+@pytest.mark.parametrize(("load", "remote", "hint"), [
+    (14.75, False, "the load of this machine is 14.8 on 2 CPUs: look again when it is less busy"),
+    (0.4, False, "look again; if that takes as long, docker info"), (14.75, True, "look again; if that takes as long, docker info"),
+])
+def test_a_look_that_is_over_is_not_the_daemon_s_fault(load: float, remote: bool, hint: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only where the daemon had its own time, it does not answer."""
+    monkeypatch.setattr(os, "getloadavg", lambda: (load, load, load))
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    late = CommandResult(("docker", "ps"), None, b"", b"", timed_out=True)
+    there = Docker(lambda argv, **_: late) if remote else Docker()
+    with pytest.raises(Unreachable, match="the Docker daemon does not answer") as failed:
+        there._require_daemon(late)
+    assert failed.value.hint == "docker info shows why"
+    monkeypatch.setattr(look_budget, "LOOK_SECONDS", 0.0)
+    with look_budget.one_look(), pytest.raises(Unreachable) as failed:
+        there._require_daemon(late)
+    assert str(failed.value) == "docker: no answer before the 10 s of this look were over" and failed.value.hint.startswith(hint)
 
 
 @pytest.mark.parametrize("name", ["DOCKER_HOST", "DOCKER_CONTEXT"])
