@@ -62,6 +62,7 @@ from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.nginx_config import Route
 from fixer.model.snapshot import Endpoint, ErrorEvent, Listener, Nginx, needs_tls
 from fixer.nginx.error_kinds import CONNECT_FAILED
 
@@ -76,6 +77,7 @@ with lazy_imports():  # only for what is found
 _CLOCK_GRAIN = 0.5
 _WRITER = regex(r"\[[a-z]+\] (\d{1,9})#\d")
 REPAIR_ID = "reload-nginx"
+_MOST_VALUES = 16       # of several variables in one pass
 _SAME_MOMENT_TEXT = "the file changed at the moment of the last reload, and nginx connects elsewhere"
 RELOAD_TEXT = "check the configuration and reload nginx (the configuration in its memory cannot be restored)"
 
@@ -162,9 +164,9 @@ def _is_asking_elsewhere(case: Case, trouble: FailingAddress) -> bool:
 
 def _unwritten_place(case: Case, trouble: FailingAddress) -> str:
     """Return the port or socket that the present workers were refused at, if it stands in none of nginx's files and no
-    variable names it at a request: then they run an older configuration, whenever the file was changed."""
+    variable gets it from a request: then they run an older configuration, whenever the file was changed."""
     nginx, loaded = trouble.nginx, trouble.nginx.loaded_at
-    if isinstance(loaded, Unknown) or any("$" in facts.route.pass_text for facts in trouble.routes):
+    if isinstance(loaded, Unknown) or any(_is_open(facts.route) for facts in trouble.routes):
         return ""
     places = {_asked_port(event.upstream) for event in events_for(case, trouble, CONNECT_FAILED)
               if event.at > loaded.value and _worker_of(event) in nginx.worker_pids}
@@ -172,6 +174,12 @@ def _unwritten_place(case: Case, trouble: FailingAddress) -> str:
         return ""
     place = min(places)
     return f"port {place}" if is_number(place) else place
+
+
+def _is_open(route: Route) -> bool:
+    """Return whether a request may choose an address that no file has: by a variable to which the files give no value,
+    or one of more values than fixer works out. Of a `map` of plain addresses each is written."""
+    return "$" in route.pass_text and (len(route.servers) >= _MOST_VALUES or any(s.variable for s in route.servers))
 
 
 def _worker_of(event: ErrorEvent) -> int:

@@ -9,7 +9,7 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Fact, Known, Unknown
-from fixer.model.nginx_config import Listen, Span
+from fixer.model.nginx_config import Listen, Span, UpstreamServer
 from fixer.model.plan import CheckNginx, ReloadNginx, SignalProcess
 from tests.causes.nginx_down.nginx_down_builders import OLD, UNEXPECTED, edited, no_nginx
 from tests.causes.snapshot_builders import (
@@ -140,7 +140,8 @@ def test_an_edit_right_after_a_reload_is_told_by_where_nginx_asks(asked: str, la
     ("http://127.0.0.1:8022/login", 101, "# 8022\n", "likely"),   # a file has it
     ("http://127.0.0.1:8022/login", 101, "server a service=x resolve;\n", "likely"),
     ("http://127.0.0.1:8022/login", 101, "unread", "likely"),
-    ("http://127.0.0.1:8022/login", 101, "$", "likely"),          # it may be another at each request
+    ("http://127.0.0.1:8022/login", 101, "$office", "likely"),    # no file says what it holds
+    ("http://127.0.0.1:8022/login", 101, "$where", "certain"),    # a map, each of whose values a file has
 ])
 def test_a_line_after_the_load_proves_the_old_configuration(
     asked: str, worker: int, change: str, confidence: str,
@@ -149,8 +150,11 @@ def test_a_line_after_the_load_proves_the_old_configuration(
     scene.events = [replace(event, upstream=asked, raw=f"2026/01/01 00:00:00 [error] {worker}#{worker}: *5 {event.message}")
                     for event in scene.events]
     scene.nginx.update(loaded_at=Known(NOW - 40), config_mtime=Known(NOW - 39.8))
-    if change == "$":
-        scene.route[0] = {"pass_text": "http://$where"}
+    if change.startswith("$"):
+        server = UpstreamServer("127.0.0.1:8000", "127.0.0.1", 8000, None, Span(SITE, 4, 0, 0), chosen_by="config")
+        open_one = replace(server, variable="office") if change == "$office" else server
+        scene.route[0] = {"pass_text": f"http://{change}", "servers": (open_one,)}
+        scene.files.append(file("/etc/nginx/nginx.conf", "map $host $where { default 127.0.0.1:8000; }\n"))
     elif change != "unread":
         scene.files.append(file("/etc/nginx/nginx.conf", change))
     found = finding_of(diagnose(scene.snapshot()), OLD)
