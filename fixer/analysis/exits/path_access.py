@@ -214,6 +214,17 @@ def _container_path_state(snapshot: Snapshot, service: Service, path: str, why: 
     return PathState("gone", "it is there now", (_stat_evidence(there, stat),))
 
 
+def image_path_state(service: Service, path: str) -> PathState | None:
+    """Return the state of a missing path that a container has from its image alone: what its last run did not find is
+    not there now, since nothing is mounted at it or below which it could come. None if something is."""
+    box, path = service.container, posixpath.normpath(path)
+    if box is None or box.is_machine or any(is_within(path, at) for at in (*(m[1] for m in box.mounts),
+                                                                         *(at for _, at in box.shares))):
+        return None
+    text = f"{path} is not there: its image lacks it, and no mount of {box.name} brings it"
+    return PathState("holds", text, (Evidence("container", box.name, f"nothing is mounted at {path}"),))
+
+
 # What an account of a machine may do with a file, by the machine's own account files and the file's mode.
 READ, WRITE, PASS = 4, 2, 1
 

@@ -67,6 +67,7 @@ from fixer.analysis.exits.path_access import (
     account_of_run,
     credential_texts,
     denied_folder_of,
+    image_path_state,
     is_credential,
     path_state,
 )
@@ -148,7 +149,7 @@ def _unusable_path_finding(case: Case, crash: FailedRun, denied: UnusablePath) -
     service, denied = crash.service, _select_path(case, crash, denied)
     setting = protecting_setting(crash,
                                  denied.path) if denied.reason in READ_ONLY_CODES or denied.reason == NO_TEMP else None
-    state = path_state(case.snapshot, crash, denied.path, denied.reason, denied.line)
+    state = _state_of(case, crash, denied)
     if state.state == "gone" and setting is None and denied.reason != NO_TEMP:
         return _mended_finding(case, crash, denied, state)
     box = service.container
@@ -223,6 +224,14 @@ def _with_other_mount(case: Case, crash: FailedRun, denied: UnusablePath, found:
         detail=found.detail[:1],
         evidence=(found.evidence[0], there.evidence, *mount_evidence(crash, there), *found.evidence[1:]),
         repairs=(mount_at_folder_repair(case, crash, there), *found.repairs))
+
+
+def _state_of(case: Case, crash: FailedRun, denied: UnusablePath) -> PathState:
+    """Return the present state of the path; of a file that a container has from its image alone, what its log says."""
+    state = path_state(case.snapshot, crash, denied.path, denied.reason, denied.line)
+    if state.state != "unknown" or not denied.named or denied.reason not in MISSING_CODES or crash.has_running_parent:
+        return state
+    return image_path_state(crash.service, denied.path) or state
 
 
 def _account_text(case: Case, crash: FailedRun) -> str:

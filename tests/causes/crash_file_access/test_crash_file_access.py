@@ -187,6 +187,17 @@ def test_of_a_container_its_own_account_and_what_is_mounted_are_named_and_no_uni
     assert "redacted" not in redact_text(gone.repairs[0].manual)      # with a colon it is taken for the name of a value
 
 
+@pytest.mark.parametrize(("mounts", "certain"), [
+    ((), True), ((("/home/lab/code", "/srv/unused", False),), True), ((("/home/lab/code", "/srv", False),), True),
+])
+def test_what_the_image_of_a_container_lacks_is_certain(mounts: tuple[tuple[str, str, bool], ...], certain: bool) -> None:
+    """Nothing is mounted there, so what its last run did not find is not there now."""
+    assert (in_container(GONE_SAID, mounts=mounts).confidence == "certain") is certain
+    volume = in_container(GONE_SAID, shares=(("/volumes/p_data/_data", "/srv/shop"),))
+    assert volume.confidence == "likely" and any("could not be read" in line for line in volume.detail)
+    assert in_container(DENIED_SAID).confidence == "likely"
+
+
 def test_a_container_that_was_made_read_only_is_certain_where_nothing_is_mounted() -> None:
     said = "OSError: [Errno 30] Read-only file system: '/srv/shop/words'"
     first = in_container(said, read_only=True)
