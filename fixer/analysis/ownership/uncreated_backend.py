@@ -40,6 +40,7 @@ class UncreatedBackend:
     port: int = 0
     host: str = ""
     shares_folder: bool = False
+    is_only_one: bool = False       # nothing else than the service and nginx has that folder
 
     @property
     def is_elsewhere(self) -> bool:
@@ -115,8 +116,9 @@ def _elsewhere(case: Case, compose: Compose, trouble: FailingAddress,
         return None
     found = [UncreatedBackend(compose, trouble, service, socket, port) for service in free
              for socket, port in _places_beside(trouble, service, box)]
-    found = found or [UncreatedBackend(compose, trouble, service, shares_folder=True) for service in free
-                      if _has_folder_of_socket(trouble, service, box)]
+    found = found or [
+        UncreatedBackend(compose, trouble, service, shares_folder=True, is_only_one=_has_no_other(case, trouble, box))
+        for service in free if _has_folder_of_socket(trouble, service, box)]
     rivals = (owner.service for owner in candidate_owners(case, trouble))
     return found[0] if len(found) == 1 and not any(s.running or bindings_of(s) for s in rivals) else None
 
@@ -146,3 +148,15 @@ def _has_folder_of_socket(trouble: FailingAddress, service: UncreatedService, bo
     return asked is not None and not service.sockets and not service.ports and any(
         (place := place_in_mount(box, folder)) in shared and is_within(asked, place)
         for folder in service.folders)
+
+
+def _has_no_other(case: Case, trouble: FailingAddress, box: Container) -> bool:
+    """Return whether no container but nginx's own, and one service without a container at most, has the folder of the
+    socket: then nothing else can listen there."""
+    asked = path_on_engine(box, trouble.endpoint.unix) if trouble.endpoint.unix is not None else None
+    others = [s.container for s in case.snapshot.services if s.container is not None and s.container.id != box.id]
+    if asked is None or any(is_within(asked, source) for other in others for source, _ in other.shares):
+        return False
+    uncreated = case.snapshot.compose.uncreated if case.snapshot.compose is not None else ()
+    folders = [place_in_mount(box, folder) for service in uncreated for folder in service.folders]
+    return sum(place is not None and is_within(asked, place) for place in folders) == 1

@@ -133,9 +133,10 @@ def _uncreated_finding(case: Case, backend: UncreatedBackend) -> Finding:
         *symptom_evidence(case, trouble, CONNECTING | {"name-not-resolved"}),
     )
     where = f"{address_of_uncreated(backend)}; nginx asks {text}" if backend.is_elsewhere else text
+    proven = not backend.is_elsewhere and (backend.is_only_one or not backend.shares_folder)
     return Finding(
         cause="backend-down", variant="container-stopped", role="root",
-        confidence="likely" if backend.is_elsewhere or backend.shares_folder else "certain",
+        confidence="certain" if proven else "likely",
         summary=f"service {name} of project {compose.project} has no container, so nothing listens at {where}",
         detail=(f"needed by {routes_text(trouble)}", *_compose_refusal(compose)), routes=trouble.route_ids,
         service=name,

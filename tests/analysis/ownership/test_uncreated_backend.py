@@ -69,11 +69,13 @@ def test_hit_the_env_file_that_keeps_such_a_service_from_being_created() -> None
 @pytest.mark.parametrize(("share", "folder"), [(BOUND, "/srv/run"), (VOLUME, "/volumes/p_run/_data")])
 def test_hit_a_service_that_has_the_folder_of_the_socket_and_whose_files_tell_no_address(
         share: tuple[str, str], folder: str) -> None:
-    """A script or its image says where it listens."""
-    found = finding_of(diagnose(beside(replace(GONE, folders=("/srv/code", folder)), unix="/run/shop/web.sock",
-                                       share=share).snapshot()), "backend-down")
-    assert (found.role, found.confidence, found.service) == ("root", "likely", "app")
+    """A script or its image says where it listens, and nothing else has the folder."""
+    scene = beside(replace(GONE, folders=("/srv/code", folder)), unix="/run/shop/web.sock", share=share)
+    found = finding_of(diagnose(scene.snapshot()), "backend-down")
+    assert (found.role, found.confidence, found.service) == ("root", "certain", "app")
     assert "no container" in found.summary and "web.sock" in found.summary
+    scene.services.append(container_service("job", 9, pid=None, is_app_server=False, box={"id": "j" * 64, "shares": (share,), "status": "exited"}))
+    assert finding_of(diagnose(scene.snapshot()), "backend-down").confidence == "likely"      # it may have made the socket
 
 
 @pytest.mark.parametrize(("gone", "unix"), [
