@@ -104,3 +104,14 @@ def test_a_draw_may_be_limited_to_parts_and_faults() -> None:
     assert {len(host.faults) for host in drawn} >= {0, 1, 2} and {host.choices["server"] for host in drawn} == {"uwsgi"}
     with pytest.raises(LabError, match="do not go together"):
         draw_host(1, asked=("kind=machine", "manager=entry-script"))
+
+
+def test_an_injection_that_waits_for_answers_is_not_drawn_with_a_fault_that_lets_requests_hang() -> None:
+    """It looks for a limit by its requests: each of them would take the whole time of curl, and prove nothing."""
+    asks = {fault.name for fault in all_faults() if any("ask()" in script for script in fault.inject)}
+    assert asks >= {"nginx-files-few", "connections-few"}
+    assert asks <= {fault.name for fault in all_faults() if "unanswered" in fault.constraint.refuses}
+    hangs = {fault.name for fault in all_faults() if "unanswered" in fault.constraint.offers}
+    assert hangs >= {"port-dropped", "service-frozen", "service-paused", "workers-saturated", "loopback-down"}
+    pairs = [{fault.name for fault in host.faults} for host in drawn_hosts()]
+    assert not [names for names in pairs if names & asks and names & hangs] and any(names & asks for names in pairs)
