@@ -30,6 +30,7 @@ class Observed:
     changed_by_looks: tuple[str, ...] = ()
     changed_by_repair: tuple[str, ...] = ()
     left_by_undo: tuple[str, ...] | None = None
+    fails_otherwise: str = ""       # how the pages fail after the undo, if that is not as before the repair
     harm: tuple[str, ...] = ()      # foreign files, processes and sites; must-nots
     look_seconds: tuple[float, ...] = ()
     repair_seconds: float = 0.0
@@ -86,11 +87,13 @@ def judge(faults: Sequence[Fault], showing: Sequence[str], seen: Observed) -> Ju
     lasting = _lasting(outcome, seen, problems)
     if seen.left_by_undo:
         problems.append(f"undo: {len(seen.left_by_undo)} differences, first {seen.left_by_undo[0]}")
+    if seen.fails_otherwise:
+        problems.append(f"undo: {seen.fails_otherwise}")
     agreeing = _agreeing(seen, problems) if seen.looks else None
     steady = _steady(seen, problems) if seen.looks else None
     harm = (*seen.harm, *_changes_that_harm(faults, outcome, seen))
     problems += [f"harm: {line}" for line in harm]
-    undo_exact = None if seen.left_by_undo is None else not seen.left_by_undo
+    undo_exact = None if seen.left_by_undo is None else not seen.left_by_undo and not seen.fails_otherwise
     return Judgement(claims, right, outcome, outcome_right, falsely_healthy, false_alarm, lasting, undo_exact,
                      agreeing, steady, harm, tuple(problems))
 

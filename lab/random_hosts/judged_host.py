@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -12,12 +12,12 @@ from lab.errors import LabError, UnexpectedState
 from lab.random_hosts.create_host import running_host
 from lab.random_hosts.figures import HostResult
 from lab.random_hosts.host_document import write_host
-from lab.random_hosts.host_spec import HostSpec
+from lab.random_hosts.host_spec import Fault, HostSpec
 from lab.random_hosts.judge import Observed, judge
 from lab.random_hosts.running_host import RunningHost, changed_foreign
 from lab.random_hosts.solvers import RandomSolver, said_in
 from lab.random_hosts.truth import rehearse
-from lab.random_hosts.visits import Visitors
+from lab.random_hosts.visits import WELL, Signature, Visitors, answers_alike
 from lab.stack.command_result import CommandResult
 from lab.trial.manifest import Manifest, differences
 
@@ -36,9 +36,9 @@ def judged_host(spec: HostSpec, solver: RandomSolver, image: str, folder: Path, 
         return HostResult(spec.seed, names, None, truth.problem)
     try:
         with running_host(spec, image, keep=keep) as host:
-            _break(host, visitors := Visitors(host))
+            before = _break(host, visitors := Visitors(host))
             _write(folder, "logs-before.txt", host.logs())     # a person who judges must not see what the solver did
-            seen = _watch(host, visitors, solver, folder)
+            seen = _watch(host, visitors, solver, folder, ways_after_undo(spec.faults, before, truth.ways))
             _write(folder, "logs.txt", host.logs())
     except LabError as error:
         return HostResult(spec.seed, names, None, error.message.splitlines()[0])
@@ -47,19 +47,23 @@ def judged_host(spec: HostSpec, solver: RandomSolver, image: str, folder: Path, 
     return HostResult(spec.seed, names, found, "", seen.look_seconds, seen.repair_seconds, host.target if keep else "")
 
 
-def _break(host: RunningHost, visitors: Visitors) -> None:
-    """Record the healthy answers and inject all faults; raise UnexpectedState unless the host then fails. A solver
-    comes when nothing starts any more."""
+def _break(host: RunningHost, visitors: Visitors) -> Signature:
+    """Record the healthy answers and inject all faults; return how the host then fails, or raise UnexpectedState if it
+    does not. A solver comes when nothing starts any more."""
     visitors.record()
     for fault in host.spec.faults:
         host.inject(fault)
     host.settle()
-    if host.spec.faults and visitors.begins_to_fail() is None:
+    seen = visitors.begins_to_fail() if host.spec.faults else WELL
+    if seen is None:
         raise UnexpectedState("does not fail this time, though it did in the rehearsal")
+    return seen
 
 
-def _watch(host: RunningHost, visitors: Visitors, solver: RandomSolver, folder: Path) -> Observed:
-    """Let the solver look, then act; ask the oracle after it, after both restarts, and after its undo."""
+def _watch(host: RunningHost, visitors: Visitors, solver: RandomSolver, folder: Path,
+           ways: tuple[Signature, ...]) -> Observed:
+    """Let the solver look, then act; ask the oracle after it, after both restarts, and after its undo. `ways` are those
+    in which the pages may answer then."""
     files, processes, ill = host.manifest(), host.foreign_processes(), visitors.foreign_failing()
     with visitors.keep_visiting():
         said = solver.look(host, folder)
@@ -86,6 +90,7 @@ def _watch(host: RunningHost, visitors: Visitors, solver: RandomSolver, folder: 
         _write_commands(folder, (undone,), "undo")
         host.settle()       # what undo started again makes its socket a moment later
         seen = replace(seen, left_by_undo=changed_files(files, host.manifest()))
+        seen = replace(seen, fails_otherwise=_way_text(visitors.comes_to_answer(ways), ways))
     return seen
 
 
@@ -94,6 +99,20 @@ def changed_files(before: Manifest, after: Manifest) -> tuple[str, ...]:
     starts and ends, and the archive of a container holds none. The sites of somebody else are visited instead."""
     once = {path for path in before.keys() ^ after.keys() if stat.S_ISSOCK((before.get(path) or after[path])[0])}
     return differences(*({path: entry for path, entry in one.items() if path not in once} for one in (before, after)))
+
+
+def ways_after_undo(faults: Sequence[Fault], before: Signature,
+                    alone: Mapping[str, Signature]) -> tuple[Signature, ...]:
+    """Return how the pages may answer after an undo: as before the repair, first; as with one fault of the files alone,
+    or well, since the restart of the machine may have ended the others, or no step can take a repair back."""
+    return (before, *(alone[fault.name] for fault in faults if fault.saves and fault.name in alone), WELL)
+
+
+def _way_text(seen: Signature, ways: tuple[Signature, ...]) -> str:
+    """Return how the pages fail, if that is in none of these ways."""
+    if any(answers_alike(seen, way) for way in ways):
+        return ""
+    return f"the pages answer {seen.statuses}, before the repair {ways[0].statuses}"
 
 
 def _harm(host: RunningHost, visitors: Visitors, changed: tuple[str, ...], processes: Mapping[str, str],

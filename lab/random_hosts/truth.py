@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from lab.errors import LabError, UnexpectedState
@@ -21,29 +22,35 @@ class Truth:
     signatures: dict[str, str] = field(default_factory=dict)    # fault → how the host fails with it alone
     problem: str = ""
     logs: str = ""
+    ways: dict[str, Signature] = field(default_factory=dict)    # the same, not as text
 
 
 def rehearse(spec: HostSpec, image: str, *, reboot: bool = True) -> Truth:
     """Prove the host's truth on a container of its own, which is removed: the judged one holds no trace of it."""
-    signatures: dict[str, str] = {}
+    ways: dict[str, Signature] = {}
     try:
         with running_host(spec, image) as host:
-            return _prove_all(host, signatures, reboot=reboot)
+            return _prove_all(host, ways, reboot=reboot)
     except LabError as error:       # the host could not be made
-        return Truth(signatures=signatures, problem=_problem(error))
+        return Truth(signatures=_texts(ways), problem=_problem(error))
 
 
-def _prove_all(host: RunningHost, signatures: dict[str, str], *, reboot: bool) -> Truth:
-    """Return what the host proved; `signatures` gets each fault that was proven."""
+def _prove_all(host: RunningHost, ways: dict[str, Signature], *, reboot: bool) -> Truth:
+    """Return what the host proved; `ways` gets each fault that was proven."""
     try:
         visitors = Visitors(host)
         _begin(host, visitors, reboot=reboot)
         for fault in host.spec.faults:
-            signatures[fault.name] = _prove(host, visitors, fault).text
+            ways[fault.name] = _prove(host, visitors, fault)
         alone = tuple(fault.name for fault in host.spec.faults)
-        return Truth(_showing(host, visitors) if len(alone) > 1 else alone, signatures)
+        showing = _showing(host, visitors) if len(alone) > 1 else alone
+        return Truth(showing, _texts(ways), ways=ways)
     except LabError as error:
-        return Truth(signatures=signatures, problem=_problem(error), logs=host.logs())
+        return Truth(signatures=_texts(ways), problem=_problem(error), logs=host.logs())
+
+
+def _texts(ways: Mapping[str, Signature]) -> dict[str, str]:
+    return {name: way.text for name, way in ways.items()}
 
 
 def _problem(error: LabError) -> str:

@@ -40,7 +40,7 @@ class Signature:
     @property
     def is_well(self) -> bool:
         """Return whether every page answers as on a host that is well."""
-        return self.statuses == (200, 200, 401, 401, 200)
+        return self.statuses == WELL.statuses
 
     @property
     def text(self) -> str:
@@ -103,6 +103,13 @@ class Visitors:
             time.sleep(0.7)
         return None
 
+    def comes_to_answer(self, ways: Sequence[Signature]) -> Signature:
+        """Wait until the pages answer in one of these ways; return how they answer at the end."""
+        until = time.monotonic() + FAIL_SECONDS
+        while not any(answers_alike(seen := self.signature(), way) for way in ways) and time.monotonic() < until:
+            time.sleep(0.7)
+        return seen
+
     @contextmanager
     def keep_visiting(self) -> Iterator[None]:
         """Let somebody log in and read the report every few seconds meanwhile: what nobody asks for, nginx never logs,
@@ -153,6 +160,14 @@ class Visitors:
                 return True
             time.sleep(0.4)
         return False
+
+
+WELL = Signature((200, 200, 401, 401, 200), frozenset())
+
+
+def answers_alike(seen: Signature, other: Signature) -> bool:
+    """Return whether the pages answer alike, whatever nginx logs; a status that changes is like any."""
+    return all(one == two or VARYING in (one, two) for one, two in zip(seen.statuses, other.statuses, strict=True))
 
 
 def unsteady_signature(seen: Sequence[Signature]) -> Signature:

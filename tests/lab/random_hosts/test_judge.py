@@ -118,6 +118,12 @@ def test_a_bundle_that_offers_another_repair_does_not_agree() -> None:
     assert judge([code], ["code"], repaired(live, bundle=look("crash-code-error-2"))).agreeing
 
 
+def test_an_undo_after_which_the_pages_fail_in_another_way_is_not_exact() -> None:
+    """All bytes are back, and visitors hang who got an error before: nginx has no worker any more."""
+    found = judge([PORT], ["port"], repaired(look("wrong-port"), fails_otherwise="the pages answer (0,), before the repair (500,)"))
+    assert found.undo_exact is False and found.problems == ("undo: the pages answer (0,), before the repair (500,)",)
+
+
 def test_a_solver_without_diagnosis_is_judged_by_what_it_did() -> None:
     found = judge([PORT], ["port"], Observed(repair_code=0, failing_after=("login page",)))
     assert (found.right, found.agreeing, found.claims) == (None, None, ())

@@ -11,12 +11,22 @@ import pytest
 
 from lab.random_hosts.host_container import LABEL, owner_of
 from lab.random_hosts.host_images import ensure_images, image_of
-from lab.random_hosts.judged_host import changed_files, judged_host
+from lab.random_hosts.judged_host import changed_files, judged_host, ways_after_undo
+from lab.random_hosts.part_files import fault_named
 from lab.random_hosts.solvers import resolve_random_solver
+from lab.random_hosts.visits import WELL, Signature
 from lab.stack.docker_engine import engine
 from lab.trial.manifest import differences, folder_manifest
 from tests.crash.crash_draw import draw_by_day
 from tests.lab.random_hosts.builders import host_of_kind
+
+
+def test_after_an_undo_a_fault_that_a_restart_ends_is_no_way_to_fail() -> None:
+    """A frozen service lets visitors hang. The machine was restarted: if they hang then, the undo did it."""
+    few, frozen = fault_named("nginx-files-few"), fault_named("service-frozen")
+    error, hanging = (Signature((status,) * 5, frozenset()) for status in (500, 0))
+    ways = ways_after_undo([few, frozen], error, {few.name: error, frozen.name: hanging})
+    assert ways[0] == error and WELL in ways and hanging not in ways
 
 
 @pytest.mark.docker

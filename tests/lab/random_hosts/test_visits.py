@@ -8,7 +8,7 @@ import pytest
 
 from lab.random_hosts import visits
 from lab.random_hosts.running_machine import RunningMachine
-from lab.random_hosts.visits import Signature, Visitors, logged_failures, site_of
+from lab.random_hosts.visits import VARYING, Signature, Visitors, answers_alike, logged_failures, site_of
 from tests.lab.random_hosts.builders import host_of_kind
 
 LINE = ('2026/11/29 04:40:00 [error] 95#95: *{n} connect() failed (111: Connection refused) while connecting to upstream, '
@@ -99,3 +99,18 @@ def test_a_host_fails_if_it_fails_the_same_way_twice_or_for_long_in_changing_way
 def test_a_host_that_is_well_now_and_then_does_not_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     assert _begins(monkeypatch, WELL) is None
     assert _begins(monkeypatch, ONE, OTHER, ONE, WELL) is None
+
+
+def test_pages_answer_alike_whatever_is_logged_and_a_changing_status_is_like_any() -> None:
+    error, hanging = Signature((500,) * 5, frozenset({"socket() failed"})), Signature((0,) * 5, frozenset())
+    assert answers_alike(error, Signature((500,) * 5, frozenset())) and not answers_alike(error, hanging)
+    assert answers_alike(error, Signature((500, 500, VARYING, 500, 500), frozenset()))
+
+
+@pytest.mark.parametrize(("first", "left"), [((502,) * 5, (500,) * 5), ((0,) * 5, (0,) * 5)])
+def test_it_is_waited_until_the_pages_answer_in_one_of_the_ways(first: tuple[int, ...], left: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = iter([Signature(first, frozenset()), Signature(left, frozenset())])
+    monkeypatch.setattr(visits, "FAIL_SECONDS", 2.0 if first != left else 0.0)
+    monkeypatch.setattr(Visitors, "signature", lambda self: next(seen))
+    visitors = Visitors(RunningMachine(host_of_kind("machine"), "no-such-container"))
+    assert visitors.comes_to_answer((Signature((500,) * 5, frozenset()),)).statuses == left
