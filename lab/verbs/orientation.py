@@ -139,7 +139,9 @@ def _steps_text(lab: Lab) -> Iterator[str]:
             "console/no-ptrace", "Root of this machine lacks CAP_SYS_PTRACE, as in many containers: lsof stays empty "
             "there, and ss and netstat name no process of another user. The shell with --tools sees them."))
     if lab.stack == "all-in-one":
-        yield from filled(say("console/slim-one", "The image is slim: no ps, lsof, netstat or curl inside."))
+        yield from filled(say(
+            "console/slim-one", "The image is slim: no ps, lsof, netstat or curl inside. {log} is a link to the "
+            "container's log there: tail of it never ends.", log=ERROR_LOG))
     if lab.stack == "containers":
         yield from filled(say(
             "console/slim", "The images are slim: no ps, lsof, netstat or curl inside. {log} is a link to the "

@@ -54,6 +54,7 @@ def test_page_login_parts_files_logs_and_commands_are_told(stack: Stack, seed: i
     assert ("gives the URL a new port: lab status" in told) == (stack != "host")     # as Docker does
     assert "wrong-port" not in told and str(made.params["other_port"]) not in told
     assert ("CAP_SYS_PTRACE" in told) == (stack == "host" and not made.params["ptrace"])
+    assert ("tail of it never ends" in " ".join(told.split())) == (stack != "host")     # error.log is a link in the images
     assert len(re.findall(r"(?m)^    [1-6] ", told)) == 6
 
 
