@@ -6,6 +6,8 @@ import os
 from functools import cache
 from pathlib import Path
 
+from lab.errors import UsageError
+
 _EXTRA_SCENARIOS = "BADGATEWAY_FURTHER_SCENARIOS"
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -58,3 +60,18 @@ def state_root() -> Path:
 def state_label() -> str:
     """Return the owner of a lab for its label: the folder that holds its record."""
     return str(state_root().absolute())
+
+
+def require_writable(*paths: Path | None) -> None:
+    """Raise UsageError for a report that cannot be written: it is told before hours of work, not after them."""
+    for path in filter(None, paths):
+        if path.is_dir():
+            raise UsageError(f"{path} is a folder", "name a file")
+        draft = path.with_name(f".{path.name}.tmp")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draft.touch()
+            draft.unlink()
+        except OSError as error:
+            why = f"{error.filename}: {error.strerror}"
+            raise UsageError(f"{path} cannot be written: {why}", "name another file") from None

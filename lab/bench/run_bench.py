@@ -18,7 +18,7 @@ from lab.bench.solver import BUILT_IN, Solver, resolve_solver
 from lab.errors import UnexpectedState, UsageError
 from lab.matrix.result_files import write_atomically
 from lab.matrix.select_cases import parse_seeds, select_cases
-from lab.paths import state_root
+from lab.paths import require_writable, state_root
 from lab.scenario.scenario_file import STACKS, Stack
 from lab.stack import images
 from lab.stack.docker_command import require_docker
@@ -44,6 +44,7 @@ def run_bench(bench: BenchRequest) -> str:
     solvers = resolve_solvers(bench.solvers, within=bench.inside)
     chosen = select_cases(bench.only, (bench.stack,) if bench.stack else STACKS, parse_seeds(bench.seeds),
                           within=bench.inside)
+    require_writable(bench.json, bench.junit, bench.markdown)
     require_docker()
     images.ensure(lambda line: _write(line + "\n"))
     kept = state_root() / "bench" / time.strftime("%Y%m%d-%H%M%S")

@@ -27,7 +27,7 @@ from lab.matrix.select_cases import (
     select_shard,
     to_github,
 )
-from lab.paths import data_root, state_root
+from lab.paths import data_root, require_writable, state_root
 from lab.scenario.scenario_file import STACKS, Stack
 from lab.stack import images
 from lab.stack.docker_command import require_docker
@@ -92,6 +92,7 @@ def run_matrix(wish: MatrixRequest) -> None:
     """Run them with progress on stderr; raise UnexpectedState on failures, KeyboardInterrupt if interrupted."""
     wish = replace(wish, draw_key=wish.draw())
     chosen = wish.chosen()
+    require_writable(wish.json, wish.junit, wish.markdown, wish.resume)
     require_docker()
     code = code_digest()
     known = read_results(wish.resume) if wish.resume else {}

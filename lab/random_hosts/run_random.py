@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.errors import LabError, UnexpectedState, UsageError
-from lab.paths import state_root
+from lab.paths import require_writable, state_root
 from lab.random_hosts.coverage import coverage
 from lab.random_hosts.draw_host import draw_host
 from lab.random_hosts.figures import HostResult, figures_text
@@ -88,6 +88,7 @@ def run_random(request: RandomRequest) -> str:
     if request.coverage:
         return coverage(hosts).text
     solver = resolve_random_solver(request.solver)
+    require_writable(request.json)
     commit = ""
     if request.publish:
         refuse_used_seeds(ledger_path(), seeds)
