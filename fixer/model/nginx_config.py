@@ -309,6 +309,18 @@ class SourceRun:
 
 
 @dataclass(frozen=True, slots=True)
+class FileOrigin:
+    """A line of a start script that writes a file of nginx (`path`), and what it makes the file of: empty if the line
+    does not name that. It is read as text, so that a person can be told; no edit relies on it."""
+
+    node: str
+    path: str
+    script: str
+    line: int
+    template: str
+
+
+@dataclass(frozen=True, slots=True)
 class GeneratedFile:
     """A file (`path`, after links) that a container makes of `template` and its variables at each start. Its `runs`
     explain every byte, in order: made again in memory, the file has exactly the bytes that it has now.

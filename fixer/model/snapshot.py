@@ -10,7 +10,15 @@ from fixer.model.diagnosis import IgnoredFinding
 from fixer.model.facts import Evidence, Fact, Unknown
 from fixer.model.firewall import Firewall
 from fixer.model.learned import Learned
-from fixer.model.nginx_config import ErrorKind, GeneratedFile, KeptAnswer, NginxConfig, Route, UnloadedSite
+from fixer.model.nginx_config import (
+    ErrorKind,
+    FileOrigin,
+    GeneratedFile,
+    KeptAnswer,
+    NginxConfig,
+    Route,
+    UnloadedSite,
+)
 from fixer.model.query import FileStat
 from fixer.model.service import (
     Binding,
@@ -373,6 +381,7 @@ class Snapshot:
     # nginx's files that its container makes of templates at each start, if that is proven byte by byte
     generated_files: tuple[GeneratedFile, ...] = ()
     templates: tuple[FileContent, ...] = ()  # of these files; nginx itself does not read them
+    file_origins: tuple[FileOrigin, ...] = ()  # what start scripts say of nginx's files
 
     def service(self, service_id: str) -> Service | None:
         """Return the service with that id."""

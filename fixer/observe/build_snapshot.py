@@ -28,7 +28,7 @@ from fixer.observe.snapshot_notes import is_cut, snapshot_notes
 from fixer.observe.view.node_view import ENGINE, View, container_of, unreachable_namesakes
 
 with lazy_imports():  # only needed with containers
-    from fixer.observe.generated_files import generated_files_of, template_contents
+    from fixer.observe.file_origins import files_made_at_start
 
 
 def build_snapshot(capture: Capture) -> Snapshot:
@@ -41,8 +41,7 @@ def build_snapshot(capture: Capture) -> Snapshot:
     endpoints = [e for site, nginx in zip(sites, nginxes, strict=True)
                  for e in with_loaded_marks(build_endpoints(site, plans[id(site)], look), site, nginx)]
     boxed = any(not box.is_machine for box in containers)      # a machine's files are made of no templates
-    generated = generated_files_of(sites, views, containers) if boxed else ()
-    templates = tuple(template_contents(generated, views, containers)) if generated else ()
+    generated, templates, origins = files_made_at_start(sites, views, containers) if boxed else ((), (), ())
     return Snapshot(
         target=capture.target, taken_at=max((n.now for n in capture.nodes), default=0.0),
         nodes=tuple(_build_node(view, container_of(view.name, containers)) for view in views.values()
@@ -62,6 +61,7 @@ def build_snapshot(capture: Capture) -> Snapshot:
         boot_entries=tuple(s for view in views.values() for s in boot_entries_of(
             view, container_of(view.name, containers))),
         is_cut=any(map(is_cut, capture.nodes)), generated_files=generated, templates=templates,
+        file_origins=origins,
         hand_started_logs=tuple(words for view in views.values() if (words := unmanaged_log_of(view)) is not None),
     )
 

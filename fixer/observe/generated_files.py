@@ -34,12 +34,16 @@ from fixer.observe.view.node_view import ENGINE, View, container_of, is_readable
 from fixer.redaction.secrets import is_secret_name
 
 TEMPLATE_ENDINGS = (".template", ".tmpl", ".tpl")
+_OTHER_ENDINGS = (".j2", ".jinja2", ".template.conf")      # of what no entry point of nginx's own images reads
 _SUFFIX, _FOLDER = "NGINX_ENVSUBST_TEMPLATE_SUFFIX", "NGINX_ENVSUBST_TEMPLATE_DIR"
 # The official image's entry point adds a line to this file of the image at each start.
 _OWN_DEFAULT = "/etc/nginx/conf.d/default.conf"
 _RESOLVERS = "NGINX_ENTRYPOINT_LOCAL_RESOLVERS"
 _GLOB = regex(r"[*?\[\]\\]")
 _PATH = regex(r"(?:/[\w.-]+){2,12}")
+_PARTS = "/docker-entrypoint.d"      # whose scripts the official image's entry point runs
+_SCRIPT_PATH = regex(r"(?<![\w.-])(?:/[\w.-]{1,80}){1,12}\.(?:sh|py|envsh)\b")
+MOST_SCRIPTS = 6
 MOST_TEMPLATES = 8      # templates outside /etc/nginx that are read
 MOST_CANDIDATES = 40      # templates that a file is compared with
 
@@ -58,6 +62,11 @@ class _Place:
     @property
     def endings(self) -> tuple[str, ...]:
         """Return how the names of its templates may end."""
+        return tuple(dict.fromkeys((*self.own_endings, *_OTHER_ENDINGS)))
+
+    @property
+    def own_endings(self) -> tuple[str, ...]:
+        """Return how those end that the image's own entry point may read."""
         own = self.values.get(_SUFFIX, b"").decode("utf-8", "replace")
         return tuple(dict.fromkeys(filter(None, (own, *TEMPLATE_ENDINGS))))
 
@@ -98,11 +107,20 @@ def _outside_queries(place: _Place) -> Iterator[Query]:
     named = [path for path in mounted if path.endswith(place.endings) and not is_within(path, "/etc/nginx")]
     scripts = tuple(dict.fromkeys(_start_scripts(place)))
     yield from map(ReadFile, scripts)
+    texts = {path: (place.site.view.data(path) or b"").decode("latin-1") for path in scripts}
+    yield from map(ReadFile, dict.fromkeys(name for path, text in texts.items() for name in called_scripts(path, text)))
+    if any(_PARTS in text for text in texts.values()):
+        yield ReadGlob((f"{_PARTS}/*.sh", f"{_PARTS}/*.envsh"))
     told = (name for path in scripts for name in _paths_of_templates(place, place.site.view.data(path) or b""))
     yield from map(ReadFile, tuple(dict.fromkeys((*named, *told)))[:MOST_TEMPLATES])
     folder = place.values.get(_FOLDER, b"").decode("utf-8", "replace")
     if folder.startswith("/") and not is_within(folder, "/etc/nginx") and not _GLOB.search(folder):
-        yield ReadGlob(tuple(f"{folder}/*{ending}" for ending in place.endings if not _GLOB.search(ending)))
+        yield ReadGlob(tuple(f"{folder}/*{ending}" for ending in place.own_endings if not _GLOB.search(ending)))
+
+
+def called_scripts(script: str, text: str) -> tuple[str, ...]:
+    """Return the scripts that a script names by their whole paths: one of them may write the file."""
+    return tuple(dict.fromkeys(path for path in _SCRIPT_PATH.findall(text) if path != script))[:MOST_SCRIPTS]
 
 
 def _start_scripts(place: _Place) -> Iterator[str]:
@@ -120,6 +138,22 @@ def _paths_of_templates(place: _Place, script: bytes) -> Iterator[str]:
     for match in _PATH.finditer(script.decode("latin-1")):
         if match[0].endswith(place.endings) and not is_within(match[0], "/etc/nginx"):
             yield posixpath.normpath(match[0])
+
+
+def scripts_at_start(site: Site, views: Mapping[str, View],
+                     containers: tuple[Container, ...]) -> tuple[Mapping[str, str], tuple[str, ...]]:
+    """Return the texts of the start scripts that were read, with those that they run, and nginx's files that the last
+    start wrote. Both are empty on a machine."""
+    place = _place_of(site, views, containers, templates=False)
+    own = [path for path in _start_scripts(place) if site.view.data(path) is not None] if place is not None else []
+    if place is None or not own or not isinstance(site.config, Known):
+        return {}, ()
+    texts = {path: (site.view.data(path) or b"").decode("latin-1") for path in own}
+    called = [name for path in own for name in called_scripts(path, texts[path])]
+    parts = [path for path in site.view.files if path.startswith(f"{_PARTS}/")]
+    texts |= {path: (site.view.data(path) or b"").decode("latin-1") for path in (*called, *parts)}
+    return texts, tuple(path for path in site.config.value.files if (file := site.view.files.get(path)) is not None
+                        and _is_written_at_start(place, file))
 
 
 def _place_of(site: Site, views: Mapping[str, View], containers: tuple[Container, ...], *,
@@ -149,7 +183,9 @@ def _templates(place: _Place) -> tuple[str, ...]:
 
 def _templates_of(place: _Place, path: str) -> tuple[str, ...]:
     """Return those with the name of the file."""
-    names = {posixpath.basename(path) + ending for ending in place.endings}
+    name = posixpath.basename(path)
+    names = {name + ending for ending in place.endings}
+    names |= {name.removesuffix(".conf") + ending for ending in place.endings if ending.endswith(".conf")}
     return tuple(other for other in _templates(place) if posixpath.basename(other) in names)
 
 

@@ -98,6 +98,14 @@ def locate_mounted_file(snapshot: Snapshot, box: Container, file: FileContent) -
             f"{file.real_path} is in a volume of container {box.name} ({volume} on the Docker host). The volume "
             "outlives the container and hides the files of its image: change the file in the volume"
         )
+    written = next((one for one in snapshot.file_origins if (one.node, one.path) in (
+        (file.node, file.path), (file.node, file.real_path))), None)
+    if mount is None and written is not None:
+        source = f" of {written.template}" if written.template else ""
+        return NotEditable(
+            f"{file.real_path} is made at each start of container {box.name} by {written.script}:{written.line}"
+            f"{source}: change {'that file' if source else 'what it is made of'}, or the variables in it"
+        )
     if mount is None and 0 < int(box.started_at) <= file.stat.mtime:      # a file's time has whole seconds
         return NotEditable(
             f"{file.real_path} was written after container {box.name} started, apparently by its entry point, which "
