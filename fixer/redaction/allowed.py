@@ -92,7 +92,7 @@ _ROWS: Mapping[str, str] = {
     ),
     # Commands: options whose values causes read, options without a value, words that name a program or application.
     "OPTION": (
-        r"-b|-w|-t|-c|-C|-m|-A|-g|-n|-l|-s|-f|-D|--?(host|port|bind|uds|fd|socket|unix-socket-perm|workers"
+        r"-b|-w|-t|-c|-C|-m|-A|-g|-n|-l|-s|-f|-D|--?(([a-z]+[_-])?(host|port)|bind|uds|fd|socket|unix-socket-perm|workers"
         r"|threads|worker-class|worker-connections|worker-tmp-dir|timeout[a-z-]*|graceful-timeout|keep-?alive"
         r"|app|app-dir|chdir|directory|config|conf|module|wsgi|wsgi-file|callable|mount|factory|loop|http"
         r"|https|http-socket|uwsgi-socket|ini|interface|address|listen|log-level|log-config|access-logfile"

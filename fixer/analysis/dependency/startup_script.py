@@ -81,19 +81,19 @@ def waiting_script_of(case: Case, owner: PortOwner, trouble: FailingAddress | No
     shell = next((p for p in ours if p.pid in shells and p.ppid not in above), None)
     if shell is None or _has_started_server(case, service) or has_listening_socket(case, service):
         return None
-    is_server = _is_server if box is None else _may_be_server
-    if any(is_server(service, p) for p in ours):
+    if box is None and any(_is_server(service, p) for p in ours):
         return None
+    is_unclear = box is not None and any(map(_may_be_server, ours))      # only its own words tell that it waits
     below = [p for p in ours if p.pid not in shells and (box is None or p.ppid in shells)]
-    unmet = tuple(_unmet_dependencies(case, service, service.startup_waits))
-    if not unmet and (said := logged_wait(case, service)) is not None:
+    unmet = () if is_unclear else tuple(_unmet_dependencies(case, service, service.startup_waits))
+    if not unmet and (said := logged_wait(case, service)) is not None and (said.is_looped or not is_unclear):
         unmet = tuple(_unmet_dependencies(case, service, (said,)))
     if box is not None and not unmet:
         return None        # nothing shows that it waits: its server may be of a kind that is unknown
     return WaitingScript(owner, trouble, shell, below[-1] if below else None, unmet, routes)
 
 
-def _may_be_server(_: Service, process: Process) -> bool:
+def _may_be_server(process: Process) -> bool:
     """Return whether a process of a container may be its server: any program but one that checks, or pauses."""
     if _is_shell(process) or not runtime_of(process.argv):
         return False

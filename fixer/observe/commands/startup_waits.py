@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
 from fixer.formats.launchers import SHELLS, program_name, shell_text_index, skip_launchers
 from fixer.formats.numbers import is_number
@@ -53,7 +54,8 @@ _PORT_NAMED = regex(r"\bport ?= ?[\"']?(\d{1,5})\b")
 _CLIENT_MODULES = (("psycopg", 5432), ("asyncpg", 5432), ("MySQLdb", 3306), ("pymysql", 3306), ("redis", 6379))
 _CONNECT_TOOLS = frozenset({"nc", "ncat", "netcat", "nc.openbsd", "nc.traditional", "telnet"})
 _HTTP_TOOLS = frozenset({"curl", "wget"})
-_WAIT_TOOL = regex(r"^(?:wait-?for-?it|wait-for|waitforit|wait4x|dockerize|wait-on|waitfor)(?:\.sh|\.py)?$")
+_WAIT_TOOL = regex(r"^(?:wait[-_]?(?:for|on)[\w-]{0,40}|wait4x|dockerize)(?:\.sh|\.py)?$")
+_HOST_OPTION, _PORT_OPTION = regex(r"^(?:-h|--(?:[a-z]+[-_])?host)$"), regex(r"^(?:-p|-P|--(?:[a-z]+[-_])?port)$")
 _NC_VALUE_OPTIONS = frozenset({"-w", "-G", "-i", "-p", "-s", "-X", "-x", "-q"})
 
 
@@ -233,7 +235,7 @@ def _starts_server(argv: Sequence[str], told: ServiceCommand) -> bool:
 
 
 def _is_wait_tool(argv: Sequence[str]) -> bool:
-    return bool(argv) and _WAIT_TOOL.match(posixpath.basename(argv[0])) is not None
+    return bool(argv) and any(_WAIT_TOOL.match(posixpath.basename(name)) for name in (argv[0], script_of(argv) or ""))
 
 
 def _address_in_text(command: str) -> Dependency | None:
@@ -282,6 +284,8 @@ def checked_dependency(words: Sequence[Word], directory: str = "/") -> Dependenc
     if not argv:
         return None
     name = program_name(argv, 0)
+    if (script := script_of(argv)) is not None and _WAIT_TOOL.match(posixpath.basename(script)):
+        name, argv = posixpath.basename(script), argv[argv.index(script):] if script in argv else argv
     if name in ("[", "test", "[["):
         return _parse_test(argv[1:], directory)
     if name in _DATABASE_CLIENTS:
@@ -298,7 +302,7 @@ def checked_dependency(words: Sequence[Word], directory: str = "/") -> Dependenc
         return _dependency_at(url[1],
                               url[2] or ("443" if url[0].startswith("https") else "80")) if url is not None else None
     if _WAIT_TOOL.match(name):
-        return _first_host_port(argv[1:])
+        return _first_host_port(argv[1:]) or _named_host_port(argv[1:])
     return None
 
 
@@ -365,6 +369,15 @@ def _first_host_port(argv: Sequence[str]) -> Dependency | None:
         if match is not None and match[2]:
             return _dependency_at(match[1], match[2])
     return None
+
+
+def _named_host_port(argv: Sequence[str]) -> Dependency | None:
+    """Return the address of options such as `--db_host db --db_port=5432`."""
+    words = [part for word in argv for part in (word.split("=", 1) if word.startswith("--") else (word,))]
+    pairs = list(pairwise(words))
+    host = next((value for name, value in pairs if _HOST_OPTION.match(name) and not value.startswith("-")), "")
+    port = next((value for name, value in pairs if _PORT_OPTION.match(name)), "")
+    return _dependency_at(host, port)
 
 
 def _dependency_at(host: str, port: str) -> Dependency | None:

@@ -115,3 +115,12 @@ def test_a_container_whose_own_program_may_be_its_server_does_not_wait() -> None
     assert causes_of(told(scene))[0] == "crash-dependency-down"
     nothing = box_scene(waiting_box("app"), database_box())
     assert all("has not started the server" not in finding.summary for finding in told(nothing).findings)
+
+
+def test_a_program_of_a_container_that_says_again_and_again_what_it_waits_for_is_no_server_yet() -> None:
+    known = Dependency(Evidence("file", "/srv/.env:3", "x"), host="db", port=5432, engine="postgresql")
+    for times, waits in ((3, True), (1, False)):
+        said = log_lines(*["[prerun] Unable to connect to the database, waiting..."] * times)
+        scene = box_scene(waiting_box("app", log=said, dependencies=(known,)), database_box())
+        scene.processes[-1] = process(201, "python3", "prerun.py", ppid=200)
+        assert ("crash-dependency-down" in roots(told(scene))) is waits

@@ -118,3 +118,20 @@ def test_where_only_the_script_names_the_server_its_first_server_ends_the_waits(
     entry = ServiceCommand((literal_word("/entrypoint.sh"), literal_word("web")), {}, Evidence("container", "c", "x"), "shell")
     text = "until nc -z db 5432; do sleep 1; done\ngunicorn app:app &\nuntil nc -z web 8000; do sleep 1; done\n"
     assert [one.address for one in waits_in_script(text, "/r", "/r", entry)] == ["db:5432"]
+
+
+@pytest.mark.parametrize(("command", "address"), [
+    ("wait-for-psql.py --db_host dbx --db_port 5432 --timeout=30", "dbx:5432"),
+    ("/usr/bin/python3 /usr/local/bin/wait-for-psql.py --db_host=dbx --db_port=5433", "dbx:5433"),
+    ("wait_for_redis.sh -h cache -p 6379", "cache:6379"), ("python3 /opt/wait-for-store.py store:7000", "store:7000"),
+])
+def test_a_program_that_waits_takes_its_address_as_options_too(command: str, address: str) -> None:
+    found = checked_dependency([literal_word(word) for word in command.split()])
+    assert found is not None and found.address == address
+    assert [one.address for one in read(command)] == [address]
+
+
+@pytest.mark.parametrize("command", ["wait-for-psql.py --db_port 5432", "wait -n", "waiter --host db --port 5432",
+                                     "python3 /opt/serve.py --host 127.0.0.1 --port 7000"])
+def test_a_program_that_does_not_wait_or_names_no_address(command: str) -> None:
+    assert checked_dependency([literal_word(word) for word in command.split()]) is None
