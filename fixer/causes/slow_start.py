@@ -78,6 +78,7 @@ from fixer.analysis.ownership.configured import is_supervised
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import lines_of, program_lines, single_external_kill
 from fixer.analysis.service_state import is_idle_container, is_start_queued, run_state_of, start_time_of, state_evidence
+from fixer.formats.addresses import DOCKER_RESOLVER
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
@@ -192,7 +193,8 @@ def _unseen_socket_text(case: Case, service: Service) -> str:
                   for b in bindings_of(other)}
     configured |= {listen.port for facts in snapshot.routes for listen in facts.route.listens}
     return next((address_text(line.address, line.port) for line in listeners_on(snapshot, service.node)
-                 if line.family != "unix" and not pids_of(line) and line.port not in configured), "")
+                 if line.family != "unix" and not pids_of(line) and line.port not in configured
+                 and line.address != DOCKER_RESOLVER), "")
 
 
 def _started_at(case: Case, owner: PortOwner) -> float:
@@ -291,10 +293,12 @@ def script_finding(case: Case, one: WaitingScript, cause: str, variant: str, wai
         todo = (f"find out what should {'write' if file.wanted else 'remove'} {file.path} ({file.source.where} waits "
                 f"for that) and let it do so, or correct that line; {name} then continues by itself")
     else:
-        what = ""
+        address = next((r.address for r, needed in one.unmet_dependencies if needed is not None), "")
+        what = f": it waits for {address}" if address else ""
         now = running_command_text(case, one)
-        todo = (f"find out what {script_text(one)} waits for ({now or 'only a pause of it was observed'}) and bring "
-                f"that back, or correct the script; then restart {name}")
+        todo = f"make {address} answer, or correct that address; then restart {name}" if address else (
+            f"find out what {script_text(one)} waits for ({now or 'only a pause of it was observed'}) and bring "
+            f"that back, or correct the script; then restart {name}")
     repair = Repair("mend-script", "manual", f"let the script of {name} continue", (), manual=todo)
     return Finding(
         cause=cause, variant=variant, role="root", confidence="likely",
