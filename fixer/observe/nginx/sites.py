@@ -8,11 +8,12 @@ from functools import partial
 from typing import TypeAlias
 
 from fixer.formats.launchers import shell_text_index
-from fixer.formats.server_names import STARTS_NO_NGINX, is_nginx, runtime_of
+from fixer.formats.server_names import STARTS_NO_NGINX, is_nginx, runtime_of, script_of
 from fixer.formats.shell_words import shell_words
 from fixer.formats.wrapper_scripts import simple_commands
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.parse_cache import parse_once
+from fixer.lazy.regex import regex
 from fixer.model.facts import Fact, Known
 from fixer.model.nginx_config import NginxConfig, Route, UpstreamServer
 from fixer.model.snapshot import Container
@@ -119,8 +120,17 @@ def _runs_other_program(view: View, box: Container | None) -> bool:
     main = view.by_pid.get(1)
     if box is None or main is None or not main.argv or view.node.kind != "container":
         return False
+    scripts = {word: data for word in (script_of(main.argv) or "", *box.argv) if (data := view.data(word)) is not None}
+    if script_of(main.argv) in scripts:
+        others = (word for word in box.argv if word not in scripts)
+        return not any(map(_MAY_START_NGINX.search, (*(data.decode("latin-1") for data in scripts.values()), *others)))
     asked = _only_command(box.argv)
     return asked[-len(main.argv):] == main.argv and posixpath.basename(main.argv[0]) in STARTS_NO_NGINX
+
+
+# what starts nginx, and what may: supervisors, and scripts that were not read
+_MAY_START_NGINX = regex(r"(?i)nginx|openresty|angie|tengine|supervis|circus|s6|runit|runsv|honcho|foreman|systemd"
+                         r"|\.sh\b|run-parts")
 
 
 def _only_command(argv: tuple[str, ...]) -> tuple[str, ...]:

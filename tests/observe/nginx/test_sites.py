@@ -8,7 +8,7 @@ import pytest
 
 from fixer.lazy.dataclass import replace
 from fixer.model.facts import Known
-from fixer.model.query import Answer, Command
+from fixer.model.query import Answer, Command, ReadFile
 from fixer.model.snapshot import Container
 from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.look import look_at
@@ -16,7 +16,7 @@ from fixer.observe.nginx.sites import places_of, sites_of
 from fixer.observe.view.docker_inspect import parse_inspect
 from fixer.observe.view.node_view import containers_of, node_of, views_of
 from fixer.observe.view.observe_options import ObserveOptions
-from tests.observe.capture_builders import capture, node, process
+from tests.observe.capture_builders import capture, file, node, process
 from tests.observe.docker.compose_service_builders import inspect
 
 SITE = "server { listen 80; location / { proxy_pass http://api:8000; } }"
@@ -122,3 +122,23 @@ def test_many_locations_before_one_backend_are_one_place_in_every_round() -> Non
     assert len(plan.each) == 1 and plan.asked_places(site.addresses) == ((site.addresses[0], plan.each[0]),)
     (again,) = look_at(capture(replace(seen, answers={**seen.answers, plan.each[0]: Answer("failed")})), ObserveOptions()).sites
     assert again.addresses is site.addresses and again.view is not site.view
+
+
+@pytest.mark.parametrize(("texts", "asked", "meant"), [
+    ({"/start.sh": "until nc -z db 5432; do sleep 1; done\nexec gunicorn app"}, ["/start.sh"], False),
+    ({"/start.sh": "exec gunicorn app", "/init.sh": "exec \"$@\""}, ["/init.sh", "/start.sh"], False),
+    ({"/start.sh": "exec gunicorn app"}, ["/init.sh", "/start.sh"], True),                       # the first one was not read
+    ({"/start.sh": "until nc -z db 5432; do sleep 1; done\nexec nginx"}, ["/start.sh"], True),
+    ({"/start.sh": "exec supervisord -n"}, ["/start.sh"], True), ({"/start.sh": ". /lib.sh\nrun"}, ["/start.sh"], True),
+    ({}, ["/start.sh"], True),
+])
+def test_a_start_script_that_was_read_and_starts_no_nginx_lacks_none(texts: dict[str, str], asked: list[str], meant: bool) -> None:
+    """Two containers of one image: the script of one has not come to its server, and the nginx of the other runs."""
+    read = {ReadFile(path): Answer("ok", files=(file(path, text),)) for path, text in texts.items()}
+    other = node(read, site=NGINX_MASTERS_SITE, name="other", kind="container", nginx=False,
+                 running=[process(1, ["/bin/sh", "/start.sh"], ppid=0), process(9, ["sleep", "1"])])
+    web = node(site=NGINX_MASTERS_SITE, name="web", kind="container")
+    told = [inspect("other", asked, ip="10.9.0.7"), inspect("web", ["nginx"], ip="10.9.0.8")]
+    boxes = tuple(parse_inspect(Answer("ok", json.dumps(told).encode())))
+    sites = sites_of(views_of(capture(other, web, kind="compose", address="shop")), boxes)
+    assert ("other" in [site.view.name for site in sites]) is meant
