@@ -248,6 +248,7 @@ def _wrong_port_finding(case: Case, trouble: FailingAddress, options: tuple[Reac
     proven = first.owner.certain or (first.is_configured and first.owner.rule != "bare")
     if endpoint.port in [b.port for b in bindings_of(first.owner.service)[:1]]:
         proven = False       # its files name nginx's port: it may not be restarted since
+    shared = None if several or stranger else _route_to_same_listener(case, trouble, first)
     confidence: Confidence = "possible" if several else "certain" if proven else "likely"
     return Finding(
         cause=CAUSE.id,
@@ -255,7 +256,9 @@ def _wrong_port_finding(case: Case, trouble: FailingAddress, options: tuple[Reac
         role="root",
         confidence=confidence,
         summary=f"nginx hands {routes_text(trouble)} to {endpoint_text(endpoint)}, {there}; {elsewhere}",
-        detail=_only_left_text(case, trouble, options) if several else (),
+        detail=_only_left_text(case, trouble, options) if several else () if not shared else (
+            f"nginx already hands {shared} to {first.text}: if {first.owner.service.name} should listen on "
+            f"{endpoint.port} as well (a second listener), let it do that instead",),
         routes=trouble.route_ids,
         service=first.owner.service.name if not several else None,
         node=trouble.nginx.node,
@@ -264,6 +267,18 @@ def _wrong_port_finding(case: Case, trouble: FailingAddress, options: tuple[Reac
                  if options[-1].text.partition(":")[0] != first.text.partition(
             ":")[0] else point_at_listener_repair(case, trouble, options, ask=several) if other is None else other[1],),
     )
+
+
+def _route_to_same_listener(case: Case, trouble: FailingAddress, option: ReachableListener) -> str:
+    """Return the location that leads to that listener and answers: a container may be meant to have a second listener.
+    Empty if none does."""
+    box, service = option.owner.service.container, option.owner.service
+    if box is None or box.is_machine or trouble.endpoint.port in [b.port for b in bindings_of(service)]:
+        return ""
+    return next((j.facts.route.location for j in case.verdicts.values() if j.state == "ok"
+                 and trouble.nginx.serves(j.facts) and any(
+                     (end := case.endpoints[name]).node == service.node and end.port == option.listener.port
+                     and end.host == trouble.endpoint.host for name in j.facts.endpoints)), "")
 
 
 def _only_left_text(case: Case, trouble: FailingAddress, options: tuple[ReachableListener, ...]) -> tuple[str, ...]:

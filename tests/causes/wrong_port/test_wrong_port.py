@@ -163,6 +163,17 @@ def test_of_a_containers_two_sockets_the_one_it_is_told_to_open() -> None:
     assert isinstance(write, WriteFile) and write.after is not None and b"app:8000" in write.after
 
 
+def test_a_container_whose_other_port_answers_may_lack_a_second_listener() -> None:
+    scene = Scene("app:8000", "app:8072", node="web", back="app")
+    scene.with_service(container_service(), listener(8000, 7, "0.0.0.0", "app"))
+    for index in (0, 1):
+        scene.endpoint(index, addresses=Known(("172.18.0.2",)))
+    scene.refused(1, configured_service=None)
+    found = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert found.variant == "container-wrong-port"
+    assert "nginx already hands / to app:8000: if p-app-1 should listen on 8072 as well" in found.detail[0]
+
+
 def test_a_stale_mount_is_not_a_wrong_port() -> None:
     scene = wrong_port_scene()
     scene.files[0] = replace(scene.files[0], stat=stat(nlink=0))
