@@ -50,6 +50,7 @@ _USAGE_ERROR = regex(
     r"^\w*Error: (?:'' is not a valid port number|\"[^\"\s]*:\" is not a valid port number or address:port pair|"
     r"invalid literal for int\(\) with base 10: ''$)"
 )
+_IN_CONFIGURATION = regex(r"(?i)\b(?:from|in) (?:the |its |your )?(?:configuration|config|settings)(?: file)?\b")
 _SETTINGS_ERROR = regex(r"validation errors? for \w*(?:Settings|Config|Configuration|Env)\w*")
 _FIELD = regex(r"^(?P<name>[A-Za-z_]\w*)$")
 _REQUIRED = regex(r"^\s+(?:Field required|field required)")
@@ -78,6 +79,11 @@ class NamedLine:
 
     name: str
     line: LogLine
+
+
+def names_configuration(line: LogLine) -> bool:
+    """Return whether the program looks for what it lacks in its own configuration, not in its environment."""
+    return _IN_CONFIGURATION.search(message_of(line)) is not None
 
 
 def missing_variables(end: RunEnd) -> tuple[NamedLine, ...]:

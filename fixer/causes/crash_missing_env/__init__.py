@@ -52,7 +52,7 @@ from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.dependency.complaint import dependency_complaint
 from fixer.analysis.evidence import log_evidence
 from fixer.analysis.exits.exec_step import working_directory_of
-from fixer.analysis.exits.exit_reason import NamedLine, blank_variables, missing_variables
+from fixer.analysis.exits.exit_reason import NamedLine, blank_variables, missing_variables, names_configuration
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.exits.hand_started_run import for_person, hand_started_runs
 from fixer.analysis.service_state import state_evidence
@@ -133,6 +133,8 @@ def _missing_variable_finding(case: Case, crash: FailedRun, missing: tuple[Named
                 *(Evidence("file", m.where, f"{m.name}… is set there in a form that systemd does not read")
                   for m in lost),
                 *backup_evidence(copies if again is not None else (), wanted))
+    if names_configuration(missing[0].line):
+        return _missing_setting_finding(case, crash, missing)
     by_hand, write = absent_file_repairs(case, crash, names), _repair(case, crash, missing, lost)
     return Finding(
         cause=CAUSE.id, variant="start-env-var-missing", role="root", confidence="certain",
@@ -141,6 +143,20 @@ def _missing_variable_finding(case: Case, crash: FailedRun, missing: tuple[Named
         service=crash.service.name, node=crash.service.node, evidence=evidence,
         repairs=(*(by_hand if write.risk == "manual" else ()), write, *(() if again is None else (again,)),
                  *(by_hand if write.risk != "manual" else ())),
+    )
+
+
+def _missing_setting_finding(case: Case, crash: FailedRun, missing: tuple[NamedLine, ...]) -> Finding:
+    """Return the finding on a program that looks for the name in its configuration: no variable may help."""
+    names, name = ", ".join(s.name for s in missing), crash.service.name
+    manual = (f"add {names} to the configuration that {name} reads (its log says which, or the traceback above that "
+              f"line), or set the variable that this file takes it from; then start {name}")
+    return Finding(
+        cause=CAUSE.id, variant="start-env-var-missing", role="root", confidence="likely",
+        summary=f"{name} ends at once: its configuration lacks {names}",
+        detail=("nothing listens while it does not run",), routes=crash.routes, service=name, node=crash.service.node,
+        evidence=_evidence(case, crash, missing),
+        repairs=(Repair(REPAIR_ID, "manual", f"add {names} to the configuration of {name}", (), manual=manual),),
     )
 
 

@@ -367,3 +367,14 @@ def test_a_file_of_variables_in_a_mounted_folder_is_restored_on_the_host() -> No
     crash = FailedRun(PortOwner(server, "bare", ()), (), (), end=read_run_end(()))
     (repair,) = absent_file_repairs(open_case(scene.snapshot(), {}), crash, "SECRET_KEY")
     assert "(on the Docker host: /srv/shop/settings/shop.env)" in repair.manual and repair.manual.endswith("; then docker restart p-web-1")
+
+
+@pytest.mark.parametrize(("said", "in_configuration"), [
+    ("Exception: Required parameter SECRET_KEY is missing from configuration.", True),
+    ("RuntimeError: SECRET_KEY is not set in your config file", True),
+    ("RuntimeError: SECRET_KEY is not set in the environment", False),
+])
+def test_what_a_program_lacks_in_its_own_configuration_is_no_variable_to_set(said: str, *, in_configuration: bool) -> None:
+    found = finding_of(diagnose(crashed(said).snapshot()), "crash-missing-env")
+    assert (found.confidence == "likely", found.repairs[0].risk == "manual") == (in_configuration, in_configuration)
+    assert ("its configuration lacks SECRET_KEY" in found.summary) is in_configuration
