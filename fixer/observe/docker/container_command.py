@@ -24,9 +24,9 @@ def command_queries(service: Service, view: View) -> Iterator[Query]:
     box = service.container
     if box is None or box.is_machine:
         return
-    script = script_of(box.argv) or ""
-    if script.startswith("/") and runtime_of(box.argv) not in SERVERS:
-        yield ReadFile(script, SCRIPT_LIMIT)
+    if runtime_of(box.argv) not in SERVERS:
+        scripts = [word for word in box.argv if word == script_of(box.argv) or word.endswith(".sh")]      # `exec "$@"`
+        yield from (ReadFile(path, SCRIPT_LIMIT) for path in dict.fromkeys(scripts) if path.startswith("/"))
     for pid in service.pids:
         process = view.by_pid.get(pid)
         if process is not None and runtime_of(process.argv) == "uwsgi":
@@ -47,7 +47,7 @@ def command_in_image(container: Container, command: Sequence[Word], env: Mapping
         follow = CommandTrace(view.contents(), "/")
         words, known, style, told = trace_command(list(command), dict(env), said, follow)
         if runtime_of([word.text for word in words]) in SERVERS:
-            inside = {script, *follow.source_files}
+            inside = {script, follow.script, *(word.text for word in command), *follow.source_files}
             shown = Evidence("container", container.name, f"{told.where} {told.text}")
             traced = ServiceCommand(_without_places(words, inside), {
                 name: Word(_pieces(word, inside)) for name, word in known.items()}, shown, style, follow.directory,

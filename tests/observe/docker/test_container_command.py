@@ -66,3 +66,11 @@ def test_what_is_asked_of_a_container() -> None:
     assert [query.path for query in command_queries(service, here) if isinstance(query, ReadFile)] == ["/start.sh", "/srv/app/uwsgi.ini"]
     direct = seen(COMPOSE, env=[], files={}, running=GUNICORN, argv=("gunicorn", "app.wsgi"))
     assert list(command_queries(direct, view(running=[process(7, GUNICORN)]))) == []
+
+
+def test_a_script_that_hands_over_to_another_one() -> None:
+    files = {"/init.sh": "#!/bin/sh\nset -e\nexec \"$@\"\n", "/start.sh": SCRIPT}
+    service = seen(COMPOSE, env=["APP_BIND=127.0.0.1:8000"], files=files, running=GUNICORN, argv=("/init.sh", "/start.sh"))
+    assert first_binding(service).file == "/srv/shop/compose.yaml"
+    asked = [query.path for query in command_queries(service, view()) if isinstance(query, ReadFile)]
+    assert asked == ["/init.sh", "/start.sh"]
