@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from fixer.formats.addresses import ANY_IPV4
 from fixer.lazy.dataclass import dataclass, replace
@@ -96,6 +96,7 @@ class ApplicationServer:
     client_certificate: tuple[str, str] = ("", "")     # the option, and its value, that demands one of each client
     log: ServerLog = ServerLog()
     idle: IdleLimit | None = None      # None: unknown
+    interface: str = ""                # of Python's applications that it serves: asgi, wsgi; empty: several or unknown
 
     def reads_workers_variable(self, name: str) -> bool:
         """Return whether the server itself takes its number of workers from this environment variable."""
@@ -108,7 +109,7 @@ APPLICATION_SERVERS: Mapping[str, ApplicationServer] = {
                 ("UVICORN_WORKERS", "WEB_CONCURRENCY"), _LOOPBACK), ("uvicorn.__main__",),
         package="uvicorn", accepts_at_once=True, appends_host=True, is_ipv6_only=True, notifies_systemd=False,
         tls_options=("--ssl-certfile", "--ssl-keyfile"), client_certificate=("--ssl-cert-reqs", "2"),
-        log=_UVICORN, idle=IdleLimit("--timeout-keep-alive", 5.0)),
+        log=_UVICORN, idle=IdleLimit("--timeout-keep-alive", 5.0), interface="asgi"),
     "fastapi": ApplicationServer(
         Dialect(("--host",), ("--port",), (), (), ("--workers",), ("", "PORT"), ("WEB_CONCURRENCY",), (ANY_IPV4, 8000)),
         accepts_at_once=True, appends_host=True, is_ipv6_only=True, notifies_systemd=False, log=_UVICORN,
@@ -117,23 +118,24 @@ APPLICATION_SERVERS: Mapping[str, ApplicationServer] = {
         Dialect((), (), ("-b", "--bind"), (), ("-w", "--workers"), ("", ""), ("WEB_CONCURRENCY",), _LOOPBACK),
         ("gunicorn.app.wsgiapp",), package="gunicorn", detach_option="-D", pid_option="-p",
         tls_options=("--certfile", "--keyfile"), client_certificate=("--cert-reqs", "2"),
-        log=_GUNICORN, idle=IdleLimit("--keep-alive", 2.0, "keepalive")),
+        log=_GUNICORN, idle=IdleLimit("--keep-alive", 2.0, "keepalive"), interface="wsgi"),
     "hypercorn": ApplicationServer(
         Dialect((), (), ("-b", "--bind"), (), ("-w", "--workers"), default=_LOOPBACK),
         ("hypercorn.__main__",), package="hypercorn", accepts_at_once=True, is_ipv6_only=True, notifies_systemd=False,
         tls_options=("--certfile", "--keyfile"), client_certificate=("--verify-mode", "CERT_REQUIRED"),
-        log=_RUNNING, idle=IdleLimit("--keep-alive", 5.0)),
+        log=_RUNNING, idle=IdleLimit("--keep-alive", 5.0), interface="asgi"),
     "daphne": ApplicationServer(
         Dialect(("-b", "--bind"), ("-p", "--port"), (), ("-u", "--unix-socket"), default=_LOOPBACK),
-        package="daphne", accepts_at_once=True, is_ipv6_only=True, notifies_systemd=False, log=_DAPHNE),
+        package="daphne", accepts_at_once=True, is_ipv6_only=True, notifies_systemd=False, log=_DAPHNE,
+        interface="asgi"),
     "granian": ApplicationServer(
         Dialect(("--host",), ("--port",), (), ("--uds",), ("--workers",), ("GRANIAN_HOST", "GRANIAN_PORT"),
                 ("GRANIAN_WORKERS",), _LOOPBACK),
-        package="granian", appends_host=True, is_ipv6_only=True, log=_LISTENING),
+        package="granian", appends_host=True, is_ipv6_only=True, log=_LISTENING, interface="asgi"),
     "waitress-serve": ApplicationServer(
         Dialect(("--host",), ("--port",), ("--listen",), ("--unix-socket",), ("--threads",), default=(ANY_IPV4, 8080)),
         ("waitress",), package="waitress", notifies_systemd=False, log=_SERVING,
-        idle=IdleLimit("--channel-timeout", 120.0)),
+        idle=IdleLimit("--channel-timeout", 120.0), interface="wsgi"),
     "flask": ApplicationServer(
         Dialect(("-h", "--host"), ("-p", "--port"), variables=("FLASK_RUN_HOST", "FLASK_RUN_PORT"),
                 default=("127.0.0.1", 5000)),
@@ -146,7 +148,8 @@ APPLICATION_SERVERS: Mapping[str, ApplicationServer] = {
     "uwsgi": ApplicationServer(
         Dialect((), (), ("--http", "--http-socket", "--socket", "-s", "--uwsgi-socket"), (),
                 ("-p", "--processes", "--workers")),
-        protocols=frozenset({"http", "uwsgi"}), detach_option="-d", log=_UWSGI),
+        protocols=frozenset({"http", "uwsgi"}), detach_option="-d", log=_UWSGI,
+        interface="wsgi"),
     "sanic": ApplicationServer(
         Dialect(("-H", "--host"), ("-p", "--port"), workers=("-w", "--workers"), default=_LOOPBACK),
         accepts_at_once=True, is_ipv6_only=True, notifies_systemd=False),
@@ -163,6 +166,21 @@ _UNKNOWN = ApplicationServer(protocols=frozenset())
 def server_of(runtime: str) -> ApplicationServer:
     """Return the server's row; one with nothing but the usual options for a program that is no known server."""
     return APPLICATION_SERVERS.get(runtime, _UNKNOWN)
+
+
+_INTERFACES = ("asgi", "wsgi", "uvicorn")      # in the value of an option, and what it means for the last
+
+
+def interface_of(runtime: str, argv: Sequence[str]) -> str:
+    """Return the interface of the applications that a command serves, by its options (gunicorn's worker class), else by
+    its server; empty if unknown."""
+    for word, value in zip(argv, (*argv, "")[1:], strict=True):
+        name, equals, glued = word.partition("=")
+        if name in ("-k", "--worker-class", "--interface"):
+            text = (glued if equals else value).lower()
+            named = next((kind for kind in _INTERFACES if kind in text), "")
+            return "asgi" if named == "uvicorn" else named or server_of(runtime).interface
+    return server_of(runtime).interface
 
 
 def log_phrases(phrases_of: Callable[[ServerLog], tuple[str, ...]]) -> str:

@@ -108,13 +108,49 @@ def module_folders(argv: Sequence[str], start: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(folder for folder in (*named, start) if folder.startswith("/")))
 
 
+_TARGET = regex(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(?:\(.*\))?$")
+_MODULE_OPTIONS = ("--module", "-w", "--wsgi", "--app")     # of uWSGI and flask; uWSGI may name the application apart
+_FILE_OPTIONS = ("--wsgi-file", "--file")
+CALLABLE_OPTIONS = ("--callable",)
+
+
+def target_of(argv: Sequence[str]) -> str:
+    """Return the `module:attribute` that a command names, empty if it names none."""
+    plain = next((word for word in argv[1:] if _TARGET.match(word)), "")
+    module = option_text(argv, _MODULE_OPTIONS) if not plain else ""
+    if plain or _TARGET.match(module) or not argv or posixpath.basename(argv[0]) != "uwsgi":
+        return plain or (module if _TARGET.match(module) else "")
+    module = module or posixpath.splitext(
+        posixpath.basename(option_text(argv, _FILE_OPTIONS)))[0]
+    return f"{module}:{option_text(argv, CALLABLE_OPTIONS) or 'application'}" if module.replace(".", "").isidentifier(
+        ) else ""
+
+
+def target_files(argv: Sequence[str], start: str) -> tuple[str, ...]:
+    """Return the files that may be the module that a command names, in the order in which the server looks for it."""
+    module, folders = target_of(argv).partition(":")[0], module_folders(argv, start)
+    named = option_text(argv, _FILE_OPTIONS)
+    if named:
+        return tuple(posixpath.normpath(posixpath.join(folder, named)) for folder in folders[:1])
+    return tuple(path for folder in folders for path in module_files(folder, module)) if module else ()
+
+
+def option_text(argv: Sequence[str], names: Sequence[str]) -> str:
+    """Return the value of the first of these options, as an argument of its own or after `=`; empty for none."""
+    for word, following in zip(argv, (*argv, "")[1:], strict=True):
+        name, equals, value = word.partition("=")
+        if name in names:
+            return value if equals else following
+    return ""
+
+
 def names_start_folder(argv: Sequence[str]) -> bool:
     """Return whether the command itself says where its application is: another working directory changes nothing."""
     return any(_folder_values(argv))
 
 
 def _folder_values(argv: Sequence[str]) -> Iterator[str]:
-    for word, following in zip(argv, (*argv[1:], ""), strict=True):
+    for word, following in zip(argv, (*argv, "")[1:], strict=True):
         name, equals, value = word.partition("=")
         if name in _FOLDER_OPTIONS:
             yield value if equals else following

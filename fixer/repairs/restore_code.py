@@ -14,16 +14,15 @@ from fixer.analysis.exits.changed_since import (
     short_run_began_at,
     unread_unit_files_evidence,
 )
-from fixer.analysis.exits.code_error import CodeFault, target_of
+from fixer.analysis.exits.code_error import CodeFault
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.exits.source_files import (
-    find_applications,
     has_valid_syntax,
     sound_backup_copies,
     source_file_of,
 )
 from fixer.analysis.service_state import end_time_of, run_state_of, start_text_of
-from fixer.formats.start_files import app_file
+from fixer.formats.start_files import app_file, target_of
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Need, Repair
@@ -40,6 +39,7 @@ from fixer.repairs.command_options import (
     option_argument,
     option_value,
 )
+from fixer.repairs.correct_target import correct_target_repair
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.older_state import (
     BACKUP_ID,
@@ -52,13 +52,11 @@ from fixer.repairs.older_state import (
 from fixer.repairs.start_service import start_or_restart_steps, start_steps, wait_for_listener_step
 from fixer.repairs.unit_edits import reload_and_start_repair
 
-TARGET_KEY = "target"
 _NOT_RESTARTED_TEXT = ", but the service was not started again"
 RESTART_TIMEOUT = 45.0          # seconds that a program or a database may take until it listens
 _MAX_QUOTED_CHARS = 200             # characters; a shorter quoted line was surely not cut
 # lines of a traceback without quoted code
 _NO_CODE_LINE = regex(r"^File \"|^[\w.]*(?:Error|Exception|Warning)\b|^[\s^~]*$")
-_TARGET_PATTERN = r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +118,7 @@ def code_repairs(case: Case, crash: FailedRun, fault: CodeFault, since: ChangeSi
         offered += _release_repairs(case, crash, fault, file)
     if fault.kind == "target":
         offered += _complete_release_repairs(case, crash)
-        offered.append(_target_repair(case, crash, fault))
+        offered.append(correct_target_repair(case, crash, fault))
     elif fault.kind == "tls":
         offered += [r for r in (_tls_file_repair(case, crash, kind) for kind in ("key", "cert")) if r is not None]
     elif fault.kind in ("option", "value"):
@@ -201,34 +199,6 @@ def _complete_release_repairs(case: Case, crash: FailedRun) -> list[Repair]:
     lacks = inside or ""
     return [] if found is None else [
         release_repair(found, crash, case.inputs.get(RELEASE_KEY), restart_after_edit_steps(case, crash), lacks)]
-
-
-def _target_repair(case: Case, crash: FailedRun, fault: CodeFault) -> Repair:
-    service = crash.service
-    found = find_applications(case.snapshot, service)
-    written = target_of(service.argv) or fault.name
-    what = f"the application that {service.name} should serve, now {written}"
-    found = tuple(sorted(found, key=lambda one: not _is_renamed_package(written, one)))     # the likelier ones first
-    need = Need(TARGET_KEY, "choice", what, found) if found else Need(TARGET_KEY, "value", what,
-                                                                      pattern=_TARGET_PATTERN)
-    word = next((w for w in service.command if w.text == written), None)
-    chosen = case.inputs.get(TARGET_KEY, "")
-    summary = f"point {service.name} at its application, then start it"
-    edit = NotEditable("no file that fixer read contains the target of its command") if word is None else \
-        edit_argument(case.snapshot, service, word, chosen or written, f"serve {chosen or 'another target'}")
-    begin = start_or_restart_steps(case.snapshot, service, crash.failing_addresses[0].endpoint)
-    if isinstance(edit, NotEditable) or isinstance(begin, NotEditable):
-        why = edit.reason if isinstance(edit, NotEditable) else begin.reason if isinstance(begin, NotEditable) else ""
-        there = f"found: {', '.join(found)}" if found else "no module with an application is in its start directory"
-        manual = f"change {what} ({there}); fixer cannot do this: {why}"
-        return Repair("correct-target", "manual", summary, (), (need,), manual)
-    return Repair("correct-target", "disruptive", summary, (*edit.steps, *begin) if chosen else (), (need,))
-
-
-def _is_renamed_package(written: str, other: str) -> bool:
-    """Return whether only the package differs: `mysite.wsgi:application`, `shop.wsgi:application`."""
-    package, _, rest = written.rpartition(".")
-    return bool(package) and other.rpartition(".")[2] == rest and other.count(".") == written.count(".")
 
 
 def _tls_file_repair(case: Case, crash: FailedRun, kind: str) -> Repair | None:

@@ -17,6 +17,8 @@ from fixer.formats.start_files import (
     resolve_link,
     start_arguments,
     stem_of,
+    target_files,
+    target_of,
     virtualenv_of,
 )
 from tests.causes.snapshot_builders import container_service, service, stat
@@ -28,6 +30,21 @@ from tests.causes.snapshot_builders import container_service, service, stat
 ])
 def test_the_file_of_the_application(command: str, expected: str | None) -> None:
     assert app_file(command.split()) == expected
+
+
+@pytest.mark.parametrize(("command", "target", "files"), [
+    ("uvicorn app.main:app", "app.main:app", ("/srv/app/main.py", "/srv/app/main/__init__.py")),
+    ("uvicorn --app-dir /opt/shop desk:app", "desk:app", (
+        "/opt/shop/desk.py", "/opt/shop/desk/__init__.py", "/srv/desk.py", "/srv/desk/__init__.py")),
+    ("uwsgi --module=desk:create --http :80", "desk:create", ("/srv/desk.py", "/srv/desk/__init__.py")),
+    ("uwsgi --module desk --callable create", "desk:create", ("/srv/desk.py", "/srv/desk/__init__.py")),
+    ("uwsgi --chdir /opt --wsgi-file web/desk.py", "desk:application", ("/opt/web/desk.py",)),
+    ("uwsgi --wsgi-file /opt/desk.py", "desk:application", ("/opt/desk.py",)),
+    ("uwsgi --ini /etc/uwsgi.ini", "", ()), ("gunicorn desk", "", ()), ("python3 /srv/desk.py", "", ()), ("", "", ()),
+])
+def test_the_application_that_a_command_names_and_where_its_module_may_be(
+        command: str, target: str, files: tuple[str, ...]) -> None:
+    assert (target_of(command.split()), target_files(command.split(), "/srv")) == (target, files)
 
 
 @pytest.mark.parametrize(("data", "expected"), [

@@ -12,6 +12,7 @@ from fixer.formats.file_errors import inaccessible_path, inaccessible_tls_at, la
 from fixer.formats.run_output import ends_run, joins_exceptions
 from fixer.formats.server_bindings import inherited_descriptor
 from fixer.formats.server_names import SERVERS
+from fixer.formats.start_files import target_of
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex, up_to_first
 from fixer.model.snapshot import LogLine
@@ -252,14 +253,6 @@ def application_files(texts: Sequence[str]) -> tuple[str, ...]:
     """Return the application's files that the last traceback names, the innermost first."""
     frames = (match["file"] for line in reversed(_last_traceback(texts)) if (match := _FRAME.match(line)) is not None)
     return tuple(dict.fromkeys(posixpath.normpath(file) for file in frames if not _LIBRARY_FILE.search(file)))
-
-
-_TARGET = regex(r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(?:\(.*\))?$")
-
-
-def target_of(argv: Sequence[str]) -> str:
-    """Return the `module:attribute` that a command names, empty if it names none."""
-    return next((word for word in argv[1:] if _TARGET.match(word)), "")
 
 
 # Options that a server rejects: its message, the option and the value.

@@ -8,17 +8,23 @@ from collections.abc import Iterator
 
 from fixer.analysis.evidence import ENGINE
 from fixer.analysis.exits.code_error import CodeFault
+from fixer.formats.application_servers import interface_of
 from fixer.formats.backup_names import LIKELY_SUFFIXES
 from fixer.formats.folders import is_below, is_within
+from fixer.formats.start_files import target_files, target_of
+from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.snapshot import FileContent, Service, Snapshot
 
 MAX_APPLICATIONS = 8                 # applications that a server could use, to be named
 _ONLY_AST = 0x400        # compile() to a syntax tree only: what was read never runs
-_APPLICATION = regex(
-    r"(?m)^(?P<name>[A-Za-z_]\w*)\s*(?::[^=\n]+)?=\s*(?:[A-Za-z_]\w*\s*=\s*)?(?:[A-Za-z_]\w*\.)*"
-    r"(?:FastAPI|Starlette|Quart|Litestar|Sanic|Flask|Bottle|Application|Blacksheep|ProtocolTypeRouter|"
-    r"get_asgi_application|get_wsgi_application|create_app|make_app|build_app)\("
+_ASGI_CALLS = "FastAPI|Starlette|Quart|Litestar|Blacksheep|ProtocolTypeRouter|get_asgi_application"
+_WSGI_CALLS = "Flask|Bottle|get_wsgi_application|make_wsgi_app"
+_APPLICATIONS = (
+    regex(r"(?m)^(?P<name>[A-Za-z_]\w*)\s*(?::[^=\n]+)?=\s*(?:[A-Za-z_]\w*\s*=\s*)?(?:[A-Za-z_]\w*\.)*"
+          rf"(?:(?P<asgi>{_ASGI_CALLS})|(?P<wsgi>{_WSGI_CALLS})|Sanic|Application|create_app|make_app|build_app)\("),
+    regex(r"(?m)^(?:(?P<asgi>async def)|def) (?P<name>[A-Za-z_]\w*)\(\s*scope\b[^()]{0,200}\bsend\b"),
+    regex(r"(?m)^(?P<wsgi>def) (?P<name>[A-Za-z_]\w*)\(\s*env(?:iron)?\b[^()]{0,200}\bstart_response\b"),
 )
 
 
@@ -78,9 +84,44 @@ def find_applications(snapshot: Snapshot, service: Service) -> tuple[str, ...]:
     """Return `module:attribute` of every application at the top level of a module of the service."""
     found: dict[str, None] = {}
     for module, file in _python_modules(snapshot, service):
-        for match in _APPLICATION.finditer(file.data.decode("utf-8", "replace")):
-            found.setdefault(f"{module}:{match['name']}")
+        found.update((f"{module}:{name}", None) for name in _applications_in(file, ""))
     return tuple(sorted(found))[:MAX_APPLICATIONS]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedModule:
+    """The module that the command of a service names, as it was read, and the `module:attribute` of each application in
+    it that fits the server. It is `complete` if the file shows every name that the module has."""
+
+    file: FileContent
+    applications: tuple[str, ...]
+    complete: bool
+
+
+def find_named_module(snapshot: Snapshot, service: Service) -> NamedModule | None:
+    """Return the module that the command names; None if it was not read."""
+    box, module = service.container, target_of(service.argv).partition(":")[0]
+    start = (box.working_dir or "/") if box is not None else service.start_folder
+    read = (source_file_of(snapshot, service, path) for path in target_files(service.argv, start))
+    file = next((file for file in read if file is not None), None)
+    if file is None or not has_valid_syntax(file):
+        return None
+    names = _applications_in(file, interface_of(service.runtime, service.argv))
+    return NamedModule(file, tuple(f"{module}:{name}" for name in names), not _NAMES_FROM_ELSEWHERE.search(file.data))
+
+
+# Names that a module has and its own lines do not show; a name that is assigned in a block may be an application.
+_NAMES_FROM_ELSEWHERE = regex(rb"(?m)^(?:from [\w.]+ import (?:[^\n]*\b(?:app|application)\b|\*)|globals\(\))"
+                              rb"|^[ \t]+(?:app|application)\s*=")
+
+
+def _applications_in(file: FileContent, interface: str) -> tuple[str, ...]:
+    """Return the names of the applications at the top level of a module, in their order; of the other interface none,
+    where the server's is known."""
+    text = file.data.decode("utf-8", "replace")
+    found = sorted((match.start(), match) for pattern in _APPLICATIONS for match in pattern.finditer(text))
+    other = {"asgi": "wsgi", "wsgi": "asgi"}.get(interface, "")
+    return tuple(dict.fromkeys(m["name"] for _, m in found if not m.groupdict().get(other)))
 
 
 def _python_modules(snapshot: Snapshot, service: Service) -> Iterator[tuple[str, FileContent]]:
@@ -99,9 +140,9 @@ def _python_modules(snapshot: Snapshot, service: Service) -> Iterator[tuple[str,
 
 def _source_roots(service: Service) -> Iterator[tuple[str, str, str]]:
     """Yield (folder on disk, its node, its path below the service's working directory)."""
-    box, unit = service.container, service.unit
-    if unit is not None and unit.working_directory.startswith("/") and unit.working_directory != "/":
-        yield unit.working_directory, service.node, ""
+    box = service.container
+    if box is None and service.start_folder.startswith("/") and service.start_folder != "/":
+        yield service.start_folder, service.node, ""
     for source, destination, _ in box.mounts if box is not None else ():
         start = box.working_dir.rstrip("/") if box is not None else ""
         if is_within(destination, start):

@@ -39,9 +39,10 @@ The repair and its safety
   correct-option (disruptive): the value that an option is to have, from a person; for the port that nginx asks for,
   with something else written beside it (a comment in an EnvironmentFile is part of the value), just the port.
   set-variable (disruptive): the value of a variable that the program makes a number of, and cannot.
-  correct-target (disruptive): the application to serve, where the command names none; what was found is offered, first
-  what differs in nothing but its package (mysite.wsgi:application, shop.wsgi:application). A person chooses: another
-  application at this address would be worse than none.
+  correct-target (disruptive): the application to serve, where the command names none. What the named module alone has
+  for that server (ASGI or WSGI) is taken. Else what was found is offered, first what differs in nothing but its package
+  (mysite.wsgi:application, shop.wsgi:application), and a person chooses: another application at this address would be
+  worse than none.
   correct-directory (disruptive): it starts inside the package that its command names: the folder above.
   start-in-folder, mount-at-folder (disruptive): its code is mounted in another folder than where its command looks. The
   compose file then starts it there. Where the command itself names its folder, the code is mounted at that one.
@@ -74,7 +75,7 @@ from fixer.analysis.exits.exit_reason import blank_variables, has_variable_or_po
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.exits.hand_started_run import for_person, hand_started_runs
 from fixer.analysis.exits.path_access import denied_folder_of
-from fixer.analysis.exits.source_files import line_of, source_file_of
+from fixer.analysis.exits.source_files import find_named_module, line_of, source_file_of
 from fixer.analysis.service_state import state_evidence
 from fixer.causes.crash_code_error.broken_response import judge_broken_answers
 from fixer.causes.crash_code_error.stale_module import find_stale_module, remove_compiled_repair
@@ -274,10 +275,12 @@ def _source_evidence(case: Case, crash: FailedRun, fault: CodeFault) -> tuple[Ev
         return (Evidence("file", file_line_text(case.snapshot, file.node, file.path, fault.line),
                          line_of(file, fault.line)),)
     if fault.kind == "target":
-        return tuple(
+        module = find_named_module(case.snapshot, crash.service)
+        own = [name.partition(":")[2] for name in module.applications] if module is not None else []
+        return (*(
             Evidence("file", file_line_text(case.snapshot, crash.service.files_node, word.file, word.line), word.text)
             for word in crash.service.command if word.text == fault.name and word.file
-        )
+        ), *((Evidence("file", module.file.path, f"has {' and '.join(own)}"),) if module is not None and own else ()))
     if fault.kind == "value":
         return tuple(Evidence("file", a.defined_in, f"{a.name}… is set") for a in crash.service.env
                      if a.name == fault.name and a.defined_in)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import host_path_of
-from fixer.analysis.exits.code_error import CodeFault, target_of
+from fixer.analysis.exits.code_error import CodeFault
 from fixer.analysis.exits.exec_step import setting_evidence, setting_of, setting_source_text, working_directory_of
 from fixer.analysis.exits.failed_run import FailedRun
-from fixer.formats.start_files import find_missing_module, module_files, module_folders, names_start_folder
+from fixer.formats.start_files import find_missing_module, module_files, module_folders, names_start_folder, target_of
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Repair

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from fixer.formats.backup_names import LIKELY_SUFFIXES
 from fixer.formats.folders import is_within
 from fixer.formats.run_output import last_own_lines
-from fixer.formats.start_files import app_file, installed_module_paths, release_path, start_arguments
+from fixer.formats.start_files import app_file, installed_module_paths, release_path, start_arguments, target_files
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.managers import manager_of
@@ -41,7 +41,8 @@ _CODE_ERROR = regex(
 )
 _NO_MODULE = regex(r"ModuleNotFoundError: No module named '(?P<name>\w+)'")
 _TARGET_MISSING = regex(r"Error loading ASGI app|Failed to find attribute|Cannot load application from|No module named|"
-                   r"AttributeError: module '[\w.]+' has no attribute|\(callable not found or import error\)")
+                   r"AttributeError: module '[\w.]+' has no attribute|\(callable not found or import error\)"
+                   r"|There was an exception \(AttributeError\) importing your module")
 
 
 def named_sources(service: Service) -> tuple[str, ...]:
@@ -74,6 +75,17 @@ def source_paths(service: Service) -> Iterator[tuple[str, str]]:
         if place is not None:
             yield place
             yield from ((place[0], place[1] + end) for end in LIKELY_SUFFIXES)
+    yield from _target_modules(service)
+
+
+def _target_modules(service: Service) -> Iterator[tuple[str, str]]:
+    """Yield (node, path) of the module that the command names, if it lacks what the command names in it."""
+    box = service.container
+    start = (box.working_dir or "/") if box is not None else service.start_folder
+    for path in target_files(service.argv, start) if lacks_command_target(service) else ():
+        place = locate_on_disk(service, path)
+        if place is not None:
+            yield place
 
 
 def source_queries(services: Sequence[Service]) -> Iterator[tuple[str, Query]]:

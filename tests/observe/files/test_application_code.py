@@ -11,7 +11,7 @@ from fixer.model.capture import NodeCapture
 from fixer.model.query import Answer, Command, Query, ReadFile, ReadGlob
 from fixer.model.service import Service
 from fixer.observe.build_snapshot import build_snapshot
-from fixer.observe.files.application_code import SOURCE_LIMIT, change_queries, entry_modules_query
+from fixer.observe.files.application_code import SOURCE_LIMIT, change_queries, entry_modules_query, source_queries
 from fixer.observe.next_queries import follow_up_queries
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.causes.snapshot_builders import (
@@ -142,3 +142,14 @@ def test_of_a_container_what_is_mounted_is_looked_at_on_its_host() -> None:
     (made,) = changed_files_asked(container_service(box=box, log=log_lines('  File "/srv/app/main.py", line 3, in <module>', "ValueError: x")))
     assert isinstance(made, ReadGlob) and (made.patterns[0], made.limit) == ("/home/lab/app/*", 0)
     assert not changed_files_asked(container_service(log=log_lines(*LINES)))
+
+
+def test_the_module_that_the_command_names_is_read_where_it_lacks_the_name() -> None:
+    said = log_lines("hypercorn.utils.NoAppError: Cannot load application from 'desk:create', application not found.")
+    box = {"status": "exited", "exit_code": 1, "working_dir": "/srv", "mounts": (("/home/lab/code", "/srv", False),)}
+    argv = ("hypercorn", "desk:create")
+    made, plain = container_service(box=box, log=said, argv=argv), container_service(box=box, argv=argv)
+    assert ("engine", ReadFile("/home/lab/code/desk.py", SOURCE_LIMIT)) in list(source_queries([made]))
+    assert not list(source_queries([plain]))
+    unit = failed_service(log=said, argv=argv)
+    assert ("local", ReadFile("/srv/shop/desk.py", SOURCE_LIMIT)) in list(source_queries([unit]))
