@@ -177,6 +177,9 @@ MEANINGS: tuple[Meaning, ...] = (
             "nginx cannot do what its configuration says.", ("invalid-proxy-target",)),
     Meaning(("auth-request-failed",), "auth request unexpected status: 502",
             "nginx itself ended the request. The backend was not asked.", ("error-from-config",)),
+    Meaning(("name-ignored",), 'conflicting server name "shop.example.com" on 0.0.0.0:80, ignored',
+            "Two server blocks have the same name and address. nginx uses the first and never the second.",
+            ("wrong-server-block",)),
 )
 
 _STATUS = regex(r"(?:(?:http(?:/[\d.]+)?|error|status)[ :]*+)?(502|504)?[ :]*(bad gateway|gateway time-?out)?\Z")

@@ -20,7 +20,8 @@ Why nginx says 502
 How it is told apart
   Two blocks with one name: both stand in the configuration; the first one's address is empty and the second one's
   answers, and no service that belongs to the first address is down (then it is that). If the second one does not
-  answer, a service that is configured for its address, and none for the first one's, makes it likely. A name that no
+  answer, a service that is configured for its address, and none for the first one's, makes it likely: also where a name
+  of the first address is a service's that its files put at another port. A name that no
   block lists: nginx's log shows the name that was asked for, no block has it, and other blocks of the same address
   answer. With wrong-port there is one block, and it is the right one.
 
@@ -45,6 +46,7 @@ from fixer.analysis.case import Case, FailingAddress, accepts_connections, is_an
 from fixer.analysis.cause import Cause, conclude, for_each_failing_address, join_by
 from fixer.analysis.evidence import (
     address_text,
+    bindings_of,
     config_evidence,
     file_line_text,
     find_node,
@@ -52,7 +54,7 @@ from fixer.analysis.evidence import (
     no_listener_evidence,
 )
 from fixer.analysis.nginx_errors import connect_symptoms, routes_text
-from fixer.analysis.ownership.configured import configured_owner
+from fixer.analysis.ownership.configured import configured_owner, is_configured_at
 from fixer.analysis.route_verdict import is_closed, recent_events
 from fixer.analysis.service_state import state_evidence
 from fixer.errors import StepFailed
@@ -116,18 +118,17 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     if not isinstance(nginx.config, Known):
         return f"the configuration of nginx on {nginx.node}"
     config = nginx.config.value
-    closed = is_closed(endpoint)
+    closed, index = is_closed(endpoint), trouble.routes[0].route.server_index
+    compared = 0 <= index < len(config.servers) <= _MAX_SERVERS
+    is_left = closed is not False and _is_left_by_owner(case, endpoint)
+    hidden = _find_hidden_block(case, nginx, config, index) if compared and (closed or is_left) else None
+    if hidden is not None and (is_left or (not _is_service_down(case, endpoint) and (
+            accepts_connections(hidden[1]) or configured_owner(case, endpoint) is None))):
+        return _shadowed_finding(case, trouble, index, hidden)
     if closed is None and len(config.servers) > 1:
         return f"whether anything listens at {endpoint.written}"
-    if not closed or len(config.servers) > _MAX_SERVERS:
+    if not closed or not compared:
         return shown
-    index = trouble.routes[0].route.server_index
-    if not 0 <= index < len(config.servers):
-        return shown
-    hidden = _find_hidden_block(case, nginx, config, index)
-    if hidden is not None and not _is_service_down(case, endpoint) and (
-            accepts_connections(hidden[1]) or configured_owner(case, endpoint) is None):
-        return _shadowed_finding(case, trouble, index, hidden)
     # If the default server has its own service, that one is stopped or listens elsewhere. Names in the log come from
     # clients and never outweigh that.
     belongs = endpoint.configured_service is not None or only_owner(case, trouble) is not None
@@ -145,6 +146,13 @@ def _is_service_down(case: Case, endpoint: Endpoint) -> bool:
     return unit is None or unit.active_state == "failed" or unit.unit_file_state not in ("disabled", "masked")
 
 
+def _is_left_by_owner(case: Case, endpoint: Endpoint) -> bool:
+    """Return whether only the name of the address is a service's: its files put it at another port or socket. It would
+    not listen there if it ran."""
+    owner = configured_owner(case, endpoint)
+    return owner is not None and bool(bindings_of(owner.service)) and not is_configured_at(owner.service, endpoint)
+
+
 def _find_hidden_block(case: Case, nginx: Nginx, config: NginxConfig, index: int) -> tuple[int, Endpoint] | None:
     """Return a later block with the same address and name whose endpoint answers, else one whose endpoint takes
     connections, else one whose endpoint a service is configured for."""
@@ -155,7 +163,7 @@ def _find_hidden_block(case: Case, nginx: Nginx, config: NginxConfig, index: int
     ends = [(later, end) for later in same for end in _endpoints_of(case, nginx, later)]
     return next((one for one in ends if is_answering(one[1])), None) or next(
         (one for one in ends if accepts_connections(one[1])), None) or next(
-        (one for one in ends if configured_owner(case, one[1]) is not None), None)
+        (one for one in ends if configured_owner(case, one[1]) and not _is_left_by_owner(case, one[1])), None)
 
 
 def _endpoints_of(case: Case, nginx: Nginx, index: int) -> list[Endpoint]:
@@ -174,27 +182,35 @@ def _shadowed_finding(case: Case, trouble: FailingAddress, index: int, hidden: t
     answer = endpoint.http.or_else(None) if is_answering(endpoint) else None
     heard = "accepts connections" if answer is None else f"answers {answer.status} when asked directly"
     owner = None if accepts_connections(endpoint) else configured_owner(case, endpoint)
+    moved = configured_owner(case, trouble.endpoint) if is_closed(trouble.endpoint) is None else None
+    nothing = "where nothing listens" if moved is None else f"where {moved.service.name} is not configured to listen"
     evidence = (
-        _block_evidence(case, nginx, first), _block_evidence(case, nginx, second),
+        _block_evidence(case, nginx, first), _block_evidence(case, nginx, second), *_ignored_evidence(nginx, shared),
         config_evidence(case.snapshot, nginx, trouble.endpoint), *no_listener_evidence(trouble.endpoint),
+        *((b.source for b in bindings_of(moved.service)[:1]) if moved is not None else ()),
         config_evidence(case.snapshot, nginx, endpoint),
         Evidence("probe", endpoint.written, heard) if owner is None else state_evidence(owner.service),
         *connect_symptoms(case, trouble),
     )
     routes = tuple(dict.fromkeys((*trouble.route_ids, *_routes_of(case, nginx, later))))
-
     return Finding(
         cause=CAUSE.id, variant="default-server-catches", role="root",
         confidence="certain" if answer is not None else "likely",
         summary=(
             f"two server blocks share {said}: nginx uses the first ({_block_location(case, nginx, first)}), never "
-            f"{_block_location(case, nginx, second)}. The first leads to {trouble.endpoint.written}, where nothing "
-            "listens"
+            f"{_block_location(case, nginx, second)}. The first leads to {trouble.endpoint.written}, {nothing}"
         ),
         detail=(), routes=routes, service=None, node=nginx.node, evidence=tuple(dict.fromkeys(evidence)),
         repairs=(keep_one_repair(case, nginx, first, second),),
         effects=("nothing-listens", "stale-config"),
     )
+
+
+def _ignored_evidence(nginx: Nginx, name: str) -> tuple[Evidence, ...]:
+    """Return nginx's own line that it ignores the name in a later block, of its last start or reload."""
+    said = next((event for event in reversed(nginx.errors.or_else(()))
+                 if event.kind == "name-ignored" and f'"{name}"' in event.raw), None)
+    return () if said is None else (Evidence("nginx-log", said.where, said.raw),)
 
 
 def _routes_of(case: Case, nginx: Nginx, index: int) -> tuple[str, ...]:
@@ -223,7 +239,6 @@ def _default_block_finding(case: Case, trouble: FailingAddress, config: NginxCon
     if not others or not strange:
         return None
     host, event = next(reversed(strange.items()))
-
     return Finding(
         cause=CAUSE.id, variant="default-server-catches", role="root", confidence="likely",
         summary=(

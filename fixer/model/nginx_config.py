@@ -179,7 +179,7 @@ ErrorKind: TypeAlias = Literal[
     "invalid-target", "request-impossible", "own-failure", "cache-missing", "redirection-cycle", "auth-request-failed",
     "temp-file-failed", "log-full", "limit-requests", "limit-connections", "proxy-protocol-broken",
     "worker-killed", "worker-failed", "worker-lost", "worker-exited", "emerg-bind", "emerg-open", "emerg-config",
-    "connecting-other", "other",
+    "name-ignored", "connecting-other", "other",
 ]
 
 

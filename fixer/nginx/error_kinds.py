@@ -78,6 +78,7 @@ _BEGINNINGS: tuple[tuple[str, ErrorKind], ...] = (
     ("broken header:", "proxy-protocol-broken"),
     ("FastCGI sent in stderr", "backend-stderr"),
     ("memcached sent invalid", "answer-invalid"),
+    ("conflicting server name", "name-ignored"),
 )
 _TARGET = regex(r"(?:[A-Za-z0-9]{1,12} ){1,8}in upstream\b")       # what is wrong with an address, in nginx's words
 # Why TLS ended, by what OpenSSL says of it behind `failed (SSL: `. A refused certificate can show after the handshake.

@@ -15,13 +15,18 @@ from fixer.model.snapshot import Snapshot
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,
+    NOW,
     REFUSED,
     SITE,
     SLOW,
     Scene,
+    binding,
+    container_service,
+    error_event,
     file,
     finding_of,
     listener,
+    log_lines,
     probe,
     roots,
     service,
@@ -286,3 +291,63 @@ def test_very_many_servers_without_a_name_cost_their_number() -> None:
     servers = (*(at(port) for port in range(1, 20_001)), at(7), at(9, default=True))
     many = replace(config.value, servers=servers)
     assert many.nameless_servers() == {8, 20_000} and 20_001 in many.default_servers()
+
+
+GONE = Unknown("the name does not resolve while its container is down")
+
+
+def crashed(*asked: str, names: tuple[str, str] = ("shop.example", "shop.example"), **changes: object) -> Scene:
+    """Both blocks name the container of the application, which ends again and again: nobody can connect to it now."""
+    box = {"status": "restarting", "exit_code": 1, "restart_count": 8, "restart_policy": "always"}
+    made = container_service("app", 8000, pid=None, box=box, log=log_lines("ValueError: no such region"), **changes)
+    scene = Scene(*(asked or ("app:9370", "app:8000")), node="web", back="app").with_service(made)
+    for index, name in enumerate(names):
+        scene.endpoint(index, tcp=GONE, http=GONE, listener=GONE, addresses=Known(()), listening_service=None)
+        scene.answers(BAD_GATEWAY, route=index)
+        scene.route[index] = {"server_index": index, "server_names": (name,)}
+    scene.files = [file(OLD_FILE, OLD, "web"), file(SITE, NEW, "web")]
+    scene.extra["servers"] = (block(OLD_FILE, OLD, names[0]), block(SITE, NEW, names[1]))
+    return scene
+
+
+def test_an_old_block_is_named_while_nobody_can_connect_to_the_container_that_both_name() -> None:
+    """The container would not listen at the first block's port if it ran: its files put it at the second one's."""
+    scene = crashed()
+    line = 'conflicting server name "shop.example" on 0.0.0.0:80, ignored'
+    scene.events.insert(0, error_event(
+        NOW - 3000, "warn", line, None, "", "", "", "", "", where="docker logs web:1", raw=f"[warn] 1#1: {line}"))
+    diagnosis = diagnose(made(scene))
+    first = finding_of(diagnosis, CAUSE)
+    assert roots(diagnosis) == ["crash-loop-gave-up", CAUSE] and first.confidence == "likely"
+    assert first.summary.endswith("The first leads to app:9370, where p-app-1 is not configured to listen")
+    assert f"[warn] 1#1: {line}" in [shown.text for shown in first.evidence]
+    assert "--port 8000" in [shown.text for shown in first.evidence]
+
+
+@pytest.mark.parametrize(("asked", "changes"), [
+    (("app:8000", "app:8000"), {}),                                              # it would listen there
+    (("app:9370", "app:9371"), {}),                                              # nor is it configured for the second one
+    ((), {"bindings": Unknown("no file says it")}),
+])
+def test_where_its_own_files_do_not_tell_the_blocks_apart_nothing_is_known(asked: tuple[str, ...], changes: dict[str, object]) -> None:
+    verdict = verdict_of(diagnose(made(crashed(*asked, **changes))), CAUSE)
+    assert isinstance(verdict, Undetermined) and verdict.missing[0].startswith("whether anything listens at app:")
+
+
+def test_a_block_of_another_name_hides_nothing() -> None:
+    assert CAUSE not in roots(diagnose(made(crashed(names=("old.example", "shop.example")))))
+
+
+def test_a_socket_of_the_container_may_be_what_the_second_block_names() -> None:
+    bound = binding(0)
+    scene = crashed(bindings=Known((replace(bound, unix="/run/shop/app.sock"),)))
+    scene.endpoint(1, unix="/run/shop/app.sock", port=0, host="", tcp=Known(REFUSED), http=Known(REFUSED))
+    assert found(scene).confidence == "likely"
+
+
+def test_a_closed_port_of_a_container_that_is_bound_elsewhere_is_the_old_blocks() -> None:
+    scene = crashed()
+    for index in (0, 1):
+        scene.endpoint(index, tcp=Known(REFUSED), http=Known(REFUSED), listener=Known(None))
+    diagnosis = diagnose(made(scene))
+    assert CAUSE in roots(diagnosis) and "wrong-port" not in roots(diagnosis)

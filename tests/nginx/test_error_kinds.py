@@ -69,6 +69,7 @@ CASES = [
     ("error", 'open() "/srv/x could not be resolved (3: y)" failed (2: No such file or directory)', "other"),
     ("error", 'limiting requests, excess: 0.988 by zone "z"', "limit-requests"),
     ("error", 'limiting connections by zone "lc"', "limit-connections"),
+    ("warn", 'conflicting server name "shop.example" on 0.0.0.0:80, ignored', "name-ignored"),
     ("error", 'broken header: "GET / HTTP/1.1" while reading PROXY protocol', "proxy-protocol-broken"),
     ("alert", "worker process 31 exited on signal 9", "worker-killed"),
     ("emerg", "bind() to 0.0.0.0:80 failed (98: Address already in use)", "emerg-bind"),
