@@ -252,3 +252,11 @@ def test_unknown_who_holds_the_socket_is_no_claim() -> None:
 def test_whatever_the_misread_answer_looks_like_to_nginx_is_shown(line: tuple[str, int | None]) -> None:
     shown = finding_of(judged(log=log_lines(MISREAD), line=line), CAUSE).evidence
     assert any(line[0] in one.text for one in shown)
+
+
+@pytest.mark.parametrize("number", ["22", "71", "80"])
+def test_a_first_byte_of_another_protocol_is_no_missing_plugin(number: str) -> None:
+    """uWSGI reads it as a modifier: 22 begins a TLS handshake, which fixer itself tries, 71 is the G of GET."""
+    line = f"-- unavailable modifier requested: {number} --"
+    diagnosis = judged("proxy_pass", "socket", "http://127.0.0.1:8000", log=log_lines("*** uWSGI is running ***", line))
+    assert finding_of(diagnosis, CAUSE).variant == "backend-is-uwsgi"

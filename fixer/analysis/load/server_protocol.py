@@ -17,7 +17,8 @@ _HTTP_OPTIONS = frozenset({"http", "http-socket"})
 _UWSGI_OPTIONS = frozenset({"socket", "s", "uwsgi-socket"})
 PASS_DIRECTIVES = {"http": "proxy_pass", "uwsgi": "uwsgi_pass"}
 INVALID_BLOCK_SIZE = regex(r"^invalid request block size: (?P<size>\d{1,6}) \(max (?P<most>\d{1,6})\)")
-_NO_PLUGIN = regex(r"^-- unavailable modifier requested: \d{1,3} --")
+# not 22, the first byte of a TLS handshake (of a probe, too), nor a letter, the first byte of HTTP
+_NO_PLUGIN = regex(r"^-- unavailable modifier requested: (?!22 |6[5-9] |[78]\d |90 )\d{1,3} --")
 # uWSGI reads the second and third letter of GET, POST, HEAD, PUT, OPTIONS, PATCH or DELETE as the size of a request
 _METHOD_BLOCK_SIZES = frozenset({"21573", "21327", "16709", "21589", "21584", "21569", "19525"})
 
