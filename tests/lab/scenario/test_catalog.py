@@ -116,8 +116,8 @@ def test_any_is_a_fault_of_the_difficulty_that_was_asked_for(difficulty: int | N
         return
     names = {found.name for found in catalog.all_scenarios().values() for one in found.variants
              if one.expect.cause and difficulty in (None, one.difficulty) and (stack is None or stack in one.stacks)}
-    drawn = [catalog.choose("any", stack, seed, catalog.Wish(difficulty)) for seed in range(120)]
-    assert drawn == [catalog.choose("any", stack, seed, catalog.Wish(difficulty)) for seed in range(120)]
+    drawn = [catalog.choose("any", stack, seed, catalog.Wish(difficulty)) for seed in range(240)]
+    assert drawn == [catalog.choose("any", stack, seed, catalog.Wish(difficulty)) for seed in range(240)]
     assert difficulty is None or {choice.variant.difficulty for choice in drawn} == {difficulty}
     assert {choice.stack for choice in drawn} == ({stack} if stack else there)
     assert len({choice.scenario.name for choice in drawn}) >= min(3, len(names))
