@@ -118,13 +118,19 @@ def judge(case: Case) -> Verdict:
         elif owner is None or not closed or owner.rule == "elsewhere":
             ruled += [e for j in trouble.verdicts[:1] for e in j.evidence[:1]]
         elif (held := _judge_queued(case, trouble, owner) or _judge_start_script(case, trouble, owner)) is not None:
-            findings.setdefault(owner.service.id, held)
+            _add_finding(findings, owner.service, held)
         elif _is_starting(case, trouble, owner):
-            findings.setdefault(owner.service.id, _starting_finding(case, trouble, owner))
+            _add_finding(findings, owner.service, _starting_finding(case, trouble, owner))
         else:
             ruled.append(state_evidence(owner.service))
     findings |= {f"{service.id}/health": _unhealthy_finding(case, service) for service in _unhealthy_containers(case)}
     return conclude(findings.values(), missing, ruled)
+
+
+def _add_finding(findings: dict[str, Finding], service: Service, found: Finding) -> None:
+    """Add the finding on one address of a service; further addresses only add their routes."""
+    known = findings.get(service.id)
+    findings[service.id] = found if known is None else known.with_routes_of(found)
 
 
 def _unhealthy_containers(case: Case) -> list[Service]:

@@ -22,10 +22,13 @@ def waiting_scripts(case: Case) -> tuple[WaitingScript, ...]:
             found[one.service.id] = one
     for trouble in case.failing_addresses:
         owner = only_owner(case, trouble)
-        if owner is not None and is_closed(trouble.endpoint) is True and owner.service.id not in found:
-            one = find_waiting_script(case, trouble, owner)
-            if one is not None:
-                found[owner.service.id] = one
+        if owner is None or is_closed(trouble.endpoint) is not True:
+            continue
+        known = found.get(owner.service.id)
+        one = find_waiting_script(case, trouble, owner) if known is None else replace(
+            known, routes=tuple(dict.fromkeys((*known.routes, *trouble.route_ids))))
+        if one is not None:
+            found[owner.service.id] = one
     return _in_order(case, found)
 
 
