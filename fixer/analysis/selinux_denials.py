@@ -8,7 +8,7 @@ from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import find_node
 from fixer.formats.start_files import path_and_parents
 from fixer.model.facts import Evidence, Unknown
-from fixer.model.snapshot import SelinuxDenial
+from fixer.model.kernel import SelinuxDenial
 
 HTTPD_DOMAINS = ("httpd_t", "nginx_t")
 _SOCKET_PERMISSIONS = frozenset({"write", "connectto"})

@@ -56,9 +56,10 @@ from fixer.analysis.selinux_denials import (
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
+from fixer.model.kernel import SecurityPolicy, SelinuxDenial
 from fixer.model.plan import SetBoolean
 from fixer.model.service import UnitSetting
-from fixer.model.snapshot import Endpoint, SecurityPolicy, SelinuxDenial
+from fixer.model.snapshot import Endpoint
 from fixer.repairs.file_edits import NotEditable
 
 with lazy_imports():  # not needed in most looks

@@ -263,10 +263,9 @@ class UnitValue:
 
 @dataclass(frozen=True, slots=True)
 class EnvSlot:
-    """Where a new variable of a service can be written: insert `template` at byte `offset` of `file`.
-    `template` contains `{name}` and `{value}`; quote the value for `style` (`env-file` is read by systemd or a shell,
-    `dotenv` by compose). Without a newline it is inserted in the middle of a line. `only_for` limits it to these
-    variables (a compose file's `${NAME}` from `.env`), empty for any."""
+    """Where a new variable can be written: insert `template`, with `{name}` and `{value}`, at byte `offset` of `file`; in
+    the middle of a line if it has no newline. Quote the value for `style` (systemd or a shell reads `env-file`, Compose
+    `dotenv`). `only_for`: these variables alone (a compose file's `${NAME}` from `.env`), empty for any."""
 
     node: str
     file: str
@@ -290,8 +289,7 @@ class EnvCopy:
 
 @dataclass(frozen=True, slots=True)
 class ComposeSetting:
-    """A setting of a service besides command and variables, as its compose file sets it, and its position.
-    `start`/`end` is the byte span of the value in `file`, None if it cannot be edited there."""
+    """A setting of a service in its compose file, and the byte span of its value, None if it cannot be edited there."""
 
     key: str
     value: str

@@ -9,6 +9,7 @@ from fixer.model.deployment import BootEntry, Compose, MissingEnvFile, Uncreated
 from fixer.model.diagnosis import IgnoredFinding
 from fixer.model.facts import Evidence, Fact, Unknown
 from fixer.model.firewall import Firewall
+from fixer.model.kernel import KernelLog, SecurityPolicy
 from fixer.model.learned import Learned
 from fixer.model.nginx_config import (
     ErrorKind,
@@ -45,8 +46,8 @@ from fixer.model.unit_event import SpawnReason
 __all__ = [
     "AddressCandidate", "Binding", "BlockingUnit", "CommandArgument", "Compose", "ComposeNetwork", "ComposeSetting",
     "Connection", "Container", "Endpoint", "EnvAssignment", "EnvCopy", "EnvSlot", "ErrorEvent", "FileContent",
-    "KernelLog", "Listener", "LogLine", "Manager", "MissingEnvFile", "Nginx", "Node", "OomKill", "PreCommand",
-    "ProbeResult", "Process", "Program", "RouteFacts", "SecurityPolicy", "Service", "Snapshot", "SpawnReason",
+    "Listener", "LogLine", "Manager", "MissingEnvFile", "Nginx", "Node", "PreCommand",
+    "ProbeResult", "Process", "Program", "RouteFacts", "Service", "Snapshot", "SpawnReason",
     "UncreatedService", "Unit", "UnitSetting", "UnitValue",
 ]
 
@@ -246,31 +247,6 @@ class RouteFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class SelinuxDenial:
-    """A SELinux denial for nginx, from the audit log: `port` is 0 unless it was a connect to one.
-    `name` is the path, or its last part, of a socket file. The contexts are user:role:type:level."""
-
-    at: float
-    permission: str
-    port: int
-    name: str
-    source: str
-    target: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class SecurityPolicy:
-    """State of the kernel's security modules: SELinux enforcing or not (None: no SELinux), its known booleans,
-    the label or profile of nginx's workers (empty for none), and their denials in the last minutes."""
-
-    enforcing: bool | None
-    booleans: tuple[tuple[str, bool], ...]
-    label: str
-    denials: tuple[SelinuxDenial, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Node:
     """A host, container or engine with its own process table, network and files."""
 
@@ -308,28 +284,6 @@ class FileContent:
     stat: FileStat
     single_file_mount: bool = False
     managed_by: str = ""  # `Ansible`, `certbot` …, if its header says so
-
-
-@dataclass(frozen=True, slots=True)
-class OomKill:
-    """An OOM kill, from the kernel log. `cgroup` is the process's, `limit` the cgroup whose limit was reached, empty if
-    the machine ran out of memory. `size`: that limit in bytes; 0: not printed."""
-
-    at: float
-    cgroup: str
-    limit: str
-    pid: int
-    comm: str
-    text: str
-    size: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class KernelLog:
-    """OOM kills of a node's kernel. `engine` is the Docker host, whose kernel all containers share."""
-
-    node: str
-    kills: Fact[tuple[OomKill, ...]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import pytest
 from fixer.analysis.case import open_case
 from fixer.analysis.selinux_denials import audit_evidence, recent_denials, selinux_type_of
 from fixer.model.facts import Known, Unknown
-from fixer.model.snapshot import SecurityPolicy, SelinuxDenial
+from fixer.model.kernel import SecurityPolicy, SelinuxDenial
 from tests.causes.snapshot_builders import NOW, Scene, listener, service
 
 DENIAL = SelinuxDenial(NOW - 5, "name_connect", 8000, "", "system_u:system_r:httpd_t:s0", "system_u:object_r:port_t:s0", "avc: denied")

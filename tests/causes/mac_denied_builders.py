@@ -6,8 +6,8 @@ from typing import Any
 
 from fixer.model.capture import Capture, NodeCapture
 from fixer.model.facts import Known
+from fixer.model.kernel import SelinuxDenial
 from fixer.model.query import Answer, FileAnswer, FileStat, Query, ReadFile
-from fixer.model.snapshot import SelinuxDenial
 from fixer.model.target import TargetRef
 from fixer.observe.kernel.security_modules import DENIALS, policy_of, policy_queries
 from fixer.observe.view.node_view import views_of

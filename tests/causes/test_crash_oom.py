@@ -10,8 +10,9 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Found, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.kernel import KernelLog, OomKill
 from fixer.model.plan import ComposeUp, ContainerAction, UnitAction, WriteFile
-from fixer.model.snapshot import CommandArgument, Compose, KernelLog, LogLine, OomKill, UnitSetting
+from fixer.model.snapshot import CommandArgument, Compose, LogLine, UnitSetting
 from tests.causes.snapshot_builders import (
     NOW,
     SLOW,

@@ -9,9 +9,9 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.kernel import SecurityPolicy
 from fixer.model.plan import DaemonReload, SetBoolean, UnitAction, WriteFile
 from fixer.model.service import UnitSetting
-from fixer.model.snapshot import SecurityPolicy
 from fixer.observe.build_snapshot import build_snapshot
 from fixer.redaction.masked_steps import describe_step, step_from_json, step_to_json
 from tests.causes.mac_denied_builders import OLD, SOUND, audited

@@ -9,10 +9,10 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known
+from fixer.model.kernel import SecurityPolicy
 from fixer.model.plan import DaemonReload, UnitAction, WaitForListener, WriteFile
 from fixer.model.query import FileStat
 from fixer.model.service import CommandArgument, UnitSetting
-from fixer.model.snapshot import SecurityPolicy
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,

@@ -18,7 +18,8 @@ from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.managers import manager_of
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, OomKill, Service
+from fixer.model.kernel import OomKill
+from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Service
 from fixer.nginx.error_kinds import CUT_OFF
 
 LimitScope: TypeAlias = Literal["own", "other", "machine"]

@@ -8,9 +8,9 @@ from fixer.formats.kernel_messages import OomChoice, OomLimit, parse_kernel_line
 from fixer.lazy.regex import regex
 from fixer.managers import manager_of
 from fixer.model.facts import Fact, Known, Unknown
+from fixer.model.kernel import KernelLog, OomKill
 from fixer.model.query import Answer, Command, ReadFile
 from fixer.model.service import Service
-from fixer.model.snapshot import KernelLog, OomKill
 from fixer.observe.view.node_view import ENGINE, View
 
 KERNEL_LOG = Command("kernel-log")

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from fixer.formats.kernel_messages import read_denial
 from fixer.model.facts import Fact, Known, Unknown
+from fixer.model.kernel import SecurityPolicy, SelinuxDenial
 from fixer.model.query import Command, Query, ReadFile
-from fixer.model.snapshot import SecurityPolicy, SelinuxDenial
 from fixer.observe.view.node_view import View
 
 ENFORCE = "/sys/fs/selinux/enforce"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fixer.analysis.case import Case, open_case
 from fixer.analysis.exits.socket_access import confining_profile, nginx_profile, socket_access
 from fixer.model.facts import Known, Unknown
-from fixer.model.snapshot import SecurityPolicy
+from fixer.model.kernel import SecurityPolicy
 from tests.causes.snapshot_builders import Scene, stat
 from tests.causes.test_unix_socket_permission import PATH, denied, folder
 

@@ -8,7 +8,7 @@ import pytest
 
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.facts import Known, Unknown
-from fixer.model.snapshot import SecurityPolicy
+from fixer.model.kernel import SecurityPolicy
 from tests.causes.mac_denied_builders import audited
 from tests.causes.nginx_down.nginx_down_builders import nginx_unit, no_nginx
 from tests.causes.snapshot_builders import NOW, Scene, container_service, finding_of, log_lines, roots

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fixer.model.facts import Known
+from fixer.model.kernel import OomKill
 from fixer.model.query import Answer
-from fixer.model.snapshot import OomKill
 from fixer.observe.kernel.oom_log import KERNEL_LOG, UPTIME, kernel_log_of
 from fixer.observe.view.node_view import view_of
 from tests.observe.capture_builders import node

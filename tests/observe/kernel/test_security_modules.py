@@ -5,7 +5,7 @@ from __future__ import annotations
 from fixer.hosts.machine.query_commands import commands_for
 from fixer.model.capture import Capture, NodeCapture
 from fixer.model.facts import Known, Unknown
-from fixer.model.snapshot import SecurityPolicy
+from fixer.model.kernel import SecurityPolicy
 from fixer.model.target import TargetRef
 from fixer.observe.kernel.security_modules import DENIALS, policy_of, policy_queries
 from fixer.observe.view.node_view import views_of
