@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
-from fixer.model.facts import Known
+from fixer.model.deployment import ProxyVariable
+from fixer.model.facts import Evidence, Known
 from fixer.model.plan import ContainerAction, SignalProcess
 from fixer.model.snapshot import Connection
 from tests.causes.crash_dependency_down.crash_dependency_down_builders import TRACE, crashed, database, found, verbs
@@ -48,6 +49,13 @@ def test_hit_one_that_waits_for_an_answer() -> None:
     assert one.repairs[0].risk == "manual" and "drops the packets" in one.repairs[0].manual
     remote = finding_of(diagnose(dialing(Connection("10.1.2.3", 5432, "dialing", 998, (200,))).snapshot()), CAUSE)
     assert "another machine" in remote.repairs[0].manual
+
+
+def test_the_address_of_a_proxy_is_told() -> None:
+    proxy = ProxyVariable("HTTP_PROXY", "10.1.2.3:3128", Evidence("file", "/etc/default/shop:2", "HTTP_PROXY… names 10.1.2.3:3128"))
+    for proxies, told in (((proxy,), "; 10.1.2.3:3128 is the proxy of its variable HTTP_PROXY (/etc/default/shop:2)"), ((), "")):
+        one = found(dialing(Connection("10.1.2.3", 3128, "dialing", 998, (200,)), proxies=proxies))
+        assert one.detail == (f"it does not listen until 10.1.2.3:3128 answers{told}",)
 
 
 def test_hit_one_that_takes_the_connection_and_does_not_read() -> None:
