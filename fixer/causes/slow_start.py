@@ -61,24 +61,19 @@ from fixer.analysis.dependency.start_order import (
     queued_start_text,
 )
 from fixer.analysis.evidence import (
-    address_text,
     age_text,
-    bindings_of,
     clock_of,
     endpoint_text,
-    listeners_on,
     log_evidence,
-    pids_of,
     processes_of,
     supervisor_name_of,
 )
 from fixer.analysis.exits.failed_run import has_failed, has_failing_workers, has_listening_socket, reached_serving
 from fixer.analysis.nginx_errors import refused_evidence
-from fixer.analysis.ownership.configured import is_supervised
+from fixer.analysis.ownership.configured import is_supervised, unseen_socket_text
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import lines_of, program_lines, single_external_kill
 from fixer.analysis.service_state import is_idle_container, is_start_queued, run_state_of, start_time_of, state_evidence
-from fixer.formats.addresses import DOCKER_RESOLVER
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
@@ -191,18 +186,6 @@ def _is_starting(case: Case, trouble: FailingAddress, owner: PortOwner) -> bool:
     return young and not reachable_listeners(case, trouble, owner)
 
 
-def _unseen_socket_text(case: Case, service: Service) -> str:
-    """Return a listener of unknown owner (no SYS_PTRACE, not root) that is not configured for nginx or another service.
-    It may be this service's, on another port."""
-    snapshot = case.snapshot
-    configured = {b.port for other in snapshot.services if other.node == service.node and other.id != service.id
-                  for b in bindings_of(other)}
-    configured |= {listen.port for facts in snapshot.routes for listen in facts.route.listens}
-    return next((address_text(line.address, line.port) for line in listeners_on(snapshot, service.node)
-                 if line.family != "unix" and not pids_of(line) and line.port not in configured
-                 and line.address != DOCKER_RESOLVER), "")
-
-
 def _started_at(case: Case, owner: PortOwner) -> float:
     """Return the time of the present start, 0.0 if unknown."""
     service = owner.service
@@ -234,7 +217,7 @@ def _starting_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> 
     age = age_text(max(0.0, clock_of(case.snapshot, service.node) - _started_at(case, owner)))
     before = _is_in_start_pre(owner)
     killed = single_external_kill(case.snapshot, service)
-    unseen = "" if before else _unseen_socket_text(case, service)
+    unseen = "" if before else unseen_socket_text(case, service)
     place = endpoint_text(trouble.endpoint)
     what = (f"its ExecStartPre still runs, so nothing listens at {place}" if before
             else f"does not listen at {place} yet")

@@ -263,9 +263,9 @@ class UnitValue:
 
 @dataclass(frozen=True, slots=True)
 class EnvSlot:
-    """Where a new variable can be written: insert `template`, with `{name}` and `{value}`, at byte `offset` of `file`; in
-    the middle of a line if it has no newline. Quote the value for `style` (systemd or a shell reads `env-file`, Compose
-    `dotenv`). `only_for`: these variables alone (a compose file's `${NAME}` from `.env`), empty for any."""
+    """Where a new variable can be written: insert `template`, with `{name}` and `{value}`, at byte `offset` of `file`,
+    in the middle of a line if it has no newline. Quote the value for `style` (systemd or a shell reads `env-file`,
+    Compose `dotenv`). `only_for`: these variables alone (a compose file's `${NAME}` from `.env`), empty for any."""
 
     node: str
     file: str

@@ -5,13 +5,11 @@ from __future__ import annotations
 import posixpath
 
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import clock_of
 from fixer.analysis.exits.changed_since import (
-    CLOCK_SLACK,
     changed_files_evidence,
     installed_module_evidence,
+    is_file_mended,
     present_module_evidence,
-    short_run_began_at,
     unread_unit_files_evidence,
 )
 from fixer.analysis.exits.code_error import CodeFault
@@ -21,10 +19,9 @@ from fixer.analysis.exits.source_files import (
     sound_backup_copies,
     source_file_of,
 )
-from fixer.analysis.service_state import end_time_of, run_state_of, start_text_of
+from fixer.analysis.service_state import run_state_of, start_text_of
 from fixer.formats.start_files import app_file, target_of
 from fixer.lazy.dataclass import dataclass, replace
-from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import ContainerAction, Risk, Step, WaitForListener, WriteFile
@@ -54,9 +51,6 @@ from fixer.repairs.unit_edits import reload_and_start_repair
 
 _NOT_RESTARTED_TEXT = ", but the service was not started again"
 RESTART_TIMEOUT = 45.0          # seconds that a program or a database may take until it listens
-_MAX_QUOTED_CHARS = 200             # characters; a shorter quoted line was surely not cut
-# lines of a traceback without quoted code
-_NO_CODE_LINE = regex(r"^File \"|^[\w.]*(?:Error|Exception|Warning)\b|^[\s^~]*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +69,7 @@ def find_change_since_exit(case: Case, crash: FailedRun, fault: CodeFault) -> Ch
         new = unread_unit_files_evidence(case.snapshot, crash)
         return ChangeSinceExit(f"{new[0].where} was changed after that, and systemd has not reloaded it",
                                new) if new else None
-    if file is not None and _is_file_mended(case, crash, fault, file):
+    if file is not None and is_file_mended(case.snapshot, crash, fault, file):
         text = f"{file.path} was changed after the last start attempt{_NOT_RESTARTED_TEXT}"
         return ChangeSinceExit(text, (Evidence("file", file.path, "changed since then, and a complete program"),))
     if fault.kind == "syntax":
@@ -151,19 +145,6 @@ def _restart_steps(case: Case, crash: FailedRun) -> tuple[Step, ...]:
         begun = start_or_restart_steps(case.snapshot, service, endpoint)
         return () if isinstance(begun, NotEditable) else begun
     return start_steps(case.snapshot, service, endpoint)
-
-
-def _is_file_mended(case: Case, crash: FailedRun, fault: CodeFault, file: FileContent) -> bool:
-    """Return whether it changed after the line was logged and is sound now, or no longer holds the quoted line."""
-    now = clock_of(case.snapshot, crash.service.node)
-    quoted = fault.code if len(fault.code) < _MAX_QUOTED_CHARS and not _NO_CODE_LINE.search(fault.code) else ""
-    if quoted and has_valid_syntax(file) and quoted not in file.data.decode("utf-8", "replace"):
-        return True
-    # a program's own file of output holds no times: nothing in it is later than the end of the last run
-    said = fault.log_line.at if fault.log_line.at is not None else end_time_of(crash.service) or now
-    began = short_run_began_at(crash)
-    since = began + CLOCK_SLACK if began else said + 1.0
-    return since < file.stat.mtime <= now and has_valid_syntax(file)
 
 
 def _backup_repair(case: Case, crash: FailedRun, fault: CodeFault, file: FileContent) -> Repair | None:

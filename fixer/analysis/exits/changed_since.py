@@ -6,8 +6,11 @@ import posixpath
 from collections.abc import Iterator, Sequence
 
 from fixer.analysis.evidence import age_text, clock_of, find_node
+from fixer.analysis.exits.code_error import CodeFault
 from fixer.analysis.exits.failed_run import FailedRun
+from fixer.analysis.exits.source_files import has_valid_syntax
 from fixer.analysis.run_log import has_kind
+from fixer.analysis.service_state import end_time_of
 from fixer.formats.application_servers import APPLICATION_SERVERS
 from fixer.formats.folders import is_within
 from fixer.formats.start_files import find_missing_module, module_files, module_folders
@@ -15,11 +18,14 @@ from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.managers import manager_of
 from fixer.model.facts import Evidence
-from fixer.model.snapshot import LogLine, Snapshot
+from fixer.model.snapshot import FileContent, LogLine, Snapshot
 
 with lazy_imports():  # not needed in most looks
     from fixer.formats.source_paths import drop_in_folders, is_code_or_setting, is_own_source, missing_module
 
+_MAX_QUOTED_CHARS = 200             # characters; a shorter quoted line was surely not cut
+# lines of a traceback without quoted code
+_NO_CODE_LINE = regex(r"^File \"|^[\w.]*(?:Error|Exception|Warning)\b|^[\s^~]*$")
 CLOCK_SLACK = 0.5             # seconds between the clock of a log and that of a file
 _SHORT_RUN = 5.0              # seconds: so long a run that fails at its start reads its files
 _MAX_SHOWN = 2
@@ -142,3 +148,16 @@ def _parent_folders(path: str) -> tuple[str, ...]:
     """Return the folders that hold it, up to one into which all modules may have been restored."""
     folder = posixpath.dirname(path)
     return (folder, posixpath.dirname(folder)) if folder.endswith(("-packages", "/node_modules")) else (folder,)
+
+
+def is_file_mended(snapshot: Snapshot, crash: FailedRun, fault: CodeFault, file: FileContent) -> bool:
+    """Return whether it changed after the line was logged and is sound now, or no longer holds the quoted line."""
+    now = clock_of(snapshot, crash.service.node)
+    quoted = fault.code if len(fault.code) < _MAX_QUOTED_CHARS and not _NO_CODE_LINE.search(fault.code) else ""
+    if quoted and has_valid_syntax(file) and quoted not in file.data.decode("utf-8", "replace"):
+        return True
+    # a program's own file of output holds no times: nothing in it is later than the end of the last run
+    said = fault.log_line.at if fault.log_line.at is not None else end_time_of(crash.service) or now
+    began = short_run_began_at(crash)
+    since = began + CLOCK_SLACK if began else said + 1.0
+    return since < file.stat.mtime <= now and has_valid_syntax(file)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from fixer.analysis.case import Case, FailingAddress, PortOwner
-from fixer.analysis.evidence import bindings_of, find_node
+from fixer.analysis.evidence import address_text, bindings_of, find_node, listeners_on, pids_of
 from fixer.analysis.ownership.container_network import (
     configured_in_shared_network,
     configured_on_host_network,
@@ -15,6 +15,7 @@ from fixer.analysis.ownership.container_network import (
 )
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_state import state_evidence
+from fixer.formats.addresses import DOCKER_RESOLVER
 from fixer.lazy.dataclass import replace
 from fixer.model.deployment import BootEntry
 from fixer.model.diagnosis import Finding, Need
@@ -232,3 +233,15 @@ def boot_entries_at(case: Case, trouble: FailingAddress) -> tuple[BootEntry, ...
         s.unix == endpoint.unix if endpoint.unix is not None or s.unix is not None else s.port == endpoint.port))
     return found or tuple(s.boot_entry for s in case.snapshot.services if s.is_hand_started and s.boot_entry is not None
                           and s.node == endpoint.node and is_configured_at(s, endpoint))
+
+
+def unseen_socket_text(case: Case, service: Service) -> str:
+    """Return a listener of unknown owner (no SYS_PTRACE, not root) that is not configured for nginx or another service.
+    It may be this service's, on another port."""
+    snapshot = case.snapshot
+    configured = {b.port for other in snapshot.services if other.node == service.node and other.id != service.id
+                  for b in bindings_of(other)}
+    configured |= {listen.port for facts in snapshot.routes for listen in facts.route.listens}
+    return next((address_text(line.address, line.port) for line in listeners_on(snapshot, service.node)
+                 if line.family != "unix" and not pids_of(line) and line.port not in configured
+                 and line.address != DOCKER_RESOLVER), "")

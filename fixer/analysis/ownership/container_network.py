@@ -167,6 +167,11 @@ def database_named(snapshot: Snapshot, endpoint: Endpoint) -> Service | None:
                  and endpoint.host in _container_names(s.container)), None)
 
 
+def no_application_text(service: Service) -> str:
+    """Return its name and what it is instead."""
+    return f"{service.name}, which is not an application ({system_kind_of(service)})"
+
+
 def _container_names(box: Container) -> set[str]:
     return {box.service or "", box.name, *(name for _, _, names in box.networks for name in names)}
 

@@ -82,11 +82,11 @@ from fixer.causes.crash_code_error.stale_module import find_stale_module, remove
 from fixer.causes.crash_code_error.start_folder import (
     find_mounted_folder,
     find_package_folder,
+    mounted_code_text,
     start_above_package_repair,
     start_in_mount_repair,
 )
-from fixer.formats.folders import is_within
-from fixer.formats.start_files import module_folders, names_start_folder
+from fixer.formats.start_files import names_start_folder
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.nginx.error_kinds import CUT_IN_BODY
@@ -145,7 +145,7 @@ def _found(case: Case, crash: FailedRun, fault: CodeFault) -> Finding:
         detail.insert(0, "its service manager reports it as running: only the workers that it starts end at once")
     summary, evidence = f"{service.name} ends at once: {fault_text(fault)}", _evidence(case, crash, fault)
     there = _mounted_folder(case, crash, fault)
-    mounted = "" if there is not None else _mounted_code_text(crash, fault)
+    mounted = "" if there is not None else mounted_code_text(crash, fault)
     if there is not None:
         told = "which its command names" if names_start_folder(crash.service.argv) else "its working directory"
         summary = (f"{summary} in {there.start_folder}, {told}; {there.folder} has it" if fault.kind == "target" else
@@ -202,24 +202,6 @@ def _mount_repairs(case: Case, crash: FailedRun, fault: CodeFault, there: Mounte
         return ()
     moved = start_in_mount_repair(case, crash, there) if fault.kind == "target" else None
     return (moved or mount_at_folder_repair(case, crash, there),)
-
-
-def _mounted_code_text(crash: FailedRun, fault: CodeFault) -> str:
-    """Return a note if the code of a failed import is mounted from the host, or "". uvicorn's error is the same for an
-    empty, a wrong and an unreadable folder."""
-    box = crash.service.container
-    unseen = fault.kind == "target" and ("Could not import" in fault.text or "No module named" in fault.text)
-    if not unseen or box is None or box.is_machine:
-        return ""
-    folders = module_folders(crash.service.argv, box.working_dir)
-    # fixer does not record the value of PYTHONPATH: if it is set, any mounted folder may hold the code
-    mounts = dict.fromkeys((*((source, at) for source, at, _ in box.mounts), *box.shares))       # also volumes
-    over = [m for m in mounts if "PYTHONPATH" in box.env_names or any(is_within(f, m[1]) for f in folders)]
-    if not over:
-        return ""
-    source, at = max(over, key=lambda m: len(m[1]))
-    who = f"the account {box.user}" if box.user else "its account"
-    return f"{at} is mounted from {source}, which may lack it or be inaccessible to {who}"
 
 
 def variant_of(crash: FailedRun, fault: CodeFault) -> str | None:

@@ -7,6 +7,7 @@ from fixer.analysis.evidence import host_path_of
 from fixer.analysis.exits.code_error import CodeFault
 from fixer.analysis.exits.exec_step import setting_evidence, setting_of, setting_source_text, working_directory_of
 from fixer.analysis.exits.failed_run import FailedRun
+from fixer.formats.folders import is_within
 from fixer.formats.start_files import find_missing_module, module_files, module_folders, names_start_folder, target_of
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
@@ -90,3 +91,21 @@ def start_above_package_repair(case: Case, crash: FailedRun, inside: PackageFold
         return Repair(doing.id, "manual", does, (), manual=f"{doing.by_hand}, then start {crash.service.name}")
     dash = "-" if setting.value.startswith("-") else ""
     return edit_and_start_repair(case, crash, doing, complete_value_edit(setting, dash + inside.import_folder))
+
+
+def mounted_code_text(crash: FailedRun, fault: CodeFault) -> str:
+    """Return a note if the code of a failed import is mounted from the host, or "". uvicorn's error is the same for an
+    empty, a wrong and an unreadable folder."""
+    box = crash.service.container
+    unseen = fault.kind == "target" and ("Could not import" in fault.text or "No module named" in fault.text)
+    if not unseen or box is None or box.is_machine:
+        return ""
+    folders = module_folders(crash.service.argv, box.working_dir)
+    # fixer does not record the value of PYTHONPATH: if it is set, any mounted folder may hold the code
+    mounts = dict.fromkeys((*((source, at) for source, at, _ in box.mounts), *box.shares))       # also volumes
+    over = [m for m in mounts if "PYTHONPATH" in box.env_names or any(is_within(f, m[1]) for f in folders)]
+    if not over:
+        return ""
+    source, at = max(over, key=lambda m: len(m[1]))
+    who = f"the account {box.user}" if box.user else "its account"
+    return f"{at} is mounted from {source}, which may lack it or be inaccessible to {who}"

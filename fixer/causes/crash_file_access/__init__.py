@@ -64,7 +64,6 @@ from fixer.analysis.exits.folder_maker import FolderMaker, root_folder_maker
 from fixer.analysis.exits.hand_started_run import for_person, hand_started_runs
 from fixer.analysis.exits.path_access import (
     PathState,
-    account_of_run,
     credential_texts,
     denied_folder_of,
     image_path_state,
@@ -73,7 +72,9 @@ from fixer.analysis.exits.path_access import (
 )
 from fixer.analysis.service_state import start_text_of, state_evidence
 from fixer.causes.crash_file_access.open_path import (
+    NO_NAME,
     UnusablePath,
+    account_text,
     folder_setting_text,
     is_folder_missing,
     open_path_repairs,
@@ -94,7 +95,6 @@ from fixer.formats.file_errors import (
 )
 from fixer.formats.run_output import ends_run
 from fixer.lazy.dataclass import replace
-from fixer.managers import manager_of
 from fixer.model.diagnosis import Confidence, Finding, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.service import Service, configured_sockets
@@ -102,7 +102,6 @@ from fixer.repairs.mount_at_folder import find_mount_with, mount_at_folder_repai
 from fixer.repairs.start_service import start_again_repairs
 
 _EACCES = "13"
-_NO_NAME = "its account"
 _CONTAINER_ADVICE = ("mount what its image lacks (as a volume, a config or a secret of its service; a tmpfs for an "
                      "empty folder), and check that its configured path is the path of the mount")
 
@@ -154,7 +153,7 @@ def _unusable_path_finding(case: Case, crash: FailedRun, denied: UnusablePath) -
         return _mended_finding(case, crash, denied, state)
     box = service.container
     maker: FolderMaker | None = None
-    user = _account_text(case, crash)
+    user = account_text(case, crash)
     if denied.reason == NO_TEMP:
         variant, (said, todo) = "start-file-denied", temporary_folder_texts(service, denied.path, state, setting)
     elif denied.reason in MISSING_CODES and is_credential(denied.path):
@@ -164,7 +163,7 @@ def _unusable_path_finding(case: Case, crash: FailedRun, denied: UnusablePath) -
         variant, said = "start-file-missing", f"{denied.path} is not there{', nor is its folder' if lost else ''}"
         advice = _CONTAINER_ADVICE if box is not None else folder_setting_text(service, denied.path, lost)
         what = f"{denied.path}{'' if lost is False else ' and its folder' if lost else ' (or its folder)'}"
-        whose = user if user == _NO_NAME else f"the account {user}"
+        whose = user if user == NO_NAME else f"the account {user}"
         todo = f"restore {what} for {whose}{f'; {advice}' if advice else ''}"
         if state.state == "holds" and not state.text.startswith(f"{posixpath.normpath(denied.path)} is not there"):
             said, todo = f"{said}, or not accessible: {state.text}", f"{todo} ({state.text})"
@@ -232,14 +231,6 @@ def _state_of(case: Case, crash: FailedRun, denied: UnusablePath) -> PathState:
     if state.state != "unknown" or not denied.named or denied.reason not in MISSING_CODES or crash.has_running_parent:
         return state
     return image_path_state(crash.service, denied.path) or state
-
-
-def _account_text(case: Case, crash: FailedRun) -> str:
-    """Return the name of the account that the run had."""
-    if not crash.is_hearsay:
-        return manager_of(crash.service).account_name()
-    account = account_of_run(case.snapshot, crash)
-    return account.name if account is not None else _NO_NAME
 
 
 def _folder_among(case: Case, crash: FailedRun, denied: UnusablePath) -> UnusablePath | None:

@@ -8,11 +8,12 @@ from fixer.analysis.case import Case
 from fixer.analysis.evidence import bindings_of, find_node
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.exits.folder_maker import FolderMaker
-from fixer.analysis.exits.path_access import PathState
+from fixer.analysis.exits.path_access import PathState, account_of_run
 from fixer.formats.file_errors import MISSING_CODES, NO_TEMP, READ_ONLY_CODES
 from fixer.formats.folders import is_below
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
+from fixer.managers import manager_of
 from fixer.model.diagnosis import Repair
 from fixer.model.service import configured_sockets
 from fixer.model.snapshot import CommandArgument, LogLine, Service, Snapshot, UnitValue
@@ -24,6 +25,7 @@ from fixer.repairs.start_service import start_or_restart_steps
 from fixer.repairs.unit_edits import RepairWording, manual_repairs, written_and_start_repair
 from fixer.repairs.write_variables import write_drop_in
 
+NO_NAME = "its account"      # of a program of which nothing but its log is known
 PATHS_DROP_IN = "50-badgateway-paths.conf"
 _SYSTEM_PATHS = ("/usr/", "/boot/", "/efi/")
 _PROTECTED_BY_VALUE = {"full": (*_SYSTEM_PATHS, "/etc/"), **dict.fromkeys(("yes", "true", "on", "1"), _SYSTEM_PATHS)}
@@ -189,3 +191,11 @@ def temporary_folder_repairs(case: Case, crash: FailedRun, setting: UnitValue | 
         return manual_repairs("open-path", todo)
     doing = RepairWording("open-folder", f"give {service.name} its own /tmp (PrivateTmp=yes)", todo)
     return (written_and_start_repair(case, crash, doing, written),)
+
+
+def account_text(case: Case, crash: FailedRun) -> str:
+    """Return the name of the account that the run had."""
+    if not crash.is_hearsay:
+        return manager_of(crash.service).account_name()
+    account = account_of_run(case.snapshot, crash)
+    return account.name if account is not None else NO_NAME

@@ -65,7 +65,12 @@ from fixer.analysis.evidence import (
 from fixer.analysis.nginx_errors import connect_symptoms, routes_text
 from fixer.analysis.nginx_process import addresses_of_stopped_nginx
 from fixer.analysis.ownership.configured import configured_owner
-from fixer.analysis.ownership.container_network import database_named, is_docker_host, service_at_address
+from fixer.analysis.ownership.container_network import (
+    database_named,
+    is_docker_host,
+    no_application_text,
+    service_at_address,
+)
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_state import state_evidence
 from fixer.formats.addresses import is_loopback, is_wildcard, reached_at
@@ -86,7 +91,6 @@ with lazy_imports():  # not needed in most looks
         misnamed_container,
         reachable_ip_and_name,
     )
-    from fixer.analysis.service_names import system_kind_of
     from fixer.causes.wrong_host.docker_gateway import gateway_finding
     from fixer.causes.wrong_host.hosts_line import hosts_line_finding
     from fixer.findings.configured_address import uncreated_elsewhere_findings
@@ -147,8 +151,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
             case.snapshot, endpoint)
         words = f"{endpoint_text(endpoint)}, now the address of {whose}"
         if system is not None:
-            words = (f"{endpoint_text(endpoint)}, the address of {system.name}, which is not an application "
-                     f"({system_kind_of(system)})")
+            words = f"{endpoint_text(endpoint)}, the address of {no_application_text(system)}"
         return _judge_containers(case, trouble, box, ("" if system is not None else "wrong-ip-unassigned", words))
     return said
 
