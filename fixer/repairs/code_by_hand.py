@@ -30,7 +30,7 @@ _PATH_VALUE = regex(r"\bPATH[=:] ?[\"']?(?P<value>/[^\s\"']*)")
 
 def manual_text(case: Case, crash: FailedRun, fault: CodeFault) -> str:
     """Return the instruction for the fault, and the start after it."""
-    service = crash.service
+    service, box = crash.service, crash.service.container
     again = f"then {start_text_of(service)}"
     add = install_text(case, service, fault.name)
     file = source_file_of(case.snapshot, service, fault.file)
@@ -42,6 +42,9 @@ def manual_text(case: Case, crash: FailedRun, fault: CodeFault) -> str:
             variable = _variable_naming_module(case, service, fault.name)
             by = f", or correct {variable}, which names it" if variable else f", or remove it from {at}" if at else ""
             return f"{package} exists, but it contains no {module}: restore that file or folder{by}; {again}"
+        case "import" if fault.name.startswith("/"):
+            place = f", in its image (now {box.image}) or by a mount" if box is not None else ""
+            return f"restore {fault.name}{place}, or correct the command or file that names it; {again}"
         case "import" if there := _other_python_folder(case, service, fault.name):
             return (f"{there} contains {fault.name} for another Python than the one that runs now (the target of the "
                     f"Python link was upgraded): recreate the environment (python3 -m venv --clear "
