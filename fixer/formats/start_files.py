@@ -76,7 +76,8 @@ def start_arguments(service: Service) -> tuple[str, ...]:
 
 # Missing modules: the name in the last log line, and the files that could define it. Pure.
 _MODULE_NOT_FOUND = regex(r"Could not import module \"(?P<asgi>[\w.]+)\"|No module named '(?P<name>[\w.]+)'"
-                 r"|Cannot load application from '(?P<target>[\w.]+):|Cannot find module '(?P<file>/[^'\s]+)'")
+                 r"|Cannot load application from '(?P<target>[\w.]+):[^']{0,200}'(?!, application not found)"
+                 r"|Cannot find module '(?P<file>/[^'\s]+)'")
 
 _FOLDER_OPTIONS = ("--app-dir", "--chdir", "--pythonpath")  # of uvicorn, of gunicorn
 

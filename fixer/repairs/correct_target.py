@@ -58,8 +58,7 @@ def _found_text(found: tuple[str, ...], module: NamedModule | None) -> str:
 def _is_only_name(service: Service, written: str, fault: CodeFault) -> bool:
     """Return whether only the name in the module is wrong: the module is found, and the target is to be the application
     itself, no function that makes one."""
-    is_found = not find_missing_module(fault.text) or "application not found" in fault.text      # the latter: hypercorn
-    return is_found and "(" not in written and "--factory" not in service.argv
+    return not find_missing_module(fault.text) and "(" not in written and "--factory" not in service.argv
 
 
 def _word_of(service: Service, written: str, chosen: str) -> tuple[CommandArgument | None, str]:

@@ -8,6 +8,7 @@ from fixer.model.diagnosis import Repair
 from fixer.model.plan import WriteFile
 from fixer.model.service import CommandArgument, UnitValue
 from tests.causes.crash_code_error.crash_code_error_builders import HEAD, STARTED, UWSGI, crashed, repair_called
+from tests.causes.paper_machine import diagnose_machine
 from tests.causes.snapshot_builders import Scene, file, log_lines, supervised_service
 
 UNIT = "/etc/systemd/system/backend.service"
@@ -110,6 +111,25 @@ def test_a_module_that_was_not_found_is_no_wrong_name() -> None:
 ])
 def test_uwsgi_names_file_and_application_apart(argv: tuple[str, ...], edited: bytes) -> None:
     assert edited in written(corrected(misnamed("uwsgi", argv=argv)))
+
+
+ACCOUNTS = {"/etc/passwd": "root:x:0:0::/root:/bin/sh\nshop:x:990:990::/srv:/bin/sh\n", "/etc/group": "shop:x:990:\n"}
+
+
+WHERE = {"waitress-serve": "--listen=127.0.0.1:8000", "uwsgi": "--http-socket=127.0.0.1:8000"}
+
+
+@pytest.mark.parametrize("server", SAYS)
+def test_the_module_is_read_from_the_disk_where_the_server_looks_for_it(server: str) -> None:
+    """That it is there is no change since the end of the run: what it lacks is the name."""
+    unit = f"User=shop\nWorkingDirectory=/srv/shop\nExecStart=/usr/bin/{server} {WHERE.get(server, '')} desk:create\n"
+    files = {"/srv/shop/desk.py": BOTH, **ACCOUNTS}
+    diagnosis = diagnose_machine(unit, files, log=("Started back.service - x.", *SAYS[server][1:]), show={"ExecMainStatus": "1"})
+    first = diagnosis.findings[0]
+    name = "app" if server in ("uvicorn", "hypercorn", "daphne") else "application"
+    assert (first.cause, first.repairs[0].id) == ("crash-code-error", "correct-target")
+    assert first.repairs[0].needs[0].default == f"desk:{name}" and "is there now" not in first.summary
+    assert f"/srv/shop/desk.py has {name}" in [f"{one.where} {one.text}" for one in first.evidence]
 
 
 def test_the_module_of_a_program_of_supervisord_is_where_that_starts_it() -> None:
