@@ -92,7 +92,8 @@ def _found(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEv
     return Finding(
         cause=CAUSE.id, variant=CAUSE.id, role="root", confidence="certain" if asked else "likely",
         summary=f"response headers of {_pages_text(events, route)} exceed nginx's buffer ({_size_text(now)}"
-                f"{'' if route.header_buffer else ', its default'}): {len(events)} times a 502 within a minute",
+                f"{'' if route.header_buffer else ', its default'}): "
+                f"{'once' if len(events) == 1 else f'{len(events)} times'} a 502 within a minute",
         detail=(), routes=(route.id,), service=None, node=nginx.node,
         evidence=logged_evidence(case, nginx, judged, events),
         repairs=(_raise_buffer_repair(case, nginx, route, now),),
