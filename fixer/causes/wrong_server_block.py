@@ -77,7 +77,7 @@ from fixer.repairs.file_edits import (
 )
 
 with lazy_imports():
-    from fixer.analysis.ownership.resolve import only_owner
+    from fixer.analysis.ownership.resolve import candidate_owners
 
 _HOST_IN_LOG = regex(r", host: \"([A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9-]+)+)(?::\d+)?\"")
 _ADDRESS = regex(r"^[\d.]+$")
@@ -130,8 +130,8 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     if not closed or not compared:
         return shown
     # If the default server has its own service, that one is stopped or listens elsewhere. Names in the log come from
-    # clients and never outweigh that.
-    belongs = endpoint.configured_service is not None or only_owner(case, trouble) is not None
+    # clients and never outweigh that; which service it is, is for other causes to say.
+    belongs = endpoint.configured_service is not None or bool(candidate_owners(case, trouble))
     return (None if belongs else _default_block_finding(case, trouble, config, index)
             or _unloaded_site_finding(case, trouble, config)) or shown
 

@@ -201,6 +201,13 @@ def test_a_name_in_the_log_never_outweighs_a_service_that_listens_elsewhere() ->
     assert roots(diagnose(made(scene))) == ["wrong-port"]
 
 
+def test_nor_several_services_of_which_one_may_be_meant() -> None:
+    """A slow look did not see whose port is whose: the default server has a service all the same."""
+    scene = caught().with_service(service("stock.service", 9112, 300), listener(9112, 300))
+    scene = scene.with_service(service("crew.service", 9113, 301), listener(9113, 301))
+    assert "wrong-server-block" not in roots(diagnose(made(scene)))
+
+
 def test_a_person_says_which_of_several_blocks_is_meant() -> None:
     scene = caught()
     scene.route[1]["server_index"] = 1
