@@ -77,7 +77,7 @@ from fixer.repairs.file_edits import (
 )
 
 with lazy_imports():
-    from fixer.analysis.ownership.resolve import candidate_owners
+    from fixer.analysis.ownership.resolve import candidate_owners, only_owner
 
 _HOST_IN_LOG = regex(r", host: \"([A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9-]+)+)(?::\d+)?\"")
 _ADDRESS = regex(r"^[\d.]+$")
@@ -131,9 +131,10 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         return shown
     # If the default server has its own service, that one is stopped or listens elsewhere. Names in the log come from
     # clients and never outweigh that; which service it is, is for other causes to say.
-    belongs = endpoint.configured_service is not None or bool(candidate_owners(case, trouble))
-    return (None if belongs else _default_block_finding(case, trouble, config, index)
-            or _unloaded_site_finding(case, trouble, config)) or shown
+    if endpoint.configured_service is not None:
+        return shown
+    caught = None if candidate_owners(case, trouble) else _default_block_finding(case, trouble, config, index)
+    return caught or (None if only_owner(case, trouble) else _unloaded_site_finding(case, trouble, config)) or shown
 
 
 def _is_service_down(case: Case, endpoint: Endpoint) -> bool:
