@@ -127,11 +127,9 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         return _shadowed_finding(case, trouble, index, hidden)
     if closed is None and len(config.servers) > 1:
         return f"whether anything listens at {endpoint.written}"
-    if not closed or not compared:
-        return shown
     # If the default server has its own service, that one is stopped or listens elsewhere. Names in the log come from
     # clients and never outweigh that; which service it is, is for other causes to say.
-    if endpoint.configured_service is not None:
+    if not closed or not compared or endpoint.configured_service is not None:
         return shown
     caught = None if candidate_owners(case, trouble) else _default_block_finding(case, trouble, config, index)
     return caught or (None if only_owner(case, trouble) else _unloaded_site_finding(case, trouble, config)) or shown
