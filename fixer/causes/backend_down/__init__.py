@@ -199,8 +199,9 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
 
 
 def _learned_finding(case: Case, trouble: FailingAddress) -> Finding | None:
-    """Return the finding for a learned backend, if no service is configured for the address."""
-    if not case.snapshot.learned or configured_owner(case, trouble.endpoint) is not None:
+    """Return the finding for a learned backend, if at most a script that somebody runs says what belongs there."""
+    owner = configured_owner(case, trouble.endpoint) if case.snapshot.learned else None
+    if owner is not None and not owner.service.is_hand_started:
         return None
     missing = find_missing_backend(case, trouble.endpoint)
     return None if missing is None else learned_finding(case, trouble, missing)

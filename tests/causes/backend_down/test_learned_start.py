@@ -8,13 +8,14 @@ import pytest
 
 from fixer.causes.backend_down.learned_start import assigned_value
 from fixer.diagnose.run_causes import diagnose
+from fixer.model.deployment import BootEntry
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Known
 from fixer.model.learned import Learned, LearnedService
 from fixer.model.plan import UnitAction, WriteFile
 from fixer.redaction.masked_steps import diff_of
 from tests.causes.backend_down.learned_start_builders import FILES, MADE, gone
-from tests.causes.snapshot_builders import Scene, file, finding_of, listener, roots, service
+from tests.causes.snapshot_builders import Scene, file, finding_of, listener, roots, service, stopped_service
 
 WHERE = "/var/lib/badgateway/targets/local/learned.json"
 ENV = "/srv/shop/.env"
@@ -40,6 +41,15 @@ def test_it_is_started_as_a_unit_that_stays() -> None:
     assert any(line.startswith("ExecStart=/srv/shop/venv/bin/python3 ") and line.endswith('"a b%%$$"') for line in unit)
     assert [s.verb for s in repair.steps if isinstance(s, UnitAction)] == ["enable", "start"]
     assert SECRET not in diff_of(repair.steps)
+
+
+def test_what_ran_tells_more_than_a_script_by_which_somebody_may_start_it() -> None:
+    seen = gone()
+    entry = BootEntry("local", "by-hand", "/srv/shop/start.sh", 3, "uvicorn shop:app", "", 8000, None, "nothing starts it at boot")
+    by_hand = replace(stopped_service("start", 8000), unit=None, manager="none", boot_entry=entry)
+    found = diagnose(replace(seen, services=(*seen.services, by_hand))).findings[0]
+    assert (found.cause, found.evidence[0].source) == ("backend-down", "learned")
+    assert found.repairs[0].id == "start-as-unit"
 
 
 def test_what_was_remembered_without_its_variables_is_not_started() -> None:
