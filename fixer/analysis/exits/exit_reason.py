@@ -67,7 +67,7 @@ _CONNECTION_FAILED = regex(
 )
 _RAISED_BELOW = regex(r"[A-Za-z_][\w.]*(?:: |$)")
 _NODE_ERROR, _NODE_FRAME = regex(r"(?:Uncaught )?Error(?: \[\w+\])?: "), regex(r"\s*at \S")
-_SHOWS_PLACE = regex(r"\s*(?:at \S.*:\d+\)?|File \".*|[\s^~]*|Node\.js v[\d.]+)\s*\Z")
+_SHOWS_PLACE = regex(r"[\s^~]*\Z|\s*(?:at \S.*:\d+\)?|File \".*|Node\.js v[\d.]+)\s*\Z")
 _ERROR_LEVEL = regex(r"\b(?:ERROR|CRITICAL|FATAL)\b")
 _MAX_SHUTDOWN_LINES = 6             # lines that a server logs at most between its error and its end
 _LEVEL_CHARS = 60               # characters in which a line names its level
