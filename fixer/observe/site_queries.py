@@ -10,13 +10,13 @@ from fixer.model.query import Query, ReadFile, ReadGlob, ReadTree
 from fixer.observe.docker.container_service import engine_log
 from fixer.observe.look import Look
 from fixer.observe.nginx.config_backups import backup_queries
-from fixer.observe.nginx.denied_paths import (
+from fixer.observe.nginx.endpoints import name_to_resolve, resolve_query
+from fixer.observe.nginx.error_queries import (
     name_server_queries,
     socket_path_queries,
     temp_folders,
     version_queries,
 )
-from fixer.observe.nginx.endpoints import name_to_resolve, resolve_query
 from fixer.observe.nginx.file_limits import file_limit_queries
 from fixer.observe.nginx.kept_pages import cache_queries
 from fixer.observe.nginx.nginx_masters import (

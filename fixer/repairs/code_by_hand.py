@@ -107,7 +107,7 @@ def install_text(case: Case, service: Service, name: str) -> str:
     user = _interpreter_text(case, service)
     if box is None or box.is_machine:
         return f"install the package that provides {name} for {user} ({_command_text(case, service)})"
-    return (f"build the image {box.image} anew, with the package that provides {name} for {user} (installed in the "
+    return (f"rebuild the image {box.image} with the package that provides {name} for {user} (installed in the "
             "container alone, it is gone with the next one)")
 
 

@@ -38,5 +38,5 @@ def test_a_program_of_a_container_needs_another_image() -> None:
     """One container with all of it, started by docker run: what pip installs there is gone with it."""
     argv = ("/usr/bin/uvicorn", "a:b")
     assert said(argv, image="office:3") == (
-        f"build the image office:3 anew, with the package that provides orjson for the Python that runs /usr/bin/uvicorn {GONE}")
+        f"rebuild the image office:3 with the package that provides orjson for the Python that runs /usr/bin/uvicorn {GONE}")
     assert "the distribution's package" in said(argv, image="office:3", is_machine=True)

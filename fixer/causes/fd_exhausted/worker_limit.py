@@ -71,7 +71,7 @@ def _outer_limit(case: Case, nginx: Nginx, most: int) -> int:
 
 
 def _raise_outer_repair(case: Case, nginx: Nginx, service: Service, limit: int) -> Repair:
-    """Return the repair that starts nginx anew with a higher limit: its container is recreated, its unit restarted."""
+    """Return the repair that gives nginx a higher limit: its container is recreated, its unit restarted."""
     enough = _CONTAINER_LIMIT if service.unit is None else _DEFAULT_LIMIT
     need = Need("open_files", "value", f"how many files {service.name} may open, now {limit}",
                 default=str(max(enough, limit * 4)), pattern="[1-9][0-9]{1,6}")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from fixer.lazy.regex import regex
 from fixer.model.query import Answer, ReadFile
-from fixer.observe.nginx.denied_paths import recent_kinds
+from fixer.observe.nginx.error_queries import recent_kinds
 from fixer.observe.nginx.nginx_place import NginxInstance
 from fixer.observe.nginx.sites import Site
 from fixer.observe.view.node_view import View

@@ -343,7 +343,7 @@ def test_a_container_has_its_source_behind_a_mount() -> None:
 
 
 def test_a_container_lacks_a_package_in_its_image() -> None:
-    assert "build the image office:3 anew, with the package that provides" in found(contained()).repairs[0].manual
+    assert "rebuild the image office:3 with the package that provides" in found(contained()).repairs[0].manual
 
 
 def test_targets_below_a_mount_are_named_as_the_container_sees_them() -> None:

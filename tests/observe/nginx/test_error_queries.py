@@ -10,7 +10,7 @@ import pytest
 from fixer.model.query import Answer, Command, FileAnswer, Query, ReadFile
 from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.next_queries import follow_up_queries
-from fixer.observe.nginx.denied_paths import ACCOUNTS_LIMIT, RESOLV_CONF_LIMIT
+from fixer.observe.nginx.error_queries import ACCOUNTS_LIMIT, RESOLV_CONF_LIMIT
 from fixer.observe.nginx.nginx_masters import log_query
 from fixer.observe.view.observe_options import ObserveOptions
 from tests.observe.capture_builders import NOW, capture, file, link, node

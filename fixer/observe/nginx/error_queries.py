@@ -1,4 +1,4 @@
-"""What recent errors in nginx's log refer to: temp folders, unix sockets, name servers, its own version."""
+"""Queries that recent errors in nginx's log call for: temp folders, unix sockets, name servers, its own version."""
 
 from __future__ import annotations
 
