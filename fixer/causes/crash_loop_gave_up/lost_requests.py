@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import clock_of, config_evidence, log_evidence
@@ -14,6 +14,7 @@ from fixer.analysis.exits.kills import (
     lost_paths,
     oom_killings,
 )
+from fixer.analysis.route_verdict import RouteVerdict, events_since
 from fixer.analysis.run_log import last_run_lines, lines_of, message_of, program_lines
 from fixer.analysis.service_state import restart_count_of, run_state_of, start_time_of, state_evidence
 from fixer.lazy.lazy_imports import lazy_imports
@@ -31,7 +32,8 @@ _START_SECONDS = 90.0        # seconds that a manager may wait before it starts 
 
 def lost_request_findings(case: Case, cause: str) -> Iterator[Finding]:
     """Yield a finding for each service that runs, has just been started again by its manager, and ended before in the
-    middle of requests. It is the root if the page that fails now is one of them; one end of another page is nothing."""
+    middle of requests. It is the root if the page that fails now is one of them, or is refused since the last of them;
+    one end of another page is nothing."""
     for service in case.snapshot.services:
         endpoint = next((e for e in case.snapshot.endpoints if service.id in (e.configured_service, e.listening_service)
                          and e.listening_service in (None, service.id)), None)       # no stranger holds its port
@@ -53,10 +55,20 @@ def _has_other_reason(case: Case, service: Service) -> bool:
         WORKER_RECYCLED.search(message_of(line)) for line in lines_of(service))
 
 
+def _is_refused_since(case: Case, asked: Sequence[RouteVerdict], at: float) -> bool:
+    """Return whether a route fails, and its newest line says that nothing listened: each page does while the service is
+    started again, not only the one that ends it."""
+    newest = [events[-1] for judged in asked
+              if judged.has_failures and (nginx := case.snapshot.nginx_of(judged.facts)) is not None
+              and (events := events_since(nginx, [judged.facts], at))]
+    return any(event.kind in ("refused", "socket-missing") for event in newest)
+
+
 def _finding(case: Case, service: Service, endpoint: Endpoint, lost: tuple[ErrorEvent, ...], cause: str) -> Finding:
     asked = [j for j in case.verdicts.values() if endpoint.id in j.facts.endpoints]
     nginx = case.snapshot.nginx_of(asked[0].facts) if asked else None
-    role: Role = "root" if is_failing_page_lost(asked, lost) else "contributing"
+    fails = is_failing_page_lost(asked, lost) or _is_refused_since(case, asked, lost[-1].at)
+    role: Role = "root" if fails else "contributing"
     ends = restart_count_of(service)
     manner = (f"ends in the middle of requests and is started again each time ({ends} times)" if ends > 1
               else "ended in the middle of requests and was started again")

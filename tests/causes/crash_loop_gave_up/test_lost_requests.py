@@ -66,6 +66,15 @@ def test_hit_one_or_two_ends_are_as_many_as_the_first_look_sees(ends: int, confi
                                     else "backend.service ended in the middle of requests and was started again; nginx lost 2")
 
 
+def test_hit_every_page_is_refused_until_it_listens_again() -> None:
+    """The first look after the end: the service is just up, and the pages that failed are not those that end it."""
+    scene = between(restarts=1, path="/report")
+    scene.answers(BAD_GATEWAY, BAD_GATEWAY, GOOD)
+    scene.logs("connect() failed", 111, "connecting to upstream", ago=1.0, count=2)
+    diagnosis = diagnose(scene.snapshot())
+    assert (roots(diagnosis), finding_of(diagnosis, CAUSE).confidence) == ([CAUSE], "possible")
+
+
 def test_miss_one_end_at_another_page() -> None:
     assert all(found.cause != CAUSE for found in diagnose(between(restarts=1, path="/report").snapshot()).findings)
 
