@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import json
+import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -97,3 +101,24 @@ def new_id(word: str) -> str:
         made = f"{word}-{secrets.token_hex(2)}"
         if not record_file(made).exists() and not lab_folder(made).exists():
             return made
+
+
+@contextmanager
+def claim_start(key: str) -> Iterator[bool]:
+    """Yield whether no other process starts a lab of this key now; claim it until the block, or the process, ends."""
+    folder = state_root() / "starting"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / hashlib.sha256(key.encode()).hexdigest()[:16]
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        try:
+            yield True
+        finally:
+            path.unlink(missing_ok=True)    # who opened it before and claims it later meets a ready lab
+    finally:
+        os.close(file)

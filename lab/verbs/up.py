@@ -30,10 +30,14 @@ def lab_up(word: str, stack: Stack | None, seed: int, say: ProgressCallback, *, 
     """Start a new lab, broken as its scenario says. Leave nothing on an early end."""
     choice = choose(word, stack, seed, wish)
     require_docker()
-    _refuse_duplicate(word, choice, stack, seed, chosen_seed)
-    fresh = draw_record(word, choice, seed, noise, say, chosen_seed=chosen_seed)
-    say("✔ images ready")
-    return start_and_break(fresh, choice.variant, say)
+    with lab_records.claim_start(f"{word} {choice.stack} {seed if chosen_seed else ''}") as is_claimed:
+        if not is_claimed:
+            raise UsageError(f"another lab up starts {word} on the {choice.stack} stack right now",
+                             "lab status shows it when it is up; for another one: --seed N")
+        _refuse_duplicate(word, choice, stack, seed, chosen_seed)
+        fresh = draw_record(word, choice, seed, noise, say, chosen_seed=chosen_seed)
+        say("✔ images ready")
+        return start_and_break(fresh, choice.variant, say)
 
 
 def _refuse_duplicate(word: str, choice: Choice, stack: Stack | None, seed: int, chosen_seed: bool) -> None:

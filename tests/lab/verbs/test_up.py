@@ -64,6 +64,16 @@ def test_the_same_lab_twice_is_refused() -> None:
     assert labelled_ids("container", first.id) == before and [kept.id for kept in lab_records.all_records()] == [first.id]
 
 
+def test_the_same_lab_twice_at_the_same_moment_starts_once(state: Path) -> None:
+    both = [subprocess.Popen([LAB, "up", "healthy", "--stack", "host", "--seed", "15"], env=os.environ, text=True,
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(2)]
+    said = {command.communicate(timeout=120)[1]: command.returncode for command in both}
+    assert sorted(said.values()) == [0, 2]
+    refusal = next(text for text, code in said.items() if code == 2)
+    assert "right now" in refusal or "already up on the host stack" in refusal
+    assert len(list(lab_records.all_records())) == 1
+
+
 @pytest.mark.parametrize(("stack", "number"), draw_by_day(
     [(stack, number) for stack in STACKS for number in (signal.SIGINT, signal.SIGTERM)], "interrupted up", 2))
 def test_an_interrupted_up_leaves_nothing(stack: Stack, number: signal.Signals, state: Path) -> None:
