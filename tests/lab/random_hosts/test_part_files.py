@@ -120,6 +120,15 @@ def all_in_one_hosts() -> list[HostSpec]:
     return found
 
 
+def test_a_container_that_is_restarted_for_its_nginx_has_its_manager_again() -> None:
+    """What comes next (`supervisorctl stop nginx`) fails as long as supervisord makes no socket."""
+    restarted = [one for one in all_in_one_hosts() if one.choices["manager"] != "entry-script"
+                 and "docker restart" in one.fill("{{reload_nginx}}")]
+    assert restarted
+    for spec in restarted:
+        assert "supervisorctl pid" in spec.fill("{{reload_nginx}}").partition("docker restart")[2], spec.seed
+
+
 def test_what_one_container_mounts_is_there_and_nothing_is_mounted_twice(tmp_path: Path) -> None:
     """The command that makes it, with a `docker` that says what it was called with."""
     (tmp_path / "docker").write_text("#!/bin/sh\nprintf '%s\\n' \"$@\" >&2\n")
