@@ -48,10 +48,11 @@ from fixer.analysis.evidence import (
     processes_of,
 )
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
+from fixer.analysis.exits.hand_started_run import for_person, hand_started_runs
 from fixer.analysis.nginx_errors import is_from_current_worker
 from fixer.analysis.nginx_process import route_ids_of
 from fixer.analysis.run_log import message_of
-from fixer.analysis.service_state import run_state_of, state_evidence
+from fixer.analysis.service_state import state_evidence
 from fixer.formats.folders import is_below
 from fixer.formats.run_output import ends_run
 from fixer.lazy.lazy_imports import lazy_imports
@@ -68,7 +69,6 @@ with lazy_imports():  # only for what is found
 
 RECENT_SECONDS = 600.0       # maximum age of a log line, if the folder is still unwritable
 _CURRENT_SECONDS = 60.0          # maximum age of a log line, if the folder cannot be checked
-_CRASH_STATES = ("failed", "looping", "running")     # a restart loop is "running" now and then
 _LOG_ERROR = regex(r"^write\(\) to \"(?P<path>/[^\"\n]+)\" failed \(28: ")
 _REASON_TEXTS = {
     2: "does not exist", 13: "gives its workers no write permission", 28: "is on a full disk",
@@ -92,8 +92,7 @@ def judge(case: Case) -> Verdict:
         findings += _folder_findings(case, nginx, events)
         findings += _log_findings(case, nginx, [e for e in events if _is_after_repair(case, nginx, e)])
         ruled.append(Evidence("nginx-log", nginx.error_log_path, "reports no folder that nginx could not write to"))
-    if any(run_state_of(service) in _CRASH_STATES for service in case.snapshot.services) and case.failing_addresses:
-
+    if case.failing_addresses:
         findings += full_disk_findings(case)
     return conclude(findings, missing, ruled)
 
@@ -204,10 +203,10 @@ _PATH_IN_ERROR = regex(r": '(?P<path>/[^'\n]+)'$")
 
 def full_disk_findings(case: Case) -> Iterator[Finding]:
     """Yield one finding for each service that ended because its disk or quota is full."""
-    for crash in failed_runs(case).found:
+    for crash in (*failed_runs(case).found, *hand_started_runs(case)):
         line = _disk_error_line(crash)
         if line is not None:
-            yield _exit_finding(case, crash, line)
+            yield for_person(crash, _exit_finding(case, crash, line))
 
 
 def _disk_error_line(crash: FailedRun) -> LogLine | None:

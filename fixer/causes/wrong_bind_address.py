@@ -53,6 +53,7 @@ from fixer.analysis.evidence import (
     pids_of,
 )
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
+from fixer.analysis.exits.hand_started_run import for_person, hand_started_runs
 from fixer.analysis.nginx_errors import connect_symptoms, refused_evidence, routes_text
 from fixer.analysis.ownership.container_network import has_host_network, nodes_in_same_network
 from fixer.analysis.route_verdict import is_closed
@@ -80,10 +81,10 @@ with lazy_imports():  # not needed in most looks
 def judge(case: Case) -> Verdict:
     """Judge each closed address: does its service listen on that port elsewhere, or fail to bind it?"""
     findings, missing, ruled = for_each_failing_address(case, _judge_address)
-    for crash in failed_runs(case).found:
+    for crash in (*failed_runs(case).found, *hand_started_runs(case)):
         line = address_unavailable_line(crash.end)
         if line is not None:
-            findings.append(_unavailable_finding(case, crash, log_evidence(line.text, line.where)))
+            findings.append(for_person(crash, _unavailable_finding(case, crash, log_evidence(line.text, line.where))))
         elif isinstance(crash.service.log, Unknown):
             missing.append(f"log of {crash.service.name}: {crash.service.log.reason}")
     return conclude(findings, missing, ruled)

@@ -63,6 +63,7 @@ from fixer.analysis.cause import Cause, Outcome, conclude, sort_outcomes
 from fixer.analysis.dependency.blocked_start import blocked_starts, unstarted_units
 from fixer.analysis.evidence import log_evidence
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs, has_listening_socket
+from fixer.analysis.exits.hand_started_run import for_person, hand_started_runs
 from fixer.analysis.service_state import state_evidence
 from fixer.causes.crash_dependency_down.unanswered_dependency import (
     awaited_findings,
@@ -70,7 +71,7 @@ from fixer.causes.crash_dependency_down.unanswered_dependency import (
     required_finding,
 )
 from fixer.lazy.lazy_imports import lazy_imports
-from fixer.model.diagnosis import Verdict
+from fixer.model.diagnosis import Finding, Verdict
 
 with lazy_imports():  # not needed in most looks
     from fixer.analysis.ownership.resolve import only_owner
@@ -88,7 +89,8 @@ with lazy_imports():  # not needed in most looks
 def judge(case: Case) -> Verdict:
     """Judge each failed service: does its log end with an error about a dependency, and is that still so?"""
     all_of = failed_runs(case)
-    outcomes = (*all_of.missing, *(_judge_run(case, crash) for crash in all_of.found))
+    outcomes = (*all_of.missing, *(_judge_run(case, crash) for crash in all_of.found),
+                *(_judge_hand_started(case, crash) for crash in hand_started_runs(case)))
     findings, missing, ruled = sort_outcomes(outcomes, all_of.ruled_out)
     ended = {(finding.node, finding.service) for finding in findings}     # a log explains more than the state
     findings += [blocked_finding(case, one) for one in blocked_starts(case)
@@ -114,6 +116,11 @@ def _judge_run(case: Case, crash: FailedRun) -> Outcome:
     last = next((line for line in reversed(crash.lines) if line.text.strip()), None)
     return unnamed_dependency_finding(case, crash) or (
         state_evidence(crash.service) if last is None else log_evidence(last.text, last.where))
+
+
+def _judge_hand_started(case: Case, crash: FailedRun) -> Outcome:
+    outcome = _judge_run(case, crash)
+    return for_person(crash, outcome) if isinstance(outcome, Finding) else outcome
 
 
 def _has_no_socket(case: Case, trouble: FailingAddress) -> bool:

@@ -40,6 +40,7 @@ from fixer.analysis.case import Case, FailingAddress, is_answering
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import clock_of, config_evidence, listener_at, log_evidence
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
+from fixer.analysis.exits.hand_started_run import for_person, hand_started_runs
 from fixer.analysis.nginx_errors import recent_lines, symptom_evidence
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import lines_of, message_of, read_run_end
@@ -69,10 +70,11 @@ def judge(case: Case) -> Verdict:
         lines = recent_lines(case, nginx, {"files-exhausted", "connect-files-exhausted"})
         if lines:
             findings[nginx.node] = worker_finding(case, nginx, lines)
-    for crash in failed_runs(case).found:
+    for crash in (*failed_runs(case).found, *hand_started_runs(case)):
         error_lines = _start_error_lines(crash)
         if error_lines:
-            findings[crash.service.id] = _backend_finding(case, crash.failing_addresses[0], crash.service, error_lines)
+            findings[crash.service.id] = for_person(crash, _backend_finding(
+                case, crash.failing_addresses[0], crash.service, error_lines))
     for trouble in case.failing_addresses:
         service = case.service(trouble.endpoint.listening_service or trouble.endpoint.configured_service)
         if service is None or not service.running or is_closed(trouble.endpoint) or is_answering(trouble.endpoint):

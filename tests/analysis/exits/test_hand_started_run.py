@@ -66,6 +66,23 @@ def test_hit_its_log_alone_says_why_it_ended(texts: tuple[str, ...], cause: str,
     assert any("any user may write" in line for line in found.detail)
 
 
+@pytest.mark.parametrize(("error", "cause", "said"), [
+    ("OSError: [Errno 28] No space left on device: '/dev/shm/shop.sem'", "disk-full", "no space is left on the disk"),
+    ("OSError: [Errno 99] error while attempting to bind on address ('10.9.9.9', 8000): cannot assign requested address",
+     "wrong-bind-address", "does not have that address"),
+    ("OSError: [Errno 24] Too many open files", "fd-exhausted", "open files"),
+    ("psycopg.OperationalError: connection failed: connection to server at \"127.0.0.1\", port 5432 failed: Connection refused",
+     "crash-dependency-down", "127.0.0.1:5432"),
+])
+def test_hit_whatever_ends_a_managed_server_ends_this_one(error: str, cause: str, said: str) -> None:
+    scene = by_hand(GUNICORN, "Traceback (most recent call last):", '  File "/srv/shop/app.py", line 11, in <module>', error)
+    seen = diagnose(scene.snapshot())
+    assert roots(seen) == [cause]
+    found = finding_of(seen, cause)
+    assert said in found.summary and found.confidence == "likely"
+    assert all(r.risk == "manual" and not r.steps for r in found.repairs)
+
+
 @pytest.mark.parametrize(("texts", "path"), [
     (LOST_FILE, "/tmp/shop.log"), (LOST_VARIABLE, "/home/shop/nohup.out"), (NODE, "/tmp/shop.log"),   # named after the site
     (("*** Starting uWSGI 2.0.28-debian (64bit) ***", *LOST_FILE), "/root/nohup.out"),
