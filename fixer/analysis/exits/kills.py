@@ -14,8 +14,8 @@ from fixer.analysis.route_verdict import RouteVerdict, events_since
 from fixer.analysis.run_log import event_of, is_restarting, lines_of, message_of
 from fixer.analysis.service_state import start_time_of
 from fixer.formats.folders import is_within
+from fixer.formats.run_output import WORKER_DIED, WORKER_RECYCLED
 from fixer.lazy.dataclass import dataclass
-from fixer.lazy.regex import regex
 from fixer.managers import manager_of
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.kernel import OomKill
@@ -108,11 +108,6 @@ _SAMPLE = 20         # routes of one address that lines are searched for: more w
 _CLOCK_STEP = 1.0        # seconds: nginx's clock drops the fraction
 _MOST_UNSURE = 30.0       # seconds between the lines before and after one that has no time
 _MAX_REPORT_DELAY = 8.0          # seconds between a death and its line: a parent checks at intervals
-WORKER_DIED = regex(r"Child process \[\d+\] died|Worker \(pid:\s*\d+\) was sent SIG(?!TERM|INT|QUIT)\w+|"
-             r"Worker with pid \d+ was terminated due to signal (?!(?:2|3|15)\b)\d+|"
-             r"DAMN ! worker \d+ \(pid: \d+\) (?:died|MYSTERIOUSLY killed)")
-WORKER_RECYCLED = regex(r"Maximum request limit of \d+ exceeded|Autorestarting worker|WORKER TIMEOUT|"
-                 r"HARAKIRI ON WORKER")
 
 
 @dataclass(frozen=True, slots=True)

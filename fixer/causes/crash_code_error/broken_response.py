@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import config_evidence, log_evidence, shorten
 from fixer.analysis.exits.code_error import application_frame
-from fixer.analysis.exits.kills import WORKER_DIED
 from fixer.analysis.nginx_errors import recent_lines_by_route
 from fixer.analysis.route_verdict import RouteVerdict
 from fixer.analysis.run_log import lines_of, message_of
 from fixer.analysis.service_state import start_time_of, state_evidence
+from fixer.formats.run_output import WORKER_DIED
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Unknown

@@ -8,7 +8,6 @@ from fixer.analysis.case import Case
 from fixer.analysis.evidence import clock_of, config_evidence, log_evidence
 from fixer.analysis.exits.kills import (
     RECENT_DEATH,
-    WORKER_RECYCLED,
     cut_off_requests,
     is_failing_page_lost,
     lost_paths,
@@ -17,6 +16,7 @@ from fixer.analysis.exits.kills import (
 from fixer.analysis.route_verdict import RouteVerdict, events_since
 from fixer.analysis.run_log import last_run_lines, lines_of, message_of, program_lines
 from fixer.analysis.service_state import restart_count_of, run_state_of, start_time_of, state_evidence
+from fixer.formats.run_output import WORKER_RECYCLED
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair, Role
 from fixer.model.facts import Evidence

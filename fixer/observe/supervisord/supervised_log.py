@@ -105,7 +105,7 @@ def program_log(section: IniSection, main: Mapping[str, IniSection], view: View,
         file, read = answer.files[0], True
         told = parse_log_file(answer, file.path, view.node.utc_offset)
         old = file.stat is not None and file.stat.mtime < since - 2.0
-        lines += lines_since_healthy(told.value) if isinstance(told, Known) and not old else ()
+        lines += lines_since_healthy(told.value, since) if isinstance(told, Known) and not old else ()
     if not read:
         return Unknown("not asked")
     return Known(tuple(lines))

@@ -9,6 +9,7 @@ from itertools import zip_longest
 
 from fixer.formats.application_servers import MASTER_FINISHED, SERVER_FINISHED, SERVER_STARTED, STARTUP_COMPLETE
 from fixer.formats.ini_file import IniSection
+from fixer.formats.run_output import WORKER_DIED, WORKER_RECYCLED
 from fixer.formats.server_names import is_nginx
 from fixer.formats.service_log import days_from_epoch, parse_docker_logs
 from fixer.lazy.dataclass import dataclass
@@ -205,7 +206,7 @@ def own_stream_lines(section: IniSection, programs: Sequence[IniSection], stream
     if not stream or [(one.file, one.line) for one in writers] != [(section.file, section.line)]:
         return None
     return lines_since_healthy(tuple(line for line in stream if (line.at is None or line.at >= since - 2.0)
-                            and not _OTHER_WRITER.search(line.text)))
+                            and not _OTHER_WRITER.search(line.text)), since)
 
 
 def lines_of_each_run(names: Collection[str], stream: Stream) -> Stream:
@@ -250,13 +251,15 @@ def _runs_nginx(section: IniSection) -> bool:
     return bool(words) and is_nginx(posixpath.basename(words[0]))
 
 
-def lines_since_healthy(lines: tuple[LogLine, ...]) -> tuple[LogLine, ...]:
-    """Return the lines since the program was last healthy."""
+def lines_since_healthy(lines: tuple[LogLine, ...], since: float = 0.0) -> tuple[LogLine, ...]:
+    """Return the lines since the program was last healthy; and from before, since that time, its words on workers that
+    ended, for their successors are healthy at once."""
     for index in range(len(lines) - 1, -1, -1):
         after = lines[index + 1].text if index + 1 < len(lines) else ""
         if _RUN_FINISHED.search(lines[index].text) and not _FAILURE_REASON.search(after) and _reached_serving(lines,
                                                                                                               index):
-            return lines[index + 1:]
+            return (*(line for line in lines[:index] if line.at is not None and line.at >= since and (
+                WORKER_DIED.search(line.text) or WORKER_RECYCLED.search(line.text))), *lines[index + 1:])
     return lines
 
 

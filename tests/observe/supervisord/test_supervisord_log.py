@@ -122,6 +122,15 @@ def test_what_was_well_before_is_over() -> None:
     assert [line.text for line in kept] == ["ValueError: b"]
 
 
+DIED = "[2027-01-15 08:00:00 +0000] [24] [WARNING] Worker with pid 25 was terminated due to signal 6"
+
+
+def test_a_worker_that_died_is_told_though_its_successor_is_well() -> None:
+    kept = lines_since_healthy(lines((99.0, DIED.replace("25", "7")), (90.0, "[INFO] Listening at: x"), (9.0, DIED),
+                                     (8.0, "INFO: Application startup complete."), (7.0, "ValueError: b")), NOW - 90.0)
+    assert [line.text for line in kept] == [DIED, "ValueError: b"], "the first one is of an earlier run"
+
+
 @pytest.mark.parametrize(("lines", "state", "ended", "restarts"), [
     ([(9, "spawned: 'shop' with pid 5"), (8, "stopped: shop (exit status 0)")], "STOPPED", "exit status 0", 0),
     ([(9, "spawned: 'shop' with pid 5"), (8, "success: shop entered RUNNING state, x"),
