@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import TypeAlias
 
-from fixer.analysis.evidence import clock_of
+from fixer.analysis.evidence import clock_of, processes_of
 from fixer.analysis.logged_failures import is_marked_as_probe
-from fixer.analysis.service_state import restart_count_of, run_state_of, start_time_of
+from fixer.analysis.service_state import busy_limit_of, restart_count_of, run_state_of, start_time_of
 from fixer.app.inspect_target import StateNotes, observe_and_diagnose
 from fixer.app.request import RepairRequest
 from fixer.hosts.machine.prefetch import forget_prefetched
@@ -17,6 +18,7 @@ from fixer.lazy.dataclass import dataclass
 from fixer.model.diagnosis import UNEXPLAINED, Finding
 from fixer.model.facts import Known
 from fixer.model.host import Target
+from fixer.model.snapshot import Nginx, RouteFacts, Snapshot
 from fixer.verify import Observation, Verification, compare, is_still_found
 
 STABLE_LIMIT = 30.0  # seconds for a repair to show its effect; only a failing one uses all
@@ -28,6 +30,7 @@ STABLE_SECONDS = 2.0  # and over this many seconds
 WATCH_LIMIT = 12.0  # seconds to watch at most for a page that is asked only now
 RECENT_PAUSES = 3  # between the last failures that visitors saw
 RECENT_SECONDS = 60.0  # older failures tell nothing of the visitors of now
+ASSUMED_PAUSE = 3.0  # seconds between visitors whom an nginx that did not run could not log
 
 ObserveAgain: TypeAlias = Callable[[], Observation]
 
@@ -77,22 +80,44 @@ def watch_seconds(before: Observation, addressed: Finding) -> float:
     """Return how long the pages must stay well after a repair, in seconds.
 
     A fault of all pages hides that one of them is slow: nobody has come to it since, and nginx logs the end of its time
-    limit only then. Visitors come as often as their failures were logged: two of their pauses (they log in first) and
-    the limit pass. A limit that is longer than one may wait for is not waited for.
+    limit only then: of its own, or of the server's for a worker. Visitors come as often as their failures were logged:
+    two of their pauses (they log in first) and the limit pass. A limit that is longer than one may wait for is not
+    waited for.
     """
     snapshot, longest = before.snapshot, STABLE_SECONDS
     for facts in snapshot.routes:
         nginx = snapshot.nginx_of(facts)
         if facts.route.id not in addressed.routes or nginx is None:
             continue
-        now = clock_of(snapshot, nginx.node)
-        seen = {int(event.at) for event in nginx.errors.or_else(())
-                if now - event.at < RECENT_SECONDS and not is_marked_as_probe(event)}
-        pauses = [later - earlier for earlier, later in pairwise(sorted(seen))][-RECENT_PAUSES:]
-        wanted = 2 * max(pauses, default=0) + facts.route.read_timeout
-        if pauses and wanted + 1.0 <= WATCH_LIMIT:
+        pause = _pause_of_visitors(snapshot, nginx)
+        wanted = 2 * pause + min(facts.route.read_timeout, *_busy_limits(snapshot, facts))
+        if pause and wanted + 1.0 <= WATCH_LIMIT:
             longest = max(longest, wanted + 1.0)     # times of the log are whole seconds
     return longest
+
+
+def _busy_limits(snapshot: Snapshot, facts: RouteFacts) -> Iterator[float]:
+    """Yield the limits of the servers behind the route, wherever nginx looks for them now."""
+    named = {name for end in snapshot.endpoints if end.id in facts.endpoints
+             for name in (end.configured_service, end.listening_service)}
+    yield math.inf
+    yield from (busy_limit_of(service) for service in snapshot.services
+                if service.is_app_server and (service.id in named or not named - {None}))
+
+
+def _pause_of_visitors(snapshot: Snapshot, nginx: Nginx) -> float:
+    """Return the seconds between visitors of late, by their failures; 0.0 if none tell. An nginx that does not run, or
+    has just been started, has logged none or few of them."""
+    if nginx.master_pid is None:
+        return ASSUMED_PAUSE
+    now = clock_of(snapshot, nginx.node)
+    seen = {int(event.at) for event in nginx.errors.or_else(())
+            if now - event.at < RECENT_SECONDS and not is_marked_as_probe(event)}
+    began = max((int(process.started_at) for process in processes_of(snapshot, nginx.node, (nginx.master_pid,))),
+                default=0)
+    if seen and now - began < RECENT_SECONDS:
+        seen.add(began)
+    return max([later - earlier for earlier, later in pairwise(sorted(seen))][-RECENT_PAUSES:], default=0)
 
 
 def wait_until_healthy(look_again: ObserveAgain, first: Observation, *, limit: float = HEAL_LIMIT) -> Observation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 
 from fixer.formats.addresses import ANY_IPV4
@@ -96,6 +97,8 @@ class ApplicationServer:
     client_certificate: tuple[str, str] = ("", "")     # the option, and its value, that demands one of each client
     log: ServerLog = ServerLog()
     idle: IdleLimit | None = None      # None: unknown
+    busy_options: tuple[str, ...] = ()  # the seconds that a worker may take for a request before its server ends it
+    busy_seconds: float = math.inf     # without these options
     interface: str = ""                # of Python's applications that it serves: asgi, wsgi; empty: several or unknown
 
     def reads_workers_variable(self, name: str) -> bool:
@@ -118,7 +121,8 @@ APPLICATION_SERVERS: Mapping[str, ApplicationServer] = {
         Dialect((), (), ("-b", "--bind"), (), ("-w", "--workers"), ("", ""), ("WEB_CONCURRENCY",), _LOOPBACK),
         ("gunicorn.app.wsgiapp",), package="gunicorn", detach_option="-D", pid_option="-p",
         tls_options=("--certfile", "--keyfile"), client_certificate=("--cert-reqs", "2"),
-        log=_GUNICORN, idle=IdleLimit("--keep-alive", 2.0, "keepalive"), interface="wsgi"),
+        log=_GUNICORN, idle=IdleLimit("--keep-alive", 2.0, "keepalive"), interface="wsgi",
+        busy_options=("--timeout", "-t"), busy_seconds=30.0),
     "hypercorn": ApplicationServer(
         Dialect((), (), ("-b", "--bind"), (), ("-w", "--workers"), default=_LOOPBACK),
         ("hypercorn.__main__",), package="hypercorn", accepts_at_once=True, is_ipv6_only=True, notifies_systemd=False,
@@ -149,7 +153,7 @@ APPLICATION_SERVERS: Mapping[str, ApplicationServer] = {
         Dialect((), (), ("--http", "--http-socket", "--socket", "-s", "--uwsgi-socket"), (),
                 ("-p", "--processes", "--workers")),
         protocols=frozenset({"http", "uwsgi"}), detach_option="-d", log=_UWSGI,
-        interface="wsgi"),
+        interface="wsgi", busy_options=("--harakiri", "-t")),
     "sanic": ApplicationServer(
         Dialect(("-H", "--host"), ("-p", "--port"), workers=("-w", "--workers"), default=_LOOPBACK),
         accepts_at_once=True, is_ipv6_only=True, notifies_systemd=False),

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -113,6 +114,38 @@ def visited(limit: float, *ago: float, referrer: str = "") -> Observation:
 def test_pages_with_a_short_limit_are_watched_until_visitors_come_again(before: Observation, seconds: float) -> None:
     assert wait_until_stable.watch_seconds(before, FAULT) == seconds
     assert wait_until_stable.watch_seconds(before, replace(FAULT, routes=("r99",))) == 0.03
+
+
+def served(command: str, **changes: Any) -> Observation:
+    """The same with visitors every 3 s, and a server of that command somewhere behind."""
+    before = visited(60.0, 9, 6, 3)
+    words = command.split()
+    one = service(argv=tuple(words), runtime=words[0])
+    snapshot = replace(before.snapshot, services=(one,), **changes)
+    return replace(before, snapshot=snapshot)
+
+
+@pytest.mark.parametrize(("command", "seconds"), [
+    ("uwsgi --harakiri 1 --http :8000", 8.0), ("gunicorn --timeout=2 app:app", 9.0), ("gunicorn -t 2 app:app", 9.0),
+    ("gunicorn app:app", 0.03), ("uwsgi --http :8000", 0.03), ("uvicorn --timeout 1 app:app", 0.03),
+])
+def test_a_short_limit_of_the_server_for_its_workers_is_watched_too(command: str, seconds: float) -> None:
+    assert wait_until_stable.watch_seconds(served(command), FAULT) == seconds
+
+
+def test_an_nginx_that_did_not_run_logged_no_visitor_who_may_come() -> None:
+    before = served("uwsgi --harakiri 1 --http :8000")
+    stopped = replace(before.snapshot.nginxes[0], master_pid=None, errors=Known(()))
+    down = replace(before, snapshot=replace(before.snapshot, nginxes=(stopped,)))
+    assert wait_until_stable.watch_seconds(down, FAULT) == 8.0
+
+
+def test_of_an_nginx_that_was_just_started_one_visitor_tells_how_often_they_come() -> None:
+    before = visited(1.0, 3)
+    node = before.snapshot.nodes[0]
+    young = tuple(replace(p, started_at=NOW - 5) for p in node.processes.or_else(()))
+    snapshot = replace(before.snapshot, nodes=(replace(node, processes=Known(young)), *before.snapshot.nodes[1:]))
+    assert wait_until_stable.watch_seconds(replace(before, snapshot=snapshot), FAULT) == 6.0
 
 
 def test_a_limit_that_a_hidden_page_needs_shows_while_it_is_watched(monkeypatch: pytest.MonkeyPatch) -> None:
