@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from fixer.analysis.run_log import RunEnd, message_of
 from fixer.formats.application_servers import APPLICATION_SERVERS, WORKER_BOOT_FAILED
 from fixer.formats.file_errors import inaccessible_path, inaccessible_tls_at, last_frame, loads_tls
-from fixer.formats.run_output import ends_run, joins_exceptions
+from fixer.formats.run_output import TRACEBACK_START, ends_run, joins_exceptions
 from fixer.formats.server_bindings import inherited_descriptor
 from fixer.formats.server_names import SERVERS
 from fixer.formats.start_files import target_of
@@ -170,7 +170,7 @@ def _has_no_callable(texts: Sequence[str], index: int) -> bool:
     for text in reversed(texts[max(0, index - _MAX_TRACE_LINES):index]):
         if _UWSGI_START.match(text):
             return True
-        if ends_run(text) or _NO_MODULE.match(text) or inaccessible_path(text) is not None:
+        if TRACEBACK_START in text or ends_run(text) or _NO_MODULE.match(text) or inaccessible_path(text) is not None:
             return False
     return True
 

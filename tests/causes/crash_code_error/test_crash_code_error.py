@@ -170,6 +170,8 @@ def test_uwsgi_says_so_of_a_module_that_fails_too() -> None:
      "TypeError: int() argument must be a string, not 'NoneType'"),
     (STARTED, 'INFO: 1.2.3.4 - "GET /?x=ModuleNotFoundError: No module named \'a\' HTTP/1.1" 404'),
     (STARTED, "ValueError: something of the settings"),
+    # uWSGI says the same of any error while it loads, also of one whose name is all in small letters
+    (*UWSGI[:3], *HEAD[:1], f'  File "{MAIN}", line 4, in <module>', "socket.gaierror: [Errno -2] Name or service not known", *UWSGI[3:]),
     (STARTED, "SyntaxError: in no file"),
     (STARTED, "SystemExit: 3"),
 ])
