@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from itertools import zip_longest
 from typing import TypeGuard
 
 from fixer.analysis.evidence import bindings_of, file_line_text, pids_of
-from fixer.formats.application_servers import server_of
-from fixer.formats.numbers import is_number
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.managers import RunState, manager_of
 from fixer.model.facts import Evidence
@@ -43,19 +40,6 @@ def end_time_of(service: Service) -> float:
 def restart_count_of(service: Service) -> int:
     """Return how often its service manager restarted it by itself."""
     return manager_of(service).restart_count()
-
-
-def busy_limit_of(service: Service) -> float:
-    """Return the seconds after which its server ends a worker that is busy with one request; inf if it has no such
-    limit, or none is known."""
-    server = server_of(service.runtime)
-    words = [argument.text for argument in service.command] or list(service.argv)
-    for word, after in zip_longest(words, words[1:], fillvalue=""):
-        name, is_joined, value = word.partition("=")
-        given = value if is_joined else after
-        if name in server.busy_options and is_number(given):
-            return float(given)
-    return server.busy_seconds
 
 
 def state_evidence(service: Service) -> Evidence:

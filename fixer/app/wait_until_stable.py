@@ -10,9 +10,10 @@ from typing import TypeAlias
 
 from fixer.analysis.evidence import clock_of, processes_of
 from fixer.analysis.logged_failures import is_marked_as_probe
-from fixer.analysis.service_state import busy_limit_of, restart_count_of, run_state_of, start_time_of
+from fixer.analysis.service_state import restart_count_of, run_state_of, start_time_of
 from fixer.app.inspect_target import StateNotes, observe_and_diagnose
 from fixer.app.request import RepairRequest
+from fixer.formats.application_servers import busy_limit_of
 from fixer.hosts.machine.prefetch import forget_prefetched
 from fixer.lazy.dataclass import dataclass
 from fixer.model.diagnosis import UNEXPLAINED, Finding

@@ -60,6 +60,8 @@ RECENT_SECONDS = 180.0     # seconds: older events are over, or the state shows 
 _LOSS_SECONDS = 8.0        # seconds between the server's log line and nginx's lost requests
 _LIMIT_LINE = regex(r"Maximum request limit of (\d+) exceeded\. Terminating process")
 _TIMEOUT_LINE = regex(r"WORKER TIMEOUT \(pid:\s*\d+\)|^(?:\w{3} .{20} - )?\*\*\* HARAKIRI ON WORKER \d+ \(pid: \d+")
+# gunicorn's worker answers 500 before it ends, so nginx has nothing to log
+_ANSWERED_LINE = regex(r"\] Error handling request /")
 
 
 def judge(case: Case) -> Verdict:
@@ -115,15 +117,21 @@ def _request_limit_finding(case: Case, service: Service, endpoint: Endpoint) -> 
 def _worker_timeout_finding(case: Case, service: Service, endpoint: Endpoint) -> Finding | None:
     """Return the finding on gunicorn's arbiter or uWSGI's master that recently ended a busy worker."""
     since = max(start_time_of(service), clock_of(case.snapshot, service.node) - RECENT_SECONDS)
+    answered: LogLine | None = None
     for line in reversed(lines_of(service)):      # the newest may be about an idle worker, which lost nothing
-        if line.at is None or line.at < since or not _TIMEOUT_LINE.search(message_of(line)):
+        if line.at is None or line.at < since:
+            continue
+        if _ANSWERED_LINE.search(message_of(line)):
+            answered = line
+        if not _TIMEOUT_LINE.search(message_of(line)):
             continue
         lost = _lost_events(case, endpoint, line.at - _LOSS_SECONDS, line.at + _LOSS_SECONDS, refused=False)
-        if lost:
+        told = answered if answered is not None and (answered.at or 0.0) <= line.at + _LOSS_SECONDS else None
+        if lost or told is not None:
             return _finding(
                 case, service, endpoint, ("worker-timeout-killed", f"{service.name} ended a worker in the middle of "
                                           "a request: the worker was silent for longer than its timeout"),
-                role="root", line=line, lost=lost, repairs=(_more_time_repair(case, service, endpoint),),
+                role="root", line=line, lost=lost, repairs=(_more_time_repair(case, service, endpoint),), told=told,
             )
     return None
 
@@ -158,13 +166,14 @@ def _lost_events(case: Case, endpoint: Endpoint, since: float, until: float, *,
 
 def _finding(
     case: Case, service: Service, endpoint: Endpoint, words: tuple[str, str], *, role: Role, line: LogLine,
-    lost: tuple[ErrorEvent, ...], repairs: tuple[Repair, ...],
+    lost: tuple[ErrorEvent, ...], repairs: tuple[Repair, ...], told: LogLine | None = None,
 ) -> Finding:
-    """Return the finding. `words` are the variant and the summary."""
+    """Return the finding. `words` are the variant and the summary, `told` the server's own line on the request."""
     asked = [j for j in case.verdicts.values() if endpoint.id in j.facts.endpoints]
     nginx = case.snapshot.nginx_of(asked[0].facts) if asked else None
     evidence = (
-        log_evidence(line.text, line.where), state_evidence(service),
+        log_evidence(line.text, line.where), *((log_evidence(told.text, told.where),) if told is not None else ()),
+        state_evidence(service),
         *((config_evidence(case.snapshot, nginx, endpoint),) if nginx is not None else ()),
         *(Evidence("nginx-log", e.where, f"{len(lost)} times: {e.raw}") for e in lost[-1:]),
     )

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from itertools import zip_longest
 
 from fixer.formats.addresses import ANY_IPV4
+from fixer.formats.numbers import is_number
 from fixer.lazy.dataclass import dataclass, replace
+from fixer.model.service import Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,6 +168,19 @@ APPLICATION_SERVERS: Mapping[str, ApplicationServer] = {
     "litestar": ApplicationServer(),
 }
 _UNKNOWN = ApplicationServer(protocols=frozenset())
+
+
+def busy_limit_of(service: Service) -> float:
+    """Return the seconds after which its server ends a worker that is busy with one request; inf if it has no such
+    limit, or none is known."""
+    server = server_of(service.runtime)
+    words = [argument.text for argument in service.command] or list(service.argv)
+    for word, after in zip_longest(words, words[1:], fillvalue=""):
+        name, is_joined, value = word.partition("=")
+        given = value if is_joined else after
+        if name in server.busy_options and is_number(given):
+            return float(given)
+    return server.busy_seconds
 
 
 def server_of(runtime: str) -> ApplicationServer:

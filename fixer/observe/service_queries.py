@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
+from fixer.formats.application_servers import busy_limit_of
 from fixer.managers import manager_of
 from fixer.model.facts import Unknown
 from fixer.model.query import Query, ReadFile
@@ -27,6 +28,7 @@ from fixer.observe.systemd.socket_activation import socket_queries
 from fixer.observe.view.node_view import ENGINE, container_of
 
 MOST_JOURNALS = 12
+_SHORT_SECONDS = 10.0
 
 
 def service_queries(look: Look) -> Iterator[tuple[str, Query]]:
@@ -50,7 +52,7 @@ def suspect_queries(look: Look) -> Iterator[tuple[str, Query]]:
     for service in sorted(look.services, key=lambda s: (s.running, s.id)):
         at_fault = (troubled and (is_stopped_gateway(service)
                                   or is_stopped_backend(service, look.sites))) or (service.is_app_server and (
-            troubled or not service.running or manager_of(service).has_trouble() or _has_concurrency_limit(service)))
+            troubled or not service.running or manager_of(service).has_trouble() or _may_refuse_unlogged(service)))
         if service.is_app_server and service.node in views:
             yield from ((service.node, ReadFile(path, 4096)) for path in throttling_paths(service, views[service.node]))
             yield from ((service.node, ReadFile(path, 4096)) for path in refault_paths(service, views[service.node]))
@@ -73,7 +75,7 @@ def suspect_queries(look: Look) -> Iterator[tuple[str, Query]]:
         yield from _script_log_queries(look)
     project = project_of(look.sites, containers)
     # may be at fault even if our probes succeed
-    limited = any(_has_concurrency_limit(s) or manager_of(s).limits().cpus for s in look.services)
+    limited = any(_may_refuse_unlogged(s) or manager_of(s).limits().cpus for s in look.services)
     if (troubled or limited) and project and ENGINE in views:
         yield ENGINE, config_hash_query(project)
 
@@ -91,9 +93,11 @@ def _script_log_queries(look: Look) -> Iterator[tuple[str, Query]]:
             yield from ((service.node, query) for query in own_log_queries(service.container, look.views))
 
 
-def _has_concurrency_limit(service: Service) -> bool:
-    """Return whether its server answers 503 above a limit, which only its own log shows."""
-    return any(word.text.startswith("--limit-concurrency") for word in service.command)
+def _may_refuse_unlogged(service: Service) -> bool:
+    """Return whether its server gives an error that only its own log shows: 503 above a limit, or 500 of a worker that
+    was busy for longer than a limit that ordinary pages may reach."""
+    return busy_limit_of(service) <= _SHORT_SECONDS or any(
+        word.text.startswith("--limit-concurrency") for word in service.command)
 
 
 def _has_failures(site: Site, look: Look) -> bool:

@@ -126,6 +126,19 @@ def test_a_number_that_is_written_nowhere_is_for_a_person() -> None:
     assert "no such option" in finding_of(diagnose(other.snapshot()), CAUSE).repairs[0].manual
 
 
+def test_a_request_that_the_worker_answered_with_500_is_told_by_its_own_log() -> None:
+    """gunicorn 22 and later: nginx has a status of its backend, and nothing to log."""
+    scene = silent(words(GUNICORN, "-t", "3"))
+    scene.events.clear()
+    scene.services[0] = replace(scene.services[0], log=log_lines(
+        "[7] [CRITICAL] WORKER TIMEOUT (pid:812)", "[812] [ERROR] Error handling request /api/report", ago=20))
+    diagnosis = diagnose(scene.snapshot())
+    found = finding_of(diagnosis, CAUSE)
+    assert (found.variant, found.role, diagnosis.verdict) == ("worker-timeout-killed", "root", "degraded")
+    assert "[812] [ERROR] Error handling request /api/report" in [shown.text for shown in found.evidence]
+    assert found.repairs[0].risk == "disruptive"
+
+
 def test_a_timeout_that_took_no_request_or_is_long_ago_is_none() -> None:
     quiet = silent()
     quiet.events.clear()

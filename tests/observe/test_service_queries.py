@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from fixer.model.facts import Known
 from fixer.model.query import Answer, Command, Probe
 from fixer.observe.build_snapshot import build_snapshot
@@ -16,6 +18,18 @@ def test_a_failure_belongs_to_the_longest_location() -> None:
     api = Probe("127.0.0.1", 80, "/api", host_header="a.example")
     seen = node({**WELL, api: probe_answer(200)}, site=site, listening=LISTENS, log=failure(30, "/api/x"))
     assert {q.path for q in asked(seen) if isinstance(q, Probe)} == {"/api"}
+
+
+@pytest.mark.parametrize(("command", "is_asked"), [
+    ("/usr/bin/gunicorn --timeout 1 a:b", True), ("/usr/bin/gunicorn -t 10 a:b", True), ("/usr/bin/gunicorn a:b", False),
+    ("/usr/bin/uwsgi --harakiri=2 --http :8000", True), ("/usr/bin/uvicorn a:b", False),
+])
+def test_a_server_that_may_end_a_busy_worker_is_asked_for_its_log(command: str, is_asked: bool) -> None:
+    """It answers 500 itself, and nginx has nothing to log: all pages that fixer asks for are well."""
+    unit = file("/etc/systemd/system/shop.service", f"[Service]\nExecStart={command}\n")
+    show = SHOW.format("shop.service", "active", 7)
+    wanted = asked(node(WELL, site=SITE, listening=LISTENS, show=show, units=(unit,)))
+    assert any(isinstance(query, Command) and query.name == "journal" for query in wanted) is is_asked
 
 
 def test_a_container_that_is_down_is_in_question() -> None:
