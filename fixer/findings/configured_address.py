@@ -20,7 +20,11 @@ from fixer.analysis.evidence import (
 )
 from fixer.analysis.exits.failed_run import has_listening_socket
 from fixer.analysis.nginx_errors import connect_symptoms, routes_text
-from fixer.analysis.ownership.container_network import is_sole_network_candidate
+from fixer.analysis.ownership.container_network import (
+    has_host_network,
+    is_sole_network_candidate,
+    nodes_in_same_network,
+)
 from fixer.analysis.ownership.uncreated_backend import UncreatedBackend, uncreated_backends
 from fixer.analysis.run_log import is_looping
 from fixer.analysis.service_state import is_socket_activated, run_state_of, state_evidence
@@ -89,8 +93,15 @@ def configured_elsewhere(case: Case, trouble: FailingAddress, owner: PortOwner, 
     if not is_unconnectable(case, trouble, owner.service) or (owner.needs_choice and (
             case.snapshot.is_cut or not is_sole_network_candidate(case, trouble, owner.service))):
         return None
-    parts = [differing_part(binding, trouble.endpoint) for binding in told]
+    parts = [differing_part(binding, trouble.endpoint) or (
+        "host" if is_loopback(binding.host) and not _is_on_loopback_of_nginx(case, trouble, owner.service) else "")
+        for binding in told]
     return told[0] if told and all(parts) and parts[0] == part else None
+
+
+def _is_on_loopback_of_nginx(case: Case, trouble: FailingAddress, service: Service) -> bool:
+    """Return whether nginx's connections can reach the loopback of the service's container, machine or node."""
+    return service.node in nodes_in_same_network(case, trouble.nginx.node) or has_host_network(service)
 
 
 def configured_elsewhere_finding(
@@ -103,7 +114,7 @@ def configured_elsewhere_finding(
     path = binding.unix and (socket_path_for_nginx(case, trouble, service, binding.unix) or binding.unix)
     where = f"unix:{path}" if path else address_text(binding.host, binding.port)
     seen = f", which nginx sees as {path}" if path != binding.unix else ""
-    is_host = differing_part(binding, endpoint) == "host"
+    is_host = differing_part(binding, endpoint) in ("", "host")
     written = (host_evidence(case, service, binding) if is_host else None) or binding.source
     return Finding(
         cause=cause, variant=variant, role="root", confidence="possible" if unsure else "likely",

@@ -11,6 +11,7 @@ from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Repair
 from fixer.model.plan import DaemonReload, WaitForListener, WriteFile
+from fixer.model.service import Binding
 from fixer.model.snapshot import CommandArgument, Endpoint, Service, Snapshot
 from fixer.repairs.file_edits import NotEditable
 
@@ -52,6 +53,13 @@ def listen_address_repair(case: Case, service: Service, endpoint: Endpoint, host
     if written.managed_by:
         summary += f" ({written.managed_by} manages that file and will overwrite the edit)"
     return Repair(LISTEN_ID, "disruptive", summary, (*written.steps, *begin))
+
+
+def listen_after_start_repair(service: Service, binding: Binding) -> Repair:
+    """Return the repair for a person of a container's service that cannot start yet."""
+    does = f"make {service.name} listen on every address of its container"
+    manual = f"{does} (its command: {binding.source.where}), then restart it"
+    return Repair(LISTEN_ID, "manual", does, (), manual=manual, after=service.name)
 
 
 def _write_host(snapshot: Snapshot, service: Service, host: str) -> EditSteps | NotEditable:

@@ -121,8 +121,9 @@ def container(name: str, **changes: Any) -> Container:
 
 
 def container_service(name: str = "app", port: int = 8000, **changes: Any) -> Service:
-    """A service that is a container."""
+    """A service that is a container, and listens on each of its addresses."""
     box = container(name, **changes.pop("box", {}))
+    changes.setdefault("bindings", Known((replace(binding(port), host="0.0.0.0"),)))
     return service(
         box.name, port, changes.pop("pid", 7), node=name, unit=None, manager="docker", container=box,
         files_node="engine", **changes,

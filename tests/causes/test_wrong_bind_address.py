@@ -13,6 +13,7 @@ from fixer.model.plan import CheckNginx, ComposeUp, DaemonReload, ReloadNginx, W
 from fixer.model.snapshot import CommandArgument, Compose, EnvAssignment, Listener, Service
 from fixer.model.target import TargetRef
 from tests.causes.snapshot_builders import (
+    BAD_GATEWAY,
     Scene,
     binding,
     container_service,
@@ -122,6 +123,7 @@ def in_container(command: str, words: list[tuple[str, int]], style: str, **chang
     text = COMPOSE.format(command)
     places = tuple(CommandArgument(word, "/srv/compose.yaml", 3, at, at + len(word)) for word, at in
                    ((word, text.index(word, at)) for word, at in words))
+    changes.setdefault("bindings", Known((binding(8000),)))
     made: Service = container_service(command=places, command_style=style, box={"labels": HASH}, **changes)
     scene = Scene("app:8000", node="web", back="app").with_service(made, listener(8000, 7, "127.0.0.1", "app")).refused(
         addresses=Known(("172.18.0.2",)))
@@ -174,6 +176,21 @@ def test_nginx_asks_a_container_by_its_ipv6_address(
         scene.listeners[-1] = listener(8000, 7, "0.0.0.0", "app")
     write = found(scene).repairs[0].steps[0]
     assert isinstance(write, WriteFile) and (write.after or b"").decode() == COMPOSE.format(expected)
+
+
+def test_a_container_that_ends_again_and_again_would_listen_where_nobody_reaches_it() -> None:
+    """No connect tells anything of it. Why it ends comes first, and that nginx could not reach it either way is told."""
+    box = {"status": "restarting", "exit_code": 1, "restart_count": 8, "restart_policy": "always"}
+    made: Service = container_service(pid=None, box=box, log=log_lines("ValueError: no such region"), bindings=Known((binding(8000),)))
+    scene = Scene("app:8000", node="web", back="app").with_service(made)
+    gone = Unknown("no answer in time")
+    scene.endpoint(0, tcp=gone, http=gone, listener=gone, addresses=Known(()), listening_service=None)
+    scene.answers(BAD_GATEWAY)
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == ["crash-loop-gave-up", CAUSE]
+    repair = finding_of(diagnosis, CAUSE).repairs[0]
+    assert (repair.id, repair.risk) == ("listen-where-nginx-asks", "manual")
+    assert "make p-app-1 listen on every address of its container" in repair.manual
 
 
 def test_an_option_inside_a_text_that_reads_otherwise() -> None:

@@ -325,7 +325,7 @@ def test_an_old_block_is_named_while_nobody_can_connect_to_the_container_that_bo
         NOW - 3000, "warn", line, None, "", "", "", "", "", where="docker logs web:1", raw=f"[warn] 1#1: {line}"))
     diagnosis = diagnose(made(scene))
     first = finding_of(diagnosis, CAUSE)
-    assert roots(diagnosis) == ["crash-loop-gave-up", CAUSE] and first.confidence == "likely"
+    assert roots(diagnosis) == [CAUSE, "crash-loop-gave-up"] and first.confidence == "likely"
     assert first.summary.endswith("The first leads to app:9370, where p-app-1 is not configured to listen")
     assert f"[warn] 1#1: {line}" in [shown.text for shown in first.evidence]
     assert "--port 8000" in [shown.text for shown in first.evidence]

@@ -62,7 +62,8 @@ def test_several_applications_are_a_choice() -> None:
 
 
 def test_who_is_told_that_port_is_meant_also_while_it_does_not_run_and_another_does() -> None:
-    told = container_service(pid=None, bindings=Known((binding(8000, "compose.yaml:9"),)), box={"status": "exited"})
+    place = replace(binding(8000, "compose.yaml:9"), host="0.0.0.0")
+    told = container_service(pid=None, bindings=Known((place,)), box={"status": "exited"})
     running = container_service("other", 9000, box={"networks": (("p_default", "172.18.0.3", ("other",)),)})
     for address in ("127.0.0.1:8000", "172.18.0.77:8000"):
         scene = apart(address, running, port=9000).with_service(told)
