@@ -61,23 +61,20 @@ from fixer.analysis.service_state import holds_socket, state_evidence
 from fixer.findings.configured_address import (
     configured_elsewhere,
     configured_elsewhere_finding,
-    differing_part,
     host_evidence,
     is_unconnectable,
 )
 from fixer.formats.addresses import ANY_IPV4, ANY_IPV6, is_loopback, reached_at
-from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Verdict
 from fixer.model.facts import Evidence, Unknown
-from fixer.model.service import Binding
 from fixer.model.snapshot import Endpoint, Listener, Service, Snapshot
 from fixer.repairs.upstream_address import point_at_address_repair
 
 with lazy_imports():  # not needed in most looks
     from fixer.analysis.exits.exit_reason import address_unavailable_line
     from fixer.analysis.ownership.resolve import only_owner
-    from fixer.repairs.listen_address import listen_address_repair, listen_after_start_repair
+    from fixer.repairs.listen_address import listen_address_repair
     from fixer.repairs.start_service import start_again_repairs
 
 
@@ -102,7 +99,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     # a container that ends again and again is not there for most connects: its command tells where it would listen
     if closed is not False and owner is not None and (
             binding := configured_elsewhere(case, trouble, owner, "host")) is not None:
-        return _configured_finding(case, trouble, owner, binding)
+        return configured_elsewhere_finding(case, trouble, owner, binding, (CAUSE.id, "bound-other-interface"))
     if closed is None:
         return f"whether anything listens at {text}"
     if not closed or owner is None or owner.rule == "elsewhere" or is_unconnectable(case, trouble, owner.service):
@@ -115,15 +112,6 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     if any(_can_receive(x, endpoint) for x in held):
         return listener_evidence(case.snapshot, held[0], owner.service)     # a listener can receive it: another cause
     return _wrong_address_finding(case, trouble, owner, held[0])
-
-
-def _configured_finding(case: Case, trouble: FailingAddress, owner: PortOwner, binding: Binding) -> Finding:
-    """Return the finding on a service that does not listen now. No nginx can be pointed at the loopback of another
-    container; and while that container ends again and again, the reason for that is what nginx meets."""
-    made = configured_elsewhere_finding(case, trouble, owner, binding, (CAUSE.id, "bound-other-interface"))
-    if differing_part(binding, trouble.endpoint):
-        return made
-    return replace(made, repairs=(listen_after_start_repair(owner.service, binding),), is_met_first=False)
 
 
 def _private_listener(case: Case, trouble: FailingAddress, service: Service) -> Listener | None:

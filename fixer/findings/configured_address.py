@@ -40,6 +40,7 @@ from fixer.repairs.upstream_address import point_after_start_repair
 with lazy_imports():  # not needed in most looks
     from fixer.analysis.ownership.shared_folder import socket_path_for_nginx
     from fixer.analysis.service_names import has_unrelated_name
+    from fixer.repairs.listen_address import listen_after_start_repair
 
 AddressPart: TypeAlias = Literal["", "path", "host", "port"]
 
@@ -114,6 +115,7 @@ def configured_elsewhere_finding(
     path = binding.unix and (socket_path_for_nginx(case, trouble, service, binding.unix) or binding.unix)
     where = f"unix:{path}" if path else address_text(binding.host, binding.port)
     seen = f", which nginx sees as {path}" if path != binding.unix else ""
+    is_reachable = differing_part(binding, endpoint) != ""
     is_host = differing_part(binding, endpoint) in ("", "host")
     written = (host_evidence(case, service, binding) if is_host else None) or binding.source
     return Finding(
@@ -124,8 +126,10 @@ def configured_elsewhere_finding(
         evidence=tuple(dict.fromkeys((
             config_evidence(case.snapshot, trouble.nginx, endpoint), written, state_evidence(service),
             *(more or (*no_listener_evidence(endpoint), *connect_symptoms(case, trouble)))))),
-        repairs=(point_after_start_repair(trouble, service.name, where),), effects=(),
-        is_met_first=trouble.nginx.master_pid is not None and not owner.needs_choice,
+        repairs=(point_after_start_repair(trouble, service.name, where) if is_reachable
+                 else listen_after_start_repair(service, binding),), effects=(),
+        # why the container ends again and again is what nginx meets, if no address would reach it
+        is_met_first=is_reachable and trouble.nginx.master_pid is not None and not owner.needs_choice,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from fixer.formats.application_servers import busy_limit_of
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.query import Query
 from fixer.model.snapshot import Container, Service
@@ -21,6 +22,8 @@ with lazy_imports():
     from fixer.observe.supervisord.supervised_log import program_log_queries
     from fixer.observe.supervisord.supervisord_log import stream_container, stream_query
     from fixer.observe.systemd.queued_jobs import job_queries  # only needed if systemd has a job for it
+
+_SHORT_SECONDS = 10.0      # that an ordinary page may take
 
 
 def log_queries(service: Service, views: Mapping[str, View], containers: tuple[Container, ...]) -> Iterator[
@@ -70,3 +73,10 @@ def kernel_log_queries(services: tuple[Service, ...], views: Mapping[str, View])
     if suspects and ENGINE in views:
         yield ENGINE, KERNEL_LOG
         yield ENGINE, UPTIME
+
+
+def may_refuse_unlogged(service: Service) -> bool:
+    """Return whether its server gives an error that only its own log shows: 503 above a limit, or 500 of a worker that
+    was busy for longer than a limit that ordinary pages may reach."""
+    return busy_limit_of(service) <= _SHORT_SECONDS or any(
+        word.text.startswith("--limit-concurrency") for word in service.command)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator
 
-from fixer.formats.application_servers import busy_limit_of
 from fixer.managers import manager_of
 from fixer.model.facts import Unknown
 from fixer.model.query import Query, ReadFile
@@ -18,7 +17,7 @@ from fixer.observe.files.application_code import change_queries, release_queries
 from fixer.observe.files.env_file_copies import env_copy_queries
 from fixer.observe.files.error_paths import closed_path_queries, loose_path_queries
 from fixer.observe.kernel.cgroup_stats import refault_paths, throttling_paths
-from fixer.observe.log_queries import kernel_log_queries, log_queries
+from fixer.observe.log_queries import kernel_log_queries, log_queries, may_refuse_unlogged
 from fixer.observe.look import Look
 from fixer.observe.nginx.other_proxies import is_stopped_gateway
 from fixer.observe.nginx.probe_follow_ups import has_failures
@@ -28,7 +27,6 @@ from fixer.observe.systemd.socket_activation import socket_queries
 from fixer.observe.view.node_view import ENGINE, container_of
 
 MOST_JOURNALS = 12
-_SHORT_SECONDS = 10.0
 
 
 def service_queries(look: Look) -> Iterator[tuple[str, Query]]:
@@ -52,7 +50,7 @@ def suspect_queries(look: Look) -> Iterator[tuple[str, Query]]:
     for service in sorted(look.services, key=lambda s: (s.running, s.id)):
         at_fault = (troubled and (is_stopped_gateway(service)
                                   or is_stopped_backend(service, look.sites))) or (service.is_app_server and (
-            troubled or not service.running or manager_of(service).has_trouble() or _may_refuse_unlogged(service)))
+            troubled or not service.running or manager_of(service).has_trouble() or may_refuse_unlogged(service)))
         if service.is_app_server and service.node in views:
             yield from ((service.node, ReadFile(path, 4096)) for path in throttling_paths(service, views[service.node]))
             yield from ((service.node, ReadFile(path, 4096)) for path in refault_paths(service, views[service.node]))
@@ -75,7 +73,7 @@ def suspect_queries(look: Look) -> Iterator[tuple[str, Query]]:
         yield from _script_log_queries(look)
     project = project_of(look.sites, containers)
     # may be at fault even if our probes succeed
-    limited = any(_may_refuse_unlogged(s) or manager_of(s).limits().cpus for s in look.services)
+    limited = any(may_refuse_unlogged(s) or manager_of(s).limits().cpus for s in look.services)
     if (troubled or limited) and project and ENGINE in views:
         yield ENGINE, config_hash_query(project)
 
@@ -91,13 +89,6 @@ def _script_log_queries(look: Look) -> Iterator[tuple[str, Query]]:
     for service in look.services:
         if service.container is not None and service.node in nodes and not service.container.is_machine:
             yield from ((service.node, query) for query in own_log_queries(service.container, look.views))
-
-
-def _may_refuse_unlogged(service: Service) -> bool:
-    """Return whether its server gives an error that only its own log shows: 503 above a limit, or 500 of a worker that
-    was busy for longer than a limit that ordinary pages may reach."""
-    return busy_limit_of(service) <= _SHORT_SECONDS or any(
-        word.text.startswith("--limit-concurrency") for word in service.command)
 
 
 def _has_failures(site: Site, look: Look) -> bool:
