@@ -207,7 +207,7 @@ def _end_of_state(case: Case, nginx: Nginx, routes: tuple[RouteVerdict, ...], ev
     """Return what ended after the line, with its time; empty if nothing that explains it did."""
     loaded = 0.0 if _has_replaced_worker(nginx) else nginx.loaded_at.or_else(0.0)
     began = event.at - min(_seconds_waited(judged, event) for judged in routes)
-    if began < loaded or (loaded and not is_from_current_worker(event, nginx)):
+    if began < math.floor(loaded) or (loaded and not is_from_current_worker(event, nginx)):   # lines have whole seconds
         return f"nginx loaded its configuration at {time_text(loaded)}"
     since = case.snapshot.seconds_since_repair
     repaired = clock_of(case.snapshot, nginx.node) - since

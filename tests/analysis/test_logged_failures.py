@@ -140,6 +140,14 @@ def test_restarts_by_hand_that_each_ended_it_are_over() -> None:
     assert reasons(scene.snapshot()) == ["nginx loaded its configuration at 07:59:40 UTC"]
 
 
+def test_a_line_of_the_second_of_a_load_is_not_older_than_it() -> None:
+    """Lines have whole seconds: what ended this one is the start of the service, a moment later."""
+    scene = restarted(20)
+    scene.logs(*REFUSAL, ago=20, path="/shop")
+    scene.nginx["loaded_at"] = Known(NOW - 19.6)
+    assert reasons(scene.snapshot()) == ["backend.service started at 07:59:40 UTC"]
+
+
 def test_a_repair_ends_what_was_before() -> None:
     scene = healthy_scene().logs(*CLOSED, ago=30, path="/x")
     assert reasons(replace(scene.snapshot(), seconds_since_repair=20.0)) == ["a repair changed something at 07:59:40 UTC"]
