@@ -35,6 +35,13 @@ def clock_of(snapshot: Snapshot, name: str | None) -> float:
     return snapshot.taken_at if node is None else node.now
 
 
+def recent_since(snapshot: Snapshot, name: str | None, seconds: float) -> float:
+    """Return the moment so many seconds ago on the node, or that of fixer's last repair if it is later: what was before
+    a repair, the repair has explained."""
+    quiet = snapshot.seconds_since_repair
+    return clock_of(snapshot, name) - (min(seconds, quiet) if quiet else seconds)
+
+
 def processes_of(snapshot: Snapshot, node: str | None, pids: tuple[int, ...]) -> tuple[Process, ...]:
     """Return the processes of a node that have these ids."""
     found = find_node(snapshot, node)

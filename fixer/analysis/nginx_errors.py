@@ -6,7 +6,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TypeAlias, TypeVar
 
 from fixer.analysis.case import Case, FailingAddress
-from fixer.analysis.evidence import clock_of, config_evidence, file_line_text, line_text, no_listener_evidence
+from fixer.analysis.evidence import (
+    clock_of,
+    config_evidence,
+    file_line_text,
+    line_text,
+    no_listener_evidence,
+    recent_since,
+)
 from fixer.analysis.hidden_failures import is_about_endpoint
 from fixer.analysis.other_pages import failed_paths
 from fixer.analysis.route_verdict import RECENT_ERROR, RouteVerdict, recent_events
@@ -101,12 +108,9 @@ def recent_lines(case: Case, nginx: Nginx, kinds: Kinds) -> list[ErrorEvent]:
     if not isinstance(nginx.errors, Known):
         return []
     now = clock_of(case.snapshot, nginx.node)
-    since = now - RECENT_ERROR
+    since = recent_since(case.snapshot, nginx.node, RECENT_ERROR)    # a suspended backend was late for every request
     if isinstance(nginx.loaded_at, Known):
         since = max(since, nginx.loaded_at.value - 1.0)
-    if case.snapshot.seconds_since_repair:
-        # before the repair, a suspended backend was late for every request
-        since = max(since, now - case.snapshot.seconds_since_repair)
     return [e for e in nginx.errors.value if since <= e.at <= now + _CLOCK_AHEAD and e.kind in kinds
             and is_from_current_worker(e, nginx)]
 

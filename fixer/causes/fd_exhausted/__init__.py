@@ -38,7 +38,7 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case, FailingAddress, is_answering
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import clock_of, config_evidence, listener_at, log_evidence
+from fixer.analysis.evidence import config_evidence, listener_at, log_evidence, recent_since
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.exits.hand_started_run import for_person, hand_started_runs
 from fixer.analysis.nginx_errors import recent_lines, symptom_evidence
@@ -91,9 +91,7 @@ def judge(case: Case) -> Verdict:
 
 def _recent_error_lines(case: Case, service: Service) -> tuple[LogLine, ...]:
     """Return the matching log lines of the last minute from this run."""
-    since = max(clock_of(case.snapshot, service.node) - _RECENT_SECONDS, start_time_of(service))
-    if case.snapshot.seconds_since_repair:
-        since = max(since, clock_of(case.snapshot, service.node) - case.snapshot.seconds_since_repair)
+    since = max(recent_since(case.snapshot, service.node, _RECENT_SECONDS), start_time_of(service))
     return tuple(line for line in lines_of(service) if line.at is not None and line.at >= since
                  and _TOO_MANY_FILES.search(message_of(line)) and not is_request_line(message_of(line)))
 

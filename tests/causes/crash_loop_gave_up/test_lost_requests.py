@@ -87,6 +87,12 @@ def test_miss(scene: Scene) -> None:
     assert CAUSE not in roots(diagnose(scene.snapshot()))
 
 
+def test_miss_what_was_before_a_repair_that_started_it() -> None:
+    snapshot = between(path="/report").snapshot()
+    assert CAUSE not in {found.cause for found in diagnose(replace(snapshot, seconds_since_repair=3.0)).findings}
+    assert CAUSE in {found.cause for found in diagnose(replace(snapshot, seconds_since_repair=8.0)).findings}
+
+
 def test_miss_what_a_stranger_at_its_port_hung_up_on() -> None:
     """It ends since it cannot bind, and the requests were the stranger's."""
     assert CAUSE not in roots(diagnose(between().endpoint(listening_service="local/stranger").snapshot()))
