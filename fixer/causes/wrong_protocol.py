@@ -58,7 +58,7 @@ from fixer.analysis.load.server_protocol import (
     protocol_of,
 )
 from fixer.analysis.nginx_errors import Kinds, events_for, routes_text, symptom_evidence
-from fixer.analysis.ownership.configured import is_unmanaged_user_process
+from fixer.analysis.ownership.configured import configured_owner, is_unmanaged_user_process
 from fixer.analysis.service_state import start_time_of, state_evidence
 from fixer.formats.application_servers import server_of
 from fixer.lazy.dataclass import replace
@@ -195,7 +195,8 @@ def _holding_service(case: Case, endpoint: Endpoint) -> Service | None:
     """Return the service that holds the socket; if the owner is unknown, the configured one."""
     held = listener_at(endpoint)
     if endpoint.listening_service is None and held is not None and not pids_of(held):
-        return case.service(endpoint.configured_service)
+        owner = configured_owner(case, endpoint)       # it may be in a container that shares the network
+        return case.service(endpoint.configured_service) or (None if owner is None else owner.service)
     return case.service(endpoint.listening_service)
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
-from fixer.model.facts import Known
+from fixer.model.facts import Evidence, Known
+from fixer.model.service import Binding
 from fixer.model.snapshot import Service
 from tests.analysis.ownership.resolve_builders import named
 from tests.causes.snapshot_builders import (
@@ -19,6 +20,7 @@ from tests.causes.snapshot_builders import (
     finding_of,
     listener,
     log_lines,
+    probe,
     roots,
 )
 
@@ -50,6 +52,16 @@ def test_another_port_of_its_own_network_is_a_persons_choice() -> None:
     assert (found.service, found.confidence, need.kind, need.choices) == (None, "possible", "choice", ("127.0.0.1:8000",))
     assert found.repairs[0].id == "point-route-at-listener" and not found.repairs[0].steps
     assert "app shares that network" in " ".join(found.detail)
+
+
+def test_what_one_that_shares_the_network_speaks_is_read_from_its_command() -> None:
+    """From nginx's container its socket is seen, but not its process."""
+    place = Binding("127.0.0.1", 8000, None, Evidence("file", "/srv/p/compose.yaml:9", "uwsgi --socket 127.0.0.1:8000"))
+    scene = pod(asked=8000, held=None, runtime="uwsgi", argv=("uwsgi", "--socket", "127.0.0.1:8000"),
+                bindings=Known((place,)))
+    held = replace(listener(8000, 7, "127.0.0.1", "pod"), pids=Known(()))
+    scene.endpoint(tcp=Known(probe()), http=Known(probe(error="closed")), listener=Known(held), listening_service=None)
+    assert roots(diagnose(scene.snapshot())) == ["wrong-protocol"]
 
 
 @pytest.mark.parametrize("route", [
