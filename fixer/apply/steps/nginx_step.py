@@ -30,6 +30,7 @@ _TITLE = regex(rb"(?m)^(\d+) (nginx: .*)$")
 _TAIL_LIMIT = 1 << 20
 _COMM_LENGTH = 15
 _NAMED_FILE = regex(up_to_first(" in (?=/)") + r"(/.*):\d+$")
+_UNIT_OF_GROUP = regex(r"(?m)/system\.slice/(?:[^/\n]+/)*([^/\n]+\.service)$")
 _CONTAINER_STOPPED = regex(r"[Cc]ontainer \S+ is (?:not running|restarting)")
 _SELF_PATH = "/proc/self/."  # `/proc/self` alone is a link owned by root
 
@@ -118,6 +119,31 @@ def reload_nginx(step: ReloadNginx, runner: Runner) -> None:
         reasons = [*log.emergencies(runner, master.pid), "its new workers ended at once"]
         raise StepFailed(f"nginx did not apply the configuration: {reasons[0]}")
     _stop_deaf_workers(runner, master, old)
+
+
+def undo_reload(step: ReloadNginx, runner: Runner) -> str:
+    """Reload; return what was done. A limit of open files that the repair raised may be too low for the workers of a
+    reload, and enough for those of a start: the unit of an nginx that is left without workers is restarted."""
+    try:
+        reload_nginx(step, runner)
+    except (ConfigRefused, NginxNotRunning):
+        raise
+    except StepFailed:
+        unit = _unit_without_workers(step, runner)
+        if not unit or runner.run(["systemctl", "restart", unit], timeout=90.0).returncode != 0:
+            raise
+        return f"restarted {unit}: a reload left it without workers"
+    return "reloaded nginx"
+
+
+def _unit_without_workers(step: ReloadNginx, runner: Runner) -> str:
+    """Return the systemd unit of the running master, empty if it has none, or a worker that serves visitors."""
+    master = find_master(step, runner)
+    if _active_workers(runner, [pid for pid, _ in _children(runner, master)]):
+        return ""
+    groups = runner.run(["cat", f"/proc/{master.pid}/cgroup"]).stdout.decode("utf-8", "surrogateescape")
+    match = _UNIT_OF_GROUP.search(groups)
+    return match[1] if match is not None else ""
 
 
 def _stop_deaf_workers(runner: Runner, master: ProcessEntry, old: set[tuple[int, int]]) -> None:

@@ -146,8 +146,7 @@ def undo_after_files(step: Step, nodes: Nodes) -> str:
     ConfigRefused and NginxNotRunning say that the earlier state itself allows no reload."""
     match step:
         case ReloadNginx():
-            nginx_step.reload_nginx(step, nodes.runner(step.node))
-            return "reloaded nginx"
+            return nginx_step.undo_reload(step, nodes.runner(step.node))
         case DaemonReload():
             unit_step.daemon_reload(nodes.runner(step.node))
             return "systemd read its unit files again"

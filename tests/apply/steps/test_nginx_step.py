@@ -10,7 +10,8 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.apply.steps.nginx_step import ConfigRefused, NginxNotRunning, check_config, find_master
+from fixer.apply.steps import nginx_step
+from fixer.apply.steps.nginx_step import ConfigRefused, NginxNotRunning, check_config, find_master, undo_reload
 from fixer.errors import StepFailed, Unreachable
 from fixer.hosts.machine import run_process
 from fixer.model.host import CommandResult
@@ -89,6 +90,40 @@ def test_a_configuration_that_cannot_be_tested_is_a_failed_step(said: str, faile
 
 # Root's own nginx is reloaded; one that runs as somebody else is not, also where the planned number is stale.
 NGINX_OWNERSHIP_STEP = ReloadNginx("local", 50, "/usr/sbin/nginx", "/etc/nginx/nginx.conf", "/etc/nginx", "/var/log/nginx/error.log")
+
+
+class WorkerlessMachine(Machine):
+    """Its master survives a reload, its new workers do not; `worker` is an old one that goes on."""
+
+    def __init__(self, group: str, worker: int | None = None) -> None:
+        super().__init__({50: EDGE, **({worker: "nginx: worker process"} if worker else {})})
+        self.group, self.worker, self.ran = group, worker, []  # type: ignore[var-annotated]
+
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", timeout: float = 30.0) -> CommandResult:
+        if argv[0] == "cat":
+            return CommandResult(tuple(argv), 0, self.group.encode(), b"")
+        if argv[0] in ("systemctl", "stat") or argv[-1] == "-t" or argv[2].startswith("kill"):
+            self.ran += [" ".join(argv)] if argv[0] == "systemctl" else []
+            return CommandResult(tuple(argv), 0, b"", b"")
+        made = super().run(argv, stdin=stdin, timeout=timeout)
+        child = f"{self.worker} (nginx) S 1 ".encode()
+        return replace(made, stdout=made.stdout.replace(child, child.replace(b"S 1", b"S 50")))
+
+
+GROUP = "1:name=systemd:/docker/0a1b/system.slice/nginx.service\n0::/\n"
+
+
+def test_an_undo_restarts_the_unit_of_an_nginx_that_a_reload_leaves_without_workers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(nginx_step, "_PROOF_SECONDS", 0.01)
+    machine = WorkerlessMachine(GROUP)
+    assert undo_reload(STEP, machine) == "restarted nginx.service: a reload left it without workers"
+    assert machine.ran == ["systemctl restart nginx.service"]
+    for other in (WorkerlessMachine("0::/docker/0a1b\n"), WorkerlessMachine(GROUP, 51)):
+        with pytest.raises(StepFailed, match="started no new worker"):
+            undo_reload(STEP, other)
+        assert other.ran == []
 
 
 class NginxOwnershipMachine:
