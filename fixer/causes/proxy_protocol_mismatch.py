@@ -110,7 +110,8 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
 def _confidence(case: Case, endpoint: Endpoint, places: list[tuple[Nginx, Listen]]) -> Confidence | None:
     """Return how sure it is that a PROXY header is missing; None if nothing says so."""
     answer = endpoint.proxy_header_probe
-    if isinstance(answer, Known):
+    # behind a header it hangs up no more: what comes after it may be silent for a reason of its own
+    if isinstance(answer, Known) and not (places and answer.value.error == "slow"):
         status = answer.value.status
         return "certain" if status is not None and status not in _NO_HEADER else None
     if not places:

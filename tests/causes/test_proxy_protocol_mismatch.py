@@ -74,6 +74,15 @@ def written_by(found: Finding) -> str:
     return (write.after or b"").decode()
 
 
+@pytest.mark.parametrize(("error", "told", "confidence"), [
+    ("slow", True, "certain"), ("slow", False, "likely"), ("closed", True, None),
+])
+def test_behind_a_header_it_may_be_silent_for_another_reason(error: str, told: bool, confidence: str | None) -> None:
+    """What is at fault behind it (a frozen backend) does not hide that it hangs up without one."""
+    diagnosis = judged(Known(probe(error=error)), told=told)
+    assert [found.confidence for found in diagnosis.findings if found.cause == CAUSE] == [confidence] * (confidence is not None)
+
+
 def test_hit_a_port_of_nginx_that_only_this_machine_reaches() -> None:
     diagnosis = judged()
     assert roots(diagnosis) == [CAUSE]
