@@ -99,15 +99,18 @@ def lost_workers_finding(case: Case, nginx: Nginx) -> Finding | None:
         todo = f"fix the error that ends its workers: {message}"
     repair = Repair("let-workers-start", "manual", "let nginx start its workers", (),
                     manual=f"{todo}; then restart nginx")
+    # fd-exhausted finds the same lines, and raises the limit
+    of_files = "(24: " in message and bool(recent_lines(case, nginx, {"files-exhausted"}))
     return Finding(
-        cause=CAUSE_ID, variant="worker-crash", role="root", confidence="certain" if why is not None else "likely",
+        cause=CAUSE_ID, variant="worker-crash", role="consequence" if of_files else "root",
+        confidence="certain" if why is not None else "likely",
         summary=f"nginx serves no request: its workers exited at their start, and its master gave up "
                 f"({shorten(message, 160)})",
         detail=(), routes=tuple(j.facts.route.id for j in _route_verdicts(case, nginx)),
         service=None if nginx.service is None else nginx.service.name, node=nginx.node,
         evidence=(Evidence("nginx-process", f"pid {nginx.master_pid}", "master process without a worker"),
                   *(Evidence("nginx-log", e.where, e.raw) for e in shown)),
-        repairs=(repair,), effects=("looks-busy", "stale-config"),
+        repairs=() if of_files else (repair,), effects=("looks-busy", "stale-config"),
     )
 
 

@@ -239,3 +239,9 @@ def test_a_master_whose_workers_all_ended_serves_nobody() -> None:
 def test_workers_that_are_there_or_pages_that_answer() -> None:
     for scene in (refused_start_alone(SETGID, GIVEN_UP, workers=(101,)), refused_start_alone(SETGID, GIVEN_UP).answers(GOOD)):
         assert DOWN not in roots(diagnose(scene.snapshot()))
+
+
+def test_workers_that_get_too_few_open_files_are_a_consequence_of_that_limit() -> None:
+    diagnosis = diagnose(refused_start_alone("epoll_create() failed (24: Too many open files)", GIVEN_UP).snapshot())
+    assert roots(diagnosis) == ["fd-exhausted"]
+    assert (finding_of(diagnosis, DOWN).role, finding_of(diagnosis, DOWN).repairs) == ("consequence", ())
