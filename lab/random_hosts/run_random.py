@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count, takewhile
 from pathlib import Path
 
 from lab.errors import LabError, UnexpectedState, UsageError
@@ -101,6 +102,28 @@ def run_random(request: RandomRequest) -> str:
     if request.shrink:
         return _shrunk(hosts[0], solver, kept)
     results: list[HostResult] = []
+    try:
+        _judge_all(request, hosts, solver, kept, results)
+    except KeyboardInterrupt:
+        done = judged_in_a_row(results, seeds.first)
+        if request.publish and done:     # a run that goes badly is not lost by ending it
+            seeds = SeedRange(seeds.first, len(done))
+            append_run(ledger_path(), ledger_line(solver.name, seeds, digest_of_parts(), commit, done))
+            _write(f"the ledger holds the hosts that were judged: {seeds.text}\n")
+        raise
+    results.sort(key=lambda one: one.seed)
+    line = ledger_line(solver.name, seeds, digest_of_parts(), commit, results)
+    if request.json is not None:
+        request.json.write_text(json.dumps(line, indent=1) + "\n", encoding="utf-8")
+    if request.publish:
+        append_run(ledger_path(), line)
+    text = f"{figures_text(results)}\n{coverage(hosts).text.splitlines()[0]}"
+    return text if solver.is_yardstick else _closing(results, text, kept, {host.seed: host.command for host in hosts})
+
+
+def _judge_all(request: RandomRequest, hosts: Sequence[HostSpec], solver: RandomSolver, kept: Path,
+               results: list[HostResult]) -> None:
+    """Judge each host and add its result, told as soon as it is there."""
     with _pool(request.jobs) as pool:
         waiting = [pool.submit(judged_host, host, solver, image_of(host), kept / f"seed-{host.seed}", keep=request.keep)
                    for host in hosts]
@@ -110,14 +133,12 @@ def run_random(request: RandomRequest) -> str:
             # of a published run, people judge some hosts by hand, those that passed too
             if is_passed(result) and not (request.keep or request.publish):
                 shutil.rmtree(kept / f"seed-{result.seed}")
-    results.sort(key=lambda one: one.seed)
-    line = ledger_line(solver.name, seeds, digest_of_parts(), commit, results)
-    if request.json is not None:
-        request.json.write_text(json.dumps(line, indent=1) + "\n", encoding="utf-8")
-    if request.publish:
-        append_run(ledger_path(), line)
-    text = f"{figures_text(results)}\n{coverage(hosts).text.splitlines()[0]}"
-    return text if solver.is_yardstick else _closing(results, text, kept, {host.seed: host.command for host in hosts})
+
+
+def judged_in_a_row(results: Sequence[HostResult], first: int) -> list[HostResult]:
+    """Return the results from the first seed up to the first one that is missing, by seed."""
+    by_seed = {one.seed: one for one in results}
+    return [by_seed[seed] for seed in takewhile(by_seed.__contains__, count(first))]
 
 
 def _drawn_hosts(request: RandomRequest) -> list[HostSpec]:

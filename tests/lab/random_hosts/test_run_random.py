@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,6 +81,30 @@ def test_a_published_run_is_appended_good_or_bad_and_its_seeds_are_used(
     with pytest.raises(UsageError, match="overlap"):
         run_random(RandomRequest(5, 2, publish=True))
     run_random(RandomRequest(5, 3))     # a plain run may use any seed
+
+
+def test_a_published_run_that_is_ended_keeps_the_hosts_that_were_judged_in_a_row(
+    answers: dict[int, HostResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who does not like what a run shows cannot make it unseen: its seeds are used."""
+    judged, over = module.judged_host, threading.Event()
+
+    def slow(spec: HostSpec, *given: Any, **named: Any) -> HostResult:
+        assert spec.seed < 4 or over.wait(30)
+        return judged(spec, *given, **named)
+
+    def told(line: str) -> None:
+        if line.startswith("[3/9]"):
+            raise KeyboardInterrupt     # as Ctrl-C does, while the fourth host is made
+
+    monkeypatch.setattr(module, "judged_host", slow)
+    monkeypatch.setattr(module, "_write", told)
+    answers[2] = result(2, [PORT], repaired(look("nginx-down")))
+    with pytest.raises(KeyboardInterrupt):
+        run_random(RandomRequest(9, 1, publish=True))
+    over.set()
+    (line,) = map(json.loads, (tmp_path / "random.jsonl").read_text().splitlines())
+    assert (line["seeds"], line["not_passed"]) == ({"first": 1, "count": 3}, [2])
 
 
 def test_a_used_range_is_refused_before_any_host_is_made(answers: dict[int, HostResult], tmp_path: Path) -> None:
