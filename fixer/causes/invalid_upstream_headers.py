@@ -58,6 +58,7 @@ from fixer.analysis.nginx_errors import (
     is_failing,
     logged_evidence,
     pass_line,
+    request_path,
     service_of_route,
 )
 from fixer.analysis.route_verdict import RouteVerdict
@@ -74,6 +75,9 @@ BROKEN_KINDS: frozenset[ErrorKind] = frozenset({
 _PROTOCOLS = {"proxy_pass": "HTTP", "grpc_pass": "HTTP/2 (gRPC)", "fastcgi_pass": "FastCGI", "uwsgi_pass": "uwsgi",
               "scgi_pass": "SCGI"}
 _HEADER_NAME = regex(r'(?:line|header): "(?P<line>[\w-]+):|"(?P<name>Content-Length|Transfer-Encoding)"')
+# nginx prints a name up to the byte that no name may hold
+_BAD_NAME = regex(r'header: "(?P<name>[\w-]+)(?P<byte>\\x[0-9a-f]{2})\.\.\."')
+_LENGTHS = frozenset({"Content-Length", "Transfer-Encoding"})
 
 
 def judge(case: Case) -> Verdict:
@@ -93,13 +97,17 @@ def _found(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEv
     names = tuple(dict.fromkeys(found["line"] or found["name"] for found in _HEADER_NAME.finditer(message)))
     service = service_of_route(case, judged)
     who = service.name if service is not None else "the backend"
-    what = " and ".join(names[:2]) or "a header"
+    bad = _BAD_NAME.search(message)
+    held = "" if bad is None else "a blank" if bad["byte"] == "\\x20" else f"the byte {bad['byte'][1:]}"
+    what = " and ".join(names[:2]) or (f"{bad['name']}, whose name holds {held}" if bad is not None else "a header")
+    only_one = ". Content-Length and Transfer-Encoding exclude each other, and each may be sent once"
     manual = (f"nginx rejects such a response ({shorten(message, 160)}). Correct what sets {what} in {who}"
-              f"{program_text(service)}, or in a proxy between it and nginx. Content-Length and Transfer-Encoding "
-              "exclude each other, and each may be sent once")
+              f"{program_text(service)}, or in a proxy between it and nginx{only_one if _LENGTHS & set(names) else ''}")
+    path = request_path(events[-1])
+    page = route.location if path in ("", route.location) else f"{path} (location {route.location})"
     return Finding(
         cause=CAUSE.id, variant="header-invalid", role="root", confidence="certain" if asked else "likely",
-        summary=f"{who} answers {route.location} with headers that nginx rejects ({what}): "
+        summary=f"{who} answers {page} with headers that nginx rejects ({what}): "
                 f"{len(events)} times within a minute",
         detail=(), routes=(route.id,), service=service.name if service is not None else None, node=nginx.node,
         evidence=logged_evidence(case, nginx, judged, events),

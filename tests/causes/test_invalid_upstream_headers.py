@@ -43,7 +43,8 @@ def of(scene: Scene) -> Diagnosis:
     ('upstream sent duplicate header line: "Content-Length: 3", previous value: "Content-Length: 3"', "Content-Length"),
     ('upstream sent invalid "Content-Length" header: "Content-Length: abc"', "Content-Length"),
     ('upstream sent unknown "Transfer-Encoding": "gzip"', "Transfer-Encoding"),
-    ('upstream sent invalid header: "X-A: a\\x00..."', "X-A"), ('upstream sent invalid header: "X\\x20..."', "a header"),
+    ('upstream sent invalid header: "X-A: a\\x00..."', "X-A"), ('upstream sent invalid header: "X\\x20..."', "X, whose name holds a blank"),
+    ('upstream sent invalid header: "X-A\\x0b..."', "X-A, whose name holds the byte x0b"),
 ])
 def test_hit(message: str, what: str) -> None:
     diagnosis = of(told(message))
@@ -53,6 +54,7 @@ def test_hit(message: str, what: str) -> None:
     assert f"({what})" in found.summary and found.evidence[0].source == "nginx-log"
     (repair,) = found.repairs
     assert repair.risk == "manual" and f"Correct what sets {what} in backend.service" in repair.manual
+    assert ("exclude each other" in repair.manual) is ("Length" in what or "Encoding" in what)
 
 
 @pytest.mark.parametrize(("argv", "named"), [
@@ -67,7 +69,8 @@ def test_where_the_application_begins_is_named(argv: tuple[str, ...], named: str
 
 
 def test_of_another_page_of_a_route_that_fails_us_it_is_likely() -> None:
-    assert finding_of(of(told(BOTH, path="/login")), CAUSE).confidence == "likely"
+    found = finding_of(of(told(BOTH, path="/login")), CAUSE)
+    assert found.confidence == "likely" and "backend.service answers /login (location /) with headers" in found.summary
 
 
 def test_of_a_page_that_was_not_asked_no_cause_is_proven() -> None:
