@@ -30,7 +30,6 @@ _TITLE = regex(rb"(?m)^(\d+) (nginx: .*)$")
 _TAIL_LIMIT = 1 << 20
 _COMM_LENGTH = 15
 _NAMED_FILE = regex(up_to_first(" in (?=/)") + r"(/.*):\d+$")
-_UNIT_OF_GROUP = regex(r"(?m)/system\.slice/(?:[^/\n]+/)*([^/\n]+\.service)$")
 _CONTAINER_STOPPED = regex(r"[Cc]ontainer \S+ is (?:not running|restarting)")
 _SELF_PATH = "/proc/self/."  # `/proc/self` alone is a link owned by root
 
@@ -142,8 +141,8 @@ def _unit_without_workers(step: ReloadNginx, runner: Runner) -> str:
     if _active_workers(runner, [pid for pid, _ in _children(runner, master)]):
         return ""
     groups = runner.run(["cat", f"/proc/{master.pid}/cgroup"]).stdout.decode("utf-8", "surrogateescape")
-    match = _UNIT_OF_GROUP.search(groups)
-    return match[1] if match is not None else ""
+    names = (line.rpartition("/")[2] for line in groups.splitlines() if "/system.slice/" in line)
+    return next((name for name in names if name.endswith(".service")), "")
 
 
 def _stop_deaf_workers(runner: Runner, master: ProcessEntry, old: set[tuple[int, int]]) -> None:
