@@ -16,11 +16,11 @@ def main() -> int:
     heard = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # a background job ignores it: so does fixer
     if heard:
         signal.signal(signal.SIGINT, lambda number, frame: early.append(number))
-    from fixer import start  # first: it sets the collector's threshold before large imports
+    import fixer.start  # first: it prepares large imports
 
     if heard:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    return start.main(instead=_raise_interrupt if early else None)
+    return fixer.start.main(instead=_raise_interrupt if early else None)
 
 
 def _isolate() -> None:

@@ -12,6 +12,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 gc.set_threshold(100_000)  # a short run makes many objects and hardly a cycle, starting with the next line
 
+from fixer.lazy import quick_modules  # noqa: E402
+
+quick_modules.install()
+
 from fixer import error_boundary  # noqa: E402
 from fixer.lazy.lazy_imports import lazy_imports  # noqa: E402
 
