@@ -12,13 +12,13 @@ import sys
 from _frozen_importlib_external import MAGIC_NUMBER
 from _imp import _fix_co_filename  # type: ignore[attr-defined]
 from importlib.machinery import ModuleSpec, SourceFileLoader
-from io import FileIO
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from types import CodeType, ModuleType
 
 _HEAD = 16     # magic number, kind, time and size of the source
+_MOST_AT_ONCE = 1 << 16     # more than any of ours
 _BY_TIME = MAGIC_NUMBER + bytes(4)
 
 
@@ -61,8 +61,7 @@ class QuickFinder:
                 return None
         cached = f"{folder}/__pycache__/{stem}.{sys.implementation.cache_tag}.pyc"
         try:
-            with FileIO(cached) as file:
-                bytecode = file.readall()
+            bytecode = _read(cached)
         except OSError:
             return None
         if bytecode[:_HEAD] != _BY_TIME + _four(int(known.st_mtime)) + _four(known.st_size):
@@ -73,6 +72,18 @@ class QuickFinder:
         if package:
             spec.submodule_search_locations = [folder]
         return spec
+
+
+def _read(path: str) -> bytes:
+    """Return what the file holds: a file object asks the kernel three times more."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        content = part = os.read(file, _MOST_AT_ONCE)
+        while len(part) == _MOST_AT_ONCE:
+            content += (part := os.read(file, _MOST_AT_ONCE))
+    finally:
+        os.close(file)
+    return content
 
 
 def _four(number: int) -> bytes:

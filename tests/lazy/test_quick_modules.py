@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import fixer
+from fixer.lazy import quick_modules
 from fixer.lazy.quick_modules import QuickFinder
 
 INVALIDATION = py_compile.PycInvalidationMode
@@ -54,6 +55,14 @@ def test_a_module_is_what_python_would_import(folder: Path, name: str) -> None:
     assert value == {"fixer.one": 1, "fixer.part": 2}[name]
     quick.loader.exec_module(module)     # as a reload does
     assert quick.loader.get_source(name)  # type: ignore[attr-defined]
+
+
+def test_bytecode_of_any_length_is_read_whole(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (cached,) = (folder / "__pycache__").glob("one.*")
+    whole = cached.read_bytes()
+    for size in (7, len(whole) // 2, len(whole), len(whole) + 1):
+        monkeypatch.setattr(quick_modules, "_MOST_AT_ONCE", size)
+        assert quick_modules._read(str(cached)) == whole
 
 
 def test_bytecode_from_another_folder_names_the_source_that_is_there(folder: Path) -> None:
