@@ -46,7 +46,6 @@ from __future__ import annotations
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import config_evidence, log_evidence, no_listener_evidence
-from fixer.analysis.exits.exit_reason import has_variable_or_port_reason, last_error_lines
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.exits.kills import (
     FAULT_SIGNALS,
@@ -61,17 +60,24 @@ from fixer.analysis.exits.kills import (
 from fixer.analysis.nginx_errors import refused_evidence, symptom_evidence
 from fixer.analysis.run_log import gave_up_line
 from fixer.analysis.service_state import run_state_of, state_evidence
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.managers import manager_of
-from fixer.managers.docker_steps import swarm_advice_text
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import ErrorEvent
 from fixer.nginx.error_kinds import CONNECT_FAILED, CUT_IN_BODY, CUT_OFF
-from fixer.repairs.boot_enablement import enable_at_boot_text
 from fixer.repairs.file_edits import NotEditable
+from fixer.repairs.on_demand import (
+    enable_at_boot_text,
+    start_again_repairs,
+    start_steps,
+    swarm_advice_text,
+    write_drop_in,
+)
 from fixer.repairs.resource_limits import lifted_task_limit_evidence, raise_reached_limit_repair, reached_limit_of
-from fixer.repairs.start_service import start_again_repairs, start_steps
-from fixer.repairs.write_variables import write_drop_in
+
+with lazy_imports():  # only for what has ended
+    from fixer.analysis.exits.exit_reason import has_variable_or_port_reason, last_error_lines
 
 _LOSS_SECONDS = 3.0       # seconds before and after a kill in which nginx loses requests under way
 _MIN_DEATHS = 3          # fewer deaths may be an accident

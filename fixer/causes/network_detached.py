@@ -71,10 +71,15 @@ from fixer.model.facts import Evidence
 from fixer.model.plan import ContainerAction, Step
 from fixer.model.snapshot import ComposeNetwork, Container, Nginx
 from fixer.nginx.error_kinds import CONNECTING
-from fixer.repairs.container_settings import compose_networks_of, join_network_step
 from fixer.repairs.file_edits import NotEditable, check_and_reload_steps
-from fixer.repairs.start_nginx import start_nginx_steps, wait_for_nginx_steps
-from fixer.repairs.start_service import compose_up_step, wait_for_listener_step
+from fixer.repairs.on_demand import (
+    compose_networks_of,
+    compose_up_step,
+    join_network_step,
+    start_nginx_steps,
+    wait_for_listener_step,
+    wait_for_nginx_steps,
+)
 
 _DEFAULT_NETWORKS = frozenset({"", "none", "host", "default", "bridge"})
 

@@ -47,8 +47,8 @@ from fixer.analysis.cause import Cause, conclude, for_each_failing_address
 from fixer.analysis.evidence import config_evidence, endpoint_text
 from fixer.analysis.nginx_errors import Kinds, events_for, routes_text, symptom_evidence
 from fixer.findings.configured_scheme import configured_scheme_finding
-from fixer.findings.tls_handshake import FILE_PATH, location_directives_repair
 from fixer.formats.application_servers import server_of
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.nginx_config import ErrorKind
@@ -60,6 +60,9 @@ from fixer.repairs.nginx_directives import (
     is_held_by_stranger,
     merge_same_edits,
 )
+
+with lazy_imports():  # only for what is found
+    from fixer.findings import tls_handshake
 
 _CLOSING_ERRORS = frozenset({"closed", "reset", "not-http"})
 
@@ -152,12 +155,14 @@ def _demand_of(service: Service | None) -> Evidence | None:
 def _certificate_repair(case: Case, trouble: FailingAddress, family: str, who: str) -> Repair:
     needs = (
         Need(_CERTIFICATE, "value", f"the file with a certificate that {who} trusts, on nginx's machine",
-             pattern=FILE_PATH),
-        Need(_KEY, "value", "the file with the key of that certificate", pattern=FILE_PATH),
+             pattern=tls_handshake.FILE_PATH),
+        Need(_KEY, "value", "the file with the key of that certificate",
+             pattern=tls_handshake.FILE_PATH),
     )
     wishes = ((f"{family}_ssl_certificate", f"{{{_CERTIFICATE}}}"), (f"{family}_ssl_certificate_key", f"{{{_KEY}}}"))
     draft = Repair("show-certificate", "safe", f"for {routes_text(trouble)}", (), needs)
-    return location_directives_repair(case, trouble.nginx, [facts.route for facts in trouble.routes], draft, wishes)
+    return tls_handshake.location_directives_repair(case, trouble.nginx, [facts.route for facts in trouble.routes],
+                                                    draft, wishes)
 
 
 CAUSE = Cause(

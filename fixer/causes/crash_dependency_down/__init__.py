@@ -65,11 +65,6 @@ from fixer.analysis.evidence import log_evidence
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs, has_listening_socket
 from fixer.analysis.exits.hand_started_run import for_person, hand_started_runs
 from fixer.analysis.service_state import state_evidence
-from fixer.causes.crash_dependency_down.unanswered_dependency import (
-    awaited_findings,
-    blocked_finding,
-    required_finding,
-)
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Verdict
 
@@ -82,6 +77,11 @@ with lazy_imports():  # not needed in most looks
         complaint_of,
         judge_complaint,
         unnamed_dependency_finding,
+    )
+    from fixer.causes.crash_dependency_down.unanswered_dependency import (
+        awaited_findings,
+        blocked_finding,
+        required_finding,
     )
     from fixer.causes.crash_dependency_down.waiting_script import waiting_findings
 

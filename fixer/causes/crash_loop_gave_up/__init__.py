@@ -45,51 +45,52 @@ from __future__ import annotations
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import bindings_of, log_evidence, shorten
-from fixer.analysis.exits.changed_since import changed_files_evidence
 from fixer.analysis.exits.exec_step import has_failed_before_start, start_error_text
-from fixer.analysis.exits.exit_reason import (
-    address_unavailable_line,
-    has_variable_or_port_reason,
-    last_error_lines,
-    names_error,
-    port_in_use_line,
-    reported_error_lines,
-)
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.exits.kills import FAULT_SIGNALS, SIGNAL_NAMES, last_exit_signal
-from fixer.analysis.exits.last_output import silent_exit_text
 from fixer.analysis.nginx_errors import refused_evidence
 from fixer.analysis.run_log import (
     gave_up_line,
     has_log,
     is_word_on_run,
-    message_of,
     program_lines,
 )
 from fixer.analysis.service_state import state_evidence
-from fixer.causes.crash_loop_gave_up.loop_state import (
-    ReasonState,
-    has_failed_socket,
-    has_given_up,
-    is_in_restart_loop,
-    is_restarted_too_often,
-    reason_state,
-)
 from fixer.causes.crash_loop_gave_up.lost_requests import lost_request_findings
 from fixer.causes.crash_loop_gave_up.requested_restart import pid_file_text, restart_window_findings
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex, up_to_first
 from fixer.managers import manager_of
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
-from fixer.repairs.start_service import restart_steps, start_steps
+from fixer.repairs.on_demand import restart_steps, start_steps
+
+with lazy_imports():  # only for what has ended
+    from fixer.analysis.exits.exit_reason import (
+        address_unavailable_line,
+        has_variable_or_port_reason,
+        last_error_lines,
+        names_error,
+        port_in_use_line,
+        reported_error_lines,
+    )
+    from fixer.analysis.exits.last_output import silent_exit_text
+    from fixer.causes.crash_loop_gave_up.loop_state import (
+        ReasonState,
+        change_evidence,
+        has_failed_socket,
+        has_given_up,
+        is_in_restart_loop,
+        is_restarted_too_often,
+        reason_state,
+        spawn_error_text,
+    )
 
 # The manager tries no more.
 _GIVEN_UP = frozenset({"start-limit-hit", "supervisor-fatal", "socket-activation-limit"})
 _UNPRIVILEGED_PORT = 1024      # lower ports need root, unless a sysctl allows them
 _PERMISSION_DENIED = regex(r"(?i)permission denied")
-_SPAWN_ERROR = regex(r"^(?:can't find command|command at|no permission to run|bad filename|couldn't|unknown error)")
 _EXEC_NO_FILE = regex(up_to_first("couldn't exec ") + ".*ENOENT")
-_CHILD_ERROR = regex(r"supervisor: (?P<said>(?:couldn't|can't) .*|error trying to .*)$")
 
 
 def judge(case: Case) -> Verdict:
@@ -137,7 +138,7 @@ def _has_other_cause(crash: FailedRun) -> bool:
 
 def _found(case: Case, crash: FailedRun) -> Finding:
     service, state = crash.service, reason_state(case, crash)
-    unrun = _spawn_error_text(crash)
+    unrun = spawn_error_text(crash)
     changed = change_evidence(case, crash) if state == "unknown" else ()
     state = "changed" if changed else state
     manner = "fails again and again" if is_in_restart_loop(crash) else "failed"
@@ -177,14 +178,6 @@ def _found(case: Case, crash: FailedRun) -> Finding:
     )
 
 
-def change_evidence(case: Case, crash: FailedRun) -> tuple[Evidence, ...]:
-    """Return changes since the exit that a start would use. Changes that the manager has not loaded do not count."""
-    unit = crash.service.unit
-    if _spawn_error_text(crash) or (unit is not None and unit.need_daemon_reload):
-        return ()
-    return changed_files_evidence(case.snapshot, crash)
-
-
 def _variant(crash: FailedRun) -> str | None:
     if crash.service.container is not None:
         return "container-crash-loop"
@@ -220,7 +213,7 @@ def _repairs(case: Case, crash: FailedRun, state: ReasonState) -> tuple[Repair, 
     steps = start_steps(case.snapshot, service, endpoint)
     if steps and (state in ("gone", "changed") or (state == "outside" and has_given_up(crash))):
         return (Repair("start-service", "safe", f"clear the failures of {service.name} and start it", steps),)
-    unrun, program = _spawn_error_text(crash), service.program
+    unrun, program = spawn_error_text(crash), service.program
     if unrun and program is not None:
         manual = (f"supervisord could not run {service.name}: {unrun}. Correct its section at {program.file}:"
                   f"{program.line} (command=, user=, directory=) or restore the file{_interpreter_text(unrun)}. Then "
@@ -260,15 +253,6 @@ def _low_port_text(crash: FailedRun) -> str:
     return (f"; it is configured to listen on port {port}. A port below {_UNPRIVILEGED_PORT} needs "
             f"AmbientCapabilities=CAP_NET_BIND_SERVICE in its unit if it runs as {unit.user}. Or set a port of "
             f"{_UNPRIVILEGED_PORT} or above, there and in nginx")
-
-
-def _spawn_error_text(crash: FailedRun) -> str:
-    """Return supervisord's error for a command that it could not start, or "" if the program ran."""
-    program = crash.service.program
-    if program is None:
-        return ""
-    of_child = [match["said"] for line in crash.lines[-20:] if (match := _CHILD_ERROR.match(message_of(line).strip()))]
-    return program.ended if _SPAWN_ERROR.search(program.ended) else of_child[-1] if of_child else ""
 
 
 def _interpreter_text(unrun: str) -> str:

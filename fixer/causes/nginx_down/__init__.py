@@ -56,12 +56,6 @@ from fixer.analysis.evidence import address_text, find_node, listener_evidence, 
 from fixer.analysis.nginx_process import has_container_ended, listen_addresses_of, route_ids_of
 from fixer.analysis.run_log import is_restarting, lines_of, message_of
 from fixer.analysis.service_state import is_start_queued, run_state_of, state_evidence
-from fixer.causes.nginx_down.refused_start import (
-    current_denied_line,
-    dependency_text,
-    missing_name_line,
-    outdated_error_text,
-)
 from fixer.formats.addresses import is_wildcard
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair, Role, Verdict
@@ -86,8 +80,12 @@ with lazy_imports():  # only for what is found
     from fixer.causes.nginx_down.refused_start import (
         allow_by_selinux_repair,
         allow_start_repair,
+        current_denied_line,
         denied_text,
+        dependency_text,
         missing_listen_address,
+        missing_name_line,
+        outdated_error_text,
         selinux_denied_line,
         selinux_evidence,
     )

@@ -9,7 +9,6 @@ from fixer.analysis.evidence import clock_of, container_of, file_line_text, proc
 from fixer.analysis.nginx_errors import recent_lines, recent_lines_by_route
 from fixer.analysis.route_verdict import RouteVerdict
 from fixer.analysis.service_state import run_state_of, state_evidence
-from fixer.causes.nginx_down.refused_start import CAPABILITIES, missing_capability
 from fixer.errors import StepFailed
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.lazy_imports import lazy_imports
@@ -31,6 +30,7 @@ from fixer.repairs.file_edits import (
 )
 
 with lazy_imports():  # only for what is found
+    from fixer.causes.nginx_down import refused_start
     from fixer.repairs.start_nginx import restart_nginx_repair
 
 CAUSE_ID = "nginx-down"
@@ -92,9 +92,9 @@ def lost_workers_finding(case: Case, nginx: Nginx) -> Finding | None:
     why = next((e for e in reversed(events[:at]) if e.level == "emerg" and last.at - e.at < _CLOCK_SLACK), None)
     message = why.message if why is not None else last.message
     shown = (why, last) if why is not None else (last,)
-    if missing_capability(message):
-        todo = (f"nginx's master may not call {message.partition('(')[0]}: add {CAPABILITIES} to its container "
-                "(cap_add) or its unit (CapabilityBoundingSet=)")
+    if refused_start.missing_capability(message):
+        todo = (f"nginx's master may not call {message.partition('(')[0]}: add {refused_start.CAPABILITIES} to its "
+                "container (cap_add) or its unit (CapabilityBoundingSet=)")
     else:
         todo = f"fix the error that ends its workers: {message}"
     repair = Repair("let-workers-start", "manual", "let nginx start its workers", (),

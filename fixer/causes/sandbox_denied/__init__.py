@@ -44,7 +44,6 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case, FailingAddress, PortOwner
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.dependency.locate import needs_host_network, private_network_setting
 from fixer.analysis.evidence import (
     config_evidence,
     endpoint_text,
@@ -60,17 +59,19 @@ from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.packet_filter.matching_rules import symptoms_of
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_state import run_state_of, state_evidence
-from fixer.causes.sandbox_denied.refused_call import RefusedCall, refused_call, refused_family, setting_for
 from fixer.formats.addresses import is_loopback
 from fixer.lazy.dataclass import dataclass, replace
-from fixer.managers.systemd_steps import unit_action
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.plan import Step
 from fixer.model.snapshot import Endpoint, LogLine, Service, UnitSetting
 from fixer.repairs.file_edits import NotEditable
-from fixer.repairs.start_service import start_or_restart_steps
-from fixer.repairs.write_variables import write_drop_in
+from fixer.repairs.on_demand import start_or_restart_steps, unit_action, write_drop_in
+
+with lazy_imports():  # only for what a sandbox may have refused
+    from fixer.analysis.dependency.locate import needs_host_network, private_network_setting
+    from fixer.causes.sandbox_denied.refused_call import RefusedCall, find_refused_call, refused_family, setting_for
 
 SANDBOX_DROP_IN = "50-badgateway-sandbox.conf"
 _SIGSYS = 31
@@ -178,7 +179,7 @@ def _service_denial(case: Case, trouble: FailingAddress, owner: PortOwner) -> Sa
     if run_state_of(service) not in ("running", "looping", "failed"):
         return None
     if is_closed(trouble.endpoint) is True or (is_closed(trouble.endpoint) is None and trouble.endpoint.unix):
-        refusal = refused_call(case.snapshot, service)
+        refusal = find_refused_call(case.snapshot, service)
         refused = _denial_of_refusal(service, refusal) if refusal is not None else None
         return refused or _no_listener_denial(case, trouble, service)
     return _no_packets_denial(case, trouble, service) if owner.certain else None

@@ -46,7 +46,7 @@ def refused_family(snapshot: Snapshot, service: Service, endpoint: str) -> tuple
     return ("AF_UNIX" if any(map(_UNIX_SOCKET_TEXT.search, near)) else endpoint), line
 
 
-def refused_call(snapshot: Snapshot, service: Service) -> RefusedCall | None:
+def find_refused_call(snapshot: Snapshot, service: Service) -> RefusedCall | None:
     """Return the call that a unit restriction refused, if the run's last error shows it."""
     end = _last_lines(snapshot, service)
     index = end.find_last(lambda text: ends_run(text.strip()) or _PLAIN_ERROR.match(text.strip()))

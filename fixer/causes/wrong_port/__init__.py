@@ -79,14 +79,13 @@ from fixer.analysis.ownership.resolve import (
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_names import has_unrelated_name, has_unrelated_unit_name, system_kind_of
 from fixer.analysis.service_state import state_evidence
-from fixer.causes.wrong_port.published_port import judge_published, judge_unpublished
-from fixer.causes.wrong_port.upstream_group import AddressPair, explain_contradiction, pair_addresses, point_each_repair
+from fixer.causes.wrong_port.upstream_group import AddressPair, explain_contradiction, finding_of_group, pair_addresses
 from fixer.findings.configured_address import (
     configured_elsewhere,
     configured_elsewhere_finding,
     uncreated_elsewhere_findings,
 )
-from fixer.lazy.dataclass import replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Confidence, Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Service
@@ -101,6 +100,9 @@ from fixer.repairs.upstream_address import (
     reachable_listeners,
     same_port_listeners,
 )
+
+with lazy_imports():  # not needed in most looks
+    from fixer.causes.wrong_port.published_port import judge_published, judge_unpublished
 
 MAX_SHOWN = 8       # locations of one address shown as evidence; all of them are edited
 
@@ -189,15 +191,7 @@ def _judge_pairs(case: Case, trouble: FailingAddress, pairs: tuple[AddressPair, 
     if pairs[0].failing_address is not trouble:
         return config_evidence(case.snapshot, trouble.nginx, trouble.endpoint)     # reported with the first
     found = _wrong_port_finding(case, trouble, (pairs[0].option,), (False, False))
-    asked = ", ".join(endpoint_text(pair.failing_address.endpoint) for pair in pairs)
-    held = ", ".join(pair.option.text for pair in pairs)
-    name = pairs[0].option.owner.service.name
-    evidence = tuple(e for pair in pairs[1:] for e in (
-        config_evidence(case.snapshot, trouble.nginx, pair.failing_address.endpoint),
-        listener_evidence(case.snapshot, pair.option.listener, pair.option.owner.service)))
-    summary = f"nginx hands {routes_text(trouble)} to {asked}, where nothing listens; {name} listens on {held}"
-    return replace(found, summary=summary, evidence=tuple(dict.fromkeys((*found.evidence, *evidence))),
-                   repairs=(point_each_repair(case, pairs),))
+    return finding_of_group(case, trouble, pairs, found)
 
 
 def _needs_confirmation(trouble: FailingAddress, owner: PortOwner) -> bool:

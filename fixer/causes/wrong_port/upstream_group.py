@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from fixer.analysis.case import Case, FailingAddress
-from fixer.analysis.evidence import bindings_of, endpoint_text
+from fixer.analysis.evidence import bindings_of, config_evidence, endpoint_text, listener_evidence
 from fixer.analysis.nginx_errors import routes_text
 from fixer.analysis.route_verdict import is_closed
-from fixer.lazy.dataclass import dataclass
+from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.lazy_imports import lazy_imports
-from fixer.model.diagnosis import Repair
+from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Known
 from fixer.model.snapshot import Endpoint, Service, Snapshot
 from fixer.nginx.span_edit import EditRefused
@@ -49,6 +49,19 @@ def pair_addresses(case: Case, trouble: FailingAddress,
         return ()
     ours.sort(key=lambda t: (t.endpoint.file, t.endpoint.start))
     return tuple(AddressPair(t, o) for t, o in zip(ours, free, strict=True))
+
+
+def finding_of_group(case: Case, trouble: FailingAddress, pairs: tuple[AddressPair, ...], first: Finding) -> Finding:
+    """Return the finding of the first pair, extended to all addresses of the group."""
+    asked = ", ".join(endpoint_text(pair.failing_address.endpoint) for pair in pairs)
+    held = ", ".join(pair.option.text for pair in pairs)
+    name = pairs[0].option.owner.service.name
+    evidence = tuple(e for pair in pairs[1:] for e in (
+        config_evidence(case.snapshot, trouble.nginx, pair.failing_address.endpoint),
+        listener_evidence(case.snapshot, pair.option.listener, pair.option.owner.service)))
+    summary = f"nginx hands {routes_text(trouble)} to {asked}, where nothing listens; {name} listens on {held}"
+    return replace(first, summary=summary, evidence=tuple(dict.fromkeys((*first.evidence, *evidence))),
+                   repairs=(point_each_repair(case, pairs),))
 
 
 def point_each_repair(case: Case, pairs: tuple[AddressPair, ...]) -> Repair:

@@ -18,20 +18,20 @@ from fixer.nginx.error_log import is_error_log_line
 from fixer.observe.commands.dependencies import proxy_variables_of
 from fixer.observe.commands.startup_waits import waits_of_container
 from fixer.observe.commands.written_values import env_assignments, quoted_bindings, quoted_count
-from fixer.observe.docker.container_command import (
-    argv_inside_shell,
-    bindings_in_image,
-    bindings_of_start,
-    command_in_image,
-    command_queries,
-    is_application,
-    with_running_bindings,
-)
 from fixer.observe.files.log_files import log_file_query, with_unit_logs
 from fixer.observe.view.node_view import ENGINE, INSPECT_COMMANDS, View, container_of
 
 with lazy_imports():
     from fixer.observe.docker.compose_service import ComposeService, compose_service
+    from fixer.observe.docker.container_command import (
+        argv_inside_shell,
+        bindings_in_image,
+        bindings_of_start,
+        command_in_image,
+        command_queries,
+        is_application,
+        with_running_bindings,
+    )
     from fixer.observe.view.docker_inspect import inspect_environment, inspect_objects
 
 LOG_LINES, LOG_LINES_LATER = "200", "199"
