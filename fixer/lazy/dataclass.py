@@ -33,6 +33,9 @@ else:
     def replace(made, /, **changes):
         """Return a copy with other values."""
         cls = made.__class__
+        copier = _copiers.get(cls) or _count_copy(cls)
+        if copier is not None and cls.__dict__.keys() >= changes.keys():
+            return copier(made, changes)
         for name in cls.__match_args__:
             if name not in changes:
                 changes[name] = getattr(made, name)
@@ -42,7 +45,10 @@ else:
 __all__ = ["dataclass", "field", "replace"]
 
 _MISSING = object()
-_PLAIN_INSTANCES = 16     # made before `__init__` is compiled
+_CLASS: Any = object.__dict__["__class__"]     # sets the class of an object whose own `__setattr__` refuses
+_PLAIN_INSTANCES = 16     # made before `__init__` is compiled, and copies before a copier is
+_copies: dict[type, int] = {}
+_copiers: dict[type, Callable[[Any, dict[str, Any]], Any]] = {}
 
 
 class _FieldOptions:
@@ -125,11 +131,11 @@ def _set_plainly(self: Any, names: tuple[str, ...], defaults: dict[str, Any], ar
 
 
 def _compiled_init(cls: type, names: tuple[str, ...], defaults: dict[str, Any]) -> Callable[..., None]:
-    """Return the compiled `__init__`: it sets each slot directly, past the frozen `__setattr__`."""
-    scope: dict[str, Any] = {"_missing": _MISSING}
-    parameters, lines = "self", ""
+    """Return the compiled `__init__`. While it runs, the object is of a class with the same slots that may be set: an
+    assignment is twice as fast as a call of the slot past the frozen `__setattr__`."""
+    scope: dict[str, Any] = {"_missing": _MISSING, **_open_scope(cls, names)}
+    parameters, lines = "self", " _turn_into(self, _open)\n"
     for name in names:
-        scope[f"_set_{name}"] = cls.__dict__[name].__set__
         default, factory = _default(defaults, name)
         parameters += f", {name}"
         value = name
@@ -140,10 +146,33 @@ def _compiled_init(cls: type, names: tuple[str, ...], defaults: dict[str, Any]) 
         elif default is not _MISSING:
             scope[f"_default_{name}"] = default
             parameters += f"=_default_{name}"
-        lines += f" _set_{name}(self, {value})\n"
-    exec(f"def __init__({parameters}):\n{lines or ' pass'}", scope)  # noqa: S102  contains only field names
+        lines += f" self.{name} = {value}\n"
+    exec(f"def __init__({parameters}):\n{lines} self.__class__ = _own\n", scope)  # noqa: S102  only field names
     made: Callable[..., None] = scope["__init__"]
     made.__qualname__ = f"{cls.__qualname__}.__init__"
+    return made
+
+
+def _open_scope(cls: type, names: tuple[str, ...]) -> dict[str, Any]:
+    """Return what code needs that sets slots: the class itself, one with the same slots, and the way from one to the
+    other."""
+    body = {"__slots__": names, "__orig_bases__": getattr(cls, "__orig_bases__", cls.__bases__)}     # for Generic
+    return {"_own": cls, "_open": type(cls)(cls.__name__, cls.__bases__, body), "_turn_into": _CLASS.__set__}
+
+
+def _count_copy(cls: type) -> Callable[[Any, dict[str, Any]], Any] | None:
+    """Return the compiled copier of a class that has been copied some times, else None."""
+    number = _copies[cls] = _copies.get(cls, 0) + 1
+    if number <= _PLAIN_INSTANCES:
+        return None
+    names: tuple[str, ...] = cls.__match_args__  # type: ignore[attr-defined]
+    scope = {**_open_scope(cls, names), "_new": object.__new__}
+    lines = "".join(f" made.{name} = old.{name}\n" for name in names)
+    exec(f"def copier(old, changes):\n made = _new(_own)\n _turn_into(made, _open)\n{lines}"  # noqa: S102  only names
+         " for name, value in changes.items(): setattr(made, name, value)\n made.__class__ = _own\n return made\n",
+         scope)
+    made: Callable[[Any, dict[str, Any]], Any] = scope["copier"]
+    _copiers[cls] = made
     return made
 
 

@@ -63,6 +63,32 @@ class Standard:
     names: tuple[str, ...] = dataclasses.field(default=(), metadata={"shown": "never"})
 
 
+def test_many_copies_are_as_the_first() -> None:
+    """A copier is compiled after some."""
+    old = Point(1, names=("a",))
+    for number in range(lazy_dataclass._PLAIN_INSTANCES + 3):
+        made = lazy_dataclass.replace(old, y=number)
+        assert type(made) is Point and (made.x, made.y, made.names) == (1, number, ("a",)) and old.y == 2
+        with pytest.raises(FrozenInstanceError):
+            made.y = 5  # type: ignore[misc]
+        with pytest.raises(TypeError):
+            lazy_dataclass.replace(old, z=number)  # type: ignore[call-arg]
+        assert lazy_dataclass.replace(Basket("a", ["b"]), owner="c") == Basket("c", ["b"])
+
+
+@pytest.mark.parametrize("make", [lambda: Point(1), lambda: Box("a"), Empty], ids=["plain", "generic", "empty"])
+def test_many_instances_are_of_their_class_and_stay_frozen(make: Callable[[], object]) -> None:
+    """The compiled `__init__` sets them while they are of another class with the same slots."""
+    for _ in range(lazy_dataclass._PLAIN_INSTANCES + 2):
+        made = make()
+    assert type(made) is type(make()) and made == make() and hash(made) == hash(make())
+    with pytest.raises(FrozenInstanceError):
+        made.x = 3  # type: ignore[attr-defined]
+    with pytest.raises(FrozenInstanceError):
+        del made.x  # type: ignore[attr-defined]
+    assert copy.copy(made) == pickle.loads(pickle.dumps(made)) == made
+
+
 def test_equal_hashed_and_shown_by_value() -> None:
     assert Point(1) == Point(1, 2, ()) == Point(x=1, names=())
     assert Point(1) != Point(2)
