@@ -110,10 +110,15 @@ def _is_hung_up_on(site: Site, look: Look) -> bool:
     application server."""
     answers, plan, view = site.view.node.answers, look.plan(site).by_address, site.view
     servers = {pid for s in look.services if s.is_app_server and s.node == view.name for pid in s.pids}
+    well: set[int] = set()       # thousands of addresses can share one probe
     for address in site.addresses:
         probe = plan.get(address.id)
-        heard = probe_result(answers[probe]) if probe is not None and probe in answers else None
-        if isinstance(heard, Known) and heard.value.error in _HANG_UPS and heard.value.phase != "connect":
+        if probe is None or id(probe) in well:
+            continue
+        heard = probe_result(answers[probe]) if probe in answers else None
+        if not isinstance(heard, Known) or heard.value.error not in _HANG_UPS or heard.value.phase == "connect":
+            well.add(id(probe))
+        else:
             held = listener_at(address.ips, address.server, view, connect_result(heard)).or_else(None)
             if held is None or servers.isdisjoint(known_pids(held.pids)):
                 return True

@@ -116,8 +116,10 @@ def _choose(addresses: tuple[Address, ...], routes: tuple[Route, ...], by_addres
     allowed = frozenset(chosen[:MOST_PROBES])
     once = {id(probe): probe for probe in by_address.values()}      # thousands of addresses can share one probe
     near = {key for key, probe in once.items() if probe in allowed}
+    paths = {probe.path for probe in allowed}       # most probes are told apart by it, and to hash one takes long
     return _Choice(
-        tuple((route, wanted[route.id]) for route in routes if wanted.get(route.id) in allowed), allowed,
+        tuple((route, probe) for route in routes if (probe := wanted.get(route.id)) is not None
+              and probe.path in paths and probe in allowed), allowed,
         {key: probe for key, probe in by_address.items() if id(probe) in near},
         tuple(probe for key, probe in once.items() if key in near), len(chosen) - len(allowed))
 
@@ -141,9 +143,9 @@ def _rank_probes(addresses: tuple[Address, ...], by_address: Mapping[str, Probe]
         if route is not None:
             through.setdefault(place, route)
     near = list(ends.values())
-    return list(dict.fromkeys([*lately, *near[:MOST_ENDPOINT_PROBES], *through.values(), *wanted.values(),
-                               *near[MOST_ENDPOINT_PROBES:],
-                               *by_address.values()]))
+    ranked = (*lately, *near[:MOST_ENDPOINT_PROBES], *through.values(), *wanted.values(), *near[MOST_ENDPOINT_PROBES:],
+              *by_address.values())
+    return list(dict.fromkeys({id(probe): probe for probe in ranked}.values()))     # to hash one takes long
 
 
 def _address_probes(site: Site, options: ObserveOptions, views: Mapping[str, View],
