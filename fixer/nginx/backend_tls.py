@@ -16,6 +16,8 @@ _WORDS = (b"_ssl_server_name", b"_ssl_name", b"_ssl_certificate", b"_ssl_certifi
 _VALUES = frozenset(family + word for family in _FAMILIES for word in _WORDS)
 _HEADERS = {b"proxy_set_header": b"proxy host", b"grpc_set_header": b"grpc host"}
 
+TLS_NAMES = _VALUES | _HEADERS.keys()
+
 
 def tls_directives(block: Iterable[Node], above: TlsDirectives) -> TlsDirectives:
     """Return the directives in force in a block. It inherits headers only if it sets none itself."""

@@ -64,6 +64,7 @@ class Effective:
         self._noted = (_Notes(), _Notes())
         self._modules = False
         self._number = 0
+        self.refusals = 0     # calls of `refuse`
         self._includes = 0
         self._directives = 0
         self._cut = False
@@ -93,6 +94,7 @@ class Effective:
     def refuse(self, node: Node, kind: str, message: str, *, at: int | None = None, late: bool = False) -> None:
         """Note something that nginx would refuse, at the end of the directive or at an offset.
         `late`: nginx only says so once it has read everything."""
+        self.refusals += 1
         self._note(node.tree, Complaint(kind, message, True, node.start), node.stop if at is None else at, late=late)
 
     def _note(self, tree: Tree, complaint: Complaint, at: int, *, late: bool = False) -> None:

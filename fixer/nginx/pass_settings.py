@@ -12,7 +12,7 @@ from fixer.nginx.effective_config import Node
 from fixer.nginx.error_pages import local_page_of, mask_of
 
 FAMILIES = (b"proxy", b"grpc", b"fastcgi", b"uwsgi", b"scgi")
-_RETRIES = frozenset(family + word for family in FAMILIES for word in (b"_next_upstream", b"_next_upstream_tries"))
+RETRIES = frozenset(family + word for family in FAMILIES for word in (b"_next_upstream", b"_next_upstream_tries"))
 
 
 class PassSettings(NamedTuple):
@@ -54,7 +54,7 @@ class SettingsInForce:
 
 def retries_in_force(block: Iterable[Node], above: Mapping[bytes, Node]) -> Mapping[bytes, Node]:
     """Return the directives in force that say when nginx tries the next server."""
-    own = {node.name: node for node in block if node.name in _RETRIES and node.args}
+    own = {node.name: node for node in block if node.name in RETRIES and node.args}
     return {**above, **own} if own else above
 
 

@@ -42,12 +42,19 @@ class Targets:
     def __init__(self, effective: Effective, upstreams: Upstreams) -> None:
         self._effective = effective
         self._upstreams = upstreams
+        # (argument, directive) -> what it leads to if nginx takes it, and where its address is
+        self._literals: dict[tuple[bytes, bytes], tuple[Target, Authority]] = {}
 
     def of_pass(self, node: Node, variables: Variables, fallback: Scheme) -> Target:
         """Return the servers of one pass. `fallback` is the scheme of a request, for `$scheme://…`."""
         value = node.args[0]
         if b"$" in value:
             return self._with_variables(node, value, variables, fallback)
+        known = self._literals.get((value, node.name))
+        return self._of_literal(node, value) if known is None else _written_again(*known, node)
+
+    def _of_literal(self, node: Node, value: bytes) -> Target:
+        refused = self._effective.refusals
         url = parse_url(value, node.name)
         if url.scheme is None and node.name == _NEEDS_SCHEME:
             self._effective.refuse(node, "invalid-url", "invalid URL prefix")
@@ -56,7 +63,10 @@ class Targets:
         if is_host and refuse_path(self._effective, node, value[url.authority.start :]):
             return Target("http", (), "")
         self._check_literal(node, url)
-        return self._literal(node, 1, url.authority, url.scheme or "http")
+        target = self._literal(node, 1, url.authority, url.scheme or "http")
+        if self._effective.refusals == refused:
+            self._literals[value, node.name] = target, url.authority
+        return target
 
     def _literal(self, node: Node, index: int, authority: Authority, scheme: Scheme) -> Target:
         block = self._upstreams.find(authority.host) if authority.unix is None else None
@@ -132,6 +142,17 @@ class Targets:
     def _default_port(self, node: Node, scheme: Scheme) -> int:
         """Return the port of an address without one; 0 where nginx requires it."""
         return DEFAULT_PORTS[scheme] if node.name == _NEEDS_SCHEME else 0
+
+
+def _written_again(target: Target, authority: Authority, node: Node) -> Target:
+    """Return where the same argument leads at another place of the files."""
+    if target.upstream:
+        return target
+    (server,) = target.servers
+    span = part_span(node, 1, authority.start, authority.end)
+    again = UpstreamServer(server.written, server.host, server.port, server.unix, span,
+                           port_span=port_span(span, authority))
+    return Target(target.scheme, (again,), "")
 
 
 _PORTLESS = frozenset((b"grpc_pass", b"fastcgi_pass", b"uwsgi_pass", b"scgi_pass"))

@@ -8,12 +8,12 @@ from typing import NamedTuple, cast
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.nginx_config import KeptConnections, Listen, PassKind, Route, ServerBlock, Span, StaticLocation
 from fixer.nginx.address import parse_duration, parse_size, text_of
-from fixer.nginx.backend_tls import tls_directives
+from fixer.nginx.backend_tls import TLS_NAMES, tls_directives
 from fixer.nginx.effective_config import Effective, Node, word_span
 from fixer.nginx.error_pages import pages_in_force
 from fixer.nginx.kept_connections import Reuse
 from fixer.nginx.listen import Listens, server_names
-from fixer.nginx.pass_settings import FAMILIES, SettingsInForce, retries_in_force
+from fixer.nginx.pass_settings import FAMILIES, RETRIES, SettingsInForce, retries_in_force
 from fixer.nginx.pass_targets import Scheme, Targets
 from fixer.nginx.request_path import Location, Locations, gives_error, returned_status
 from fixer.nginx.upstreams import Upstreams
@@ -30,6 +30,10 @@ _ONCE = _PASSES | _TIMEOUTS | _SIZES | _BUFFERS
 MOST_LOCATIONS = 120_000  # servers, locations and passes; no real configuration comes near
 _ADDITIONS = frozenset({b"add_before_body", b"add_after_body"})
 _INNER = frozenset((b"location", b"if", b"limit_except"))
+# What changes anything that a location inherits, or is noted of it beside its passes and its inner blocks.
+CHANGES = (_ONCE - _PASSES) | RETRIES | TLS_NAMES | _ADDITIONS | frozenset((
+    b"proxy_set_header", b"proxy_http_version", b"error_page", b"auth_request", b"allow", b"deny", b"satisfy",
+    b"mirror", b"ssi", b"try_files", b"set", b"if", b"return"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,8 +245,9 @@ class Routes:
                 self._read_inner(node, node.block, server, level, depth)
 
     def _read_inner(self, node: Node, block: list[Node], server: _Server, level: _Level, depth: int) -> None:
-        timeouts = self._timeouts(block, level.timeouts)
         names = {child.name for child in block}
+        quiet = len(names) == len(block) and names.isdisjoint(CHANGES)
+        timeouts = level.timeouts if quiet else self._timeouts(block, level.timeouts)
         if node.name != b"location":
             label = level.label if node.name == b"if" else f"{level.label} limit_except".strip()
             inner = level._replace(
@@ -256,7 +261,16 @@ class Routes:
         place, duplicate = server.locations.add(level.place or server.locations.root, node.args)
         if duplicate:
             self._effective.refuse(node, "duplicate-location", f'duplicate location "{place.text}"')
-        variables = level.variables.in_location(node).within(block)
+        variables = level.variables.in_location(node)
+        if quiet:
+            inner = _Level(label, place, timeouts, variables, level.conditional, b"internal" in names, level.upgrades,
+                           level.reuse, level.retries, level.pages, level.auth, level.access, level.any_will_do,
+                           tls=level.tls)
+            if _HANDLERS.isdisjoint(names):
+                self.statics.append(StaticLocation(server.number, label, None, word_span(node, 0)))
+            self._read_block(block, server, inner, depth + 1)
+            return
+        variables = variables.within(block)
         inner = _Level(
             label, place, timeouts, variables, level.conditional, b"internal" in names,
             _upgrades(block, above=level.upgrades), level.reuse.within(block), retries_in_force(block, level.retries),

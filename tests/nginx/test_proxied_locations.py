@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from fixer.nginx import proxied_locations
+from fixer.nginx.directives import HTTP
 from tests.nginx.config_builders import read
 
 
@@ -155,3 +159,48 @@ def test_a_new_name_fits_before_the_semicolon_of_the_last_server_name() -> None:
 def test_of_several_handlers_nginx_uses_the_last(inner: str, kinds: list[str], statics: int) -> None:
     config = read(f"server {{ location / {{ {inner} }} }}".encode())
     assert ([route.kind for route in config.routes], len(config.statics)) == (kinds, statics)
+
+
+_AROUND = (b"server { listen 8080; proxy_set_header Upgrade $http_upgrade; set $b x; proxy_read_timeout 9s; "
+           b"location @n { proxy_pass http://127.0.0.1:3; } location /in { internal; proxy_pass http://127.0.0.1:2; } "
+           b"location /kept { ",
+           b"server { listen 8081; deny all; satisfy any; error_page 502 /e.html; auth_request /in; proxy_next_upstream off; "
+           b"location /kept { ",
+           b"server { listen 8082; deny all; ssi on; location /in { internal; proxy_pass http://127.0.0.1:2; } "
+           b"location /kept { proxy_pass http://up; proxy_set_header Connection \"\"; ")
+_UPSTREAM = b"upstream up { server 127.0.0.1:7; keepalive 4; } "
+_WORDS = (b"on", b"off", b"1", b"all", b"/in", b"a b", b"$b y", b"502 @n", b"/x @n", b"1.1")
+
+
+def test_a_directive_that_seems_to_change_nothing_changes_nothing(monkeypatch):
+    """A location is read in a short way if no directive of it counts. The long way finds the same, whatever stands there."""
+    names = [name for name in HTTP if not re.search(rb"^(?:location|server|lua_.*|.*_by_lua.*)$|_block$", name)]
+    every = proxied_locations.CHANGES | HTTP.keys()
+    for name in names:
+        text = _UPSTREAM + b"".join(around + b"".join(
+            b"location /kept/%d { %b %b; proxy_pass http://%b; } " % (number, name, words, end)
+            for number, words in enumerate(_WORDS)) + b"} } " for around, end in zip(_AROUND, (b"$b:1", b"$b:1", b"up"), strict=True))
+        short = read(text)
+        with monkeypatch.context() as patch:
+            patch.setattr(proxied_locations, "CHANGES", every)
+            long = read(text)
+        assert (short.routes, short.statics) == (long.routes, long.statics), name
+        assert len(short.routes) >= 3 * len(_WORDS)
+
+
+def test_an_argument_that_is_read_once_leads_to_the_same_at_every_place():
+    passes = (b"http://127.0.0.1:1", b"http://127.0.0.1:1/x", b"https://a.example", b"http://unix:/run/a.sock", b"http://up", b"http://[::1]:2/")
+    text = b"upstream up { server 127.0.0.1:7; server 127.0.0.1:8 backup; } server { %b }" % b"".join(
+        b"location /%d { proxy_pass %b; }\nlocation /q%d { proxy_pass \"%b\"; }\n" % (number, value, number, value)
+        for number, value in enumerate(passes * 2))
+    config = read(text)
+    half = len(config.routes) // 2
+    data = b"events {}\nhttp {\n" + text + b"\n}\n"
+    for first, again in zip(config.routes[:half], config.routes[half:], strict=True):
+        assert (first.scheme, first.upstream, first.pass_text) == (again.scheme, again.upstream, again.pass_text)
+        for one, other in zip(first.servers, again.servers, strict=True):
+            assert (one.written, one.host, one.port, one.unix) == (other.written, other.host, other.port, other.unix)
+            assert data[other.span.start:other.span.end] == other.written.encode()
+            if other.port_span is not None:
+                assert data[other.port_span.start:other.port_span.end] == str(other.port).encode()
+            assert (one.span == other.span) is (first.upstream != "")
