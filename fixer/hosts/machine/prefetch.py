@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 
+from fixer.hosts.machine import early_processes
 from fixer.model.query import Answer, Command
 
 SLOWEST_COMMAND = Command("systemctl-show")  # 40 ms in another process: as long as the imports
@@ -30,6 +31,7 @@ pending_answers: dict[Command, PrefetchedAnswer] = {}
 def forget_prefetched() -> None:
     """Drop what was fetched: it is older than a change."""
     pending_answers.clear()
+    early_processes.forget()
 
 
 def prefetched_answer(command: Command) -> Answer | None:

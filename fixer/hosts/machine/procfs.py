@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 from fixer.formats.socket_tables import unread_lines
 from fixer.hosts.machine.read_files import read_bytes, status_of
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.host import NodeClock
-from fixer.model.query import Answer, FileAnswer, FileStat
+from fixer.model.query import Answer, AnswerStatus, FileAnswer, FileStat
 
 with lazy_imports():
     import ctypes  # costs 6 ms, and only containers need it
@@ -19,6 +20,9 @@ PROC_LIMIT = 1 << 15  # bytes of one process file
 TABLE_LIMIT = 64 << 20  # bytes of one socket table
 KERNEL_THREAD = 0x00200000  # PF_KTHREAD in field 9 of /proc/PID/stat
 _LINKS = ("exe", "cwd")
+# Of one process: PID, owner (uid, gid), its files stat, cmdline and cgroup, and (status, target) of each of _LINKS.
+# marshal can take it to another process.
+ProcessRow: TypeAlias = tuple[str, int, int, bytes, bytes, bytes, tuple[tuple[AnswerStatus, str], ...]]
 _TABLES = ("/proc/net/tcp", "/proc/net/tcp6", "/proc/net/unix")
 
 
@@ -38,9 +42,9 @@ def is_kernel_thread(stat: bytes) -> bool:
     return len(fields) > 6 and fields[6].isdigit() and bool(int(fields[6]) & KERNEL_THREAD)
 
 
-def _list_pids() -> list[str]:
-    own = str(os.getpid())
-    return [name for name in os.listdir("/proc") if name.isdigit() and name != own]
+def _list_pids(skipped: Collection[int] = ()) -> list[str]:
+    ours = {str(pid) for pid in (os.getpid(), *skipped)}
+    return [name for name in os.listdir("/proc") if name.isdigit() and name not in ours]
 
 
 def _read(path: str) -> bytes:
@@ -51,24 +55,43 @@ def _read(path: str) -> bytes:
         os.close(fd)
 
 
-def list_processes() -> Answer:
-    """Answer ListProcesses. A second thread would double the time: the calls wait for each other."""
+def list_processes(read: Sequence[ProcessRow] | None = None) -> Answer:
+    """Answer ListProcesses; `read` is what was read before. A second thread would double the time: the calls wait for
+    each other."""
     kernel: list[FileAnswer] = []  # first: start times need both these and the clock, which was just read
     for path in ("/proc/stat", "/proc/uptime"):
         try:
             kernel.append(FileAnswer(path, "ok", None, read_bytes(path, TABLE_LIMIT)[0]))
         except OSError as error:
             kernel.append(FileAnswer(path, status_of(error)))
-    refused: dict[str, list[str]] = {}
-    files = _read_processes(_list_pids(), refused)
-    if refused:
-        files = list(_with_owner_links(files, read_links(refused)))
+    files = [file for row in (read_processes() if read is None else read) for file in _files_of(row)]
     return Answer("ok", files=(*files, *kernel))
 
 
-def _read_processes(pids: list[str], refused: dict[str, list[str]]) -> list[FileAnswer]:
+def _files_of(row: ProcessRow) -> Iterator[FileAnswer]:
+    pid, uid, gid, stat, cmdline, cgroup, links = row
+    base = f"/proc/{pid}"
+    yield FileAnswer(base, "ok", owner_stat(uid, gid))
+    for name, data in (("stat", stat), ("cmdline", cmdline), ("cgroup", cgroup)):
+        yield FileAnswer(f"{base}/{name}", "ok", None, data)
+    for name, (status, target) in zip(_LINKS, links, strict=True):
+        yield FileAnswer(f"{base}/{name}", status, link_stat(target) if status == "ok" else None)
+
+
+def read_processes(skipped: Collection[int] = ()) -> list[ProcessRow]:
+    """Read every process but this one, those skipped, and kernel threads."""
+    refused: dict[str, list[str]] = {}
+    rows = list(_read_rows(_list_pids(skipped), refused))
+    if not refused:
+        return rows
+    owned = read_links(refused)
+    return [(*row[:-1], tuple(
+        ("ok", owned[path]) if link[0] == "denied" and (path := f"/proc/{row[0]}/{name}") in owned else link
+        for name, link in zip(_LINKS, row[-1], strict=True))) for row in rows]
+
+
+def _read_rows(pids: list[str], refused: dict[str, list[str]]) -> Iterator[ProcessRow]:
     """Read the files of each process; note links that only others may read."""
-    files: list[FileAnswer] = []
     for pid in pids:
         base = f"/proc/{pid}/"
         try:
@@ -76,30 +99,18 @@ def _read_processes(pids: list[str], refused: dict[str, list[str]]) -> list[File
             if is_kernel_thread(stat):
                 continue
             owner = os.stat(base)  # far cheaper than the Uid line of /proc/PID/status
-            entries = [
-                FileAnswer(base[:-1], "ok", owner_stat(owner.st_uid, owner.st_gid)),
-                FileAnswer(base + "stat", "ok", None, stat),
-            ]
-            for name in ("cmdline", "cgroup"):
-                entries.append(FileAnswer(base + name, "ok", None, _read(base + name)))
+            cmdline, cgroup = _read(base + "cmdline"), _read(base + "cgroup")
         except OSError:  # ended in the meantime, or hidden from us
             continue
+        links: list[tuple[AnswerStatus, str]] = []
         for name in _LINKS:
             try:
-                entries.append(FileAnswer(base + name, "ok", link_stat(os.readlink(base + name))))
+                links.append(("ok", os.readlink(base + name)))
             except OSError as error:
-                status = status_of(error)
-                entries.append(FileAnswer(base + name, status))
-                if status == "denied":
+                links.append((status_of(error), ""))
+                if links[-1][0] == "denied":
                     refused.setdefault(pid, []).append(base + name)
-        files += entries
-    return files
-
-
-def _with_owner_links(files: list[FileAnswer], links: dict[str, str]) -> Iterator[FileAnswer]:
-    for file in files:
-        target = links.get(file.path) if file.status == "denied" else None
-        yield file if target is None else FileAnswer(file.path, "ok", link_stat(target))
+        yield pid, owner.st_uid, owner.st_gid, stat, cmdline, cgroup, tuple(links)
 
 
 def listening_inodes(tables: dict[str, bytes]) -> frozenset[bytes]:

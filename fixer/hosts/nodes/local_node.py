@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from fixer.errors import Unreachable
-from fixer.hosts.machine import prefetch, procfs, query_commands, read_files
+from fixer.hosts.machine import early_processes, prefetch, procfs, query_commands, read_files
 from fixer.hosts.machine.prefetch import SLOWEST_COMMAND, PrefetchedAnswer, pending_answers
 from fixer.hosts.machine.procfs import read_clock
 from fixer.hosts.machine.trusted_files import is_trusted
@@ -26,7 +26,7 @@ with lazy_imports():
 
 def start_prefetch(command: Command = SLOWEST_COMMAND) -> None:
     """Start to ask this machine. Only for a process's first observation, immediately before it."""
-
+    early_processes.start()
     pending_answers[command] = PrefetchedAnswer(lambda: answer_command(command))
 
 
@@ -40,7 +40,7 @@ class LocalAsker:
         self._clock: NodeClock | None = None
 
     def clock(self) -> NodeClock:
-        """Return the clock as read at the start of the last `ask`."""
+        """Return the clock as read at the start of the last `ask`, or with the time since the boot."""
         return self._clock or read_clock()
 
     def ask(self, queries: Sequence[Query]) -> Mapping[Query, Answer]:
@@ -52,8 +52,13 @@ class LocalAsker:
         threads = [_start_thread(partial(_store_answer, answers, command)) for command in asked]
         if probes:
             threads.append(_start_thread(lambda: answers.update(probe_here(probes))))
-        for query in queries:
-            if query not in answers and not isinstance(query, Command | Probe):
+        readings = [query for query in queries if not isinstance(query, Command | Probe)]
+        if early_processes.is_reading():  # meanwhile the others
+            readings.sort(key=lambda query: isinstance(query, ListProcesses))
+        for query in readings:
+            if query not in answers:
+                if early_processes.is_reading() and isinstance(query, ListProcesses):
+                    self._clock = read_clock()
                 answers[query] = answer_reading(query)
         for thread in threads:
             thread.join()
@@ -80,7 +85,7 @@ def answer_reading(query: ReadFile | ReadGlob | ReadTree | ListProcesses | ListS
         case ReadTree():
             return read_files.answer_tree(query)
         case ListProcesses():
-            return procfs.list_processes()
+            return procfs.list_processes(early_processes.take())
         case ListSockets():
             return procfs.list_sockets()
 
