@@ -13,6 +13,7 @@ from fixer.analysis.cause import VARIANTS_TITLE, unique_causes, variant_meanings
 from fixer.causes import Cause, CauseJudge
 from fixer.errors import UsageError
 from fixer.lazy.lazy_imports import lazy_imports
+from fixer.lazy.quick_modules import modules_in
 from fixer.model.diagnosis import UNEXPLAINED
 from fixer.model.report import SCHEMA_VERSION, CatalogueReport, CauseReport, PageReport
 from fixer.render.terminal_text import PLAIN, Style
@@ -149,17 +150,8 @@ def builtin_causes() -> tuple[Cause, ...]:
 
 @cache
 def _module_names() -> tuple[str, ...]:
-    """Return their modules. List the folder on disk if there is one: pkgutil would import inspect."""
-    (folder,) = causes.__path__
-    try:
-        files = os.listdir(folder)  # noqa: PTH208  importing pathlib costs more than this function
-    except OSError:
-        return causes.module_names()  # inside a zip file
-    return tuple(sorted(
-        name.removesuffix(".py") for name in files
-        # a folder without `__init__.py` holds at most stale bytecode
-        if (name.endswith(".py") and name != "__init__.py") or os.path.exists(f"{folder}/{name}/__init__.py")  # noqa: PTH110
-    ))
+    """Return their modules; causes themselves read no folder, and ask pkgutil, which imports inspect."""
+    return modules_in(causes.__path__)
 
 
 @cache

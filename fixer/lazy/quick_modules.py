@@ -11,8 +11,14 @@ import os
 import sys
 from _frozen_importlib_external import MAGIC_NUMBER
 from _imp import _fix_co_filename  # type: ignore[attr-defined]
+from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from typing import TYPE_CHECKING
+
+from fixer.lazy.lazy_imports import lazy_imports
+
+with lazy_imports():
+    import pkgutil  # with inspect, which it imports, 7 ms
 
 if TYPE_CHECKING:
     from types import CodeType, ModuleType
@@ -95,3 +101,17 @@ def install() -> None:
     loader = getattr(sys.modules["fixer"], "__loader__", None)
     if type(loader) is SourceFileLoader and not sys.flags.optimize and sys.implementation.cache_tag:
         sys.meta_path.insert(0, QuickFinder())
+
+
+def modules_in(path: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the modules and packages of a package, sorted; `path` is its `__path__`. A folder without
+    `__init__.py` holds at most stale bytecode."""
+    try:
+        files = [(folder, name) for folder in path for name in os.listdir(folder)]  # noqa: PTH208
+    except OSError:  # inside a zip file
+        return tuple(sorted(module.name for module in pkgutil.iter_modules(path)))
+    return tuple(sorted({
+        name.removesuffix(".py") for folder, name in files
+        if (name.endswith(".py") and name != "__init__.py") or (
+            os.path.exists(f"{folder}/{name}/__init__.py"))  # noqa: PTH110
+    }))

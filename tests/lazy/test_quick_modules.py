@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import pkgutil
 import py_compile
 import subprocess
 import sys
+import zipfile
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 
 import pytest
 
 import fixer
+from fixer import causes, managers
 from fixer.lazy import quick_modules
-from fixer.lazy.quick_modules import QuickFinder
+from fixer.lazy.quick_modules import QuickFinder, modules_in
+from fixer.observe import managed
 
 INVALIDATION = py_compile.PycInvalidationMode
 
@@ -121,3 +125,28 @@ def test_a_command_imports_quickly(options: tuple[str, ...], quick: bool) -> Non
     output = subprocess.run([sys.executable, *options, "-c", code], capture_output=True, text=True, check=True,
                             cwd=place).stdout
     assert output.strip() == str(quick)
+
+
+@pytest.mark.parametrize("package", [causes, managers, managed], ids=lambda package: package.__name__)
+def test_they_are_those_of_pkgutil(package) -> None:
+    assert modules_in(package.__path__) == tuple(sorted(module.name for module in pkgutil.iter_modules(package.__path__)))
+
+
+def test_what_is_no_module_is_left_out(tmp_path: Path) -> None:
+    for name in ("one.py", "__init__.py", "notes.txt", "two/__init__.py", "three/__pycache__/x.pyc", "four/five.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    assert modules_in([str(tmp_path)]) == ("one", "two")
+
+
+def test_those_in_a_zip_file(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as archive:
+        for name in ("pack/__init__.py", "pack/one.py", "pack/two/__init__.py"):
+            archive.writestr(name, "")
+    assert modules_in([f"{tmp_path}/all.zip/pack"]) == ("one", "two")
+
+
+def test_no_look_imports_inspect_for_it() -> None:
+    code = ("import sys; from fixer.app import cause_catalogue; from fixer.observe import managed; "
+            "assert cause_catalogue.all_judges() and managed._module_names(); print('inspect' in sys.modules, 'pkgutil' in sys.modules)")
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False False\n"

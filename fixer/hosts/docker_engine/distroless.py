@@ -5,7 +5,6 @@ from __future__ import annotations
 import fnmatch
 import io
 import posixpath
-import tarfile
 from collections.abc import Mapping, Sequence
 
 from fixer.hosts.docker_engine import docker_cli
@@ -15,6 +14,7 @@ from fixer.hosts.machine.procfs import read_clock
 from fixer.hosts.machine.query_commands import MISSING_CODE, MOST_OUTPUT, answer_of, commands_for, own_addresses
 from fixer.hosts.machine.read_files import read_path
 from fixer.lazy.dataclass import dataclass, replace
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.host import CommandResult, NodeClock
 from fixer.model.query import (
     Answer,
@@ -30,6 +30,9 @@ from fixer.model.query import (
     ReadGlob,
     ReadTree,
 )
+
+with lazy_imports():
+    import tarfile  # 4 ms, and most containers have a shell
 
 _NO_SHELL = "the container has no shell"
 _UNSTARTED = "the container was never started, and reading its files would create the places of its mounts"

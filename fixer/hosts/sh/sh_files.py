@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import os
 import shlex
 import stat as st
@@ -17,10 +16,14 @@ from fixer.errors import Locked, Unreachable
 from fixer.hosts.machine.run_process import InteractiveProcess
 from fixer.hosts.sh.round_output import mode_of
 from fixer.hosts.sh.run_command import without_api_url
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.host import FOLDER_REDIRECTED, name_in_same_folder
 from fixer.model.journal import FileState
 from fixer.model.plan import FileMeta
+
+with lazy_imports():
+    import hashlib  # 5 ms for OpenSSL, and an observation only lists
 
 _TIMEOUT = 30.0
 _CHUNK = 1 << 14
