@@ -12,7 +12,7 @@ import typer
 
 from fixer import __version__, error_boundary
 from fixer.command_words import CONTEXT_SETTINGS, EXAMPLES, CommandError, FixerGroup, Language
-from fixer.diagnose_command import health_code, make_request, prefetch_local, print_result, run_diagnose
+from fixer.diagnose_command import health_code, make_request, prefetch, print_result, run_diagnose
 from fixer.errors import UsageError
 from fixer.fleet_command import fleet
 from fixer.lazy.lazy_imports import lazy_imports
@@ -172,7 +172,7 @@ def verify(
     requests: Requests = 0,
 ) -> None:
     """Check whether the target is healthy; look for no cause."""
-    prefetch_local(target)
+    prefetch(target)
     result = run_verify(target, make_request(url, wait, no_probe, requests))
     print_result(result, verify_text, as_json)
     raise typer.Exit(health_code(result.report.verdict))

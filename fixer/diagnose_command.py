@@ -14,6 +14,7 @@ with lazy_imports():
     from fixer.app.inspect_target import diagnose
     from fixer.app.request import DiagnoseRequest, check_url
     from fixer.hosts.nodes.local_node import start_prefetch
+    from fixer.hosts.open_target import start_opening
     from fixer.render import to_console, to_html, to_json, to_markdown
     from fixer.render.terminal_text import Style
     from fixer.terminal import command_as_root, style_of
@@ -29,7 +30,7 @@ def print_result(result: _Result, to_text: Callable[[_Result, Style], str], as_j
 def run_diagnose(target: str, form: str, *, url: str = "", verbose: bool = False, wait: float = 0.0,
                  no_probe: bool = False, requests: int = 0) -> int:
     """Run `fixer diagnose`: print one observation and return the exit code."""
-    prefetch_local(target)
+    prefetch(target)
     report = diagnose(target, make_request(url, wait, no_probe, requests))
     if form == "json":
         error_boundary.emit(to_json.render(report))
@@ -46,10 +47,12 @@ def run_diagnose(target: str, form: str, *, url: str = "", verbose: bool = False
     return health_code(report.verdict)
 
 
-def prefetch_local(target: str) -> None:
-    """Start the slowest query before the use case is even imported."""
+def prefetch(target: str) -> None:
+    """Start the slowest questions before the use case is even imported."""
     if target == "local":
         start_prefetch()
+    elif target.startswith(("docker://", "compose://")):
+        start_opening(target)
 
 
 def make_request(url: str, wait: float, no_probe: bool, requests: int = 0) -> DiagnoseRequest:

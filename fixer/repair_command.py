@@ -6,13 +6,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from fixer.diagnose_command import make_request, print_result
+from fixer.diagnose_command import make_request, prefetch, print_result
 from fixer.lazy.lazy_imports import lazy_imports
 
 with lazy_imports():
     from fixer.app.repair import repair
     from fixer.app.request import RepairRequest
-    from fixer.hosts.nodes.local_node import start_prefetch
     from fixer.render.outcome_text import repair_text
     from fixer.terminal import Terminal, command_as_root, is_root
 
@@ -29,9 +28,9 @@ def run_plain_repair(target: str, *, yes: bool, dry_run: bool, as_json: bool, no
 def run_repair(target: str, options: RepairRequest, *, as_json: bool) -> int:
     """Run one repair: print what became of it and return the exit code.
 
-    The slowest question of its first look is asked before the repair itself is imported."""
-    if target == "local":
-        start_prefetch()
+    The slowest questions of its first look are asked before the repair itself is imported. If that undoes an earlier
+    one first, they are asked again."""
+    prefetch(target)
     result = repair(target, options, Terminal())
     as_root = ""
     if result.after.without_root and not as_json:

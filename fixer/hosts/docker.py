@@ -6,8 +6,11 @@ from collections.abc import Sequence
 
 from fixer.errors import NeedsPerson
 from fixer.hosts.docker_engine import docker_cli, engine_answers
-from fixer.hosts.docker_engine.docker_cli import Inspected
+from fixer.hosts.docker_engine.docker_cli import Inspected, Networks
+from fixer.hosts.docker_engine.engine_program import engine_program
 from fixer.hosts.machine import state_root
+from fixer.hosts.machine.look_budget import seconds_within
+from fixer.hosts.machine.prefetch import Prefetched
 from fixer.hosts.nodes import engine_node
 from fixer.hosts.nodes.container_node import ContainerAsker, ContainerWriter
 from fixer.hosts.nodes.local_node import LocalWriter
@@ -16,10 +19,21 @@ from fixer.model.host import Asker, Writer
 from fixer.model.query import Command
 from fixer.model.target import TargetRef
 
+_NETWORK_SECONDS = 15.0     # as long as any question to the engine
+
 
 def open_docker(ref: TargetRef) -> DockerTarget:
     """Open the target; raise NoSuchTarget with similar names, or Unreachable if Docker does not answer."""
     return DockerTarget(ref, docker_cli.inspect_one(ref.address))
+
+
+def open_docker_early(ref: TargetRef) -> DockerTarget:
+    """Open the target, and ask meanwhile for the networks of all containers: its peers are the next question."""
+    program, networks = engine_program(), Prefetched(docker_cli.list_networks)
+    target = open_docker(ref)
+    if engine_program() == program:     # else another engine knows the container
+        target.networks = networks
+    return target
 
 
 class DockerTarget:
@@ -33,13 +47,16 @@ class DockerTarget:
         self._machine = docker_cli.is_machine(item)
         self._project = docker_cli.labels_of(item).get(docker_cli.PROJECT_LABEL, "")
         self._opened: Inspected | None = item
+        self.networks: Prefetched[Networks] | None = None     # asked for already
         self._known: set[str] = set()
         self._writers: dict[str, ContainerWriter] = {}
 
     def askers(self) -> tuple[Asker, ...]:
         """Return the container, its running and stopped peers (read only), and `engine`."""
         item, self._opened = self._opened or docker_cli.inspect_one(self._name), None
-        found = [item] if self._machine else engine_answers.with_peers(item)
+        asked, self.networks = self.networks, None
+        rows = asked.result(seconds_within(_NETWORK_SECONDS)) if asked is not None and not self._machine else None
+        found = [item] if self._machine else engine_answers.with_peers(item, rows=rows)
         names = [(docker_cli.name_of(one), one) for one in found]
         self._known = {name for name, _ in names}
         nodes = [ContainerAsker(name, one, meant=name == self._name and not self._machine) for name, one in names]

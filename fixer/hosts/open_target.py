@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fixer.errors import NoSuchTarget, UsageError
+from fixer.hosts.machine.prefetch import Prefetched
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.capture import Capture
@@ -14,7 +15,7 @@ from fixer.model.target import TargetRef
 with lazy_imports():
     from fixer.hosts.bundle import BundleTarget  # only the kind in use
     from fixer.hosts.compose import open_compose  # only the kind in use
-    from fixer.hosts.docker import open_docker  # only the kind in use
+    from fixer.hosts.docker import open_docker, open_docker_early  # only the kind in use
     from fixer.hosts.local import LocalTarget  # only the kind in use
     from fixer.hosts.propose_target import target_hint  # asks Docker and ssh what exists: for a wrong target only
     from fixer.hosts.ssh import SshTarget  # only the kind in use
@@ -23,6 +24,9 @@ with lazy_imports():
 def open_target(ref: TargetRef, *, load_bundle: Callable[[bytes], Capture] | None = None) -> Target:
     """Open the target; raise NoSuchTarget or Unreachable if that fails. Opening changes nothing.
     `load_bundle` parses a bundle's bytes into a capture (observe.bundle.load): that format belongs to the observers."""
+    early = _opening.pop(ref, None)
+    if early is not None and (opened := early.result()) is not None:
+        return opened
     match ref.kind:
         case "local":
             return LocalTarget(ref)
@@ -34,6 +38,19 @@ def open_target(ref: TargetRef, *, load_bundle: Callable[[bytes], Capture] | Non
             return _open_bundle(ref, load_bundle)
         case "ssh":
             return SshTarget(ref)
+
+
+_opening: dict[TargetRef, Prefetched[Target]] = {}
+
+
+def start_opening(word: str) -> None:
+    """Start to open a target of the engine, which is asked in other processes. `open_target` returns it, or raises what
+    went wrong. Raise UsageError if the word is invalid."""
+    ref = parse_target(word)
+    if ref.kind == "docker":
+        _opening[ref] = Prefetched(lambda: open_docker_early(ref))
+    elif ref.kind == "compose":
+        _opening[ref] = Prefetched(lambda: open_compose(ref))
 
 
 def _open_bundle(ref: TargetRef, load: Callable[[bytes], Capture] | None) -> Target:

@@ -18,7 +18,7 @@ from fixer.app.repair_session import RepairSession
 from fixer.app.request import DiagnoseRequest, RepairRequest
 from fixer.app.wait_until_stable import observe_until_stable, wait_until_healthy
 from fixer.diagnose.run_causes import diagnose
-from fixer.hosts.machine.prefetch import PrefetchedAnswer, pending_answers
+from fixer.hosts.machine.prefetch import Prefetched, pending_answers
 from fixer.model.diagnosis import Diagnosis, HealthVerdict, Repair
 from fixer.model.facts import Known
 from fixer.model.plan import Risk
@@ -251,7 +251,7 @@ def test_what_was_just_taken_back_is_looked_at_until_it_can_be_judged(
     monkeypatch.setattr(wait_until_stable, "RETRY_SECONDS", 0.0)
     options = RepairRequest(DiagnoseRequest(), dry_run=False, yes=True, max_risk=None, only=None, inputs={})
     early = Command("systemctl-show")
-    monkeypatch.setitem(pending_answers, early, PrefetchedAnswer(lambda: Answer("ok")))
+    monkeypatch.setitem(pending_answers, early, Prefetched(lambda: Answer("ok")))
     found = wait_until_stable.first_observation(FolderTarget(tmp_path), options, after_recovery=recovered)
     assert len(seen) == looks and found is seen[-1]
     assert (early in pending_answers) is not recovered, "what was fetched before a rollback is over"

@@ -134,6 +134,9 @@ def is_daemon_unreachable(said: str) -> bool:
 Inspected = Mapping[str, Any]
 """One object of `docker inspect`; its reader is observe, here only names, labels, state and networks are looked at."""
 
+Networks = list[tuple[str, tuple[str, ...]]]
+"""(id, network names) of each container."""
+
 
 def inspect(names: Iterable[str], docker: Docker = docker) -> list[Inspected]:
     """Return the existing containers of these names."""
@@ -156,7 +159,7 @@ def list_ids(*filters: str, docker: Docker = docker) -> list[str]:
     return docker("ps", "-a", "--no-trunc", "--format", "{{.ID}}", *words).stdout.decode().split()
 
 
-def list_networks(docker: Docker = docker) -> list[tuple[str, tuple[str, ...]]]:
+def list_networks(docker: Docker = docker) -> Networks:
     """Return (id, network names) of every container, stopped ones too; no names if it shares another's network."""
     rows = docker("ps", "-a", "--no-trunc", "--format", "{{.ID}}\t{{.Networks}}").stdout.decode(errors="replace")
     cells = [row.partition("\t") for row in rows.splitlines() if row]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from fixer.formats.docker_conventions import widest_project_files
 from fixer.hosts.docker_engine import docker_cli
 from fixer.hosts.docker_engine.container_selection import Listing, containers_at, containers_named
-from fixer.hosts.docker_engine.docker_cli import Docker, Inspected
+from fixer.hosts.docker_engine.docker_cli import Docker, Inspected, Networks
 from fixer.hosts.machine import query_commands
 from fixer.model.query import Answer, Command
 
@@ -46,11 +46,11 @@ def project_containers(project: str, docker: Docker = docker_cli.docker) -> list
     return sorted(found, key=docker_cli.name_of)
 
 
-def with_peers(item: Inspected, docker: Docker = docker_cli.docker) -> list[Inspected]:
-    """Return a container and its peers: containers that nginx reaches by the same names.
+def with_peers(item: Inspected, docker: Docker = docker_cli.docker, *, rows: Networks | None = None) -> list[Inspected]:
+    """Return a container and its peers: containers that nginx reaches by the same names. `rows` were asked before.
     Peers share a user-defined network with it, lend it their network, or use the network of one of these."""
     networks, lender = set(docker_cli.user_networks(item)), docker_cli.lender_of(item)
-    rows = docker_cli.list_networks(docker)
+    rows = docker_cli.list_networks(docker) if rows is None else rows
     ids = [name for name, joined in rows if networks.intersection(joined)]
     ids += [lender] if lender and not lender.startswith("-") else []
     guests = [name for name, joined in rows if not joined]

@@ -1,9 +1,10 @@
-"""Answers that are fetched before a query asks for them."""
+"""What is fetched before somebody asks for it, while the program is still importing."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Generic, TypeVar
 
 from fixer.hosts.machine import early_processes
 from fixer.model.query import Answer, Command
@@ -11,25 +12,43 @@ from fixer.model.query import Answer, Command
 SLOWEST_COMMAND = Command("systemctl-show")  # 40 ms in another process: as long as the imports
 
 
-class PrefetchedAnswer:
-    """The answer to one command, fetched in a thread."""
+T = TypeVar("T")
 
-    def __init__(self, work: Callable[[], Answer]) -> None:
-        self._answers: list[Answer] = []
-        self._thread = threading.Thread(target=lambda: self._answers.append(work()), daemon=True)
+_changes = [0]     # how often something was changed since the start
+
+
+class Prefetched(Generic[T]):
+    """What a function returns or raises, called in a thread."""
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._found: list[T] = []
+        self._errors: list[Exception] = []
+        self._changes = _changes[0]
+        self._thread = threading.Thread(target=self._run, args=(work,), daemon=True)
         self._thread.start()
 
-    def answer(self) -> Answer | None:
-        """Wait for the answer and return it."""
-        self._thread.join()
-        return self._answers[0] if self._answers else None
+    def _run(self, work: Callable[[], T]) -> None:
+        try:
+            self._found.append(work())
+        except Exception as error:  # noqa: BLE001  raised where it is asked for
+            self._errors.append(error)
+
+    def result(self, seconds: float | None = None) -> T | None:
+        """Wait for it, and return or raise it; None if it takes longer, or is older than a change."""
+        self._thread.join(seconds)
+        if self._changes != _changes[0]:
+            return None
+        if self._errors:
+            raise self._errors[0]
+        return self._found[0] if self._found else None
 
 
-pending_answers: dict[Command, PrefetchedAnswer] = {}
+pending_answers: dict[Command, Prefetched[Answer]] = {}
 
 
 def forget_prefetched() -> None:
     """Drop what was fetched: it is older than a change."""
+    _changes[0] += 1
     pending_answers.clear()
     early_processes.forget()
 
@@ -37,4 +56,4 @@ def forget_prefetched() -> None:
 def prefetched_answer(command: Command) -> Answer | None:
     """Return the prefetched answer once: a second query wants the present state."""
     early = pending_answers.pop(command, None)
-    return early.answer() if early is not None else None
+    return early.result() if early is not None else None

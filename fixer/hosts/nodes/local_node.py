@@ -9,7 +9,7 @@ from functools import partial
 
 from fixer.errors import Unreachable
 from fixer.hosts.machine import early_processes, prefetch, procfs, query_commands, read_files
-from fixer.hosts.machine.prefetch import SLOWEST_COMMAND, PrefetchedAnswer, pending_answers
+from fixer.hosts.machine.prefetch import SLOWEST_COMMAND, Prefetched, pending_answers
 from fixer.hosts.machine.procfs import read_clock
 from fixer.hosts.machine.trusted_files import is_trusted
 from fixer.lazy.lazy_imports import lazy_imports
@@ -27,7 +27,7 @@ with lazy_imports():
 def start_prefetch(command: Command = SLOWEST_COMMAND) -> None:
     """Start to ask this machine. Only for a process's first observation, immediately before it."""
     early_processes.start()
-    pending_answers[command] = PrefetchedAnswer(lambda: answer_command(command))
+    pending_answers[command] = Prefetched(lambda: answer_command(command))
 
 
 class LocalAsker:

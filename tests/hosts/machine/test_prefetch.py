@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fixer.hosts.machine.prefetch import prefetched_answer
+import pytest
+
+from fixer.hosts.machine.prefetch import Prefetched, forget_prefetched, prefetched_answer
 from fixer.hosts.nodes.local_node import answer_command, start_prefetch
 from fixer.model.query import Command
 
@@ -15,3 +17,17 @@ def test_it_is_given_out_once() -> None:
     assert prefetched_answer(Command("systemctl-show")) is None
     assert prefetched_answer(ADDRESSES) == answer_command(ADDRESSES)
     assert prefetched_answer(ADDRESSES) is None
+
+
+def test_what_is_older_than_a_change_does_not_count() -> None:
+    early = Prefetched(lambda: 1)
+    assert early.result() == 1
+    forget_prefetched()
+    assert early.result() is None
+    assert Prefetched(lambda: 2).result() == 2
+
+
+def test_an_error_is_raised_where_the_result_is_asked_for() -> None:
+    early = Prefetched(lambda: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        early.result()
