@@ -9,12 +9,16 @@ import time
 from collections.abc import Sequence
 from typing import TypeAlias, TypeGuard, assert_never
 
-from fixer.apply.steps import container_step, service_step, start_marks
+from fixer.apply.steps import start_marks
 from fixer.apply.steps.nginx_step import reload_nginx, youngest_process
 from fixer.apply.steps.node_access import Nodes, Runner
 from fixer.apply.steps.unit_step import daemon_reload
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.plan import ContainerAction, DaemonReload, ProgramAction, ReloadNginx, ServiceAction, Step, UnitAction
 from fixer.redaction.masked_steps import step_from_json, step_to_json
+
+with lazy_imports():  # only for their kinds of steps
+    from fixer.apply.steps import container_step, service_step
 
 AutomaticStep: TypeAlias = DaemonReload | ReloadNginx | UnitAction | ProgramAction | ServiceAction | ContainerAction
 

@@ -18,16 +18,19 @@ from fixer.apply.reboot_recovery import automatic_steps_json
 from fixer.apply.refusal_hint import refusal_hint
 from fixer.apply.rollback import Restoration, recover, roll_back_round, wait_for_commands
 from fixer.apply.run_history import forget, history, incomplete_run_notes, undo, unfinished_run
-from fixer.apply.steps.container_step import require_unchanged_service
 from fixer.apply.steps.node_access import Nodes
 from fixer.apply.steps.perform import perform_step
-from fixer.apply.steps.program_step import require_supervisor_access
 from fixer.apply.target_lock import hold_lock, journal_access, locate_journal
 from fixer.errors import Conflict, FixerError, Interrupted, NotListening, StartFailed, StepFailed, Unreachable
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.host import Target, Writer
 from fixer.model.journal import Record
 from fixer.model.plan import ComposeUp, Plan, ProgramAction, Step, WaitForListener, WriteFile, has_only_starts
 from fixer.redaction.masked_steps import describe_step, step_to_json
+
+with lazy_imports():  # only for their kinds of steps
+    from fixer.apply.steps.container_step import require_unchanged_service
+    from fixer.apply.steps.program_step import require_supervisor_access
 
 __all__ = ["RepairRun", "Restoration", "forget", "history", "incomplete_run_notes", "undo", "unfinished_run"]
 

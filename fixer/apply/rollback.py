@@ -20,10 +20,9 @@ from fixer.apply.reboot_recovery import (
     was_running,
 )
 from fixer.apply.refusal_hint import refusal_hint
-from fixer.apply.steps.container_step import stop_grace
 from fixer.apply.steps.nginx_step import ConfigRefused, NginxNotRunning, age_of_refused_file, check_config
 from fixer.apply.steps.node_access import Nodes
-from fixer.apply.steps.perform import undo_after_files, undo_before_files
+from fixer.apply.steps.perform import stop_seconds, undo_after_files, undo_before_files
 from fixer.apply.steps.start_marks import LEFT_RUNNING_NOTE, StepStart
 from fixer.errors import Conflict, ConnectionLost, FixerError, Unreachable
 from fixer.hosts.docker_engine.docker_cli import is_daemon_unreachable
@@ -110,7 +109,7 @@ def _stop_seconds(step: Step, nodes: Nodes) -> float:
     if not isinstance(step, ContainerAction | ComposeUp):
         return 0.0
     try:
-        return stop_grace(step, nodes.engine())
+        return stop_seconds(step, nodes)
     except (FixerError, OSError):  # the rollback itself reports it
         return 0.0
 

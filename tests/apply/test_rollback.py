@@ -71,7 +71,7 @@ def test_a_docker_that_does_not_answer_gives_no_more(tmp_path: Path, monkeypatch
         raise Unreachable("no daemon")
 
     monkeypatch.setattr(Nodes, "engine", lambda self: writer)
-    monkeypatch.setattr(rollback, "stop_grace", lost)
+    monkeypatch.setattr(rollback, "stop_seconds", lost)
     assert rollback._stop_seconds(ContainerAction("c" * 64, "shop-web-1", "restart", "running"), Nodes(target, writer, "local")) == 0.0
 
 

@@ -9,21 +9,11 @@ from __future__ import annotations
 
 from typing import assert_never
 
-from fixer.apply.steps import (
-    container_step,
-    listener_step,
-    network_step,
-    nginx_step,
-    packet_filter_step,
-    process_step,
-    program_step,
-    selinux_step,
-    service_step,
-    unit_step,
-)
+from fixer.apply.steps import nginx_step
 from fixer.apply.steps.node_access import Nodes, Runner
 from fixer.apply.steps.start_marks import StepStart
 from fixer.errors import StepFailed
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.plan import (
     ChangeRule,
     CheckNginx,
@@ -43,6 +33,19 @@ from fixer.model.plan import (
     WaitForListener,
     WriteFile,
 )
+
+with lazy_imports():  # a plan has few kinds of steps
+    from fixer.apply.steps import (
+        container_step,
+        listener_step,
+        network_step,
+        packet_filter_step,
+        process_step,
+        program_step,
+        selinux_step,
+        service_step,
+        unit_step,
+    )
 
 
 def perform_step(step: Step, nodes: Nodes) -> str:
@@ -111,6 +114,11 @@ def _undo_rule(step: ChangeRule, nodes: Nodes) -> str:
             return ""  # the container ended, and its network with our rule
         raise
     return packet_filter_step.undo_rule(step, place)
+
+
+def stop_seconds(step: ContainerAction | ComposeUp, nodes: Nodes) -> float:
+    """Return the seconds above Docker's default that the step's containers may take to stop."""
+    return container_step.stop_grace(step, nodes.engine())
 
 
 def undo_before_files(step: Step, nodes: Nodes, started: StepStart) -> str:

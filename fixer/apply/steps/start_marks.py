@@ -10,7 +10,6 @@ when a repair dies, and the next repair must not stop what they started."""
 
 from __future__ import annotations
 
-import calendar
 import time
 from collections.abc import Callable, Mapping, Sequence
 
@@ -18,6 +17,10 @@ from fixer.apply.steps.node_access import EngineCommands, Runner
 from fixer.errors import Conflict
 from fixer.formats.service_log import parse_time
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
+
+with lazy_imports():
+    import calendar  # only for what an interrupted run left
 
 _UNIT_PROPERTIES = ("ActiveState,InvocationID,InactiveExitTimestampMonotonic,ActiveEnterTimestampMonotonic,NRestarts,"
                     "TriggeredBy")
