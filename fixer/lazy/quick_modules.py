@@ -12,7 +12,7 @@ import sys
 from _frozen_importlib_external import MAGIC_NUMBER
 from _imp import _fix_co_filename  # type: ignore[attr-defined]
 from collections.abc import Sequence
-from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.machinery import BuiltinImporter, FrozenImporter, ModuleSpec, PathFinder, SourceFileLoader
 from typing import TYPE_CHECKING
 
 from fixer.lazy.lazy_imports import lazy_imports
@@ -23,6 +23,7 @@ with lazy_imports():
 if TYPE_CHECKING:
     from types import CodeType, ModuleType
 
+_OF_PYTHON = (BuiltinImporter, FrozenImporter, PathFinder)
 _HEAD = 16     # magic number, kind, time and size of the source
 _MOST_AT_ONCE = 1 << 16     # more than any of ours
 _BY_TIME = MAGIC_NUMBER + bytes(4)
@@ -97,10 +98,13 @@ def _four(number: int) -> bytes:
 
 
 def install() -> None:
-    """Import quickly from now on if fixer lies in a folder and Python's bytecode of plain runs is meant."""
+    """Import quickly from now on if fixer lies in a folder and Python's bytecode of plain runs is meant. Other finders
+    before Python's own stay before this one, which spares those of Python what they do not know."""
+    first = next((at for at, finder in enumerate(sys.meta_path) if finder in _OF_PYTHON), None)
     loader = getattr(sys.modules["fixer"], "__loader__", None)
-    if type(loader) is SourceFileLoader and not sys.flags.optimize and sys.implementation.cache_tag:
-        sys.meta_path.insert(0, QuickFinder())
+    if type(loader) is SourceFileLoader and not sys.flags.optimize and sys.implementation.cache_tag and (
+            first is not None):
+        sys.meta_path.insert(first, QuickFinder())
 
 
 def modules_in(path: Sequence[str]) -> tuple[str, ...]:
