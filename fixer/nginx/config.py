@@ -80,8 +80,7 @@ def _error_logs(nodes: list[Node], prefix: str) -> tuple[tuple[str, ...], str, b
     and whether systemd stores one of them."""
     found: list[list[bytes]] = []
     pending = [nodes]
-    while pending:
-        block = pending.pop(0)
+    for block in pending:       # which grows: blocks of one level before those inside them
         found.extend(node.args for node in block if node.name == b"error_log" and node.args)
         pending.extend(node.block for node in block if node.block and node.name in (b"http", b"server", b"location"))
     paths = [text_of(args[0]) for args in found]

@@ -85,8 +85,13 @@ def route_facts(site: Site, plan: ProbePlan, options: ObserveOptions) -> Iterato
               if isinstance(result := probe_result(answers.get(probe)), Known)}
     kept = kept_errors_of(site)
     version = program_version(site.nginx, site.view)
+    unasked = Unknown(_no_probe_reason(site, options, ()))
     for route in site.routes:
         made = plan.by_route.get(route.id, ())
+        if not made and not direct and not kept:        # most of thousands
+            yield RouteFacts(route, site.view.name, site.by_route.get(route.id, ()), unasked, site.nginx.conf,
+                             nginx_version=version)
+            continue
         results = [probe_result(answers.get(probe)) for probe in made]
         known = tuple(replace(r.value, page=page) if (page := page_of(probe, route)) else r.value
                       for probe, r in zip(made, results, strict=True) if isinstance(r, Known))
