@@ -95,7 +95,7 @@ def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
         settings=(*settings_of(unit, told, view), *ulimits_of(told, view)),
         unit_values=unit_values_of(told), entry=told.entry.to_argument() if told.entry is not None else None,
         socket=socket,
-        code_bindings=() if isinstance(bindings, Unknown) or bindings.value else ports_in_code(unit, told, view),
+        code_bindings=() if bindings.or_else(()) else ports_in_code(unit, told, view),
         startup_waits=waits_of(pids, told, view) if is_app else (),
         dependencies=dependencies_of(told.env, unit.name, view) if is_app else (),
         proxies=proxy_variables_of(told.env, unit.name),

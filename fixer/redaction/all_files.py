@@ -20,7 +20,7 @@ with lazy_imports():  # not needed in most looks
     from fixer.redaction.commands import mask_argv
     from fixer.redaction.journal_fields import mask_journal
     from fixer.redaction.json_words import mask_inspect
-    from fixer.redaction.line_files import mask_env, mask_script, mask_settings, mask_unit
+    from fixer.redaction.line_files import mask_env, mask_named_values, mask_script, mask_settings, mask_unit
     from fixer.redaction.yaml_words import redact_yaml
 
 _NAME = rb"[A-Za-z_]\w*"
@@ -186,6 +186,7 @@ def _mask_rule(line: bytes, masks: Masks) -> bytes:
 
 
 _PROGRAM = regex(rb"#![^\n]*(python|node|ruby)")
+_SETTINGS = (".ini", ".toml", ".cfg", ".properties")
 _CODE = (".py", ".rb", ".js", ".cjs", ".mjs", ".ts", ".json")
 
 
@@ -251,4 +252,11 @@ def _redact_by_kind(path: str, data: bytes, masks: Masks) -> bytes:
     named = sum(1 for line in body if re.match(rb"(?:export\s+)?" + _NAME + rb"\s*=", line))
     if body and named * 2 >= len(body):
         return _masked(mask_settings, data, masks)
+    return _redact_text_file(path, data, masks)
+
+
+def _redact_text_file(path: str, data: bytes, masks: Masks) -> bytes:
+    """Redact a file of which neither its name nor its content says how it is read."""
+    if path.endswith(_SETTINGS):
+        return _masked(mask_named_values, data, masks)
     return masks.parts(redact_bytes(data).decode("latin-1")).encode("latin-1")

@@ -20,6 +20,7 @@ _COMMAND = row("UNIT_COMMAND")
 _NAMES = row("UNIT_NAMES")
 _SHOW = row("UNIT_SHOW")
 _SETTING = regex(r"([ \t]*)([A-Za-z_][A-Za-z0-9_.-]*)([ \t]*=[ \t]*+)(.*)")
+_NAMED_VALUE = regex(r"([A-Za-z][A-Za-z0-9_.-]{0,60})([ \t]*[:=][ \t]*)(.*)")
 _PAIR = regex(
     r"""(["'])([A-Za-z_\x80-\xff][A-Za-z0-9_.\x80-\xff-]*)=((?:\\.|(?!\1)[^\\\n])*+\\?)(\1|(?![^\n]))"""
     r"""|([A-Za-z_\x80-\xff][A-Za-z0-9_.\x80-\xff-]*)([ \t]*=[ \t]*)"""
@@ -127,6 +128,23 @@ def mask_settings(text: str, masks: Masks) -> str:
     shown = _mask_lines(text, masks, script=False).split("\n")
     return "\n".join(masks.parts(redact_text(line)) if _is_other(line) else mask
                      for line, mask in zip(lines, shown, strict=True))
+
+
+def mask_named_values(text: str, masks: Masks) -> str:
+    """Return an application's settings file masked: names and headers stay, of values what is plain or an address."""
+    return "\n".join(_mask_named_value(line, masks) for line in text.split("\n"))
+
+
+def _mask_named_value(line: str, masks: Masks) -> str:
+    body = line.strip(BLANK)
+    if not body or (body[0] == "[" and body[-1] == "]" and not masks.is_random(body[1:-1])):
+        return line
+    lead = line[: len(line) - len(line.lstrip(BLANK))]
+    found = _NAMED_VALUE.fullmatch(body)
+    if body[0] in "#;" or found is None:
+        return lead + (mask_comment(body, body[0], masks) if body[0] in "#;" else masks.mark(body))
+    value = found[3].strip("\"'")
+    return lead + found[1] + found[2] + found[3].replace(value, masks.value(value), 1)
 
 
 def _is_other(line: str) -> bool:

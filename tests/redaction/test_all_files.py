@@ -63,6 +63,7 @@ def test_probes() -> None:
     ("/srv/compose.yml", f"services:\n  a:\n    environment:\n      K: {SECRET}\n"), ("/srv/run.sh", f"#!/bin/sh\nexport K={SECRET}\n"),
     ("/etc/systemd/system/a.service", f"[Service]\nEnvironment=K={SECRET}\n"), ("/etc/default/a", f"K={SECRET}\nPORT=1\n"),
     ("/srv/a.py", f'SECRET_KEY = "{SECRET}"\n'), ("/srv/notes", f"password: {SECRET}\nsome\nmore\nprose\n"),
+    ("/etc/shop/app.ini", f"[db]\nanything: {SECRET}\n"), ("/etc/shop/app.toml", f"[db]\nlist = [\n  '{SECRET}',\n]\nx: y\nz: w\n"),
 ])
 def test_files_by_their_kind(path: str, data: str) -> None:
     assert SECRET.encode() not in redact_file(path, data.encode())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fixer.formats.unit_file import unit_lines
-from fixer.redaction.line_files import mask_env, mask_pairs, mask_script, mask_unit
+from fixer.redaction.line_files import mask_env, mask_named_values, mask_pairs, mask_script, mask_unit
 from fixer.redaction.masks import Masks
 
 S = "kwtrbqzpdnvhgm"
@@ -49,3 +49,10 @@ def test_a_value_of_a_script(text: str) -> None:
 def test_pairs_of_both_managers() -> None:
     assert mask_pairs(f'A={S} "B=x {S}" PORT=80', Masks()) == '"A=[masked 1]" "B=[masked 2]" PORT=80'
     assert mask_pairs(f"A={S},B='x, {S}',PORT=\"80\"", Masks(), listed=True) == 'A="[masked 1]",B="[masked 2]",PORT="80"'
+
+
+@pytest.mark.parametrize("text", [f"pass: {S}", f"pass = '{S}'", f"; {S}", f"# {S}", S, f"  - {S}", f"dsn: postgres://u:{S}@h/x"])
+def test_a_value_of_an_applications_own_settings(text: str) -> None:
+    """What such a file holds is not known: its names stay, and of its values a port or an address."""
+    said = mask_named_values(f"[server]\nhttp_port = 8000\n{text}\nlisten: 127.0.0.1:8001\n", Masks())
+    assert S not in said and said.startswith("[server]\nhttp_port = 8000\n") and said.endswith("\nlisten: 127.0.0.1:8001\n")

@@ -1,4 +1,4 @@
-"""Python programs of unknown servers: their source files, whether they serve HTTP, and the ports in their code."""
+"""Programs of unknown servers: their source files, whether they serve HTTP, and the ports in code and settings."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from fixer.formats.launchers import skip_launchers
 from fixer.formats.numbers import is_number
 from fixer.formats.server_names import runtime_of, script_of
+from fixer.formats.settings_ports import listening_ports, settings_files
 from fixer.formats.shell_words import Env
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence
@@ -71,10 +72,15 @@ _PARSED_ARGUMENT = regex(r"^(?:args|options|opts|ns|namespace)\.(\w+)$")
 
 
 def ports_in_code(unit: Unit, told: ServiceCommand, view: View) -> tuple[Binding, ...]:
-    """Return where the program of a stopped unit would listen, as far as its own source shows it."""
+    """Return where the program of a stopped unit would listen, as far as its settings or its own source show it."""
     if unit.active_state == "active" or unit.main_pid or unit.load_state != "loaded" or unit.type == "oneshot":
         return ()
     found: dict[int, Binding] = {}
+    for path in reversed(settings_files(told.argv, told.directory)):       # a later file overrides an earlier one
+        for binding in listening_ports(path, view.data(path) or b""):
+            found.setdefault(binding.port, binding)
+        if found:
+            return tuple(found.values())
     for path in program_paths(told.argv, told.directory):
         for binding in bindings_in_code(path, view.data(path) or b"", told.env):
             found.setdefault(binding.port, binding)
@@ -184,7 +190,7 @@ def has_service_for_each_socket(paths: Sequence[str], services: Sequence[Service
 
 
 def code_queries(view: View) -> Iterator[Query]:
-    """Yield queries for the programs of stopped units: a few, none of the system's own."""
+    """Yield queries for the programs of stopped units and their settings: a few, none of the system's own."""
     units = [unit for unit in dict.fromkeys(view.units.values()) if _is_stopped_service(unit)]
     paths = [path for unit in units for path in _program_files(unit, view)]
     yield from (ReadFile(path, PROGRAM_LIMIT) for path in sorted(dict.fromkeys(paths))[:MOST_PROGRAMS])
@@ -197,4 +203,5 @@ def _is_stopped_service(unit: Unit) -> bool:
 
 def _program_files(unit: Unit, view: View) -> tuple[str, ...]:
     told = command_of_unit(unit, view)
-    return tuple(p for p in program_paths(told.argv, told.directory) if not p.startswith(_SYSTEM_FOLDERS))
+    paths = (*settings_files(told.argv, told.directory), *program_paths(told.argv, told.directory))
+    return tuple(p for p in paths if not p.startswith(_SYSTEM_FOLDERS))

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from fixer.formats.journal_entries import field_text, fields_of
+from fixer.formats.settings_ports import SETTINGS_SUFFIXES, listening_ports
 from fixer.formats.systemctl_show import escape_instance
 from fixer.formats.unit_file import UnitLine, unit_lines
 from fixer.lazy.regex import regex
@@ -15,6 +16,7 @@ from fixer.observe.view.node_view import PEEK_BYTES, View, is_readable, known_pi
 
 MOST_FILES = 60
 MOST_INSTANCES = 20
+SETTINGS_BYTES = 16 << 10
 
 # the instance is the port, or its last digits
 _INSTANCE_PORT = regex(r"(?i:port[= ]+|-p[= ]?|:)[\"']?(\d*)%[iI]\b")
@@ -37,7 +39,10 @@ def instance_queries(view: View, ports: Iterable[int], sockets: Iterable[str] = 
         lines = [line for line in unit_lines(path, file.data) if line.section == "Service"]
         for pattern, _ in _env_file_globs(lines):
             yield ReadGlob((pattern,), PEEK_BYTES, MOST_FILES)
-        told = (*_instances_by_option(lines, wanted), *_instances_by_sibling(stem, lines, wanted, view))
+        for pattern, _ in _settings_globs(lines):
+            yield ReadGlob((pattern,), SETTINGS_BYTES, MOST_FILES)
+        told = (*_instances_by_option(lines, wanted), *_instances_by_sibling(stem, lines, wanted, view),
+                *_instances_by_settings(lines, wanted, view))
         for instance in (*told, *_instances_by_socket(lines, paths), *_instances_by_env_file(lines, wanted, view)):
             names.append(f"{stem}{instance}.service")
         if _names_address(lines, wanted, paths):
@@ -109,21 +114,47 @@ def _has_instance_end(port: str, start: str) -> bool:
 def _env_file_globs(lines: Iterable[UnitLine]) -> Iterator[tuple[str, bool]]:
     """Yield the globs of `EnvironmentFile=/etc/shop/%i.env`, and whether the instance is unescaped there (`%I`)."""
     for line in lines:
-        path = line.value.strip().removeprefix("-")
-        if line.key == "EnvironmentFile" and path.count("%") == 1 and _INSTANCE.search(path) and \
-                path.startswith("/") and not set(path) & set("*?["):
-            yield _INSTANCE.sub("*", path), "%I" in path
+        if line.key == "EnvironmentFile":
+            yield from _instance_glob(line.value.strip().removeprefix("-"))
+
+
+def _settings_globs(lines: Iterable[UnitLine]) -> Iterator[tuple[str, bool]]:
+    """Yield the globs of settings files that the command names by its instance: `--config=/etc/shop/%i.yaml`."""
+    for line in lines:
+        for word in line.value.split() if line.key == "ExecStart" else ():
+            path = word.strip("\"'").rpartition("=")[2].strip("\"'")
+            if path.endswith(SETTINGS_SUFFIXES):
+                yield from _instance_glob(path)
+
+
+def _instance_glob(path: str) -> Iterator[tuple[str, bool]]:
+    if path.count("%") == 1 and _INSTANCE.search(path) and path.startswith("/") and not set(path) & set("*?["):
+        yield _INSTANCE.sub("*", path), "%I" in path
 
 
 def _instances_by_env_file(lines: Iterable[UnitLine], ports: tuple[int, ...], view: View) -> Iterator[str]:
     """Yield the instances whose environment file names one of the ports."""
-    for pattern, is_plain in _env_file_globs(lines):
+    for _, instance, data in _files_by_instance(_env_file_globs(lines), view):
+        named = {int(match[1]) for match in _PORT_SETTING.finditer(data)}
+        if named.intersection(ports):
+            yield instance
+
+
+def _instances_by_settings(lines: Iterable[UnitLine], ports: tuple[int, ...], view: View) -> Iterator[str]:
+    """Yield the instances whose settings file lets them listen at one of the ports."""
+    for path, instance, data in _files_by_instance(_settings_globs(lines), view):
+        if any(binding.port in ports for binding in listening_ports(path, data)):
+            yield instance
+
+
+def _files_by_instance(globs: Iterable[tuple[str, bool]], view: View) -> Iterator[tuple[str, str, bytes]]:
+    """Yield (path, instance, content) of the files that were read for these globs."""
+    for pattern, is_plain in globs:
         before, _, after = pattern.partition("*")
         for path, file in view.files.items():
             if len(path) <= len(before) + len(after) or not (path.startswith(before) and path.endswith(after)):
                 continue
             text = path[len(before):len(path) - len(after)]
             instance = escape_instance(text) if is_plain else text
-            named = {int(match[1]) for match in _PORT_SETTING.finditer(file.data)}
-            if _INSTANCE_NAME.match(instance) and named.intersection(ports):
-                yield instance
+            if _INSTANCE_NAME.match(instance):
+                yield path, instance, file.data

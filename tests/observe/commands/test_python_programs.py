@@ -118,3 +118,24 @@ def test_a_program_is_judged_by_its_source() -> None:
     assert not is_no_web_program(["python3", "web.py"], "/srv", seen)
     assert not is_no_web_program(["python3", "/srv/unread.py"], "/", seen)
     assert not is_no_web_program(["python3", "/srv/echo.py"], "/", None)
+
+
+def code_ports(command: str, **files: str) -> list[tuple[int, str]]:
+    seen = look(f"WorkingDirectory=/srv\nExecStart={command}", show=AT_REST, files={f"/srv/{name.replace('_', '.')}": text for name, text in files.items()})
+    (service,) = [s for s in seen.services if s.name == "back.service"]
+    return [(b.port, b.source.where) for b in service.code_bindings]
+
+
+def test_what_a_settings_file_of_the_command_says_goes_before_the_code() -> None:
+    own = SERVES + 'HTTPServer(("", 7301), H)\n'
+    assert code_ports("/usr/bin/python3 a.py --config=a.ini", a_py=own, a_ini="[web]\nport = 7302\n") == [(7302, "/srv/a.ini:2")]
+    assert code_ports("/usr/bin/python3 a.py --config=a.ini", a_py=own, a_ini="[db]\nport = 5432\n") == [(7301, "/srv/a.py:2")]
+    assert code_ports("/srv/run -c b.json -c c.toml", b_json='{"port": 7303}', c_toml="[web]\nlisten = ':7304'\n") == [(7304, "/srv/c.toml:2")]
+    assert not code_ports("/srv/run -c b.json", b_json='{"redis": {"port": 7303}}')
+
+
+def test_settings_of_a_packaged_unit_at_rest_are_read_where_a_port_is_empty() -> None:
+    shown = Command("systemctl-show", ("back.service",))
+    unit = PACKAGED.replace("/usr/bin/python3 /srv/a.py", "/srv/run --config=/etc/shop.yaml")
+    listed: dict[Query, Answer] = {LISTING: Answer("ok", b"--\nback.service disabled enabled\n"), shown: Answer("ok", unit.encode())}
+    assert ReadFile("/etc/shop.yaml", 64 << 10) in asked(listed)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from fixer.diagnose.run_causes import diagnose
 from fixer.model.query import Answer, Command, FileAnswer, ReadFile, ReadGlob
 from fixer.observe.build_snapshot import build_snapshot
+from tests.causes.snapshot_builders import finding_of
 from tests.observe.capture_builders import capture, file, node, process, sockets, tcp_row
 from tests.observe.next_queries_builders import LISTENS, SITE, SOCKET_SITE, asked
 from tests.observe.nginx.endpoints_builders import SHOW
@@ -86,6 +88,33 @@ def test_the_instance_whose_file_of_variables_names_the_empty_port() -> None:
     named = {**answers, Command("systemctl-show", ("api@green.service",)): Answer("ok", show.encode()),
              ReadFile("/etc/api/green.env", 64 << 10): Answer("ok", files=files[1:])}
     assert build_snapshot(capture(node(named, site=SITE, units=[unit]))).endpoints[0].configured_service == "local/api@green.service"
+
+
+SETTINGS = ReadGlob(("/etc/shop/instances/*.yaml",), 16 << 10, 60)
+
+
+@pytest.mark.parametrize("command", ["/srv/shop/run --config=/etc/shop/instances/%i.yaml", '/usr/bin/python3 -m shop -c "/etc/shop/instances/%i.yaml"'])
+def test_the_instance_whose_settings_file_names_the_empty_port(command: str) -> None:
+    """It is stopped and disabled: systemd has unloaded it, and the unit's command holds no port."""
+    unit = _template(f"WorkingDirectory=/srv\nExecStart={command}")
+    assert SETTINGS in asked(node(site=SITE, units=[unit]))
+    assert SETTINGS not in asked(node(site=SITE, units=[unit], listening=LISTENS))
+    files = (file("/etc/shop/instances/red.yaml", "redis:\n  port: 8000\nweb:\n  port: 8001\n"),
+             file("/etc/shop/instances/green.yaml", "web:\n  listeners:\n    - port: 8000\n"))
+    answers = {SETTINGS: Answer("ok", files=files)}
+    assert Command("systemctl-show", ("api@green.service",)) in asked(node(answers, site=SITE, units=[unit]))
+    show = SHOW.format("api@green.service", "inactive", 0).replace("system/api@green", "system/api@").replace("Type=", "UnitFileState=disabled\nType=")
+    named = {**answers, Command("systemctl-show", ("api@green.service",)): Answer("ok", show.encode()),
+             ReadFile("/etc/shop/instances/green.yaml", 64 << 10): Answer("ok", files=files[1:])}
+    seen = build_snapshot(capture(node(named, site=SITE, units=[unit])))
+    found = finding_of(diagnose(seen), "backend-down")
+    assert found.service == "api@green.service" and found.variant == "unit-disabled-after-reboot"
+    assert any(e.where == "/etc/shop/instances/green.yaml:3" for e in found.evidence) and found.repairs[0].risk == "safe"
+
+
+def test_a_glob_is_read_of_one_instance_in_one_absolute_path() -> None:
+    unit = _template("ExecStart=/srv/run -c %i.yaml -d /etc/%i/%i.yaml -e /etc/*/%i.yaml -f /etc/%i.log")
+    assert not [q for q in asked(node(site=SITE, units=[unit])) if isinstance(q, ReadGlob) and "%" not in str(q) and ".yaml" in str(q)]
 
 
 WROTE = '{{"MESSAGE":"Stopped.","UNIT":"{}","_PID":"{}","SYSLOG_IDENTIFIER":"systemd"}}\n'
