@@ -32,6 +32,9 @@ The repair and its safety
   point-route-at-listener (safe): exactly the digits of the port change in the file that names it, in every place that
   names this address, then `nginx -t`, then a reload. Nothing that runs is stopped. A file that a tool manages
   (Ansible, Puppet, certbot) makes it disruptive: that tool will write the old port again until it is told.
+  Where another location leads to the service's only listener, and its image, its command or nginx's own blocks tell
+  two addresses apart, it may lack a second listener: fixer changes nothing until a person has chosen.
+
   What a container makes at each start of a template and variables is changed there, and the container is started again
   (disruptive): only where that gives every byte of the present file, and where nothing else takes the variable.
 
@@ -68,7 +71,6 @@ from fixer.analysis.evidence import (
 from fixer.analysis.load.server_protocol import has_matching_protocol
 from fixer.analysis.nginx_errors import routes_text, symptom_evidence
 from fixer.analysis.nginx_process import has_stale_config
-from fixer.analysis.ownership.container_network import is_sole_network_candidate
 from fixer.analysis.ownership.resolve import (
     candidate_owners,
     is_occupied_by_stranger,
@@ -102,6 +104,7 @@ from fixer.repairs.upstream_address import (
 )
 
 with lazy_imports():  # not needed in most looks
+    from fixer.causes.wrong_port.listener_doubts import missing_listener, only_left_text
     from fixer.causes.wrong_port.published_port import judge_published, judge_unpublished
 
 MAX_SHOWN = 8       # locations of one address shown as evidence; all of them are edited
@@ -232,55 +235,36 @@ def _wrong_port_finding(case: Case, trouble: FailingAddress, options: tuple[Reac
     other = None if several else explain_contradiction(case.snapshot, endpoint, first)
     if other is not None:
         elsewhere = f"{elsewhere}, {other[0]}"
+    second = None if len(options) > 1 or stranger else missing_listener(case, trouble, first)
     evidence = (
         *(config_evidence(case.snapshot, trouble.nginx, e) for e in trouble.endpoints[:MAX_SHOWN]),
         *(listener_evidence(case.snapshot, o.listener, o.owner.service) for o in options),
         *_occupant_evidence(case, trouble, stranger),
         *(w for o in options for w in o.owner.evidence[:1]),
+        *(second.evidence if second is not None else ()),
         *symptom_evidence(case, trouble, CUT_OFF if stranger else CONNECT_FAILED),
     )
     proven = first.owner.certain or (first.is_configured and first.owner.rule != "bare")
     if endpoint.port in [b.port for b in bindings_of(first.owner.service)[:1]]:
         proven = False       # its files name nginx's port: it may not be restarted since
-    shared = None if several or stranger else _route_to_same_listener(case, trouble, first)
-    confidence: Confidence = "possible" if several else "certain" if proven else "likely"
+    ask = several or (second is not None and bool(second.evidence))
+    confidence: Confidence = "possible" if several else "certain" if proven and second is None else "likely"
     return Finding(
         cause=CAUSE.id,
         variant=_variant(first.owner, stranger),
         role="root",
         confidence=confidence,
         summary=f"nginx hands {routes_text(trouble)} to {endpoint_text(endpoint)}, {there}; {elsewhere}",
-        detail=_only_left_text(case, trouble, options) if several else () if not shared else (
-            f"nginx already hands {shared} to {first.text}: if {first.owner.service.name} should listen on "
-            f"{endpoint.port} as well (a second listener), let it do that instead",),
+        detail=(*(only_left_text(case, trouble, options) if several else ()),
+                *((second.text,) if second is not None else ())),
         routes=trouble.route_ids,
         service=first.owner.service.name if not several else None,
         node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys(evidence)),
         repairs=(_name_or_port_repair(case, trouble, options)
                  if options[-1].text.partition(":")[0] != first.text.partition(
-            ":")[0] else point_at_listener_repair(case, trouble, options, ask=several) if other is None else other[1],),
+            ":")[0] else point_at_listener_repair(case, trouble, options, ask=ask) if other is None else other[1],),
     )
-
-
-def _route_to_same_listener(case: Case, trouble: FailingAddress, option: ReachableListener) -> str:
-    """Return the location that leads to that listener and answers: a container may be meant to have a second listener.
-    Empty if none does."""
-    box, service = option.owner.service.container, option.owner.service
-    if box is None or box.is_machine or trouble.endpoint.port in [b.port for b in bindings_of(service)]:
-        return ""
-    return next((j.facts.route.location for j in case.verdicts.values() if j.state == "ok"
-                 and trouble.nginx.serves(j.facts) and any(
-                     (end := case.endpoints[name]).node == service.node and end.port == option.listener.port
-                     and end.host == trouble.endpoint.host for name in j.facts.endpoints)), "")
-
-
-def _only_left_text(case: Case, trouble: FailingAddress, options: tuple[ReachableListener, ...]) -> tuple[str, ...]:
-    """Explain why the operator must confirm the only candidate."""
-    left = [o.owner.service for o in options if is_sole_network_candidate(case, trouble, o.owner.service)]
-    names = dict.fromkeys(s.container.service or s.container.name for s in left if s.container is not None)
-    return tuple(f"{name} shares that network, but nothing names it there: the service of port "
-                 f"{trouble.endpoint.port} may have been removed from the project" for name in names)
 
 
 def _name_or_port_repair(case: Case, trouble: FailingAddress, options: tuple[ReachableListener, ...]) -> Repair:
