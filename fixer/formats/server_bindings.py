@@ -110,8 +110,11 @@ def parse_address(word: Word, said: Evidence) -> Binding | None:
     match = _ADDRESS.match(word.text)
     if not match or not _port(match[2]) or _DESCRIPTOR.match(word.text):
         return None
-    return _make_binding((match[1] or "").replace("*", ""), _port(match[2]), word.slice(match.start(2), match.end(2)),
+    made = _make_binding((match[1] or "").replace("*", ""), _port(match[2]), word.slice(match.start(2), match.end(2)),
                          said)
+    host = word.slice(match.start(1), match.end(1)).to_argument() if match[1] else None
+    apart = host is not None and host.start is not None and word.to_argument().start is None
+    return replace(made, host_place=host) if apart else made
 
 
 def parse_relative_socket(word: Word, said: Evidence, folder: str) -> Binding | None:

@@ -14,8 +14,8 @@ Manager: TypeAlias = str      # its name in fixer/managers; "none" without one
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """Where a service is configured to listen, and the source (`source.where` is file:line).
-    `start`/`end` are the byte span of the port (or socket path) in `file`, None if it is not literal there."""
+    """Where a service is configured to listen; `source.where` is file:line. `start`/`end`: the byte span of the port (or
+    socket path) in `file`, None if not literal there. `host_place`: the host's, if each is a variable of its own."""
 
     host: str
     port: int
@@ -24,6 +24,7 @@ class Binding:
     file: str | None = None
     start: int | None = None
     end: int | None = None
+    host_place: CommandArgument | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,9 +239,8 @@ class EnvAssignment:
 
 @dataclass(frozen=True, slots=True)
 class CommandArgument:
-    """One argument of a service's command after variable expansion, and its position.
-    `start`/`end` is the byte span of its text in `file` (inside its quotes), None if it is not literal there (a default
-    of the server, a value assembled from several parts)."""
+    """One argument of a service's command after variable expansion. `start`/`end`: the byte span of its text in `file`,
+    inside its quotes, None if it is not literal there (a default of the server, a value of several parts)."""
 
     text: str
     file: str | None = None

@@ -25,13 +25,14 @@ _HOST_OPTIONS = frozenset({"--host", "-H", "--address", "--bind-address", "--add
 
 @dataclass(frozen=True, slots=True)
 class _SpanEdit:
-    """A byte span of a file, and its replacement."""
+    """A byte span of a file, and its replacement. `is_variable`: it is the value of a variable of the command."""
 
     file: str
     start: int
     end: int
     old: str
     new: str
+    is_variable: bool = False
 
 
 def listen_address_repair(case: Case, service: Service, endpoint: Endpoint, host: str) -> Repair:
@@ -44,7 +45,8 @@ def listen_address_repair(case: Case, service: Service, endpoint: Endpoint, host
     if isinstance(written, NotEditable) or isinstance(begin, NotEditable):
         why = written.reason if isinstance(written, NotEditable) else begin.reason if isinstance(begin,
                                                                                                  NotEditable) else ""
-        where = next((b.source.where for b in bindings_of(service)), service.name)
+        where = next((f"{b.host_place.file}:{b.host_place.line}" if b.host_place is not None else b.source.where
+                      for b in bindings_of(service)), service.name)
         manual = f"{does} (its command: {where}), then restart it; fixer cannot do this: {why}"
         return Repair(LISTEN_ID, "manual", does, (), manual=manual)
     if not begin:
@@ -63,20 +65,25 @@ def listen_after_start_repair(service: Service, binding: Binding) -> Repair:
 
 
 def _write_host(snapshot: Snapshot, service: Service, host: str) -> EditSteps | NotEditable:
-    spot = _configured_host_edit(snapshot, service, host) or _added_host_edit(snapshot, service, host)
+    spot = _configured_host_edit(snapshot, service, host) or _variable_host_edit(service, host)
+    spot = spot or _added_host_edit(snapshot, service, host)
     if spot is None:
         return NotEditable("no editable file contains its listen address")
     node = service.files_node or service.node
     file = snapshot.file(node, spot.file)
     if file is None:
         return NotEditable(f"{spot.file} could not be read")
+    other = _other_user(snapshot, service, spot)
+    if other:
+        return NotEditable(f"{other} takes its own address from that place too")
     if file.data[spot.start:spot.end] != spot.old.encode("utf-8", "surrogateescape"):
         return NotEditable(f"{spot.file} does not contain {spot.old} at the position that fixer read")
     unit = service.unit
     is_unit = unit is not None and spot.file in (unit.fragment_path, *unit.drop_in_paths)
     if is_unit and not spot.file.startswith("/etc/"):
         return NotEditable(f"{spot.file} belongs to a package: write the command into a drop-in")
-    new = _quote_for_yaml(file.data, spot) if service.command_style.startswith("yaml") else spot.new
+    is_yaml = service.command_style.startswith("yaml") and not spot.is_variable
+    new = _quote_for_yaml(file.data, spot) if is_yaml or spot.file.endswith((".yml", ".yaml")) else spot.new
     data = file.data[:spot.start] + new.encode() + file.data[spot.end:]
     step = WriteFile(node, file.real_path, file.data, data, f"listen on {host}", in_place=file.single_file_mount)
     steps = (step, DaemonReload(node)) if is_unit else (step,)
@@ -107,6 +114,25 @@ def _configured_host_edit(snapshot: Snapshot, service: Service, host: str) -> _S
         if before in _HOST_OPTIONS:
             return _host_part_edit(snapshot, service, word, (f"{before} ", word.text), host)
     return None
+
+
+def _variable_host_edit(service: Service, host: str) -> _SpanEdit | None:
+    """Return the edit of a host that stands apart from its port, each in a variable of its own."""
+    place = next((b.host_place for b in bindings_of(service) if b.unix is None and b.host_place is not None), None)
+    if place is None or not place.file or place.start is None or place.end is None:
+        return None
+    return _SpanEdit(place.file, place.start, place.end, place.text, f"[{host}]" if ":" in host else host,
+                     is_variable=True)
+
+
+def _other_user(snapshot: Snapshot, service: Service, spot: _SpanEdit) -> str:
+    """Return another service whose address is made of the same variable; empty if none is."""
+    for other in snapshot.services if spot.is_variable else ():
+        same = other.id != service.id and (other.files_node or other.node) == (service.files_node or service.node)
+        words = (*other.command, *(b.host_place for b in bindings_of(other) if b.host_place is not None))
+        if same and any((w.file, w.start) == (spot.file, spot.start) for w in words):
+            return other.name
+    return ""
 
 
 def _host_part_edit(

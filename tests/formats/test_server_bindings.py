@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fixer.formats.server_bindings import bindings_in_python, bindings_of, workers_of
-from fixer.formats.shell_words import expand_words, literal_word, systemd_words
+from fixer.formats.shell_words import Piece, Word, expand_words, literal_word, systemd_words
 from fixer.model.facts import Evidence, Known, Unknown
 
 SAID = Evidence("unit", "u:1", "x")
@@ -134,3 +134,15 @@ def test_python_that_takes_its_port_from_outside() -> None:
     assert [b.port for b in bindings_in_python("/a", data, {"PORT": literal_word("81")})] == [81]
     assert bindings_in_python("/a", data, {}) == () and bindings_in_python("/a", b"print()", {}) == ()
     assert bindings_in_python("/a", b"uvicorn.run(a)", {}) == ()
+
+
+def test_a_host_and_a_port_of_two_variables_keep_both_places() -> None:
+    """A repair of the address edited nothing: it had the port's line only."""
+    env = {"ADDR": Word((Piece("127.0.0.1", "/etc/a.env", 7, 90),)), "PORT": Word((Piece("8000", "/etc/a.env", 8, 105),))}
+    (one,) = bindings_of(expand_words(systemd_words("gunicorn a -b ${ADDR}:${PORT}"), env), env, SAID)
+    assert (one.host, one.port, one.file, one.start, one.end) == ("127.0.0.1", 8000, "/etc/a.env", 105, 109)
+    assert one.source.where == "/etc/a.env:8" and one.host_place is not None
+    assert (one.host_place.file, one.host_place.line, one.host_place.start, one.host_place.end) == ("/etc/a.env", 7, 90, 99)
+    whole = {"BIND": Word((Piece("127.0.0.1:8000", "/etc/a.env", 7, 90),))}
+    (other,) = bindings_of(expand_words(systemd_words("gunicorn a -b $BIND"), whole), whole, SAID)
+    assert other.host_place is None and other.start == 100

@@ -9,7 +9,7 @@ import pytest
 
 from fixer.analysis.case import open_case
 from fixer.model.diagnosis import Repair
-from fixer.model.facts import Known
+from fixer.model.facts import Evidence, Known
 from fixer.model.plan import DaemonReload, WaitForListener, WriteFile
 from fixer.model.snapshot import CommandArgument, EnvAssignment
 from fixer.repairs.listen_address import listen_address_repair
@@ -157,3 +157,41 @@ def test_a_host_is_changed_where_only_the_port_behind_it_is_a_variables(command:
     scene.files.append(file("/etc/port.env", "PORT=8000\n"))
     repair = repaired(scene)
     assert (repair.risk == "disruptive") is bool(after) and (not after or command_after(repair) == after)
+
+
+APART = "HOST={}\nPORT=8000\n"
+
+
+def of_two_variables(*, text: str = "127.0.0.1", place: CommandArgument | None = None) -> Scene:
+    """The command takes its host from one variable and its port from another: `--bind ${HOST}:${PORT}`."""
+    place = place or CommandArgument(text, "/etc/shop.env", 1, 5, 5 + len(text))
+    told = replace(binding(8000), host="10.9.9.9", source=Evidence("file", "/etc/shop.env:2", "PORT=8000"), host_place=place)
+    words = (*arguments("ExecStart=gunicorn --bind\n"), CommandArgument(f"{text}:8000", "/etc/shop.env", 1))
+    scene = listening("gunicorn --bind")
+    scene.services[0] = replace(scene.services[0], runtime="gunicorn", command=words, bindings=Known((told,)))
+    scene.files.append(file("/etc/shop.env", APART.format(text)))
+    return scene
+
+
+@pytest.mark.parametrize(("host", "after"), [("0.0.0.0", "0.0.0.0"), ("::1", "[::1]")])
+def test_a_host_in_a_variable_of_its_own_is_changed_on_its_own_line(host: str, after: str) -> None:
+    repair = repaired(of_two_variables(text="10.9.9.9"), host)
+    write = repair.steps[0]
+    assert isinstance(write, WriteFile) and write.path == "/etc/shop.env" and write.after == APART.format(after).encode()
+    assert repair.risk == "disruptive" and "/etc/shop.env" in repair.summary
+
+
+def test_a_host_that_another_service_takes_from_the_same_variable_is_for_a_person() -> None:
+    scene = of_two_variables()
+    (told,) = scene.services[0].bindings.or_else(())
+    scene.services.append(service("feed.service", 9000, 300, bindings=Known((replace(told, port=9000),))))
+    repair = repaired(scene)
+    assert (repair.risk, repair.steps) == ("manual", ())
+    assert "feed.service takes its own address from that place too" in repair.manual and "/etc/shop.env:1" in repair.manual
+
+
+def test_a_host_that_a_variable_does_not_hold_any_more_is_for_a_person() -> None:
+    scene = of_two_variables()
+    scene.files[-1] = file("/etc/shop.env", "PORT=8000\nHOST=127.0.0.1\n")
+    repair = repaired(scene)
+    assert (repair.risk, repair.steps) == ("manual", ()) and "does not contain" in repair.manual

@@ -62,7 +62,8 @@ def bindings_in_image(told: ServiceCommand, view: View) -> tuple[Binding, ...]:
     found = bindings_in_settings(told, view) if runtime_of(told.argv) == "uwsgi" else None
     path = settings_path(told)
     given = found if found else bindings_of(told.command, told.env, told.evidence)
-    return tuple(replace(one, file=None, start=None, end=None) if one.file == path else one for one in given)
+    return tuple(replace(one, file=None, start=None, end=None, host_place=None) if one.file == path else one
+                 for one in given)
 
 
 def with_running_bindings(configured: Sequence[Binding], command: Sequence[Word], env: Mapping[str, Word],

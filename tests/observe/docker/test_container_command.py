@@ -74,3 +74,14 @@ def test_a_script_that_hands_over_to_another_one() -> None:
     assert first_binding(service).file == "/srv/shop/compose.yaml"
     asked = [query.path for query in command_queries(service, view()) if isinstance(query, ReadFile)]
     assert asked == ["/init.sh", "/start.sh"]
+
+
+def test_a_host_and_a_port_of_two_variables_are_each_edited_on_their_own_line() -> None:
+    """The script of the image joins them: `--bind ${WEB_ADDR}:${WEB_PORT}`."""
+    compose = "services:\n  api:\n    image: img\n    environment:\n      WEB_ADDR: 127.0.0.1\n      WEB_PORT: 8000\n"
+    script = SCRIPT.replace("${APP_BIND:-0.0.0.0:8000}", '"${WEB_ADDR}:${WEB_PORT}"')
+    service = seen(compose, env=["WEB_ADDR=127.0.0.1", "WEB_PORT=8000"], files={"/start.sh": script}, running=GUNICORN)
+    one = first_binding(service)
+    assert one.start is not None and compose[one.start:one.end] == "8000" and one.source.where.endswith("compose.yaml:6")
+    place = one.host_place
+    assert place is not None and place.line == 5 and compose[place.start:place.end] == "127.0.0.1"
