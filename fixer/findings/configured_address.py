@@ -60,7 +60,7 @@ def host_evidence(case: Case, service: Service, binding: Binding) -> Evidence | 
     """Return the line of the argument that sets the host of a binding, None if no argument does. The source of the
     binding is the line of its port, which may be another one, or a variable's."""
     place = binding.host_place
-    if place is not None and place.file:
+    if place is not None and place.file and place.start is not None:
         text = line_text(case.snapshot, service.files_node or service.node, place.file, place.line)
         return Evidence("file", f"{place.file}:{place.line}", text or binding.source.text)
     dialect = server_of(service.runtime).dialect

@@ -113,7 +113,9 @@ def parse_address(word: Word, said: Evidence) -> Binding | None:
     made = _make_binding((match[1] or "").replace("*", ""), _port(match[2]), word.slice(match.start(2), match.end(2)),
                          said)
     host = word.slice(match.start(1), match.end(1)).to_argument() if match[1] else None
-    apart = host is not None and host.start is not None and word.to_argument().start is None
+    whole = word.to_argument()
+    apart = host is not None and whole.start is None and (
+        host.start is not None or (bool(host.default_of) and not whole.default_of))
     return replace(made, host_place=host) if apart else made
 
 

@@ -18,7 +18,8 @@ _WORD = regex(r"\S+")
 @dataclass(frozen=True, slots=True)
 class Piece:
     """A run of text: byte for byte at `start` of `file`, or without position (`start` None).
-    `expand`: contains variables; `variable`: the variable that it came from."""
+    `expand`: contains variables; `variable`: the variable that it came from; `default_of`: the one without a value of
+    which it is the default."""
 
     text: str
     file: str | None = None
@@ -26,6 +27,7 @@ class Piece:
     start: int | None = None
     expand: bool = False
     variable: str = ""
+    default_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +58,12 @@ class Word:
         whole = self._joined()
         text = "".join(map(_printable_text, self.pieces)).encode("latin-1", "replace").decode("utf-8", "replace")
         first = next((p for p in self.pieces if p.file), None)
+        names = {piece.default_of for piece in self.pieces if piece.text}
+        default_of = names.pop() if len(names) == 1 else ""
         if whole is None or whole.start is None:
-            return CommandArgument(text, first.file if first else None, first.line if first else 0)
-        return CommandArgument(text, whole.file, whole.line, whole.start, whole.start + len(whole.text))
+            return CommandArgument(text, first.file if first else None, first.line if first else 0,
+                                   default_of=default_of)
+        return CommandArgument(text, whole.file, whole.line, whole.start, whole.start + len(whole.text), default_of)
 
     def _joined(self) -> Piece | None:
         """Return all pieces as one, if they are adjacent in one file."""
@@ -114,7 +119,7 @@ def _expand_piece(piece: Piece, env: Env) -> list[Piece]:
         elif value is not None and (value.text or not (match[3] or "").startswith(":")):
             out.extend(p if p.variable else replace(p, variable=name) for p in value.pieces)
         elif match[3]:
-            out.append(_slice_piece(piece, match.start(4), match.end(4)))
+            out.append(replace(_slice_piece(piece, match.start(4), match.end(4)), default_of=name))
     out.append(_slice_piece(piece, at, len(piece.text)))
     return [p for p in out if p.text]
 

@@ -14,7 +14,7 @@ Manager: TypeAlias = str      # its name in fixer/managers; "none" without one
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """Where a service is configured to listen; `source.where` is file:line. `start`/`end`: the byte span of the port (or
+    """Where a service is configured to listen; `source.where` is file:line. `start`/`end`: the bytes of the port (or
     socket path) in `file`, None if not literal there. `host_place`: the host's, if each is a variable of its own."""
 
     host: str
@@ -185,9 +185,8 @@ class Container:
         return frozenset((*(ip for _, ip, _ in self.networks if ip), *(ip for _, ip in self.ipv6)))
 
 
-ProgramState: TypeAlias = Literal[
-    "RUNNING", "STARTING", "BACKOFF", "STOPPED", "EXITED", "FATAL", "DOWN", "UNREAD", "UNKNOWN",
-]
+ProgramState: TypeAlias = Literal["RUNNING", "STARTING", "BACKOFF", "STOPPED", "EXITED", "FATAL", "DOWN", "UNREAD",
+                                  "UNKNOWN"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,13 +239,14 @@ class EnvAssignment:
 @dataclass(frozen=True, slots=True)
 class CommandArgument:
     """One argument of a service's command after variable expansion. `start`/`end`: the byte span of its text in `file`,
-    inside its quotes, None if it is not literal there (a default of the server, a value of several parts)."""
+    inside its quotes, None if not literal there. `default_of`: the variable that it stands in for, as a script says."""
 
     text: str
     file: str | None = None
     line: int = 0
     start: int | None = None
     end: int | None = None
+    default_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)

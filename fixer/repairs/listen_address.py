@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import bindings_of
 from fixer.formats.addresses import ANY_IPV6
@@ -17,7 +19,7 @@ from fixer.repairs.file_edits import NotEditable
 
 with lazy_imports():  # not needed in most looks
     from fixer.repairs.start_service import reachable_host, start_or_restart_steps
-    from fixer.repairs.write_variables import EditSteps
+    from fixer.repairs.write_variables import EditSteps, write_variables
 
 LISTEN_ID = "listen-where-nginx-asks"
 _HOST_OPTIONS = frozenset({"--host", "-H", "--address", "--bind-address", "--addr", "--listen", "--bind", "-b", "-h"})
@@ -45,8 +47,8 @@ def listen_address_repair(case: Case, service: Service, endpoint: Endpoint, host
     if isinstance(written, NotEditable) or isinstance(begin, NotEditable):
         why = written.reason if isinstance(written, NotEditable) else begin.reason if isinstance(begin,
                                                                                                  NotEditable) else ""
-        where = next((f"{b.host_place.file}:{b.host_place.line}" if b.host_place is not None else b.source.where
-                      for b in bindings_of(service)), service.name)
+        where = next((f"{b.host_place.file}:{b.host_place.line}" if b.host_place is not None and b.host_place.file else
+                      b.source.where for b in bindings_of(service)), service.name)
         manual = f"{does} (its command: {where}), then restart it; fixer cannot do this: {why}"
         return Repair(LISTEN_ID, "manual", does, (), manual=manual)
     if not begin:
@@ -68,7 +70,9 @@ def _write_host(snapshot: Snapshot, service: Service, host: str) -> EditSteps | 
     spot = _configured_host_edit(snapshot, service, host) or _variable_host_edit(service, host)
     spot = spot or _added_host_edit(snapshot, service, host)
     if spot is None:
-        return NotEditable("no editable file contains its listen address")
+        value = _unset_variable(service, host)
+        return NotEditable("no editable file contains its listen address") if not value else write_variables(
+            snapshot, service, value)
     node = service.files_node or service.node
     file = snapshot.file(node, spot.file)
     if file is None:
@@ -123,6 +127,20 @@ def _variable_host_edit(service: Service, host: str) -> _SpanEdit | None:
         return None
     return _SpanEdit(place.file, place.start, place.end, place.text, f"[{host}]" if ":" in host else host,
                      is_variable=True)
+
+
+def _unset_variable(service: Service, host: str) -> dict[str, str]:
+    """Return the variable, and its value, where a script in the image has a default for it: the image is not edited."""
+    new = f"[{host}]" if ":" in host else host
+    places = [b.host_place for b in bindings_of(service) if b.unix is None and b.host_place is not None]
+    for place in places:
+        if place.default_of and not place.file:
+            return {place.default_of: new}
+    told = [word for before, word in pairwise(service.command) if before.text in _HOST_OPTIONS]
+    if told and told[-1].default_of and not told[-1].file:
+        head, _, port = told[-1].text.rpartition(":")
+        return {told[-1].default_of: f"{new}:{port}" if head and is_number(port) else host}
+    return {}
 
 
 def _other_user(snapshot: Snapshot, service: Service, spot: _SpanEdit) -> str:

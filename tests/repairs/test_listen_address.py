@@ -11,9 +11,18 @@ from fixer.analysis.case import open_case
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import DaemonReload, WaitForListener, WriteFile
-from fixer.model.snapshot import CommandArgument, EnvAssignment
+from fixer.model.snapshot import CommandArgument, Compose, EnvAssignment, EnvSlot
+from fixer.model.target import TargetRef
 from fixer.repairs.listen_address import listen_address_repair
-from tests.causes.snapshot_builders import Scene, binding, failed_service, file, service, supervised_service
+from tests.causes.snapshot_builders import (
+    Scene,
+    binding,
+    container_service,
+    failed_service,
+    file,
+    service,
+    supervised_service,
+)
 
 UNIT = "/etc/systemd/system/backend.service"
 
@@ -195,3 +204,33 @@ def test_a_host_that_a_variable_does_not_hold_any_more_is_for_a_person() -> None
     scene.files[-1] = file("/etc/shop.env", "PORT=8000\nHOST=127.0.0.1\n")
     repair = repaired(scene)
     assert (repair.risk, repair.steps) == ("manual", ()) and "does not contain" in repair.manual
+
+
+COMPOSE = "services:\n  app:\n    image: img\n    environment:\n      LEVEL: info\n"
+
+
+def of_a_script_in_the_image(word: CommandArgument, place: CommandArgument | None = None) -> Scene:
+    slot = EnvSlot("engine", "/srv/p/compose.yaml", len(COMPOSE) - 1, "\n      {name}: {value}", "yaml-map")
+    told = replace(binding(8000), file=None, start=None, end=None, host_place=place)
+    made = replace(container_service(box={"labels": (("com.docker.compose.config-hash", "h"),)}), command=(CommandArgument("gunicorn"), CommandArgument("--bind"), word), runtime="gunicorn",
+                   bindings=Known((told,)), env_slots=(slot,), files_node="engine", command_style="")
+    scene = Scene("app:8000", node="web", back="app").with_service(made).refused()
+    scene.files.append(file("/srv/p/compose.yaml", COMPOSE, node="engine"))
+    scene.extra = {"target": TargetRef("compose", "p"),
+                   "compose": Compose("p", "/srv/p", ("/srv/p/compose.yaml",), (), (("app", True),), Known(True))}
+    return scene
+
+
+@pytest.mark.parametrize(("word", "place", "line"), [
+    (CommandArgument("127.0.0.1:8000", default_of="APP_BIND"), None, b'      APP_BIND: "0.0.0.0:8000"\n'),
+    (CommandArgument("127.0.0.1:8000"), CommandArgument("127.0.0.1", default_of="APP_HOST"), b'      APP_HOST: "0.0.0.0"\n'),
+])
+def test_a_default_of_a_script_in_the_image_is_set_as_a_variable(word: CommandArgument, place: CommandArgument | None, line: bytes) -> None:
+    repair = repaired(of_a_script_in_the_image(word, place), "0.0.0.0")
+    write = repair.steps[0]
+    assert isinstance(write, WriteFile) and write.after == COMPOSE.encode() + line and repair.risk == "disruptive"
+
+
+def test_an_address_that_stands_in_the_script_itself_is_for_a_person() -> None:
+    repair = repaired(of_a_script_in_the_image(CommandArgument("127.0.0.1:8000")), "0.0.0.0")
+    assert (repair.risk, repair.steps) == ("manual", ())

@@ -11,6 +11,7 @@ from fixer.formats.env_file import read_env_file
 from fixer.formats.server_bindings import bindings_of
 from fixer.formats.server_names import is_app_server, runtime_of
 from fixer.formats.shell_words import Env, Word, expand_word, literal_word, shell_words, split_assignment
+from fixer.formats.wrapper_scripts import is_shell_script
 from fixer.formats.yaml_spans import Map, Node, Scalar, Seq
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.facts import Evidence
@@ -83,8 +84,8 @@ def compose_service(container: Container, engine: View | None) -> ComposeService
         env.update(_environment(file, outer))
     command, style, said = _command(files, outer)
     follow = CommandTrace(_MountedFiles(container, engine), container.working_dir or "/")
-    command, _, inner, said = trace_command(command, {k: v for k, v in env.items() if _starts_shell(command)}, said,
-                                            follow)
+    expands = _starts_shell(command, follow.contents)
+    command, _, inner, said = trace_command(command, {k: v for k, v in env.items() if expands}, said, follow)
     beside = [one for one in background_commands(follow, said) if runtime_of(one.argv)]
     main = next((one for one in beside if is_app_server(one.argv, runtime_of(one.argv), "", "")), None)
     if main is not None and len(beside) > 1:  # all of them run, so the last one is not the application
@@ -167,9 +168,10 @@ def _limits(files: list[ComposeFile]) -> Iterator[UnitSetting]:
                 break
 
 
-def _starts_shell(words: list[Word]) -> bool:
-    """Return whether a shell runs the command: only a shell expands the container's variables."""
-    return bool(words) and posixpath.basename(words[0].text) in ("sh", "bash", "ash", "dash")
+def _starts_shell(words: list[Word], contents: Mapping[str, bytes]) -> bool:
+    """Return whether a shell runs the command, or its script: only a shell expands the container's variables."""
+    program = words[0].text if words else ""
+    return posixpath.basename(program) in ("sh", "bash", "ash", "dash") or is_shell_script(contents.get(program, b""))
 
 
 def _env_files(file: ComposeFile, outer: Env) -> Iterator[str]:

@@ -155,3 +155,19 @@ def test_a_start_script_with_several_servers_side_by_side() -> None:
     assert isinstance(found.bindings, Known)
     told = [(b.port, b.source.where) for b in found.bindings.value]
     assert told[:2] == [(8001, "/srv/shop/start.sh:3"), (8002, "/srv/shop/start.sh:5")]
+
+
+MOUNTED = [{"Type": "bind", "Source": "/srv/shop/start.sh", "Destination": "/start.sh"}]
+FALLS_BACK = '#!/bin/sh\n: "${PORT:=8000}"\n: ${HOST:=127.0.0.1}\nexec uvicorn a:b --host $HOST --port ${PORT}\n'
+
+
+@pytest.mark.parametrize("key", ["command", "entrypoint"])
+def test_a_mounted_script_that_runs_itself_knows_the_variables_of_the_compose_file(key: str) -> None:
+    """Its default was taken for the port, though the compose file sets the variable."""
+    body = f"    {key}: [/start.sh]\n    environment:\n      PORT: 9000\n"
+    ran = ["uvicorn", "a:b", "--host", "127.0.0.1", "--port", "9000"]
+    found = shop(body, argv=["/start.sh"], running=[ran], files={"/srv/shop/start.sh": FALLS_BACK}, mounts=MOUNTED, env=["PORT=9000"])
+    (one,) = found.bindings.or_else(())
+    assert (one.port, one.source.where) == (9000, "/srv/shop/compose.yaml:5")
+    host = next(word for word in found.command if word.text == "127.0.0.1")
+    assert (host.file, host.default_of) == ("/srv/shop/start.sh", "HOST") and FALLS_BACK[host.start:host.end] == "127.0.0.1"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from fixer.model.facts import Known
 from fixer.model.query import Answer, Command, ReadFile
 from fixer.model.snapshot import Binding, Service
@@ -85,3 +87,19 @@ def test_a_host_and_a_port_of_two_variables_are_each_edited_on_their_own_line() 
     assert one.start is not None and compose[one.start:one.end] == "8000" and one.source.where.endswith("compose.yaml:6")
     place = one.host_place
     assert place is not None and place.line == 5 and compose[place.start:place.end] == "127.0.0.1"
+
+
+@pytest.mark.parametrize(("address", "name"), [("${APP_BIND:-127.0.0.1:8000}", "APP_BIND"), ("${HOST:-127.0.0.1}:${PORT:-8000}", "HOST")])
+def test_a_default_of_the_script_is_set_as_a_variable_of_the_compose_file(address: str, name: str) -> None:
+    """The script is in the image, where nothing can be edited: what it falls back to is the variable's value."""
+    script = SCRIPT.replace("${APP_BIND:-0.0.0.0:8000}", address)
+    service = seen(COMPOSE.partition("    environment")[0], env=[], files={"/start.sh": script}, running=GUNICORN)
+    one, word = first_binding(service), service.command[[w.text for w in service.command].index("--bind") + 1]
+    assert (one.host, one.port, one.file) == ("127.0.0.1", 8000, None)
+    named = one.host_place.default_of if one.host_place is not None else word.default_of
+    assert named == name and word.start is None
+
+
+def test_a_variable_that_is_set_is_no_default() -> None:
+    service = seen(COMPOSE, env=["APP_BIND=127.0.0.1:8000"], files={"/start.sh": SCRIPT}, running=GUNICORN)
+    assert all(not word.default_of for word in service.command) and first_binding(service).host_place is None
