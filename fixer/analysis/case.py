@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Literal, TypeAlias
 
@@ -16,8 +16,11 @@ from fixer.model.diagnosis import Inputs
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, RouteFacts, Service, Snapshot
 
+# address -> its occurrences and the failing routes that lead there, by their ids
+_Gathered: TypeAlias = dict[tuple[object, ...], tuple[dict[str, Endpoint], dict[str, RouteFacts]]]
 _HIDDEN_SERVER_TEXT = "an earlier server block with the same name and address gets its requests"
 _NAMELESS_SERVER_TEXT = "it has no name that a request could ask for, and another server block is the default there"
+SUBREQUEST = ', subrequest: "'      # in a line of nginx's error log, before the path of the location
 _CLOCK_RESOLUTION = 0.5       # seconds; the order of a file change and a start that are closer is unknown
 _NO_UNUSED_SERVERS: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
 
@@ -97,7 +100,7 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
     """Judge every route once and collect the addresses that failing routes lead to."""
     endpoints = {endpoint.id: endpoint for endpoint in snapshot.endpoints}
     judged: dict[str, RouteVerdict] = {}
-    gathered: dict[tuple[object, ...], tuple[dict[str, Endpoint], dict[str, RouteFacts]]] = {}
+    gathered: _Gathered = {}
     taken: dict[str, RouteFacts] = {}
     handing_on = tuple(facts for facts in snapshot.routes if facts.route.reached_from)
     guards = tuple(facts for facts in snapshot.routes if facts.route.asked_first)
@@ -127,21 +130,15 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
         further = _dead_stream_endpoints(facts, handing_on, snapshot, endpoints) if verdict.has_failures else {}
         if further:             # the listener is this nginx, which passes on to a closed address
             for name, inner in further.items():
-                places, routes = gathered.setdefault(_address_key(facts, endpoints[name]), ({}, {}))
-                places.setdefault(name, endpoints[name])
-                routes.update(((facts.route.id, facts), (inner.route.id, inner)))
+                _gather(gathered, facts, endpoints[name], (inner,))
             continue
-        if _is_suspect(verdict, any(e.configured_service for e
-                                    in reached)) or _has_failed_internal_request(verdict, reached, nginx, snapshot):
-            for endpoint in _suspect_endpoints(verdict, reached, snapshot):
-                if nginx.master_pid is None and _is_own_listen_address(nginx, endpoint):
-                    continue        # nothing listens there only because this nginx does not run
-                places, routes = gathered.setdefault(_address_key(facts, endpoint), ({}, {}))
-                places.setdefault(endpoint.id, endpoint)
-                routes.setdefault(facts.route.id, facts)
-                if facts.route.asked_first:
-                    routes.update((other.route.id, other) for other in snapshot.routes
-                                  if is_auth_request_of(facts, other))
+        for endpoint in _suspects(verdict, reached, nginx, snapshot):
+            if nginx.master_pid is None and _is_own_listen_address(nginx, endpoint):
+                continue        # nothing listens there only because this nginx does not run
+            _gather(gathered, facts, endpoint, (
+                other for other in snapshot.routes if facts.route.asked_first and is_auth_request_of(facts, other)))
+    for facts, endpoint, askers in _nameless_guards(guards, judged, endpoints):
+        _gather(gathered, facts, endpoint, askers)
     troubles = tuple(
         FailingAddress(
             nginx,
@@ -153,6 +150,25 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
     )
     accepting = tuple(e for e in snapshot.endpoints if is_closed(e) is False)
     return Case(snapshot, inputs, judged, troubles, taken, accepting, endpoints)
+
+
+def _gather(gathered: _Gathered, facts: RouteFacts, endpoint: Endpoint, others: Iterable[RouteFacts]) -> None:
+    """Add an address of a route, with other routes that fail by it."""
+    places, routes = gathered.setdefault(_address_key(facts, endpoint), ({}, {}))
+    places.setdefault(endpoint.id, endpoint)
+    for one in (facts, *others):
+        routes.setdefault(one.route.id, one)
+
+
+def _suspects(verdict: RouteVerdict, reached: tuple[Endpoint, ...], nginx: Nginx,
+              snapshot: Snapshot) -> tuple[Endpoint, ...]:
+    """Return the addresses of a route that may be at fault."""
+    told = any(endpoint.configured_service for endpoint in reached)
+    if _is_suspect(verdict, told) or _has_failed_internal_request(verdict, reached, nginx, snapshot):
+        found = _suspect_endpoints(verdict, reached, snapshot)
+        if found:
+            return found
+    return _lost_names(verdict, reached, nginx, snapshot)
 
 
 def _unused_servers(nginx: Nginx) -> tuple[frozenset[int], frozenset[int]]:
@@ -239,8 +255,34 @@ def _has_failed_internal_request(
     if verdict.state != "unknown" or not route.internal or route.asked_first:
         return False
     events = [e for e in recent_events(nginx, (verdict.facts,), snapshot)
-              if e.errno and (route.included or ", subrequest: " not in e.raw)]
+              if e.errno and (route.included or SUBREQUEST not in e.raw)]
     return any(_is_about_endpoint(event, endpoint) for event in events for endpoint in reached)
+
+
+def _lost_names(verdict: RouteVerdict, reached: tuple[Endpoint, ...], nginx: Nginx,
+                snapshot: Snapshot) -> tuple[Endpoint, ...]:
+    """Return the addresses of an internal location (`auth_request`, an error page, `ssi`) whose name nginx just failed
+    to resolve. No request of ours reaches it; the line tells of a visitor's, or of ours for the page that asks it."""
+    route = verdict.facts.route
+    within = route.internal or route.asked_first or route.included or route.location.startswith("@")
+    if verdict.state != "unknown" or not within or not any(e.host for e in reached):
+        return ()
+    seen = route.asked_first or route.included      # what `mirror` asks in the background reaches no visitor
+    told = {event.message.partition(" ")[0] for event in recent_events(nginx, (verdict.facts,), snapshot)
+            if event.kind == "name-not-resolved" and (seen or SUBREQUEST not in event.raw)}
+    return tuple(endpoint for endpoint in reached if endpoint.host in told)
+
+
+def _nameless_guards(guards: Iterable[RouteFacts], judged: Mapping[str, RouteVerdict],
+                     endpoints: Mapping[str, Endpoint]) -> Iterator[tuple[RouteFacts, Endpoint, list[RouteFacts]]]:
+    """Yield the locations of `auth_request` whose name has no address, with the failing routes that ask them."""
+    for facts in guards:
+        verdict = judged.get(unique_route_id(facts))
+        askers = [j.facts for j in judged.values() if j.has_failures and is_auth_request_of(facts, j.facts)]
+        for endpoint in (endpoints[name] for name in facts.endpoints if name in endpoints):
+            nameless = isinstance(endpoint.addresses, Known) and not endpoint.addresses.value
+            if askers and nameless and endpoint.unix is None and verdict is not None and verdict.state == "unknown":
+                yield facts, endpoint, askers
 
 
 def _is_about_endpoint(event: ErrorEvent, endpoint: Endpoint) -> bool:

@@ -67,6 +67,7 @@ from fixer.analysis.nginx_process import (
 from fixer.analysis.ownership.configured import configured_owner
 from fixer.analysis.ownership.container_network import is_docker_host
 from fixer.analysis.run_log import is_restarting
+from fixer.causes.dns_unresolved.background_names import background_findings
 from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
@@ -98,6 +99,7 @@ def judge(case: Case) -> Verdict:
             missing.append(f"why nginx on {nginx.node} ended")
         elif nginx.master_pid is not None:
             findings += _reload_findings(case, nginx) or _renamed_service_findings(case, nginx)
+            findings += background_findings(case, nginx)
     refused = {found.node for found in findings}
     for trouble in case.failing_addresses:
         new = _request_finding(case, trouble)
@@ -269,7 +271,7 @@ def _request_finding(case: Case, trouble: FailingAddress) -> Finding | None:
         return None
     failures = [e for e in events_for(case, trouble, {"name-not-resolved"}) if e.message.startswith(f"{host} ")]
     if not failures:
-        return None
+        return _unlogged_finding(case, trouble)
     owner = configured_owner(case, trouble.endpoint)
     if owner is not None and _is_down_at(owner.service.container, failures[-1].at):
         return None            # the root is that the container was down: Docker resolves names of running ones
@@ -296,6 +298,18 @@ def _request_finding(case: Case, trouble: FailingAddress) -> Finding | None:
     made = _finding(case, trouble, (variant, "certain"), repair, tuple(shown))
     foreign = foreign_resolver_text(case, trouble.nginx) if late else ""
     return _add_name_carriers(case, trouble, replace(made, detail=(foreign,)) if foreign else made)
+
+
+def _unlogged_finding(case: Case, trouble: FailingAddress) -> Finding | None:
+    """Return a finding if nothing knows the name of an `auth_request` that fails, and the log tells no reason."""
+    guarded = any(f.route.asked_first for f in trouble.routes) and any(j.has_failures for j in trouble.verdicts)
+    owner = configured_owner(case, trouble.endpoint)
+    fixed = all(facts.route.is_resolved_at_start for facts in trouble.routes if facts.route.asked_first)
+    if not guarded or owner is not None or _has_addresses(trouble) or fixed:
+        return None
+    shown = (Evidence("probe", trouble.endpoint.host, "no address is known for it here"),)
+    made = _finding(case, trouble, ("resolver-nxdomain", "likely"), other_address_repair(case, [trouble]), shown)
+    return _add_name_carriers(case, trouble, made)
 
 
 def _guest_finding(case: Case, troubles: list[FailingAddress], box: Container, shown: Evidence) -> Finding:
