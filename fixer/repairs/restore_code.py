@@ -135,7 +135,7 @@ def restart_after_edit_steps(case: Case, crash: FailedRun) -> tuple[Step, ...]:
 
 
 def _restart_steps(case: Case, crash: FailedRun) -> tuple[Step, ...]:
-    service, endpoint = crash.service, crash.failing_addresses[0].endpoint
+    service, endpoint = crash.service, crash.endpoint
     box = service.container
     if box is not None:
         verb = "restart" if box.status in ("running", "restarting") else "start"

@@ -197,7 +197,7 @@ def _set_variable_repair(case: Case, crash: FailedRun, said: DependencyComplaint
                 f"{_problem_text(said)}; {service.name} reads it from {name} ({place})")
     value = case.inputs.get(name)
     written = write_variables(case.snapshot, service, {name: value or ""}, replace=True)
-    begin = start_or_restart_steps(case.snapshot, service, crash.failing_addresses[0].endpoint)
+    begin = start_or_restart_steps(case.snapshot, service, crash.endpoint)
     if isinstance(written, NotEditable) or isinstance(begin, NotEditable):
         return None
     summary = f"set {name} in {written.where}, then start {service.name}"

@@ -33,7 +33,7 @@ def start_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint | None)
     return (*steps, *wait_for_listener_step(snapshot, service, endpoint, as_made=True))
 
 
-def restart_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint) -> tuple[Step, ...]:
+def restart_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint | None) -> tuple[Step, ...]:
     """Return steps that restart a running service; empty if it has no manager."""
     steps = starter_of(snapshot, service).restart_steps(_uptime_text(snapshot, service))
     return (*steps, *wait_for_listener_step(snapshot, service, endpoint, as_made=True)) if steps else ()
@@ -45,7 +45,7 @@ def _uptime_text(snapshot: Snapshot, service: Service) -> str:
 
 
 def wait_for_listener_step(
-    snapshot: Snapshot, service: Service, endpoint: Endpoint, *, as_made: bool = False,
+    snapshot: Snapshot, service: Service, endpoint: Endpoint | None, *, as_made: bool = False,
 ) -> tuple[Step, ...]:
     """Return steps that wait until it accepts: on its configured address, else on the one that nginx uses.
 
@@ -55,11 +55,11 @@ def wait_for_listener_step(
     told = bindings_of(service)
     if told:
         own = as_made and service.container is not None
-        asked = [b for b in told if own and endpoint.node == service.node
+        asked = [b for b in told if own and endpoint is not None and endpoint.node == service.node
                  and (b.port == endpoint.port_on_node if b.port else bool(b.unix) and b.unix == endpoint.unix)]
         first = asked[0] if asked else told[-1] if own else told[0]
         return (_wait_step(snapshot, service, first.host, first.port, first.unix),)
-    if endpoint.node == service.node and (endpoint.port or endpoint.unix):
+    if endpoint is not None and endpoint.node == service.node and (endpoint.port or endpoint.unix):
         host = "localhost" if endpoint.container_port else endpoint.host
         return (_wait_step(snapshot, service, host, endpoint.port_on_node, endpoint.unix),)
     held = [line for line in listeners_on(snapshot, service.node) if set(pids_of(line)) & set(service.pids)]
@@ -78,7 +78,8 @@ def reachable_host(host: str) -> str:
     return "127.0.0.1" if host == "localhost" else reached_at(host)
 
 
-def start_or_restart_steps(snapshot: Snapshot, service: Service, endpoint: Endpoint) -> tuple[Step, ...] | NotEditable:
+def start_or_restart_steps(snapshot: Snapshot, service: Service,
+                           endpoint: Endpoint | None) -> tuple[Step, ...] | NotEditable:
     """Return steps that apply an edit of its files: start or restart a unit, run `up` for a compose service."""
     steps = starter_of(snapshot, service).apply_steps(_uptime_text(snapshot, service))
     if isinstance(steps, str):
@@ -129,7 +130,7 @@ def end_wait_repair(service: Service) -> Repair:
 def start_again_repairs(case: Case, crash: FailedRun) -> tuple[Repair, ...]:
     """Return repairs that clear its failures and start it, or that restart a running parent whose workers end. Empty if
     it has no manager."""
-    service, endpoint = crash.service, crash.failing_addresses[0].endpoint
+    service, endpoint = crash.service, crash.endpoint
     if crash.has_running_parent:
         steps = restart_steps(case.snapshot, service, endpoint)
         return (Repair("restart-service", "disruptive", f"restart {service.name}", steps),) if steps else ()

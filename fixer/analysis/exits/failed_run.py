@@ -42,7 +42,7 @@ from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Unknown
-from fixer.model.snapshot import Binding, Listener, LogLine, Process, Service, Snapshot
+from fixer.model.snapshot import Binding, Endpoint, Listener, LogLine, Process, Service, Snapshot
 from fixer.model.unit_event import UnitEventKind
 
 with lazy_imports():
@@ -64,6 +64,7 @@ class FailedRun:
     # only a log that any user may have written shows the run: nothing may be changed because of it
     is_hearsay: bool = False
     uid: int = -1       # of that log's owner
+    front_routes: tuple[str, ...] = ()      # of the nginx that its start script should start; no address is known then
 
     @property
     def service(self) -> Service:
@@ -73,7 +74,13 @@ class FailedRun:
     @property
     def routes(self) -> tuple[str, ...]:
         """All routes that need it."""
-        return tuple(dict.fromkeys(route for trouble in self.failing_addresses for route in trouble.route_ids))
+        needed = (route for trouble in self.failing_addresses for route in trouble.route_ids)
+        return tuple(dict.fromkeys((*needed, *self.front_routes)))
+
+    @property
+    def endpoint(self) -> Endpoint | None:
+        """Return the first address that needs it, None for a container that ended before its nginx."""
+        return self.failing_addresses[0].endpoint if self.failing_addresses else None
 
     def manager_line(self, kind: UnitEventKind) -> LogLine | None:
         """Return the last line by which its service manager says that."""
@@ -81,7 +88,8 @@ class FailedRun:
 
     def symptoms(self, case: Case) -> tuple[Evidence, ...]:
         """Return the state of the service, and what shows that nothing answers at its first address."""
-        return state_evidence(self.service), *refused_evidence(case, self.failing_addresses[0])
+        return state_evidence(self.service), *(e for one in self.failing_addresses[:1]
+                                               for e in refused_evidence(case, one))
 
 
 @dataclass(frozen=True, slots=True)

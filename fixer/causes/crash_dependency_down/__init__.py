@@ -65,12 +65,14 @@ from fixer.analysis.evidence import log_evidence
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs, has_listening_socket
 from fixer.analysis.exits.hand_started_run import for_person, hand_started_runs
 from fixer.analysis.service_state import state_evidence
+from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
-from fixer.model.diagnosis import Finding, Verdict
+from fixer.model.diagnosis import Effect, Finding, Verdict
 
 with lazy_imports():  # not needed in most looks
     from fixer.analysis.ownership.resolve import only_owner
     from fixer.causes.crash_dependency_down.dependency_finding import stopped_dependency_findings
+    from fixer.causes.crash_dependency_down.ended_before_nginx import ended_findings
     from fixer.causes.crash_dependency_down.proxied_dependency import proxied_finding
     from fixer.causes.crash_dependency_down.reported_dependency import (
         closed_file_finding,
@@ -86,10 +88,14 @@ with lazy_imports():  # not needed in most looks
     from fixer.causes.crash_dependency_down.waiting_script import waiting_findings
 
 
+# of a container that should run an nginx and ends before that, or of a script that should start nginx
+NGINX_ENDS: tuple[Effect, ...] = ("dependents-end", "nothing-listens", "nginx-stops")
+
+
 def judge(case: Case) -> Verdict:
     """Judge each failed service: does its log end with an error about a dependency, and is that still so?"""
     all_of = failed_runs(case)
-    outcomes = (*all_of.missing, *(_judge_run(case, crash) for crash in all_of.found),
+    outcomes = (*all_of.missing, *(_before_nginx(case, crash, _judge_run(case, crash)) for crash in all_of.found),
                 *(_judge_hand_started(case, crash) for crash in hand_started_runs(case)))
     findings, missing, ruled = sort_outcomes(outcomes, all_of.ruled_out)
     ended = {(finding.node, finding.service) for finding in findings}     # a log explains more than the state
@@ -99,6 +105,8 @@ def judge(case: Case) -> Verdict:
     if any(service.startup_waits or (service.container is not None and service.dependencies)
            for service in case.snapshot.services):
         findings += waiting_findings(case, {(f.node, f.service) for f in findings})
+    if any(nginx.master_pid is None for nginx in case.snapshot.nginxes):
+        findings += ended_findings(case, {crash.service.id for crash in all_of.found}, NGINX_ENDS)
     if any(_has_no_socket(case, trouble) for trouble in case.failing_addresses):
         findings += stopped_dependency_findings(case, all_of.found, {(f.node, f.service) for f in findings} | ended)
     if any(s.container is not None and s.container.status == "created" for s in case.snapshot.services):
@@ -121,6 +129,13 @@ def _judge_run(case: Case, crash: FailedRun) -> Outcome:
 def _judge_hand_started(case: Case, crash: FailedRun) -> Outcome:
     outcome = _judge_run(case, crash)
     return for_person(crash, outcome) if isinstance(outcome, Finding) else outcome
+
+
+def _before_nginx(case: Case, crash: FailedRun, outcome: Outcome) -> Outcome:
+    """Return the outcome; what ends a container that should run an nginx stops that nginx too."""
+    within = any(nginx.master_pid is None and nginx.service is not None and nginx.service.id == crash.service.id
+                 for nginx in case.snapshot.nginxes)
+    return replace(outcome, effects=NGINX_ENDS) if within and isinstance(outcome, Finding) else outcome
 
 
 def _has_no_socket(case: Case, trouble: FailingAddress) -> bool:
