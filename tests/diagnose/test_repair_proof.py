@@ -24,7 +24,7 @@ from tests.causes.snapshot_builders import (
     probe,
     wrong_port_scene,
 )
-from tests.causes.timeout_too_short_builders import found, late
+from tests.causes.timeout_too_short.timeout_too_short_builders import found, late
 
 RELOAD = ReloadNginx("local", 100, "nginx", "c", "p", "e")
 START = ContainerAction("id", "redis", "start", "exited")

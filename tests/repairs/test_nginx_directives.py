@@ -10,7 +10,7 @@ from fixer.model.nginx_config import Span
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.nginx_directives import DirectiveEdit, DirectiveValue, remove_argument, set_directives
 from tests.causes.snapshot_builders import SITE, file, healthy_scene
-from tests.causes.timeout_too_short_builders import found, late
+from tests.causes.timeout_too_short.timeout_too_short_builders import found, late
 from tests.causes.tls_mismatch_builders import told
 
 

@@ -1,4 +1,4 @@
-"""What the tests of fixer/causes/timeout_too_short.py and others are built of."""
+"""What the tests of fixer/causes/timeout_too_short/__init__.py and others are built of."""
 
 from __future__ import annotations
 

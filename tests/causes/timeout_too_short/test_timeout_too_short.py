@@ -25,7 +25,7 @@ from tests.causes.snapshot_builders import (
     service,
     verdict_of,
 )
-from tests.causes.timeout_too_short_builders import found, late
+from tests.causes.timeout_too_short.timeout_too_short_builders import found, late
 
 CAUSE = "timeout-too-short"
 READING = "reading response header from upstream"
