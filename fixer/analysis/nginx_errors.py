@@ -253,7 +253,7 @@ def request_path(event: ErrorEvent) -> str:
 
 
 # Connections to the backend that nginx keeps open and uses again.
-_KEEPS_BY_DEFAULT = (1, 29, 7)
+KEEPS_BY_DEFAULT = (1, 29, 7)
 _VERSION = regex(r"^nginx/(\d{1,4})\.(\d{1,4})\.(\d{1,4})\b")
 
 
@@ -265,6 +265,11 @@ def reuses_connections(judged: RouteVerdict) -> bool | None:
         return False
     if kept.number is not None and kept.allowed:
         return True
+    version = nginx_version_of(judged)
+    return version >= KEEPS_BY_DEFAULT if version else None
+
+
+def nginx_version_of(judged: RouteVerdict) -> tuple[int, ...]:
+    """Return the version that nginx names in its answers, or its program when asked; empty if neither did."""
     versions = [match.groups() for probe in judged.facts.probes.or_else(()) if (match := _VERSION.match(probe.server))]
-    version = tuple(map(int, versions[0])) if versions else judged.facts.nginx_version
-    return version >= _KEEPS_BY_DEFAULT if version else None
+    return tuple(map(int, versions[0])) if versions else judged.facts.nginx_version

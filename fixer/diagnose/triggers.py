@@ -15,6 +15,7 @@ from typing import Literal, TypeAlias
 from fixer.analysis.case import Case
 from fixer.analysis.cause import conclude
 from fixer.analysis.exits.failed_run import failed_runs
+from fixer.analysis.load.server_protocol import may_tell_of_websocket
 from fixer.analysis.route_verdict import is_confirmed_closed
 from fixer.model.diagnosis import RuledOut, Verdict
 from fixer.model.facts import Known
@@ -22,7 +23,7 @@ from fixer.model.nginx_config import ErrorKind
 from fixer.nginx.error_kinds import CONNECT_FAILED, CONNECTING, CUT_IN_BODY, CUT_OFF, KINDS, READ_TIMEOUT
 
 Trigger: TypeAlias = Literal["address-fails", "address-closed", "nginx-stopped", "container-unhealthy",
-                             "hand-started-log", "env-file-lost"] | ErrorKind
+                             "hand-started-log", "env-file-lost", "websocket"] | ErrorKind
 
 _ADDRESS: frozenset[Trigger] = frozenset({"address-fails"})
 _ADDRESS_OR_STOPPED: frozenset[Trigger] = _ADDRESS | {"nginx-stopped"}
@@ -31,7 +32,7 @@ TRIGGERS: Mapping[str, frozenset[Trigger]] = {
     **dict.fromkeys((
         "cached-error", "crash-file-access", "firewall-drop", "firewall-reject", "mac-denied",
         "no-resolver", "proxy-protocol-mismatch", "sandbox-denied", "unix-socket-missing", "unix-socket-permission",
-        "upstream-expects-tls", "upstream-speaks-http-not-tls", "wrong-bind-address", "wrong-port", "wrong-protocol",
+        "upstream-expects-tls", "upstream-speaks-http-not-tls", "wrong-bind-address", "wrong-port",
     ), _ADDRESS),
     **dict.fromkeys(("crash-dependency-down", "crash-missing-env", "network-detached", "wrong-host"),
                     _ADDRESS_OR_STOPPED),
@@ -56,11 +57,12 @@ TRIGGERS: Mapping[str, frozenset[Trigger]] = {
     "ephemeral-ports-exhausted": frozenset({"local-address-exhausted"}),
     "nginx-own-failure": frozenset({"own-failure", "no-memory", "socket-failed"}),
     "slow-start": _ADDRESS | {"container-unhealthy"},
-    "timeout-too-short": _ADDRESS_OR_LATE | {"timeout-send"},
+    "timeout-too-short": _ADDRESS_OR_LATE | {"timeout-send", "timeout-tunnel"},
     "tls-mismatch": frozenset({"tls-version", "tls-certificate-file", "tls-peer-closed", "timeout-tls",
                                "tls-handshake", "tls-weak"}),
     "tls-sni-missing": frozenset({"tls-alert-name", "tls-handshake", "tls-peer-closed"}),
     "worker-connections-exhausted": frozenset({"connections-exhausted"}),
+    "wrong-protocol": _ADDRESS | {"websocket"},
     "tls-verify-failed": frozenset({"tls-verify", "tls-name"}),
 }
 
@@ -82,6 +84,7 @@ def triggers_of(case: Case) -> frozenset[Trigger]:
         "nginx-stopped": any(nginx.master_pid is None for nginx in nginxes),
         "container-unhealthy": any(box is not None and box.health == "unhealthy" for box in boxes),
         "hand-started-log": bool(case.snapshot.hand_started_logs),
+        "websocket": may_tell_of_websocket(case),
         "env-file-lost": compose is not None and bool(compose.missing_env_files),
     }
     lines = (nginx.errors.value if isinstance(nginx.errors, Known) else None for nginx in nginxes)

@@ -116,6 +116,8 @@ class Route:
     internal: bool = False
     shadowed: bool = False  # a file that is tried first for any request may answer all
     upgrades: bool = False  # passes on requests for another protocol (WebSocket)
+    http_version: str = ""  # `proxy_http_version` in force, empty for the default of nginx's version
+    connection: str | None = None  # the header Connection that it sends, None for nginx's own
     one_try: str = ""  # what prevents a retry on another server after a failed connect, and its location
     auth: str = ""  # the path that `auth_request` asks first, empty without it
     asked_first: bool = False  # `auth_request` of this server leads here

@@ -355,6 +355,8 @@ class Routes:
             internal=level.internal,
             shadowed=level.place is not None and level.place.pattern in server.locations.shadowed,
             upgrades=level.upgrades,
+            http_version=text_of(level.reuse.version or b""),
+            connection=None if level.reuse.connection is None else text_of(level.reuse.connection),
             one_try=settings.one_try,
             masked_by=settings.masked_by, failing_page=settings.failing_page,
             auth=level.auth,

@@ -8,7 +8,7 @@ from fixer.formats.application_servers import server_of
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known
-from fixer.model.snapshot import CommandArgument, Service, Snapshot
+from fixer.model.snapshot import CommandArgument, Endpoint, Service, Snapshot
 
 with lazy_imports():  # not needed in most looks
     from fixer.analysis.ownership.resolve import candidate_owners
@@ -99,3 +99,26 @@ def has_matching_protocol(case: Case, trouble: FailingAddress) -> bool:
         return False      # its file configures the other protocol: it would not understand nginx
     return kind == "proxy_pass" or (bool(found) and all(
         kind.removesuffix("_pass") in server_of(owner.service.runtime).protocols for owner in found))
+
+
+def speaks_fastcgi(holder: Service, endpoint: Endpoint) -> bool:
+    """Return whether its server speaks nothing else, and hung up on our request."""
+    return server_of(holder.runtime).protocols == {"fastcgi"} and isinstance(endpoint.http, Known) and (
+        endpoint.http.value.error in ("closed", "reset"))
+
+
+UPGRADE_STATUSES = (400, 426)       # what an address of WebSocket answers to a plain request
+
+
+def may_lack_websocket(service: Service) -> bool:
+    """Return whether a line of its log may say that it has no library for WebSocket: a look before any pattern."""
+    return service.is_app_server and any("ebSocket" in line.text or "the websocket" in line.text
+                                         for line in service.log.or_else(()))
+
+
+def may_tell_of_websocket(case: Case) -> bool:
+    """Return whether an address answers as one of WebSocket may, or a log may say that its library is missing."""
+    heard = (end.http.or_else(None) for end in case.snapshot.endpoints)
+    asked = (probe for facts in case.snapshot.routes for probe in facts.probes.or_else(()))
+    return any(answer is not None and answer.status in UPGRADE_STATUSES for answer in (*heard, *asked)) or any(
+        map(may_lack_websocket, case.snapshot.services))

@@ -33,6 +33,7 @@ How it is told apart
   header-trickle-timeout: asked directly, the backend begins an answer, and its header is not whole when our time is
   over; nginx gave up (504, or its log) meanwhile. Where a single page does that and the others are quick, nginx's log
   has the same line as for any late page, so it is told as read-timeout-too-short.
+  websocket-idle-cut is advice: three lines `while proxying upgraded connection` within 15 minutes. No page fails.
 
 The repair and its safety
   raise-time-limit (safe; disruptive if too few requests fail to measure it): the limit of the location whose pages
@@ -45,6 +46,7 @@ Variants
   header-trickle-timeout    the header of an answer comes in pieces, for longer than proxy_read_timeout
   send-timeout-upload       the backend does not read an upload in time
   retry-multiplies-timeout  nginx tries several servers, and each try waits for the whole limit
+  websocket-idle-cut        nginx closes open sockets (WebSocket) on which no byte comes for proxy_read_timeout
 """
 
 from __future__ import annotations
@@ -60,6 +62,7 @@ from fixer.analysis.nginx_errors import events_for, recent_lines_by_route, reque
 from fixer.analysis.other_pages import asked_paths
 from fixer.analysis.route_verdict import LOGGED_SECONDS, RouteVerdict
 from fixer.analysis.service_state import start_time_of
+from fixer.causes.timeout_too_short.idle_sockets import idle_socket_findings
 from fixer.lazy.dataclass import dataclass
 from fixer.model.diagnosis import Confidence, Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
@@ -134,7 +137,7 @@ def judge(case: Case) -> Verdict:
             findings.append(trickling)
         else:
             missing.append(trickling)
-    return conclude(findings, missing, ruled)
+    return conclude([*findings, *idle_socket_findings(case)], missing, ruled)
 
 
 def _judge_nginx(case: Case, nginx: Nginx) -> Iterator[Finding | str | Evidence]:
@@ -323,7 +326,8 @@ CAUSE = Cause(
     id="timeout-too-short",
     title="nginx waits less time than some pages need",
     family="overload, comes and goes",
-    variants=("read-timeout-too-short", "header-trickle-timeout", "send-timeout-upload", "retry-multiplies-timeout"),
+    variants=("read-timeout-too-short", "header-trickle-timeout", "send-timeout-upload", "retry-multiplies-timeout",
+              "websocket-idle-cut"),
     verdict=judge,
     page=__doc__,
 )

@@ -14,6 +14,8 @@ What it is
   `fastcgi_pass`, `uwsgi_pass` or `grpc_pass` to a server that takes HTTP/1 only (gunicorn, uvicorn), and
   with `proxy_pass` to one that takes FastCGI (php-fpm). Or uWSGI, whose languages are plugins, has not loaded the one
   for the application: it takes the request and has nobody to hand it to.
+  WebSocket begins as HTTP/1.1 with the headers Upgrade and Connection, which nginx hands on only if its files say so
+  (a location with headers of its own inherits none). The server needs a library for it.
 
 Why nginx says 502
   The backend takes nginx's first bytes for something else and hangs up: `upstream prematurely closed connection while
@@ -26,6 +28,9 @@ How it is told apart
   The service runs, holds the very socket that nginx asks for, and its command or ini file says what it speaks there.
   uWSGI logs "invalid request block size: 21573": the letters E and T of GET, read as a size. The service would answer
   in its own protocol, so it is neither hung nor crashed. Without a plugin it logs "unavailable modifier requested: 0".
+  WebSocket is advice: a plain request to such an address gets 426, or 400 with words about an upgrade, which is an
+  answer, and no status shows a visitor's socket. fixer says so only where the backend itself says that it takes
+  WebSocket, where it answers well without nginx and with 400 through it, or where its own log names the library.
 
 The repair and its safety
   speak-its-protocol (safe): the pass becomes the one that the backend takes, with `include uwsgi_params` or the usual
@@ -42,6 +47,9 @@ Variants
   backend-is-http2-only  the backend speaks HTTP/2 alone, and the pass is proxy_pass
   backend-is-fastcgi     the backend speaks FastCGI (php-fpm), and the pass is proxy_pass
   uwsgi-plugin-missing   uWSGI has loaded no plugin for the language of the application
+  websocket-not-passed   the backend takes WebSocket alone, and nginx does not hand on what opens a socket
+  websocket-on-plain-requests  nginx sends `Connection: upgrade` with every request, and plain ones are refused
+  websocket-library-missing    the server has no library for WebSocket, and refuses it
 """
 
 from __future__ import annotations
@@ -56,11 +64,12 @@ from fixer.analysis.load.server_protocol import (
     http_on_uwsgi_evidence,
     missing_plugin_evidence,
     protocol_of,
+    speaks_fastcgi,
 )
 from fixer.analysis.nginx_errors import Kinds, events_for, routes_text, symptom_evidence
 from fixer.analysis.ownership.configured import configured_owner, is_unmanaged_user_process
 from fixer.analysis.service_state import start_time_of, state_evidence
-from fixer.formats.application_servers import server_of
+from fixer.causes.wrong_protocol.websocket import websocket_findings
 from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
@@ -86,8 +95,10 @@ _SETTINGS_FRAME = regex(r"\x00\x00[\x00-\xff]\x04\x00\x00\x00\x00\x00")
 
 
 def judge(case: Case) -> Verdict:
-    """Judge each address of a failing route: does its listener use the protocol of the pass?"""
-    return conclude(*for_each_failing_address(case, _judge_address))
+    """Judge each address of a failing route: does its listener use the protocol of the pass? And each that takes
+    WebSocket: does nginx hand on what opens a socket?"""
+    findings, missing, ruled = for_each_failing_address(case, _judge_address)
+    return conclude([*findings, *websocket_findings(case)], missing, ruled)
 
 
 def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
@@ -104,7 +115,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     unserved = missing_plugin_evidence(holder, start_time_of(holder))
     if unserved is not None:
         return _plugin_finding(case, trouble, holder, unserved)
-    if kind == "proxy_pass" and _speaks_fastcgi(holder, endpoint):
+    if kind == "proxy_pass" and speaks_fastcgi(holder, endpoint):
         return _fastcgi_finding(case, trouble, holder)
     spoken, why = _spoken_protocol(holder)
     if kind == "grpc_pass":
@@ -175,12 +186,6 @@ def _persons_finding(case: Case, trouble: FailingAddress, holder: Service | None
     )
 
 
-def _speaks_fastcgi(holder: Service, endpoint: Endpoint) -> bool:
-    """Return whether its server speaks nothing else, and hung up on our request."""
-    return server_of(holder.runtime).protocols == {"fastcgi"} and isinstance(endpoint.http, Known) and (
-        endpoint.http.value.error in ("closed", "reset"))
-
-
 def _spots(trouble: FailingAddress) -> str:
     return ", ".join(dict.fromkeys(
         f"{facts.route.source.file}:{facts.route.source.line}" for facts in trouble.routes[:3]))
@@ -229,7 +234,8 @@ CAUSE = Cause(
     title="nginx speaks another protocol than its backend takes",
     family="beyond the guide",
     variants=("backend-is-uwsgi", "uwsgi-pass-to-http", "fastcgi-pass-to-http", "grpc-pass-to-http",
-              "backend-is-http2-only", "backend-is-fastcgi", "uwsgi-plugin-missing"),
+              "backend-is-http2-only", "backend-is-fastcgi", "uwsgi-plugin-missing", "websocket-not-passed",
+              "websocket-on-plain-requests", "websocket-library-missing"),
     verdict=judge,
     page=__doc__,
 )
