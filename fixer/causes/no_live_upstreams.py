@@ -61,6 +61,7 @@ from fixer.repairs.file_edits import (
 )
 
 with lazy_imports():  # only for what is found
+    from fixer.repairs.docker_follower import only_port_of, port_variable_repair
     from fixer.repairs.nginx_directives import DirectiveValue, remove_argument, set_directives
 
 INPUT_KEY = "server"
@@ -145,7 +146,8 @@ def _marked_finding(case: Case, nginx: Nginx, judged: RouteVerdict, ends: Sequen
     summary = f"{'the only server' if one else 'every server'} of {group} is marked down; {does}"
     return _finding(nginx, judged, ("upstream-all-marked-down", summary),
                     (*_server_lines(case, nginx, ends), *_answers(answering), *logged),
-                    _remove_down_repair(case, nginx, ends, answering))
+                    _guessed_port_repair(case, nginx, judged.facts.route, ends) or _remove_down_repair(
+                        case, nginx, ends, answering))
 
 
 def _server_lines(case: Case, nginx: Nginx, ends: Sequence[Endpoint]) -> Iterator[Evidence]:
@@ -160,6 +162,18 @@ def _answers(ends: Sequence[Endpoint]) -> Iterator[Evidence]:
         if isinstance(end.http, Known):
             yield Evidence("probe", f"http://{endpoint_text(end)}{end.path}",
                            f"answers {end.http.value.status} when asked directly")
+
+
+def _guessed_port_repair(case: Case, nginx: Nginx, route: Route, ends: Sequence[Endpoint]) -> Repair | None:
+    """Return the variable that is missing where a program that follows Docker's events wrote `down`: it did not know
+    which of the container's ports was meant."""
+    service = case.service(ends[0].configured_service)
+    if len(ends) > 1 or service is None or service.container is None:
+        return None
+    port = only_port_of(case.snapshot, service)
+    if not port or port in [number for _, number in service.container.port_variables]:
+        return None
+    return port_variable_repair(case.snapshot, nginx, ends[0], (route,), (service, port))
 
 
 def _remove_down_repair(case: Case, nginx: Nginx, ends: Sequence[Endpoint], answering: Sequence[Endpoint]) -> Repair:

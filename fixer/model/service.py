@@ -158,6 +158,7 @@ class Container:
     created_at: float = 0.0
     name_files: tuple[tuple[str, str], ...] = ()  # (path, path on the engine's machine) of its resolv.conf and hosts
     port_variables: tuple[tuple[str, int], ...] = ()  # (name, value) of its variables that are named as ports
+    host_variables: tuple[tuple[str, tuple[str, ...]], ...] = ()  # the same for hosts: the names of sites, with a dot
 
     def label(self, name: str) -> str | None:
         """Return the value of one label, None if it is not set."""
@@ -191,10 +192,9 @@ ProgramState: TypeAlias = Literal["RUNNING", "STARTING", "BACKOFF", "STOPPED", "
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A supervisord program, by its files, log and processes. `name` is for supervisorctl (`GROUP:*` for several),
-    `group` for `update`. `state` DOWN: supervisord does not run; UNREAD: it has not read the program's file. `ended` is
-    its text on the last exit, `signal` the signal, 0 for none; `expected` whether it was. `restarts`: recent exits that
-    were unexpected or followed by a start. `missing_include`: the byte of `conf` for an include of `file`, its text."""
+    """A supervisord program. `name` is for supervisorctl (`GROUP:*` for several), `group` for `update`. `state` DOWN:
+    supervisord does not run; UNREAD: it has not read the file. `ended`: its text on the last exit, `signal` 0 for none.
+    `restarts`: recent ends, unexpected or followed by a start. `missing_include`: (byte of `conf`, include)."""
 
     name: str
     group: str

@@ -8,7 +8,6 @@ from fixer.analysis.case import Case, FailingAddress, PortOwner
 from fixer.analysis.evidence import (
     address_text,
     bindings_of,
-    container_of,
     endpoint_text,
     listeners_on,
     pids_of,
@@ -31,7 +30,6 @@ from fixer.repairs.file_edits import (
     EditableFile,
     NotEditable,
     check_and_reload_steps,
-    docker_follower,
     edit_risk,
     edit_spans,
     locate_editable_file,
@@ -40,8 +38,7 @@ from fixer.repairs.file_edits import (
 
 with lazy_imports():  # not needed in most looks
     from fixer.analysis.ownership.intended_container import services_with_same_port
-    from fixer.repairs.start_service import compose_up_step, wait_for_listener_step
-    from fixer.repairs.write_variables import write_variables
+    from fixer.repairs.docker_follower import port_variable_repair
 
 POINT_ID = "point-route-at-listener"
 LISTENER_KEY = "upstream"
@@ -147,7 +144,9 @@ def point_at_listener_repair(case: Case, trouble: FailingAddress, options: tuple
     digits = port_spans_of(trouble)
     places = editable_files_of(case, trouble, digits)
     if isinstance(places, NotEditable):
-        moved = _port_variable_repair(case, trouble, target) if chosen is not None else None
+        moved = None if chosen is None else port_variable_repair(
+            case.snapshot, trouble.nginx, trouble.endpoint, [facts.route for facts in trouble.routes],
+            (target.owner.service, target.listener.port))
         return moved or _manual_repair(trouble, target, places.reason, needs)
     broken = trouble.nginx.test
     if isinstance(broken, Known) and broken.value[0] != 0:
@@ -159,26 +158,6 @@ def point_at_listener_repair(case: Case, trouble: FailingAddress, options: tuple
     found = tuple(places.values())
     steps = (*writes, *check_and_reload_steps(case.snapshot, trouble.nginx)) if chosen is not None else ()
     return Repair(POINT_ID, edit_risk(found, "safe"), summary + overwriters_text(found), steps, needs)
-
-
-def _port_variable_repair(case: Case, trouble: FailingAddress, target: ReachableListener) -> Repair | None:
-    """Return the change of the variable from which a program that follows Docker's events takes nginx's port; None if
-    no such program writes the file, or not exactly one variable of the application's container has that port."""
-    snapshot, box = case.snapshot, target.owner.service.container
-    own, file = container_of(snapshot, trouble.nginx.node), snapshot.file(trouble.nginx.node, trouble.endpoint.file)
-    writer = docker_follower(snapshot, own, file) if own is not None and file is not None else None
-    names = [name for name, port in box.port_variables if port == trouble.endpoint.port] if box is not None else []
-    if writer is None or box is None or len(names) != 1:
-        return None
-    value = str(target.listener.port)
-    written = write_variables(snapshot, target.owner.service, {names[0]: value}, replace=True)
-    up = compose_up_step(snapshot, box)
-    if isinstance(written, NotEditable) or isinstance(up, NotEditable):
-        return None
-    summary = (f"set {names[0]} of {target.owner.service.name} to {value} in {written.where} and recreate its "
-               f"container: container {writer.name} writes {trouble.endpoint.file} from it")
-    wait = wait_for_listener_step(snapshot, target.owner.service, trouble.endpoint)
-    return Repair("set-port-variable", "disruptive", summary, (*written.steps, up, *wait))
 
 
 def _listener_need(trouble: FailingAddress, options: tuple[ReachableListener, ...]) -> Need:

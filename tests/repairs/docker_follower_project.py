@@ -45,9 +45,9 @@ while True:
             proxy = row["Id"]
         item = ask("GET", f"/containers/{row['Id']}/json")
         env = dict(word.split("=", 1) for word in item.get("Config", {}).get("Env", []))
-        if "VIRTUAL_PORT" in env:
+        if "VIRTUAL_HOST" in env:
             ip = next(iter(item["NetworkSettings"]["Networks"].values()))["IPAddress"]
-            blocks.append(BLOCK.format(name=item["Name"], host=env["VIRTUAL_HOST"], ip=ip, port=env["VIRTUAL_PORT"]))
+            blocks.append(BLOCK.format(name=item["Name"], host=env["VIRTUAL_HOST"], ip=ip, port=env.get("VIRTUAL_PORT", "80")))
     text = "".join(sorted(blocks))
     if proxy and text and text != last:
         with open("/etc/nginx/conf.d/default.conf", "w") as file:
@@ -88,9 +88,14 @@ volumes:
 '''
 
 
-def write_project(folder: Path, name: str) -> None:
-    """Write the project's files. The application listens at 8028, its variable says 8001."""
+VARIABLE = '      VIRTUAL_PORT: "8001"\n'
+
+
+def write_project(folder: Path, name: str, *, has_port: bool = True) -> None:
+    """Write the project's files. The application listens at 8028, its variable says 8001; without it the program takes
+    80."""
     images = tags()
     (folder / "generator.py").write_text(GENERATOR)
     (folder / "shop_page.py").write_text(PAGE)
-    (folder / "compose.yaml").write_text(COMPOSE.format(web=images["web"], app=images["app"], name=name))
+    text = COMPOSE.format(web=images["web"], app=images["app"], name=name)
+    (folder / "compose.yaml").write_text(text if has_port else text.replace(VARIABLE, ""))

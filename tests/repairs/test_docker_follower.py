@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.facts import Known
 from fixer.model.plan import ComposeUp, WriteFile
-from fixer.model.snapshot import Compose, EnvAssignment
+from fixer.model.snapshot import Compose, EnvAssignment, EnvSlot
 from fixer.model.target import TargetRef
 from tests.causes.snapshot_builders import NOW, Scene, container_service, file, finding_of, listener, stat
 from tests.repairs.docker_follower_project import write_project
@@ -69,6 +70,63 @@ def test_without_one_variable_a_person_acts(changes: dict[str, Any], said: str) 
     assert (repair.risk, repair.steps) == ("manual", ()) and said in repair.manual
 
 
+SITE_NAME = "shop.example.org"
+BARE = "services:\n  app:\n    environment:\n      VIRTUAL_HOST: shop.example.org\n"
+HOSTS = (("VIRTUAL_HOST", (SITE_NAME, "www.example.org")),)
+
+
+def guessed(hosts: tuple[tuple[str, tuple[str, ...]], ...] = HOSTS, *, env: tuple[str, ...] = ("VIRTUAL_HOST",),
+            variables: tuple[tuple[str, int], ...] = (), down: bool = False) -> Scene:
+    """The application's container has no variable for its port: the program took another one of several."""
+    scene = followed(variables=variables)
+    slot = EnvSlot("engine", "/p/compose.yaml", len(BARE) - 1, "\n      {name}: {value}", "yaml-map")
+    app = scene.services[0]
+    assert app.container is not None
+    box = replace(app.container, host_variables=hosts, env_names=env)
+    scene.services[0] = replace(app, container=box, env_slots=(slot,), env=() if not variables else app.env)
+    scene.files[1] = file("/p/compose.yaml", BARE, "engine")
+    scene.route[0] = {"server_names": (SITE_NAME,), **({"upstream": SITE_NAME} if down else {})}
+    scene.endpoint(configured_service=scene.services[0].id, **({"down": True} if down else {}))
+    return scene
+
+
+@pytest.mark.parametrize("hosts", [
+    HOSTS, (*HOSTS, ("LETSENCRYPT_HOST", (SITE_NAME,))), (*HOSTS, ("DB_HOST", ("db.example.org",))), (("WEB_HOST", (SITE_NAME,)),),
+])
+def test_the_variable_beside_that_of_the_sites_name_is_added(hosts: tuple[tuple[str, tuple[str, ...]], ...]) -> None:
+    repair = finding_of(diagnose(guessed(hosts).snapshot()), "wrong-port").repairs[0]
+    write, up = repair.steps[:2]
+    name = "WEB_PORT" if hosts[0][0] == "WEB_HOST" else "VIRTUAL_PORT"
+    assert (repair.id, repair.risk) == ("set-port-variable", "disruptive") and "guessed a port" in repair.summary
+    assert isinstance(write, WriteFile) and write.after == BARE.encode() + f'      {name}: "8000"\n'.encode()
+    assert isinstance(up, ComposeUp) and up.service == "app"
+
+
+@pytest.mark.parametrize("scene", [
+    guessed(()), guessed((("VIRTUAL_HOST", ("other.example.org",)),)),
+    guessed((("A_HOST", (SITE_NAME,)), ("B_HOST", (SITE_NAME,)))), guessed(env=("VIRTUAL_HOST", "VIRTUAL_PORT")),
+])
+def test_a_variable_that_nothing_shows_is_a_persons(scene: Scene) -> None:
+    repair = finding_of(diagnose(scene.snapshot()), "wrong-port").repairs[0]
+    assert (repair.risk, repair.steps) == ("manual", ()) and "follows Docker's events" in repair.manual
+
+
+def test_of_two_variables_with_that_port_the_one_beside_the_name_is_changed() -> None:
+    scene = guessed(variables=(("PORT", 8001), ("VIRTUAL_PORT", 8001)), env=("VIRTUAL_HOST", "PORT", "VIRTUAL_PORT"))
+    scene.files[1] = file("/p/compose.yaml", "services:\n  app:\n    environment:\n      PORT: 8001\n      VIRTUAL_PORT: 8001\n", "engine")
+    write = finding_of(diagnose(scene.snapshot()), "wrong-port").repairs[0].steps[0]
+    assert isinstance(write, WriteFile) and (write.after or b"").endswith(b"      PORT: 8001\n      VIRTUAL_PORT: \"8000\"\n")
+
+
+@pytest.mark.parametrize("hosts", [HOSTS, ()])
+def test_a_server_that_such_a_program_marked_down_for_want_of_a_port(hosts: tuple[tuple[str, tuple[str, ...]], ...]) -> None:
+    scene = guessed(hosts, down=True)
+    scene.events.clear()
+    scene.logs("no live upstreams", None, "connecting to upstream")
+    repair = finding_of(diagnose(scene.snapshot()), "no-live-upstreams").repairs[0]
+    assert repair.id == ("set-port-variable" if hosts else "remove-down")
+
+
 @pytest.mark.parametrize("changes", [
     {"mounts": ()},                                                          # it reads no events
     {"mounts": (SOCKET, (VOLUME, "/etc/nginx/conf.d", False))},              # and this one cannot write
@@ -79,10 +137,10 @@ def test_without_a_writer_the_file_in_the_volume_is_edited(changes: dict[str, An
     assert isinstance(first, WriteFile) and (first.node, first.path.startswith(VOLUME)) == ("engine", True)
 
 
-@pytest.fixture
-def project(tmp_path: Path) -> Iterator[str]:
+@pytest.fixture(params=[True, False], ids=["wrong variable", "no variable"])
+def project(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     name = f"follower{os.getpid()}"
-    write_project(tmp_path, name)
+    write_project(tmp_path, name, has_port=request.param)
     compose = ["docker", "compose", "-p", name, "--project-directory", str(tmp_path)]
     subprocess.run([*compose, "up", "-d"], check=True, capture_output=True)
     yield name
@@ -104,6 +162,7 @@ def test_a_generator_driven_by_docker_is_led_by_its_variable(project: str, tmp_p
         assert time.monotonic() < deadline, told
     repaired = run_fixer("repair", target, "--yes", "--max-risk", "disruptive", state=state)
     assert repaired.returncode == 0, repaired
-    assert compose.read_bytes() == before.replace(b'VIRTUAL_PORT: "8001"', b'VIRTUAL_PORT: "8028"') != before
+    line, host = b'      VIRTUAL_PORT: "8028"\n', b"      VIRTUAL_HOST: shop.example.org\n"
+    assert compose.read_bytes() == before.replace(b'      VIRTUAL_PORT: "8001"\n', b"").replace(host, host + line) != before
     assert run_fixer("undo", target, state=state).returncode == 0
     assert compose.read_bytes() == before

@@ -19,6 +19,8 @@ from fixer.redaction.secrets import redact_text
 Json: TypeAlias = "Mapping[str, Json] | list[Json] | str | int | float | bool | None"
 _HEALTH_PORT_URL = regex(r"https?://(?:localhost|127\.0\.0\.1|0\.0\.0\.0|\[::1?\]):(\d{1,5})\b")
 _RUNC_PREFIX = regex(r"^(?:OCI runtime exec failed: |exec failed: |unable to start container process: )+")
+_SITE_NAME = regex(r"^(?:\*\.)?[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*\.[a-z][a-z0-9-]{1,62}$")
+_MOST_NAMES = 2000      # characters of such a value
 _HOST_SEPARATOR = regex(r"[:=]")     # `name:address`, or with an equals sign
 
 
@@ -85,7 +87,8 @@ def _make_container(item: Mapping[str, Json]) -> Container:
         created_at=parse_time(text_at(item, "Created")), started_at=parse_time(text_at(item, "State", "StartedAt")),
         finished_at=parse_time(text_at(item, "State", "FinishedAt")), argv=argv, user=text_at(item, "Config", "User"),
         env_names=tuple(e.split("=", 1)[0] for e in string_list(value_at(item, "Config", "Env"))),
-        port_variables=tuple(_port_variables(item)), name_files=tuple(_name_files(item)),
+        port_variables=tuple(_port_variables(item)), host_variables=tuple(_host_variables(item)),
+        name_files=tuple(_name_files(item)),
         networks=tuple(_networks(item)), gateways=tuple(_gateways(item)), fixed_addresses=tuple(_fixed_addresses(item)),
         published=tuple(_published(item)), mounts=tuple(_mounts(item)),
         shares=tuple(_shares(item)), sources=tuple(_sources(item)),
@@ -116,6 +119,14 @@ def _port_variables(item: Json) -> Iterable[tuple[str, int]]:
     for name, _, value in (word.partition("=") for word in string_list(value_at(item, "Config", "Env"))):
         if name.upper().endswith("PORT") and is_number(value) and 0 < int(value) < 65536:
             yield name, int(value)
+
+
+def _host_variables(item: Json) -> Iterable[tuple[str, tuple[str, ...]]]:
+    """Yield the variables whose name ends with HOST and whose value lists names with a dot, as those of a site."""
+    for name, _, value in (word.partition("=") for word in string_list(value_at(item, "Config", "Env"))):
+        hosts = tuple(word.strip().lower() for word in value.split(","))
+        if name.upper().endswith("HOST") and len(value) < _MOST_NAMES and all(map(_SITE_NAME.match, hosts)):
+            yield name, hosts
 
 
 def _links(item: Json) -> Iterable[tuple[str, str]]:

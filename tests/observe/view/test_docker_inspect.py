@@ -129,3 +129,13 @@ def test_the_last_words_of_a_health_check_and_the_ports_that_an_image_names() ->
 def test_limits_of_a_container(host: str, expected: tuple[float, bool, int]) -> None:
     (found,) = parse_inspect(Said("ok", f'[{{"Id": "x", "HostConfig": {{{host}}}}}]'.encode()))
     assert (found.cpu_limit, found.read_only, found.nofile_limit) == (pytest.approx(expected[0]), *expected[1:])
+
+
+@pytest.mark.parametrize(("word", "hosts"), [
+    ("VIRTUAL_HOST=shop.example.org,www.shop.example.org", ("shop.example.org", "www.shop.example.org")), ("VIRTUAL_HOST=*.Example.org", ("*.example.org",)),
+    ("DB_HOST=db", None), ("HOST=0.0.0.0", None), ("API_HOST=https://a.example", None), ("KEY=shop.example.org", None), ("VIRTUAL_HOST=", None),
+    ("SMTP_HOST=a:secret@mail.example", None),
+])
+def test_the_names_of_sites_in_variables(word: str, hosts: tuple[str, ...] | None) -> None:
+    (made,) = parse_inspect(Answer("ok", json.dumps([{"Id": "a", "Name": "/a", "Config": {"Env": [word]}}]).encode()))
+    assert made.host_variables == (((word.partition("=")[0], hosts),) if hosts else ())
