@@ -24,6 +24,8 @@ How it is told apart
 The repair and its safety
   remove-down (safe): `--set server=ADDRESS` names the server that nginx may use again; who marked it had a reason, so
   fixer never chooses.
+  set-port-variable (disruptive): a program that follows Docker's events (nginx-proxy) marked the only server, since
+  its container has no variable for its port. The variable is written where the compose file has the others.
   wait-for-group: nothing is changed; nginx asks again after `fail_timeout`. If that is longer than half a minute:
   reload-nginx (safe), which forgets the failures.
   try-next-server (safe): `proxy_next_upstream error timeout` in the location. A refused connection sends nothing twice.

@@ -38,6 +38,9 @@ The repair and its safety
   What a container makes at each start of a template and variables is changed there, and the container is started again
   (disruptive): only where that gives every byte of the present file, and where nothing else takes the variable.
 
+  What a program writes from Docker's events (nginx-proxy) is made of a variable of the application's container.
+  set-port-variable (disruptive) changes it, or writes it beside the one that holds the site's name (VIRTUAL_HOST).
+
   Where the files of a Compose project, or a container's failing health check, name the port that nginx asks for, what
   is wrong is the container: another port in nginx would not last, and fixer says the words for a person.
 
