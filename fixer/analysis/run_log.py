@@ -363,3 +363,10 @@ def read_run_end(lines: Sequence[LogLine], since: float = 0.0, most: int = _TAIL
     served = [i for i, line in enumerate(tail) if STARTUP_COMPLETE in texts[i]
               and (line.at is None or line.at >= since)]
     return RunEnd(tail, texts, served[-1] if served else -1)
+
+
+def may_tell_of_proxy(service: Service) -> bool:
+    """Return whether a variable of an application names a proxy, and its log speaks of one: a look before any
+    pattern."""
+    return service.is_app_server and any(not variable.is_exception for variable in service.proxies) and any(
+        "roxy" in line.text or "unnel" in line.text or "CONNECT" in line.text for line in service.log.or_else(()))

@@ -17,13 +17,14 @@ from fixer.analysis.cause import conclude
 from fixer.analysis.exits.failed_run import failed_runs
 from fixer.analysis.load.server_protocol import may_tell_of_websocket
 from fixer.analysis.route_verdict import is_confirmed_closed
+from fixer.analysis.run_log import may_tell_of_proxy
 from fixer.model.diagnosis import RuledOut, Verdict
 from fixer.model.facts import Known
 from fixer.model.nginx_config import ErrorKind
 from fixer.nginx.error_kinds import CONNECT_FAILED, CONNECTING, CUT_IN_BODY, CUT_OFF, KINDS, READ_TIMEOUT
 
 Trigger: TypeAlias = Literal["address-fails", "address-closed", "nginx-stopped", "container-unhealthy",
-                             "hand-started-log", "env-file-lost", "websocket"] | ErrorKind
+                             "hand-started-log", "env-file-lost", "websocket", "proxied-call"] | ErrorKind
 
 _ADDRESS: frozenset[Trigger] = frozenset({"address-fails"})
 _ADDRESS_OR_STOPPED: frozenset[Trigger] = _ADDRESS | {"nginx-stopped"}
@@ -34,8 +35,8 @@ TRIGGERS: Mapping[str, frozenset[Trigger]] = {
         "no-resolver", "proxy-protocol-mismatch", "sandbox-denied", "unix-socket-missing", "unix-socket-permission",
         "upstream-expects-tls", "upstream-speaks-http-not-tls", "wrong-bind-address", "wrong-port",
     ), _ADDRESS),
-    **dict.fromkeys(("crash-dependency-down", "crash-missing-env", "network-detached", "wrong-host"),
-                    _ADDRESS_OR_STOPPED),
+    **dict.fromkeys(("crash-missing-env", "network-detached", "wrong-host"), _ADDRESS_OR_STOPPED),
+    "crash-dependency-down": _ADDRESS_OR_STOPPED | {"proxied-call"},
     **dict.fromkeys(("cpu-throttled", "memory-pressure", "route-broken"), _ADDRESS_OR_LATE),
     "backend-down": _ADDRESS_OR_STOPPED | {"address-closed"},
     "backend-hung": _ADDRESS | {"timeout-body"},
@@ -84,6 +85,7 @@ def triggers_of(case: Case) -> frozenset[Trigger]:
         "nginx-stopped": any(nginx.master_pid is None for nginx in nginxes),
         "container-unhealthy": any(box is not None and box.health == "unhealthy" for box in boxes),
         "hand-started-log": bool(case.snapshot.hand_started_logs),
+        "proxied-call": any(map(may_tell_of_proxy, case.snapshot.services)),
         "websocket": may_tell_of_websocket(case),
         "env-file-lost": compose is not None and bool(compose.missing_env_files),
     }

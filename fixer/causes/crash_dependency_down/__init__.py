@@ -52,6 +52,7 @@ Variants
   start-db-dns-failure           the name of the database does not resolve
   start-db-auth-failed           the database refuses the account or the password, or lacks that database
   start-through-proxy            a proxy of its variables (HTTP_PROXY) has the call, and NO_PROXY does not except it
+  call-through-proxy             the same while it runs: its pages answer with errors of their own, so it is advice
   start-dependency-failed        a unit or container that it requires failed, so its manager does not start it
   startup-blocked-on-dependency  it waits for a dependency that does not answer, and does not listen meanwhile
 """
@@ -64,6 +65,7 @@ from fixer.analysis.dependency.blocked_start import blocked_starts, unstarted_un
 from fixer.analysis.evidence import log_evidence
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs, has_listening_socket
 from fixer.analysis.exits.hand_started_run import for_person, hand_started_runs
+from fixer.analysis.run_log import may_tell_of_proxy
 from fixer.analysis.service_state import state_evidence
 from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
@@ -74,6 +76,7 @@ with lazy_imports():  # not needed in most looks
     from fixer.causes.crash_dependency_down.dependency_finding import stopped_dependency_findings
     from fixer.causes.crash_dependency_down.ended_before_nginx import ended_findings
     from fixer.causes.crash_dependency_down.proxied_dependency import proxied_finding
+    from fixer.causes.crash_dependency_down.proxied_running import proxied_advice
     from fixer.causes.crash_dependency_down.reported_dependency import (
         closed_file_finding,
         complaint_of,
@@ -111,6 +114,8 @@ def judge(case: Case) -> Verdict:
         findings += stopped_dependency_findings(case, all_of.found, {(f.node, f.service) for f in findings} | ended)
     if any(s.container is not None and s.container.status == "created" for s in case.snapshot.services):
         findings += awaited_findings(case)
+    if any(map(may_tell_of_proxy, case.snapshot.services)):
+        findings += proxied_advice(case, {crash.service.id for crash in all_of.found})
     return conclude(findings, missing, ruled)
 
 
@@ -150,7 +155,7 @@ CAUSE = Cause(
     family="backend crashed, or exits at once",
     variants=(
         "start-db-refused", "start-db-dns-failure", "start-db-auth-failed", "start-through-proxy",
-        "start-dependency-failed", "startup-blocked-on-dependency",
+        "call-through-proxy", "start-dependency-failed", "startup-blocked-on-dependency",
     ),
     verdict=judge,
     page=__doc__,

@@ -59,6 +59,15 @@ def proxied_call(end: RunEnd, service: Service) -> ProxiedCall | None:
     return _call_by_address(end, service)
 
 
+def told_call(end: RunEnd, service: Service) -> ProxiedCall | None:
+    """Return the newest call of a program that runs of which a line itself says that a proxy had it."""
+    for index in range(len(end.texts) - 1, -1, -1):
+        if _SAYS_PROXY.search(end.texts[index]) is not None:
+            before = _own_traceback(end.texts[max(0, index - _TRACEBACK_LINES):index])
+            return _make_call(end.lines[index], (end.texts[index], *reversed(before)), service, is_told=True)
+    return None
+
+
 def _own_traceback(before: Sequence[str]) -> Sequence[str]:
     """Return the lines of the tracebacks that lead to a line, those of exceptions that it was raised for as well."""
     begin = next((at for at, line in enumerate(before) if is_traceback_start(line)), len(before))
