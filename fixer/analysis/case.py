@@ -278,11 +278,13 @@ def _nameless_guards(guards: Iterable[RouteFacts], judged: Mapping[str, RouteVer
     """Yield the locations of `auth_request` whose name has no address, with the failing routes that ask them."""
     for facts in guards:
         verdict = judged.get(unique_route_id(facts))
+        reached = [endpoints[name] for name in facts.endpoints if name in endpoints]
+        nameless = [end for end in reached if end.unix is None and isinstance(end.addresses, Known)
+                    and not end.addresses.value]
+        if not nameless or verdict is None or verdict.state != "unknown":
+            continue        # askers are looked for last: there may be thousands of routes
         askers = [j.facts for j in judged.values() if j.has_failures and is_auth_request_of(facts, j.facts)]
-        for endpoint in (endpoints[name] for name in facts.endpoints if name in endpoints):
-            nameless = isinstance(endpoint.addresses, Known) and not endpoint.addresses.value
-            if askers and nameless and endpoint.unix is None and verdict is not None and verdict.state == "unknown":
-                yield facts, endpoint, askers
+        yield from ((facts, endpoint, askers) for endpoint in nameless if askers)
 
 
 def _is_about_endpoint(event: ErrorEvent, endpoint: Endpoint) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Sequence
 
+from fixer.formats.server_names import DAEMONS, runtime_of
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Binding
@@ -26,7 +27,10 @@ _CONNECTS_TO = regex(
 
 
 def settings_files(argv: Sequence[str], directory: str) -> tuple[str, ...]:
-    """Return the settings files that a command names, in its order: a word of its own, or the value of an option."""
+    """Return the settings files that a command names, in its order: a word of its own, or the value of an option. None
+    of a known daemon or of a program of the system: their files are no application's."""
+    if not argv or not runtime_of(argv) or posixpath.basename(argv[0]) in DAEMONS:
+        return ()
     words = (word.partition("=")[2] if word.startswith("-") else word for word in argv[1:])
     paths = (posixpath.normpath(posixpath.join(directory or "/", word)) for word in words
              if word.endswith(SETTINGS_SUFFIXES) and "://" not in word)

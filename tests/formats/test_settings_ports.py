@@ -37,6 +37,8 @@ def test_which_files_a_command_names() -> None:
     words = ["/srv/shop", "--config=shop.yaml", "-c", "/etc/shop/web.toml", "--log", "/var/log/x.log", "http://x/a.json", "--db.conf"]
     assert settings_files(words, "/srv/a") == ("/srv/a/shop.yaml", "/etc/shop/web.toml")
     assert settings_files(["/etc/own.conf"], "/") == ()
+    for daemon in ("/usr/sbin/haproxy", "/opt/haproxy/haproxy", "/usr/bin/redis-server", "/usr/sbin/mosquitto"):
+        assert settings_files([daemon, "-f", "/srv/edge.cfg"], "/") == ()
 
 
 def test_a_hostile_file_takes_no_time() -> None:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from fixer.formats.journal_entries import field_text, fields_of
-from fixer.formats.settings_ports import SETTINGS_SUFFIXES, listening_ports
+from fixer.formats.settings_ports import listening_ports, settings_files
 from fixer.formats.systemctl_show import escape_instance
 from fixer.formats.unit_file import UnitLine, unit_lines
 from fixer.lazy.regex import regex
@@ -120,11 +120,12 @@ def _env_file_globs(lines: Iterable[UnitLine]) -> Iterator[tuple[str, bool]]:
 
 def _settings_globs(lines: Iterable[UnitLine]) -> Iterator[tuple[str, bool]]:
     """Yield the globs of settings files that the command names by its instance: `--config=/etc/shop/%i.yaml`."""
-    for line in lines:
-        for word in line.value.split() if line.key == "ExecStart" else ():
-            path = word.strip("\"'").rpartition("=")[2].strip("\"'")
-            if path.endswith(SETTINGS_SUFFIXES):
-                yield from _instance_glob(path)
+    told = tuple(lines)
+    folder = next((line.value.strip().lstrip("-") for line in reversed(told) if line.key == "WorkingDirectory"), "")
+    for line in told:
+        words = [word.strip("\"'") for word in line.value.split()] if line.key == "ExecStart" else []
+        for path in settings_files([words[0].lstrip("-@:+!"), *words[1:]], folder or ".") if words else ():
+            yield from _instance_glob(path)
 
 
 def _instance_glob(path: str) -> Iterator[tuple[str, bool]]:

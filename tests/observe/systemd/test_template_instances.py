@@ -115,6 +115,8 @@ def test_the_instance_whose_settings_file_names_the_empty_port(command: str) -> 
 def test_a_glob_is_read_of_one_instance_in_one_absolute_path() -> None:
     unit = _template("ExecStart=/srv/run -c %i.yaml -d /etc/%i/%i.yaml -e /etc/*/%i.yaml -f /etc/%i.log")
     assert not [q for q in asked(node(site=SITE, units=[unit])) if isinstance(q, ReadGlob) and "%" not in str(q) and ".yaml" in str(q)]
+    here = _template("WorkingDirectory=/srv/shop\nExecStart=/srv/run -c conf/%i.yaml")
+    assert ReadGlob(("/srv/shop/conf/*.yaml",), 16 << 10, 60) in asked(node(site=SITE, units=[here]))
 
 
 WROTE = '{{"MESSAGE":"Stopped.","UNIT":"{}","_PID":"{}","SYSLOG_IDENTIFIER":"systemd"}}\n'
