@@ -100,8 +100,9 @@ def _found(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEv
     bad = _BAD_NAME.search(message)
     held = "" if bad is None else "a blank" if bad["byte"] == "\\x20" else f"the byte {bad['byte'][1:]}"
     what = " and ".join(names[:2]) or (f"{bad['name']}, whose name holds {held}" if bad is not None else "a header")
+    sets = bad["name"] if bad is not None and not names else what
     only_one = ". Content-Length and Transfer-Encoding exclude each other, and each may be sent once"
-    manual = (f"nginx rejects such a response ({shorten(message, 160)}). Correct what sets {what} in {who}"
+    manual = (f"nginx rejects such a response ({shorten(message, 160)}). Correct what sets {sets} in {who}"
               f"{program_text(service)}, or in a proxy between it and nginx{only_one if _LENGTHS & set(names) else ''}")
     path = request_path(events[-1])
     page = route.location if path in ("", route.location) else f"{path} (location {route.location})"
