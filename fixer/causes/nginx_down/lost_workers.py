@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import clock_of, container_of, file_line_text, process_text, processes_of, shorten
 from fixer.analysis.nginx_errors import recent_lines, recent_lines_by_route
-from fixer.analysis.route_verdict import RouteVerdict
+from fixer.analysis.route_verdict import RECENT_ERROR, RouteVerdict
 from fixer.analysis.service_state import run_state_of, state_evidence
 from fixer.errors import StepFailed
 from fixer.lazy.dataclass import dataclass
@@ -99,8 +99,8 @@ def lost_workers_finding(case: Case, nginx: Nginx) -> Finding | None:
         todo = f"fix the error that ends its workers: {message}"
     repair = Repair("let-workers-start", "manual", "let nginx start its workers", (),
                     manual=f"{todo}; then restart nginx")
-    # fd-exhausted finds the same lines, and raises the limit
-    of_files = "(24: " in message and bool(recent_lines(case, nginx, {"files-exhausted"}))
+    # fd-exhausted finds the same line, as long as it is recent, and raises the limit
+    of_files = "(24: " in message and clock_of(case.snapshot, nginx.node) - last.at < RECENT_ERROR
     return Finding(
         cause=CAUSE_ID, variant="worker-crash", role="consequence" if of_files else "root",
         confidence="certain" if why is not None else "likely",
