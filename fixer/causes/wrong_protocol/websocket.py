@@ -53,13 +53,14 @@ def wants_upgrade(heard: ProbeResult) -> bool:
 def _lost_upgrade(case: Case, nginx: Nginx, judged: RouteVerdict, ends: list[Endpoint]) -> list[Finding]:
     """Return the finding on an address of WebSocket to which nginx does not hand on what opens a socket."""
     probes = judged.facts.probes.or_else(())
-    said = next((end for end in ends if isinstance(end.http, Known) and wants_upgrade(end.http.value)), None)
-    if said is None or not probes or not all(map(wants_upgrade, probes)):
+    if not ends or not probes or not all(map(wants_upgrade, probes)):
         return []
+    # without nginx often another page was asked; such an answer is none of nginx's own
+    said = next((end for end in ends if isinstance(end.http, Known) and wants_upgrade(end.http.value)), ends[0])
     lacks = list(_lacking(judged))
     if not lacks:
         return []
-    route, status = judged.facts.route, said.http.or_else(probes[0]).status
+    route, status = judged.facts.route, probes[0].status
     summary = (f"the backend of {route.location} takes WebSocket alone at {endpoint_text(said)} (a plain request gets "
                f"{status}), and nginx {' and '.join(lacks)}: no visitor can open a socket")
     detail = (f"write into that location: {_LINES}", f"and beside the servers: {_MAP}")
@@ -100,15 +101,17 @@ def _told(case: Case, nginx: Nginx, place: tuple[RouteVerdict, Endpoint], words:
           detail: tuple[str, ...]) -> Finding:
     judged, end = place
     heard = end.http.or_else(None)
-    status = heard.status if heard is not None else None
-    direct = Evidence("probe", endpoint_text(end), f"answers {status} without nginx")
+    is_of_page = heard is not None and (wants_upgrade(heard) or words[0] != "websocket-not-passed")
+    direct = (Evidence("probe", endpoint_text(end), f"answers {heard.status} without nginx"),) if (
+        heard is not None and is_of_page) else ()
     source = judged.facts.route.source
     near = Evidence("nginx-config", f"{source.file}:{source.line}", f"proxy_pass {judged.facts.route.pass_text};")
     service = case.service(end.listening_service)
     return Finding(
         cause=_CAUSE_ID, variant=words[0], role="advice", confidence=words[2], summary=words[1], detail=detail,
         routes=(judged.facts.route.id,), service=service.name if service is not None else None, node=nginx.node,
-        evidence=tuple(dict.fromkeys((near, config_evidence(case.snapshot, nginx, end), direct, *judged.evidence[:1]))))
+        evidence=tuple(dict.fromkeys((
+            near, config_evidence(case.snapshot, nginx, end), *direct, *judged.evidence[:1]))))
 
 
 def _missing_library(case: Case, service: Service) -> Finding | None:

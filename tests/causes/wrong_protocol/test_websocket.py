@@ -8,9 +8,9 @@ import pytest
 
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Diagnosis, Finding
-from fixer.model.facts import Known, Unknown
+from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.snapshot import ProbeResult
-from tests.causes.snapshot_builders import Scene, finding_of, healthy_scene, listener, log_lines, probe, service
+from tests.causes.snapshot_builders import GOOD, Scene, finding_of, healthy_scene, listener, log_lines, probe, service
 
 CAUSE = "wrong-protocol"
 WANTED = probe(426, body="Failed to open a WebSocket connection: missing Connection header.\n\nYou cannot access a WebSocket server directly")
@@ -65,10 +65,17 @@ def test_a_miss_of_what_is_handed_on_or_no_address_of_websocket(said: ProbeResul
     assert not advice(sockets(said, **route))
 
 
-def test_unknown_is_what_nobody_answered() -> None:
-    scene = healthy_scene().endpoint(http=Unknown("--no-probe"))
+@pytest.mark.parametrize("direct", [Unknown("not asked"), Known(GOOD)])
+def test_a_hit_where_the_backend_was_asked_for_another_page(direct: Fact[ProbeResult]) -> None:
+    """Several locations lead to one address: what nginx hands on of this page is no answer of its own."""
+    scene = healthy_scene().endpoint(http=direct)
     scene.answers(WANTED)
-    assert not advice(diagnose(scene.snapshot()))
+    diagnosis = diagnose(scene.snapshot())
+    assert advice(diagnosis) and "without nginx" not in " ".join(e.text for f in diagnosis.findings for e in f.evidence)
+
+
+def test_unknown_is_what_nobody_answered() -> None:
+    assert not advice(diagnose(healthy_scene().endpoint(http=Unknown("--no-probe")).snapshot()))
 
 
 PLAIN = probe(400, body="Unsupported upgrade request.")
