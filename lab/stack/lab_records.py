@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
-import os
 import secrets
 import shutil
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -106,19 +105,12 @@ def new_id(word: str) -> str:
 @contextmanager
 def claim_start(key: str) -> Iterator[bool]:
     """Yield whether no other process starts a lab of this key now; claim it until the block, or the process, ends."""
-    folder = state_root() / "starting"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = folder / hashlib.sha256(key.encode()).hexdigest()[:16]
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
+    name = hashlib.sha256(f"{state_root().resolve()} {key}".encode()).hexdigest()
+    # a name without a file: the kernel frees it with its process, however that ends
+    with socket.socket(socket.AF_UNIX) as claim:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            claim.bind(f"\0badgateway-lab-start-{name}")
+        except OSError:
             yield False
-            return
-        try:
+        else:
             yield True
-        finally:
-            path.unlink(missing_ok=True)    # who opened it before and claims it later meets a ready lab
-    finally:
-        os.close(file)

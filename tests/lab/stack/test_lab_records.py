@@ -39,7 +39,7 @@ def test_a_start_is_claimed_once_until_it_ends(tmp_path: Path, monkeypatch: pyte
         assert (first, second, other) == (True, False, True)
     with lab_records.claim_start("wrong-port host 3") as again:
         assert again
-    assert list((tmp_path / "starting").iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_start_that_is_killed_claims_nothing_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
