@@ -40,6 +40,7 @@ def answers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[int, HostRe
     monkeypatch.setenv("BADGATEWAY_LAB_STATE", str(tmp_path / "state"))
     monkeypatch.setattr(module, "judged_host", judged)
     monkeypatch.setattr(module, "require_docker", lambda: None)
+    monkeypatch.setattr(module, "remove_own_containers", lambda: None)
     monkeypatch.setattr(module, "ensure_images", lambda say, hosts: None)
     monkeypatch.setattr(module, "ledger_path", lambda: tmp_path / "random.jsonl")
     monkeypatch.setattr(module, "current_commit", lambda option: "abcd")
