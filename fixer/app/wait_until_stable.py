@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -91,19 +90,18 @@ def watch_seconds(before: Observation, addressed: Finding) -> float:
         if facts.route.id not in addressed.routes or nginx is None:
             continue
         pause = _pause_of_visitors(snapshot, nginx)
-        wanted = 2 * pause + min(facts.route.read_timeout, *_busy_limits(snapshot, facts))
+        wanted = 2 * pause + min([facts.route.read_timeout, *_busy_limits(snapshot, facts)])
         if pause and wanted + 1.0 <= WATCH_LIMIT:
             longest = max(longest, wanted + 1.0)     # times of the log are whole seconds
     return longest
 
 
-def _busy_limits(snapshot: Snapshot, facts: RouteFacts) -> Iterator[float]:
-    """Yield the limits of the servers behind the route, wherever nginx looks for them now."""
+def _busy_limits(snapshot: Snapshot, facts: RouteFacts) -> list[float]:
+    """Return the limits of the servers behind the route, wherever nginx looks for them now."""
     named = {name for end in snapshot.endpoints if end.id in facts.endpoints
              for name in (end.configured_service, end.listening_service)}
-    yield math.inf
-    yield from (busy_limit_of(service) for service in snapshot.services
-                if service.is_app_server and (service.id in named or not named - {None}))
+    return [busy_limit_of(service) for service in snapshot.services
+            if service.is_app_server and (service.id in named or not named - {None})]
 
 
 def _pause_of_visitors(snapshot: Snapshot, nginx: Nginx) -> float:

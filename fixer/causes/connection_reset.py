@@ -68,6 +68,7 @@ from fixer.model.snapshot import ErrorEvent, LogLine, Service
 from fixer.repairs.file_edits import NotEditable, check_and_reload_steps, edit_risk, overwriters_text
 
 with lazy_imports():  # only for what hangs up
+    from fixer.analysis.ownership.configured import holding_service
     from fixer.repairs.nginx_directives import DirectiveValue, is_held_by_stranger, set_directives
 
 CLOSED_KINDS: frozenset[ErrorKind] = frozenset({
@@ -108,7 +109,7 @@ def judge(case: Case) -> Verdict:
 def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
     """Return a finding if a running program hangs up on us as on nginx."""
     endpoint = trouble.endpoint
-    held, holder = listener_at(endpoint), case.service(endpoint.listening_service)
+    held, holder = listener_at(endpoint), holding_service(case, endpoint)
     shown = config_evidence(case.snapshot, trouble.nginx, endpoint)
     if trouble.routes[0].route.kind != "proxy_pass" or held is None or not is_dropping(endpoint):
         return shown

@@ -126,12 +126,12 @@ def _worker_timeout_finding(case: Case, service: Service, endpoint: Endpoint) ->
         if not _TIMEOUT_LINE.search(message_of(line)):
             continue
         lost = _lost_events(case, endpoint, line.at - _LOSS_SECONDS, line.at + _LOSS_SECONDS, refused=False)
-        told = answered if answered is not None and (answered.at or 0.0) <= line.at + _LOSS_SECONDS else None
-        if lost or told is not None:
+        reported = answered if answered is not None and (answered.at or 0.0) <= line.at + _LOSS_SECONDS else None
+        if lost or reported is not None:
             return _finding(
                 case, service, endpoint, ("worker-timeout-killed", f"{service.name} ended a worker in the middle of "
                                           "a request: the worker was silent for longer than its timeout"),
-                role="root", line=line, lost=lost, repairs=(_more_time_repair(case, service, endpoint),), told=told,
+                role="root", line=line, lost=lost, repairs=(_more_time_repair(case, service, endpoint),), said=reported,
             )
     return None
 
@@ -166,13 +166,13 @@ def _lost_events(case: Case, endpoint: Endpoint, since: float, until: float, *,
 
 def _finding(
     case: Case, service: Service, endpoint: Endpoint, words: tuple[str, str], *, role: Role, line: LogLine,
-    lost: tuple[ErrorEvent, ...], repairs: tuple[Repair, ...], told: LogLine | None = None,
+    lost: tuple[ErrorEvent, ...], repairs: tuple[Repair, ...], said: LogLine | None = None,
 ) -> Finding:
-    """Return the finding. `words` are the variant and the summary, `told` the server's own line on the request."""
+    """Return the finding. `words` are the variant and the summary, `said` the server's own line on the request."""
     asked = [j for j in case.verdicts.values() if endpoint.id in j.facts.endpoints]
     nginx = case.snapshot.nginx_of(asked[0].facts) if asked else None
     evidence = (
-        log_evidence(line.text, line.where), *((log_evidence(told.text, told.where),) if told is not None else ()),
+        log_evidence(line.text, line.where), *((log_evidence(said.text, said.where),) if said is not None else ()),
         state_evidence(service),
         *((config_evidence(case.snapshot, nginx, endpoint),) if nginx is not None else ()),
         *(Evidence("nginx-log", e.where, f"{len(lost)} times: {e.raw}") for e in lost[-1:]),

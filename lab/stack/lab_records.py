@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import secrets
@@ -110,7 +111,9 @@ def claim_start(key: str) -> Iterator[bool]:
     with socket.socket(socket.AF_UNIX) as claim:
         try:
             claim.bind(f"\0badgateway-lab-start-{name}")
-        except OSError:
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
             yield False
         else:
             yield True

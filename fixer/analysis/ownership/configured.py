@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from fixer.analysis.case import Case, FailingAddress, PortOwner
-from fixer.analysis.evidence import address_text, bindings_of, find_node, listeners_on, pids_of
+from fixer.analysis.evidence import address_text, bindings_of, find_node, listener_at, listeners_on, pids_of
 from fixer.analysis.ownership.container_network import (
     configured_in_shared_network,
     configured_on_host_network,
@@ -31,6 +31,16 @@ def configured_owner(case: Case, endpoint: Endpoint) -> PortOwner | None:
     if known is None:       # kept with the endpoint, so that its id is not reused
         known = case.configured_owner_cache[id(endpoint)] = (endpoint, _find_configured_owner(case, endpoint))
     return known[1]
+
+
+def holding_service(case: Case, endpoint: Endpoint) -> Service | None:
+    """Return the service that holds the socket. If no process is seen to hold it, that is the configured one, which may
+    run in a container that shares the network."""
+    held = listener_at(endpoint)
+    if endpoint.listening_service is None and held is not None and not pids_of(held):
+        owner = configured_owner(case, endpoint)
+        return case.service(endpoint.configured_service) or (None if owner is None else owner.service)
+    return case.service(endpoint.listening_service)
 
 
 def _find_configured_owner(case: Case, endpoint: Endpoint) -> PortOwner | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import clock_of, config_evidence, log_evidence, recent_since
+from fixer.analysis.evidence import clock_of, config_evidence, log_evidence
 from fixer.analysis.exits.kills import (
     RECENT_DEATH,
     cut_off_requests,
@@ -42,7 +42,8 @@ def lost_request_findings(case: Case, cause: str) -> Iterator[Finding]:
         now, started = clock_of(case.snapshot, service.node), start_time_of(service)
         if not restart_count_of(service) or now - started > RECENT_DEATH or _has_other_reason(case, service):
             continue
-        if 0.0 <= recent_since(case.snapshot, service.node, RECENT_DEATH) - started < _START_SECONDS:
+        quiet = case.snapshot.seconds_since_repair
+        if quiet and 0.0 <= now - quiet - started < _START_SECONDS:
             continue        # fixer's repair started it: that has explained what was before
         lost = cut_off_requests(case, endpoint, now - RECENT_DEATH)
         if len(lost) >= _MIN_LOST and any(started - _START_SECONDS <= event.at <= started for event in lost):

@@ -7,7 +7,7 @@ from fixer.analysis.evidence import file_line_text
 from fixer.analysis.nginx_process import route_ids_of
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.managers.systemd_steps import unit_action
-from fixer.model.diagnosis import Finding, Need, Repair
+from fixer.model.diagnosis import Effect, Finding, Need, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import WriteFile
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, Service
@@ -43,6 +43,9 @@ def raise_open_files_repair(case: Case, service: Service, place: Endpoint, need:
 def worker_finding(case: Case, nginx: Nginx, lines: list[ErrorEvent]) -> Finding:
     """Return the finding for workers that log that they may open no more files."""
     last = lines[-1]
+    effects: tuple[Effect, ...] = ("looks-busy", "stale-config")
+    if nginx.master_pid is not None and not nginx.worker_pids:
+        effects = (*effects, "nginx-stops")     # no worker gets the files that it needs to start
     return Finding(
         cause="fd-exhausted", variant="worker-fd-limit", role="root", confidence="certain",
         summary=f"nginx's workers have reached their limit of open files ({len(lines)} times within a minute)",
@@ -52,7 +55,7 @@ def worker_finding(case: Case, nginx: Nginx, lines: list[ErrorEvent]) -> Finding
         evidence=(Evidence("nginx-log", last.where, f"{len(lines)} times: {last.raw}"),
                   *(e for j in case.failing_routes(nginx)[:2] for e in j.evidence[:1])),
         repairs=(_raise_worker_repair(case, nginx),),
-        effects=("looks-busy", "stale-config"),
+        effects=effects,
     )
 
 

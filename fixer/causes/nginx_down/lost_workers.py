@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import clock_of, container_of, file_line_text, process_text, processes_of, shorten
 from fixer.analysis.nginx_errors import recent_lines, recent_lines_by_route
-from fixer.analysis.route_verdict import RECENT_ERROR, RouteVerdict
+from fixer.analysis.route_verdict import RouteVerdict
 from fixer.analysis.service_state import run_state_of, state_evidence
 from fixer.errors import StepFailed
 from fixer.lazy.dataclass import dataclass
@@ -99,18 +99,15 @@ def lost_workers_finding(case: Case, nginx: Nginx) -> Finding | None:
         todo = f"fix the error that ends its workers: {message}"
     repair = Repair("let-workers-start", "manual", "let nginx start its workers", (),
                     manual=f"{todo}; then restart nginx")
-    # fd-exhausted finds the same line, as long as it is recent, and raises the limit
-    of_files = "(24: " in message and clock_of(case.snapshot, nginx.node) - last.at < RECENT_ERROR
     return Finding(
-        cause=CAUSE_ID, variant="worker-crash", role="consequence" if of_files else "root",
-        confidence="certain" if why is not None else "likely",
+        cause=CAUSE_ID, variant="worker-crash", role="root", confidence="certain" if why is not None else "likely",
         summary=f"nginx serves no request: its workers exited at their start, and its master gave up "
                 f"({shorten(message, 160)})",
         detail=(), routes=tuple(j.facts.route.id for j in _route_verdicts(case, nginx)),
         service=None if nginx.service is None else nginx.service.name, node=nginx.node,
         evidence=(Evidence("nginx-process", f"pid {nginx.master_pid}", "master process without a worker"),
                   *(Evidence("nginx-log", e.where, e.raw) for e in shown)),
-        repairs=() if of_files else (repair,), effects=("looks-busy", "stale-config"),
+        repairs=(repair,), effects=("looks-busy", "stale-config"),
     )
 
 

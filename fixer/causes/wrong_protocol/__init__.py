@@ -58,7 +58,7 @@ from collections.abc import Sequence
 
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.cause import Cause, conclude, for_each_failing_address
-from fixer.analysis.evidence import bindings_of, config_evidence, endpoint_text, listener_at, pids_of
+from fixer.analysis.evidence import bindings_of, config_evidence, endpoint_text
 from fixer.analysis.load.server_protocol import (
     PASS_DIRECTIVES,
     http_on_uwsgi_evidence,
@@ -67,7 +67,7 @@ from fixer.analysis.load.server_protocol import (
     speaks_fastcgi,
 )
 from fixer.analysis.nginx_errors import Kinds, events_for, routes_text, symptom_evidence
-from fixer.analysis.ownership.configured import configured_owner, is_unmanaged_user_process
+from fixer.analysis.ownership.configured import holding_service, is_unmanaged_user_process
 from fixer.analysis.service_state import start_time_of, state_evidence
 from fixer.causes.wrong_protocol.websocket import websocket_findings
 from fixer.lazy.dataclass import replace
@@ -103,7 +103,7 @@ def judge(case: Case) -> Verdict:
 
 def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
     endpoint, kind = trouble.endpoint, trouble.routes[0].route.kind
-    holder = _holding_service(case, endpoint)
+    holder = holding_service(case, endpoint)
     shown = config_evidence(case.snapshot, trouble.nginx, endpoint)
     if kind == "proxy_pass" and isinstance(endpoint.http, Known) and _SETTINGS_FRAME.match(
             endpoint.http.value.first_bytes):
@@ -196,15 +196,6 @@ def _has_answered_http(case: Case, trouble: FailingAddress) -> bool:
     return bool(events_for(case, trouble, {"not-http2"}))
 
 
-def _holding_service(case: Case, endpoint: Endpoint) -> Service | None:
-    """Return the service that holds the socket; if the owner is unknown, the configured one."""
-    held = listener_at(endpoint)
-    if endpoint.listening_service is None and held is not None and not pids_of(held):
-        owner = configured_owner(case, endpoint)       # it may be in a container that shares the network
-        return case.service(endpoint.configured_service) or (None if owner is None else owner.service)
-    return case.service(endpoint.listening_service)
-
-
 def _spoken_protocol(service: Service) -> tuple[str, tuple[Evidence, ...]]:
     """Return the protocol on its sockets, and the evidence."""
     heard, spoken = http_on_uwsgi_evidence(service, start_time_of(service)), protocol_of(service)
@@ -218,7 +209,7 @@ def _repair(case: Case, trouble: FailingAddress, holder: Service, spoken: str) -
 
     kind = PASS_DIRECTIVES[spoken]
     ends = {name for facts in trouble.routes for name in facts.endpoints}
-    holders = [_holding_service(case, case.snapshot.endpoint(name)) for name in sorted(ends)]
+    holders = [holding_service(case, case.snapshot.endpoint(name)) for name in sorted(ends)]
     alike = all(one is not None and _spoken_protocol(one)[0] == spoken for one in holders)
     unmanaged = is_unmanaged_user_process(case.snapshot, holder)
     if alike and (not unmanaged or hands_over_anyway(case, trouble)):
