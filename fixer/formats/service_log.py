@@ -42,22 +42,22 @@ def parse_docker_logs(answer: Answer | None, container: str) -> Fact[tuple[LogLi
 
 
 def parse_log_file(answer: Answer | None, path: str, utc_offset: float) -> Fact[tuple[LogLine, ...]]:
-    """Parse a plain log file: lines have a time only where gunicorn or uWSGI writes one in brackets. `utc_offset`: the
-    host's seconds east of UTC, since uWSGI writes local time."""
+    """Parse a plain log file: lines have a time only where gunicorn or uWSGI writes one. `utc_offset`: the host's
+    seconds east of UTC, since uWSGI writes local time."""
     file = answer.files[0] if answer is not None and answer.files else None
     if file is None:
         return Unknown("not asked")
     if file.status != "ok":
         return Unknown(file.status)
-    lines = [LogLine(_time_in_brackets(raw, utc_offset), raw[:MAX_LENGTH], path) for raw in _text_lines(file.data)]
+    lines = [LogLine(_written_time(raw, utc_offset), raw[:MAX_LENGTH], path) for raw in _text_lines(file.data)]
     return Known(tuple((lines[1:] if file.truncated and len(lines) > 1 else lines)[-MAX_LINES:]))
 
 
-def _time_in_brackets(raw: str, utc_offset: float) -> float | None:
+def _written_time(raw: str, utc_offset: float) -> float | None:
     found = _IN_BRACKETS.match(raw)
     if found is not None:
         return parse_time(f"{found[1]}T{found[2]}{found[3]}:{found[4]}") or None
-    written = _CTIME.search(raw, 0, _WITHIN) if "[" in raw else None
+    written = _CTIME_FIRST.match(raw) or (_CTIME_IN_BRACKETS.search(raw, 0, _WITHIN) if "[" in raw else None)
     if written is None:
         return None
     month = _MONTHS.index(written[1]) + 1
@@ -72,7 +72,8 @@ def _text_lines(data: bytes) -> list[str]:
 _IN_BRACKETS = regex(r"^\[(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d) ([+-]\d\d)(\d\d)\] ")
 # as ctime(3) writes it, in the host's own zone
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_CTIME = regex(rf"\[(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) ({'|'.join(_MONTHS)}) ([ \d]\d) (\d\d:\d\d:\d\d) (\d{{4}})\]")
+_CTIME = rf"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) ({'|'.join(_MONTHS)}) ([ \d]\d) (\d\d:\d\d:\d\d) (\d{{4}})"
+_CTIME_FIRST, _CTIME_IN_BRACKETS = regex(rf"^{_CTIME} - "), regex(rf"\[{_CTIME}\]")
 _WITHIN = 300       # characters of a line: what stands behind may be a visitor's
 _TIME = regex(r"^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d+)?(?:Z|([+-])(\d\d):(\d\d))")
 

@@ -62,5 +62,9 @@ def test_a_log_file() -> None:
                                                     "DAMN ! worker 1 (pid: 7) died\n[Fri Foo 15 09:52:41 2027]\n"),)), "/l", 3600.0)
     assert isinstance(dated, Known)
     assert [line.at for line in dated.value] == [parse_time("2027-01-05T08:52:41Z"), None, None], "uWSGI writes local time"
+    master = parse_log_file(Answer("ok", files=(file("/l", "Fri Jan 15 09:52:41 2027 - *** HARAKIRI ON WORKER 1 (pid: 7, try: 1) ***\n"
+                                                     "worker said: Fri Jan 15 09:52:41 2027 - x\n"),)), "/l", 3600.0)
+    assert isinstance(master, Known)
+    assert [line.at for line in master.value] == [parse_time("2027-01-15T08:52:41Z"), None], "its master's lines begin with it"
     assert parse_log_file(None, "/l", 0.0) == Unknown("not asked")
     assert parse_log_file(Answer("denied", files=(FileAnswer("/l", "denied"),)), "/l", 0.0) == Unknown("denied")
