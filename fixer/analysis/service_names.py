@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fixer.analysis.case import FailingAddress
+from fixer.formats.dependency_systems import BY_IMAGE, BY_PROGRAM, system_at_port, system_of_unit
 from fixer.lazy.regex import regex
 from fixer.managers import manager_of
 from fixer.model.snapshot import Container, Service
@@ -170,40 +171,20 @@ def _significant_words(texts: list[str]) -> frozenset[str]:
     return frozenset(word for word in words if len(word) > 1 and not word.isdigit() and word not in _COMMON_WORDS)
 
 
-# Kinds of systems that applications need (databases, caches, brokers), by the unit or program of a service.
-_UNIT_PATTERNS = {
-    "postgresql": regex(r"^postgres"), "mysql": regex(r"^(?:mysql|mariadb)"),
-    "redis": regex(r"^(?:redis|valkey|keydb)"),
-    "mongodb": regex(r"^mongo"), "rabbitmq": regex(r"^rabbitmq"), "memcached": regex(r"^memcached"),
-}
-_PROGRAM_KINDS = {
-    "postgres": "postgresql", "pg_ctlcluster": "postgresql", "pg_ctl": "postgresql", "mysqld": "mysql",
-    "mariadbd": "mysql", "redis-server": "redis", "valkey-server": "redis", "mongod": "mongodb",
-    "rabbitmq-server": "rabbitmq", "memcached": "memcached",
-}
-SYSTEM_PORTS = {5432: "postgresql", 3306: "mysql", 6379: "redis", 27017: "mongodb", 5672: "rabbitmq",
-                11211: "memcached"}
-_IMAGE_KINDS = {
-    "postgres": "postgresql", "postgis": "postgresql", "timescaledb": "postgresql", "mysql": "mysql",
-    "mariadb": "mysql", "percona": "mysql", "redis": "redis", "valkey": "redis", "keydb": "redis", "mongo": "mongodb",
-    "rabbitmq": "rabbitmq", "memcached": "memcached",
-}
-
-
 def system_kind_of(service: Service) -> str:
     """Return the kind of system that a service is; empty if unknown."""
-    if service.unit is not None:
-        for engine, pattern in _UNIT_PATTERNS.items():
-            if pattern.match(service.unit.name):
-                return engine
+    kind = system_of_unit(service.unit.name) if service.unit is not None else ""
+    if kind:
+        return kind
     for word in service.argv[:2]:
-        name = word.rsplit("/", 1)[-1]
-        if name in _PROGRAM_KINDS:
-            return _PROGRAM_KINDS[name]
+        if (system := BY_PROGRAM.get(word.rsplit("/", 1)[-1])) is not None:
+            return system.name
     return _system_kind_of_container(service.container) if service.container is not None else ""
 
 
 def _system_kind_of_container(box: Container) -> str:
     """Return the kind by the image's name, or by the only port that the image exposes."""
     image = box.image.rpartition("/")[2].partition("@")[0].partition(":")[0]
-    return _IMAGE_KINDS.get(image) or (SYSTEM_PORTS.get(box.exposes[0], "") if len(box.exposes) == 1 else "")
+    if image in BY_IMAGE:
+        return BY_IMAGE[image].name
+    return system_at_port(box.exposes[0]) if len(box.exposes) == 1 else ""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from fixer.formats.application_servers import APPLICATION_SERVERS
+from fixer.formats.dependency_systems import BY_PROGRAM
 from fixer.formats.launchers import SHELLS, shell_text_index, skip_launchers
 from fixer.lazy.regex import regex
 
@@ -22,11 +23,11 @@ _SYSTEM_FOLDERS = ("/usr/bin/", "/usr/sbin/", "/usr/lib/", "/usr/libexec/", "/us
 _INTERPRETERS = {"node": "node", "nodejs": "node", "bun": "node", "deno": "node", "java": "java", "ruby": "ruby",
                  "dotnet": "dotnet", "beam.smp": "beam"}
 DAEMONS = frozenset({
-    "nginx", "sshd", "cron", "crond", "dbus-daemon", "dbus-broker", "rsyslogd", "postgres", "redis-server", "mysqld",
-    "mariadbd", "memcached", "containerd", "dockerd", "docker-proxy", "chronyd", "ntpd", "agetty", "polkitd",
+    "nginx", "sshd", "cron", "crond", "dbus-daemon", "dbus-broker", "rsyslogd", "containerd", "dockerd",
+    "docker-proxy", "chronyd", "ntpd", "agetty", "polkitd",
     "supervisord", "caddy", "haproxy", "apache2", "httpd", "varnishd", "exim4", "master", "named", "unbound", "dnsmasq",
-    "mongod", "rabbitmq-server", "journald", "systemd", "init", "certbot", "logrotate", "prometheus",
-    "node_exporter", "squid",
+    "journald", "systemd", "init", "certbot", "logrotate", "prometheus",
+    "node_exporter", "squid", *BY_PROGRAM,
 })
 
 STARTS_NO_NGINX = DAEMONS - {"nginx", "supervisord", "systemd", "init", "containerd", "dockerd"} | {"sleep", "tail",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Sequence
 
+from fixer.formats.dependency_systems import SETTING_PATTERN
 from fixer.formats.server_names import DAEMONS, runtime_of
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence
@@ -21,9 +22,8 @@ _LISTENS = regex(r"(?i)(?:^|[_.-])(?:port|listen|listeners?|bind|addr|address|ad
 _ADDRESS = regex(r"^[\"']?(?:(?:https?|tcp)://)?(?:\[[0-9a-fA-F:.]*\]:|[\w.*-]{0,80}:)?(\d{2,5})/?[\"']?[ \t,]*$")
 # what an application connects to, in the name of a setting or of a section around it
 _CONNECTS_TO = regex(
-    r"(?i)(?:^|[^a-z])(?:db|database|databases|redis|cache|memcached?|smtp|e?mail|ldap|broker|amqp|rabbit\w*|kafka|"
-    r"postgres\w*|mysql|mariadb|mongo\w*|sql\w*|elastic\w*|statsd|graphite|syslog|upstreams?|proxy|remote|target|"
-    r"clients?|peers?|backends?|turn|imap|pop3|metrics|monitoring|debug|pprof)(?:$|[^a-z])")
+    rf"(?i)(?:^|[^a-z])(?:{SETTING_PATTERN}|smtp|e?mail|ldap|kafka|elastic\w*|statsd|graphite|syslog|upstreams?|proxy|"
+    r"remote|target|clients?|peers?|backends?|turn|imap|pop3|metrics|monitoring|debug|pprof)(?:$|[^a-z])")
 
 
 def settings_files(argv: Sequence[str], directory: str) -> tuple[str, ...]:

@@ -53,12 +53,6 @@ class Compose:
     missing_env_files: tuple[MissingEnvFile, ...] = ()  # checked only if a service has no container
 
 
-# Names of variables that give the address of a dependency (database, cache, broker).
-DEPENDENCY_NAME_PATTERN = (r"(?:\w+_)?(?:DATABASE|DB|PG|POSTGRES(?:QL)?|SQL|SQLALCHEMY|MYSQL|MARIADB|REDIS|"
-                           r"MONGO(?:DB)?|CACHE|BROKER|"
-          r"AMQP|RABBITMQ|VALKEY|MEMCACHED?|CELERY_BROKER)(?:_\w+)?_?")
-
-
 @dataclass(frozen=True, slots=True)
 class Dependency:
     """A dependency of a service: one address (`host`, `ip` if resolved, `port`), or one `path` (file or socket).

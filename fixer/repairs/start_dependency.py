@@ -10,10 +10,11 @@ from fixer.analysis.exits.exit_reason import last_error_lines
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.run_log import last_run_lines, lines_of, program_lines, was_asked_to_stop
 from fixer.analysis.service_state import run_state_of
+from fixer.formats.dependency_systems import VARIABLE_PATTERN
 from fixer.lazy.regex import regex
 from fixer.managers import manager_of
 from fixer.managers.systemd_steps import unit_action
-from fixer.model.deployment import DEPENDENCY_NAME_PATTERN, Dependency
+from fixer.model.deployment import Dependency
 from fixer.model.diagnosis import Need, Repair, variable_repair_id
 from fixer.model.plan import ContainerAction, SignalProcess, Step, WaitForListener
 from fixer.model.snapshot import LogLine, Service
@@ -23,9 +24,9 @@ from fixer.repairs.restore_code import RESTART_TIMEOUT, restart_after_edit_steps
 from fixer.repairs.start_service import reachable_host, start_or_restart_steps, start_steps
 from fixer.repairs.write_variables import write_variables
 
-ADDRESS_VARIABLE = regex(rf"^{DEPENDENCY_NAME_PATTERN}(?:URL|URI|DSN|HOST|SERVER|ADDRESS)$")
-_ACCOUNT_VARIABLE = regex(rf"^{DEPENDENCY_NAME_PATTERN}(?:URL|URI|DSN|PASSWORD|PASSWD|PASS|PW|USER|USERNAME|NAME|"
-                          rf"DATABASE|DB)$")
+ADDRESS_VARIABLE = regex(rf"^{VARIABLE_PATTERN}(?:URL|URI|DSN|HOST|SERVER|ADDRESS)$")
+_ACCOUNT_VARIABLE = regex(rf"^{VARIABLE_PATTERN}(?:URL|URI|DSN|PASSWORD|PASSWD|PASS|PW|USER|USERNAME|NAME|"
+                          r"DATABASE|DB)$")
 _SECRET_VARIABLE = regex(r"(?:URL|URI|DSN|PASSWORD|PASSWD|PASS|PW)$")
 _MAX_VARIABLES = 4
 

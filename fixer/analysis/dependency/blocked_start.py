@@ -18,13 +18,14 @@ from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import has_kind, lines_of
 from fixer.analysis.service_state import requirements_of, run_state_of, start_time_of, state_evidence
 from fixer.formats.addresses import is_loopback
+from fixer.formats.dependency_systems import system_at_port
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Connection, LogLine, Service
 
 with lazy_imports():  # not needed in most looks
-    from fixer.analysis.dependency.complaint import DependencyComplaint, system_kind_at_port
+    from fixer.analysis.dependency.complaint import DependencyComplaint
     from fixer.analysis.dependency.locate import LocatedDependency, providers_on
     from fixer.analysis.ownership.resolve import only_owner
 
@@ -93,7 +94,7 @@ def is_connection_of(case: Case, service: Service, line: Connection) -> bool:
 
 def locate_peer(case: Case, service: Service, line: Connection) -> tuple[LocatedDependency, DependencyComplaint]:
     """Return the peer of a connection, as far as it is known."""
-    engine = system_kind_at_port(line.port)
+    engine = system_at_port(line.port)
     nothing = LogLine(None, "", "")
     said = DependencyComplaint("refused", nothing, "", line.address, line.address, line.port, "", "", engine)
     box = next((s for s in case.snapshot.services if s.container is not None and s.id != service.id

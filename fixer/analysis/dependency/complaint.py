@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from fixer.analysis.run_log import RunEnd
-from fixer.analysis.service_names import SYSTEM_PORTS
+from fixer.formats.dependency_systems import port_of, system_at_port, system_in_text
 from fixer.formats.run_output import CONNECT_CALL, ends_run, is_traceback_start
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex, up_to_first
@@ -87,12 +87,6 @@ _UNNAMED: tuple[tuple[ComplaintKind, re.Pattern[str]], ...] = (
                    r"|OSError: \[Errno 113\] No route to host)$")),
 )
 _QUOTED_CALL = regex(CONNECT_CALL + r"['\"](?P<host>[\w.:-]{1,255})['\"], {0,4}(?P<port>\d{1,5})\b")
-_SYSTEM_KINDS = (
-    (regex(r"psycopg|asyncpg|\.PGSQL\.|pg_hba|translate host name|connection to server"), "postgresql"),
-    (regex(r"[Mm]y[Ss][Qq][Ll]|MariaDB|Access denied for user|Unknown database"), "mysql"),
-    (regex(r"redis|valkey|WRONGPASS|NOAUTH"), "redis"),
-    (regex(r"pymongo|ServerSelectionTimeout|mongo"), "mongodb"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +112,6 @@ class DependencyComplaint:
     def address(self) -> str:
         """The address as text for people."""
         return self.unix or (f"{self.host}:{self.port}" if self.port and self.host else self.host) or "its address"
-
-
-def system_kind_at_port(port: int) -> str:
-    """Return the kind of system that usually listens at that port."""
-    return SYSTEM_PORTS.get(port, "")
-
-
-def default_port_of(engine: str) -> int:
-    """Return the usual port of that kind of system, 0 if the kind is unknown."""
-    return next((number for number, name in SYSTEM_PORTS.items() if name == engine), 0)
 
 
 def dependency_complaint(end: RunEnd) -> DependencyComplaint | None:
@@ -175,9 +159,8 @@ def _make_complaint(kind: ComplaintKind, said: LogLine, text: str, before: Seque
                     found: dict[str, str | None]) -> DependencyComplaint:
     port = int(found.get("port") or 0)
     context = "\n".join((*before[-_CONTEXT_LINES:], text))
-    engine = SYSTEM_PORTS.get(port) or next((name for pattern, name in _SYSTEM_KINDS if pattern.search(text)), "") or \
-        next((name for pattern, name in _SYSTEM_KINDS if pattern.search(context)), "")
-    usual = default_port_of(engine)
+    engine = system_at_port(port) or system_in_text(text) or system_in_text(context)
+    usual = port_of(engine)
     unix = found.get("unix") or ""
     return DependencyComplaint(kind, said, text, found.get("host") or "", found.get("ip") or "",
                                port or (0 if unix else usual),

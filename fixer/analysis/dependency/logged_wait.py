@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fixer.analysis.case import Case
-from fixer.analysis.dependency.complaint import system_kind_at_port
 from fixer.analysis.evidence import log_evidence
 from fixer.analysis.run_log import last_run_lines, message_of, program_lines
 from fixer.formats.addresses import is_wildcard
+from fixer.formats.dependency_systems import SYSTEMS, is_named_in, system_at_port
 from fixer.formats.run_output import is_request_line
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
@@ -27,14 +27,8 @@ _ADDRESS = regex(r"(?<![\w.@-])(?P<host>[A-Za-z][A-Za-z0-9_.-]{0,252}|\d{1,3}\.\
                  r":(?P<port>\d{2,5})\b")
 _SPELLED = regex(r"(?<![\w.-])[\"']?(?P<host>[A-Za-z0-9][\w.-]{0,252})[\"']?,? (?:\([\w.:]{1,60}\) )?"
                  r"(?:on )?port (?P<port>\d{2,5})\b")
-_KIND_WORDS = {
-    "postgresql": regex(r"(?i)postgres|\bpg\b|\bpsql\b"), "mysql": regex(r"(?i)mysql|maria"),
-    "redis": regex(r"(?i)redis|valkey"), "mongodb": regex(r"(?i)mongo"),
-    "rabbitmq": regex(r"(?i)rabbit|amqp|\bbroker\b"),
-    "memcached": regex(r"(?i)memcache"),
-}
 _DATABASE = regex(r"(?i)\b(?:database|db)\b")
-_DATABASES = frozenset({"postgresql", "mysql", "mongodb"})
+_DATABASES = frozenset(system.name for system in SYSTEMS if system.is_database)
 
 
 def logged_wait(case: Case, service: Service) -> Dependency | None:
@@ -57,10 +51,10 @@ def _named_dependency(text: str, known: Sequence[Dependency]) -> Dependency | No
         for match in pattern.finditer(text):
             port = int(match["port"])
             if port < 65536 and not is_wildcard(match["host"]):
-                engine = system_kind_at_port(port)
+                engine = system_at_port(port)
                 return Dependency(log_evidence(text, ""), host=match["host"], port=port, engine=engine)
     by_host = [one for one in known if one.host and _has_word(text, one.host)]
-    by_kind = [one for one in known if (kind := _KIND_WORDS.get(one.engine)) is not None and kind.search(text)]
+    by_kind = [one for one in known if is_named_in(text, one.engine)]
     by_role = [one for one in known if one.engine in _DATABASES] if _DATABASE.search(text) else []
     meant = next((found for found in (by_host, by_kind, by_role) if found), [])
     return meant[0] if len({(one.host, one.port, one.path) for one in meant}) == 1 else None

@@ -11,6 +11,7 @@ from fixer.analysis.exits.failed_run import has_failed, has_failing_workers, has
 from fixer.analysis.nginx_errors import refused_evidence
 from fixer.analysis.run_log import last_run_lines, message_of, program_lines
 from fixer.analysis.service_state import run_state_of, state_evidence
+from fixer.formats.dependency_systems import system_at_port
 from fixer.formats.launchers import SHELLS
 from fixer.formats.run_output import says_ready, says_starting
 from fixer.formats.server_names import runtime_of
@@ -22,7 +23,7 @@ from fixer.model.facts import Evidence
 from fixer.model.snapshot import LogLine, Process, Service
 
 with lazy_imports():  # not needed in most looks
-    from fixer.analysis.dependency.complaint import DependencyComplaint, system_kind_at_port
+    from fixer.analysis.dependency.complaint import DependencyComplaint
     from fixer.analysis.dependency.locate import (
         LocatedDependency,
         check_listening,
@@ -149,7 +150,7 @@ def complaint_for(one: Dependency) -> DependencyComplaint:
     """Return an address in the form of a complaint."""
     return DependencyComplaint("refused", LogLine(None, "", ""), "", one.host, one.ip, one.port,
                                one.path if one.engine else "",
-                     "", one.engine or system_kind_at_port(one.port))
+                     "", one.engine or system_at_port(one.port))
 
 
 def _services_configured_at(case: Case, service: Service, one: Dependency) -> tuple[Service, ...]:

@@ -11,6 +11,7 @@ from fixer.analysis.exits.failed_run import FailedRun, has_failed, has_failing_w
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import last_run_lines, program_lines, read_run_end, was_asked_to_stop
 from fixer.analysis.service_state import is_start_queued, requirements_of, run_state_of, start_time_of
+from fixer.formats.dependency_systems import port_of
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.managers import manager_of
@@ -18,7 +19,7 @@ from fixer.model.deployment import Dependency
 from fixer.model.snapshot import LogLine, Service
 
 with lazy_imports():  # not needed in most looks
-    from fixer.analysis.dependency.complaint import default_port_of, dependency_complaint
+    from fixer.analysis.dependency.complaint import dependency_complaint
     from fixer.analysis.dependency.locate import LocatedDependency, umbrella_of
     from fixer.analysis.dependency.startup_script import find_waiting_script, locate_script_dependency
     from fixer.analysis.ownership.resolve import only_owner
@@ -122,7 +123,7 @@ def _required_dependencies(case: Case, service: Service) -> Iterator[Dependency]
         other = next((s for s in case.snapshot.services if s.node == service.node and s.name == name), None)
         engine = system_kind_of(other) if other is not None else ""
         if engine:
-            yield Dependency(said, host="127.0.0.1", port=default_port_of(engine), engine=engine)
+            yield Dependency(said, host="127.0.0.1", port=port_of(engine), engine=engine)
 
 
 def _is_started_at_boot(case: Case, provider: Service) -> bool:

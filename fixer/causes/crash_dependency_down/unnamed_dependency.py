@@ -11,6 +11,7 @@ from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.exits.kills import last_exit_signal
 from fixer.analysis.run_log import message_of, program_lines, read_run_end
 from fixer.analysis.service_state import run_state_of
+from fixer.formats.dependency_systems import port_of, system_at_port
 from fixer.formats.docker_conventions import depends_on_conditions
 from fixer.formats.run_output import PROGRESS_LINE, ends_run
 from fixer.lazy.lazy_imports import lazy_imports
@@ -18,12 +19,7 @@ from fixer.lazy.regex import regex
 from fixer.model.snapshot import Container, LogLine, Service
 
 with lazy_imports():  # not needed in most looks
-    from fixer.analysis.dependency.complaint import (
-        DependencyComplaint,
-        default_port_of,
-        dependency_complaint,
-        system_kind_at_port,
-    )
+    from fixer.analysis.dependency.complaint import DependencyComplaint, dependency_complaint
     from fixer.analysis.exits.exit_reason import dependency_error_line, has_variable_or_port_reason, last_error_lines
     from fixer.analysis.service_names import system_kind_of
     from fixer.repairs.resource_limits import is_memory_refused, is_task_refused
@@ -89,9 +85,9 @@ def unnamed_complaint(case: Case, crash: FailedRun) -> DependencyComplaint | Non
     if name is None or said is None:
         return None
     box = stopped[0].container
-    port = box.exposes[0] if box is not None and len(box.exposes) == 1 else default_port_of(system_kind_of(stopped[0]))
+    port = box.exposes[0] if box is not None and len(box.exposes) == 1 else port_of(system_kind_of(stopped[0]))
     return DependencyComplaint("refused", said, message_of(said).rstrip(), host=name, port=port,
-                     engine=system_kind_of(stopped[0]) or system_kind_at_port(port))
+                     engine=system_kind_of(stopped[0]) or system_at_port(port))
 
 
 def _is_about_dependency(line: LogLine, name: str) -> bool:

@@ -4,41 +4,38 @@ Only addresses are read from the variables, never accounts or passwords."""
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator, Mapping
 
+from fixer.formats.dependency_systems import (
+    BY_SCHEME,
+    SYSTEMS,
+    VARIABLE_PATTERN,
+    WORDS,
+    DependencySystem,
+    port_of,
+    system_of_unit,
+    system_of_variable,
+)
 from fixer.formats.numbers import is_number
 from fixer.formats.shell_words import Word
 from fixer.formats.unit_events import event_in
 from fixer.formats.unit_file import unit_lines
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
-from fixer.model.deployment import DEPENDENCY_NAME_PATTERN, Dependency, ProxyVariable
+from fixer.model.deployment import Dependency, ProxyVariable
 from fixer.model.facts import Evidence, Known, Source
 from fixer.model.query import Command, FileAnswer, Query, ReadGlob
 from fixer.model.service import LogLine, Service
 from fixer.observe.view.node_view import View
 
 MOST_DEPENDENCIES = 8
-_URL_VARIABLE = regex(rf"^{DEPENDENCY_NAME_PATTERN}(?:URL|URI|DSN|ADDRESS)$")
-_HOST_VARIABLE = regex(rf"^(?P<stem>{DEPENDENCY_NAME_PATTERN})(?:HOST|HOSTNAME|SERVER|ADDRESS)$")
+_URL_VARIABLE = regex(rf"^{VARIABLE_PATTERN}(?:URL|URI|DSN|ADDRESS)$")
+_HOST_VARIABLE = regex(rf"^(?P<stem>{VARIABLE_PATTERN})(?:HOST|HOSTNAME|SERVER|ADDRESS)$")
 _URL_PARTS = regex(
     r"^(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<net>[^/?#]*)(?P<path>/[^?#]*)?(?:\?(?P<query>[^#]*))?")
 _NET_ADDRESS = regex(r"^(?P<host>\[[0-9a-fA-F:]+\]|[A-Za-z0-9.-]*)(?::(?P<port>\d{1,5}))?$")
 _HOST_PORT = regex(r"^(?P<host>\[[0-9a-fA-F:]+\]|[A-Za-z0-9][A-Za-z0-9.-]*):(?P<port>\d{1,5})$")
 _HOST_NAME = regex(r"^(?:[A-Za-z0-9][A-Za-z0-9.-]*|[0-9a-fA-F:]+)$")
-_ENGINES: Mapping[str, tuple[str, int]] = {
-    **dict.fromkeys(("postgres", "postgresql", "psql", "pgsql", "postgis"), ("postgresql", 5432)),
-    **dict.fromkeys(("mysql", "mariadb"), ("mysql", 3306)),
-    **dict.fromkeys(("redis", "rediss", "valkey"), ("redis", 6379)),
-    "mongodb": ("mongodb", 27017), **dict.fromkeys(("amqp", "amqps", "pyamqp"), ("rabbitmq", 5672)),
-    "memcached": ("memcached", 11211),
-}
-_ENGINE_BY_VARIABLE = (
-    (regex(r"(?:^|_)(?:PG|POSTGRES)"), "postgres"), (regex(r"MYSQL|MARIADB"), "mysql"),
-    (regex(r"REDIS|VALKEY"), "redis"), (regex(r"MONGO"), "mongodb"), (regex(r"AMQP|RABBIT"), "amqp"),
-    (regex(r"MEMCACHE"), "memcached"),
-)
 
 
 def dependencies_of(env: Mapping[str, Word], fallback: str, view: View) -> tuple[Dependency, ...]:
@@ -79,10 +76,10 @@ def _parse_url(value: str) -> Dependency | None:
     scheme = match["scheme"].partition("+")[0].lower()
     if scheme == "unix" and match["path"]:
         return _make_dependency("", 0, "redis", match["path"])
-    known = _ENGINES.get(scheme)
+    known = BY_SCHEME.get(scheme)
     if known is None or "," in match["net"]:      # several hosts: one failed host is no failure
         return None
-    engine, usual = known
+    engine, usual = known.name, known.port
     place = _NET_ADDRESS.match(match["net"].rpartition("@")[2])
     if place is None:
         return None
@@ -96,8 +93,8 @@ def _parse_url(value: str) -> Dependency | None:
 
 
 def _parse_host(name: str, value: str, port: str) -> Dependency | None:
-    scheme = next((scheme for pattern, scheme in _ENGINE_BY_VARIABLE if pattern.search(name)), "")
-    engine, usual = _ENGINES.get(scheme, ("", 0))
+    engine = system_of_variable(name)
+    usual = port_of(engine)
     pair = _HOST_PORT.match(value)
     if pair is not None:
         value, port = pair["host"].strip("[]"), pair["port"]
@@ -138,14 +135,6 @@ POSTGRES_CONFIGS = ReadGlob(("/etc/postgresql/*/*/postgresql.conf",), 64 << 10, 
 
 _CONNECT_ERROR = regex(r"[Cc]onnection refused|Connect call failed|ECONNREFUSED|Error \d+ connecting|Errno 111|"
                    r"connection to server (?:at|on socket)|Can't connect to|is (?:starting up|shutting down)")
-_ENGINE_UNITS = (
-    (regex(r"psycopg|asyncpg|PGSQL|postgres|connection to server|\b5432\b", re.I), regex(r"^postgresql\S*\.service$")),
-    (regex(r"mysql|mariadb|\b3306\b", re.I), regex(r"^(?:mysqld?|mariadb)(?:@\S+)?\.service$")),
-    (regex(r"redis|valkey|\b6379\b", re.I), regex(r"^(?:redis|valkey)[-\w]*(?:@\S+)?\.service$")),
-    (regex(r"mongo|\b27017\b", re.I), regex(r"^mongod\S*\.service$")),
-    (regex(r"amqp|rabbit|\b5672\b", re.I), regex(r"^rabbitmq\S*\.service$")),
-    (regex(r"memcache|\b11211\b", re.I), regex(r"^memcached\S*\.service$")),
-)
 
 
 def dependency_queries(view: View, services: tuple[Service, ...]) -> Iterator[Query]:
@@ -154,21 +143,21 @@ def dependency_queries(view: View, services: tuple[Service, ...]) -> Iterator[Qu
     Also query the journals of failed ones for the reason.
     """
     yield from _required_unit_queries(view, services)
-    engines = [names for said, names in _ENGINE_UNITS
-               if any(_logs_connect_error(s, said, view.name) or _depends_on(s, said, names, view) for s in services)]
+    engines = {system.name for system in SYSTEMS if any(
+        _logs_connect_error(s, system, view.name) or _depends_on(s, system, view) for s in services)}
     if not engines or view.init != "systemd":
         return
     listing = Command("systemctl-units")
     yield listing
-    if engines[0] is _ENGINE_UNITS[0][1]:
+    if "postgresql" in engines:
         yield POSTGRES_CONFIGS
     names = [*_unit_files_on_disk(view, listing), *postgres_units(view)]
-    wanted = [name for name in dict.fromkeys(names) if any(pattern.match(name) for pattern in engines)]
+    wanted = [name for name in dict.fromkeys(names) if system_of_unit(name) in engines]
     unknown = tuple(name for name in wanted if name not in view.units and "@." not in name)
     if unknown:
         yield Command("systemctl-show", unknown[:MOST_LOOKED_UP])
     for unit in dict.fromkeys(view.units.values()):
-        if unit.active_state == "failed" and any(pattern.match(unit.name) for pattern in engines):
+        if unit.active_state == "failed" and system_of_unit(unit.name) in engines:
             yield Command("journal", (unit.name, "200"))
 
 
@@ -198,23 +187,24 @@ def _says_dependency_failed(line: LogLine) -> bool:
     return event is not None and event.kind == "dependency-failed"
 
 
-def _logs_connect_error(service: Service, engine: re.Pattern[str], node: str) -> bool:
+def _logs_connect_error(service: Service, system: DependencySystem, node: str) -> bool:
     if not service.is_app_server or service.node != node or not isinstance(service.log, Known):
         return False
     texts = [line.text for line in service.log.value[-LAST_LINES:]]
-    return any(_CONNECT_ERROR.search(text) for text in texts) and any(engine.search(text) for text in texts)
+    return any(_CONNECT_ERROR.search(text) for text in texts) and any(
+        WORDS[system.name].search(text) or f":{system.port}" in text or f" {system.port}" in text for text in texts)
 
 
-def _depends_on(service: Service, engine: re.Pattern[str], names: re.Pattern[str], view: View) -> bool:
+def _depends_on(service: Service, system: DependencySystem, view: View) -> bool:
     """Return whether a startup script waits for such a system, or a suspect service is configured for it.
     A suspect's log was queried; its variables or its unit name the system."""
     if not service.is_app_server or service.node != view.name or service.container is not None:
         return False
     at_fault = isinstance(service.log, Known)
-    if any(engine.search(f"{one.engine} {one.port or one.path}")
+    if any(one.engine == system.name or one.port == system.port or WORDS[system.name].search(one.path)
            for one in (*service.startup_waits, *(service.dependencies if at_fault else ()))):
         return True
-    return at_fault and any(names.match(name) for name in _required_or_wanted_units(service, view))
+    return at_fault and any(system_of_unit(name) == system.name for name in _required_or_wanted_units(service, view))
 
 
 def _required_or_wanted_units(service: Service, view: View) -> Iterator[str]:

@@ -6,6 +6,7 @@ import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
+from fixer.formats.dependency_systems import SYSTEMS, port_of
 from fixer.formats.launchers import SHELLS, program_name, shell_text_index, skip_launchers
 from fixer.formats.numbers import is_number
 from fixer.formats.run_output import CONNECT_CALL
@@ -51,7 +52,6 @@ _FUNCTION_END = regex(r"(?m)^[ \t]*\}")
 _CALLED = regex(CONNECT_CALL + r"[\"'](?P<host>[\w.:-]{1,255})[\"'], {0,4}[\"']?(?P<port>\d{1,5})\b")
 _HOST_NAMED = regex(r"\bhost ?= ?[\"']([\w.-]{1,255})[\"']")
 _PORT_NAMED = regex(r"\bport ?= ?[\"']?(\d{1,5})\b")
-_CLIENT_MODULES = (("psycopg", 5432), ("asyncpg", 5432), ("MySQLdb", 3306), ("pymysql", 3306), ("redis", 6379))
 _CONNECT_TOOLS = frozenset({"nc", "ncat", "netcat", "nc.openbsd", "nc.traditional", "telnet"})
 _HTTP_TOOLS = frozenset({"curl", "wget"})
 _WAIT_TOOL = regex(r"^(?:wait[-_]?(?:for|on)[\w-]{0,40}|wait4x|dockerize)(?:\.sh|\.py)?$")
@@ -61,20 +61,19 @@ _NC_VALUE_OPTIONS = frozenset({"-w", "-G", "-i", "-p", "-s", "-X", "-x", "-q"})
 
 @dataclass(frozen=True, slots=True)
 class _DatabaseClient:
-    """A program that checks one kind of system: its options for the address, and its default port."""
+    """A program that checks one kind of system: its options for the address."""
 
     engine: str
     host_options: tuple[str, ...]
     port_options: tuple[str, ...]
-    default_port: int
 
 
 _DATABASE_CLIENTS = {
-    **dict.fromkeys(("pg_isready", "psql"), _DatabaseClient("postgresql", ("-h", "--host"), ("-p", "--port"), 5432)),
-    "redis-cli": _DatabaseClient("redis", ("-h",), ("-p",), 6379),
-    "valkey-cli": _DatabaseClient("redis", ("-h",), ("-p",), 6379),
+    **dict.fromkeys(("pg_isready", "psql"), _DatabaseClient("postgresql", ("-h", "--host"), ("-p", "--port"))),
+    "redis-cli": _DatabaseClient("redis", ("-h",), ("-p",)),
+    "valkey-cli": _DatabaseClient("redis", ("-h",), ("-p",)),
     **dict.fromkeys(("mysqladmin", "mysql", "mariadb-admin", "mariadb"),
-                    _DatabaseClient("mysql", ("-h", "--host"), ("-P", "--port"), 3306)),
+                    _DatabaseClient("mysql", ("-h", "--host"), ("-P", "--port"))),
 }
 
 
@@ -252,7 +251,7 @@ def _address_in_program(text: str) -> Dependency | None:
     if (call := _CALLED.search(text)) is not None:
         return _dependency_at(call["host"], call["port"])
     host, port = _HOST_NAMED.search(text), _PORT_NAMED.search(text)
-    usual = next((str(number) for module, number in _CLIENT_MODULES if module in text), "")
+    usual = next((str(system.port) for system in SYSTEMS if any(module in text for module in system.modules)), "")
     return _dependency_at(host[1], port[1] if port is not None else usual) if host is not None else None
 
 
@@ -323,7 +322,7 @@ def _parse_client(argv: Sequence[str], client: _DatabaseClient) -> Dependency | 
     port = url[2] if url is not None else _option_value(argv, client.port_options)
     if host and set(host) & set("$`"):
         return None
-    found = _dependency_at(host or "localhost", port or str(client.default_port))
+    found = _dependency_at(host or "localhost", port or str(port_of(client.engine)))
     if found is None:
         return None
     socket = f"{host}/.s.PGSQL.{found.port}" if host.startswith("/") and client.engine == "postgresql" else ""

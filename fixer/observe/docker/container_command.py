@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from fixer.formats.dependency_systems import BY_IMAGE
 from fixer.formats.server_bindings import bindings_of
 from fixer.formats.server_names import DAEMONS, SERVERS, runtime_of, script_of, server_at
 from fixer.formats.shell_words import Piece, Word, literal_word
@@ -102,7 +103,7 @@ def is_application(container: Container, runtime: str, processes: Sequence[Proce
     words = {word.rsplit("/", 1)[-1] for word in container.argv}
     running = {p.comm for p in processes}
     image = container.image.rsplit("/", 1)[-1].split(":", 1)[0]
-    if (words | running | {image}) & DAEMONS or image in ("postgres", "redis", "mysql", "mariadb", "mongo", "rabbitmq"):
+    if (words | running | {image}) & DAEMONS or image in BY_IMAGE:
         return False
     programs = [p for p in processes if runtime_of(p.argv) == "python"]
     strange = runtime == "python" and programs and all(

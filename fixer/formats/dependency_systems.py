@@ -1,0 +1,101 @@
+"""The systems that applications depend on (databases, caches, brokers): one row for each, whoever names it how."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from fixer.lazy.dataclass import dataclass
+from fixer.lazy.regex import regex
+
+
+@dataclass(frozen=True, slots=True)
+class DependencySystem:
+    """One kind of system: its usual port, and what names it.
+
+    `schemes` are those of URLs; `variables` are parts of a variable's name, in upper case; `modules` are Python's.
+    `words` is a pattern for log lines, besides the modules; `units` one for the start of a unit's name.
+    """
+
+    name: str
+    port: int
+    schemes: tuple[str, ...]
+    variables: tuple[str, ...]
+    modules: tuple[str, ...]
+    words: str
+    units: str
+    programs: tuple[str, ...]
+    images: tuple[str, ...]
+    is_database: bool = False
+
+
+SYSTEMS = (
+    DependencySystem(
+        "postgresql", 5432, ("postgres", "postgresql", "psql", "pgsql", "postgis"), ("PG", "POSTGRES", "POSTGRESQL"),
+        ("psycopg", "asyncpg"),
+        r"postgres|pgsql|pg_hba|\bpsql\b|translate host name|connection to server (?:at|on) ",
+        "postgres", ("postgres", "pg_ctlcluster", "pg_ctl"), ("postgres", "postgis", "timescaledb"), True),
+    DependencySystem(
+        "mysql", 3306, ("mysql", "mariadb"), ("MYSQL", "MARIADB"), ("MySQLdb", "pymysql"),
+        r"mysql|maria|Access denied for user|Unknown database",
+        "(?:mysql|mariadb)", ("mysqld", "mariadbd"), ("mysql", "mariadb", "percona"), True),
+    DependencySystem(
+        "redis", 6379, ("redis", "rediss", "valkey"), ("REDIS", "VALKEY"), ("redis",),
+        r"redis|valkey|WRONGPASS|NOAUTH",
+        "(?:redis|valkey|keydb)", ("redis-server", "valkey-server"), ("redis", "valkey", "keydb")),
+    DependencySystem(
+        "mongodb", 27017, ("mongodb",), ("MONGO", "MONGODB"), ("pymongo",), r"mongo|ServerSelectionTimeout",
+        "mongo", ("mongod",), ("mongo",), True),
+    DependencySystem(
+        "rabbitmq", 5672, ("amqp", "amqps", "pyamqp"), ("AMQP", "RABBITMQ"), ("pika",), r"rabbit|amqp|\bbroker\b",
+        "rabbitmq", ("rabbitmq-server",), ("rabbitmq",)),
+    DependencySystem(
+        "memcached", 11211, ("memcached",), ("MEMCACHE", "MEMCACHED"), ("pymemcache",), r"memcache",
+        "memcached", ("memcached",), ("memcached",)),
+)
+
+BY_PORT: Mapping[int, DependencySystem] = {system.port: system for system in SYSTEMS}
+BY_SCHEME: Mapping[str, DependencySystem] = {name: system for system in SYSTEMS for name in system.schemes}
+BY_PROGRAM: Mapping[str, DependencySystem] = {name: system for system in SYSTEMS for name in system.programs}
+BY_IMAGE: Mapping[str, DependencySystem] = {name: system for system in SYSTEMS for name in system.images}
+
+WORDS = {system.name: regex(rf"(?i)\b(?:{'|'.join(system.modules)})|{system.words}") for system in SYSTEMS}
+_SHORT = {system.name: regex(rf"(?i)\b(?:{'|'.join(system.variables)})\b") for system in SYSTEMS}
+_UNITS = {system.name: regex(rf"^{system.units}(?!\S*exporter)[-\w]*(?:@\S*)?\.service$") for system in SYSTEMS}
+_VARIABLES = {system.name: regex(rf"(?:^|_)(?:{'|'.join(system.variables)})") for system in SYSTEMS}
+
+_NAMES = tuple(name for system in SYSTEMS for name in system.variables)
+VARIABLE_PATTERN = (r"(?:\w+_)?(?:DATABASE|DB|SQL|SQLALCHEMY|CACHE|BROKER|CELERY_BROKER|" + "|".join(_NAMES)
+                    + r")(?:_\w+)?_?")
+"""Names of variables about a dependency, without what follows: URL, HOST, PORT, …"""
+SETTING_PATTERN = r"db|databases?|sql\w*|cache|broker|" + "|".join(rf"{name.lower()}\w*" for name in _NAMES)
+"""Names of settings about a dependency, in small letters."""
+
+
+def port_of(name: str) -> int:
+    """Return the usual port of that kind of system, 0 if the kind is unknown."""
+    return next((system.port for system in SYSTEMS if system.name == name), 0)
+
+
+def system_at_port(port: int) -> str:
+    """Return the kind of system that usually listens at that port, empty if none does."""
+    return BY_PORT[port].name if port in BY_PORT else ""
+
+
+def system_in_text(text: str) -> str:
+    """Return the first kind of system whose words stand in a text, empty if there is none."""
+    return next((name for name, pattern in WORDS.items() if pattern.search(text)), "")
+
+
+def is_named_in(text: str, name: str) -> bool:
+    """Return whether a text names that kind of system, also in short (`pg`), which may be a host's name."""
+    return name in WORDS and (WORDS[name].search(text) or _SHORT[name].search(text)) is not None
+
+
+def system_of_variable(name: str) -> str:
+    """Return the kind of system in the name of a variable (upper case), empty if there is none."""
+    return next((system for system, pattern in _VARIABLES.items() if pattern.search(name)), "")
+
+
+def system_of_unit(name: str) -> str:
+    """Return the kind of system that a unit of that name runs, empty if it is none."""
+    return next((system for system, pattern in _UNITS.items() if pattern.match(name)), "")
