@@ -69,6 +69,9 @@ VARIABLE_PATTERN = (r"(?:\w+_)?(?:DATABASE|DB|SQL|SQLALCHEMY|CACHE|BROKER|CELERY
 """Names of variables about a dependency, without what follows: URL, HOST, PORT, …"""
 SETTING_PATTERN = r"db|databases?|sql\w*|cache|broker|" + "|".join(rf"{name.lower()}\w*" for name in _NAMES)
 """Names of settings about a dependency, in small letters."""
+ADDRESS_VARIABLE = regex(rf"^{VARIABLE_PATTERN}(?:URL|URI|DSN|HOST|SERVER|ADDRESS)$")
+ACCOUNT_VARIABLE = regex(rf"^{VARIABLE_PATTERN}(?:URL|URI|DSN|PASSWORD|PASSWD|PASS|PW|USER|USERNAME|NAME|DATABASE|DB)$")
+SECRET_VARIABLE = regex(r"(?:URL|URI|DSN|PASSWORD|PASSWD|PASS|PW)$")
 
 
 def port_of(name: str) -> int:

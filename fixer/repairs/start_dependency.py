@@ -10,8 +10,7 @@ from fixer.analysis.exits.exit_reason import last_error_lines
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.run_log import last_run_lines, lines_of, program_lines, was_asked_to_stop
 from fixer.analysis.service_state import run_state_of
-from fixer.formats.dependency_systems import VARIABLE_PATTERN
-from fixer.lazy.regex import regex
+from fixer.formats.dependency_systems import ACCOUNT_VARIABLE, ADDRESS_VARIABLE, SECRET_VARIABLE
 from fixer.managers import manager_of
 from fixer.managers.systemd_steps import unit_action
 from fixer.model.deployment import Dependency
@@ -24,10 +23,6 @@ from fixer.repairs.restore_code import RESTART_TIMEOUT, restart_after_edit_steps
 from fixer.repairs.start_service import reachable_host, start_or_restart_steps, start_steps
 from fixer.repairs.write_variables import write_variables
 
-ADDRESS_VARIABLE = regex(rf"^{VARIABLE_PATTERN}(?:URL|URI|DSN|HOST|SERVER|ADDRESS)$")
-_ACCOUNT_VARIABLE = regex(rf"^{VARIABLE_PATTERN}(?:URL|URI|DSN|PASSWORD|PASSWD|PASS|PW|USER|USERNAME|NAME|"
-                          r"DATABASE|DB)$")
-_SECRET_VARIABLE = regex(r"(?:URL|URI|DSN|PASSWORD|PASSWD|PASS|PW)$")
 _MAX_VARIABLES = 4
 
 
@@ -183,7 +178,7 @@ def _manual_text(case: Case, crash: FailedRun, said: DependencyComplaint, needed
 def other_address_repairs(case: Case, crash: FailedRun, said: DependencyComplaint) -> tuple[Repair, ...]:
     """Return repairs with another value for the variable of its address or account; the operator gives it."""
     service = crash.service
-    pattern = _ACCOUNT_VARIABLE if said.kind == "auth" else ADDRESS_VARIABLE
+    pattern = ACCOUNT_VARIABLE if said.kind == "auth" else ADDRESS_VARIABLE
     names = tuple(dict.fromkeys(a.name for a in service.env if pattern.match(a.name.upper())
                                 and not a.empty))[:_MAX_VARIABLES]
     offered = [r for r in (_set_variable_repair(case, crash, said, name) for name in names) if r is not None]
@@ -193,7 +188,7 @@ def other_address_repairs(case: Case, crash: FailedRun, said: DependencyComplain
 def _set_variable_repair(case: Case, crash: FailedRun, said: DependencyComplaint, name: str) -> Repair | None:
     service = crash.service
     place = next((a.defined_in for a in service.env if a.name == name), "")
-    secret = is_secret_name(name) or bool(_SECRET_VARIABLE.search(name.upper()))
+    secret = is_secret_name(name) or bool(SECRET_VARIABLE.search(name.upper()))
     need = Need(name, "secret" if secret else "value",
                 f"{_problem_text(said)}; {service.name} reads it from {name} ({place})")
     value = case.inputs.get(name)

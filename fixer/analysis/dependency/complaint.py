@@ -11,6 +11,7 @@ from fixer.formats.dependency_systems import port_of, system_at_port, system_in_
 from fixer.formats.run_output import CONNECT_CALL, ends_run, is_traceback_start
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex, up_to_first
+from fixer.model.deployment import Dependency
 from fixer.model.snapshot import LogLine
 
 _CONTEXT_LINES = 6          # lines above a complaint that may name the kind of system
@@ -112,6 +113,12 @@ class DependencyComplaint:
     def address(self) -> str:
         """The address as text for people."""
         return self.unix or (f"{self.host}:{self.port}" if self.port and self.host else self.host) or "its address"
+
+
+def complaint_for(one: Dependency) -> DependencyComplaint:
+    """Return an address in the form of a complaint."""
+    return DependencyComplaint("refused", LogLine(None, "", ""), "", one.host, one.ip, one.port,
+                               one.path if one.engine else "", "", one.engine or system_at_port(one.port))
 
 
 def dependency_complaint(end: RunEnd) -> DependencyComplaint | None:

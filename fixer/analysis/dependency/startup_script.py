@@ -11,7 +11,6 @@ from fixer.analysis.exits.failed_run import has_failed, has_failing_workers, has
 from fixer.analysis.nginx_errors import refused_evidence
 from fixer.analysis.run_log import last_run_lines, message_of, program_lines
 from fixer.analysis.service_state import run_state_of, state_evidence
-from fixer.formats.dependency_systems import system_at_port
 from fixer.formats.launchers import SHELLS
 from fixer.formats.run_output import says_ready, says_starting
 from fixer.formats.server_names import runtime_of
@@ -20,10 +19,10 @@ from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.deployment import Dependency
 from fixer.model.facts import Evidence
-from fixer.model.snapshot import LogLine, Process, Service
+from fixer.model.snapshot import Process, Service
 
 with lazy_imports():  # not needed in most looks
-    from fixer.analysis.dependency.complaint import DependencyComplaint
+    from fixer.analysis.dependency.complaint import complaint_for
     from fixer.analysis.dependency.locate import (
         LocatedDependency,
         check_listening,
@@ -144,13 +143,6 @@ def locate_script_dependency(case: Case, service: Service, one: Dependency) -> L
     up, why = check_listening(case.snapshot, service.node, said)
     providers = providers_on(case.snapshot, service.node, said) or _services_configured_at(case, service, one)
     return LocatedDependency(service.node, up, providers, why)
-
-
-def complaint_for(one: Dependency) -> DependencyComplaint:
-    """Return an address in the form of a complaint."""
-    return DependencyComplaint("refused", LogLine(None, "", ""), "", one.host, one.ip, one.port,
-                               one.path if one.engine else "",
-                     "", one.engine or system_at_port(one.port))
 
 
 def _services_configured_at(case: Case, service: Service, one: Dependency) -> tuple[Service, ...]:

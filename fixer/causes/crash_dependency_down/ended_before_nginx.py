@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Container
 
 from fixer.analysis.case import Case, PortOwner
-from fixer.analysis.dependency.complaint import DependencyComplaint
+from fixer.analysis.dependency.complaint import DependencyComplaint, complaint_for
 from fixer.analysis.dependency.logged_wait import logged_wait
-from fixer.analysis.dependency.startup_script import complaint_for
 from fixer.analysis.exits.failed_run import FailedRun, has_failed
 from fixer.analysis.nginx_process import route_ids_of
 from fixer.analysis.run_log import last_run_lines, message_of, read_run_end

@@ -9,6 +9,7 @@ from fixer.analysis.run_log import is_restarting, was_ended_by_person
 from fixer.analysis.service_state import run_state_of, start_text_of, state_evidence
 from fixer.causes.crash_dependency_down.closed_name_file import closed_name_file
 from fixer.causes.crash_dependency_down.unanswered_dependency import CAUSE_ID
+from fixer.formats.dependency_systems import ADDRESS_VARIABLE
 from fixer.formats.name_files import NAME_FILES
 from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
@@ -16,7 +17,6 @@ from fixer.model.diagnosis import Confidence, Finding, Repair
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Service
 from fixer.repairs.start_dependency import (
-    ADDRESS_VARIABLE,
     free_connections_repairs,
     let_through_repairs,
     other_address_repairs,

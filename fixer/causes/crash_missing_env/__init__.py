@@ -67,13 +67,13 @@ from fixer.causes.crash_missing_env.lost_env_file import (
     restore_variables_repair,
 )
 from fixer.causes.crash_missing_env.unread_env_file import absent_file_repairs, missing_file_finding
+from fixer.formats.dependency_systems import ADDRESS_VARIABLE
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Service
 from fixer.redaction.secrets import is_secret_name
 from fixer.repairs.file_edits import NotEditable
-from fixer.repairs.start_dependency import ADDRESS_VARIABLE
 from fixer.repairs.start_service import restart_steps, start_or_restart_steps, start_steps
 from fixer.repairs.write_variables import is_variable_set, write_variables
 
