@@ -12,7 +12,7 @@ from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import Route
-from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, ProbeResult, RouteFacts, Snapshot, needs_tls
+from fixer.model.snapshot import HANG_UPS, Endpoint, ErrorEvent, Nginx, ProbeResult, RouteFacts, Snapshot, needs_tls
 from fixer.nginx.error_kinds import is_about_route, is_about_upstream
 
 with lazy_imports():  # not needed in most looks
@@ -30,7 +30,6 @@ _PLAIN_PROGRAMS = frozenset({"", "python", "binary", "node"})
 _VARIABLE = regex(r"\$\{?(\w+)")
 _GROUP = regex(r"\(\?P?<(\w+)>")
 _REQUEST_VARIABLES = ("arg_", "cookie_", "http_")
-_HANG_UP_ERRORS = frozenset({"closed", "reset", "not-http"})
 _NGINX_UNREACHABLE = frozenset({"refused", "reset", "closed", "no-socket", "unreachable"})
 
 
@@ -175,7 +174,7 @@ def _can_be_websocket_only(reached: tuple[Endpoint, ...], snapshot: Snapshot) ->
 def _is_hanging_up(endpoint: Endpoint, snapshot: Snapshot) -> bool:
     heard = endpoint.http.or_else(None)
     service = snapshot.service(endpoint.listening_service) if endpoint.listening_service is not None else None
-    if heard is None or service is None or heard.error not in _HANG_UP_ERRORS or heard.phase == "connect":
+    if heard is None or service is None or heard.error not in HANG_UPS or heard.phase == "connect":
         return False
     restarted = service.unit is not None and service.unit.n_restarts > 0
     return service.running and not restarted and service.runtime in _PLAIN_PROGRAMS

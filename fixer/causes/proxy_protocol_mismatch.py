@@ -47,7 +47,7 @@ from fixer.model.diagnosis import Confidence, Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import Listen
 from fixer.model.plan import Step, WriteFile
-from fixer.model.snapshot import Endpoint, Nginx
+from fixer.model.snapshot import ENDED_HANDSHAKES, Endpoint, Nginx
 from fixer.nginx.error_kinds import CUT_OFF
 from fixer.nginx.lexer import tokenize
 from fixer.nginx.span_edit import EditRefused, replace_words
@@ -62,7 +62,6 @@ from fixer.repairs.file_edits import (
 
 REPAIR_ID, CHOICE_KEY = "take-plain-requests", "proxy_protocol"
 _FLAG = b"proxy_protocol"
-_HUNG_UP = frozenset({"closed", "reset", "tls"})
 # How servers of HTTP answer to a method that they do not know: PROXY was none of a header.
 _NO_HEADER = frozenset({400, 405, 501})
 _WRITES_HEADER = regex(rb"(?m)^[^#\n]*\bproxy_protocol[ \t]+on[ \t]*;")
@@ -81,7 +80,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     if route.kind != "proxy_pass" or isinstance(endpoint.http, Unknown):
         return shown
     heard = endpoint.http.value
-    if heard.status is not None or heard.error not in _HUNG_UP or heard.phase == "connect":
+    if heard.status is not None or heard.error not in ENDED_HANDSHAKES or heard.phase == "connect":
         return shown
     places = _listens_at(case, endpoint)
     confidence = _confidence(case, endpoint, places)

@@ -68,13 +68,12 @@ from fixer.findings.tls_handshake import handshake_findings
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
-from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx
+from fixer.model.snapshot import ENDED_HANDSHAKES, Endpoint, ErrorEvent, Nginx
 
 _LOST_FILE = regex(r'^(?:cannot load certificate (?P<key>key )?|SSL_(?:use_certificate|set0_chain)\(|'
                    r'(?P<own>SSL_use_PrivateKey)\()"(?P<file>/[^"\n]*)"')
 _REASON = regex(r"SSL routines:[A-Za-z_]{0,40}:([^:()]{1,80})")
 _DENIED = "Permission denied"
-_HUNG_UP = frozenset({"closed", "reset", "tls"})
 _NOT_ASKED = Unknown("not asked")
 
 
@@ -190,7 +189,7 @@ def _handshake_end(end: Endpoint) -> str:
     errors = {heard.error for _, heard in end.tls_names if heard.phase == "tls"}
     if any(heard.phase != "tls" for _, heard in end.tls_names):
         return ""
-    return "silent" if errors == {"slow"} else "closed" if errors <= _HUNG_UP else ""
+    return "silent" if errors == {"slow"} else "closed" if errors <= ENDED_HANDSHAKES else ""
 
 
 CAUSE = Cause(

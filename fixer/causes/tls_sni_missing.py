@@ -45,7 +45,7 @@ from fixer.formats.addresses import is_host_name
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.nginx_config import ErrorKind, Route
-from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, ProbeResult
+from fixer.model.snapshot import ENDED_HANDSHAKES, Endpoint, ErrorEvent, Nginx, ProbeResult
 
 # The first is the alert of a server that misses the name, or does not serve it; others only may mean that.
 _KINDS: frozenset[ErrorKind] = frozenset({"tls-alert-name", "tls-handshake", "tls-peer-closed"})
@@ -115,7 +115,7 @@ def _result_with(endpoint: Endpoint, name: str) -> str:
 
 
 def _is_refused(heard: ProbeResult) -> bool:
-    return heard.phase == "tls" and heard.error in ("tls", "closed", "reset")
+    return heard.phase == "tls" and heard.error in ENDED_HANDSHAKES
 
 
 def _accepted_name(endpoint: Endpoint) -> str:

@@ -52,7 +52,7 @@ from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.nginx_config import ErrorKind
-from fixer.model.snapshot import ProbeResult, Service, needs_tls
+from fixer.model.snapshot import HANG_UPS, ProbeResult, Service, needs_tls
 from fixer.nginx.error_kinds import CUT_OFF
 from fixer.repairs.nginx_directives import (
     answer_in_other_scheme,
@@ -64,7 +64,6 @@ from fixer.repairs.nginx_directives import (
 with lazy_imports():  # only for what is found
     from fixer.findings import tls_handshake
 
-_CLOSING_ERRORS = frozenset({"closed", "reset", "not-http"})
 
 
 def judge(case: Case) -> Verdict:
@@ -86,7 +85,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     heard = endpoint.http.value
     told = needs_tls(heard)
     text = endpoint_text(endpoint)
-    if endpoint.unix is not None or not (told or heard.error in _CLOSING_ERRORS) or heard.phase == "connect":
+    if endpoint.unix is not None or not (told or heard.error in HANG_UPS) or heard.phase == "connect":
         return shown
     plain = "answers 400: it requires TLS" if told else f"closes the connection ({heard.error})"
     other = answer_in_other_scheme(case, trouble, "with")

@@ -13,7 +13,13 @@ DOCKER_RESOLVER = "127.0.0.11"
 _ANY = frozenset({"", ANY_IPV4, ANY_IPV6, "*"})
 _LOOPBACK = regex(r"^(?:127\.\d+\.\d+\.\d+|::1|::ffff:127\.\d+\.\d+\.\d+)$")
 
+_IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9a-fA-F.]*:[0-9a-fA-F:.]*\]?)$")
 _HOST_NAME = regex(r"^(?![\d.]+$)[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,251}[A-Za-z0-9])?$")
+
+
+def is_ip(text: str) -> bool:
+    """Return whether it has the form of an IPv4 or IPv6 address, also in brackets."""
+    return bool(_IP.match(text))
 
 
 def is_host_name(text: str) -> bool:

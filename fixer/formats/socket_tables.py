@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Literal, TypeAlias
 
 from fixer.formats.addresses import compress_ipv6
+from fixer.formats.dependency_systems import BY_PORT
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
 from fixer.model.facts import Fact, Known, Unknown
@@ -16,7 +17,7 @@ from fixer.model.query import Answer
 from fixer.model.snapshot import Connection, Listener, Process
 
 LISTEN, ESTABLISHED, DIALING = "0A", "01", "02"
-DEPENDENCY_PORTS = frozenset({5432, 3306, 6379, 27017, 5672, 11211, 1433, 9042})  # ports of usual dependencies
+DEPENDENCY_PORTS = frozenset({*BY_PORT, 1433, 9042})  # also of systems that nothing else here knows
 _TO_DEPENDENCY = regex(rf":(?:{'|'.join(f'{port:04X}' for port in sorted(DEPENDENCY_PORTS))}) {ESTABLISHED} ")
 MOST_CONNECTIONS = 64
 ConnectionState: TypeAlias = Literal["dialing", "open", "unread"]

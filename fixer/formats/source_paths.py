@@ -26,12 +26,17 @@ _SOURCE_NAME = regex(
 _NOT_SOURCE = regex(r"\.lock$|/__pycache__/|/node_modules/|/\.git/")
 
 
+def is_library_file(path: str) -> bool:
+    """Return whether a source file is part of a library and not of the application."""
+    return bool(_LIBRARY.search(path))
+
+
 def source_folders(service: Service) -> tuple[str, ...]:
     """Return its working directory, and the folders of sources in its last log lines."""
     found = [service.start_folder]
     for line in reversed(last_own_lines(service)):
         match = _SOURCE.search(line.text)
-        if match is not None and not _LIBRARY.search(match["file"]):
+        if match is not None and not is_library_file(match["file"]):
             found.append(posixpath.dirname(posixpath.normpath(match["file"])))
     return _own_paths(found)
 

@@ -153,6 +153,10 @@ class Nginx:
         return facts.node == self.node and facts.conf in ("", self.conf_path)
 
 
+HANG_UPS = frozenset({"closed", "reset", "not-http"})    # errors of what accepts a connection and gives no HTTP answer
+ENDED_HANDSHAKES = frozenset({"closed", "reset", "tls"})
+
+
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
     """Result of one request or connect. `status` None without an HTTP answer; `error` such as `refused`, `slow`,

@@ -9,6 +9,7 @@ from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.facts import Known
 from fixer.model.query import Command, Query, ReadFile
 from fixer.model.service import Service
+from fixer.model.snapshot import HANG_UPS
 from fixer.observe.boot.boot_entries import START_SCRIPTS, boot_entry_queries
 from fixer.observe.commands.python_programs import (
     code_queries,
@@ -29,7 +30,6 @@ with lazy_imports():
     from fixer.observe.systemd.template_instances import instance_queries
 
 
-_HANG_UPS = frozenset({"closed", "reset", "not-http"})
 SYSTEMD_UNITS = ("systemd-", "getty", "console-getty", "container-getty", "serial-getty")   # often masked, never an app
 
 
@@ -116,7 +116,7 @@ def _is_hung_up_on(site: Site, look: Look) -> bool:
         if probe is None or id(probe) in well:
             continue
         heard = probe_result(answers[probe]) if probe in answers else None
-        if not isinstance(heard, Known) or heard.value.error not in _HANG_UPS or heard.value.phase == "connect":
+        if not isinstance(heard, Known) or heard.value.error not in HANG_UPS or heard.value.phase == "connect":
             well.add(id(probe))
         else:
             held = listener_at(address.ips, address.server, view, connect_result(heard)).or_else(None)

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from fixer.analysis.run_log import RunEnd
-from fixer.formats.dependency_systems import port_of, system_at_port, system_in_text
+from fixer.formats.dependency_systems import ADDRESS_VARIABLE, port_of, system_at_port, system_in_text
 from fixer.formats.run_output import CONNECT_CALL, ends_run, is_traceback_start
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex, up_to_first
 from fixer.model.deployment import Dependency
+from fixer.model.service import EnvAssignment, Service
 from fixer.model.snapshot import LogLine
 
 _CONTEXT_LINES = 6          # lines above a complaint that may name the kind of system
@@ -113,6 +114,11 @@ class DependencyComplaint:
     def address(self) -> str:
         """The address as text for people."""
         return self.unix or (f"{self.host}:{self.port}" if self.port and self.host else self.host) or "its address"
+
+
+def unset_addresses(service: Service) -> tuple[EnvAssignment, ...]:
+    """Return the variables of the compose file that would give a dependency's address and that nothing sets."""
+    return tuple(one for one in service.unset_variables if ADDRESS_VARIABLE.match(one.name.upper()))
 
 
 def complaint_for(one: Dependency) -> DependencyComplaint:

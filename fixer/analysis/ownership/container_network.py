@@ -5,7 +5,7 @@ from __future__ import annotations
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import bindings_of, container_of, find_node, listeners_on
 from fixer.formats import docker_conventions
-from fixer.formats.addresses import is_loopback
+from fixer.formats.addresses import is_ip, is_loopback
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
@@ -120,7 +120,6 @@ def _is_configured_on_port(service: Service, port: int) -> bool:
 # An address in nginx's files that Docker has assigned to another container since (addresses change with each start), or
 # the name of a database instead of an application's.
 _SCRIPT_RUNTIMES = frozenset({"", "python", "binary", "node"})
-_IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9a-fA-F.]*:[0-9a-fA-F:.]*\]?)$")
 
 
 def is_wrong_container_address(snapshot: Snapshot, endpoint: Endpoint) -> bool:
@@ -153,7 +152,7 @@ def is_configured_server(service: Service, port: int) -> bool:
 def service_at_address(snapshot: Snapshot, endpoint: Endpoint) -> Service | None:
     """Return the container that has the bare address; None for a name, or if no observed container has it."""
     bare = endpoint.host.strip("[]")
-    if endpoint.unix is not None or not _IP.match(endpoint.host):
+    if endpoint.unix is not None or not is_ip(endpoint.host):
         return None
     return next((s for s in snapshot.services if s.container is not None and not s.container.is_machine
                  and bare in s.container.addresses), None)
@@ -161,7 +160,7 @@ def service_at_address(snapshot: Snapshot, endpoint: Endpoint) -> Service | None
 
 def database_named(snapshot: Snapshot, endpoint: Endpoint) -> Service | None:
     """Return the container of that name if it is a database, a cache or the like, which does not speak HTTP."""
-    if endpoint.unix is not None or not endpoint.host or _IP.match(endpoint.host):
+    if endpoint.unix is not None or not endpoint.host or is_ip(endpoint.host):
         return None
     return next((s for s in snapshot.services if s.container is not None and system_kind_of(s)
                  and endpoint.host in _container_names(s.container)), None)

@@ -16,14 +16,12 @@ from fixer.analysis.ownership.container_network import (
 )
 from fixer.analysis.ownership.tie_break import best_by_name
 from fixer.analysis.route_verdict import is_closed
+from fixer.formats.addresses import is_ip
 from fixer.formats.application_servers import server_of
 from fixer.formats.docker_conventions import depends_on_conditions
 from fixer.lazy.dataclass import replace
-from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import Container, Service
-
-_IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|\[?[0-9a-fA-F.]*:[0-9a-fA-F:.]*\]?)$")
 
 
 def intended_containers(case: Case, trouble: FailingAddress) -> tuple[PortOwner, ...]:
@@ -41,7 +39,7 @@ def intended_containers(case: Case, trouble: FailingAddress) -> tuple[PortOwner,
         return found
     # only containers use a network of Docker's; any other address may be a machine that is off
     near = is_own_loopback(trouble) or _is_in_network_range(trouble.endpoint.host,
-                                                            box) or not _IP.match(trouble.endpoint.host)
+                                                            box) or not is_ip(trouble.endpoint.host)
     return (replace(found[0], rule="elsewhere" if near and (same or not found[0].needs_choice) else "contested"),)
 
 
@@ -71,14 +69,14 @@ def is_refused_docker_address(case: Case, trouble: FailingAddress) -> bool:
     holder = service_at_address(case.snapshot, endpoint) or database_named(case.snapshot, endpoint)
     if holder is not None:
         return refused and is_wrong_container_address(case.snapshot, endpoint)
-    return refused and endpoint.node is None and bool(_IP.match(endpoint.host)) and is_docker_address(box,
+    return refused and endpoint.node is None and is_ip(endpoint.host) and is_docker_address(box,
                                                                                                       endpoint.host)
 
 
 def has_no_listener(case: Case, trouble: FailingAddress) -> bool:
     """Return whether a bare address gave no answer, not even a refusal, which only a running machine can send."""
     endpoint, tcp = trouble.endpoint, trouble.endpoint.tcp
-    if endpoint.node is not None or not _IP.match(endpoint.host):
+    if endpoint.node is not None or not is_ip(endpoint.host):
         return False
     if isinstance(tcp, Known) and (tcp.value.error is None or tcp.value.error in ("refused", "reset", "closed")):
         return False

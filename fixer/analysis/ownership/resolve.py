@@ -29,7 +29,7 @@ from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import UnloadedSite
-from fixer.model.snapshot import Endpoint, Nginx, Process, Service, Snapshot
+from fixer.model.snapshot import HANG_UPS, Endpoint, Nginx, Process, Service, Snapshot
 
 with lazy_imports():  # not needed in most looks
     from fixer.analysis.ownership.intended_container import intended_containers, misnamed_container
@@ -220,7 +220,6 @@ def _listening_routes_by_server(case: Case) -> Mapping[tuple[str, str, int], lis
 
 
 # A foreign program at nginx's address while the intended backend is down: nginx uses another program's port.
-_NON_HTTP_ERRORS = frozenset({"not-http", "closed", "reset"})
 
 
 def is_occupied_by_stranger(case: Case, trouble: FailingAddress) -> bool:
@@ -237,7 +236,7 @@ def is_occupied_by_stranger(case: Case, trouble: FailingAddress) -> bool:
         return False
     if any(nginx.node == endpoint.node and nginx.master_pid in holder.pids for nginx in case.snapshot.nginxes):
         return False
-    return isinstance(endpoint.http, Known) and endpoint.http.value.error in _NON_HTTP_ERRORS
+    return isinstance(endpoint.http, Known) and endpoint.http.value.error in HANG_UPS
 
 
 def is_stopped_site_backend(case: Case, trouble: FailingAddress, service: Service) -> bool:

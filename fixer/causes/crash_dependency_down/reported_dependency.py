@@ -9,7 +9,6 @@ from fixer.analysis.run_log import is_restarting, was_ended_by_person
 from fixer.analysis.service_state import run_state_of, start_text_of, state_evidence
 from fixer.causes.crash_dependency_down.closed_name_file import closed_name_file
 from fixer.causes.crash_dependency_down.unanswered_dependency import CAUSE_ID
-from fixer.formats.dependency_systems import ADDRESS_VARIABLE
 from fixer.formats.name_files import NAME_FILES
 from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
@@ -25,7 +24,7 @@ from fixer.repairs.start_dependency import (
 )
 
 with lazy_imports():  # not needed in most looks
-    from fixer.analysis.dependency.complaint import DependencyComplaint, dependency_complaint
+    from fixer.analysis.dependency.complaint import DependencyComplaint, dependency_complaint, unset_addresses
     from fixer.analysis.dependency.locate import (
         LocatedDependency,
         locate_dependency,
@@ -47,9 +46,9 @@ def complaint_of(crash: FailedRun) -> DependencyComplaint | None:
     if has_variable_or_port_reason(crash.end):
         return None
     said = dependency_complaint(crash.end)
-    blank = said is not None and said.unix and any(ADDRESS_VARIABLE.match(one.name.upper())
-                                                   for one in crash.service.unset_variables)
-    return None if blank else said      # no address is configured: the variable is missing
+    if said is not None and said.unix and unset_addresses(crash.service):
+        return None      # no address is configured: the variable is missing
+    return said
 
 
 def unnamed_dependency_finding(case: Case, crash: FailedRun) -> Finding | None:

@@ -49,7 +49,7 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.dependency.complaint import dependency_complaint
+from fixer.analysis.dependency.complaint import dependency_complaint, unset_addresses
 from fixer.analysis.evidence import log_evidence
 from fixer.analysis.exits.exec_step import working_directory_of
 from fixer.analysis.exits.exit_reason import NamedLine, blank_variables, missing_variables, names_configuration
@@ -67,7 +67,6 @@ from fixer.causes.crash_missing_env.lost_env_file import (
     restore_variables_repair,
 )
 from fixer.causes.crash_missing_env.unread_env_file import absent_file_repairs, missing_file_finding
-from fixer.formats.dependency_systems import ADDRESS_VARIABLE
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
@@ -117,7 +116,7 @@ def _judge_run(case: Case, crash: FailedRun) -> Finding | None:
 def missing_address_lines(crash: FailedRun) -> tuple[NamedLine, ...]:
     """Return the unset address variables of the compose file if the service tried a database socket in its container:
     drivers do so by default."""
-    wanted = [one for one in crash.service.unset_variables if ADDRESS_VARIABLE.match(one.name.upper())]
+    wanted = unset_addresses(crash.service)
     complaint = dependency_complaint(crash.end) if wanted else None
     return tuple(NamedLine(one.name, complaint.log_line)
                  for one in wanted) if complaint is not None and complaint.unix else ()

@@ -25,7 +25,7 @@ with lazy_imports():  # not needed in most looks
 CommandStyle = Literal["", "unit", "shell", "yaml-flow", "yaml-block", "yaml-string"]
 
 # Programs of the distribution are no wrappers of an application.
-_SYSTEM_FOLDERS = ("/usr/bin/", "/usr/sbin/", "/usr/lib/", "/usr/libexec/", "/usr/share/", "/bin/", "/sbin/", "/lib/")
+SYSTEM_FOLDERS = ("/usr/bin/", "/usr/sbin/", "/usr/lib/", "/usr/libexec/", "/usr/share/", "/bin/", "/sbin/", "/lib/")
 _OUTPUT_TO_FILE = regex(r"^(?:append|file|truncate):(/\S+)$")
 _SPECIFIER = regex(r"%([%iInpNh])")
 _REDIRECTION = regex(r"^[\d&]?(>>?|<|>&|&>>?)(.*)$")
@@ -232,7 +232,7 @@ def _run_inner_script(words: list[Word], env: Env, follow: CommandTrace) -> tupl
     if given is not None:
         return _run_shell_text(words[given], env, follow, words[given + 2:]), ""       # the word between is its $0
     script = script_of(argv)
-    if script is None or runtime not in ("", "shell", "python") or script.startswith(_SYSTEM_FOLDERS):
+    if script is None or runtime not in ("", "shell", "python") or script.startswith(SYSTEM_FOLDERS):
         return None, ""
     if runtime == "" and not script.startswith(("/", ".")):
         return None, ""

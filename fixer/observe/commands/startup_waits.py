@@ -29,7 +29,7 @@ from fixer.model.facts import Evidence
 from fixer.model.query import Query, ReadFile
 from fixer.model.snapshot import Container, Process, Service
 from fixer.observe.commands.dependencies import dependencies_of
-from fixer.observe.commands.resolved_command import CommandTrace, ServiceCommand, trace_command
+from fixer.observe.commands.resolved_command import SYSTEM_FOLDERS, CommandTrace, ServiceCommand, trace_command
 from fixer.observe.view.node_view import View
 
 with lazy_imports():
@@ -44,7 +44,6 @@ _TESTS = frozenset({"-f", "-e", "-s", "-S", "-d", "-r", "-p", "-x", "-h", "-L"})
 _DEV_TCP = regex(r"/dev/tcp/([\w.:-]+)/(\d{1,5})")
 _URL = regex(r"\b(?:https?|tcp)://(?:[^\s/@\"']*@)?(\[[0-9a-fA-F:]+\]|[\w.-]+)(?::(\d{1,5}))?")
 _HOST_PORT = regex(r"^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9_.-]+):(\d{1,5})$")
-_SYSTEM_FOLDERS = ("/usr/bin/", "/usr/sbin/", "/usr/lib/", "/usr/libexec/", "/usr/share/", "/bin/", "/sbin/", "/lib/")
 _URL_USER = regex(r"://[^\s/@]*@")
 _FUNCTION = regex(r"(?m)^[ \t]*(?:function[ \t]+)?([A-Za-z_][\w-]*)[ \t]*\(\)\s*\{")
 _FUNCTION_END = regex(r"(?m)^[ \t]*\}")
@@ -97,7 +96,7 @@ def wait_queries(services: Sequence[Service], views: Mapping[str, View]) -> Iter
 def shell_queries(view: View) -> Iterator[Query]:
     """Yield queries for scripts of unmanaged shells: one of them may start the missing server."""
     shells = [p for p in view.by_pid.values() if is_shell(p.argv) and p.pid not in view.process_table.containers]
-    paths = dict.fromkeys(path for p in shells if (path := _script_path(p)) and not path.startswith(_SYSTEM_FOLDERS))
+    paths = dict.fromkeys(path for p in shells if (path := _script_path(p)) and not path.startswith(SYSTEM_FOLDERS))
     yield from (ReadFile(path, SCRIPT_LIMIT) for path in list(paths)[:MOST])
 
 

@@ -20,6 +20,7 @@ from fixer.observe.view.node_view import ENGINE, MOST_CHANGED_FILES, View
 with lazy_imports():  # not needed in most looks
     from fixer.formats.source_paths import (
         drop_in_folders,
+        is_library_file,
         missing_module,
         module_folders,
         named_paths,
@@ -33,7 +34,6 @@ SOURCE_LIMIT = 128 << 10
 ENTRY_MODULES = ("main", "app", "asgi", "wsgi", "server", "application", "api", "__init__")
 
 _TRACEBACK_FILE = regex(r"(?:^\s*File \"|^|\()(?P<file>/[^\":()]+\.(?:py|js|mjs|cjs|ts))(?:\", line |:)\d+")
-_LIBRARY_PATH = regex(r"/(?:site|dist)-packages/|^/usr/(?:local/)?lib/python|/lib/python\d|/node_modules/")
 _CODE_ERROR = regex(
     r"^\S*(?:Error loading ASGI app|(?:SyntaxError|IndentationError|TabError|ModuleNotFoundError|ImportError|NameError|"
     r"UnboundLocalError|AttributeError|TypeError|IndexError|ZeroDivisionError|RecursionError)(?::|$))"
@@ -53,7 +53,7 @@ def named_sources(service: Service) -> tuple[str, ...]:
         return ()
     for line in reversed(lines):
         match = _TRACEBACK_FILE.search(line.text)
-        if match is not None and not _LIBRARY_PATH.search(match["file"]):
+        if match is not None and not is_library_file(match["file"]):
             found.setdefault(posixpath.normpath(match["file"]))
     return tuple(found)[:MOST_SOURCES]
 

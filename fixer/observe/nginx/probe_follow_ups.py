@@ -10,7 +10,7 @@ from fixer.lazy.dataclass import replace
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.nginx_config import PAGE_FAILURES, Route
 from fixer.model.query import Probe, Query
-from fixer.model.snapshot import Container, ProbeResult, needs_tls
+from fixer.model.snapshot import ENDED_HANDSHAKES, HANG_UPS, Container, ProbeResult, needs_tls
 from fixer.observe.docker.container_service import engine_log, later_logs_query, logs_query
 from fixer.observe.nginx.endpoints import probe_result
 from fixer.observe.nginx.nginx_masters import LOG_TAIL, error_log_paths, journal_log_query, later_log_query
@@ -111,8 +111,6 @@ def _accepts_connections(route: Route, site: Site, plan: ProbePlan) -> bool:
 # A swapped probe: plain HTTP after a TLS error, TLS after a closed plain connection.
 MOST_SWAPPED = 8      # swapped probes for one nginx
 
-_CLOSED_ERRORS = frozenset({"closed", "reset", "not-http"})
-
 
 def swap_tls(probe: Probe, view: View) -> Probe | None:
     """Return the swapped probe if the first result leaves open which protocol the endpoint speaks, else None."""
@@ -122,9 +120,9 @@ def swap_tls(probe: Probe, view: View) -> Probe | None:
     error, status = heard.value.error, heard.value.status
     if probe.tls:
         # in the handshake it may wait for the end of a plain request, or hang up on what is none
-        unlike_tls = heard.value.phase == "tls" and (error == "slow" or error in _CLOSED_ERRORS)
+        unlike_tls = heard.value.phase == "tls" and (error == "slow" or error in HANG_UPS)
         return replace(probe, tls=False, sni="") if error == "tls" or unlike_tls else None
-    if error in _CLOSED_ERRORS or (status == 400 and needs_tls(heard.value)):
+    if error in HANG_UPS or (status == 400 and needs_tls(heard.value)):
         return replace(probe, tls=True, sni=probe.host_header)
     return None
 
@@ -145,7 +143,7 @@ def proxy_header_probe(probe: Probe | None, view: View) -> Probe | None:
     """Return the same request behind a PROXY header, if the address hung up on it with and without TLS; else None."""
     heard = probe_result(view.node.answers.get(probe)) if probe is not None else None
     if probe is None or not isinstance(heard, Known) or probe.path is None or probe.proxy_protocol or (
-            heard.value.error not in ("closed", "reset", "tls") or heard.value.phase == "connect"):
+            heard.value.error not in ENDED_HANDSHAKES or heard.value.phase == "connect"):
         return None
     swapped = swap_tls(probe, view)
     other = probe_result(view.node.answers.get(swapped)) if swapped is not None else None
@@ -170,7 +168,7 @@ def proxy_header_result(probe: Probe | None, view: View) -> Fact[ProbeResult]:
 # Handshakes with other names: with those that the configuration has for the backend where the first one failed, and
 # without a name where nginx fails.
 MOST_NAMES = 3      # for one address
-_HANDSHAKE_ENDED = _CLOSED_ERRORS | {"tls"}
+_HANDSHAKE_ENDED = HANG_UPS | {"tls"}
 
 
 def other_tls_names(address: Address, site: Site, plan: ProbePlan) -> tuple[Probe, ...]:
