@@ -38,12 +38,13 @@ from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.cause import Cause, Outcome, conclude, join_by, sort_outcomes
 from fixer.analysis.evidence import config_evidence, endpoint_text, listener_at, processes_of
 from fixer.analysis.load.pressure import Pressure, is_paused, stopped_processes
-from fixer.analysis.nginx_errors import Kinds, recent_lines_by_route
+from fixer.analysis.nginx_errors import recent_lines_by_route
 from fixer.analysis.route_verdict import RouteVerdict, is_closed
 from fixer.analysis.service_state import state_evidence
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, Service
+from fixer.nginx.error_kinds import BACKLOG_FULL
 from fixer.repairs.command_options import CommandOption, edit_option, find_option
 from fixer.repairs.resource_limits import SettingRepairWording, set_and_start_repair
 from fixer.repairs.start_service import start_or_restart_steps
@@ -52,14 +53,13 @@ MIN_EVENTS = 3
 SMALL_BACKLOG = 64           # a longer queue is no cause by itself
 DEFAULT_BACKLOG = "2048"
 _OPTION = "--backlog"
-_BACKLOG_REFUSED: Kinds = {"timeout-connect", "connect-timeout-kernel", "backlog-full"}
 
 
 def judge(case: Case) -> Verdict:
     """Judge each route with several recent failed connects: is the listen queue of its backend short or full?"""
     outcomes: list[Outcome] = []
     for nginx in case.snapshot.nginxes:
-        for judged, events in recent_lines_by_route(case, nginx, _BACKLOG_REFUSED).values():
+        for judged, events in recent_lines_by_route(case, nginx, BACKLOG_FULL).values():
             if len(events) < MIN_EVENTS:
                 continue
             outcomes += (_judge_backlog(case, nginx, judged, endpoint, events) for endpoint in case.snapshot.endpoints

@@ -46,12 +46,10 @@ from fixer.analysis.nginx_errors import recent_lines, recent_lines_by_route
 from fixer.analysis.nginx_process import route_ids_of
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
-from fixer.model.nginx_config import ErrorKind
 from fixer.model.service import UnitSetting
 from fixer.model.snapshot import ErrorEvent, Nginx
-from fixer.nginx.error_kinds import ends_request
+from fixer.nginx.error_kinds import OWN_FAILURE, ends_request
 
-_KINDS: frozenset[ErrorKind] = frozenset({"own-failure", "no-memory", "socket-failed"})
 _LIMITS = ("LimitAS", "LimitDATA", "LimitRSS", "MemoryMax", "MemoryLimit", "LimitNPROC", "SystemCallFilter")
 
 
@@ -61,8 +59,8 @@ def judge(case: Case) -> Verdict:
     missing: list[str] = []
     ruled = case.healthy_evidence()
     for nginx in case.snapshot.nginxes:
-        recent = [event for event in recent_lines(case, nginx, _KINDS) if ends_request(event)]
-        lines = recent or lasting_lines(case, nginx, _KINDS)
+        recent = [event for event in recent_lines(case, nginx, OWN_FAILURE) if ends_request(event)]
+        lines = recent or lasting_lines(case, nginx, OWN_FAILURE)
         if lines and nginx.master_pid is not None:
             findings.append(_found(case, nginx, lines, "a minute" if recent else "15 minutes"))
         elif isinstance(nginx.errors, Unknown) and nginx.master_pid is not None:
@@ -73,7 +71,7 @@ def judge(case: Case) -> Verdict:
 def _found(case: Case, nginx: Nginx, lines: Sequence[ErrorEvent], time: str) -> Finding:
     last = lines[-1]
     variant, what, repair = _reading(nginx, last)
-    routes = tuple(recent_lines_by_route(case, nginx, _KINDS)) or route_ids_of(case, nginx)
+    routes = tuple(recent_lines_by_route(case, nginx, OWN_FAILURE)) or route_ids_of(case, nginx)
     limits = _limits_of(nginx)
     failing = case.failing_routes(nginx)
     return Finding(

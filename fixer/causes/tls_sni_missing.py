@@ -44,16 +44,14 @@ from fixer.findings.tls_handshake import HOST_NAME, NAME_KEY, location_directive
 from fixer.formats.addresses import is_host_name
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
-from fixer.model.nginx_config import ErrorKind, Route
+from fixer.model.nginx_config import Route
 from fixer.model.snapshot import ENDED_HANDSHAKES, Endpoint, ErrorEvent, Nginx, ProbeResult
-
-# The first is the alert of a server that misses the name, or does not serve it; others only may mean that.
-_KINDS: frozenset[ErrorKind] = frozenset({"tls-alert-name", "tls-handshake", "tls-peer-closed"})
+from fixer.nginx.error_kinds import NAME_REFUSED
 
 
 def judge(case: Case) -> Verdict:
     """Judge each TLS route that fails and has recent lines of a failed handshake: is it the name that is missing?"""
-    findings, missing, ruled = for_each_logged_route(case, _KINDS, partial(_found, case))
+    findings, missing, ruled = for_each_logged_route(case, NAME_REFUSED, partial(_found, case))
     return conclude({(found.node, found.routes): found for found in findings}.values(), missing, ruled)
 
 

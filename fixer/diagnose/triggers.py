@@ -21,7 +21,19 @@ from fixer.analysis.run_log import may_tell_of_proxy
 from fixer.model.diagnosis import RuledOut, Verdict
 from fixer.model.facts import Known
 from fixer.model.nginx_config import ErrorKind
-from fixer.nginx.error_kinds import CONNECT_FAILED, CONNECTING, CUT_IN_BODY, CUT_OFF, KINDS, READ_TIMEOUT
+from fixer.nginx.error_kinds import (
+    BACKLOG_FULL,
+    CONNECT_FAILED,
+    CONNECTING,
+    CUT_IN_BODY,
+    CUT_OFF,
+    KINDS,
+    NAME_REFUSED,
+    OWN_FAILURE,
+    RACE_KINDS,
+    READ_TIMEOUT,
+    TARGET_INVALID,
+)
 
 Trigger: TypeAlias = Literal["address-fails", "address-closed", "nginx-stopped", "container-unhealthy",
                              "hand-started-log", "env-file-lost", "websocket", "proxied-call"] | ErrorKind
@@ -40,7 +52,7 @@ TRIGGERS: Mapping[str, frozenset[Trigger]] = {
     **dict.fromkeys(("cpu-throttled", "memory-pressure", "route-broken"), _ADDRESS_OR_LATE),
     "backend-down": _ADDRESS_OR_STOPPED | {"address-closed"},
     "backend-hung": _ADDRESS | {"timeout-body"},
-    "backlog-full": frozenset({"timeout-connect", "connect-timeout-kernel", "backlog-full"}),
+    "backlog-full": BACKLOG_FULL,
     "crash-code-error": _ADDRESS | CUT_IN_BODY,
     "crash-killed": _ADDRESS | CUT_OFF,
     "crash-loop-gave-up": _ADDRESS | CONNECTING | CUT_OFF,
@@ -52,16 +64,15 @@ TRIGGERS: Mapping[str, frozenset[Trigger]] = {
     "connection-reset": _ADDRESS | {"reset-while-sending", "closed-in-body", "reset-in-body"},
     "localhost-ipv6": CONNECT_FAILED,
     "no-live-upstreams": _ADDRESS | {"no-live-upstreams"},
-    "keepalive-race": frozenset({"closed-before-answer", "reset-before-answer", "reset-while-sending"}),
-    "invalid-proxy-target": _ADDRESS | {"invalid-target", "proxy-bind-failed", "redirection-cycle", "cache-missing",
-                                         "request-impossible"},
+    "keepalive-race": RACE_KINDS,
+    "invalid-proxy-target": _ADDRESS | TARGET_INVALID,
     "ephemeral-ports-exhausted": frozenset({"local-address-exhausted"}),
-    "nginx-own-failure": frozenset({"own-failure", "no-memory", "socket-failed"}),
+    "nginx-own-failure": OWN_FAILURE,
     "slow-start": _ADDRESS | {"container-unhealthy"},
     "timeout-too-short": _ADDRESS_OR_LATE | {"timeout-send", "timeout-tunnel"},
     "tls-mismatch": frozenset({"tls-version", "tls-certificate-file", "tls-peer-closed", "timeout-tls",
                                "tls-handshake", "tls-weak"}),
-    "tls-sni-missing": frozenset({"tls-alert-name", "tls-handshake", "tls-peer-closed"}),
+    "tls-sni-missing": NAME_REFUSED,
     "worker-connections-exhausted": frozenset({"connections-exhausted"}),
     "wrong-protocol": _ADDRESS | {"websocket"},
     "tls-verify-failed": frozenset({"tls-verify", "tls-name"}),

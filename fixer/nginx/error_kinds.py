@@ -269,6 +269,13 @@ CUT_OFF: frozenset[ErrorKind] = frozenset({
 RACE_KINDS: frozenset[ErrorKind] = frozenset({"closed-before-answer", "reset-before-answer", "reset-while-sending"})
 CUT_IN_BODY: frozenset[ErrorKind] = frozenset({"closed-in-body", "reset-in-body", "chunked-invalid"})
 
+BACKLOG_FULL: frozenset[ErrorKind] = frozenset({"timeout-connect", "connect-timeout-kernel", "backlog-full"})
+TARGET_INVALID: frozenset[ErrorKind] = frozenset({
+    "invalid-target", "proxy-bind-failed", "redirection-cycle", "cache-missing", "request-impossible"})
+OWN_FAILURE: frozenset[ErrorKind] = frozenset({"own-failure", "no-memory", "socket-failed"})
+# The first is the alert of a server that misses the name, or does not serve it; others only may mean that.
+NAME_REFUSED: frozenset[ErrorKind] = frozenset({"tls-alert-name", "tls-handshake", "tls-peer-closed"})
+
 
 def is_about_upstream(event: ErrorEvent) -> bool:
     """Return whether the line is about a connection to an upstream or the lookup of its name."""

@@ -52,18 +52,15 @@ from fixer.analysis.nginx_errors import for_each_logged_route
 from fixer.causes.invalid_proxy_target.proxy_loop import loop_findings
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Verdict
-from fixer.model.nginx_config import ErrorKind
+from fixer.nginx.error_kinds import TARGET_INVALID
 
 with lazy_imports():  # only if nginx logged such a line
     from fixer.causes.invalid_proxy_target.logged_values import logged_finding
 
-_KINDS: frozenset[ErrorKind] = frozenset({
-    "invalid-target", "proxy-bind-failed", "redirection-cycle", "cache-missing", "request-impossible"})
-
 
 def judge(case: Case) -> Verdict:
     """Judge each route that nginx logs such a line about, and each failing address where nginx itself listens."""
-    findings, missing, ruled = for_each_logged_route(case, _KINDS, partial(logged_finding, case))
+    findings, missing, ruled = for_each_logged_route(case, TARGET_INVALID, partial(logged_finding, case))
     return conclude([*findings, *loop_findings(case)], missing, ruled)
 
 
