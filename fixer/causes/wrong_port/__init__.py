@@ -88,6 +88,7 @@ from fixer.causes.wrong_port.upstream_group import AddressPair, explain_contradi
 from fixer.findings.configured_address import (
     configured_elsewhere,
     configured_elsewhere_finding,
+    is_address_met_first,
     uncreated_elsewhere_findings,
 )
 from fixer.lazy.lazy_imports import lazy_imports
@@ -267,6 +268,7 @@ def _wrong_port_finding(case: Case, trouble: FailingAddress, options: tuple[Reac
         repairs=(_name_or_port_repair(case, trouble, options)
                  if options[-1].text.partition(":")[0] != first.text.partition(
             ":")[0] else point_at_listener_repair(case, trouble, options, ask=ask) if other is None else other[1],),
+        is_met_first=not several and is_address_met_first(case, trouble, first.owner),
     )
 
 
