@@ -88,7 +88,12 @@ def is_unconnectable(case: Case, trouble: FailingAddress, service: Service) -> b
     paused."""
     if run_state_of(service) == "paused" or not (service.running or is_socket_activated(service)):
         return True
-    return is_looping(case.snapshot, service, trouble.endpoint) and not has_listening_socket(case, service)
+    return ends_again_and_again(case, trouble, service) and not has_listening_socket(case, service)
+
+
+def ends_again_and_again(case: Case, trouble: FailingAddress, service: Service) -> bool:
+    """Return whether it is between two runs, or in one that has just started and does not answer there."""
+    return is_looping(case.snapshot, service, trouble.endpoint)
 
 
 def configured_elsewhere(case: Case, trouble: FailingAddress, owner: PortOwner, part: AddressPart) -> Binding | None:
@@ -109,7 +114,7 @@ def is_address_met_first(case: Case, trouble: FailingAddress, owner: PortOwner) 
         return False
     binding = _binding_elsewhere(case, trouble, owner.service)
     return binding is not None and differing_part(binding, trouble.endpoint) != "" and (
-        is_unconnectable(case, trouble, owner.service) or is_looping(case.snapshot, owner.service, trouble.endpoint))
+        is_unconnectable(case, trouble, owner.service) or ends_again_and_again(case, trouble, owner.service))
 
 
 def _binding_elsewhere(case: Case, trouble: FailingAddress, service: Service) -> Binding | None:

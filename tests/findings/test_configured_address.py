@@ -78,10 +78,17 @@ def in_container(made: Service, *held: int, asked: int = 8001, host: str = "0.0.
     return scene.endpoint(addresses=Known(("172.18.0.2",))).refused()
 
 
+def vanished(made: Service, **changes: int) -> Scene:
+    """Between two runs of the container its name leads nowhere, so no connect was made."""
+    gone = Unknown("app: no such name")
+    return in_container(made, **changes).endpoint(tcp=gone, http=gone, listener=gone, addresses=gone)
+
+
 @pytest.mark.parametrize(("seen", "confidence"), [
     (in_container(container_service(box=RUNS), 8000), "certain"),        # its parent listens before its workers load
     (in_container(container_service(box=RUNS)), "likely"),
     (in_container(container_service(pid=None, box=BETWEEN)), "likely"),
+    (vanished(container_service(pid=None, box=BETWEEN)), "likely"),
 ])
 def test_the_wrong_port_of_a_container_that_ends_again_and_again_is_met_first_at_every_moment(
     seen: Scene, confidence: str,
@@ -89,6 +96,14 @@ def test_the_wrong_port_of_a_container_that_ends_again_and_again_is_met_first_at
     diagnosis = diagnose(seen.snapshot())
     assert roots(diagnosis) == ["wrong-port", "crash-file-access"]
     assert finding_of(diagnosis, "wrong-port").confidence == confidence
+
+
+def test_without_a_connect_only_one_that_ends_again_and_again_is_judged_by_its_files() -> None:
+    """A start of a stopped container changes what nginx meets: its address is nobody's until then."""
+    stopped = container_service(pid=None, box={"status": "exited"})
+    assert roots(diagnose(vanished(stopped).snapshot())) == ["backend-down"]
+    ended = container_service(pid=None, box=BETWEEN)
+    assert roots(diagnose(vanished(ended, asked=8000).snapshot())) == ["crash-file-access"]
 
 
 def test_a_socket_at_another_path_and_address_is_met_first_too() -> None:
