@@ -62,6 +62,7 @@ from fixer.findings.configured_address import (
     configured_elsewhere,
     configured_elsewhere_finding,
     host_evidence,
+    is_address_met_first,
     is_unconnectable,
 )
 from fixer.formats.addresses import ANY_IPV4, ANY_IPV6, is_loopback, reached_at
@@ -179,7 +180,7 @@ def _wrong_address_finding(case: Case, trouble: FailingAddress, owner: PortOwner
             *((written,) if written is not None else ()), *shown, *no_listener_evidence(endpoint),
             *connect_symptoms(case, trouble),
         ))),
-        repairs=(repair,),
+        repairs=(repair,), is_met_first=is_address_met_first(case, trouble, owner),
     )
 
 

@@ -88,20 +88,41 @@ def is_unconnectable(case: Case, trouble: FailingAddress, service: Service) -> b
     paused."""
     if run_state_of(service) == "paused" or not (service.running or is_socket_activated(service)):
         return True
-    return is_looping(case.snapshot, service, trouble.endpoint) and not has_listening_socket(case, service)
+    return ends_again_and_again(case, trouble, service) and not has_listening_socket(case, service)
+
+
+def ends_again_and_again(case: Case, trouble: FailingAddress, service: Service) -> bool:
+    """Return whether it is between two runs, or in one that has just started and does not answer there."""
+    return is_looping(case.snapshot, service, trouble.endpoint)
 
 
 def configured_elsewhere(case: Case, trouble: FailingAddress, owner: PortOwner, part: AddressPart) -> Binding | None:
     """Return where an unconnectable service is configured to listen, if that differs from the address in this part. One
     that a person must confirm counts if no other application is in that network, as it does while it listens there."""
-    told = bindings_of(owner.service)
     if not is_unconnectable(case, trouble, owner.service) or (owner.needs_choice and (
             case.snapshot.is_cut or not is_sole_network_candidate(case, trouble, owner.service))):
         return None
-    parts = [differing_part(binding, trouble.endpoint) or (
-        "host" if is_loopback(binding.host) and not _is_on_loopback_of_nginx(case, trouble, owner.service) else "")
-        for binding in told]
-    return told[0] if told and all(parts) and parts[0] == part else None
+    binding = _binding_elsewhere(case, trouble, owner.service)
+    return binding if binding is not None and (differing_part(binding, trouble.endpoint) or "host") == part else None
+
+
+def is_address_met_first(case: Case, trouble: FailingAddress, owner: PortOwner) -> bool:
+    """Return whether nginx meets its wrong address before what pauses the service, keeps it down or ends it again and
+    again: its files put it elsewhere in every run. A parent that listens there before its workers fail does not change
+    that, so one moment answers like another. If no address would reach it, why it ends is what nginx meets."""
+    if trouble.nginx.master_pid is None or owner.needs_choice:
+        return False
+    binding = _binding_elsewhere(case, trouble, owner.service)
+    return binding is not None and differing_part(binding, trouble.endpoint) != "" and (
+        is_unconnectable(case, trouble, owner.service) or ends_again_and_again(case, trouble, owner.service))
+
+
+def _binding_elsewhere(case: Case, trouble: FailingAddress, service: Service) -> Binding | None:
+    """Return where the service is configured to listen first, if nginx's address reaches none of its bindings."""
+    told = bindings_of(service)
+    reached = [binding for binding in told if not differing_part(binding, trouble.endpoint) and not (
+        is_loopback(binding.host) and not _is_on_loopback_of_nginx(case, trouble, service))]
+    return told[0] if told and not reached else None
 
 
 def _is_on_loopback_of_nginx(case: Case, trouble: FailingAddress, service: Service) -> bool:
@@ -132,8 +153,7 @@ def configured_elsewhere_finding(
             *(more or (*no_listener_evidence(endpoint), *connect_symptoms(case, trouble)))))),
         repairs=(point_after_start_repair(trouble, service.name, where) if is_reachable
                  else listen_after_start_repair(service, binding),), effects=(),
-        # why the container ends again and again is what nginx meets, if no address would reach it
-        is_met_first=is_reachable and trouble.nginx.master_pid is not None and not owner.needs_choice,
+        is_met_first=is_address_met_first(case, trouble, owner),
     )
 
 

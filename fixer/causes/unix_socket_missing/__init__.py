@@ -77,6 +77,7 @@ from fixer.causes.unix_socket_missing.occupied_path import path_finding
 from fixer.findings.configured_address import (
     configured_elsewhere,
     configured_elsewhere_finding,
+    is_address_met_first,
     is_unconnectable,
     uncreated_elsewhere_findings,
 )
@@ -269,7 +270,7 @@ def _finding(case: Case, trouble: FailingAddress, owner: PortOwner, held: Listen
             listener_evidence(case.snapshot, held, owner.service), *more, *owner.evidence[:1],
             *no_listener_evidence(endpoint), *connect_symptoms(case, trouble),
         ))),
-        repairs=(repair,),
+        repairs=(repair,), is_met_first=not unsure and is_address_met_first(case, trouble, owner),
     )
 
 

@@ -88,6 +88,8 @@ from fixer.causes.wrong_port.upstream_group import AddressPair, explain_contradi
 from fixer.findings.configured_address import (
     configured_elsewhere,
     configured_elsewhere_finding,
+    ends_again_and_again,
+    is_address_met_first,
     uncreated_elsewhere_findings,
 )
 from fixer.lazy.lazy_imports import lazy_imports
@@ -133,7 +135,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     stranger = is_occupied_by_stranger(case, trouble)
     closed = is_closed(endpoint)
     if closed is None:
-        return f"whether anything listens at {text}"
+        return _looping_elsewhere(case, trouble) or f"whether anything listens at {text}"
     held = listener_at(endpoint)
     if (not closed or held is not None) and not stranger:      # the listener refuses for another reason than its port
         return Evidence("socket", f"socket {text}", "something accepts connections") if held is None else \
@@ -267,6 +269,7 @@ def _wrong_port_finding(case: Case, trouble: FailingAddress, options: tuple[Reac
         repairs=(_name_or_port_repair(case, trouble, options)
                  if options[-1].text.partition(":")[0] != first.text.partition(
             ":")[0] else point_at_listener_repair(case, trouble, options, ask=ask) if other is None else other[1],),
+        is_met_first=not several and is_address_met_first(case, trouble, first.owner),
     )
 
 
@@ -291,6 +294,15 @@ def _variant(owner: PortOwner, stranger: bool) -> str:
         return "wrong-port-other-service"
     box = owner.service.container
     return "container-wrong-port" if box is not None and not box.is_machine else "wrong-port"
+
+
+def _looping_elsewhere(case: Case, trouble: FailingAddress) -> Finding | None:
+    """Return the finding on a service that ends again and again, and is not there for most connects: between two runs
+    the name of its container leads nowhere."""
+    owner = only_owner(case, trouble)
+    if owner is None or owner.rule == "elsewhere" or not ends_again_and_again(case, trouble, owner.service):
+        return None
+    return _configured_elsewhere(case, trouble, owner, stranger=False)
 
 
 def _configured_elsewhere(case: Case, trouble: FailingAddress, owner: PortOwner, stranger: bool) -> Finding | None:
