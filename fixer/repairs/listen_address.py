@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import bindings_of
 from fixer.formats.addresses import ANY_IPV6
 from fixer.formats.application_servers import server_of
-from fixer.formats.numbers import is_number
+from fixer.formats.server_bindings import HostPlace, has_host_option, host_places
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Repair
@@ -22,7 +20,6 @@ with lazy_imports():  # not needed in most looks
     from fixer.repairs.write_variables import EditSteps, write_variables
 
 LISTEN_ID = "listen-where-nginx-asks"
-_HOST_OPTIONS = frozenset({"--host", "-H", "--address", "--bind-address", "--addr", "--listen", "--bind", "-b", "-h"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +37,7 @@ class _SpanEdit:
 def listen_address_repair(case: Case, service: Service, endpoint: Endpoint, host: str) -> Repair:
     """Return a repair that lets the service listen at `host`, by its own command, and starts or restarts it."""
     does = f"make {service.name} listen on {host}"
-    written = _write_host(case.snapshot, service, host)
+    written = _write_host(case.snapshot, service, endpoint, host)
     begin = start_or_restart_steps(case.snapshot, service, endpoint)
     if not isinstance(begin, NotEditable):      # these steps wait at the old address
         begin = tuple(replace(s, host=reachable_host(host)) if isinstance(s, WaitForListener) else s for s in begin)
@@ -66,8 +63,9 @@ def listen_after_start_repair(service: Service, binding: Binding) -> Repair:
     return Repair(LISTEN_ID, "manual", does, (), manual=manual, after=service.name)
 
 
-def _write_host(snapshot: Snapshot, service: Service, host: str) -> EditSteps | NotEditable:
-    spot = _configured_host_edit(snapshot, service, host) or _variable_host_edit(service, host)
+def _write_host(snapshot: Snapshot, service: Service, endpoint: Endpoint, host: str) -> EditSteps | NotEditable:
+    spot = _configured_host_edit(snapshot, service, endpoint.port_on_node, host)
+    spot = spot or _variable_host_edit(service, endpoint.port_on_node, host)
     spot = spot or _added_host_edit(snapshot, service, host)
     if spot is None:
         value = _unset_variable(service, host)
@@ -107,39 +105,40 @@ def _quote_for_yaml(data: bytes, spot: _SpanEdit) -> str:
     return f"{before}{ANY_IPV6}0" if free is None else f"{before}{free}{ANY_IPV6}{free}"
 
 
-def _configured_host_edit(snapshot: Snapshot, service: Service, host: str) -> _SpanEdit | None:
-    """Return the edit of the argument after `--host`, or of the host in `--bind host:port`; the last one counts."""
-    words = service.command
-    for index in range(len(words) - 1, 0, -1):
-        word, before = words[index], words[index - 1].text
-        name, glued, value = word.text.partition("=")
-        if glued and name in _HOST_OPTIONS:
-            return _host_part_edit(snapshot, service, word, (f"{name}=", value), host)
-        if before in _HOST_OPTIONS:
-            return _host_part_edit(snapshot, service, word, (f"{before} ", word.text), host)
-    return None
+def _configured_host_edit(snapshot: Snapshot, service: Service, port: int, host: str) -> _SpanEdit | None:
+    """Return the edit of the argument after `--host`, or of the host in `--bind host:port`: that of the port, else the
+    last one."""
+    found = host_places([word.text for word in service.command], service.runtime)
+    meant = [place for place in found if place.port == port] or found
+    return _host_part_edit(snapshot, service, meant[-1], host) if meant else None
 
 
-def _variable_host_edit(service: Service, host: str) -> _SpanEdit | None:
+def _variable_host_edit(service: Service, port: int, host: str) -> _SpanEdit | None:
     """Return the edit of a host that stands apart from its port, each in a variable of its own."""
-    place = next((b.host_place for b in bindings_of(service) if b.unix is None and b.host_place is not None), None)
+    told = [b for b in bindings_of(service) if b.unix is None]
+    meant = [b for b in told if b.port == port] or told
+    place = next((b.host_place for b in meant if b.host_place is not None), None)
     if place is None or not place.file or place.start is None or place.end is None:
         return None
-    return _SpanEdit(place.file, place.start, place.end, place.text, f"[{host}]" if ":" in host else host,
-                     is_variable=True)
+    return _SpanEdit(place.file, place.start, place.end, place.text, _joined_host(host), is_variable=True)
+
+
+def _joined_host(host: str) -> str:
+    """Return the host as it stands before a port."""
+    return f"[{host}]" if ":" in host else host
 
 
 def _unset_variable(service: Service, host: str) -> dict[str, str]:
     """Return the variable, and its value, where a script in the image has a default for it: the image is not edited."""
-    new = f"[{host}]" if ":" in host else host
     places = [b.host_place for b in bindings_of(service) if b.unix is None and b.host_place is not None]
     for place in places:
         if place.default_of and not place.file:
-            return {place.default_of: new}
-    told = [word for before, word in pairwise(service.command) if before.text in _HOST_OPTIONS]
-    if told and told[-1].default_of and not told[-1].file:
-        head, _, port = told[-1].text.rpartition(":")
-        return {told[-1].default_of: f"{new}:{port}" if head and is_number(port) else host}
+            return {place.default_of: _joined_host(host)}
+    told = host_places([word.text for word in service.command], service.runtime)
+    word = service.command[told[-1].index] if told else None
+    if word is not None and word.default_of and not word.file:
+        new = _joined_host(host) if told[-1].port else host
+        return {word.default_of: word.text[:told[-1].start] + new + word.text[told[-1].end:]}
     return {}
 
 
@@ -153,21 +152,20 @@ def _other_user(snapshot: Snapshot, service: Service, spot: _SpanEdit) -> str:
     return ""
 
 
-def _host_part_edit(
-    snapshot: Snapshot, service: Service, word: CommandArgument, said: tuple[str, str], host: str,
-) -> _SpanEdit | None:
+def _host_part_edit(snapshot: Snapshot, service: Service, place: HostPlace, host: str) -> _SpanEdit | None:
     """Return the edit of the address in an option's value: all of it, or the part before its port."""
-    before, value = said
-    if word.file is None or not value or value.startswith(("unix:", "/", "fd:")):
+    word = service.command[place.index]
+    if word.file is None:
         return None
-    head, _, port = value.rpartition(":")
-    bare = head if is_number(port) and head and (head.startswith("[") or ":" not in head) else value
-    start = _value_offset(snapshot, service, word, before, value)
-    new = f"[{host}]" if ":" in host and bare != value else host
-    if start is not None:
-        return _SpanEdit(word.file, start, start + len(bare), bare, new)
-    found = _literal_host(snapshot, service, before, bare) if bare != value else None
-    return None if found is None else _SpanEdit(found[0], found[1], found[1] + len(bare), bare, new)
+    option = word.text[:place.value] or f"{service.command[place.index - 1].text} "
+    value, old = word.text[place.value:], word.text[place.start:place.end]
+    new = _joined_host(host) if place.port else host
+    at = _value_offset(snapshot, service, word, option, value)
+    if at is not None:
+        at += place.start - place.value
+        return _SpanEdit(word.file, at, at + len(old), old, new)
+    found = _literal_host(snapshot, service, option + word.text[place.value:place.start], old) if place.port else None
+    return None if found is None else _SpanEdit(found[0], found[1], found[1] + len(old), old, new)
 
 
 def _literal_host(snapshot: Snapshot, service: Service, before: str, host: str) -> tuple[str, int] | None:
@@ -234,6 +232,6 @@ def _added_host_edit(snapshot: Snapshot, service: Service, host: str) -> _SpanEd
 
 def _has_host_setting(service: Service) -> bool:
     """Return whether an option or a variable sets it: then it is not what is missing."""
-    if any(word.text.partition("=")[0] in _HOST_OPTIONS for word in service.command):
+    if has_host_option([word.text for word in service.command], service.runtime):
         return True
     return any(a.name.endswith("_HOST") or a.name == "HOST" for a in service.env if not a.empty)

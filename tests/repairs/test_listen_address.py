@@ -62,6 +62,13 @@ def command_after(repair: Repair) -> str:
     ("uvicorn a:b --host 10.9.9.9 --host 10.9.9.8", "::1", "uvicorn a:b --host 10.9.9.9 --host ::1"),      # the last counts
     ("gunicorn --bind=10.9.9.9:8000 a", "::1", "gunicorn --bind=[::1]:8000 a"),
     ("hypercorn -b [::1]:8000 a", "127.0.0.2", "hypercorn -b 127.0.0.2:8000 a"),
+    ("uwsgi --http-socket 10.9.9.9:8000 --master", "127.0.0.2", "uwsgi --http-socket 127.0.0.2:8000 --master"),
+    ("uwsgi --http=10.9.9.9:8000 -s 10.9.9.9:3031", "::1", "uwsgi --http=[::1]:8000 -s 10.9.9.9:3031"),   # that of nginx's port
+    ("gunicorn -b10.9.9.9:8000 -b 10.9.9.9:9000 a", "127.0.0.2", "gunicorn -b127.0.0.2:8000 -b 10.9.9.9:9000 a"),
+    ("puma -b tcp://10.9.9.9:8000", "127.0.0.2", "puma -b tcp://127.0.0.2:8000"),
+    ("waitress-serve --listen=10.9.9.9:8000 a", "127.0.0.2", "waitress-serve --listen=127.0.0.2:8000 a"),
+    ("gunicorn --bind :8000 a", "::1", "gunicorn --bind [::1]:8000 a"),
+    ("sudo -H -u app uvicorn a:b", "127.0.0.2", "sudo -H -u app uvicorn a:b --host 127.0.0.2"),
     ("uvicorn a:b", "127.0.0.2", "uvicorn a:b --host 127.0.0.2"),
     ("uvicorn 'a:b'", "127.0.0.2", "uvicorn 'a:b' --host 127.0.0.2"),
 ])
@@ -80,7 +87,8 @@ def test_a_wildcard_is_waited_for_at_the_loopback() -> None:
 
 @pytest.mark.parametrize(("command", "changes"), [
     ("gunicorn --bind unix:/run/shop.sock a", {"runtime": "gunicorn"}),               # no address
-    ("gunicorn --bind= a", {"runtime": "gunicorn"}),
+    ("gunicorn --bind= a", {"runtime": "gunicorn"}), ("gunicorn --bind 8000 a", {"runtime": "gunicorn"}),
+    ("uwsgi -H /srv/venv -b 32768 --socket /run/shop.sock", {"runtime": "uwsgi"}),
     ("gunicorn a", {"runtime": "gunicorn"}),                                          # it takes no --host
     ("uvicorn a:b", {"command_style": ""}),
     ("uvicorn a:b", {"env": (EnvAssignment("HOST", "/etc/default/shop:1", False),)}),
