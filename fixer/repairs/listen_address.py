@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import bindings_of
-from fixer.formats.addresses import ANY_IPV6
+from fixer.formats.addresses import ANY_IPV4, ANY_IPV6
 from fixer.formats.application_servers import server_of
 from fixer.formats.server_bindings import HostPlace, has_host_option, host_places
 from fixer.lazy.dataclass import dataclass, replace
@@ -20,6 +20,7 @@ with lazy_imports():  # not needed in most looks
     from fixer.repairs.write_variables import EditSteps, write_variables
 
 LISTEN_ID = "listen-where-nginx-asks"
+_BEFORE_ADDRESS = b" \t\n'\"=(,/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,10 @@ def listen_after_start_repair(service: Service, binding: Binding) -> Repair:
 
 
 def _write_host(snapshot: Snapshot, service: Service, endpoint: Endpoint, host: str) -> EditSteps | NotEditable:
+    if service.socket is not None:
+        return NotEditable(f"{service.socket.name} opens its socket")
     spot = _configured_host_edit(snapshot, service, endpoint.port_on_node, host)
-    spot = spot or _variable_host_edit(service, endpoint.port_on_node, host)
+    spot = spot or _bound_host_edit(snapshot, service, endpoint.port_on_node, host)
     spot = spot or _added_host_edit(snapshot, service, host)
     if spot is None:
         value = _unset_variable(service, host)
@@ -113,14 +116,34 @@ def _configured_host_edit(snapshot: Snapshot, service: Service, port: int, host:
     return _host_part_edit(snapshot, service, meant[-1], host) if meant else None
 
 
-def _variable_host_edit(service: Service, port: int, host: str) -> _SpanEdit | None:
-    """Return the edit of a host that stands apart from its port, each in a variable of its own."""
+def _bound_host_edit(snapshot: Snapshot, service: Service, port: int, host: str) -> _SpanEdit | None:
+    """Return the edit of a host in a variable of its own, or before the port in what is no option: the server's own
+    file, a variable, `runserver HOST:PORT`."""
     told = [b for b in bindings_of(service) if b.unix is None]
     meant = [b for b in told if b.port == port] or told
-    place = next((b.host_place for b in meant if b.host_place is not None), None)
+    spots = (_variable_host_edit(b, host) or _host_before_port_edit(snapshot, service, b, host) for b in meant)
+    return next((spot for spot in spots if spot is not None), None)
+
+
+def _variable_host_edit(binding: Binding, host: str) -> _SpanEdit | None:
+    """Return the edit of a host that stands apart from its port, each in a variable of its own."""
+    place = binding.host_place
     if place is None or not place.file or place.start is None or place.end is None:
         return None
     return _SpanEdit(place.file, place.start, place.end, place.text, _joined_host(host), is_variable=True)
+
+
+def _host_before_port_edit(snapshot: Snapshot, service: Service, binding: Binding, host: str) -> _SpanEdit | None:
+    """Return the edit of the host that its file has right before the port: a part of a longer word stays."""
+    file = snapshot.file(service.files_node or service.node, binding.file) if binding.file else None
+    if file is None or binding.file is None or binding.start is None:
+        return None
+    for old in (binding.host, f"[{binding.host}]", *(("*", "") if binding.host == ANY_IPV4 else ())):
+        end = binding.start - 1
+        start = end - len(old)
+        if start > 0 and file.data[start:end + 1] == f"{old}:".encode() and file.data[start - 1] in _BEFORE_ADDRESS:
+            return _SpanEdit(binding.file, start, end, old, _joined_host(host), is_variable=True)
+    return None
 
 
 def _joined_host(host: str) -> str:
@@ -146,8 +169,10 @@ def _other_user(snapshot: Snapshot, service: Service, spot: _SpanEdit) -> str:
     """Return another service whose address is made of the same variable; empty if none is."""
     for other in snapshot.services if spot.is_variable else ():
         same = other.id != service.id and (other.files_node or other.node) == (service.files_node or service.node)
-        words = (*other.command, *(b.host_place for b in bindings_of(other) if b.host_place is not None))
-        if same and any((w.file, w.start) == (spot.file, spot.start) for w in words):
+        told = bindings_of(other)
+        words = (*other.command, *(b.host_place for b in told if b.host_place is not None))
+        if same and (any((w.file, w.start) == (spot.file, spot.start) for w in words)
+                     or any((b.file, b.start) == (spot.file, spot.end + 1) for b in told)):
             return other.name
     return ""
 
