@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import bindings_of
-from fixer.formats.addresses import ANY_IPV4, ANY_IPV6
+from fixer.formats.addresses import ANY_IPV4, ANY_IPV6, is_host_name, is_own_host
 from fixer.formats.application_servers import server_of
 from fixer.formats.server_bindings import HostPlace, has_host_option, host_places
 from fixer.lazy.dataclass import dataclass, replace
@@ -71,9 +73,7 @@ def _write_host(snapshot: Snapshot, service: Service, endpoint: Endpoint, host: 
     spot = spot or _bound_host_edit(snapshot, service, endpoint.port_on_node, host)
     spot = spot or _added_host_edit(snapshot, service, host)
     if spot is None:
-        value = _unset_variable(service, host)
-        return NotEditable("no editable file contains its listen address") if not value else write_variables(
-            snapshot, service, value)
+        return _write_variable(snapshot, service, _set_variable(service, host) or _unset_variable(service, host))
     node = service.files_node or service.node
     file = snapshot.file(node, spot.file)
     if file is None:
@@ -149,6 +149,35 @@ def _host_before_port_edit(snapshot: Snapshot, service: Service, binding: Bindin
 def _joined_host(host: str) -> str:
     """Return the host as it stands before a port."""
     return f"[{host}]" if ":" in host else host
+
+
+def _set_variable(service: Service, host: str) -> dict[str, str]:
+    """Return the variable of the server's host, and its value, where no option overrides it."""
+    name = server_of(service.runtime).dialect.variables[0]
+    is_set = any(a.name == name and not a.empty for a in service.env)
+    told = next((b.host for b in bindings_of(service) if b.unix is None), host)
+    is_other = told == host or (is_host_name(told) and not is_own_host(told))       # HOST may name the site
+    overridden = has_host_option([word.text for word in service.command], service.runtime)
+    return {} if not is_set or is_other or overridden else {name: host}
+
+
+def _write_variable(snapshot: Snapshot, service: Service, value: Mapping[str, str]) -> EditSteps | NotEditable:
+    nowhere = "no editable file contains its listen address"
+    if not value:
+        return NotEditable(nowhere)
+    other = _other_reader(snapshot, service, value)
+    if other:
+        return NotEditable(f"{other} takes its own address from that place too")
+    written = write_variables(snapshot, service, value, replace=True)
+    return NotEditable(f"{nowhere}; {written.reason}") if isinstance(written, NotEditable) else written
+
+
+def _other_reader(snapshot: Snapshot, service: Service, names: Iterable[str]) -> str:
+    """Return another service whose environment has one of the variables from the same line; empty if none has."""
+    own = {(a.name, a.defined_in) for a in service.env if a.name in names}
+    return next((other.name for other in snapshot.services if other.id != service.id
+                 and (other.files_node or other.node) == (service.files_node or service.node)
+                 and any((a.name, a.defined_in) in own for a in other.env)), "")
 
 
 def _unset_variable(service: Service, host: str) -> dict[str, str]:

@@ -275,6 +275,37 @@ def test_an_address_that_systemd_opens_for_the_service_is_for_a_person() -> None
     assert (repair.risk, repair.steps) == ("manual", ()) and "back.socket opens its socket" in repair.manual
 
 
+def of_a_set_variable(*, host: str = "10.9.9.9", command: str = "uvicorn a:b", name: str = "UVICORN_HOST") -> Scene:
+    """No option gives the host, but the variable that the server reads."""
+    scene = listening(command, env=(EnvAssignment(name, "/etc/shop.env:2", False),),
+                      bindings=Known((replace(binding(8000), host=host),)))
+    scene.files.append(file("/etc/shop.env", f"LEVEL=info\n{name}={host}\n"))
+    return scene
+
+
+@pytest.mark.parametrize("host", ["127.0.0.2", "::1"])
+def test_the_variable_that_the_server_reads_its_host_from_is_changed(host: str) -> None:
+    repair = repaired(of_a_set_variable(), host)
+    write = repair.steps[0]
+    assert isinstance(write, WriteFile) and write.after == f"LEVEL=info\nUVICORN_HOST={host}\n".encode()
+    assert repair.risk == "disruptive"
+
+
+@pytest.mark.parametrize("changes", [
+    {"name": "HOST"}, {"host": "shop.example"}, {"host": "127.0.0.2"}, {"command": "uvicorn a:b --host"},
+])
+def test_a_variable_that_does_not_decide_where_it_listens_stays(changes: dict[str, Any]) -> None:
+    repair = repaired(of_a_set_variable(**changes))
+    assert (repair.risk, repair.steps) == ("manual", ())
+
+
+def test_a_variable_that_another_service_reads_from_the_same_line_is_for_a_person() -> None:
+    scene = of_a_set_variable()
+    scene.services.append(service("feed.service", 9000, 300, env=scene.services[0].env))
+    repair = repaired(scene)
+    assert repair.risk == "manual" and "feed.service takes its own address from that place too" in repair.manual
+
+
 COMPOSE = "services:\n  app:\n    image: img\n    environment:\n      LEVEL: info\n"
 
 
