@@ -29,7 +29,7 @@ from fixer.analysis.ownership.uncreated_backend import UncreatedBackend, uncreat
 from fixer.analysis.run_log import is_looping
 from fixer.analysis.service_state import is_socket_activated, run_state_of, state_evidence
 from fixer.formats.addresses import is_loopback
-from fixer.formats.application_servers import server_of
+from fixer.formats.server_bindings import host_places
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding
 from fixer.model.facts import Evidence
@@ -63,24 +63,12 @@ def host_evidence(case: Case, service: Service, binding: Binding) -> Evidence | 
     if place is not None and place.file and place.start is not None:
         text = line_text(case.snapshot, service.files_node or service.node, place.file, place.line)
         return Evidence("file", f"{place.file}:{place.line}", text or binding.source.text)
-    dialect = server_of(service.runtime).dialect
-    options = (*dialect.host, *dialect.bind)
-    for index, word in reversed(tuple(enumerate(service.command))):
-        name, glued, value = word.text.partition("=")
-        if index and service.command[index - 1].text in options:
-            value = word.text
-        elif not (glued and name in options):
-            continue
-        if word.file and binding.host in _hosts_in(value):
+    for one in reversed(host_places([word.text for word in service.command], service.runtime)):
+        word = service.command[one.index]
+        if word.file and binding.host == word.text[one.start:one.end].strip("[]"):
             text = line_text(case.snapshot, service.files_node or service.node, word.file, word.line)
             return Evidence("file", f"{word.file}:{word.line}", text or binding.source.text)
     return None
-
-
-def _hosts_in(value: str) -> tuple[str, str]:
-    """Return what the host may be in `HOST`, `HOST:PORT` or `http://[HOST]:PORT`."""
-    place = value.rpartition("://")[2]
-    return place.strip("[]"), place.rpartition(":")[0].strip("[]")
 
 
 def is_unconnectable(case: Case, trouble: FailingAddress, service: Service) -> bool:

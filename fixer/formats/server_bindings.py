@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 
 from fixer.formats.addresses import ANY_IPV4
 from fixer.formats.application_servers import OTHER_DIALECT, Dialect, server_of
-from fixer.formats.launchers import launcher_address_indexes
+from fixer.formats.launchers import launcher_address_indexes, skip_launchers
 from fixer.formats.numbers import is_number
 from fixer.formats.server_names import server_at
 from fixer.formats.shell_words import Env, Piece, Word, literal_word
-from fixer.lazy.dataclass import replace
+from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.snapshot import Binding
@@ -135,23 +135,68 @@ def _with_absolute_socket(binding: Binding, folder: str) -> Binding | None:
 
 def option_values(words: Sequence[Word], names: Sequence[str]) -> Iterator[Word]:
     """Yield every value of the options, as `--name value`, `--name=value` or `-nvalue`."""
-    for i, word in enumerate(words):
-        text = word.text
+    argv = [word.text for word in words] if names else []
+    for i, start in _option_places(argv, names):
+        yield words[i].slice(start, len(argv[i])) if start else words[i]
+
+
+def _option_places(argv: Sequence[str], names: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Yield (index of the argument, where the value begins in it) of every value of the options."""
+    for i, text in enumerate(argv):
         if text == "--":
             return
         for name in names:
-            if text == name and i + 1 < len(words):
-                yield words[i + 1]
+            if text == name and i + 1 < len(argv):
+                yield i + 1, 0
             elif text.startswith(name + "="):
-                yield word.slice(len(name) + 1, len(text))
+                yield i, len(name) + 1
             elif len(name) == 2 and text.startswith(name) and text[2:3].isdigit():
-                yield word.slice(2, len(text))
+                yield i, 2
 
 
 def last_option_value(words: Sequence[Word], names: Sequence[str]) -> Word | None:
     """Return the effective value: the last one."""
     values = list(option_values(words, names))
     return values[-1] if values else None
+
+
+@dataclass(frozen=True, slots=True)
+class HostPlace:
+    """Where an option of a command gives the host: in the argument `index`, whose value begins at `value`. `port`
+    stands behind the host, 0 if none does."""
+
+    index: int
+    value: int
+    start: int
+    end: int
+    port: int
+
+
+def host_places(argv: Sequence[str], runtime: str) -> tuple[HostPlace, ...]:
+    """Return where the options of the command's own server give a host; those with a port come last. `runtime` is the
+    server if the command names none."""
+    dialect, first = _dialect_of(argv, runtime)
+    found: list[HostPlace] = []
+    for i, value in _option_places(argv[first:], (*dialect.host, *dialect.bind)):
+        text = argv[first + i][value:]
+        match = _ADDRESS.match(text)
+        if match is not None and match[1] is not None:
+            found.append(HostPlace(first + i, value, value + match.start(1), value + match.end(1), _port(match[2])))
+        elif match is None and text and not text.startswith(("unix:", "/", "fd:", "-")):
+            found.append(HostPlace(first + i, value, value, value + len(text), 0))
+    return tuple(sorted(found, key=lambda place: place.port > 0))
+
+
+def has_host_option(argv: Sequence[str], runtime: str) -> bool:
+    """Return whether the command has an option of its server that gives an address, with a value or without."""
+    dialect, first = _dialect_of(argv, runtime)
+    return any(word.partition("=")[0] in (*dialect.host, *dialect.bind) for word in argv[first:])
+
+
+def _dialect_of(argv: Sequence[str], runtime: str) -> tuple[Dialect, int]:
+    """Return the dialect of the command's server, and the index from which on the arguments may be its own."""
+    known, at = server_at(argv)
+    return server_of(known or runtime).dialect, at if known else skip_launchers(argv)
 
 
 def _positional_address(words: Sequence[Word]) -> tuple[Word | None, Word | None]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from collections.abc import Iterable, Mapping
 
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import bindings_of
-from fixer.formats.addresses import ANY_IPV6
+from fixer.formats.addresses import ANY_IPV4, ANY_IPV6, is_host_name, is_own_host
 from fixer.formats.application_servers import server_of
-from fixer.formats.numbers import is_number
+from fixer.formats.server_bindings import HostPlace, has_host_option, host_places
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Repair
@@ -22,7 +22,7 @@ with lazy_imports():  # not needed in most looks
     from fixer.repairs.write_variables import EditSteps, write_variables
 
 LISTEN_ID = "listen-where-nginx-asks"
-_HOST_OPTIONS = frozenset({"--host", "-H", "--address", "--bind-address", "--addr", "--listen", "--bind", "-b", "-h"})
+_BEFORE_ADDRESS = b" \t\n'\"=(,/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class _SpanEdit:
 def listen_address_repair(case: Case, service: Service, endpoint: Endpoint, host: str) -> Repair:
     """Return a repair that lets the service listen at `host`, by its own command, and starts or restarts it."""
     does = f"make {service.name} listen on {host}"
-    written = _write_host(case.snapshot, service, host)
+    written = _write_host(case.snapshot, service, endpoint, host)
     begin = start_or_restart_steps(case.snapshot, service, endpoint)
     if not isinstance(begin, NotEditable):      # these steps wait at the old address
         begin = tuple(replace(s, host=reachable_host(host)) if isinstance(s, WaitForListener) else s for s in begin)
@@ -66,13 +66,14 @@ def listen_after_start_repair(service: Service, binding: Binding) -> Repair:
     return Repair(LISTEN_ID, "manual", does, (), manual=manual, after=service.name)
 
 
-def _write_host(snapshot: Snapshot, service: Service, host: str) -> EditSteps | NotEditable:
-    spot = _configured_host_edit(snapshot, service, host) or _variable_host_edit(service, host)
+def _write_host(snapshot: Snapshot, service: Service, endpoint: Endpoint, host: str) -> EditSteps | NotEditable:
+    if service.socket is not None:
+        return NotEditable(f"{service.socket.name} opens its socket")
+    spot = _configured_host_edit(snapshot, service, endpoint.port_on_node, host)
+    spot = spot or _bound_host_edit(snapshot, service, endpoint.port_on_node, host)
     spot = spot or _added_host_edit(snapshot, service, host)
     if spot is None:
-        value = _unset_variable(service, host)
-        return NotEditable("no editable file contains its listen address") if not value else write_variables(
-            snapshot, service, value)
+        return _write_variable(snapshot, service, _set_variable(service, host) or _unset_variable(service, host))
     node = service.files_node or service.node
     file = snapshot.file(node, spot.file)
     if file is None:
@@ -107,39 +108,89 @@ def _quote_for_yaml(data: bytes, spot: _SpanEdit) -> str:
     return f"{before}{ANY_IPV6}0" if free is None else f"{before}{free}{ANY_IPV6}{free}"
 
 
-def _configured_host_edit(snapshot: Snapshot, service: Service, host: str) -> _SpanEdit | None:
-    """Return the edit of the argument after `--host`, or of the host in `--bind host:port`; the last one counts."""
-    words = service.command
-    for index in range(len(words) - 1, 0, -1):
-        word, before = words[index], words[index - 1].text
-        name, glued, value = word.text.partition("=")
-        if glued and name in _HOST_OPTIONS:
-            return _host_part_edit(snapshot, service, word, (f"{name}=", value), host)
-        if before in _HOST_OPTIONS:
-            return _host_part_edit(snapshot, service, word, (f"{before} ", word.text), host)
+def _configured_host_edit(snapshot: Snapshot, service: Service, port: int, host: str) -> _SpanEdit | None:
+    """Return the edit of the argument after `--host`, or of the host in `--bind host:port`: that of the port, else the
+    last one."""
+    found = host_places([word.text for word in service.command], service.runtime)
+    meant = [place for place in found if place.port == port] or found
+    return _host_part_edit(snapshot, service, meant[-1], host) if meant else None
+
+
+def _bound_host_edit(snapshot: Snapshot, service: Service, port: int, host: str) -> _SpanEdit | None:
+    """Return the edit of a host in a variable of its own, or before the port in what is no option: the server's own
+    file, a variable, `runserver HOST:PORT`."""
+    told = [b for b in bindings_of(service) if b.unix is None]
+    meant = [b for b in told if b.port == port] or told
+    spots = (_variable_host_edit(b, host) or _host_before_port_edit(snapshot, service, b, host) for b in meant)
+    return next((spot for spot in spots if spot is not None), None)
+
+
+def _variable_host_edit(binding: Binding, host: str) -> _SpanEdit | None:
+    """Return the edit of a host that stands apart from its port, each in a variable of its own."""
+    place = binding.host_place
+    if place is None or not place.file or place.start is None or place.end is None:
+        return None
+    return _SpanEdit(place.file, place.start, place.end, place.text, _joined_host(host), is_variable=True)
+
+
+def _host_before_port_edit(snapshot: Snapshot, service: Service, binding: Binding, host: str) -> _SpanEdit | None:
+    """Return the edit of the host that its file has right before the port: a part of a longer word stays."""
+    file = snapshot.file(service.files_node or service.node, binding.file) if binding.file else None
+    if file is None or binding.file is None or binding.start is None:
+        return None
+    for old in (binding.host, f"[{binding.host}]", *(("*", "") if binding.host == ANY_IPV4 else ())):
+        end = binding.start - 1
+        start = end - len(old)
+        if start > 0 and file.data[start:end + 1] == f"{old}:".encode() and file.data[start - 1] in _BEFORE_ADDRESS:
+            return _SpanEdit(binding.file, start, end, old, _joined_host(host), is_variable=True)
     return None
 
 
-def _variable_host_edit(service: Service, host: str) -> _SpanEdit | None:
-    """Return the edit of a host that stands apart from its port, each in a variable of its own."""
-    place = next((b.host_place for b in bindings_of(service) if b.unix is None and b.host_place is not None), None)
-    if place is None or not place.file or place.start is None or place.end is None:
-        return None
-    return _SpanEdit(place.file, place.start, place.end, place.text, f"[{host}]" if ":" in host else host,
-                     is_variable=True)
+def _joined_host(host: str) -> str:
+    """Return the host as it stands before a port."""
+    return f"[{host}]" if ":" in host else host
+
+
+def _set_variable(service: Service, host: str) -> dict[str, str]:
+    """Return the variable of the server's host, and its value, where no option overrides it."""
+    name = server_of(service.runtime).dialect.variables[0]
+    is_set = any(a.name == name and not a.empty for a in service.env)
+    told = next((b.host for b in bindings_of(service) if b.unix is None), host)
+    is_other = told == host or (is_host_name(told) and not is_own_host(told))       # HOST may name the site
+    overridden = has_host_option([word.text for word in service.command], service.runtime)
+    return {} if not is_set or is_other or overridden else {name: host}
+
+
+def _write_variable(snapshot: Snapshot, service: Service, value: Mapping[str, str]) -> EditSteps | NotEditable:
+    nowhere = "no editable file contains its listen address"
+    if not value:
+        return NotEditable(nowhere)
+    other = _other_reader(snapshot, service, value)
+    if other:
+        return NotEditable(f"{other} takes its own address from that place too")
+    written = write_variables(snapshot, service, value, replace=True)
+    return NotEditable(f"{nowhere}; {written.reason}") if isinstance(written, NotEditable) else written
+
+
+def _other_reader(snapshot: Snapshot, service: Service, names: Iterable[str]) -> str:
+    """Return another service whose environment has one of the variables from the same line; empty if none has."""
+    own = {(a.name, a.defined_in) for a in service.env if a.name in names}
+    return next((other.name for other in snapshot.services if other.id != service.id
+                 and (other.files_node or other.node) == (service.files_node or service.node)
+                 and any((a.name, a.defined_in) in own for a in other.env)), "")
 
 
 def _unset_variable(service: Service, host: str) -> dict[str, str]:
     """Return the variable, and its value, where a script in the image has a default for it: the image is not edited."""
-    new = f"[{host}]" if ":" in host else host
     places = [b.host_place for b in bindings_of(service) if b.unix is None and b.host_place is not None]
     for place in places:
         if place.default_of and not place.file:
-            return {place.default_of: new}
-    told = [word for before, word in pairwise(service.command) if before.text in _HOST_OPTIONS]
-    if told and told[-1].default_of and not told[-1].file:
-        head, _, port = told[-1].text.rpartition(":")
-        return {told[-1].default_of: f"{new}:{port}" if head and is_number(port) else host}
+            return {place.default_of: _joined_host(host)}
+    told = host_places([word.text for word in service.command], service.runtime)
+    word = service.command[told[-1].index] if told else None
+    if word is not None and word.default_of and not word.file:
+        new = _joined_host(host) if told[-1].port else host
+        return {word.default_of: word.text[:told[-1].start] + new + word.text[told[-1].end:]}
     return {}
 
 
@@ -147,27 +198,28 @@ def _other_user(snapshot: Snapshot, service: Service, spot: _SpanEdit) -> str:
     """Return another service whose address is made of the same variable; empty if none is."""
     for other in snapshot.services if spot.is_variable else ():
         same = other.id != service.id and (other.files_node or other.node) == (service.files_node or service.node)
-        words = (*other.command, *(b.host_place for b in bindings_of(other) if b.host_place is not None))
-        if same and any((w.file, w.start) == (spot.file, spot.start) for w in words):
+        told = bindings_of(other)
+        words = (*other.command, *(b.host_place for b in told if b.host_place is not None))
+        if same and (any((w.file, w.start) == (spot.file, spot.start) for w in words)
+                     or any((b.file, b.start) == (spot.file, spot.end + 1) for b in told)):
             return other.name
     return ""
 
 
-def _host_part_edit(
-    snapshot: Snapshot, service: Service, word: CommandArgument, said: tuple[str, str], host: str,
-) -> _SpanEdit | None:
+def _host_part_edit(snapshot: Snapshot, service: Service, place: HostPlace, host: str) -> _SpanEdit | None:
     """Return the edit of the address in an option's value: all of it, or the part before its port."""
-    before, value = said
-    if word.file is None or not value or value.startswith(("unix:", "/", "fd:")):
+    word = service.command[place.index]
+    if word.file is None:
         return None
-    head, _, port = value.rpartition(":")
-    bare = head if is_number(port) and head and (head.startswith("[") or ":" not in head) else value
-    start = _value_offset(snapshot, service, word, before, value)
-    new = f"[{host}]" if ":" in host and bare != value else host
-    if start is not None:
-        return _SpanEdit(word.file, start, start + len(bare), bare, new)
-    found = _literal_host(snapshot, service, before, bare) if bare != value else None
-    return None if found is None else _SpanEdit(found[0], found[1], found[1] + len(bare), bare, new)
+    option = word.text[:place.value] or f"{service.command[place.index - 1].text} "
+    value, old = word.text[place.value:], word.text[place.start:place.end]
+    new = _joined_host(host) if place.port else host
+    at = _value_offset(snapshot, service, word, option, value)
+    if at is not None:
+        at += place.start - place.value
+        return _SpanEdit(word.file, at, at + len(old), old, new)
+    found = _literal_host(snapshot, service, option + word.text[place.value:place.start], old) if place.port else None
+    return None if found is None else _SpanEdit(found[0], found[1], found[1] + len(old), old, new)
 
 
 def _literal_host(snapshot: Snapshot, service: Service, before: str, host: str) -> tuple[str, int] | None:
@@ -234,6 +286,6 @@ def _added_host_edit(snapshot: Snapshot, service: Service, host: str) -> _SpanEd
 
 def _has_host_setting(service: Service) -> bool:
     """Return whether an option or a variable sets it: then it is not what is missing."""
-    if any(word.text.partition("=")[0] in _HOST_OPTIONS for word in service.command):
+    if has_host_option([word.text for word in service.command], service.runtime):
         return True
     return any(a.name.endswith("_HOST") or a.name == "HOST" for a in service.env if not a.empty)

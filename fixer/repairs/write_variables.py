@@ -143,7 +143,7 @@ def _overwrite_value(
         path, _, line = assignment.defined_in.rpartition(":")
         node = service.files_node or service.node
         file = snapshot.file(node, path.removeprefix(f"{node}:"))
-        if file is None or not is_number(line):
+        if file is None or not is_number(line) or not 0 < int(line) <= file.data.count(b"\n") + 1:
             continue
         lines = file.data.split(b"\n")
         changed = _replaced_line(lines[int(line) - 1].decode("utf-8", "surrogateescape"), name, value, service)

@@ -138,8 +138,11 @@ def in_container(command: str, words: list[tuple[str, int]], style: str, **chang
 @pytest.mark.parametrize(("command", "words", "style", "expected"), [
     ("uvicorn app.main:app --host 127.0.0.1 --port 8000", [("--host", 0), ("127.0.0.1", 0)], "yaml-string",
      "uvicorn app.main:app --host 0.0.0.0 --port 8000"),
-    ("gunicorn -b 127.0.0.1:8000 app", [("-b", 0), ("127.0.0.1:8000", 0)], "yaml-string", "gunicorn -b 0.0.0.0:8000 app"),
+    ("gunicorn -b 127.0.0.1:8000 app", [("gunicorn", 0), ("-b", 0), ("127.0.0.1:8000", 0)], "yaml-string", "gunicorn -b 0.0.0.0:8000 app"),
     ("uvicorn --host=127.0.0.1 a:b", [("uvicorn", 0), ("--host=127.0.0.1", 0)], "yaml-string", "uvicorn --host=0.0.0.0 a:b"),
+    ("uwsgi --http-socket 127.0.0.1:8000 --master", [("uwsgi", 0), ("--http-socket", 0), ("127.0.0.1:8000", 0), ("--master", 0)],
+     "yaml-string", "uwsgi --http-socket 0.0.0.0:8000 --master"),
+    ('["uwsgi", "--http=127.0.0.1:8000"]', [("uwsgi", 0), ("--http=127.0.0.1:8000", 0)], "yaml-flow", '["uwsgi", "--http=0.0.0.0:8000"]'),
     ("uvicorn app.main:app", [("uvicorn", 0), ("app.main:app", 0)], "yaml-string", "uvicorn app.main:app --host 0.0.0.0"),
     ('["uvicorn", "app.main:app"]', [("uvicorn", 0), ("app.main:app", 0)], "yaml-flow",
      '["uvicorn", "app.main:app", "--host", "0.0.0.0"]'),
@@ -163,7 +166,7 @@ def test_in_a_container_the_command_is_told_every_address(
     ('"uvicorn \'a:b\' --host 0.0.0.0"', [("--host", 0), ("0.0.0.0", 0)], "yaml-string", '"uvicorn \'a:b\' --host ::0"'),
     ('["uvicorn", "a:b", "--host", "0.0.0.0"]', [("--host", 0), ("0.0.0.0", 0)], "yaml-flow",
      '["uvicorn", "a:b", "--host", "::"]'),
-    ("gunicorn -b 0.0.0.0:8000 app", [("-b", 0), ("0.0.0.0:8000", 0)], "yaml-string", "gunicorn -b [::]:8000 app"),
+    ("gunicorn -b 0.0.0.0:8000 app", [("gunicorn", 0), ("-b", 0), ("0.0.0.0:8000", 0)], "yaml-string", "gunicorn -b [::]:8000 app"),
     ("uvicorn a:b", [("uvicorn", 0), ("a:b", 0)], "yaml-string", "uvicorn a:b --host '::'"),
 ])
 def test_nginx_asks_a_container_by_its_ipv6_address(

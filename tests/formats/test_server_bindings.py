@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fixer.formats.server_bindings import bindings_in_python, bindings_of, workers_of
+from fixer.formats.server_bindings import bindings_in_python, bindings_of, has_host_option, host_places, workers_of
 from fixer.formats.shell_words import Piece, Word, expand_words, literal_word, systemd_words
 from fixer.model.facts import Evidence, Known, Unknown
 
@@ -146,3 +146,24 @@ def test_a_host_and_a_port_of_two_variables_keep_both_places() -> None:
     whole = {"BIND": Word((Piece("127.0.0.1:8000", "/etc/a.env", 7, 90),))}
     (other,) = bindings_of(expand_words(systemd_words("gunicorn a -b $BIND"), whole), whole, SAID)
     assert other.host_place is None and other.start == 100
+
+
+@pytest.mark.parametrize(("command", "hosts"), [
+    ("uwsgi --http-socket 127.0.0.1:81 -s [::1]:82 --master", [("127.0.0.1", 81), ("[::1]", 82)]),
+    ("uwsgi -H /srv/venv -b 32768 --http=:81", [("", 81)]), ("gunicorn -b127.0.0.1:81 a", [("127.0.0.1", 81)]),
+    ("puma -b tcp://127.0.0.1:81", [("127.0.0.1", 81)]), ("daphne -b ::1 -p 81 a", [("::1", 0)]),
+    ("waitress-serve --listen=localhost:81 --host 10.0.0.1 a", [("10.0.0.1", 0), ("localhost", 81)]),
+    ("sudo -H -u app uvicorn a:b", []), ("flask run -h 127.0.0.1", [("127.0.0.1", 0)]), ("gunicorn -h a", []),
+    ("gunicorn -b unix:/run/a.sock -b fd://3 -b 8000 --bind= --bind", []), ("uvicorn --host --port 81", []),
+    ("/usr/bin/back --listen 127.0.0.1:81", [("127.0.0.1", 81)]), ("uvicorn a -- --host 127.0.0.1", []),
+])
+def test_where_the_options_of_each_server_give_a_host(command: str, hosts: list[tuple[str, int]]) -> None:
+    argv = command.split()
+    found = host_places(argv, "")
+    assert [(argv[one.index][one.start:one.end], one.port) for one in found] == hosts
+
+
+def test_a_command_that_names_no_server_has_the_options_of_the_one_that_runs() -> None:
+    words = ["./start", "--http-socket", "127.0.0.1:81"]
+    assert len(host_places(words, "uwsgi")) == 1 and host_places(words, "") == ()
+    assert has_host_option(["uvicorn", "a:b", "--host"], "") and not has_host_option(["sudo", "-H", "uvicorn", "a:b"], "")

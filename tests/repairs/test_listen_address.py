@@ -22,6 +22,7 @@ from tests.causes.snapshot_builders import (
     file,
     service,
     supervised_service,
+    unit,
 )
 
 UNIT = "/etc/systemd/system/backend.service"
@@ -62,6 +63,13 @@ def command_after(repair: Repair) -> str:
     ("uvicorn a:b --host 10.9.9.9 --host 10.9.9.8", "::1", "uvicorn a:b --host 10.9.9.9 --host ::1"),      # the last counts
     ("gunicorn --bind=10.9.9.9:8000 a", "::1", "gunicorn --bind=[::1]:8000 a"),
     ("hypercorn -b [::1]:8000 a", "127.0.0.2", "hypercorn -b 127.0.0.2:8000 a"),
+    ("uwsgi --http-socket 10.9.9.9:8000 --master", "127.0.0.2", "uwsgi --http-socket 127.0.0.2:8000 --master"),
+    ("uwsgi --http=10.9.9.9:8000 -s 10.9.9.9:3031", "::1", "uwsgi --http=[::1]:8000 -s 10.9.9.9:3031"),   # that of nginx's port
+    ("gunicorn -b10.9.9.9:8000 -b 10.9.9.9:9000 a", "127.0.0.2", "gunicorn -b127.0.0.2:8000 -b 10.9.9.9:9000 a"),
+    ("puma -b tcp://10.9.9.9:8000", "127.0.0.2", "puma -b tcp://127.0.0.2:8000"),
+    ("waitress-serve --listen=10.9.9.9:8000 a", "127.0.0.2", "waitress-serve --listen=127.0.0.2:8000 a"),
+    ("gunicorn --bind :8000 a", "::1", "gunicorn --bind [::1]:8000 a"),
+    ("sudo -H -u app uvicorn a:b", "127.0.0.2", "sudo -H -u app uvicorn a:b --host 127.0.0.2"),
     ("uvicorn a:b", "127.0.0.2", "uvicorn a:b --host 127.0.0.2"),
     ("uvicorn 'a:b'", "127.0.0.2", "uvicorn 'a:b' --host 127.0.0.2"),
 ])
@@ -80,7 +88,8 @@ def test_a_wildcard_is_waited_for_at_the_loopback() -> None:
 
 @pytest.mark.parametrize(("command", "changes"), [
     ("gunicorn --bind unix:/run/shop.sock a", {"runtime": "gunicorn"}),               # no address
-    ("gunicorn --bind= a", {"runtime": "gunicorn"}),
+    ("gunicorn --bind= a", {"runtime": "gunicorn"}), ("gunicorn --bind 8000 a", {"runtime": "gunicorn"}),
+    ("uwsgi -H /srv/venv -b 32768 --socket /run/shop.sock", {"runtime": "uwsgi"}),
     ("gunicorn a", {"runtime": "gunicorn"}),                                          # it takes no --host
     ("uvicorn a:b", {"command_style": ""}),
     ("uvicorn a:b", {"env": (EnvAssignment("HOST", "/etc/default/shop:1", False),)}),
@@ -204,6 +213,97 @@ def test_a_host_that_a_variable_does_not_hold_any_more_is_for_a_person() -> None
     scene.files[-1] = file("/etc/shop.env", "PORT=8000\nHOST=127.0.0.1\n")
     repair = repaired(scene)
     assert (repair.risk, repair.steps) == ("manual", ()) and "does not contain" in repair.manual
+
+
+def of_a_file(path: str, text: str, *, host: str = "10.9.9.9", port: str = "8000", **changes: Any) -> Scene:
+    """The address stands in a file that the command names or reads, with its host right before its port."""
+    at = text.index(port)
+    told = replace(binding(int(port)), host=host, file=path, start=at, end=at + len(port))
+    scene = listening("uwsgi --ini /etc/shop.ini", **{"runtime": "uwsgi", "bindings": Known((told,)), **changes})
+    scene.files.append(file(path, text))
+    return scene
+
+
+@pytest.mark.parametrize(("path", "before", "after"), [
+    ("/etc/shop.ini", "[uwsgi]\nhttp-socket = 10.9.9.9:8000\n", "[uwsgi]\nhttp-socket = 127.0.0.2:8000\n"),
+    ("/srv/gunicorn.conf.py", "bind = ['10.9.9.9:8000']\n", "bind = ['127.0.0.2:8000']\n"),
+    ("/etc/shop.env", "GUNICORN_CMD_ARGS=--bind=10.9.9.9:8000\n", "GUNICORN_CMD_ARGS=--bind=127.0.0.2:8000\n"),
+    (UNIT, "ExecStart=/srv/manage.py runserver 10.9.9.9:8000\n", "ExecStart=/srv/manage.py runserver 127.0.0.2:8000\n"),
+    ("/etc/supervisord.conf", "socket=tcp://10.9.9.9:8000\n", "socket=tcp://127.0.0.2:8000\n"),
+])
+def test_a_host_before_its_port_is_changed_in_the_file_that_holds_it(path: str, before: str, after: str) -> None:
+    scene = of_a_file(path, before)
+    scene.files[1:-1] = []
+    repair = repaired(scene)
+    write = repair.steps[0]
+    assert isinstance(write, WriteFile) and write.path == path and write.after == after.encode()
+    assert repair.risk == "disruptive" and isinstance(repair.steps[1], DaemonReload) is (path == UNIT)
+
+
+def test_an_address_without_a_host_gets_one() -> None:
+    repair = repaired(of_a_file("/etc/shop.ini", "[uwsgi]\nhttp = :8000\n", host="0.0.0.0"), "::")
+    assert isinstance(repair.steps[0], WriteFile) and repair.steps[0].after == b"[uwsgi]\nhttp = [::]:8000\n"
+
+
+@pytest.mark.parametrize("text", [
+    "http = 10.9.9.10:8000", "http = 110.9.9.9:8000", "port = 8000", "http = $HOST:8000", "10.9.9.9:8000",
+])
+def test_what_is_not_the_whole_host_of_the_address_is_no_place(text: str) -> None:
+    repair = repaired(of_a_file("/etc/shop.ini", text))
+    assert (repair.risk, repair.steps) == ("manual", ())
+
+
+def test_of_several_addresses_that_of_nginxs_port_is_changed() -> None:
+    text = "[uwsgi]\nsocket = 10.9.9.9:3031\nhttp = 10.9.9.9:8000\n"
+    scene = of_a_file("/etc/shop.ini", text)
+    (told,) = scene.services[0].bindings.or_else(())
+    first = replace(told, port=3031, start=text.index("3031"), end=text.index("3031") + 4)
+    scene.services[0] = replace(scene.services[0], bindings=Known((first, told)))
+    write = repaired(scene).steps[0]
+    assert isinstance(write, WriteFile) and write.after == text.replace("10.9.9.9:8000", "127.0.0.2:8000").encode()
+
+
+def test_a_file_that_two_services_take_their_address_from_is_for_a_person() -> None:
+    scene = of_a_file("/etc/shop.ini", "[uwsgi]\nhttp = 10.9.9.9:8000\n")
+    scene.services.append(service("feed.service", 9000, 300, bindings=scene.services[0].bindings))
+    assert "feed.service takes its own address from that place too" in repaired(scene).manual
+
+
+def test_an_address_that_systemd_opens_for_the_service_is_for_a_person() -> None:
+    scene = listening("uvicorn a:b --fd 3", socket=unit("back.socket"))
+    repair = repaired(scene)
+    assert (repair.risk, repair.steps) == ("manual", ()) and "back.socket opens its socket" in repair.manual
+
+
+def of_a_set_variable(*, host: str = "10.9.9.9", command: str = "uvicorn a:b", name: str = "UVICORN_HOST") -> Scene:
+    """No option gives the host, but the variable that the server reads."""
+    scene = listening(command, env=(EnvAssignment(name, "/etc/shop.env:2", False),),
+                      bindings=Known((replace(binding(8000), host=host),)))
+    scene.files.append(file("/etc/shop.env", f"LEVEL=info\n{name}={host}\n"))
+    return scene
+
+
+@pytest.mark.parametrize("host", ["127.0.0.2", "::1"])
+def test_the_variable_that_the_server_reads_its_host_from_is_changed(host: str) -> None:
+    repair = repaired(of_a_set_variable(), host)
+    write = repair.steps[0]
+    assert isinstance(write, WriteFile) and write.after == f"LEVEL=info\nUVICORN_HOST={host}\n".encode()
+    assert repair.risk == "disruptive"
+
+
+@pytest.mark.parametrize("changes", [
+    {"name": "HOST"}, {"host": "shop.example"}, {"host": "127.0.0.2"}, {"command": "uvicorn a:b --host"},
+])
+def test_a_variable_that_does_not_decide_where_it_listens_stays(changes: dict[str, Any]) -> None:
+    repair = repaired(of_a_set_variable(**changes))
+    assert (repair.risk, repair.steps) == ("manual", ())
+
+
+def test_a_variable_that_another_service_reads_from_the_same_line_is_for_a_person() -> None:
+    scene = of_a_set_variable()
+    scene.services.append(service("feed.service", 9000, 300, env=scene.services[0].env))
+    repair = repaired(scene)
+    assert repair.risk == "manual" and "feed.service takes its own address from that place too" in repair.manual
 
 
 COMPOSE = "services:\n  app:\n    image: img\n    environment:\n      LEVEL: info\n"
