@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from fixer.analysis.evidence import find_node
 from fixer.analysis.hidden_failures import LOCAL_CLIENTS
-from fixer.analysis.route_verdict import RouteVerdict, has_unloaded_config
+from fixer.analysis.route_verdict import NGINX_PAGE, RouteVerdict, has_unloaded_config
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.facts import Known
@@ -19,9 +19,8 @@ from fixer.model.snapshot import Endpoint, Nginx, RouteFacts, Snapshot
 from fixer.nginx.error_kinds import is_about_route
 
 with lazy_imports():  # not needed in most looks
-    from fixer.analysis.directives_in_effect import PlacedDirective, all_directives, directives_for
+    from fixer.analysis.directives_in_effect import PlacedDirective, all_directives, cache_of, directives_for
 
-_NGINX_PAGE = "<center>nginx"
 _OWN_STATUSES = frozenset({502, 504})
 _ERRORS = (500, 502, 503, 504)
 _GOOD = frozenset(range(200, 500))
@@ -67,13 +66,12 @@ def _cached_page(page: str, facts: RouteFacts, reached: tuple[Endpoint, ...], ng
         return None
     if kept is not None and (not statuses <= _GOOD | {kept.status} or not (is_well or statuses & _GOOD)):
         return None
-    family = facts.route.kind.removesuffix("_pass")
-    near = tuple(directives_for(snapshot, nginx, facts.route))
-    cache = next((d for d in near if d.words[0] == f"{family}_cache"), None)
-    valid = next((d for d in near if d.words[0] == f"{family}_cache_valid" and keeps(d, status)), None)
-    if cache is None or valid is None or cache.words[1:] == ("off",):
+    cache, name = cache_of(snapshot, nginx, facts.route), f"{facts.route.kind.removesuffix('_pass')}_cache_valid"
+    valid = next((d for d in directives_for(snapshot, nginx, facts.route) if d.words[0] == name and keeps(d, status)),
+                 None)
+    if cache is None or valid is None:
         return None
-    is_own = status in _OWN_STATUSES and any(p.status == status and _NGINX_PAGE in p.body for p in probes)
+    is_own = status in _OWN_STATUSES and any(p.status == status and NGINX_PAGE in p.body for p in probes)
     return CachedError(status, page, cache, valid, is_own, kept)
 
 

@@ -60,6 +60,13 @@ def directives_for(snapshot: Snapshot, nginx: Nginx, route: Route) -> Iterator[P
             yield from _children(tree, directive.block or ())
 
 
+def cache_of(snapshot: Snapshot, nginx: Nginx, route: Route) -> PlacedDirective | None:
+    """Return the directive that names the cache of the route's answers; None if nginx asks for each of them."""
+    name = f"{route.kind.removesuffix('_pass')}_cache"
+    found = next((near for near in directives_for(snapshot, nginx, route) if near.words[0] == name), None)
+    return None if found is None or found.words[1:] == ("off",) else found
+
+
 def all_directives(snapshot: Snapshot, nginx: Nginx) -> Iterator[PlacedDirective]:
     """Yield every directive of every file of the configuration that was read."""
     files = nginx.config.value.files if isinstance(nginx.config, Known) else ()

@@ -25,7 +25,7 @@ RECENT_ERROR = 60.0         # seconds; an older line of the error log says nothi
 LOGGED_SECONDS = 900.0      # seconds: a failure that nginx logged within them is over only if something shows it
 _CLOCK_AHEAD = 5.0         # seconds by which the clocks of two views of one machine may differ
 _GATEWAY_STATUSES = (502, 503, 504)
-_NGINX_PAGE = "<center>nginx"      # the footer of pages that nginx generates
+NGINX_PAGE = "<center>nginx"      # the footer of pages that nginx generates
 _PLAIN_PROGRAMS = frozenset({"", "python", "binary", "node"})
 _VARIABLE = regex(r"\$\{?(\w+)")
 _GROUP = regex(r"\(\?P?<(\w+)>")
@@ -100,7 +100,7 @@ def route_verdict(
         words[0] = "bad"        # no answer for as long as nginx itself would wait is none
     bad, slow = words.count("bad"), words.count("slow")
     own = any(w == "good" and (p.status or 0) >= 500 and not _is_configured_return(p.status or 0, facts, nginx)
-              and (_NGINX_PAGE not in p.body or _has_same_status(p, endpoints_for_page(speaking, facts, p.page)))
+              and (NGINX_PAGE not in p.body or _has_same_status(p, endpoints_for_page(speaking, facts, p.page)))
               for w, p in zip(words, probes, strict=True))
     evidence = facts.probes.evidence or (_probe_evidence(facts, _worst_probe(probes, words)),)
     if all(_is_return_444(p, facts, nginx) for p in probes):
@@ -155,7 +155,7 @@ def _other_gateway_status(endpoint: Endpoint, snapshot: Snapshot) -> int | None:
 def _is_other_gateway_page(probe: ProbeResult, reached: tuple[Endpoint, ...], snapshot: Snapshot) -> bool:
     """Return whether the page of another gateway came through nginx. A caching gateway may answer our direct probe,
     which uses another name, from its cache."""
-    return (probe.status in _GATEWAY_STATUSES and _NGINX_PAGE not in probe.body and bool(reached)
+    return (probe.status in _GATEWAY_STATUSES and NGINX_PAGE not in probe.body and bool(reached)
             and all(_is_gateway(endpoint, snapshot) for endpoint in reached))
 
 
@@ -214,7 +214,7 @@ def _has_stopped_container(endpoint: Endpoint, snapshot: Snapshot) -> bool:
 def _is_rejected_by_nginx(probes: tuple[ProbeResult, ...], reached: tuple[Endpoint, ...]) -> bool:
     """Return whether nginx rejected every request itself, and no direct probe shows a working backend. It does so
     without a client certificate or for an invalid name, before it chooses the route."""
-    if not all(p.status == 400 and _NGINX_PAGE in p.body and not _has_same_status(p, reached) for p in probes):
+    if not all(p.status == 400 and NGINX_PAGE in p.body and not _has_same_status(p, reached) for p in probes):
         return False
     heard = [e.http.value.status if isinstance(e.http, Known) else None for e in reached if not e.down]
     return not heard or any(status is None or status >= 500 for status in heard)
@@ -274,7 +274,7 @@ def _judge_error(probe: ProbeResult, reached: tuple[Endpoint, ...], fresh: bool)
     another nginx's, unless the backend answers us in another way."""
     if _has_same_status(probe, reached):
         return "good"
-    direct, page = [e.http.value.status for e in reached if isinstance(e.http, Known)], _NGINX_PAGE in probe.body
+    direct, page = [e.http.value.status for e in reached if isinstance(e.http, Known)], NGINX_PAGE in probe.body
     if probe.status in (502, 504):
         return "bad" if page or fresh or not direct or None in direct else "good"
     known = fresh or any(status is not None for status in direct)

@@ -18,7 +18,8 @@ Why nginx says 502
 
 How it is told apart
   Asked directly, each server answers: nginx alone leaves them out. If the servers themselves do not answer, what keeps
-  them from it is the fault (backend-down, firewall-drop, …), and this is its consequence.
+  them from it is the fault (backend-down, firewall-drop, …), and this is its consequence. Servers that speak no HTTP
+  cannot be asked: where all of them accept connections, it stays unknown.
   overload-saturated: the servers have reached `max_conns`. timeout-too-short: each of them was late for one page.
 
 The repair and its safety
@@ -102,7 +103,8 @@ def _judge_route(case: Case, nginx: Nginx, judged: RouteVerdict,
     if route.upstream and not live:
         return _marked_finding(case, nginx, judged, ends, events)
     if events and _size_of(live) > 1 and not any(server.max_conns for server in route.servers):
-        if any(isinstance(end.http, Unknown) and isinstance(end.tcp, Unknown) for end in live):
+        unasked = [end for end in live if isinstance(end.http, Unknown)]
+        if any(isinstance(end.tcp, Unknown) for end in unasked) or (unasked and not any(map(_is_dead, live))):
             return f"whether the servers of {route.upstream or live[0].host} answer"
         if all(map(is_answering, live)):
             return _window_finding(case, nginx, judged, live, events)

@@ -41,7 +41,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from fixer.analysis.case import Case, FailingAddress, is_answering
+from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import clock_of, config_evidence, file_line_text, listener_at, log_evidence, processes_of
 from fixer.analysis.load.pressure import Pressure, is_paused, pressure_evidence, pressures, stopped_processes
@@ -66,6 +66,7 @@ from fixer.repairs.file_edits import (
 )
 
 with lazy_imports():  # only for what is found
+    from fixer.analysis.backend_answers import BackendAnswers, backend_answers
     from fixer.repairs.command_options import CommandOption, add_workers_repair, edit_option, find_option
     from fixer.repairs.resource_limits import SettingRepairWording, set_and_start_repair
     from fixer.repairs.start_service import start_or_restart_steps
@@ -209,19 +210,21 @@ def judge_max_conns(case: Case) -> Iterable[Outcome]:
             route = judged.facts.route
             servers = [s for s in route.servers if not s.down]
             unlimited = any(s.max_conns == 0 for s in servers)
-            if len(events) < MIN_REJECTED or not servers or unlimited or route.upstream in done:
+            ends = [e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down]
+            if len(events) < MIN_REJECTED or not servers or unlimited or not ends or route.upstream in done:
                 continue
             done.add(route.upstream)
-            ends = [e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down]
-            if any(isinstance(e.http, Unknown) for e in ends):
+            answers = backend_answers(case.snapshot, nginx, judged, ends)
+            if isinstance(answers, Unknown):
                 yield f"whether the servers of {route.upstream or route.pass_text} answer when asked directly"
-            elif ends and all(is_answering(e) for e in ends):
-                yield _max_conns_finding(case, nginx, judged, events, ends)
+            elif answers.value.all_answered:
+                yield _max_conns_finding(case, nginx, judged, events, (ends, answers.value))
 
 
 def _max_conns_finding(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEvent, ...],
-                       ends: list[Endpoint]) -> Finding:
+                       servers: tuple[list[Endpoint], BackendAnswers]) -> Finding:
     route, last = judged.facts.route, events[-1]
+    ends, answers = servers
     limits = [s.max_conns for s in route.servers if not s.down]
     routes = tuple(j.facts.route.id for j in case.verdicts.values()
                    if nginx.serves(j.facts) and j.facts.route.upstream == route.upstream)
@@ -235,8 +238,7 @@ def _max_conns_finding(case: Case, nginx: Nginx, judged: RouteVerdict, events: t
         evidence=(
             Evidence("nginx-log", last.where, f"{len(events)} times within a minute: {last.raw}"),
             *(config_evidence(case.snapshot, nginx, e) for e in ends[:4]),
-            *(Evidence("probe", e.written, f"answers {e.http.value.status} when asked directly")
-              for e in ends[:2] if isinstance(e.http, Known)),
+            *answers.evidence[:2],
         ),
         repairs=(_raise_max_conns_repair(case, nginx, judged),),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fixer.formats.application_servers import log_phrases
+from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.facts import Known
 from fixer.model.service import LogLine, Service
@@ -20,7 +21,12 @@ PORT_OF_CALL = rf",{_at_most(4, ' ')}[0-9]"
 TRACEBACK_START = "Traceback (most recent call last)"
 _JOINS = ("During handling of the above exception", "The above exception was the direct cause")
 _LAST_LINES = 80          # of a log: a traceback at its end is what counts
-_REQUEST_START = regex(r"\"[A-Z]+ |=> generated \d")      # common log format; uWSGI, which does not quote the path
+_UWSGI_ANSWER = r"=> generated \d"
+_REQUEST_START = regex(rf"\"[A-Z]+ |{_UWSGI_ANSWER}")      # common log format; uWSGI, which does not quote the path
+# of the servers, uWSGI alone says how long it worked on each request, unless it is configured to say so
+_TIMED_REQUEST = regex(r"^\[pid: [^\]]*\] \S* \([^)]*\) \{[^}]*\} \[[^\]]*\] (?P<method>[A-Z]+) (?P<path>/[^\s?]*)"
+                       rf"(?:\?.*)? {_UWSGI_ANSWER}\d* bytes in (?P<time>\d+) (?P<unit>msecs|micros) "
+                       r"\(HTTP/\S+ (?P<status>\d{3})\) \d+ headers in \d+ bytes(?: \(\d+ switches on core \d+\))?$")
 _HTTP_VERSION = regex(r"HTTP/\d")
 _OTHER_START = regex(r"\"(?:[A-Z]{3,}|WebSocket) /")      # hypercorn, daphne; WebSockets of uvicorn
 _OTHER_STATUS = regex(r"\" (?:\d{3}\b|\[|- -)")             # they escape no quote in the path
@@ -55,6 +61,25 @@ def is_request_line(text: str) -> bool:
     if start is not None and _OTHER_STATUS.search(text, start.end()):
         return True
     return _BAD_REQUEST.search(text) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class TimedRequest:
+    """A request that a server answered, and the seconds that it worked on it; without those in its queue."""
+
+    method: str
+    path: str
+    status: int
+    seconds: float
+
+
+def timed_request(text: str) -> TimedRequest | None:
+    """Return the request of a server's log line that says how long it took; None for any other line."""
+    match = _TIMED_REQUEST.match(text)
+    if match is None:
+        return None
+    seconds = int(match["time"]) / (1e3 if match["unit"] == "msecs" else 1e6)
+    return TimedRequest(match["method"], match["path"], int(match["status"]), seconds)
 
 
 def says_ready(text: str) -> bool:

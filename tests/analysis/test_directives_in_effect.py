@@ -6,7 +6,13 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.analysis.directives_in_effect import all_directives, directives_for, directives_of, enclosing_directives
+from fixer.analysis.directives_in_effect import (
+    all_directives,
+    cache_of,
+    directives_for,
+    directives_of,
+    enclosing_directives,
+)
 from fixer.model.facts import Known, Unknown
 from fixer.model.nginx_config import Listen, ServerBlock, Span
 from fixer.nginx.tree import parse
@@ -38,6 +44,22 @@ def test_the_nearest_comes_first() -> None:
     found = list(directives_for(snapshot, snapshot.nginxes[0], snapshot.routes[0].route))
     assert [(d.path, d.line) for d in found if d.words[0] == "proxy_bind"] == [(SNIPPET, 3), (SITE, 2), (CONF, 3)]
     assert [d.text for d in found][:3] == ["proxy_bind 10.0.0.1;", "proxy_pass http://127.0.0.1:8000;", "gzip on;"]
+
+
+@pytest.mark.parametrize(("near", "far", "line"), [
+    ("proxy_cache pages;", "", 3), ("", "proxy_cache pages;", 2), ("proxy_cache off;", "proxy_cache pages;", 0),
+    ("uwsgi_cache pages;", "", 0), ("", "", 0),
+])
+def test_the_cache_of_a_route_is_the_nearest_of_its_protocol(near: str, far: str, line: int) -> None:
+    made = scene()
+    for number, text in ((2, near), (1, far)):
+        made.files[number] = replace(made.files[number], data=made.files[number].data.replace(
+            f"proxy_bind 10.0.0.{3 - number};".encode(), text.encode()))
+    start = made.files[2].data.index(b"proxy_pass")
+    made.route[0] = {"source": Span(SNIPPET, 4, start, start + 10)}
+    snapshot = made.snapshot()
+    found = cache_of(snapshot, snapshot.nginxes[0], snapshot.routes[0].route)
+    assert (found.line if found is not None else 0) == line
 
 
 def test_files_that_were_not_read_say_nothing() -> None:

@@ -158,6 +158,8 @@ def test_miss(snapshot: Snapshot) -> None:
 def test_unknown() -> None:
     snapshot = group(FIRST, SECOND, about={"http": Unknown("no probe"), "tcp": Unknown("no probe")})
     assert isinstance(verdict_of(judged(snapshot), CAUSE), Undetermined)
+    no_http = group(FIRST, SECOND, about={"http": Unknown("the upstream protocol is not HTTP")}, kind="uwsgi_pass")
+    assert isinstance(verdict_of(judged(no_http), CAUSE), Undetermined)
     unread = replace(snapshot, nginxes=(replace(snapshot.nginxes[0], errors=Unknown("denied")),))
     assert isinstance(verdict_of(judged(unread), CAUSE), Undetermined)
 

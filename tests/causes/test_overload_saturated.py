@@ -132,6 +132,14 @@ def test_no_connections_are_missing(scene: Scene) -> None:
     assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
 
 
+def test_connections_to_a_server_that_only_nginx_can_ask() -> None:
+    scene = used_up().endpoint(http=Unknown("the upstream protocol is not HTTP"))
+    scene.route[0] |= {"kind": "uwsgi_pass"}
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Undetermined)
+    first = found(scene.answers(BAD_GATEWAY, GOOD))
+    assert first.variant == "max-conns-reached" and any("through nginx" in shown.text for shown in first.evidence)
+
+
 def test_connections_unknown_and_places_that_cannot_be_edited() -> None:
     blind = used_up().endpoint(http=Unknown("--no-probe"))
     assert isinstance(verdict_of(diagnose(blind.snapshot()), CAUSE), Undetermined)

@@ -7,6 +7,7 @@ import pytest
 from fixer.formats.run_output import (
     PROGRESS_LINE,
     STOPPING_LINE,
+    TimedRequest,
     ends_run,
     is_request_line,
     joins_exceptions,
@@ -14,6 +15,7 @@ from fixer.formats.run_output import (
     says_goodbye,
     says_ready,
     says_starting,
+    timed_request,
 )
 
 REQUESTS = {
@@ -33,6 +35,21 @@ REQUESTS = {
 @pytest.mark.parametrize("server", REQUESTS)
 def test_the_words_of_a_visitor_are_known_in_every_access_log(server: str) -> None:
     assert is_request_line(REQUESTS[server].format("x-address-already-in-use"))
+
+
+@pytest.mark.parametrize(("target", "took", "request_of"), [
+    ("report?year=1", "1601 msecs", TimedRequest("GET", "/report", 404, 1.601)),
+    ("report?x=[redacted: query]", "7 msecs", TimedRequest("GET", "/report", 404, 0.007)),
+    ("", "1500000 micros", TimedRequest("GET", "/", 404, 1.5)),
+    ("a => generated 3 bytes in 9 msecs (HTTP/1.1 200)", "1 msecs", None),
+])
+def test_uwsgi_says_how_long_it_worked_on_a_request(target: str, took: str, request_of: TimedRequest | None) -> None:
+    assert timed_request(REQUESTS["uwsgi"].format(target).replace("1 msecs", took)) == request_of
+
+
+@pytest.mark.parametrize("server", [name for name in REQUESTS if name != "uwsgi"])
+def test_the_other_servers_do_not_say_it(server: str) -> None:
+    assert timed_request(REQUESTS[server].format("report")) is None
 
 
 @pytest.mark.parametrize("server", ["daphne", "daphne-websocket", "hypercorn"])

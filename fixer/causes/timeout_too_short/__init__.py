@@ -30,6 +30,9 @@ How it is told apart
   is over. A single line is no more than possible.
   Where the very page that we ask for is late, it is enough that the backend, asked directly with nobody else there,
   answers it well and takes longer than nginx waits.
+  A server that speaks no HTTP (uwsgi, FastCGI, SCGI, gRPC) is asked through nginx only: what it answers there at once
+  counts, unless a cache or a file may have answered. uWSGI's log says how long each request took: one that it answered
+  after nginx had given it up proves that the page is late, also where it is the page that we ask for.
   header-trickle-timeout: asked directly, the backend begins an answer, and its header is not whole when our time is
   over; nginx gave up (504, or its log) meanwhile. Where a single page does that and the others are quick, nginx's log
   has the same line as for any late page, so it is told as read-timeout-too-short.
@@ -53,19 +56,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from fixer.analysis.case import Case, FailingAddress
+from fixer.analysis.backend_answers import BackendAnswers, backend_answers
+from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, Outcome, conclude, sort_outcomes
-from fixer.analysis.evidence import clock_of, config_evidence, endpoint_text, file_line_text, line_text, listener_at
-from fixer.analysis.load.pressure import has_partial_answer
+from fixer.analysis.evidence import clock_of, file_line_text, line_text, listener_at
 from fixer.analysis.logged_failures import logged_failures
-from fixer.analysis.nginx_errors import events_for, recent_lines_by_route, request_path, routes_text, symptom_evidence
+from fixer.analysis.nginx_errors import recent_lines_by_route, request_path
 from fixer.analysis.other_pages import asked_paths
 from fixer.analysis.route_verdict import LOGGED_SECONDS, RouteVerdict
 from fixer.analysis.service_state import start_time_of
+from fixer.causes.timeout_too_short.answer_times import AnswerTime, logged_time, own_page_time
 from fixer.causes.timeout_too_short.idle_sockets import idle_socket_findings
+from fixer.causes.timeout_too_short.trickling_header import judge_trickling
 from fixer.lazy.dataclass import dataclass
 from fixer.model.diagnosis import Confidence, Finding, Need, Repair, Verdict
-from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx
 from fixer.nginx.error_kinds import READ_TIMEOUT
 from fixer.repairs.file_edits import NotEditable, check_and_reload_steps, edit_risk, overwriters_text
@@ -76,7 +81,6 @@ MIN_EVENTS = 3        # lines within a minute that are no coincidence
 QUICK_MS = 1000.0     # milliseconds: a faster answer is no sign of load
 DEFAULT_SECONDS = 60.0       # seconds: nginx's default
 INPUT_KEY = "seconds"
-_OWN_CONNECTIONS = 4           # connections of fixer's probes, direct and through nginx
 _POOL_CONNECTIONS = 40         # connections: this many may fill a thread pool, which is load
 
 
@@ -90,13 +94,23 @@ class _TimedOutRoute:
     no_live_upstream: tuple[ErrorEvent, ...]
     endpoints: tuple[Endpoint, ...]
     is_sending: bool
-    is_measured: bool = False      # the same page, probed directly, took longer than nginx waits
+    answers: tuple[Evidence, ...]  # that the backend works
+    took: AnswerTime | None = None  # a page that was late, and that the backend answered after nginx's limit
+    is_own_page: bool = False      # it is the one that we ask for
     is_one_page: bool = False      # all lines of the last 15 minutes are about one page
 
     @property
     def confidence(self) -> Confidence:
         """Return `possible` for a single line that nothing else supports."""
-        return "possible" if self.is_one_page and len(self.timeouts) == 1 else "likely"
+        return "possible" if self.is_one_page and len(self.timeouts) == 1 and self.took is None else "likely"
+
+    @property
+    def proof(self) -> str:
+        """Return what shows that the backend works."""
+        quick = "the backend answers other requests at once"
+        if self.took is None:
+            return quick
+        return self.took.text if self.is_own_page else f"{self.took.text}, and {quick}"
 
     @property
     def count(self) -> str:
@@ -160,23 +174,29 @@ def _judge_route(
     endpoints = tuple(e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down)
     # one slow page marks each server of a group as failed; later requests fail before a timeout
     all_gone = len(endpoints) > 1 and len(none_left) >= MIN_EVENTS and len(events) >= len(endpoints)
-    if judged.state == "failing" and endpoints and all(_is_slower_than_limit(e, judged) for e in endpoints):
-        return _timeout_finding(case, _TimedOutRoute(nginx, judged, events, none_left, endpoints, is_sending=False,
-                                                     is_measured=True))
+    times = [own_page_time(case, judged, e, events) for e in endpoints] if judged.state == "failing" else []
+    slow = [took for took in times if took is not None]
+    if slow and len(slow) == len(endpoints):
+        return _timeout_finding(case, _TimedOutRoute(
+            nginx, judged, events, none_left, endpoints, is_sending=False, answers=tuple(t.evidence for t in slow[:3]),
+            took=max(slow, key=lambda took: took.seconds), is_own_page=True))
     if not endpoints or (len(events) < MIN_EVENTS and not all_gone):
         return shown
-    if any(isinstance(e.http, Unknown) for e in endpoints):
-        return f"whether {endpoint_text(endpoints[0])} answers when asked directly"
+    answers = backend_answers(case.snapshot, nginx, judged, endpoints)
+    if isinstance(answers, Unknown):
+        return answers.reason
     newest = max(line.at for line in (last, *none_left))
     if clock_of(case.snapshot, nginx.node) - newest > LAST_EVENT_SECONDS or any(_is_about_asked_path(
         e, endpoints, judged) for e in events):
         return shown        # ended, or slow for a page that is fast now: another fault
     if any(_is_from_other_process(case, e, events) for e in endpoints):
         return shown
-    if any(not _has_spare_capacity(e) for e in endpoints) or not (judged.state == "ok" or none_left):
+    if not _has_spare_capacity(endpoints, answers.value) or not (judged.state == "ok" or none_left):
         return shown
     sending = sum(e.kind == "timeout-send" for e in events) * 2 > len(events)
-    return _timeout_finding(case, _TimedOutRoute(nginx, judged, events, none_left, endpoints, sending))
+    return _timeout_finding(case, _TimedOutRoute(
+        nginx, judged, events, none_left, endpoints, sending, answers.value.evidence,
+        None if sending else logged_time(case, endpoints, events, judged.facts.route.read_timeout)))
 
 
 def _lasting_findings(case: Case) -> Iterator[Finding]:
@@ -195,9 +215,13 @@ def _lasting_findings(case: Case) -> Iterator[Finding]:
             continue
         if _most_at_once(events, limit) >= MIN_EVENTS:
             continue        # an overload that has passed leaves such lines
-        if not any(_is_from_other_process(case, e, events) or not _has_spare_capacity(e) for e in endpoints):
-            yield _timeout_finding(case, _TimedOutRoute(failure.nginx, judged, events, (), endpoints, is_sending=False,
-                                                        is_one_page=True))
+        answers = backend_answers(case.snapshot, failure.nginx, judged, endpoints)
+        if isinstance(answers, Unknown) or not _has_spare_capacity(endpoints, answers.value) or any(
+                _is_from_other_process(case, e, events) for e in endpoints):
+            continue
+        yield _timeout_finding(case, _TimedOutRoute(
+            failure.nginx, judged, events, (), endpoints, is_sending=False, answers=answers.value.evidence,
+            took=logged_time(case, endpoints, events, limit), is_one_page=True))
 
 
 def _most_at_once(events: Sequence[ErrorEvent], limit: float) -> int:
@@ -216,17 +240,6 @@ def _is_about_asked_path(event: ErrorEvent, endpoints: tuple[Endpoint, ...], jud
     return request_path(event) in {*asked_paths(judged.facts), judged.facts.route.path, *(e.path for e in endpoints)}
 
 
-def _is_slower_than_limit(endpoint: Endpoint, judged: RouteVerdict) -> bool:
-    """Return whether the same page, probed directly without a queue, took longer than nginx waits."""
-    held, http, route = listener_at(endpoint), endpoint.http, judged.facts.route
-    if not isinstance(http, Known) or endpoint.path != route.path:
-        return False
-    if held is not None and (held.queued > 0 or held.established > _OWN_CONNECTIONS):
-        return False
-    status = http.value.status
-    return status is not None and status < 500 and http.value.ms > route.read_timeout * 1000
-
-
 def _is_from_other_process(case: Case, endpoint: Endpoint, events: tuple[ErrorEvent, ...]) -> bool:
     """Return whether another process answers there, or the service restarted after those lines."""
     if endpoint.listening_service is not None and endpoint.configured_service not in (None, endpoint.listening_service):
@@ -235,13 +248,11 @@ def _is_from_other_process(case: Case, endpoint: Endpoint, events: tuple[ErrorEv
     return service is not None and events[0].at < start_time_of(service)
 
 
-def _has_spare_capacity(endpoint: Endpoint) -> bool:
-    """Return whether it answers at once, and neither its queue nor a thread pool can be full."""
-    held = listener_at(endpoint)
-    if held is not None and (held.queued > 0 or held.established >= _POOL_CONNECTIONS):
-        return False
-    http = endpoint.http
-    return isinstance(http, Known) and http.value.status is not None and http.value.ms < QUICK_MS
+def _has_spare_capacity(endpoints: Sequence[Endpoint], answers: BackendAnswers) -> bool:
+    """Return whether all answer at once, and neither a queue nor a thread pool can be full."""
+    held = [listener for endpoint in endpoints if (listener := listener_at(endpoint)) is not None]
+    return answers.all_answered and answers.slowest_ms < QUICK_MS and not any(
+        listener.queued > 0 or listener.established >= _POOL_CONNECTIONS for listener in held)
 
 
 def _timeout_finding(case: Case, seen: _TimedOutRoute) -> Finding:
@@ -250,17 +261,12 @@ def _timeout_finding(case: Case, seen: _TimedOutRoute) -> Finding:
     variant = "send-timeout-upload" if seen.is_sending else (
         "retry-multiplies-timeout" if several else "read-timeout-too-short")
     what = "the upload was not read" if seen.is_sending else "pages need longer"
-    summary = (
-        f"nginx gives up on {route.location} after {seen.limit:g} s ({seen.count} within {seen.span}): "
-        f"{what}; "
-        + (f"this one took {max(map(_answer_seconds, seen.endpoints)):.1f} s when asked directly" if seen.is_measured
-           else
-           "the backend answers other requests at once")
-    )
+    summary = (f"nginx gives up on {route.location} after {seen.limit:g} s ({seen.count} within {seen.span}): "
+               f"{what}; {seen.proof}")
     if several:
         summary += ("; each try counts as a failure of its server, so nginx has no live server left "
                     f"({len(seen.no_live_upstream)} times)")
-    direct = tuple(_answer_evidence(e) for e in seen.endpoints[:3])
+    times = (seen.took.evidence,) if seen.took is not None else ()
     lines = (Evidence("nginx-log", last.where, f"{seen.count} within {seen.span}: {last.raw}"),
              *(Evidence("nginx-log", e.where, e.raw) for e in seen.no_live_upstream[-1:]))
     text = line_text(case.snapshot, seen.nginx.node, route.source.file, route.source.line)
@@ -271,7 +277,7 @@ def _timeout_finding(case: Case, seen: _TimedOutRoute) -> Finding:
         cause=CAUSE.id, variant=variant, role="root", confidence=seen.confidence,
         summary=summary, detail=(), service=None,
         routes=tuple(dict.fromkeys((route.id, *(_group_routes(case, seen) if several else ())))),
-        node=seen.nginx.node, evidence=(*lines, config, *direct),
+        node=seen.nginx.node, evidence=tuple(dict.fromkeys((*lines, config, *seen.answers, *times))),
         repairs=(_mend_upload_repair(seen) if seen.is_sending else _raise_timeout_repair(case, seen),),
     )
 
@@ -281,16 +287,6 @@ def _group_routes(case: Case, seen: _TimedOutRoute) -> tuple[str, ...]:
     group = seen.verdict.facts.route.upstream
     return tuple(j.facts.route.id for j in case.verdicts.values() if group and j.facts.route.upstream == group
                  and j.state in ("failing", "degraded") and seen.nginx.serves(j.facts))
-
-
-def _answer_seconds(endpoint: Endpoint) -> float:
-    return endpoint.http.value.ms / 1000 if isinstance(endpoint.http, Known) else 0.0
-
-
-def _answer_evidence(endpoint: Endpoint) -> Evidence:
-    assert isinstance(endpoint.http, Known)
-    text = f"answers {endpoint.http.value.status} in {endpoint.http.value.ms:.0f} ms when asked directly"
-    return Evidence("probe", f"http://{endpoint_text(endpoint)}{endpoint.path}", text)
 
 
 def _mend_upload_repair(seen: _TimedOutRoute) -> Repair:
@@ -303,7 +299,8 @@ def _mend_upload_repair(seen: _TimedOutRoute) -> Repair:
 
 def _raise_timeout_repair(case: Case, seen: _TimedOutRoute) -> Repair:
     route = seen.verdict.facts.route
-    default = f"{DEFAULT_SECONDS:g}" if seen.limit < DEFAULT_SECONDS else None
+    longest = max(seen.limit, seen.took.seconds if seen.took is not None else 0.0)
+    default = f"{DEFAULT_SECONDS:g}" if longest < DEFAULT_SECONDS else None
     need = Need(INPUT_KEY, "value",
                 f"how many seconds a page of {route.location} may take; nginx waits {seen.limit:g} now",
                 default=default, pattern="[1-9][0-9]{0,4}")
@@ -331,60 +328,3 @@ CAUSE = Cause(
     verdict=judge,
     page=__doc__,
 )
-
-# A backend that sends a part of its header and does not finish it before nginx's timeout.
-_MIN_GROWING_MS = 500.0     # milliseconds between first and last byte: more than one packet cut in two
-
-
-def judge_trickling(case: Case) -> Iterator[Finding | str]:
-    """Return one finding for each such address with failed requests; else the missing fact."""
-    for trouble in case.failing_addresses:
-        if not has_partial_answer(trouble.endpoint):
-            continue
-        if _has_given_up(case, trouble):
-            yield _trickling_finding(case, trouble)
-        else:
-            where = endpoint_text(trouble.endpoint)
-            yield f"whether {where} completes its header in time: no request has failed so far (see with --wait 60)"
-
-
-def _has_given_up(case: Case, trouble: FailingAddress) -> bool:
-    """Return whether nginx gave up: with 504 for our probe, or in its log since the backend started."""
-    if any(probe.status == 504 for judged in trouble.verdicts if isinstance(judged.facts.probes, Known)
-           for probe in judged.facts.probes.value):
-        return True
-    service = case.service(trouble.endpoint.configured_service)
-    since = start_time_of(service) if service is not None else 0.0
-    return any(event.at >= since for event in events_for(case, trouble, READ_TIMEOUT))
-
-
-def _trickling_finding(case: Case, trouble: FailingAddress) -> Finding:
-    endpoint, route = trouble.endpoint, trouble.routes[0].route
-    assert isinstance(endpoint.http, Known)
-    http = endpoint.http.value
-    service = case.service(endpoint.configured_service)
-    name = service.name if service is not None else f"the server at {endpoint_text(endpoint)}"
-    kept = http.growing is not None and http.growing >= _MIN_GROWING_MS
-    manner = f", in small parts over {http.growing / 1000:.1f} s" if kept and http.growing is not None else ""
-    arrived = f"{http.arrived} bytes of a header arrived within {http.ms / 1000:.1f} s{manner}, but not its end"
-    family = route.kind.removesuffix("_pass")
-    manual = (
-        f"fix what sends the header of {name}: it must send the header at once. {family}_read_timeout "
-        f"({route.read_timeout:g} s at {route.source.file}:{route.source.line}) limits the complete header, however "
-        "its bytes arrive: a longer one only makes visitors wait"
-    )
-    return Finding(
-        cause="timeout-too-short", variant="header-trickle-timeout", role="root",
-        confidence="certain" if kept else "likely",
-        summary=f"{name} starts its answers to {routes_text(trouble)} but does not complete the header within the "
-                f"{route.read_timeout:g} s that nginx waits",
-        detail=(), routes=trouble.route_ids, service=service.name if service is not None else None,
-        node=endpoint.node or trouble.nginx.node,
-        evidence=(
-            Evidence("probe", f"http://{endpoint_text(endpoint)}{endpoint.path}", arrived),
-            config_evidence(case.snapshot, trouble.nginx, endpoint),
-            *symptom_evidence(case, trouble, READ_TIMEOUT),
-        ),
-        repairs=(Repair("mend-header", "manual", f"let {name} send its header at once", (), manual=manual),),
-        effects=("looks-busy", "no-answer", "stale-config"),
-    )

@@ -11,7 +11,7 @@ from fixer.analysis.case import Case
 from fixer.analysis.evidence import config_evidence, endpoint_text, log_evidence
 from fixer.analysis.load.server_protocol import UPGRADE_STATUSES, may_lack_websocket
 from fixer.analysis.nginx_errors import KEEPS_BY_DEFAULT, nginx_version_of
-from fixer.analysis.route_verdict import RouteVerdict
+from fixer.analysis.route_verdict import NGINX_PAGE, RouteVerdict
 from fixer.analysis.run_log import last_run_lines, message_of
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Confidence, Finding
@@ -25,7 +25,6 @@ _WANTS_UPGRADE = regex(r"(?i)\bweb-?socket\b|\bupgrade (?:hdr|header|request|req
                        r"|\"Connection\" must be \"Upgrade\"")
 _NO_LIBRARY = regex(r"No supported WebSocket library detected|WebSocket transport not available\. Install "
                     r"|you need to build uWSGI with SSL support to use the websocket")
-_NGINX_PAGE = "<center>nginx"
 _LINES = ("proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; "
           "proxy_set_header Connection $connection_upgrade;")
 _MAP = "map $http_upgrade $connection_upgrade { default upgrade; '' ''; }"
@@ -44,7 +43,7 @@ def websocket_findings(case: Case) -> list[Finding]:
 
 def wants_upgrade(heard: ProbeResult) -> bool:
     """Return whether an answer to a plain request says that the address takes WebSocket alone."""
-    if _NGINX_PAGE in heard.body:
+    if NGINX_PAGE in heard.body:
         return False
     return heard.status == _UPGRADE_REQUIRED or (
         heard.status == _BAD_REQUEST and _WANTS_UPGRADE.search(heard.body) is not None)
@@ -84,7 +83,7 @@ def _plain_upgrade(case: Case, nginx: Nginx, judged: RouteVerdict, ends: list[En
     """Return the finding on pages that a backend refuses because each request says `Connection: upgrade`."""
     route, probes = judged.facts.route, judged.facts.probes.or_else(())
     always = (route.connection or "").strip().lower() == "upgrade"
-    refused = probes and all(p.status == _BAD_REQUEST and _NGINX_PAGE not in p.body for p in probes)
+    refused = probes and all(p.status == _BAD_REQUEST and NGINX_PAGE not in p.body for p in probes)
     well = next((end for end in ends if isinstance(end.http, Known) and end.http.value.status is not None
                  and end.http.value.status < _BAD_REQUEST), None)
     if not always or not refused or well is None:
