@@ -55,6 +55,7 @@ from fixer.analysis.exits.kills import (
     is_failing_page_lost,
     last_exit_signal,
     lost_paths,
+    routes_to,
     worker_deaths,
 )
 from fixer.analysis.nginx_errors import refused_evidence, symptom_evidence
@@ -155,7 +156,7 @@ def _lifted_limit_finding(case: Case, crash: FailedRun, lifted: Evidence) -> Fin
 def _lost_requests(case: Case, crash: FailedRun) -> tuple[ErrorEvent, ...]:
     """Return the requests that nginx lost within `_LOSS_SECONDS` of the service's end."""
     ended = manager_of(crash.service).ended_at()
-    return cut_off_requests(case, crash.failing_addresses[0].endpoint, ended - _LOSS_SECONDS,
+    return cut_off_requests(case, [one.endpoint for one in crash.failing_addresses], ended - _LOSS_SECONDS,
                             ended + _LOSS_SECONDS) if ended else ()
 
 
@@ -163,7 +164,7 @@ def _worker_deaths_finding(case: Case, died: WorkerDeaths) -> Finding:
     """Return the finding for dead workers: the root if the page that fails is one of those that were lost, else advice
     for a few deaths, since the parent replaces a worker."""
     service, count, lost = died.service, len(died.lines), len(died.lost)
-    asked = [j for j in case.verdicts.values() if died.endpoint.id in j.facts.endpoints]
+    asked = routes_to(case, died.endpoints)
     again = count >= _MIN_DEATHS
     role: Role = "root" if is_failing_page_lost(asked, died.lost) else "contributing" if again else "advice"
     said = f"{died.lines[-1].text} "        # it names the signal, or gives its number

@@ -42,13 +42,15 @@ Variants
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import clock_of, config_evidence, log_evidence
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
-from fixer.analysis.exits.kills import OomKilling, missing_kernel_log, oom_killings
+from fixer.analysis.exits.kills import OomKilling, endpoints_of, missing_kernel_log, oom_killings, routes_to
 from fixer.analysis.nginx_errors import symptom_evidence
-from fixer.analysis.route_verdict import RECENT_ERROR, recent_events
+from fixer.analysis.route_verdict import RECENT_ERROR, RouteVerdict, recent_events
 from fixer.analysis.run_log import event_of, lines_of
 from fixer.analysis.service_state import start_time_of, state_evidence
 from fixer.lazy.lazy_imports import lazy_imports
@@ -147,9 +149,9 @@ def _worker_findings(case: Case) -> list[Finding]:
         if not service.running or not service.is_app_server:
             continue
         kills = tuple(kill for kill in oom_killings(case, service) if not _is_limit_gone(service, kill))
-        endpoints = [e for e in case.snapshot.endpoints if service.id in (e.configured_service, e.listening_service)]
+        endpoints = endpoints_of(case, service)
         if kills and endpoints:
-            found.append(_worker_finding(case, service, endpoints[0], kills))
+            found.append(_worker_finding(case, service, endpoints, kills))
     return found
 
 
@@ -160,16 +162,17 @@ def _is_limit_gone(service: Service, kill: OomKilling) -> bool:
     return kill.limit_scope == "own" and then > 0 and (now == 0 or now > then)
 
 
-def _worker_finding(case: Case, service: Service, endpoint: Endpoint, kills: tuple[OomKilling, ...]) -> Finding:
-    asked = [j for j in case.verdicts.values() if endpoint.id in j.facts.endpoints]
+def _worker_finding(case: Case, service: Service, endpoints: Sequence[Endpoint],
+                    kills: tuple[OomKilling, ...]) -> Finding:
+    asked = routes_to(case, endpoints)
     nginx = case.snapshot.nginx_of(asked[0].facts) if asked else None
-    events = cut_off_events(case, service, endpoint)
+    events = cut_off_events(case, service, asked)
     unanswered = any(j.state == "slow" for j in asked) and (
         clock_of(case.snapshot, service.node) - kills[-1].kill.at < RECENT_ERROR)
     hurts = bool(events) or unanswered or any(j.has_failures for j in asked)
     evidence = (
         *(kill.evidence for kill in kills[-2:]), state_evidence(service), *_limit_evidence(service),
-        *((config_evidence(case.snapshot, nginx, endpoint),) if nginx is not None else ()),
+        *((config_evidence(case.snapshot, nginx, endpoints[0]),) if nginx is not None else ()),
         *(Evidence("nginx-log", e.where, f"{len(events)} times: {e.raw}") for e in events[-1:]),
     )
     times = f"{len(kills)} times" if len(kills) > 1 else "once"
@@ -180,14 +183,14 @@ def _worker_finding(case: Case, service: Service, endpoint: Endpoint, kills: tup
         detail=("the parent process restarts them, so the service looks healthy",),
         routes=tuple(j.facts.route.id for j in asked), service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys(evidence)),
-        repairs=_repairs(case, service, endpoint, kills) if hurts else (),
+        repairs=_repairs(case, service, endpoints[0], kills) if hurts else (),
         effects=("run-ends", "no-answer", "stale-config") if unanswered else None,
     )
 
 
-def cut_off_events(case: Case, service: Service, endpoint: Endpoint) -> tuple[ErrorEvent, ...]:
+def cut_off_events(case: Case, service: Service, asked: Sequence[RouteVerdict]) -> tuple[ErrorEvent, ...]:
     """Return requests that were cut off since the service started, from nginx's recent log lines."""
-    routes = [j.facts for j in case.verdicts.values() if endpoint.id in j.facts.endpoints]
+    routes = [judged.facts for judged in asked]
     found = {
         e.where + e.raw: e for nginx in case.snapshot.nginxes
         for e in recent_events(nginx, [r for r in routes if r.node == nginx.node], case.snapshot)

@@ -35,11 +35,12 @@ Variants
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import bindings_of, clock_of, config_evidence, log_evidence
-from fixer.analysis.exits.kills import cut_off_requests
+from fixer.analysis.exits.kills import cut_off_requests, endpoints_of, routes_to
 from fixer.analysis.run_log import lines_of, message_of
 from fixer.analysis.service_state import run_state_of, start_time_of, state_evidence
 from fixer.formats.numbers import is_number
@@ -70,15 +71,14 @@ def judge(case: Case) -> Verdict:
     missing: list[str] = []
     ruled = case.healthy_evidence()
     for service in case.snapshot.services:
-        endpoint = next((e for e in case.snapshot.endpoints
-                         if service.id in (e.configured_service, e.listening_service)), None)
-        if endpoint is None or not service.is_app_server:
+        endpoints = endpoints_of(case, service)
+        if not endpoints or not service.is_app_server:
             continue
-        found = _request_limit_finding(case, service, endpoint) or _worker_timeout_finding(case, service, endpoint)
+        found = _request_limit_finding(case, service, endpoints) or _worker_timeout_finding(case, service, endpoints)
         if found is not None:
             findings.append(found)
         elif not isinstance(service.log, Known) and (
-            run_state_of(service) == "stopped" or _has_lost_requests(case, service, endpoint)
+            run_state_of(service) == "stopped" or _has_lost_requests(case, service, endpoints)
         ):
             missing.append(f"log of {service.name}: {service.log.reason}")
         else:
@@ -86,13 +86,13 @@ def judge(case: Case) -> Verdict:
     return conclude(findings, missing, ruled)
 
 
-def _has_lost_requests(case: Case, service: Service, endpoint: Endpoint) -> bool:
+def _has_lost_requests(case: Case, service: Service, endpoints: Sequence[Endpoint]) -> bool:
     """Return whether requests recently ended without an answer at a server whose parent may end workers."""
     since = max(start_time_of(service), clock_of(case.snapshot, service.node) - RECENT_SECONDS)
-    return service.runtime == "gunicorn" and bool(_lost_events(case, endpoint, since, float("inf"), refused=False))
+    return service.runtime == "gunicorn" and bool(_lost_events(case, endpoints, since, float("inf"), refused=False))
 
 
-def _request_limit_finding(case: Case, service: Service, endpoint: Endpoint) -> Finding | None:
+def _request_limit_finding(case: Case, service: Service, endpoints: Sequence[Endpoint]) -> Finding | None:
     """Return the finding on a single process that ended itself: it is down, or was while requests came."""
     line = _last_matching_line(service, _LIMIT_LINE)
     if line is None or line.at is None or _worker_count(service) > 1:
@@ -100,7 +100,7 @@ def _request_limit_finding(case: Case, service: Service, endpoint: Endpoint) -> 
     down = run_state_of(service) in ("stopped", "looping")
     if down and not start_time_of(service) - _LOSS_SECONDS <= line.at:
         return None          # the line is from an earlier run
-    lost = _lost_events(case, endpoint, line.at - 1.0, float("inf"), refused=True)
+    lost = _lost_events(case, endpoints, line.at - 1.0, float("inf"), refused=True)
     if not down and (not lost or line.at < clock_of(case.snapshot, service.node) - RECENT_SECONDS):
         return None
     match = _LIMIT_LINE.search(message_of(line))
@@ -108,13 +108,13 @@ def _request_limit_finding(case: Case, service: Service, endpoint: Endpoint) -> 
     stopped = run_state_of(service) == "stopped"
     manner = "and was not started again" if stopped else "and nothing listens until it runs again"
     return _finding(
-        case, service, endpoint, ("limit-max-requests-exit", f"{service.name} ended itself after {match[1]} requests, "
+        case, service, endpoints, ("limit-max-requests-exit", f"{service.name} ended itself after {match[1]} requests, "
                                   f"as configured, {manner}"),
-        role="root", line=line, lost=lost, repairs=(second_worker_repair(case, service, endpoint),),
+        role="root", line=line, lost=lost, repairs=(second_worker_repair(case, service, endpoints[0]),),
     )
 
 
-def _worker_timeout_finding(case: Case, service: Service, endpoint: Endpoint) -> Finding | None:
+def _worker_timeout_finding(case: Case, service: Service, endpoints: Sequence[Endpoint]) -> Finding | None:
     """Return the finding on gunicorn's arbiter or uWSGI's master that recently ended a busy worker."""
     since = max(start_time_of(service), clock_of(case.snapshot, service.node) - RECENT_SECONDS)
     answered: LogLine | None = None
@@ -125,13 +125,14 @@ def _worker_timeout_finding(case: Case, service: Service, endpoint: Endpoint) ->
             answered = line
         if not _TIMEOUT_LINE.search(message_of(line)):
             continue
-        lost = _lost_events(case, endpoint, line.at - _LOSS_SECONDS, line.at + _LOSS_SECONDS, refused=False)
+        lost = _lost_events(case, endpoints, line.at - _LOSS_SECONDS, line.at + _LOSS_SECONDS, refused=False)
         reported = answered if answered is not None and (answered.at or 0.0) <= line.at + _LOSS_SECONDS else None
         if lost or reported is not None:
             return _finding(
-                case, service, endpoint, ("worker-timeout-killed", f"{service.name} ended a worker in the middle of "
+                case, service, endpoints, ("worker-timeout-killed", f"{service.name} ended a worker in the middle of "
                                           "a request: the worker was silent for longer than its timeout"),
-                role="root", line=line, lost=lost, repairs=(_more_time_repair(case, service, endpoint),), said=reported,
+                role="root", line=line, lost=lost, said=reported,
+                repairs=(_more_time_repair(case, service, endpoints[0]),),
             )
     return None
 
@@ -153,11 +154,11 @@ def _worker_count(service: Service) -> int:
     return service.workers.or_else(1)
 
 
-def _lost_events(case: Case, endpoint: Endpoint, since: float, until: float, *,
+def _lost_events(case: Case, endpoints: Sequence[Endpoint], since: float, until: float, *,
                  refused: bool) -> tuple[ErrorEvent, ...]:
     if not refused:
-        return cut_off_requests(case, endpoint, since, until)
-    nodes = {j.facts.node for j in case.verdicts.values() if endpoint.id in j.facts.endpoints}
+        return cut_off_requests(case, endpoints, since, until)
+    nodes = {judged.facts.node for judged in routes_to(case, endpoints)}
     return tuple(
         event for nginx in case.snapshot.nginxes if nginx.node in nodes and isinstance(nginx.errors, Known)
         for event in nginx.errors.value if since <= event.at <= until and event.kind in CONNECT_FAILED
@@ -165,16 +166,16 @@ def _lost_events(case: Case, endpoint: Endpoint, since: float, until: float, *,
 
 
 def _finding(
-    case: Case, service: Service, endpoint: Endpoint, words: tuple[str, str], *, role: Role, line: LogLine,
+    case: Case, service: Service, endpoints: Sequence[Endpoint], words: tuple[str, str], *, role: Role, line: LogLine,
     lost: tuple[ErrorEvent, ...], repairs: tuple[Repair, ...], said: LogLine | None = None,
 ) -> Finding:
     """Return the finding. `words` are the variant and the summary, `said` the server's own line on the request."""
-    asked = [j for j in case.verdicts.values() if endpoint.id in j.facts.endpoints]
+    asked = routes_to(case, endpoints)
     nginx = case.snapshot.nginx_of(asked[0].facts) if asked else None
     evidence = (
         log_evidence(line.text, line.where), *((log_evidence(said.text, said.where),) if said is not None else ()),
         state_evidence(service),
-        *((config_evidence(case.snapshot, nginx, endpoint),) if nginx is not None else ()),
+        *((config_evidence(case.snapshot, nginx, endpoints[0]),) if nginx is not None else ()),
         *(Evidence("nginx-log", e.where, f"{len(lost)} times: {e.raw}") for e in lost[-1:]),
     )
     return Finding(

@@ -17,7 +17,7 @@ from fixer.model.nginx_config import Route
 from fixer.model.snapshot import Endpoint
 
 with lazy_imports():
-    from fixer.analysis.exits.kills import cut_off_requests  # only if a slow route has a cause
+    from fixer.analysis.exits.kills import cut_off_requests, endpoints_of  # only if a slow route has a cause
 
 _RECENT = 180.0     # seconds: what was lost before says nothing of now
 _AT_ONCE_MS = 500.0     # milliseconds: fast enough that one worker answers two requests in time
@@ -95,7 +95,7 @@ def _is_ended_by_other_page(case: Case, judged: RouteVerdict, endpoint: Endpoint
     if service is None or not restart_count_of(service):
         return False
     lost = Counter(map(request_path, cut_off_requests(
-        case, endpoint, clock_of(case.snapshot, service.node) - _RECENT)))
+        case, endpoints_of(case, service), clock_of(case.snapshot, service.node) - _RECENT)))
     return max(lost.values(), default=0) > lost[judged.facts.route.path or ""]
 
 

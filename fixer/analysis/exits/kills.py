@@ -19,7 +19,7 @@ from fixer.lazy.dataclass import dataclass
 from fixer.managers import manager_of
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.kernel import OomKill
-from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Service
+from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, RouteFacts, Service
 from fixer.nginx.error_kinds import CUT_OFF
 
 LimitScope: TypeAlias = Literal["own", "other", "machine"]
@@ -104,7 +104,7 @@ def missing_kernel_log(case: Case, service: Service) -> list[str]:
 
 # Workers that died while their parent lives: the lines of the parent, and what nginx lost at that moment.
 RECENT_DEATH = 180.0       # seconds: older deaths are not reported
-_SAMPLE = 20         # routes of one address that lines are searched for: more would say the same
+_SAMPLE = 20         # routes of one endpoint that lines are searched for: more would say the same
 _CLOCK_STEP = 1.0        # seconds: nginx's clock drops the fraction
 _MOST_UNSURE = 30.0       # seconds between the lines before and after one that has no time
 _MAX_REPORT_DELAY = 8.0          # seconds between a death and its line: a parent checks at intervals
@@ -115,7 +115,7 @@ class WorkerDeaths:
     """The recent deaths of one service's workers, and the requests that nginx lost then."""
 
     service: Service
-    endpoint: Endpoint
+    endpoints: tuple[Endpoint, ...]
     lines: tuple[LogLine, ...]
     lost: tuple[ErrorEvent, ...]
 
@@ -124,9 +124,8 @@ def worker_deaths(case: Case) -> tuple[WorkerDeaths, ...]:
     """Return running services whose workers died recently during requests, if nothing else explains it."""
     found: list[WorkerDeaths] = []
     for service in case.snapshot.services:
-        endpoint = next((e for e in case.snapshot.endpoints
-                         if service.id in (e.configured_service, e.listening_service)), None)
-        if endpoint is None or not service.running or not service.is_app_server:
+        endpoints = endpoints_of(case, service)
+        if not endpoints or not service.running or not service.is_app_server:
             continue
         now = clock_of(case.snapshot, service.node)
         since = max(start_time_of(service), now - RECENT_DEATH)
@@ -136,11 +135,11 @@ def worker_deaths(case: Case) -> tuple[WorkerDeaths, ...]:
                 WORKER_RECYCLED.search(message_of(timed.line)) for timed in recent):
             continue
         lost = tuple(
-            event for event in cut_off_requests(case, endpoint, since - _CLOCK_STEP)
+            event for event in cut_off_requests(case, endpoints, since - _CLOCK_STEP)
             if any(timed.since - _MAX_REPORT_DELAY <= event.at <= timed.until + _MAX_REPORT_DELAY for timed in died)
         )
         if lost:
-            found.append(WorkerDeaths(service, endpoint, tuple(timed.line for timed in died), lost))
+            found.append(WorkerDeaths(service, endpoints, tuple(timed.line for timed in died), lost))
     return tuple(found)
 
 
@@ -170,14 +169,30 @@ def _timed(lines: Sequence[LogLine], now: float) -> Iterator[_Timed]:
             yield _Timed(line, since[line.where], last)
 
 
-def cut_off_requests(case: Case, endpoint: Endpoint, since: float,
+def endpoints_of(case: Case, service: Service) -> tuple[Endpoint, ...]:
+    """Return the endpoints that lead to a service: nginx's files may write its address in several places."""
+    return tuple(e for e in case.snapshot.endpoints if service.id in (e.configured_service, e.listening_service))
+
+
+def routes_to(case: Case, endpoints: Sequence[Endpoint]) -> list[RouteVerdict]:
+    """Return the routes that may ask one of the endpoints, each once."""
+    names = {endpoint.id for endpoint in endpoints}
+    return [judged for judged in case.verdicts.values() if not names.isdisjoint(judged.facts.endpoints)]
+
+
+def cut_off_requests(case: Case, endpoints: Sequence[Endpoint], since: float,
                      until: float = float("inf")) -> tuple[ErrorEvent, ...]:
-    """Return the requests of routes to the address that ended unanswered in that time."""
+    """Return the requests of routes to one server that ended unanswered in that time."""
     found: list[ErrorEvent] = []
+    sample: dict[str, int] = {}
+    routes: list[RouteFacts] = []
+    for judged in routes_to(case, endpoints):
+        if any(sample.get(name, 0) < _SAMPLE for name in judged.facts.endpoints):
+            routes.append(judged.facts)
+            sample.update((name, sample.get(name, 0) + 1) for name in judged.facts.endpoints)
     for nginx in case.snapshot.nginxes:
-        routes = [j.facts for j in case.verdicts.values()
-                  if nginx.serves(j.facts) and endpoint.id in j.facts.endpoints][:_SAMPLE]
-        found += [event for event in events_since(nginx, routes, since, until) if event.kind in CUT_OFF]
+        ours = [facts for facts in routes if nginx.serves(facts)]
+        found += [event for event in events_since(nginx, ours, since, until) if event.kind in CUT_OFF]
     return tuple(found)
 
 

@@ -9,9 +9,11 @@ from fixer.analysis.evidence import clock_of, config_evidence, log_evidence
 from fixer.analysis.exits.kills import (
     RECENT_DEATH,
     cut_off_requests,
+    endpoints_of,
     is_failing_page_lost,
     lost_paths,
     oom_killings,
+    routes_to,
 )
 from fixer.analysis.route_verdict import RouteVerdict, events_since
 from fixer.analysis.run_log import last_run_lines, lines_of, message_of, program_lines
@@ -35,9 +37,9 @@ def lost_request_findings(case: Case, cause: str) -> Iterator[Finding]:
     middle of requests. It is the root if the page that fails now is one of them, or is refused since the last of them;
     one end of another page is nothing."""
     for service in case.snapshot.services:
-        endpoint = next((e for e in case.snapshot.endpoints if service.id in (e.configured_service, e.listening_service)
-                         and e.listening_service in (None, service.id)), None)       # no stranger holds its port
-        if endpoint is None or not service.is_app_server or run_state_of(service) != "running":
+        endpoints = [e for e in endpoints_of(case, service)
+                     if e.listening_service in (None, service.id)]      # no stranger holds its port
+        if not endpoints or not service.is_app_server or run_state_of(service) != "running":
             continue
         now, started = clock_of(case.snapshot, service.node), start_time_of(service)
         if not restart_count_of(service) or now - started > RECENT_DEATH or _has_other_reason(case, service):
@@ -45,9 +47,9 @@ def lost_request_findings(case: Case, cause: str) -> Iterator[Finding]:
         quiet = case.snapshot.seconds_since_repair
         if quiet and 0.0 <= now - quiet - started < _START_SECONDS:
             continue        # fixer's repair started it: that has explained what was before
-        lost = cut_off_requests(case, endpoint, now - RECENT_DEATH)
+        lost = cut_off_requests(case, endpoints, now - RECENT_DEATH)
         if len(lost) >= _MIN_LOST and any(started - _START_SECONDS <= event.at <= started for event in lost):
-            found = _finding(case, service, endpoint, lost, cause)
+            found = _finding(case, service, endpoints, lost, cause)
             if found.role == "root" or found.confidence == "likely":
                 yield found
 
@@ -67,8 +69,9 @@ def _is_refused_since(case: Case, asked: Sequence[RouteVerdict], at: float) -> b
     return any(event.kind in ("refused", "socket-missing") for event in newest)
 
 
-def _finding(case: Case, service: Service, endpoint: Endpoint, lost: tuple[ErrorEvent, ...], cause: str) -> Finding:
-    asked = [j for j in case.verdicts.values() if endpoint.id in j.facts.endpoints]
+def _finding(case: Case, service: Service, endpoints: Sequence[Endpoint], lost: tuple[ErrorEvent, ...],
+             cause: str) -> Finding:
+    asked = routes_to(case, endpoints)
     nginx = case.snapshot.nginx_of(asked[0].facts) if asked else None
     fails = is_failing_page_lost(asked, lost) or _is_refused_since(case, asked, lost[-1].at)
     role: Role = "root" if fails else "contributing"
@@ -86,7 +89,7 @@ def _finding(case: Case, service: Service, endpoint: Endpoint, lost: tuple[Error
         detail=(), routes=tuple(j.facts.route.id for j in asked), service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys((
             state_evidence(service), *(log_evidence(line.text, line.where) for line in words),
-            *((config_evidence(case.snapshot, nginx, endpoint),) if nginx is not None else ()),
+            *((config_evidence(case.snapshot, nginx, endpoints[0]),) if nginx is not None else ()),
             Evidence("nginx-log", lost[-1].where, f"{len(lost)} times: {lost[-1].raw}"),
         ))),
         repairs=(Repair("start-service", "manual", f"correct what ends {service.name}", (), manual=manual),),

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from fixer.analysis.case import Case, FailingAddress, PortOwner
 from fixer.analysis.evidence import clock_of
 from fixer.analysis.exits.exec_step import StepExplanation, setting_evidence, setting_of, setting_source_text
 from fixer.analysis.exits.failed_run import FailedRun
-from fixer.analysis.exits.kills import cut_off_requests
+from fixer.analysis.exits.kills import cut_off_requests, endpoints_of, routes_to
 from fixer.analysis.run_log import event_of, lines_of
 from fixer.formats.numbers import is_number, timespan
 from fixer.lazy.dataclass import dataclass
@@ -43,23 +43,22 @@ class StopKill:
 def judge_stop_kills(case: Case) -> Iterator[tuple[FailedRun, StepExplanation] | str]:
     """Return each unit that was killed several times during its stop and lost requests; or the missing fact."""
     for service in case.snapshot.services:
-        endpoint = next((e for e in case.snapshot.endpoints
-                         if service.id in (e.configured_service, e.listening_service)), None)
-        if endpoint is None or service.unit is None:
+        endpoints = endpoints_of(case, service)
+        if not endpoints or service.unit is None:
             continue
         if isinstance(service.log, Unknown):
-            lost = cut_off_requests(case, endpoint, clock_of(case.snapshot, service.node) - _RECENT_SECONDS)
+            lost = cut_off_requests(case, endpoints, clock_of(case.snapshot, service.node) - _RECENT_SECONDS)
             if len(lost) >= _MIN_KILLS:
                 yield f"log of {service.name}, which lost {len(lost)} requests: {service.log.reason}"
             continue
         setting = next((s for key in _SETTING_KEYS if (s := setting_of(service, key)) is not None), None)
-        kills = _stop_kills(case, service, endpoint, DEFAULT_SECONDS if setting is None else _parse_seconds(setting))
-        asked = [j for j in case.verdicts.values() if endpoint.id in j.facts.endpoints]
+        kills = _stop_kills(case, service, endpoints, DEFAULT_SECONDS if setting is None else _parse_seconds(setting))
+        asked = routes_to(case, endpoints)
         nginx = case.snapshot.nginx_of(asked[0].facts) if asked else None
         if nginx is not None and kills and (len(kills) >= _MIN_KILLS
-                                            or _has_earlier_losses(case, service, endpoint, kills[0])):
-            trouble = FailingAddress(nginx, (endpoint,), tuple(j.facts for j in asked), tuple(asked))
-            crash = FailedRun(PortOwner(service, "placed", endpoint.service_evidence), (trouble,), ())
+                                            or _has_earlier_losses(case, service, endpoints, kills[0])):
+            trouble = FailingAddress(nginx, endpoints, tuple(j.facts for j in asked), tuple(asked))
+            crash = FailedRun(PortOwner(service, "placed", endpoints[0].service_evidence), (trouble,), ())
             yield crash, _explain_stop_kills(case, service, setting, kills)
 
 
@@ -68,7 +67,7 @@ def _parse_seconds(setting: UnitValue) -> float:
     return timespan(f"{text}s" if is_number(text) else text)
 
 
-def _stop_kills(case: Case, service: Service, endpoint: Endpoint, limit: float) -> tuple[StopKill, ...]:
+def _stop_kills(case: Case, service: Service, endpoints: Sequence[Endpoint], limit: float) -> tuple[StopKill, ...]:
     """Return the kills that the present limit caused; those of another limit say nothing about it."""
     since = clock_of(case.snapshot, service.node) - _RECENT_SECONDS
     name = service.name
@@ -82,19 +81,19 @@ def _stop_kills(case: Case, service: Service, endpoint: Endpoint, limit: float) 
             began = line.at
         elif (event.kind, event.unit) == ("stop-timeout", name):
             if began is not None and abs(line.at - began - limit) <= _STOP_SLACK:
-                lost = cut_off_requests(case, endpoint, line.at - _LOSS_SECONDS, line.at + _LOSS_SECONDS)
+                lost = cut_off_requests(case, endpoints, line.at - _LOSS_SECONDS, line.at + _LOSS_SECONDS)
                 found += [StopKill(line, lost)] if lost else []
             began = None
     return tuple(found)
 
 
-def _has_earlier_losses(case: Case, service: Service, endpoint: Endpoint, kill: StopKill) -> bool:
+def _has_earlier_losses(case: Case, service: Service, endpoints: Sequence[Endpoint], kill: StopKill) -> bool:
     """Return whether nginx's log shows an earlier moment with several lost requests. A busy program's own log may hold
     only the last stop."""
     first = next((line.at for line in lines_of(service) if line.at is not None), None)
     if first is None or kill.line.at is None:
         return False
-    before = [event.at for event in cut_off_requests(case, endpoint, kill.line.at - _RECENT_SECONDS, first)]
+    before = [event.at for event in cut_off_requests(case, endpoints, kill.line.at - _RECENT_SECONDS, first)]
     return any(abs(one - other) <= 1.0 for one, other in pairwise(before))
 
 

@@ -18,8 +18,10 @@ from tests.causes.snapshot_builders import (
     Scene,
     finding_of,
     healthy_scene,
+    listener,
     log_lines,
     roots,
+    service,
     verdict_of,
 )
 
@@ -97,6 +99,23 @@ def test_a_few_deaths_are_the_root_where_the_page_that_fails_is_one_of_those_los
     scene.events = [replace(event, request="GET /login HTTP/1.1") for event in scene.events]
     found = finding_of(diagnose(scene.snapshot()), CAUSE)
     assert (found.role, found.confidence, found.repairs[0].risk) == ("root", "possible", "manual")
+
+
+def in_two_places(said: str, path: str) -> Scene:
+    """Two locations, each of which writes the address of the only server; requests for one page are lost."""
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:8000").with_service(service(), listener(8000, 200)).answers(GOOD).answers(GOOD, route=1)
+    scene.services[0] = replace(scene.services[0], log=log_lines(said, said, said, ago=20))
+    return scene.logs("upstream prematurely closed connection", None, "reading response header from upstream", ago=20, path=path)
+
+
+@pytest.mark.parametrize("path", ["/login", "/1/report"])
+@pytest.mark.parametrize(("said", "cause"), [
+    ("INFO:     Child process [812] died", CAUSE), ("[CRITICAL] WORKER TIMEOUT (pid:812)", "worker-recycled"),
+])
+def test_a_death_counts_whichever_place_of_the_files_leads_to_the_server(said: str, cause: str, path: str) -> None:
+    """Only the first location was asked what it lost."""
+    found = finding_of(diagnose(in_two_places(said, path).snapshot()), cause)
+    assert found.routes == ("r1", "r2")
 
 
 @pytest.mark.parametrize("scene", [
