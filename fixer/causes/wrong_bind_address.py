@@ -26,7 +26,8 @@ How it is told apart
 
 The repair and its safety
   point-route-at-socket (safe): nginx on the same machine is pointed at the address where the socket is; nothing that
-  runs is stopped, and nothing is opened to the network.
+  runs is stopped, and nothing is opened to the network. If nothing proves that this service is intended, fixer asks
+  (`--set upstream=…`): any user of the machine may listen there.
   listen-where-nginx-asks (disruptive): from another container the socket cannot be reached, so the backend's own
   command is told another address, and it is restarted. Undo puts both back.
 
@@ -67,14 +68,14 @@ from fixer.findings.configured_address import (
 )
 from fixer.formats.addresses import ANY_IPV4, ANY_IPV6, is_loopback, reached_at
 from fixer.lazy.lazy_imports import lazy_imports
-from fixer.model.diagnosis import Finding, Verdict
+from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import Endpoint, Listener, Service, Snapshot
-from fixer.repairs.upstream_address import point_at_address_repair
+from fixer.repairs.upstream_address import UPSTREAM_KEY, point_at_address_repair
 
 with lazy_imports():  # not needed in most looks
     from fixer.analysis.exits.exit_reason import address_unavailable_line
-    from fixer.analysis.ownership.resolve import only_owner
+    from fixer.analysis.ownership.resolve import candidate_owners, only_owner
     from fixer.repairs.listen_address import listen_address_repair
     from fixer.repairs.start_service import start_again_repairs
 
@@ -103,6 +104,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         return configured_elsewhere_finding(case, trouble, owner, binding, (CAUSE.id, "bound-other-interface"))
     if closed is None:
         return f"whether anything listens at {text}"
+    owner = owner or _unproven_owner(case, trouble)
     if not closed or owner is None or owner.rule == "elsewhere" or is_unconnectable(case, trouble, owner.service):
         return config_evidence(case.snapshot, trouble.nginx, endpoint)
     held = tuple(x for x in listeners_on(case.snapshot, owner.service.node)
@@ -113,6 +115,18 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     if any(_can_receive(x, endpoint) for x in held):
         return listener_evidence(case.snapshot, held[0], owner.service)     # a listener can receive it: another cause
     return _wrong_address_finding(case, trouble, owner, held[0])
+
+
+def _unproven_owner(case: Case, trouble: FailingAddress) -> PortOwner | None:
+    """Return the only service that may belong there, if an operator must confirm it and it has the network of nginx:
+    then only nginx's address would change."""
+    found = candidate_owners(case, trouble)
+    return found[0] if len(found) == 1 and _has_network_of_nginx(case, trouble, found[0].service) else None
+
+
+def _has_network_of_nginx(case: Case, trouble: FailingAddress, service: Service) -> bool:
+    return trouble.endpoint.node == trouble.nginx.node and service.node in nodes_in_same_network(
+        case, trouble.nginx.node)
 
 
 def _private_listener(case: Case, trouble: FailingAddress, service: Service) -> Listener | None:
@@ -156,12 +170,11 @@ def _wrong_address_finding(case: Case, trouble: FailingAddress, owner: PortOwner
     led = f" ({', '.join(addresses)})" if addresses and endpoint.host not in addresses else ""   # addresses of a name
     asked = f"{endpoint_text(endpoint)}{led}"
     manner = "for IPv6 only" if held.address == ANY_IPV6 and only_six else "and nowhere else"
-    same = endpoint.node == trouble.nginx.node and service.node in nodes_in_same_network(case, trouble.nginx.node)
     aim = address_text(reached_at(held.address), held.port)
     everywhere = ANY_IPV6 if addresses and all(":" in a for a in addresses) else ANY_IPV4
     everywhere = addresses[0] if addresses and has_host_network(service) else everywhere     # in its own network
     repair = (
-        point_at_address_repair(case, trouble, "point-route-at-socket", aim) if same
+        _point_at_socket_repair(case, trouble, owner, aim) if _has_network_of_nginx(case, trouble, service)
         else listen_address_repair(case, service, endpoint, everywhere)
     )
     told = next((b for b in bindings_of(service) if b.unix is None and b.port == held.port), None)
@@ -169,12 +182,14 @@ def _wrong_address_finding(case: Case, trouble: FailingAddress, owner: PortOwner
     shown = [e for e in owner.evidence[:1] if written is None or told is None or e != told.source]
     return Finding(
         cause=CAUSE.id, variant="bound-ipv6-only" if only_six else "bound-other-interface", role="root",
-        confidence="certain" if owner.certain or owner.rule == "related" else "likely",
+        confidence=("possible" if owner.needs_choice else "certain" if owner.certain or owner.rule == "related"
+                    else "likely"),
         summary=(
             f"nginx hands {routes_text(trouble)} to {asked}, but {service.name} listens on {there} "
             f"{manner}"
         ),
-        detail=(), routes=trouble.route_ids, service=service.name, node=trouble.nginx.node,
+        detail=(), routes=trouble.route_ids, service=None if owner.needs_choice else service.name,
+        node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((
             config_evidence(case.snapshot, trouble.nginx, endpoint), listener_evidence(case.snapshot, held, service),
             *((written,) if written is not None else ()), *shown, *no_listener_evidence(endpoint),
@@ -182,6 +197,17 @@ def _wrong_address_finding(case: Case, trouble: FailingAddress, owner: PortOwner
         ))),
         repairs=(repair,), is_met_first=is_address_met_first(case, trouble, owner),
     )
+
+
+def _point_at_socket_repair(case: Case, trouble: FailingAddress, owner: PortOwner, aim: str) -> Repair:
+    """Return the repair, which waits for the operator's word if nothing proves that the service is intended."""
+    if not owner.needs_choice:
+        return point_at_address_repair(case, trouble, "point-route-at-socket", aim)
+    why = (f"nothing listens at {endpoint_text(trouble.endpoint)}; nothing proves that {owner.service.name} ({aim}) is "
+           "intended")
+    chosen = aim if case.inputs.get(UPSTREAM_KEY) == aim else None
+    return point_at_address_repair(case, trouble, "point-route-at-socket", chosen,
+                                   Need(UPSTREAM_KEY, "choice", why, (aim,)))
 
 
 def _unavailable_finding(case: Case, crash: FailedRun, said: Evidence) -> Finding:

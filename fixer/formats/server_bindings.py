@@ -41,8 +41,7 @@ def bindings_of(command: Sequence[Word], env: Env, said: Evidence, folder: str =
     words = command[at:]
     if any(word.text == "--fd" or word.text.startswith("--fd=") for word in words):
         return ()       # it opens no address of its own, neither a default one
-    own = last_option_value(words, ("--chdir",)) if runtime in ("gunicorn", "uwsgi") else None
-    folder = posixpath.join(folder, own.text) if own is not None else folder
+    folder = server_folder(words, runtime, folder)
     unix = last_option_value(words, dialect.unix)
     if unix is None and dialect is OTHER_DIALECT:  # a script's own option, as in aiohttp's guide
         path = last_option_value(words, ("--path",))
@@ -66,6 +65,12 @@ def bindings_of(command: Sequence[Word], env: Env, said: Evidence, folder: str =
     if port is None and runtime == "gunicorn" and env.get("PORT") is not None:
         host, port = literal_word(ANY_IPV4), env["PORT"]
     return _bindings_from_parts(host, port, dialect, said)
+
+
+def server_folder(words: Sequence[Word], runtime: str, folder: str) -> str:
+    """Return the working directory of a server that starts in `folder`: its own option may lead to another one."""
+    own = last_option_value(words, ("--chdir",)) if runtime in ("gunicorn", "uwsgi") else None
+    return folder if own is None else posixpath.join(folder, own.text)
 
 
 def inherited_descriptor(argv: Sequence[str]) -> str:

@@ -124,6 +124,11 @@ class BootEntry:
     missing_file: str = ""
     program: str = ""
 
+    @property
+    def is_run_at_boot(self) -> bool:
+        """Return whether it needs nobody: a boot or a supervisor runs it."""
+        return self.kind != "by-hand"
+
 
 @dataclass(frozen=True, slots=True)
 class ManagedService:

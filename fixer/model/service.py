@@ -370,12 +370,12 @@ class Service:
     @property
     def is_hand_started(self) -> bool:
         """Return whether only a script says how somebody would start it, and it does not run."""
-        return self.is_idle_boot_entry and self.boot_entry is not None and self.boot_entry.kind == "by-hand"
+        return self.boot_entry is not None and not (self.boot_entry.is_run_at_boot or self.pids)
 
     @property
     def start_folder(self) -> str:
         """Return the folder that it starts in, or runs in without a manager; empty if unknown, or in a container."""
-        if self.boot_entry is not None:
+        if self.boot_entry is not None and (self.boot_entry.is_run_at_boot or not self.pids):
             return self.boot_entry.directory
         if self.managed is not None:
             return self.managed.directory

@@ -9,7 +9,7 @@ from fixer.managers import manager_of
 from fixer.model.facts import Unknown
 from fixer.model.query import Query, ReadFile
 from fixer.model.snapshot import Service
-from fixer.observe.boot.boot_entries import boot_entry_queries
+from fixer.observe.boot.boot_services import root_start_queries
 from fixer.observe.commands.startup_waits import wait_queries
 from fixer.observe.compose_project import config_hash_query, project_of
 from fixer.observe.docker.container_service import image_queries, own_log_queries
@@ -69,7 +69,7 @@ def suspect_queries(look: Look) -> Iterator[tuple[str, Query]]:
         yield from kernel_log_queries(look.services, views)
         for name in dict.fromkeys(s.node for s in look.services if s.manager == "none" and s.is_app_server and s.pids):
             own = container_of(name, containers)
-            yield from ((name, query) for query in boot_entry_queries(views[name], own))     # root may have chosen it
+            yield from ((name, query) for query in root_start_queries(views[name], look.services, own))
         yield from _script_log_queries(look)
     project = project_of(look.sites, containers)
     # may be at fault even if our probes succeed

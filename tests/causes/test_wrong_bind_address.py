@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -72,6 +73,33 @@ def test_hit_a_socket_that_systemd_holds_for_a_service_at_rest(rule: str | None)
     made = stopped_service(socket=waiting, unit_changes={"unit_file_state": "static"})
     scene = Scene("127.0.0.2:8000").with_service(made, listener(8000, 1, "127.0.0.1")).refused(configured_service=rule)
     assert "127.0.0.1:8000 and nowhere else" in found(scene).summary
+
+
+def of_anybody(asked: str = "127.0.0.2:8000", **changes: Any) -> Scene:
+    """A user's own process holds the port on another address of the loopback."""
+    theirs = service("uvicorn[200]", unit=None, manager="none", **changes)
+    return Scene(asked).with_service(theirs, listener(8000, 200)).refused(configured_service=None)
+
+
+def test_what_anybody_could_start_on_another_address_becomes_no_upstream_unasked() -> None:
+    finding = found(of_anybody())
+    (repair,) = finding.repairs
+    assert (finding.confidence, finding.service, repair.steps) == ("possible", None, ())
+    assert [(need.key, need.choices) for need in repair.needs] == [("upstream", ("127.0.0.1:8000",))]
+    given = finding_of(diagnose(of_anybody().snapshot(), {"upstream": "127.0.0.1:8000"}), CAUSE)
+    assert b"127.0.0.1:8000" in (edit_of(given).after or b"") and given.confidence == "possible"
+    other = finding_of(diagnose(of_anybody().snapshot(), {"upstream": "127.0.0.1:6666"}), CAUSE)
+    assert not other.repairs[0].steps
+
+
+def test_what_anybody_could_start_is_asked_for_only_where_one_may_be_meant() -> None:
+    other = service("gunicorn[300]", 9000, 300, unit=None, manager="none")
+    several = of_anybody().with_service(other, listener(9000, 300))
+    elsewhere_too = Scene("127.0.0.2:8001").with_service(of_anybody().services[0], listener(8000, 200)).refused()
+    with_unit = of_anybody().with_service(service(port=8000), listener(8000, 300, "127.0.0.3"))
+    for scene in (several, elsewhere_too):
+        assert CAUSE not in roots(diagnose(scene.snapshot()))
+    assert found(with_unit).service == "backend.service"      # beside the service of the place it is not even a choice
 
 
 def test_a_name_is_told_with_what_it_stands_for() -> None:

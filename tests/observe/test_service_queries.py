@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from fixer.model.capture import NodeCapture
 from fixer.model.facts import Known
-from fixer.model.query import Answer, Command, Probe
+from fixer.model.query import Answer, Command, Probe, Query, ReadFile
+from fixer.observe.boot.boot_entries import ACCOUNTS, BOOT_ENTRY_FILES, START_SCRIPTS
 from fixer.observe.build_snapshot import build_snapshot
+from tests.observe.boot.start_scripts_builders import ByHand
 from tests.observe.capture_builders import capture, file, node, probe_answer
 from tests.observe.next_queries_builders import LISTENS, SITE, WELL, asked, failure, project
 from tests.observe.nginx.endpoints_builders import SHOW
@@ -49,3 +54,37 @@ def test_the_socket_unit_of_a_stopped_application_is_asked_and_says_where_it_lis
     assert isinstance(service.bindings, Known)
     assert [(b.host, b.port, b.unix) for b in service.bindings.value] == [("127.0.0.1", 8000, None), ("", 0, "/run/shop.sock")]
     assert seen.endpoints[0].configured_service == "local/shop.service"
+
+
+def without(seen: NodeCapture, *queries: Query) -> NodeCapture:
+    return replace(seen, answers={query: answer for query, answer in seen.answers.items() if query not in queries})
+
+
+@pytest.mark.parametrize(("made", "expected"), [
+    (ByHand(), True), (ByHand("127.0.0.2:8000", 8000), True), (ByHand(uid=0, worker=0), False),       # root's own server
+])
+def test_start_scripts_are_asked_for_where_an_address_fails_and_a_users_server_runs(made: ByHand, expected: bool) -> None:
+    assert (START_SCRIPTS in asked(without(made.machine(), START_SCRIPTS))) is expected
+    unit = file("/etc/systemd/system/shop.service", "[Service]\nExecStart=/usr/bin/gunicorn a:b\n")
+    managed = made.machine(units=[unit], show=SHOW.format("shop.service", "active", 77))
+    assert START_SCRIPTS not in asked(without(managed, START_SCRIPTS))
+    assert START_SCRIPTS not in asked(without(made.machine(kind="container"), START_SCRIPTS))
+
+
+def test_a_well_look_asks_for_no_start_script() -> None:
+    made = ByHand("127.0.0.1:9000")
+    well: dict[Query, Answer] = {probe: probe_answer(200) for probe in made.probes()}
+    assert not asked(without(made.machine(well), START_SCRIPTS, BOOT_ENTRY_FILES, ACCOUNTS, *FOLDERS))
+
+
+FOLDERS = tuple(ReadFile(path, 0) for path in ("/usr/local/bin", "/srv/shop", "/srv"))
+
+
+@pytest.mark.parametrize(("made", "expected"), [
+    (ByHand(), FOLDERS), (ByHand(cwd="/home/noor"), ()), (ByHand(words=("/usr/bin/gunicorn", "shop:app")), ()),
+])
+def test_owners_of_folders_are_asked_for_where_a_script_goes_to_the_servers_folder(made: ByHand,
+                                                                                 expected: tuple[Query, ...]) -> None:
+    seen = asked(without(made.machine(), *FOLDERS))
+    assert tuple(query for query in FOLDERS if query in seen) == expected
+    assert not {*FOLDERS, START_SCRIPTS} & set(asked(made.machine()))

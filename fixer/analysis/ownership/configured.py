@@ -95,7 +95,7 @@ def is_unused_instance(snapshot: Snapshot, service: Service) -> bool:
 
 def is_unmanaged_user_process(snapshot: Snapshot, service: Service) -> bool:
     """Return whether it is a user's process without a manager: that user chooses its command line, name and folder. Of
-    one that a boot entry of root starts, root chose them."""
+    one that a boot entry or start script of root starts, root chose them."""
     managed = service.manager != "none" or service.unit is not None or service.container is not None
     if managed or service.boot_entry is not None or not service.pids:
         return False

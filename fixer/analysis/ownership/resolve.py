@@ -136,7 +136,7 @@ def _unclaimed_services(case: Case, trouble: FailingAddress) -> list[Service]:
     mates = [s for s in free if s.node != node]
     if any(s.running for s in mates):
         free = [s for s in free if s.node == node or s.running]
-    managed = [s for s in free if (s.manager != "none" or s.boot_entry) and not s.is_hand_started
+    managed = [s for s in free if (s.manager != "none" or (s.boot_entry is not None and s.boot_entry.is_run_at_boot))
                and _can_be_intended(case, trouble, s)]
     return managed or [s for s in free if s.pids and _is_orphan(case.snapshot, s)] or [
         s for s in free if s.is_hand_started and is_named_after_site(trouble, s)

@@ -51,7 +51,7 @@ def _rule_of(case: Case, trouble: FailingAddress, sole: Service) -> OwnershipRul
             or _is_of_other_site(trouble, sole) or can_lead_elsewhere(case, trouble, sole) or boot_entries_at(case,
                                                                                                               trouble):
         return "contested"
-    known = sole.manager != "none" or (sole.boot_entry is not None and not sole.is_hand_started)
+    known = sole.manager != "none" or (sole.boot_entry is not None and sole.boot_entry.is_run_at_boot)
     return "alone" if known else "bare"
 
 

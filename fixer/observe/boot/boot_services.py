@@ -7,12 +7,13 @@ import posixpath
 from collections.abc import Iterable, Iterator, Sequence
 
 from fixer.formats.launchers import skip_launchers
+from fixer.formats.server_bindings import server_folder
 from fixer.formats.server_names import runtime_of
 from fixer.lazy.dataclass import replace
 from fixer.model.facts import Fact, Known, Unknown
-from fixer.model.query import Query
-from fixer.model.snapshot import Binding, Container, LogLine, Service
-from fixer.observe.boot.boot_entries import ACCOUNTS, BootCommand, boot_commands_of
+from fixer.model.query import Query, ReadFile
+from fixer.model.snapshot import Binding, Container, LogLine, Process, Service
+from fixer.observe.boot.boot_entries import ACCOUNTS, START_SCRIPTS, BootCommand, boot_commands_of, boot_entry_queries
 from fixer.observe.commands.dependencies import dependencies_of, proxy_variables_of
 from fixer.observe.commands.resolved_command import ServiceCommand
 from fixer.observe.commands.server_settings import configured_bindings, configured_workers
@@ -58,16 +59,76 @@ def _files_of(services: Iterable[Service]) -> frozenset[str]:
 def with_boot_entry(service: Service, view: View, own: Container | None = None) -> Service:
     """Return the service of a bare process with the boot entry of root that starts it: the same command, as the account
     that the entry names. What a user's own crontab starts, that user chose. `own` is the container that the node is."""
-    ours = [process for pid in service.pids if (process := view.by_pid.get(pid)) is not None and process.uid]
+    ours = _user_processes(service, view)
     if not ours:
         return service
     names = frozenset.intersection(*(_accounts_of(view, process.uid) for process in ours))
-    for found in (found for found in boot_commands_of(view, own) if found.entry.kind != "by-hand"):
-        files = [path for path in (found.entry.file, found.command.script) if path]
-        if found.entry.user in names and all(_is_of_root(path, view) for path in files) and any(
+    for found in (found for found in boot_commands_of(view, own) if found.entry.is_run_at_boot):
+        if found.entry.user in names and all(_is_of_root(path, view) for path in _files_of_script(found)) and any(
                 runs_command(process.argv, found.command.argv) for process in ours):
             return replace(service, boot_entry=found.entry)
+    return _with_start_script(service, view, names)
+
+
+def _with_start_script(service: Service, view: View, names: frozenset[str]) -> Service:
+    """Return the service with the script of root by which somebody started it, if root chose the account too: the
+    folder that the script goes to belongs to that account, and root alone may write above it."""
+    for found, folder in _start_scripts_of(service, view):
+        files = _files_of_script(found)
+        if all(_is_of_root(path, view) for path in (*files, *map(posixpath.dirname, files))) and (
+                not found.entry.user or found.entry.user in names) and _is_assigned(folder, service, view):
+            name = next(iter(names)) if len(names) == 1 else ""
+            return replace(service, boot_entry=replace(found.entry, user=name, missing_file=""))      # it runs
     return service
+
+
+def root_start_queries(view: View, services: Iterable[Service], own: Container | None = None) -> Iterator[Query]:
+    """Yield the queries that show whether root chose a server that runs without a manager: for boot entries, for the
+    scripts by which somebody may have started it, and for the owners of the folders of a script with its command."""
+    yield from boot_entry_queries(view, own)
+    for service in (s for s in services if s.node == view.name and s.is_app_server and _is_of_user(s, view)):
+        yield START_SCRIPTS
+        for found, folder in _start_scripts_of(service, view):
+            folders = (*map(posixpath.dirname, _files_of_script(found)), folder, posixpath.dirname(folder))
+            yield from (ReadFile(path, 0) for path in folders)
+
+
+def _is_of_user(service: Service, view: View) -> bool:
+    """Return whether a user's processes without a manager are the service, on a machine."""
+    managed = service.manager != "none" or service.unit is not None or service.container is not None
+    return not managed and view.node.kind == "machine" and bool(_user_processes(service, view))
+
+
+def _user_processes(service: Service, view: View) -> list[Process]:
+    """Return its processes that are not root's."""
+    return [process for pid in service.pids if (process := view.by_pid.get(pid)) is not None and process.uid]
+
+
+def _start_scripts_of(service: Service, view: View) -> Iterator[tuple[BootCommand, str]]:
+    """Yield each script that somebody runs and the folder that it goes to, if a user's processes run its command there,
+    and none of that user's does so besides this service: which of two root wanted is unknown."""
+    ours = _user_processes(service, view) if _is_of_user(service, view) else []
+    uids = {process.uid for process in ours}
+    for found in (found for found in boot_commands_of(view) if ours and not found.entry.is_run_at_boot):
+        told = found.command
+        folder = posixpath.normpath(server_folder(told.command, runtime_of(told.argv), told.directory))
+        same = [p for p in view.by_pid.values() if p.uid in uids and runs_command(p.argv, told.argv)]
+        if folder != "/" and {p.cwd.or_else("") for p in same} == {folder} and {p.pid for p in same} <= {
+                p.pid for p in ours}:
+            yield found, folder
+
+
+def _files_of_script(found: BootCommand) -> tuple[str, ...]:
+    return tuple(path for path in (found.entry.file, found.command.script) if path)
+
+
+def _is_assigned(folder: str, service: Service, view: View) -> bool:
+    """Return whether root assigned the folder to the only account of the service. Nobody else makes a folder of another
+    account, and there root alone can."""
+    file = view.files.get(folder)
+    stat = file.stat if file is not None else None
+    return stat is not None and stat.kind == "dir" and _is_of_root(posixpath.dirname(folder), view) and \
+        {process.uid for process in _user_processes(service, view)} == {stat.uid}
 
 
 def runs_command(running: Sequence[str], told: Sequence[str]) -> bool:

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
+from fixer.model.deployment import BootEntry
 from fixer.model.diagnosis import Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.snapshot import Binding
+from fixer.model.snapshot import Binding, Service
 from tests.analysis.ownership.resolve_builders import named
 from tests.causes.snapshot_builders import (
     Scene,
@@ -37,6 +38,20 @@ def test_what_roots_watcher_keeps_is_not_just_any_users() -> None:
 
     assert rule("/usr/bin/runsv", "shop") == rule("s6-supervise", "shop") == "bare"
     assert rule("runsv", "shop", uid=1001) != "bare" and rule("bash") != "bare"
+
+
+def test_what_root_has_a_script_for_is_not_just_any_users_and_nobody_keeps_it() -> None:
+    script = BootEntry("local", "by-hand", "/usr/local/bin/start-shop", 3, "uvicorn a:b", "shop", 0, None)
+
+    def rule(entry: BootEntry | None, *others: Service) -> str:
+        bare = service("uvicorn", 8000, 300, unit=None, manager="none", boot_entry=entry)
+        scene = Scene("127.0.0.1:8001").with_service(bare, listener(8000, 300)).refused(configured_service=None)
+        for other in others:
+            scene = scene.with_service(other)
+        return dict(named(scene)).get("uvicorn", "")
+
+    assert (rule(None), rule(script), rule(replace(script, kind="cron"))) == ("contested", "bare", "alone")
+    assert rule(script, stopped_service(port=9000)) == ""       # a service that a manager keeps comes first
 
 
 def test_of_two_that_are_told_the_same_the_managed_one() -> None:
