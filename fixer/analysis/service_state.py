@@ -59,9 +59,14 @@ def is_socket_activated(service: Service) -> bool:
 
 def holds_socket(service: Service, line: Listener) -> bool:
     """Return whether its processes hold the socket, or systemd holds it for its socket unit."""
-    pids = pids_of(line)
-    return not set(service.pids).isdisjoint(pids) or (is_socket_activated(service) and 1 in pids and any(
-        line.address == b.unix if line.family == "unix" else line.port == b.port for b in bindings_of(service)))
+    return not set(service.pids).isdisjoint(pids_of(line)) or is_held_by_systemd(service, line)
+
+
+def is_held_by_systemd(service: Service, line: Listener | None) -> bool:
+    """Return whether systemd holds the socket for its socket unit: the kernel then accepts connections there whatever
+    the service does."""
+    return line is not None and is_socket_activated(service) and 1 in pids_of(line) and any(
+        line.address == b.unix if line.family == "unix" else line.port == b.port for b in bindings_of(service))
 
 
 def is_unwatched(service: Service) -> bool:

@@ -34,7 +34,13 @@ from fixer.analysis.run_log import (
     skipped_by_condition,
     was_asked_to_stop,
 )
-from fixer.analysis.service_state import is_unwatched, run_state_of, start_time_of, state_evidence
+from fixer.analysis.service_state import (
+    is_held_by_systemd,
+    is_unwatched,
+    run_state_of,
+    start_time_of,
+    state_evidence,
+)
 from fixer.formats.addresses import is_wildcard
 from fixer.formats.run_output import ends_run, is_traceback_start, says_ready, says_start_failed
 from fixer.lazy.dataclass import dataclass, replace
@@ -161,9 +167,11 @@ def has_failed(case: Case, service: Service, trouble: FailingAddress | None) -> 
     # It may end between two queries: a connect at that moment gets no answer.
     if is_closed(trouble.endpoint) is not False:
         return True
-    # A parent that listens first accepts the connection and ends with its workers before any answer.
-    return not is_answering(trouble.endpoint) and (
-        has_known_exit_reason(service, lines) or (is_dropping(trouble.endpoint) and _ends_in_exception(lines)))
+    # A parent that listens first accepts the connection and ends with its workers before any answer. Behind a socket
+    # unit, it is accepted in every state of the service.
+    return not is_answering(trouble.endpoint) and (has_known_exit_reason(service, lines) or (
+        (is_dropping(trouble.endpoint) or is_held_by_systemd(service, listener_at(trouble.endpoint)))
+        and _ends_in_exception(lines)))
 
 
 def _ends_in_exception(lines: Sequence[LogLine]) -> bool:
@@ -196,10 +204,13 @@ def has_known_exit_reason(service: Service, lines: Sequence[LogLine]) -> bool:
 def has_failing_workers(case: Case, service: Service, trouble: FailingAddress) -> bool:
     """Return whether the service runs without a socket while its program ends. Its workers restart repeatedly, or a
     first run ends just now. A parent may keep the workers' socket open: visitors then wait, and its log must say
-    why."""
+    why. So they do at a socket that only systemd holds: the parent has closed its own (gunicorn, while it still waits
+    for its last worker)."""
     if run_state_of(service) != "running":
         return False
-    if is_closed(trouble.endpoint) is not True or has_listening_socket(case, service):
+    unserved = is_closed(trouble.endpoint) is True or (
+        is_held_by_systemd(service, listener_at(trouble.endpoint)) and not is_answering(trouble.endpoint))
+    if not unserved or has_listening_socket(case, service):
         return (not is_answering(trouble.endpoint) and bool(parent_without_workers(case, trouble, service))
                 and has_known_exit_reason(service, lines_since_reload(last_run_lines(case.snapshot, service))))
     lines = last_run_lines(case.snapshot, service)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
@@ -11,6 +13,7 @@ from fixer.model.snapshot import LogLine
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     NOW,
+    SLOW,
     Scene,
     container_service,
     finding_of,
@@ -78,12 +81,18 @@ LOOP = ((9.0, "Started backend.service."), (6.0, TRACE[0]), (6.0, NO_MODULE), (5
         (3.0, TRACE[0]), (3.0, NO_MODULE), (2.5, ENDED), (2.0, "Started backend.service."))
 
 
-def activated(*lines: tuple[float, str]) -> list[str]:
-    """A service behind a socket of systemd, which starts it again for the connection that still waits."""
+def behind_socket(*lines: tuple[float, str], holders: tuple[int, ...] = (1,), **changes: Any) -> Diagnosis:
+    """A service behind a socket of systemd: two connections wait there, and none gets an answer."""
     log = Known(tuple(LogLine(NOW - ago, text, "journal backend.service") for ago, text in lines))
-    made = service(unit_changes=ACTIVATED, log=log, socket=unit("backend.socket", active_state="active", result="success"))
-    scene = Scene().with_service(made, listener(8000, 1)).answers(probe(None, "slow")).endpoint(http=Known(probe(None, "slow")))
-    return roots(diagnose(scene.snapshot()))
+    made = service(unit_changes={**ACTIVATED, **changes}, log=log, runtime="gunicorn",
+                   socket=unit("backend.socket", active_state="active", result="success"))
+    held = listener(8000, 1, pids=Known(holders), queued=2, established=2)
+    return diagnose(Scene().with_service(made, held).answers(SLOW).endpoint(http=Known(SLOW)).snapshot())
+
+
+def activated(*lines: tuple[float, str]) -> list[str]:
+    """One that systemd starts again for the connection that still waits."""
+    return roots(behind_socket(*lines))
 
 
 def test_what_systemd_starts_again_for_a_waiting_connection_restarts_too() -> None:
@@ -98,6 +107,29 @@ def test_what_systemd_starts_again_for_a_waiting_connection_restarts_too() -> No
 ])
 def test_a_service_that_was_idle_or_restarted_is_only_starting(lines: tuple[tuple[float, str], ...]) -> None:
     assert "crash-code-error" not in activated(*lines) and "crash-loop-gave-up" not in activated(*lines)
+
+
+UNANSWERED = 'psycopg2.OperationalError: connection to server at "127.0.0.1", port 5432 failed: Connection refused'
+WORKER_ENDS = ("[7] [ERROR] Exception in worker process", *TRACE[:2], UNANSWERED, "[7] [INFO] Worker exiting (pid: 7)")
+LATE = {"active_enter": NOW - 15, "state_change": NOW - 15}
+
+
+@pytest.mark.parametrize(("holders", "found"), [((1,), ["crash-dependency-down"]), ((1, 200), ["backend-hung"])])
+def test_a_parent_that_left_its_socket_to_systemd_and_waits_for_its_workers_failed(holders: tuple[int, ...], found: list[str]) -> None:
+    """gunicorn closes its socket and waits half a minute for a worker that has ended, too; systemd keeps it open."""
+    run = [(14.0, text) for text in ("[5] [INFO] Booting worker with pid: 7", *WORKER_ENDS, *WORKER_ENDS)]
+    diagnosis = behind_socket((15.0, BEGUN), *run, (13.0, "[5] [ERROR] Worker (pid:7) exited with code 3"), holders=holders, **LATE)
+    assert (roots(diagnosis), diagnosis.verdict) == (found, "broken")
+
+
+@pytest.mark.parametrize(("last", "found"), [
+    ("[5] [INFO] Booting worker with pid: 9", ["crash-dependency-down"]),
+    ("[9] [INFO] Application startup complete.", ["backend-hung"]),                  # it serves now
+])
+def test_a_connection_that_systemd_accepts_says_nothing_of_a_run_that_has_just_begun(last: str, found: list[str]) -> None:
+    ended = [(6.0, text) for text in WORKER_ENDS]
+    diagnosis = behind_socket((7.0, BEGUN), *ended, (2.0, BEGUN), (1.0, last), holders=(1, 200), n_restarts=3)
+    assert (roots(diagnosis), diagnosis.verdict) == (found, "broken")
 
 
 GUNICORN_HALTS = ("[INFO] Starting gunicorn 23.0.0", "[INFO] Listening at: http://0.0.0.0:8000 (1)",
