@@ -54,7 +54,7 @@ from fixer.analysis.nginx_process import route_ids_of
 from fixer.analysis.run_log import message_of
 from fixer.analysis.service_state import state_evidence
 from fixer.formats.folders import is_below
-from fixer.formats.run_output import ends_run
+from fixer.formats.run_output import ends_run_at
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
@@ -215,7 +215,7 @@ def _disk_error_line(crash: FailedRun) -> LogLine | None:
         text = crash.end.texts[index]
         if _FULL_ERROR.search(text) or _QUOTA_ERROR.search(text):
             return crash.end.lines[index]
-        if ends_run(text):
+        if ends_run_at(crash.end.texts, index):
             return None
     return None
 

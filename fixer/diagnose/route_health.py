@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from fixer.analysis.case import Case, is_answering, unique_route_id
@@ -20,6 +20,7 @@ with lazy_imports():
     from fixer.analysis.exits.kills import cut_off_requests, endpoints_of  # only if a slow route has a cause
 
 _RECENT = 180.0     # seconds: what was lost before says nothing of now
+_ONE_END = 1.0      # seconds between what one end costs: nginx's clock drops the fraction
 _AT_ONCE_MS = 500.0     # milliseconds: fast enough that one worker answers two requests in time
 
 
@@ -83,8 +84,8 @@ def _has_no_connection(endpoint: Endpoint) -> bool:
 
 def interrupted_routes(case: Case) -> frozenset[str]:
     """Return the slow routes whose backend another page ends, again and again. nginx's log shows both for the last
-    minutes: it takes requests between two ends, and more requests for that page were lost than for the route's own.
-    Whether one probe meets it while it is down is chance."""
+    minutes: it takes requests between two ends, and more requests for that page were lost than for the route's own,
+    which never was lost alone. Whether one probe meets it while it is down is chance."""
     return frozenset(unique_route_id(judged.facts) for judged in case.verdicts.values() if judged.state == "slow"
                      and any(_is_ended_by_other_page(case, judged, end) for end in case.snapshot.endpoints
                              if end.id in judged.facts.endpoints))
@@ -94,9 +95,12 @@ def _is_ended_by_other_page(case: Case, judged: RouteVerdict, endpoint: Endpoint
     service = case.service(endpoint.configured_service or endpoint.listening_service)
     if service is None or not restart_count_of(service):
         return False
-    lost = Counter(map(request_path, cut_off_requests(
-        case, endpoints_of(case, service), clock_of(case.snapshot, service.node) - _RECENT)))
-    return max(lost.values(), default=0) > lost[judged.facts.route.path or ""]
+    lost: defaultdict[str, list[float]] = defaultdict(list)
+    for event in cut_off_requests(case, endpoints_of(case, service), clock_of(case.snapshot, service.node) - _RECENT):
+        lost[request_path(event)].append(event.at)
+    own = lost.pop(judged.facts.route.path or "", [])
+    return any(len(other) > len(own) and all(any(abs(at - end) <= _ONE_END for end in other) for at in own)
+               for other in lost.values())
 
 
 def health_of_route(judged: RouteVerdict, blamed: Mapping[str, str], deaf: bool,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fixer.formats.application_servers import log_phrases
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
@@ -36,6 +38,7 @@ _RAISED = regex(
     r"(?P<name>[A-Z]\w*(?:Error|Exception|Exit|Interrupt|Warning|Configured)\b|HaltServer\b"
     r"|Error(?=: (?:[a-z]+ )?E[A-Z]{3,}\b))"       # Node.js: a call of the system
 )
+_RAISED_BELOW, _FRAME = regex(r"[A-Za-z_][\w.]*(?:: |$)"), regex(r"\s+File \"")
 _READY, _STARTING = regex(log_phrases(lambda log: log.ready)), regex(log_phrases(lambda log: log.starts))
 _SERVER_STARTING = regex(log_phrases(lambda log: log.starts[:1]))      # not its workers
 PROGRESS_LINE = regex(log_phrases(lambda log: (*log.starts, *log.progress)))      # reports no fault
@@ -127,6 +130,32 @@ def ends_run(text: str) -> bool:
     """Return whether the line names the exception that ends a run: no warning, and none that only carries another."""
     name = raised_name(text)
     return bool(name) and name not in _CARRIERS and not name.endswith("Warning")
+
+
+def is_below_frames(texts: Sequence[str], index: int) -> bool:
+    """Return whether the line names what the frames of Python above it raised, by any name (`socket.gaierror`)."""
+    if not _RAISED_BELOW.match(texts[index]):
+        return False
+    for above in range(index - 1, -1, -1):
+        if _FRAME.match(texts[above]):
+            return True
+        if texts[above][:1] != " ":
+            return above < index - 1 and is_traceback_start(texts[above])
+    return False
+
+
+def ends_run_at(texts: Sequence[str], index: int) -> bool:
+    """Return whether the line names the exception that ends a run, by its name or by the frames above it. One of any
+    other name that Python joins to an earlier exception does not: it may wrap the one that says what is wrong."""
+    if raised_name(texts[index]):
+        return ends_run(texts[index])
+    return is_below_frames(texts, index) and not _is_joined(texts, index)
+
+
+def _is_joined(texts: Sequence[str], index: int) -> bool:
+    """Return whether Python joins the traceback that ends there to an exception above it."""
+    head = next((above for above in range(index - 1, 0, -1) if is_traceback_start(texts[above])), 0)
+    return joins_exceptions(next((texts[above] for above in range(head - 1, -1, -1) if texts[above]), ""))
 
 
 def last_own_lines(service: Service, most: int = _LAST_LINES) -> tuple[LogLine, ...]:

@@ -10,7 +10,7 @@ from fixer.analysis.evidence import log_evidence
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.exits.kills import last_exit_signal
 from fixer.analysis.run_log import read_run_end
-from fixer.formats.run_output import ends_run
+from fixer.formats.run_output import ends_run_at
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex, up_to_first
@@ -193,7 +193,7 @@ def is_task_refused(lines: Sequence[LogLine]) -> bool:
     """Return whether it ended because it was refused another process or thread, by its last error."""
     end = read_run_end(lines, most=len(lines))
     at = end.find_last(_TASK_REFUSED.search)
-    if at is None or any(ends_run(text) for text in end.texts[at + 1:]):
+    if at is None or any(ends_run_at(end.texts, later) for later in range(at + 1, len(end.texts))):
         return False
     return not end.texts[at].startswith("BlockingIOError") or any(
         _FORK_CALL.search(text) for text in end.texts[_call_start(end.texts, at):at])
@@ -209,7 +209,7 @@ def is_memory_refused(lines: Sequence[LogLine]) -> bool:
     """Return whether it ended because it was refused memory, or memory for another thread, by its last error."""
     end = read_run_end(lines, most=len(lines))
     at = end.find_last(_MEMORY_REFUSED.search)
-    return at is not None and not any(ends_run(text) for text in end.texts[at + 1:])
+    return at is not None and not any(ends_run_at(end.texts, later) for later in range(at + 1, len(end.texts)))
 
 
 def lifted_task_limit_evidence(service: Service, lines: Sequence[LogLine]) -> Evidence | None:

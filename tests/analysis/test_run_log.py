@@ -130,6 +130,13 @@ def test_what_carries_an_end_hides_no_refusal(behind: str) -> None:
     assert dependency_error_line(end(REFUSED, "ValueError: x")) is None
 
 
+def test_a_name_without_an_address_is_another_systems_fault() -> None:
+    frame = '  File "/usr/lib/python3.13/socket.py", line 977, in getaddrinfo'
+    ended = end("ValueError: x", frame, "socket.gaierror: [Errno -2] Name or service not known")
+    assert dependency_error_line(ended) is ended.lines[2]
+    assert dependency_error_line(end(REFUSED, frame, "zlib.error: odd")) is None
+
+
 def test_what_a_containers_script_started_ran_last_since_the_container_started() -> None:
     entry = BootEntry("local", "entrypoint", "/entry.sh", 4, "uvicorn a:b --port 8000", "", 8000, None, name="p-local-1")
     said = lines((9000.0, "KeyError: 'OLD'"), (60.0, "RuntimeError: reason"), (60.0, " "),

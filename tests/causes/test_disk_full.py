@@ -163,6 +163,7 @@ def test_hit_a_long_way_above_the_last_line() -> None:
     ('INFO: 10.0.0.9:1 - "GET /: No space left on device HTTP/1.1" 200 OK',),
     ("OSError: [Errno 28] No space left on device", "django.core.exceptions.ImproperlyConfigured: x"),
     ("OSError: [Errno 28] No space left on device", "INFO:     Application startup complete.", "bye"),
+    ("OSError: [Errno 28] No space left on device", '  File "/srv/a.py", line 1, in <module>', "zlib.error: odd"),
 ])
 def test_miss_another_end_or_a_visitors_words(words: tuple[str, ...]) -> None:
     diagnosis = diagnose(Scene().with_service(failed_service(log=log_lines(*LAST, *words))).refused().snapshot())

@@ -60,17 +60,18 @@ def test_a_backend_that_nobody_saw_answer_is_not_called_healthy_because_another_
     assert diagnose(replace(both, routes=(other, both.routes[1]))).verdict == "healthy"    # another page of its answers
 
 
-@pytest.mark.parametrize(("ends", "lost", "own", "verdict"), [
-    (3, 4, 1, "degraded"), (3, 4, 4, "broken"), (3, 0, 0, "broken"), (0, 4, 1, "broken"),
+@pytest.mark.parametrize(("ends", "lost", "own", "ago", "verdict"), [
+    (3, 4, 1, 20, "degraded"), (3, 4, 4, 20, "broken"), (3, 0, 0, 20, "broken"), (0, 4, 1, 20, "broken"),
+    (3, 4, 1, 30, "broken"),        # it ends without that page, too
 ])
-def test_a_backend_that_another_page_ends_is_met_down_by_chance(ends: int, lost: int, own: int, verdict: str) -> None:
+def test_a_backend_that_another_page_ends_is_met_down_by_chance(ends: int, lost: int, own: int, ago: float, verdict: str) -> None:
     """A probe got no answer while its container restarts; its log says why it ends."""
     lines = log_lines("Error: SIGNING_KEY is not set")
     back = replace(container_service("app", pid=None, box={"status": "restarting", "restart_count": ends}), log=lines)
     scene = Scene("app:8000", node="web", back="app").with_service(back)
     scene.endpoint(configured_service=back.id, tcp=Known(SLOW), http=Known(SLOW), listener=Known(None)).answers(SLOW)
     cut = ("upstream prematurely closed connection", None, "reading response header from upstream")
-    scene.logs(*cut, ago=20, count=lost, path="/login").logs(*cut, ago=20, count=own)
+    scene.logs(*cut, ago=20, count=lost, path="/login").logs(*cut, ago=ago, count=own)
     seen = diagnose(scene.snapshot())
     assert any(found.is_proven_fault for found in seen.findings)
     assert seen.verdict == verdict

@@ -9,6 +9,7 @@ from fixer.formats.run_output import (
     STOPPING_LINE,
     TimedRequest,
     ends_run,
+    ends_run_at,
     is_request_line,
     joins_exceptions,
     raised_name,
@@ -146,3 +147,22 @@ def test_the_path_of_a_request_neither_starts_nor_ends_a_server(server: str, wor
 ])
 def test_what_stands_between_two_exceptions(line: str, joins: bool) -> None:
     assert joins_exceptions(line) is joins
+
+
+TRACEBACK = "Traceback (most recent call last):"
+FRAME = ('  File "/srv/shop/web.py", line 3, in <module>', "    connect(HOST)", "    ~~~~~~~^^^^^^")
+JOIN = "The above exception was the direct cause of the following exception:"
+LOWER = "socket.gaierror: [Errno -2] Name or service not known"
+
+
+@pytest.mark.parametrize(("lines", "ends"), [
+    ((TRACEBACK, *FRAME, LOWER), True), ((*FRAME[1:], LOWER), False), ((*FRAME, LOWER), True), ((TRACEBACK, *FRAME[1:], LOWER), True),
+    ((LOWER,), False), ((TRACEBACK, LOWER), False), ((TRACEBACK, *FRAME, "ValueError: x", LOWER), False), (("ValueError: x",), True),
+    ((TRACEBACK, *FRAME, "SystemExit: 1"), False), ((TRACEBACK, *FRAME, "DeprecationWarning: old"), False),
+    ((TRACEBACK, *FRAME, "unable to load app 0"), False), ((TRACEBACK, *FRAME, "shop.NotReady"), True),
+    (("KeyError: 'db'", "", JOIN, "", TRACEBACK, *FRAME, "shop.NotReady: db"), False),      # the one above may say why
+    (("KeyError: 'db'", JOIN, TRACEBACK, *FRAME, "shop.NotReadyError"), True), (("begun", "", TRACEBACK, *FRAME, LOWER), True),
+    ((TRACEBACK, *FRAME, "ValueError: x", "  of two lines", "shop.service: Main process exited"), False),
+])
+def test_the_frames_above_an_exception_show_it_by_any_name(lines: tuple[str, ...], ends: bool) -> None:
+    assert ends_run_at(lines, len(lines) - 1) is ends

@@ -47,6 +47,7 @@ def test_who_manages_the_file_is_named() -> None:
 
 @pytest.mark.parametrize(("lines", "refused"), [
     ((REFUSED,), True), ((REFUSED, "SystemExit: 1"), True), ((REFUSED, "django.core.exceptions.ImproperlyConfigured: x"), False),
+    ((REFUSED, '  File "/srv/a.py", line 1, in <module>', "zlib.error: odd"), False),
     *(((request.format(REFUSED),), False) for request in REQUESTS.values()),
 ])
 def test_a_limit_is_reached_where_the_program_says_so_last(lines: tuple[str, ...], refused: bool) -> None:

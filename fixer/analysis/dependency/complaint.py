@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from fixer.analysis.run_log import RunEnd
 from fixer.formats.dependency_systems import ADDRESS_VARIABLE, port_of, system_at_port, system_in_text
-from fixer.formats.run_output import CONNECT_CALL, ends_run, is_traceback_start
+from fixer.formats.run_output import CONNECT_CALL, ends_run_at, is_traceback_start
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex, up_to_first
 from fixer.model.deployment import Dependency
@@ -136,7 +136,7 @@ def dependency_complaint(end: RunEnd) -> DependencyComplaint | None:
         found = _parse_line(end.lines[index], text, end.texts[max(0, index - _TRACEBACK_LINES):index])
         if found is not None:
             return found
-        if ends_run(text):
+        if ends_run_at(end.texts, index):
             return None
     return None
 

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from fixer.analysis.run_log import RunEnd, message_of
 from fixer.formats.application_servers import APPLICATION_SERVERS, WORKER_BOOT_FAILED
 from fixer.formats.file_errors import inaccessible_path, inaccessible_tls_at, last_frame, loads_tls
-from fixer.formats.run_output import TRACEBACK_START, ends_run, joins_exceptions
+from fixer.formats.run_output import TRACEBACK_START, ends_run_at, joins_exceptions
 from fixer.formats.server_bindings import inherited_descriptor
 from fixer.formats.server_names import SERVERS
 from fixer.formats.start_files import target_of
@@ -114,7 +114,7 @@ def _parse_line(end: RunEnd, index: int, argv: Sequence[str]) -> CodeFault | Lit
     if match is not None:
         file = next((m["file"] for t in texts[index + 1:index + 12] if (m := _NODE_STACK.match(t))), "")
         return CodeFault("import", said, text, match["name"], file, 0)
-    if not ends_run(text):
+    if not ends_run_at(texts, index):
         return None
     return _chain_fault(end, index, argv) or "other"
 
@@ -139,7 +139,7 @@ def _handled_exception(texts: Sequence[str], start: int) -> int | None:
     above = [i for i in range(start - 1, max(-1, start - 1 - _MAX_MESSAGE_LINES), -1) if texts[i]]
     if not above or not joins_exceptions(texts[above[0]]):
         return None
-    return next((i for i in above[1:] if ends_run(texts[i])), None)
+    return next((i for i in above[1:] if ends_run_at(texts, i)), None)
 
 
 def _waitress_fault(said: LogLine, before: Sequence[str], argv: Sequence[str]) -> CodeFault | None:
@@ -166,13 +166,16 @@ def _is_target_missing(name: str, words: str, argv: Sequence[str]) -> bool:
 
 
 def _has_no_callable(texts: Sequence[str], index: int) -> bool:
-    """Return whether the name is missing. uWSGI logs the same if the module fails, but with an error before it."""
-    for text in reversed(texts[max(0, index - _MAX_TRACE_LINES):index]):
+    """Return whether the name is missing. uWSGI logs the same if the module fails, but with an error before it. Without
+    the start of the run, that error may be in a line that was not read."""
+    for above in range(index - 1, -1, -1):
+        text = texts[above]
         if _UWSGI_START.match(text):
             return True
-        if TRACEBACK_START in text or ends_run(text) or _NO_MODULE.match(text) or inaccessible_path(text) is not None:
+        if TRACEBACK_START in text or ends_run_at(texts, above) or _NO_MODULE.match(text) \
+                or inaccessible_path(text) is not None:
             return False
-    return True
+    return False
 
 
 def _exception_fault(said: LogLine, text: str, before: Sequence[str], argv: Sequence[str]) -> CodeFault | None:

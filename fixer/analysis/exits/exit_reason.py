@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import chain
 
 from fixer.analysis.run_log import RunEnd, event_of, message_of, read_run_end
-from fixer.formats.run_output import ends_run, is_traceback_start, raised_name
+from fixer.formats.run_output import ends_run_at, is_below_frames, raised_name
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.snapshot import LogLine, Service
@@ -65,7 +65,6 @@ _CONNECTION_FAILED = regex(
     r"Connection refused|Connect call failed|could not connect|Connection reset|timed out|Name or service not known|"
     r"Temporary failure in name resolution|No route to host|starting up|could not translate host name|Connection error"
 )
-_RAISED_BELOW = regex(r"[A-Za-z_][\w.]*(?:: |$)")
 _NODE_ERROR, _NODE_FRAME = regex(r"(?:Uncaught )?Error(?: \[\w+\])?: "), regex(r"\s*at \S")
 _SHOWS_PLACE = regex(r"[\s^~]*\Z|\s*(?:at \S.*:\d+\)?|File \".*|Node\.js v[\d.]+)\s*\Z")
 _ERROR_LEVEL = regex(r"\b(?:ERROR|CRITICAL|FATAL)\b")
@@ -162,7 +161,7 @@ def address_unavailable_line(end: RunEnd) -> LogLine | None:
 
 def dependency_error_line(end: RunEnd) -> LogLine | None:
     """Return the exception that ended the run, if it reports that another system did not answer."""
-    index = end.find_last(ends_run)
+    index = next((i for i in range(len(end.texts) - 1, -1, -1) if ends_run_at(end.texts, i)), None)
     text = end.texts[index] if index is not None else ""
     is_refused = _CONNECTION_EXCEPTION.match(text) and _CONNECTION_FAILED.search(text)
     return end.lines[index] if index is not None and is_refused else None
@@ -192,22 +191,13 @@ def names_error(lines: Sequence[LogLine]) -> bool:
     return _tail_and_error(lines)[1] is not None
 
 
-def _index_below_frames(texts: Sequence[str]) -> int:
-    """Return the index of the line that names what the last frames of Python raised, by any name (`socket.gaierror`):
-    the first one below them that is not indented. -1 without frames."""
-    start = next((index for index in range(len(texts) - 1, -1, -1) if is_traceback_start(texts[index])), len(texts))
-    below = next((index for index in range(start + 1, len(texts)) if texts[index][:1] != " "), -1)
-    return below if below > start + 1 and _RAISED_BELOW.match(texts[below]) else -1
-
-
 def _tail_and_error(lines: Sequence[LogLine]) -> tuple[tuple[LogLine, ...], int | None]:
     """Return the program's lines of the run's end, and the index of the one with its error."""
     end = read_run_end(lines)
     own = [(line, text) for line, text in zip(end.lines, end.texts, strict=True) if text]
     tail, texts = tuple(line for line, _ in own), [text for _, text in own]
-    below = _index_below_frames(texts)
-    raised = (index for index in range(len(tail) - 1, -1, -1) if index == below or raised_name(texts[index]) or (
-        _NODE_ERROR.match(texts[index]) and _NODE_FRAME.match("".join(texts[index + 1:index + 2]))))
+    raised = (index for index in range(len(tail) - 1, -1, -1) if raised_name(texts[index]) or is_below_frames(
+        texts, index) or (_NODE_ERROR.match(texts[index]) and _NODE_FRAME.match("".join(texts[index + 1:index + 2]))))
     told = (index for index in range(len(tail) - 1, max(-1, len(tail) - 1 - _MAX_SHUTDOWN_LINES), -1)
             if _ERROR_LEVEL.search(texts[index][:_LEVEL_CHARS]))     # later lines only show its shutdown
     return tail, next(chain(raised, told), None)

@@ -42,7 +42,7 @@ from fixer.analysis.service_state import (
     state_evidence,
 )
 from fixer.formats.addresses import is_wildcard
-from fixer.formats.run_output import ends_run, is_traceback_start, says_ready, says_start_failed
+from fixer.formats.run_output import ends_run, ends_run_at, is_traceback_start, says_ready, says_start_failed
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
@@ -177,7 +177,7 @@ def has_failed(case: Case, service: Service, trouble: FailingAddress | None) -> 
 def _ends_in_exception(lines: Sequence[LogLine]) -> bool:
     """Return whether an exception follows the line that says that the program came up, or there is no such line."""
     end = read_run_end(lines)
-    return any(ends_run(end.texts[index]) for index in end.newest_first())
+    return any(ends_run_at(end.texts, index) for index in end.newest_first())
 
 
 def reached_serving(case: Case, service: Service) -> bool:
@@ -284,8 +284,8 @@ def exited_zero_on_error(snapshot: Snapshot, service: Service) -> LogLine | None
     end = read_run_end(own, most=len(own))
     if any(says_ready(text) for text in end.texts):
         return None
-    last = zip(end.lines[-_ERROR_TAIL_LINES:], end.texts[-_ERROR_TAIL_LINES:], strict=True)
-    return next((line for line, text in last if ends_run(text)), None)
+    last = range(max(0, len(end.lines) - _ERROR_TAIL_LINES), len(end.lines))
+    return next((end.lines[index] for index in last if ends_run_at(end.texts, index)), None)
 
 
 def has_failed_unmanaged(snapshot: Snapshot, service: Service) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from fixer.analysis.dependency.complaint import dependency_complaint
 from fixer.analysis.run_log import RunEnd
-from fixer.formats.run_output import ends_run, is_traceback_start
+from fixer.formats.run_output import ends_run_at, is_traceback_start
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.deployment import ProxyVariable
@@ -54,7 +54,7 @@ def proxied_call(end: RunEnd, service: Service) -> ProxiedCall | None:
         said = said or (failed and any(_HTTPX_FRAME.search(line) for line in before))
         if said or (failed and _URLLIB_END.match(text)):
             return _make_call(end.lines[index], (text, *reversed(before)), service, is_told=said)
-        if ends_run(text):
+        if ends_run_at(end.texts, index):
             break
     return _call_by_address(end, service)
 

@@ -93,7 +93,7 @@ from fixer.formats.file_errors import (
     unnamed_paths_at,
     unread_script_at,
 )
-from fixer.formats.run_output import ends_run
+from fixer.formats.run_output import ends_run_at
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Confidence, Finding, Verdict
 from fixer.model.facts import Evidence
@@ -139,7 +139,7 @@ def _find_unusable_path(case: Case, crash: FailedRun) -> UnusablePath | None:
         if meant:
             found = UnusablePath(meant[0], why, end.lines[index], meant[1:])
             return found if why not in FOLDER_CODES else _folder_among(case, crash, found)
-        if ends_run(end.texts[index]):
+        if ends_run_at(end.texts, index):
             return None
     return None
 

@@ -76,3 +76,16 @@ def test_an_exception_without_an_address_has_that_of_the_call_that_its_traceback
 ])
 def test_a_timeout_of_something_else_names_no_address(text: str) -> None:
     assert dependency_complaint(read_run_end(log_lines(STARTED, text).value)) is None
+
+
+def test_an_earlier_complaint_is_not_what_ended_the_last_run() -> None:
+    earlier = 'connection to server at "db" (10.0.0.2), port 5432 failed: Connection refused'
+    assert dependency_complaint(read_run_end(log_lines(earlier, "pump.log: giving up").value)) is not None
+    assert dependency_complaint(read_run_end(log_lines(earlier, *FRAMES[:2], "zlib.error: odd").value)) is None
+
+
+def test_the_complaint_that_a_program_wraps_in_an_exception_of_its_own_counts() -> None:
+    wrapped = ('OSError: connection to server at "db" (10.0.0.2), port 5432 failed: Connection refused', "",
+               "The above exception was the direct cause of the following exception:", "", *FRAMES[:2], "shop.NotReady: no stock")
+    said = dependency_complaint(read_run_end(log_lines(*wrapped).value))
+    assert said is not None and said.address == "db:5432"

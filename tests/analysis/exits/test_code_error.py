@@ -214,3 +214,19 @@ def test_a_chain_of_three_is_followed_to_its_first() -> None:
 ])
 def test_no_other_exception_is_taken_for_the_reason(lines: tuple[str, ...]) -> None:
     assert find_code_fault(read_run_end(log_lines(*lines).value), ()) is None
+
+
+NO_NAME = "socket.gaierror: [Errno -2] Name or service not known"
+CONNECTS = (f'  File "{MAIN}", line 4, in <module>', "    create_connection((HOST, 80))",
+            '  File "/usr/lib/python3.13/socket.py", line 977, in getaddrinfo', "    for res in _socket.getaddrinfo(host, port):")
+LOADED = (*UWSGI[1:3], *HEAD[:1], *CONNECTS, NO_NAME, *UWSGI[3:])
+
+
+@pytest.mark.parametrize("lines", [
+    (*LOADED[4:], *LOADED), LOADED[-3:], LOADED[-2:],                   # of the first run, only the end was read
+    (*LOADED[-2:], *LOADED[:-3], "[masked 7]", *LOADED[-2:]),
+    (*UWSGI[1:], *LOADED), (*IMPORT[1:-1], *LOADED), (*TARGET[1:], *LOADED),      # an earlier run ended otherwise
+])
+def test_an_earlier_run_is_not_read_for_what_ended_the_last_one(lines: tuple[str, ...]) -> None:
+    argv = ("/usr/bin/uwsgi", "--module", "app.main:application")
+    assert find_code_fault(read_run_end(log_lines(*lines).value), argv) is None

@@ -90,6 +90,15 @@ def test_a_clean_exit_that_nobody_asked_for() -> None:
     assert finding_of(diagnose(asked.snapshot()), CAUSE).variant == "backend-not-running"
 
 
+@pytest.mark.parametrize("raised", ["ValueError: odd", "zlib.error: odd"])
+def test_an_exit_code_of_0_below_an_exception_is_no_success(raised: str) -> None:
+    """hypercorn's parent passes no status on."""
+    log = log_lines("Started backend.service.", "Traceback (most recent call last):", '  File "/srv/a.py", line 1, in <module>', raised,
+                    "backend.service: Deactivated successfully.")
+    diagnosis = diagnose(down(log=log).snapshot())
+    assert raised in diagnosis.findings[0].summary and diagnosis.findings[0].repairs[0].risk == "manual"
+
+
 ASKED = "[2027-01-15 08:00:00 +0000] [1] [INFO] Handling signal: term"
 TRIPPED = "RuntimeError: reentrant call inside <_io.BufferedWriter name='<stderr>'>"
 BOOTED = "[2027-01-15 08:00:00 +0000] [9] [INFO] Booting worker with pid: 9"

@@ -58,6 +58,7 @@ def test_the_variable_of_the_scheme_comes_first() -> None:
 def test_an_error_after_the_start_or_of_another_call_is_none() -> None:
     assert call("httpx.ProxyError: 403 Forbidden", "INFO:     Application startup complete.") is None
     assert call("httpx.ProxyError: 403 Forbidden", "ValueError: no rates") is None
+    assert call("httpx.ProxyError: 403 Forbidden", *TRACE, "zlib.error: odd") is None
 
 
 @pytest.mark.parametrize(("host", "listed", "expected"), [

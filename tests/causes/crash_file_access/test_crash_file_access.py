@@ -75,7 +75,9 @@ def test_miss_what_is_well_down_or_says_something_else_last() -> None:
     visitor = crashed('10.0.0.9 - "GET /?PermissionError: [Errno 13] Permission denied: \'/etc/x\' HTTP/1.1" 200')
     code = crashed(*HEAD, "ModuleNotFoundError: No module named 'orjson'")
     nameless = crashed(*HEAD[:2], "    DB = sqlite3.connect(PATH)", SQLITE)
-    for scene in (healthy_scene(), nameless, wrong_port_scene(), Scene().with_service(stopped_service()).refused(), later, served, visitor, code):
+    again = crashed(*HEAD, DENIED, *HEAD, "zlib.error: odd")
+    for scene in (healthy_scene(), nameless, wrong_port_scene(), Scene().with_service(stopped_service()).refused(), later, served, visitor, code,
+                  again):
         assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
 
 
