@@ -12,12 +12,14 @@ from fixer.model.diagnosis import Diagnosis, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.nginx_config import Span
 from fixer.model.plan import WriteFile
+from tests.causes.backend_hung_builders import late_handshake
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,
     SITE,
     Scene,
     file,
+    finding_of,
     listener,
     probe,
     roots,
@@ -143,3 +145,32 @@ def test_hit_over_a_unix_socket_that_answers_plainly_while_nginxs_handshake_fail
     found = judged(GOOD, **socket).findings[0]
     assert found.cause == CAUSE and "unix:/run/shop/s.sock with TLS" in found.summary and found.repairs[0].risk == "safe"
     assert CAUSE not in roots(judged(probe(error="closed"), **socket))
+
+
+PLAIN_COMMAND = ("/usr/bin/uvicorn", "app.main:app", "--port", "8000")
+
+
+def queued_handshakes(*, ended: int = 2, queued: int = 7, phase: str = "tls", **changes: Any) -> Scene:
+    """It takes nginx's handshakes for requests, and others wait in its queue: no question of ours gets through."""
+    scene = late_handshake(queued=queued, established=queued, **{"argv": PLAIN_COMMAND, **changes})
+    waited = Unknown("not asked") if phase == "connect" else Known(probe(error="slow", phase="head"))
+    scene.endpoint(http=Known(probe(error="slow", phase=phase)), other_scheme_probe=waited)
+    return scene.logs("peer closed connection in SSL handshake", None, "SSL handshaking to upstream", count=ended)
+
+
+@pytest.mark.parametrize("phase", ["connect", "tls"])
+def test_hit_behind_a_queue_its_command_and_nginxs_log_tell(phase: str) -> None:
+    """Its queue may be full, so that not even a connect of ours is answered."""
+    found = finding_of(diagnose(queued_handshakes(phase=phase).snapshot()), CAUSE)
+    assert (found.role, found.confidence, found.repairs[0].risk) == ("root", "likely", "manual")
+    assert "configured without a certificate, and ends the handshakes" in found.summary
+    assert any("peer closed connection" in e.text for e in found.evidence)
+
+
+@pytest.mark.parametrize("scene", [
+    queued_handshakes(ended=0), queued_handshakes(queued=0), queued_handshakes(phase="head"), queued_handshakes(state="T"),
+    queued_handshakes(argv=(*PLAIN_COMMAND, "--ssl-certfile", "/etc/tls/shop.pem")), queued_handshakes(runtime="node"),
+    queued_handshakes().endpoint(listening_service="local/other"),
+])
+def test_miss_behind_a_queue_where_another_thing_may_be_wrong(scene: Scene) -> None:
+    assert CAUSE not in roots(diagnose(scene.snapshot()))
