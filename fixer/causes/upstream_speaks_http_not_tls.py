@@ -39,15 +39,17 @@ from fixer.analysis.case import Case, FailingAddress, is_dropping
 from fixer.analysis.cause import Cause, conclude, for_each_failing_address
 from fixer.analysis.evidence import config_evidence, endpoint_text, listener_at, processes_of, shorten
 from fixer.analysis.load.pressure import is_paused
-from fixer.analysis.nginx_errors import events_for, pass_line, routes_text, symptom_evidence
+from fixer.analysis.nginx_errors import events_for, pass_line, recent_lines_by_route, routes_text, symptom_evidence
 from fixer.analysis.service_state import start_time_of, state_evidence
 from fixer.findings.configured_scheme import configured_scheme_evidence, configured_scheme_finding
+from fixer.formats.application_servers import server_of
 from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
-from fixer.model.diagnosis import Finding, Repair, Verdict
+from fixer.model.diagnosis import Effect, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import ErrorKind
 from fixer.model.snapshot import Endpoint, ProbeResult, needs_tls
+from fixer.nginx.error_kinds import READ_TIMEOUT
 from fixer.repairs.nginx_directives import (
     SCHEME_ID,
     answer_in_other_scheme,
@@ -126,6 +128,8 @@ def _find_behind_queue(case: Case, trouble: FailingAddress) -> Finding | None:
             state_evidence(service), *(endpoint.listener.evidence if isinstance(endpoint.listener, Known) else ()),
             *symptom_evidence(case, trouble, _ENDED_BY_BACKEND)))),
         repairs=(_repair(case, trouble),),
+        # an event loop ends a handshake at once: another fault fills its queue
+        effects=() if server_of(service.runtime).accepts_at_once else _effects(case, trouble),
     )
 
 
@@ -155,8 +159,17 @@ def _finding(case: Case, trouble: FailingAddress, said: str, other: ProbeResult)
             Evidence("probe", f"http://{text}", f"answers {other.status}"),
             *symptom_evidence(case, trouble, _HANDSHAKE_ERRORS),
         ))),
-        repairs=(_repair(case, trouble),),
+        repairs=(_repair(case, trouble),), effects=_effects(case, trouble),
     )
+
+
+def _effects(case: Case, trouble: FailingAddress) -> tuple[Effect, ...] | None:
+    """Return no effects if requests that reached the server wait as well: handshakes alone do not make it busy. Return
+    None otherwise: those of the cause."""
+    holder = trouble.endpoint.listening_service
+    late = recent_lines_by_route(case, trouble.nginx, READ_TIMEOUT).values()
+    ends = (case.snapshot.endpoint(name) for judged, _ in late for name in judged.facts.endpoints)
+    return () if holder is not None and any(end.listening_service == holder for end in ends) else None
 
 
 def _repair(case: Case, trouble: FailingAddress) -> Repair:
