@@ -23,7 +23,7 @@ from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.nginx_config import ErrorKind
 from fixer.model.snapshot import PROBE_REFERRER, Endpoint, ErrorEvent, Nginx, Service
-from fixer.nginx.error_kinds import CONNECTING, CUT_IN_BODY, READ_TIMEOUT, Side, ends_request, side_of
+from fixer.nginx.error_kinds import ANSWER_TIMEOUT, CONNECTING, CUT_IN_BODY, READ_TIMEOUT, Side, ends_request, side_of
 
 with lazy_imports():  # not needed in most looks
     from fixer.analysis.line_routes import LineRoutes, authority_of
@@ -230,7 +230,7 @@ def _has_replaced_worker(nginx: Nginx) -> bool:
 def _seconds_waited(judged: RouteVerdict, event: ErrorEvent) -> float:
     """Return how long nginx had waited when it wrote the line: a limit that ends after a repair began before it."""
     route = judged.facts.route
-    if event.kind == "timeout-connect":
+    if event.kind in ("timeout-connect", "timeout-tls"):     # nginx limits a handshake as a connect
         return route.connect_timeout
     if event.kind == "timeout-send":
         return route.send_timeout
@@ -249,7 +249,7 @@ def _start_after(case: Case, endpoint: Endpoint, event: ErrorEvent, began: float
     starts = _process_starts(case, service) or [start_time_of(service)]
     complete = max(start for start in starts if start - starts[0] < START_SECONDS)
     slack = START_SECONDS if event.kind in REFUSALS and is_closed(endpoint) is False else 0.0
-    limit = complete if event.kind in READ_TIMEOUT else starts[0] + slack
+    limit = complete if event.kind in ANSWER_TIMEOUT else starts[0] + slack
     if is_of_run(event, refusals, starts[0]):
         return 0.0, ""
     return (starts[0], service.name) if began < limit else (0.0, "")

@@ -65,7 +65,7 @@ from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import ContainerAction, SignalProcess
 from fixer.model.snapshot import Connection, ErrorEvent, Nginx, Process, Service
-from fixer.nginx.error_kinds import READ_TIMEOUT
+from fixer.nginx.error_kinds import ANSWER_TIMEOUT
 
 with lazy_imports():  # not needed in most looks
     from fixer.repairs.start_dependency import resume_steps
@@ -138,10 +138,12 @@ def _has_timeouts(pressure: Pressure) -> bool:
 
 def _seconds_waited(pressure: Pressure) -> float:
     """Return the longest wait without an answer, in seconds: by nginx for a visitor, or by our probe."""
-    routes = [judged.facts.route.read_timeout for judged in pressure.failing_address.verdicts]
+    routes = [judged.facts.route for judged in pressure.failing_address.verdicts]
+    in_handshake = {event.kind for event in pressure.timeouts} == {"timeout-tls"}      # nginx limits it as a connect
+    limits = [route.connect_timeout if in_handshake else route.read_timeout for route in routes]
     http = pressure.failing_address.endpoint.http
     ours = http.value.ms / 1000 if isinstance(http, Known) and http.value.error == "slow" else 0.0
-    return max((ours, *routes)) if _has_timeouts(pressure) else ours
+    return max((ours, *limits)) if _has_timeouts(pressure) else ours
 
 
 def _silent_answer_findings(case: Case) -> dict[str, Finding]:
@@ -245,7 +247,7 @@ def _finding(
     evidence = (
         *shown, state_evidence(service), *pressure_evidence(pressure),
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-        *symptom_evidence(case, trouble, READ_TIMEOUT),
+        *symptom_evidence(case, trouble, ANSWER_TIMEOUT),
     )
     return Finding(
         cause=CAUSE.id, variant=words[0], role="root", confidence=words[2], summary=words[1], detail=(),
@@ -295,7 +297,7 @@ def _stuck_provider_finding(case: Case, pressure: Pressure, provider: Service, l
             Evidence("socket", f"connection to {where}", "connected, no data comes back"), state_evidence(provider),
             state_evidence(service), *pressure_evidence(pressure),
             config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-            *symptom_evidence(case, trouble, READ_TIMEOUT),
+            *symptom_evidence(case, trouble, ANSWER_TIMEOUT),
         ))),
         repairs=(repair,), is_seen_directly=True,
     )

@@ -14,6 +14,7 @@ What it is
 
 Why nginx says 504
   `upstream timed out (110: Connection timed out) while reading response header from upstream`, mixed with answers.
+  Where nginx speaks TLS to the backend, it waits for the handshake: `… while SSL handshaking to upstream`.
 
 How it is told apart
   Requests are being finished (a probe succeeds, its log shows finished requests of the last seconds), while the
@@ -55,7 +56,7 @@ from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import WriteFile
 from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Nginx, Service
-from fixer.nginx.error_kinds import READ_TIMEOUT
+from fixer.nginx.error_kinds import ANSWER_TIMEOUT, READ_TIMEOUT
 from fixer.repairs.file_edits import (
     NotEditable,
     check_and_reload_steps,
@@ -108,7 +109,8 @@ def _saturated_finding(case: Case, pressure: Pressure, workers: int) -> Finding:
     service, trouble = pressure.service, pressure.failing_address
     worker_evidence = service.workers.evidence if isinstance(service.workers, Known) else ()
     evidence = (
-        *pressure_evidence(pressure), *symptom_evidence(case, trouble, READ_TIMEOUT), *pressure.proof, *worker_evidence,
+        *pressure_evidence(pressure), *symptom_evidence(case, trouble, ANSWER_TIMEOUT), *pressure.proof,
+        *worker_evidence,
         Evidence("process", service.name, f"{len(pressure.processes)} processes, configured for {workers} workers"),
         state_evidence(service), config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
     )

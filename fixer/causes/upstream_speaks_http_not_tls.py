@@ -19,6 +19,8 @@ How it is told apart
   answered as soon as it is asked plainly. Where that could not be tried, the cause is left open. Some servers refuse
   no handshake and wait for the end of what they take for a request: then nginx waits too, and nothing is logged.
   Of a server that does not run, its command tells whether it has a certificate: then this is the second fault.
+  So it does of one whose queue no question of ours gets through, if nginx's log shows that it ends handshakes: each of
+  them may hold a worker until the server's own time limit, which looks like overload-saturated.
 
 The repair and its safety
   speak-as-backend (safe, where the way stays on this machine or between its containers): `https` becomes `http` in the
@@ -35,14 +37,19 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case, FailingAddress, is_dropping
 from fixer.analysis.cause import Cause, conclude, for_each_failing_address
-from fixer.analysis.evidence import config_evidence, endpoint_text, shorten
-from fixer.analysis.nginx_errors import events_for, routes_text, symptom_evidence
-from fixer.findings.configured_scheme import configured_scheme_finding
+from fixer.analysis.evidence import config_evidence, endpoint_text, listener_at, processes_of, shorten
+from fixer.analysis.load.pressure import is_paused
+from fixer.analysis.nginx_errors import events_for, pass_line, recent_lines_by_route, routes_text, symptom_evidence
+from fixer.analysis.service_state import start_time_of, state_evidence
+from fixer.findings.configured_scheme import configured_scheme_evidence, configured_scheme_finding
+from fixer.formats.application_servers import server_of
 from fixer.lazy.dataclass import replace
-from fixer.model.diagnosis import Finding, Repair, Verdict
-from fixer.model.facts import Evidence, Unknown
+from fixer.lazy.lazy_imports import lazy_imports
+from fixer.model.diagnosis import Effect, Finding, Repair, Verdict
+from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import ErrorKind
-from fixer.model.snapshot import ProbeResult, needs_tls
+from fixer.model.snapshot import Endpoint, ProbeResult, needs_tls
+from fixer.nginx.error_kinds import READ_TIMEOUT
 from fixer.repairs.nginx_directives import (
     SCHEME_ID,
     answer_in_other_scheme,
@@ -51,7 +58,11 @@ from fixer.repairs.nginx_directives import (
     merge_same_edits,
 )
 
+with lazy_imports():  # not needed in most looks
+    from fixer.analysis.ownership.resolve import only_owner
+
 _HANDSHAKE_ERRORS: frozenset[ErrorKind] = frozenset({"tls-not-spoken", "tls-handshake", "tls-version"})
+_ENDED_BY_BACKEND: frozenset[ErrorKind] = frozenset({"tls-not-spoken", "tls-peer-closed"})
 
 
 def judge(case: Case) -> Verdict:
@@ -69,6 +80,8 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     if told is not None or isinstance(endpoint.http, Unknown):
         return told or shown
     heard = endpoint.http.value
+    if (unanswered := _find_behind_queue(case, trouble)) is not None:
+        return unanswered
     if endpoint.unix is not None:      # it is always asked plainly; a handshake without an answer is logged late
         logged = bool(events_for(case, trouble, _HANDSHAKE_ERRORS))
         if heard.status is None or needs_tls(heard):
@@ -89,6 +102,46 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     return _finding(case, trouble, said, other)
 
 
+def _find_behind_queue(case: Case, trouble: FailingAddress) -> Finding | None:
+    """Return the finding about a server that is configured without TLS and ends nginx's handshakes, while others wait
+    in its queue, so that no answer to us shows what it speaks."""
+    endpoint, held, owner = trouble.endpoint, listener_at(trouble.endpoint), only_owner(case, trouble)
+    if held is None or held.queued == 0 or owner is None or endpoint.listening_service != owner.service.id or (
+            not _is_unanswered(endpoint)):
+        return None
+    service = owner.service
+    told = configured_scheme_evidence(case, trouble, service, tls=False)
+    ended = [e for e in events_for(case, trouble, _ENDED_BY_BACKEND) if e.at >= start_time_of(service)]
+    if told is None or not ended or is_paused(service) or any(
+            p.state == "T" for p in processes_of(case.snapshot, service.node, service.pids)):
+        return None      # a stopped one ended them before
+    return Finding(
+        cause=CAUSE.id, variant="tls-to-plain-backend", role="root", confidence="likely",
+        summary=(f"nginx hands {routes_text(trouble)} to {endpoint_text(endpoint)} with TLS, but {service.name} is "
+                 "configured without a certificate, and ends the handshakes"),
+        detail=(f"{held.queued} connections wait to be accepted: whether its workers suffice shows only when nginx "
+                "sends no handshakes",),
+        routes=trouble.route_ids, service=service.name, node=trouble.nginx.node,
+        evidence=tuple(dict.fromkeys((
+            config_evidence(case.snapshot, trouble.nginx, endpoint),
+            Evidence("nginx-config", *pass_line(case, trouble.nginx, trouble.routes[0].route)), told,
+            state_evidence(service), *(endpoint.listener.evidence if isinstance(endpoint.listener, Known) else ()),
+            *symptom_evidence(case, trouble, _ENDED_BY_BACKEND)))),
+        repairs=(_repair(case, trouble),),
+        # an event loop ends a handshake at once: another fault fills its queue
+        effects=() if server_of(service.runtime).accepts_at_once else _effects(case, trouble),
+    )
+
+
+def _is_unanswered(endpoint: Endpoint) -> bool:
+    """Return whether our question waited in vain, before a handshake was done, and the plain one was not answered."""
+    http, plain = endpoint.http, endpoint.other_scheme_probe
+    if isinstance(http, Unknown) or http.value.error != "slow" or (
+            http.value.phase not in ("connect", "tls") and endpoint.unix is None):
+        return False
+    return isinstance(plain, Unknown) or plain.value.error == "slow"
+
+
 def _finding(case: Case, trouble: FailingAddress, said: str, other: ProbeResult) -> Finding:
     """Return the finding: `said` is what a handshake met, `other` the answer without TLS."""
     endpoint, text = trouble.endpoint, endpoint_text(trouble.endpoint)
@@ -106,8 +159,17 @@ def _finding(case: Case, trouble: FailingAddress, said: str, other: ProbeResult)
             Evidence("probe", f"http://{text}", f"answers {other.status}"),
             *symptom_evidence(case, trouble, _HANDSHAKE_ERRORS),
         ))),
-        repairs=(_repair(case, trouble),),
+        repairs=(_repair(case, trouble),), effects=_effects(case, trouble),
     )
+
+
+def _effects(case: Case, trouble: FailingAddress) -> tuple[Effect, ...] | None:
+    """Return no effects if requests that reached the server wait as well: handshakes alone do not make it busy. Return
+    None otherwise: those of the cause."""
+    holder = trouble.endpoint.listening_service
+    late = recent_lines_by_route(case, trouble.nginx, READ_TIMEOUT).values()
+    ends = (case.snapshot.endpoint(name) for judged, _ in late for name in judged.facts.endpoints)
+    return () if holder is not None and any(end.listening_service == holder for end in ends) else None
 
 
 def _repair(case: Case, trouble: FailingAddress) -> Repair:

@@ -128,6 +128,7 @@ EFFECTS_OF: Mapping[str, tuple[Effect, ...]] = {
     "tls-sni-missing": ("looks-killed", "stale-config"),
     "tls-verify-failed": ("stale-config",),
     "upstream-expects-tls": ("looks-killed", "looks-busy", "stale-config"),
+    "upstream-speaks-http-not-tls": ("looks-busy",),
     "wrong-protocol": ("looks-busy", "looks-killed"),
 }
 

@@ -17,6 +17,7 @@ from fixer.formats.file_errors import loads_tls
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence
+from fixer.model.snapshot import Service
 from fixer.repairs.nginx_directives import SCHEME_ID
 
 with lazy_imports():  # not needed in most looks
@@ -33,13 +34,11 @@ def configured_scheme_finding(case: Case, trouble: FailingAddress, kind: tuple[s
             not is_unconnectable(case, trouble, owner.service)):
         return None
     service = owner.service
-    binding = next((b for b in bindings_of(service) if not differing_part(b, endpoint)), None)
-    if binding is None or configured_tls(case.snapshot, service) is not tls or (
-            tls and loads_tls(read_run_end(last_run_lines(case.snapshot, service)).texts)):
+    told = configured_scheme_evidence(case, trouble, service, tls=tls)
+    if told is None or (tls and loads_tls(read_run_end(last_run_lines(case.snapshot, service)).texts)):
         return None      # it ended over its certificate: whether that stays in its command is open
     (cause, variant), unsure = kind, owner.rule in ("alone", "bare") and has_unrelated_name(trouble, service)
-    word, wanted = tls_option_of(service), "https" if tls else "http"
-    told = Evidence("file", f"{word.file}:{word.line}", word.text) if word is not None and word.file else binding.source
+    wanted = "https" if tls else "http"
     ways = ("as plain HTTP", "with a certificate") if tls else ("with TLS", "without a certificate")
     manual = (f"when {service.name} answers {'with' if tls else 'without'} TLS, fixer makes the pass begin with "
               f"{wanted}://")
@@ -55,3 +54,13 @@ def configured_scheme_finding(case: Case, trouble: FailingAddress, kind: tuple[s
                         after=service.name),),
         effects=(),
     )
+
+
+def configured_scheme_evidence(case: Case, trouble: FailingAddress, service: Service, *, tls: bool) -> Evidence | None:
+    """Return what configures the service to listen at the address, with TLS or without (`tls`); None if that is not so,
+    or not known."""
+    binding = next((b for b in bindings_of(service) if not differing_part(b, trouble.endpoint)), None)
+    if binding is None or configured_tls(case.snapshot, service) is not tls:
+        return None
+    word = tls_option_of(service)
+    return Evidence("file", f"{word.file}:{word.line}", word.text) if word is not None and word.file else binding.source

@@ -257,6 +257,8 @@ CONNECTING: frozenset[ErrorKind] = CONNECT_FAILED | {
     "connect-files-exhausted", "connecting-other",
 }
 READ_TIMEOUT: frozenset[ErrorKind] = frozenset({"timeout-read", "timeout-body"})
+# The connection stood, and no answer came in time: to a request, or to the handshake before it.
+ANSWER_TIMEOUT: frozenset[ErrorKind] = READ_TIMEOUT | {"timeout-tls"}
 TIMED_OUT: frozenset[ErrorKind] = READ_TIMEOUT | {
     "timeout-connect", "timeout-tls", "timeout-send", "timeout-tunnel", "connect-timeout-kernel",
 }

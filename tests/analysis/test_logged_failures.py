@@ -154,10 +154,12 @@ def test_a_repair_ends_what_was_before() -> None:
     assert reasons(replace(scene.snapshot(), seconds_since_repair=40.0)) == [""]
 
 
-def test_a_limit_that_ends_after_a_repair_began_before_it() -> None:
-    late = healthy_scene().logs("upstream timed out (110: Connection timed out)", 110, "reading response header from upstream",
-                                ago=30, path="/x")
-    late.route[0] = {"read_timeout": 20.0}
+@pytest.mark.parametrize(("phase", "limit"), [
+    ("reading response header from upstream", "read_timeout"), ("SSL handshaking to upstream", "connect_timeout"),
+])
+def test_a_limit_that_ends_after_a_repair_began_before_it(phase: str, limit: str) -> None:
+    late = healthy_scene().logs("upstream timed out (110: Connection timed out)", 110, phase, ago=30, path="/x")
+    late.route[0] = {limit: 20.0}
     assert reasons(replace(late.snapshot(), seconds_since_repair=40.0)) == ["a repair changed something at 07:59:20 UTC"]
     assert reasons(replace(late.snapshot(), seconds_since_repair=51.0)) == [""]
 

@@ -13,7 +13,7 @@ from fixer.model.diagnosis import Found, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import ContainerAction, SignalProcess, UnitAction
 from fixer.model.snapshot import Connection
-from tests.causes.backend_hung_builders import BUSY, HUNG, busy, late
+from tests.causes.backend_hung_builders import BUSY, HUNG, busy, late, late_handshake
 from tests.causes.snapshot_builders import (
     GOOD,
     NOW,
@@ -183,6 +183,13 @@ def test_a_page_that_only_a_short_limit_cuts_off_is_not_called_hung(limit: float
     diagnosis = diagnose(replace(seen, routes=routes))
     assert (HUNG in roots(diagnosis)) is hung
     assert hung or isinstance(verdict_of(diagnosis, HUNG), Undetermined)
+
+
+@pytest.mark.parametrize(("limit", "hung"), [(1.0, False), (60.0, True)])
+def test_nginx_limits_a_handshake_as_it_limits_a_connect(limit: float, hung: bool) -> None:
+    seen = late_handshake(queued=0).snapshot()
+    routes = tuple(replace(facts, route=replace(facts.route, connect_timeout=limit)) for facts in seen.routes)
+    assert (HUNG in roots(diagnose(replace(seen, routes=routes)))) is hung
 
 
 def test_an_answer_that_stays_out_half_way_is_advice() -> None:

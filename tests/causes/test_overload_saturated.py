@@ -12,7 +12,7 @@ from fixer.model.facts import Known, Unknown
 from fixer.model.nginx_config import UpstreamServer
 from fixer.model.plan import CheckNginx, DaemonReload, ReloadNginx, UnitAction, WriteFile
 from fixer.model.snapshot import CommandArgument
-from tests.causes.backend_hung_builders import BUSY, HUNG, busy, late
+from tests.causes.backend_hung_builders import BUSY, HUNG, busy, late, late_handshake
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,
@@ -199,6 +199,17 @@ def test_busy_hit() -> None:
 
 def test_busy_without_an_access_log_is_likely() -> None:
     assert finding_of(diagnose(late(queued=7, established=9).snapshot()), BUSY).confidence == "likely"
+
+
+def test_busy_where_visitors_wait_for_the_handshake() -> None:
+    """Its workers are all taken, whichever scheme nginx asks in: it answers no handshake either."""
+    diagnosis = diagnose(late_handshake(queued=7, established=9).snapshot())
+    assert roots(diagnosis) == [BUSY]
+    found = diagnosis.findings[0]
+    assert found.confidence == "likely" and "4 timed out within a minute" in found.summary
+    assert any("while SSL handshaking to upstream" in e.text for e in found.evidence)
+    for few in (late_handshake(queued=7, established=9, timeouts=2), late_handshake(queued=7, workers=Known(12))):
+        assert isinstance(verdict_of(diagnose(few.snapshot()), BUSY), RuledOut)
 
 
 def test_busy_miss() -> None:

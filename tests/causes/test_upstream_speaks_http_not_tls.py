@@ -12,12 +12,14 @@ from fixer.model.diagnosis import Diagnosis, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.nginx_config import Span
 from fixer.model.plan import WriteFile
+from tests.causes.backend_hung_builders import BUSY, HUNG, late_handshake
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,
     SITE,
     Scene,
     file,
+    finding_of,
     listener,
     probe,
     roots,
@@ -143,3 +145,56 @@ def test_hit_over_a_unix_socket_that_answers_plainly_while_nginxs_handshake_fail
     found = judged(GOOD, **socket).findings[0]
     assert found.cause == CAUSE and "unix:/run/shop/s.sock with TLS" in found.summary and found.repairs[0].risk == "safe"
     assert CAUSE not in roots(judged(probe(error="closed"), **socket))
+
+
+PLAIN_COMMAND = ("/usr/bin/uwsgi", "--http-socket", "127.0.0.1:8000", "--module", "app.main")
+
+
+def queued_handshakes(*, ended: int = 2, queued: int = 7, phase: str = "tls", **changes: Any) -> Scene:
+    """It takes nginx's handshakes for requests, and others wait in its queue: no question of ours gets through."""
+    scene = late_handshake(queued=queued, established=queued, **{"argv": PLAIN_COMMAND, "runtime": "uwsgi", **changes})
+    waited = Unknown("not asked") if phase == "connect" else Known(probe(error="slow", phase="head"))
+    scene.endpoint(http=Known(probe(error="slow", phase=phase)), other_scheme_probe=waited)
+    return scene.logs("peer closed connection in SSL handshake", None, "SSL handshaking to upstream", count=ended)
+
+
+@pytest.mark.parametrize("phase", ["connect", "tls"])
+def test_hit_behind_a_queue_its_command_and_nginxs_log_tell(phase: str) -> None:
+    """Its queue may be full, so that not even a connect of ours is answered."""
+    found = finding_of(diagnose(queued_handshakes(phase=phase).snapshot()), CAUSE)
+    assert (found.role, found.confidence, found.repairs[0].risk) == ("root", "likely", "manual")
+    assert "configured without a certificate, and ends the handshakes" in found.summary
+    assert any("peer closed connection" in e.text for e in found.evidence)
+
+
+@pytest.mark.parametrize("scene", [
+    queued_handshakes(ended=0), queued_handshakes(queued=0), queued_handshakes(phase="head"), queued_handshakes(state="T"),
+    queued_handshakes(argv=("/usr/bin/gunicorn", "app.main", "--certfile", "/etc/tls/shop.pem"), runtime="gunicorn"),
+    queued_handshakes(runtime="node"),
+    queued_handshakes().endpoint(listening_service="local/other"),
+])
+def test_miss_behind_a_queue_where_another_thing_may_be_wrong(scene: Scene) -> None:
+    assert CAUSE not in roots(diagnose(scene.snapshot()))
+
+
+def test_what_keeps_its_workers_with_handshakes_is_no_overload() -> None:
+    diagnosis = diagnose(queued_handshakes().snapshot())
+    assert roots(diagnosis) == [CAUSE]
+    assert finding_of(diagnosis, BUSY).role == "consequence"
+
+
+def test_an_event_loop_that_stands_still_is_a_fault_of_its_own() -> None:
+    """It ends a handshake at once: what fills its queue is no handshake."""
+    standing = queued_handshakes(argv=("/usr/bin/uvicorn", "app.main:app"), runtime="uvicorn")
+    assert roots(diagnose(standing.snapshot())) == [HUNG, CAUSE]
+
+
+def test_a_server_that_answers_plainly_at_once_is_not_overloaded_by_handshakes() -> None:
+    answering = queued_handshakes(ended=0).endpoint(other_scheme_probe=Known(GOOD))
+    assert roots(diagnose(answering.snapshot())) == [CAUSE]
+
+
+def test_requests_that_wait_as_well_are_an_overload_of_their_own() -> None:
+    scene = queued_handshakes().logs(
+        "upstream timed out (110: Connection timed out)", 110, "reading response header from upstream", count=4)
+    assert roots(diagnose(scene.snapshot())) == [BUSY, CAUSE]

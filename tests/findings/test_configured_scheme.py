@@ -26,6 +26,7 @@ PLAIN, TLS = "upstream-speaks-http-not-tls", "upstream-expects-tls"
 BROKEN = log_lines("Traceback (most recent call last):", '  File "/srv/shop/app/main.py", line 3, in <module>',
                    "    import orjson", "ModuleNotFoundError: No module named 'orjson'")
 COMMAND = ("/usr/bin/hypercorn", "app.main:app", "--bind", "127.0.0.1:8000")
+SOCKET = ("/usr/bin/uwsgi", "--http-socket", "127.0.0.1:8000", "--module", "app.main")
 CERTIFICATE = ("--certfile", "/etc/tls/shop.pem", "--keyfile=/etc/tls/shop.key")
 
 
@@ -56,6 +57,11 @@ def test_it_is_the_second_fault(scheme: str, more: tuple[str, ...], cause: str, 
     assert found.repairs[0].risk == "manual" and found.repairs[0].manual.startswith(first)
     if more:
         assert any(e.where == "/etc/systemd/system/backend.service:6" and e.text == more[0] for e in found.evidence)
+
+
+def test_a_socket_of_uwsgi_has_tls_by_its_own_option_alone() -> None:
+    assert PLAIN in roots(behind("https", *SOCKET))
+    assert not {PLAIN, TLS} & set(roots(behind("https", SOCKET[0], "--socket", *SOCKET[2:])))
 
 
 @pytest.mark.parametrize(("scheme", "command", "changes"), [

@@ -18,7 +18,7 @@ from fixer.lazy.regex import regex
 from fixer.managers import manager_of
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import Endpoint, ErrorEvent, Listener, Process, Service
-from fixer.nginx.error_kinds import READ_TIMEOUT
+from fixer.nginx.error_kinds import ANSWER_TIMEOUT
 
 with lazy_imports():
     from fixer.analysis.ownership.resolve import only_owner
@@ -118,13 +118,13 @@ def _has_timeouts(case: Case, trouble: FailingAddress) -> bool:
     if isinstance(http, Known) and http.value.error == "slow" and any(ids.intersection(j.skipped_members)
                                                                       for j in trouble.verdicts):
         return True
-    return bool(events_for(case, trouble, READ_TIMEOUT))
+    return bool(events_for(case, trouble, ANSWER_TIMEOUT))
 
 
 def _measure_pressure(case: Case, trouble: FailingAddress, service: Service) -> Pressure:
     held = listener_at(trouble.endpoint)
     since = start_time_of(service)     # timeouts of an earlier run say nothing about this one
-    timeouts = tuple(event for event in events_for(case, trouble, READ_TIMEOUT) if event.at >= since)
+    timeouts = tuple(event for event in events_for(case, trouble, ANSWER_TIMEOUT) if event.at >= since)
     works, proof = _judge_progress(case, trouble, service, timeouts)
     return Pressure(
         trouble, service, processes_of(case.snapshot, service.node, service.pids),

@@ -41,7 +41,10 @@ _TLS_NAME = regex(r"SSL|TLS|CERT|_CMD_ARGS$")      # a variable that a server, o
 
 
 def configured_tls(snapshot: Snapshot, service: Service) -> bool | None:
-    """Return whether its command makes the server speak TLS; None if a file or a variable may decide, or not known."""
+    """Return whether its command makes the server speak TLS where `bindings_of` has it listen; None if a file or a
+    variable may decide, or not known. uWSGI opens sockets with TLS by options of their own, which are none of these."""
+    if configured_protocol(service) == "http":
+        return False
     options = server_of(service.runtime).tls_options
     if not options or not service.argv:
         return None

@@ -33,6 +33,8 @@ def test_another_protocol_is_moved_to_the_server_that_is_made_for_it() -> None:
     ("uvicorn", ("uvicorn", "app:app", "--ssl-certfile=/etc/tls/a.pem"), True),
     ("gunicorn", ("gunicorn", "-c", "conf.py", "app:app"), None),
     ("gunicorn", ("gunicorn", "-c", "conf.py", "app:app", "--certfile", "a.pem"), True),
+    ("uwsgi", ("uwsgi", "--http-socket", "127.0.0.1:8000"), False), ("uwsgi", ("uwsgi", "--https", ":8000,a.pem,a.key"), None),
+    ("uwsgi", ("uwsgi", "--socket", "127.0.0.1:8000"), None),
     ("node", ("node", "main.js"), None), ("daphne", ("daphne", "app:app"), None), ("uvicorn", (), None),
 ])
 def test_whether_a_command_makes_a_server_speak_tls(runtime: str, argv: tuple[str, ...], expected: bool | None) -> None:
