@@ -48,8 +48,9 @@ from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import clock_of, config_evidence, log_evidence
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
-from fixer.analysis.exits.kills import OomKilling, endpoints_of, missing_kernel_log, oom_killings, routes_to
+from fixer.analysis.exits.kills import OomKilling, missing_kernel_log, oom_killings, routes_to
 from fixer.analysis.nginx_errors import symptom_evidence
+from fixer.analysis.ownership.configured import endpoints_of
 from fixer.analysis.route_verdict import RECENT_ERROR, RouteVerdict, recent_events
 from fixer.analysis.run_log import event_of, lines_of
 from fixer.analysis.service_state import start_time_of, state_evidence

@@ -40,7 +40,8 @@ from collections.abc import Sequence
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import bindings_of, clock_of, config_evidence, log_evidence
-from fixer.analysis.exits.kills import cut_off_requests, endpoints_of, routes_to
+from fixer.analysis.exits.kills import cut_off_requests, routes_to
+from fixer.analysis.ownership.configured import endpoints_of
 from fixer.analysis.run_log import lines_of, message_of
 from fixer.analysis.service_state import run_state_of, start_time_of, state_evidence
 from fixer.formats.numbers import is_number

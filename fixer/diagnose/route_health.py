@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from fixer.analysis.case import Case, is_answering, unique_route_id
 from fixer.analysis.evidence import clock_of
 from fixer.analysis.nginx_errors import request_path
+from fixer.analysis.ownership.configured import endpoints_of
 from fixer.analysis.route_verdict import RouteVerdict
 from fixer.analysis.service_state import restart_count_of
 from fixer.lazy.lazy_imports import lazy_imports
@@ -17,7 +18,7 @@ from fixer.model.nginx_config import Route
 from fixer.model.snapshot import Endpoint
 
 with lazy_imports():
-    from fixer.analysis.exits.kills import cut_off_requests, endpoints_of  # only if a slow route has a cause
+    from fixer.analysis.exits.kills import cut_off_requests  # only if a slow route has a cause
 
 _RECENT = 180.0     # seconds: what was lost before says nothing of now
 _ONE_END = 1.0      # seconds between what one end costs: nginx's clock drops the fraction

@@ -10,6 +10,7 @@ from fixer.analysis.evidence import ENGINE, clock_of
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.nginx_errors import request_path
 from fixer.analysis.other_pages import failed_paths
+from fixer.analysis.ownership.configured import endpoints_of
 from fixer.analysis.route_verdict import RouteVerdict, events_since
 from fixer.analysis.run_log import event_of, is_restarting, lines_of, message_of
 from fixer.analysis.service_state import start_time_of
@@ -167,11 +168,6 @@ def _timed(lines: Sequence[LogLine], now: float) -> Iterator[_Timed]:
             since[line.where] = line.at
         if last - since.get(line.where, 0.0) <= _MOST_UNSURE:
             yield _Timed(line, since[line.where], last)
-
-
-def endpoints_of(case: Case, service: Service) -> tuple[Endpoint, ...]:
-    """Return the endpoints that lead to a service: nginx's files may write its address in several places."""
-    return tuple(e for e in case.snapshot.endpoints if service.id in (e.configured_service, e.listening_service))
 
 
 def routes_to(case: Case, endpoints: Sequence[Endpoint]) -> list[RouteVerdict]:

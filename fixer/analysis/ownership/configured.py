@@ -43,6 +43,13 @@ def holding_service(case: Case, endpoint: Endpoint) -> Service | None:
     return case.service(endpoint.listening_service)
 
 
+def endpoints_of(case: Case, service: Service) -> tuple[Endpoint, ...]:
+    """Return the endpoints that lead to a service: nginx's files may write its address in several places, and it may
+    run in a container that shares the network."""
+    return tuple(e for e in case.snapshot.endpoints if service.id in (e.configured_service, e.listening_service) or (
+        e.configured_service is None and holding_service(case, e) is service))
+
+
 def _find_configured_owner(case: Case, endpoint: Endpoint) -> PortOwner | None:
     service = case.service(endpoint.configured_service)
     if is_wrong_container_address(case.snapshot, endpoint) or is_only_by_elimination(case, endpoint, service):

@@ -9,12 +9,12 @@ from fixer.analysis.evidence import clock_of, config_evidence, log_evidence
 from fixer.analysis.exits.kills import (
     RECENT_DEATH,
     cut_off_requests,
-    endpoints_of,
     is_failing_page_lost,
     lost_paths,
     oom_killings,
     routes_to,
 )
+from fixer.analysis.ownership.configured import endpoints_of
 from fixer.analysis.route_verdict import RouteVerdict, events_since
 from fixer.analysis.run_log import last_run_lines, lines_of, message_of, program_lines
 from fixer.analysis.service_state import restart_count_of, run_state_of, start_time_of, state_evidence

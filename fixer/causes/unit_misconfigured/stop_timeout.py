@@ -9,7 +9,8 @@ from fixer.analysis.case import Case, FailingAddress, PortOwner
 from fixer.analysis.evidence import clock_of
 from fixer.analysis.exits.exec_step import StepExplanation, setting_evidence, setting_of, setting_source_text
 from fixer.analysis.exits.failed_run import FailedRun
-from fixer.analysis.exits.kills import cut_off_requests, endpoints_of, routes_to
+from fixer.analysis.exits.kills import cut_off_requests, routes_to
+from fixer.analysis.ownership.configured import endpoints_of
 from fixer.analysis.run_log import event_of, lines_of
 from fixer.formats.numbers import is_number, timespan
 from fixer.lazy.dataclass import dataclass

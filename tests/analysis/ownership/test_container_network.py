@@ -54,6 +54,17 @@ def test_another_port_of_its_own_network_is_a_persons_choice() -> None:
     assert "app shares that network" in " ".join(found.detail)
 
 
+def test_what_one_that_shares_the_network_loses_by_its_workers_deaths_is_its_own() -> None:
+    """From nginx's container its socket is seen, but not its process: no endpoint carries the service's name."""
+    scene = pod(asked=8000, held=None, log=log_lines(*["INFO:     Child process [812] died"] * 3, ago=20))
+    scene.events.clear()
+    unseen = replace(listener(8000, 7, "127.0.0.1", "pod"), pids=Known(()))
+    scene.endpoint(listener=Known(unseen), tcp=Known(probe()), http=Known(GOOD)).answers(GOOD)
+    scene.logs("upstream prematurely closed connection", None, "reading response header from upstream", ago=20)
+    found = finding_of(diagnose(scene.snapshot()), "crash-killed")
+    assert (found.variant, found.service) == ("uvicorn-worker-died", "p-app-1")
+
+
 def test_what_one_that_shares_the_network_speaks_is_read_from_its_command() -> None:
     """From nginx's container its socket is seen, but not its process."""
     place = Binding("127.0.0.1", 8000, None, Evidence("file", "/srv/p/compose.yaml:9", "uwsgi --socket 127.0.0.1:8000"))
