@@ -69,12 +69,16 @@ from fixer.causes.timeout_too_short.answer_times import AnswerTime, logged_time,
 from fixer.causes.timeout_too_short.idle_sockets import idle_socket_findings
 from fixer.causes.timeout_too_short.trickling_header import judge_trickling
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Confidence, Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx
 from fixer.nginx.error_kinds import READ_TIMEOUT
 from fixer.repairs.file_edits import NotEditable, check_and_reload_steps, edit_risk, overwriters_text
 from fixer.repairs.nginx_directives import DirectiveValue, set_directives
+
+with lazy_imports():  # only for what is found
+    from fixer.analysis.directives_in_effect import directives_for
 
 LAST_EVENT_SECONDS = 15.0       # seconds: maximum age of the last line
 MIN_EVENTS = 3        # lines within a minute that are no coincidence
@@ -260,7 +264,9 @@ def _timeout_finding(case: Case, seen: _TimedOutRoute) -> Finding:
     several = len(route.servers) > 1 and bool(seen.no_live_upstream)
     variant = "send-timeout-upload" if seen.is_sending else (
         "retry-multiplies-timeout" if several else "read-timeout-too-short")
-    what = "the upload was not read" if seen.is_sending else "pages need longer"
+    late = {request_path(event) for event in seen.timeouts}
+    page = late.pop() if len(late) == 1 else ""
+    what = "the upload was not read" if seen.is_sending else f"{page} needs longer" if page else "pages need longer"
     summary = (f"nginx gives up on {route.location} after {seen.limit:g} s ({seen.count} within {seen.span}): "
                f"{what}; {seen.proof}")
     if several:
@@ -269,17 +275,24 @@ def _timeout_finding(case: Case, seen: _TimedOutRoute) -> Finding:
     times = (seen.took.evidence,) if seen.took is not None else ()
     lines = (Evidence("nginx-log", last.where, f"{seen.count} within {seen.span}: {last.raw}"),
              *(Evidence("nginx-log", e.where, e.raw) for e in seen.no_live_upstream[-1:]))
-    text = line_text(case.snapshot, seen.nginx.node, route.source.file, route.source.line)
-    config = Evidence("nginx-config",
-                      file_line_text(case.snapshot, seen.nginx.node, route.source.file, route.source.line),
-                      text or route.pass_text)
     return Finding(
         cause=CAUSE.id, variant=variant, role="root", confidence=seen.confidence,
         summary=summary, detail=(), service=None,
         routes=tuple(dict.fromkeys((route.id, *(_group_routes(case, seen) if several else ())))),
-        node=seen.nginx.node, evidence=tuple(dict.fromkeys((*lines, config, *seen.answers, *times))),
+        node=seen.nginx.node,
+        evidence=tuple(dict.fromkeys((*lines, _limit_evidence(case, seen), *seen.answers, *times))),
         repairs=(_mend_upload_repair(seen) if seen.is_sending else _raise_timeout_repair(case, seen),),
     )
+
+
+def _limit_evidence(case: Case, seen: _TimedOutRoute) -> Evidence:
+    """Return the line that sets the limit; the route's own if nginx's default holds."""
+    route, node = seen.verdict.facts.route, seen.nginx.node
+    name = f"{route.kind.removesuffix('_pass')}_{'send' if seen.is_sending else 'read'}_timeout"
+    limit = next((d for d in directives_for(case.snapshot, seen.nginx, route) if d.words[0] == name), None)
+    file, line = (limit.path, limit.line) if limit is not None else (route.source.file, route.source.line)
+    return Evidence("nginx-config", file_line_text(case.snapshot, node, file, line),
+                    limit.text if limit is not None else line_text(case.snapshot, node, file, line) or route.pass_text)
 
 
 def _group_routes(case: Case, seen: _TimedOutRoute) -> tuple[str, ...]:

@@ -43,6 +43,15 @@ def test_hit() -> None:
     assert first.repairs[0].risk == "disruptive" and b"proxy_read_timeout 60s;" in (write.after or b"")
 
 
+def test_its_words_name_the_page_and_the_line_of_the_limit() -> None:
+    one, several = late(), late().logs(TIMEOUT, 110, READING, path="/export")
+    assert "/report needs longer" in found(one).summary and "pages need longer" in found(several).summary
+    site = one.files[0]
+    one.files[0] = replace(site, data=site.data.replace(b"proxy_pass", b"proxy_read_timeout 2s;\n        proxy_pass", 1))
+    shown = [e.text for e in found(one).evidence if e.source == "nginx-config"]
+    assert shown == ["proxy_read_timeout 2s;"]
+
+
 def slower(ms: float = 1600.0, seconds: float = 1.0, **held: int) -> Scene:
     """The page that we ask for itself is late."""
     scene = late(1, path="/", seconds=seconds).answers(TIMED_OUT)
