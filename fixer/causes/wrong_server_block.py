@@ -67,6 +67,7 @@ from fixer.model.plan import FileMeta, Step, WriteFile
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx
 from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.nginx.lexer import tokenize
+from fixer.nginx.listen import is_listed_name
 from fixer.repairs.file_edits import (
     NotEditable,
     check_and_reload_steps,
@@ -261,7 +262,7 @@ def _unlisted_names(case: Case, trouble: FailingAddress, config: NginxConfig) ->
     names = {name for server in config.servers for name in server.names}
     events = [e for e in recent_events(trouble.nginx, trouble.routes, case.snapshot) if e.kind in CONNECT_FAILED]
     asked = [(match[1].lower(), e) for e in events if (match := _HOST_IN_LOG.search(e.raw)) is not None]
-    return {host: e for host, e in asked if not _ADDRESS.match(host) and not _is_listed(host, names)}
+    return {host: e for host, e in asked if not _ADDRESS.match(host) and not is_listed_name(host, names)}
 
 
 def _unloaded_site_finding(case: Case, trouble: FailingAddress, config: NginxConfig) -> Finding | None:
@@ -293,20 +294,6 @@ def _unloaded_site_finding(case: Case, trouble: FailingAddress, config: NginxCon
 def _is_healthy(case: Case, nginx: Nginx, index: int) -> bool:
     routes = [j for j in case.verdicts.values() if nginx.serves(j.facts) and j.facts.route.server_index == index]
     return bool(routes) and all(j.state == "ok" for j in routes)
-
-
-def _is_listed(host: str, names: set[str]) -> bool:
-    """Return whether a name matches exactly, by a wildcard, or maybe by an expression (not evaluated)."""
-    if host in names or any(name.startswith("~") for name in names):
-        return True
-    for name in names:
-        if name.startswith("*.") and host.endswith(name[1:]):
-            return True
-        if name.startswith(".") and (host == name[1:] or host.endswith(name)):
-            return True
-        if name.endswith(".*") and host.startswith(name[:-1]):
-            return True
-    return False
 
 
 CAUSE = Cause(
