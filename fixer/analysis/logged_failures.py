@@ -171,7 +171,7 @@ def _sorted_out(
     past: dict[str, list[ErrorEvent]] = {}
     left: list[ErrorEvent] = []
     for event in lines:
-        ended = next(filter(None, (_end_of_state(case, nginx, routes, one, refusals)
+        ended = next(filter(None, (_end_of_state(case, nginx, routes, one, refusals, failed_at=event.at)
                                    for one in (event, *reversed(tried.get(_request_of(event), ()))))), "")
         past.setdefault(ended, []).append(event) if ended else left.append(event)
     for why, events in past.items():
@@ -203,21 +203,27 @@ def is_of_run(event: ErrorEvent, refusals: Mapping[ErrorEvent, float], started: 
 
 
 def _end_of_state(case: Case, nginx: Nginx, routes: tuple[RouteVerdict, ...], event: ErrorEvent,
-                  refusals: Mapping[ErrorEvent, float]) -> str:
-    """Return what ended after the line, with its time; empty if nothing that explains it did."""
+                  refusals: Mapping[ErrorEvent, float], *, failed_at: float) -> str:
+    """Return what ended after the line, with its time; empty if nothing that explains it did. The request itself failed
+    at `failed_at`."""
     loaded = 0.0 if _has_replaced_worker(nginx) else nginx.loaded_at.or_else(0.0)
     began = event.at - min(_seconds_waited(judged, event) for judged in routes)
     if began < math.floor(loaded) or (loaded and not is_from_current_worker(event, nginx)):   # lines have whole seconds
-        return f"nginx loaded its configuration at {time_text(loaded)}"
+        return _end_text("nginx loaded its configuration", loaded, failed_at)
     since = case.snapshot.seconds_since_repair
     repaired = clock_of(case.snapshot, nginx.node) - since
     if since and began < repaired:
-        return f"a repair changed something at {time_text(repaired)}"
+        return _end_text("a repair changed something", repaired, failed_at)
     if all(is_answered_by_config(judged, _endpoints_of(case, (judged,), event), nginx) for judged in routes):
         return "nginx answers such requests by itself now"
-    starts = [_start_after(case, end, event, began, refusals) for end in _endpoints_of(case, routes, event)]
-    first = min(starts, default=(0.0, ""))
-    return f"{first[1]} started at {time_text(first[0])}" if first[0] else ""
+    starts = [_start_after(case, end, event, began, refusals, failed_at=failed_at)
+              for end in _endpoints_of(case, routes, event)]
+    return min(starts, default=(0.0, ""))[1]
+
+
+def _end_text(did: str, at: float, failed_at: float) -> str:
+    """Return what ended the state, with its time: a request of before may fail only after it."""
+    return f"{did} at {time_text(at)}{', after that request had begun' if at < failed_at else ''}"
 
 
 def _has_replaced_worker(nginx: Nginx) -> bool:
@@ -238,8 +244,8 @@ def _seconds_waited(judged: RouteVerdict, event: ErrorEvent) -> float:
 
 
 def _start_after(case: Case, endpoint: Endpoint, event: ErrorEvent, began: float,
-                 refusals: Mapping[ErrorEvent, float]) -> tuple[float, str]:
-    """Return when the service behind an endpoint started after the line, and its name; (0.0, "") if it did not.
+                 refusals: Mapping[ErrorEvent, float], *, failed_at: float) -> tuple[float, str]:
+    """Return when the service behind an endpoint started after the line, and the text; (0.0, "") if it did not.
     A refused connection belongs to a start until the service listens, and a request that waited too long until its last
     worker was there: the first one takes all that wait. A start that ends no failure is none: a program that ends again
     and again has always just started."""
@@ -252,7 +258,13 @@ def _start_after(case: Case, endpoint: Endpoint, event: ErrorEvent, began: float
     limit = complete if event.kind in ANSWER_TIMEOUT else starts[0] + slack
     if is_of_run(event, refusals, starts[0]):
         return 0.0, ""
-    return (starts[0], service.name) if began < limit else (0.0, "")
+    if began >= limit:
+        return 0.0, ""
+    if slack and starts[0] < failed_at + 1.0:      # refused in the second of the start, or later
+        return starts[0], f"{service.name}, which started at {time_text(starts[0])}, listens now"
+    if began >= starts[0]:
+        return starts[0], _end_text(f"the start of {service.name} was complete", complete, failed_at)
+    return starts[0], _end_text(f"{service.name} started", starts[0], failed_at)
 
 
 def started_at(case: Case, service: Service) -> float:

@@ -37,7 +37,8 @@ _NGINX_UNREACHABLE = frozenset({"refused", "reset", "closed", "no-socket", "unre
 class RouteVerdict:
     """How a route does. `failed` of `total` requests failed. `from_application`: the application sent its 5xx itself.
 
-    `skipped_members` are endpoints that are down although every request was answered: nginx skips them.
+    `skipped_members` are endpoints that are down although every request was answered: nginx skips them. `page` is the
+    page that `reason` is about, if that is another than the route's own.
     """
 
     facts: RouteFacts
@@ -49,6 +50,7 @@ class RouteVerdict:
     succeeded: int = 0
     from_application: bool = False
     skipped_members: tuple[str, ...] = ()
+    page: str = ""
 
     @property
     def some_answered(self) -> bool:
@@ -120,7 +122,8 @@ def route_verdict(
     elif state == "ok" and _is_rejected_by_nginx(probes, reached):
         return RouteVerdict(facts, "unknown", f"{reason}, from nginx itself, which rejects requests like fixer's",
                             evidence)
-    return RouteVerdict(facts, state, reason, evidence, bad, len(probes), words.count("good"), own)
+    return RouteVerdict(facts, state, reason, evidence, bad, len(probes), words.count("good"), own,
+                        page=_worst_probe(probes, words).page)
 
 
 def is_chosen_by_request(route: Route) -> bool:

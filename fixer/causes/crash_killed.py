@@ -54,7 +54,7 @@ from fixer.analysis.exits.kills import (
     cut_off_requests,
     is_failing_page_lost,
     last_exit_signal,
-    lost_paths,
+    most_lost_pages,
     routes_to,
     worker_deaths,
 )
@@ -176,7 +176,7 @@ def _worker_deaths_finding(case: Case, died: WorkerDeaths) -> Finding:
         "for seconds (a handler that blocks)"
     ) if not fault else (
         f"find the native module that crashes: the workers of {service.name} end with SIG{fault}, a fault of the "
-        f"program itself, while they answer {' and '.join(sorted(lost_paths(died.lost))[:2])}. Run it with "
+        f"program itself, while they answer {most_lost_pages(died.lost)}. Run it with "
         "PYTHONFAULTHANDLER=1 to see the line"
     )
     repair = Repair("stop-what-kills", "manual", f"find out what ends the workers of {service.name}", (), manual=manual)

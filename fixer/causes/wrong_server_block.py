@@ -67,6 +67,7 @@ from fixer.model.plan import FileMeta, Step, WriteFile
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx
 from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.nginx.lexer import tokenize
+from fixer.nginx.listen import is_listed_name
 from fixer.repairs.file_edits import (
     NotEditable,
     check_and_reload_steps,
@@ -200,10 +201,15 @@ def _shadowed_finding(case: Case, trouble: FailingAddress, index: int, hidden: t
             f"{_block_location(case, nginx, second)}. The first leads to {trouble.endpoint.written}, {nothing}"
         ),
         detail=(), routes=routes, service=None, node=nginx.node, evidence=tuple(dict.fromkeys(evidence)),
-        repairs=(keep_one_repair(case, nginx, first, second),),
+        repairs=(keep_one_repair(case, nginx, first, second, is_first_dead=_is_dead(case, nginx, index, endpoint)),),
         effects=("nothing-listens", "stale-config"),
         is_met_first=nginx.master_pid is not None and _is_left_by_owner(case, trouble.endpoint),
     )
+
+
+def _is_dead(case: Case, nginx: Nginx, index: int, other: Endpoint) -> bool:
+    """Return whether nothing listens wherever the block leads, and something does at the other block's address."""
+    return is_closed(other) is False and all(map(is_closed, _endpoints_of(case, nginx, index)))
 
 
 def _ignored_evidence(nginx: Nginx, name: str) -> tuple[Evidence, ...]:
@@ -261,7 +267,7 @@ def _unlisted_names(case: Case, trouble: FailingAddress, config: NginxConfig) ->
     names = {name for server in config.servers for name in server.names}
     events = [e for e in recent_events(trouble.nginx, trouble.routes, case.snapshot) if e.kind in CONNECT_FAILED]
     asked = [(match[1].lower(), e) for e in events if (match := _HOST_IN_LOG.search(e.raw)) is not None]
-    return {host: e for host, e in asked if not _ADDRESS.match(host) and not _is_listed(host, names)}
+    return {host: e for host, e in asked if not _ADDRESS.match(host) and not is_listed_name(host, names)}
 
 
 def _unloaded_site_finding(case: Case, trouble: FailingAddress, config: NginxConfig) -> Finding | None:
@@ -295,20 +301,6 @@ def _is_healthy(case: Case, nginx: Nginx, index: int) -> bool:
     return bool(routes) and all(j.state == "ok" for j in routes)
 
 
-def _is_listed(host: str, names: set[str]) -> bool:
-    """Return whether a name matches exactly, by a wildcard, or maybe by an expression (not evaluated)."""
-    if host in names or any(name.startswith("~") for name in names):
-        return True
-    for name in names:
-        if name.startswith("*.") and host.endswith(name[1:]):
-            return True
-        if name.startswith(".") and (host == name[1:] or host.endswith(name)):
-            return True
-        if name.endswith(".*") and host.startswith(name[:-1]):
-            return True
-    return False
-
-
 CAUSE = Cause(
     id="wrong-server-block",
     title="requests reach another server block than the intended one",
@@ -323,15 +315,21 @@ KEEP_KEY, NAME_KEY, BLOCK_KEY = "keep", "server_name", "into"
 _HOST_NAME = r"(?:\*\.)?[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*"
 
 
-def keep_one_repair(case: Case, nginx: Nginx, first: ServerBlock, second: ServerBlock) -> Repair:
-    """Return the repair that disables one of two blocks: the operator chooses which to keep."""
+def keep_one_repair(case: Case, nginx: Nginx, first: ServerBlock, second: ServerBlock, *,
+                    is_first_dead: bool) -> Repair:
+    """Return the repair that disables one of two blocks: the operator chooses which to keep. If the first is dead, it
+    is named as the one to remove."""
     files = tuple(dict.fromkeys(block.span.file for block in (first, second)))
     summary = "disable the server block that is not intended"
-    spots = " or ".join(file_line_text(case.snapshot, nginx.node, b.span.file, b.span.line) for b in (first, second))
+    used, unused = (_block_location(case, nginx, block) for block in (first, second))
+    spots = f"{used} or {unused}"
     if len(files) < 2:
-        return Repair("remove-shadowing-site", "manual", summary, (), manual=f"remove one of the two blocks: {spots}. "
-                      "Then run nginx -t and reload nginx")
-    need = Need(KEEP_KEY, "choice", f"two server blocks have the same name ({spots}): name the file to keep",
+        manual = (f"remove the first block, {used}: nginx uses it, and nothing listens where it leads. Keep {unused}, "
+                  "which leads to a listener" if is_first_dead else f"remove one of the two blocks: {spots}")
+        return Repair("remove-shadowing-site", "manual", summary, (),
+                      manual=f"{manual}. Then run nginx -t and reload nginx")
+    leads = "; nothing listens where the first leads, and something does where the second leads" * is_first_dead
+    need = Need(KEEP_KEY, "choice", f"two server blocks have the same name ({spots}{leads}): name the file to keep",
                 files)
     chosen = case.inputs.get(KEEP_KEY)
     if chosen not in files:

@@ -19,6 +19,7 @@ from fixer.analysis.evidence import (
 from fixer.analysis.exits.exit_reason import last_error_lines
 from fixer.analysis.exits.failed_run import failed_runs
 from fixer.analysis.exits.last_output import silent_exit_text
+from fixer.analysis.other_pages import endpoints_for_page
 from fixer.analysis.ownership.configured import configured_owner, is_configured_at
 from fixer.analysis.ownership.container_network import lost_shared_network
 from fixer.analysis.ownership.tie_break import pm2_circus_notes, podman_services
@@ -28,7 +29,7 @@ from fixer.formats.addresses import is_loopback
 from fixer.formats.numbers import is_number
 from fixer.model.facts import Known, Unknown
 from fixer.model.nginx_config import ErrorKind, Listen
-from fixer.model.snapshot import Endpoint, Listener, Nginx, RouteFacts, Service
+from fixer.model.snapshot import Endpoint, Listener, Nginx, ProbeResult, Service
 
 MAX_SHOWN = 5
 _MAX_TEXT = 200    # characters of a message that may hold backend output
@@ -147,7 +148,7 @@ def _cut_off_notes(case: Case) -> Iterator[str]:
 def _route_text(case: Case, judged: RouteVerdict) -> str:
     route = judged.facts.route
     reached = [case.snapshot.endpoint(name) for name in judged.facts.endpoints]
-    seen = "; ".join(dict.fromkeys(_observed_text(case, judged.facts, endpoint) for endpoint in reached[:3]))
+    seen = "; ".join(dict.fromkeys(_observed_text(case, judged, endpoint) for endpoint in reached[:3]))
     page = f"{route.location} on {route.listen_text}"
     did = f"gives {judged.reason}" if judged.reason.startswith("no answer") else judged.reason
     text = f"no cause proven for {page}, which {did}: {seen or route.pass_text}"
@@ -158,22 +159,36 @@ def _route_text(case: Case, judged: RouteVerdict) -> str:
     return f"{text}; nginx logs: {logged}" if logged else text
 
 
-def _observed_text(case: Case, facts: RouteFacts, endpoint: Endpoint) -> str:
-    """Return the endpoint, its listener, and the result of a direct probe."""
+def _observed_text(case: Case, judged: RouteVerdict, endpoint: Endpoint) -> str:
+    """Return the endpoint, its listener, and the result of a direct probe: of the page that failed, if it was asked."""
     holder = case.service(endpoint.listening_service)
+    [endpoint] = endpoints_for_page((endpoint,), judged.facts, judged.page)
     where = _address_with_hosts_text(endpoint) + ("" if holder is None else f" ({holder.name})")
     heard = endpoint.http if isinstance(endpoint.http, Known) else endpoint.tcp
     if not isinstance(heard, Known):
         return f"{where} was not probed"
     status, error = heard.value.status, heard.value.error
+    page, unasked = _asked_page_texts(judged, endpoint, heard.value)
     if status is not None:
         marked = f", and is marked `down` at {endpoint.file}:{endpoint.line}" if endpoint.down else ""
         behind = "" if holder is None or not holder.gateway or status < 500 else (
             f", which forwards to programs of its own: see in {holder.gateway}'s configuration and log which fail")
-        return f"{where} answers {status} without nginx{marked}{behind}{_half_listening_text(case, endpoint)}"
+        half = _half_listening_text(case, endpoint)
+        return f"{where} answers {status}{page} without nginx{unasked}{marked}{behind}{half}"
     if holder is not None and holder.gateway and error in ("closed", "reset"):
-        return f"{where} without nginx: {error}; {_forward_text(case, holder)}"
-    return f"{where} accepts the connection" if error is None else f"{where} without nginx: {error}"
+        return f"{where} without nginx{page}: {error}{unasked}; {_forward_text(case, holder)}"
+    return f"{where} accepts the connection" if error is None else f"{where} without nginx{page}: {error}{unasked}"
+
+
+def _asked_page_texts(judged: RouteVerdict, endpoint: Endpoint, heard: ProbeResult) -> tuple[str, str]:
+    """Return (which page the endpoint was asked for, unless it is the route's own that failed; that it was not asked
+    for the one that failed). A connection or a handshake that fails concerns every page."""
+    if not isinstance(endpoint.http, Known) or heard.phase in ("connect", "tls"):
+        return "", ""
+    asked = heard.page or endpoint.path.partition("?")[0]
+    if asked == (judged.page or judged.facts.route.path):
+        return f" for {asked}" if judged.page else "", ""
+    return f" for {asked}", f" (it was not asked for {judged.page})" if judged.page else ""
 
 
 def _forward_text(case: Case, holder: Service) -> str:

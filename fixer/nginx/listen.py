@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
@@ -155,3 +155,17 @@ def _matching_host(name: str) -> str:
         made = made.replace("\\.", ".").replace("\\-", "-").lower()
         made = f"a{made}" if made.startswith(".") and not name.startswith("~^") else made
     return made if _HOST_NAME.match(made) else ""
+
+
+def is_listed_name(host: str, names: Collection[str]) -> bool:
+    """Return whether a name matches exactly, by a wildcard, or maybe by an expression (not evaluated)."""
+    if host in names or any(name.startswith("~") for name in names):
+        return True
+    for name in names:
+        if name.startswith("*.") and host.endswith(name[1:]):
+            return True
+        if name.startswith(".") and (host == name[1:] or host.endswith(name)):
+            return True
+        if name.endswith(".*") and host.startswith(name[:-1]):
+            return True
+    return False

@@ -96,9 +96,18 @@ def test_the_start_of_the_service_ends_it(ago: float) -> None:
     assert reasons(restarted(ago + 10).logs(*CLOSED, ago=ago, path="/x").snapshot()) == [""]
 
 
+def test_what_was_refused_before_and_after_the_start_is_over_since_it_listens() -> None:
+    """The start is no end of what failed later."""
+    scene = restarted(60.2).logs(*REFUSAL, ago=70, path="/x").logs(*REFUSAL, ago=60, path="/x")
+    assert reasons(scene.snapshot()) == [
+        "backend.service started at 07:58:59 UTC", "backend.service, which started at 07:58:59 UTC, listens now"]
+    [note] = diagnose(scene.snapshot()).notes
+    assert note.endswith("the last at 07:59:00 UTC. That is over: backend.service, which started at 07:58:59 UTC, listens now")
+
+
 def test_a_refusal_belongs_to_the_start_until_the_service_listens() -> None:
     scene = restarted(60).logs(*REFUSAL, ago=50, path="/x")
-    assert reasons(scene.snapshot()) == ["backend.service started at 07:59:00 UTC"]
+    assert reasons(scene.snapshot()) == ["backend.service, which started at 07:59:00 UTC, listens now"], "it failed later"
     assert not reasons(scene.endpoint(tcp=Known(REFUSED), http=Known(REFUSED)).snapshot())[0]
 
 
@@ -117,7 +126,7 @@ def test_a_start_lasts_until_its_last_worker_is_there(worker_ages: tuple[float, 
     made = scene.services[0] = replace(scene.services[0], pids=(200, *pids))
     scene.processes += [replace(process(pid, *made.argv), started_at=NOW - age)
                         for pid, age in zip(pids, worker_ages, strict=True)]
-    assert reasons(scene.snapshot()) == ["backend.service started at 07:58:00 UTC" if over else ""]
+    assert reasons(scene.snapshot()) == ["the start of backend.service was complete at 07:58:03 UTC, after that request had begun" if over else ""]
 
 
 @pytest.mark.parametrize("error", ["closed", "reset"])
@@ -141,11 +150,11 @@ def test_restarts_by_hand_that_each_ended_it_are_over() -> None:
 
 
 def test_a_line_of_the_second_of_a_load_is_not_older_than_it() -> None:
-    """Lines have whole seconds: what ended this one is the start of the service, a moment later."""
+    """Lines have whole seconds: what ended this one is the start of the service, a moment before or after."""
     scene = restarted(20)
     scene.logs(*REFUSAL, ago=20, path="/shop")
     scene.nginx["loaded_at"] = Known(NOW - 19.6)
-    assert reasons(scene.snapshot()) == ["backend.service started at 07:59:40 UTC"]
+    assert reasons(scene.snapshot()) == ["backend.service, which started at 07:59:40 UTC, listens now"]
 
 
 def test_a_repair_ends_what_was_before() -> None:
@@ -160,7 +169,8 @@ def test_a_repair_ends_what_was_before() -> None:
 def test_a_limit_that_ends_after_a_repair_began_before_it(phase: str, limit: str) -> None:
     late = healthy_scene().logs("upstream timed out (110: Connection timed out)", 110, phase, ago=30, path="/x")
     late.route[0] = {limit: 20.0}
-    assert reasons(replace(late.snapshot(), seconds_since_repair=40.0)) == ["a repair changed something at 07:59:20 UTC"]
+    assert reasons(replace(late.snapshot(), seconds_since_repair=40.0)) == [
+        "a repair changed something at 07:59:20 UTC, after that request had begun"]
     assert reasons(replace(late.snapshot(), seconds_since_repair=51.0)) == [""]
 
 
@@ -213,7 +223,7 @@ def test_a_server_that_nginx_passed_over_ended_no_request() -> None:
 def test_a_request_that_failed_at_several_servers_is_over_once_one_of_them_has_started() -> None:
     """While the application started, nginx tried its dead neighbour too: that line was the request's last."""
     lines = ((7, 8000), (7, 8001))
-    assert grouped(*lines, started=30.0) == ["backend.service started at 07:59:30 UTC"]
+    assert grouped(*lines, started=30.0) == ["backend.service, which started at 07:59:30 UTC, listens now"]
     assert grouped(*lines) == [""], "it runs since long before"
     assert grouped((7, 8001), more={"one_try": "proxy_next_upstream off"}, started=30.0) == [""], "only the dead one was tried"
 

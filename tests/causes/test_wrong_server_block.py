@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -179,6 +180,29 @@ def test_what_cannot_be_put_aside_is_for_a_person() -> None:
     assert found(one).repairs[0].risk == "manual"
 
 
+@pytest.mark.parametrize(("changes", "dead"), [
+    ({}, True), ({"http": Known(SLOW), "tcp": Known(SLOW)}, True),      # the kernel's table shows its listener
+    ({"http": Known(REFUSED), "tcp": Known(REFUSED), "listener": Known(None)}, False),      # nothing listens at either
+])
+def test_the_block_that_leads_nowhere_is_the_one_to_remove(changes: dict[str, Any], dead: bool) -> None:
+    scene = two().endpoint(1, **changes)
+    (need,) = found(scene).repairs[0].needs
+    assert ("nothing listens where the first leads, and something does where the second leads" in need.why) is dead
+    one = two().endpoint(1, **changes)
+    old = block(SITE, NEW, "shop.example")
+    one.extra["servers"] = (old, replace(old, span=Span(SITE, 7, 0, 6)))
+    told = found(one).repairs[0].manual
+    assert told.startswith(f"remove the first block, {SITE}:1: nginx uses it, and nothing listens where it leads. Keep {SITE}:7"
+                           if dead else f"remove one of the two blocks: {SITE}:1 or {SITE}:7.")
+
+
+def test_a_block_of_which_another_location_is_served_is_not_dead() -> None:
+    scene = two()
+    scene.written, scene.spots = (*scene.written, "127.0.0.1:8000"), [*scene.spots, scene.spots[1]]
+    scene.route[2] = {"server_index": 0, "server_names": ("shop.example",), "location": "/api/"}
+    assert "nothing listens" not in found(scene).repairs[0].needs[0].why
+
+
 def caught(host: str = "www.shop.example", *, names: tuple[str, ...] = ("shop.example",), default: bool = True) -> Scene:
     scene = two(("archive.example",), names, default=default, status=GOOD)
     scene.events = [replace(e, raw=f'{e.raw}, host: "{host}"') for e in scene.events]
@@ -214,7 +238,7 @@ def test_a_person_says_which_of_several_blocks_is_meant() -> None:
     first, second = scene.extra["servers"]
     other = replace(second, names=("b.example",), names_span=Span(SITE, 33, second.names_span.start, second.names_span.end))
     scene.extra["servers"] = (first, second, other)
-    scene.written = (*scene.written, "127.0.0.1:8000")
+    scene.written, scene.spots = (*scene.written, "127.0.0.1:8000"), [*scene.spots, scene.spots[1]]
     scene.spots.append(scene.spots[1])
     scene.route[2] = {"server_index": 2, "server_names": ("b.example",)}
     repair = found(scene).repairs[0]

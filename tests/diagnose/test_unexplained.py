@@ -11,7 +11,7 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import UNEXPLAINED
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import Listen, Span
-from fixer.model.snapshot import UnitValue
+from fixer.model.snapshot import ProbeResult, UnitValue
 from tests.causes.crash_dependency_down.waiting_script_builders import DATABASE, postgres, told, waiting
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
@@ -50,6 +50,30 @@ def test_a_failing_route_without_a_cause_says_what_nginx_logs_and_where_it_leads
     assert "127.0.0.1:8000 (backend.service) answers 400 without nginx" in note
     assert note.endswith("nginx logs: SSL_do_handshake() failed (SSL: error:0A00010B:SSL routines::wrong version number) "
                          "while SSL handshaking to upstream")
+
+
+LOGIN = replace(BAD_GATEWAY, page="/login")
+
+
+@pytest.mark.parametrize(("direct", "told"), [
+    (replace(CLOSED, page="/login"), "(backend.service) without nginx for /login: closed"),
+    (probe(200, page="/login"), "(backend.service) answers 200 for /login without nginx"),
+    (None, "(backend.service) answers 303 for / without nginx (it was not asked for /login)"),
+])
+def test_what_is_answered_without_nginx_is_told_of_the_page_that_failed(direct: ProbeResult | None, told: str) -> None:
+    scene = healthy_scene().answers(probe(303, location="/login"), LOGIN).endpoint(http=Known(probe(303, location="/login")))
+    scene.direct = {} if direct is None else {0: direct}
+    [note] = diagnose(scene.snapshot()).notes
+    assert note.endswith(f"answers 502 for /login (1 of 1 requests): 127.0.0.1:8000 {told}")
+
+
+@pytest.mark.parametrize(("http", "told"), [
+    (probe(200), "answers 200 for /other without nginx"),
+    (probe(error="slow"), "without nginx: slow"),       # no connection: it is so for each page
+])
+def test_a_page_that_another_route_asked_a_shared_server_for_is_named(http: ProbeResult, told: str) -> None:
+    scene = healthy_scene().answers(BAD_GATEWAY).endpoint(http=Known(http), path="/other?a=b")
+    assert f"127.0.0.1:8000 (backend.service) {told}" in " ".join(diagnose(scene.snapshot()).notes)
 
 
 def test_what_nginx_says_of_itself_is_told_where_it_says_nothing_of_an_upstream() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Literal, TypeAlias
 
@@ -106,6 +107,7 @@ def missing_kernel_log(case: Case, service: Service) -> list[str]:
 # Workers that died while their parent lives: the lines of the parent, and what nginx lost at that moment.
 RECENT_DEATH = 180.0       # seconds: older deaths are not reported
 _SAMPLE = 20         # routes of one endpoint that lines are searched for: more would say the same
+_MAX_PAGES = 2          # pages that a text names
 _CLOCK_STEP = 1.0        # seconds: nginx's clock drops the fraction
 _MOST_UNSURE = 30.0       # seconds between the lines before and after one that has no time
 _MAX_REPORT_DELAY = 8.0          # seconds between a death and its line: a parent checks at intervals
@@ -195,6 +197,14 @@ def cut_off_requests(case: Case, endpoints: Sequence[Endpoint], since: float,
 def lost_paths(lost: Sequence[ErrorEvent]) -> frozenset[str]:
     """Return the paths of requests that were lost."""
     return frozenset(map(request_path, lost))
+
+
+def most_lost_pages(lost: Sequence[ErrorEvent]) -> str:
+    """Return the two pages that most ends cost, the likeliest to cause them first; of as many ends, the one with more
+    requests. nginx writes whole seconds, so what one end cost has one time: other pages are lost as they come."""
+    counts = Counter(map(request_path, lost))
+    ends = Counter(path for path, _ in {(request_path(event), event.at // _CLOCK_STEP) for event in lost})
+    return " and ".join(sorted(counts, key=lambda path: (-ends[path], -counts[path], path))[:_MAX_PAGES])
 
 
 def is_failing_page_lost(asked: Sequence[RouteVerdict], lost: Sequence[ErrorEvent]) -> bool:

@@ -10,7 +10,7 @@ from fixer.analysis.exits.kills import (
     RECENT_DEATH,
     cut_off_requests,
     is_failing_page_lost,
-    lost_paths,
+    most_lost_pages,
     oom_killings,
     routes_to,
 )
@@ -79,9 +79,8 @@ def _finding(case: Case, service: Service, endpoints: Sequence[Endpoint], lost: 
     manner = (f"ends in the middle of requests and is started again each time ({ends} times)" if ends > 1
               else "ended in the middle of requests and was started again")
     words = last_error_lines(program_lines(last_run_lines(case.snapshot, service)))[-1:]
-    pages = " and ".join(sorted(lost_paths(lost))[:2])
-    manual = (f"find out what ends {service.name} while it answers {pages}: its log of that moment, a native module "
-              "(run it with PYTHONFAULTHANDLER=1), a limit, or a person")
+    manual = (f"find out what ends {service.name} while it answers {most_lost_pages(lost)}: its log of that moment, a "
+              "native module (run it with PYTHONFAULTHANDLER=1), a limit, or a person")
     return Finding(
         cause=cause, variant="container-crash-loop" if service.container is not None else "crash-loop-below-limit",
         role=role, confidence="likely" if ends >= _SURE_ENDS else "possible",

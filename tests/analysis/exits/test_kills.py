@@ -141,6 +141,18 @@ def test_workers_that_end_at_the_page_that_fails_are_the_root(said: str, words: 
     assert (found.role, found.variant) == ("root", "uvicorn-worker-died") and words in found.repairs[0].manual
 
 
+def test_the_page_that_each_death_cost_is_named_first() -> None:
+    """Another page, first in the alphabet, was lost more often, and at one death only."""
+    scene = healthy_scene()
+    for ago in (60.0, 40.0, 20.0):
+        lost("reading response header from upstream", scene, ago=ago)
+    scene.events = [replace(event, request="GET /report HTTP/1.1") for event in scene.events]
+    scene.logs("upstream prematurely closed connection", None, "reading response header from upstream", ago=40.0, count=4, path="/health")
+    lines = [LogLine(event.at, "[ERROR] Worker (pid:812) was sent SIGSEGV!", "/var/log/shop.log") for event in scene.events[:3]]
+    scene.services[0] = replace(scene.services[0], log=Known(tuple(lines)))
+    assert "while they answer /report and /health." in finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].manual
+
+
 def test_the_abort_by_which_gunicorn_ends_a_silent_worker_is_another_cause() -> None:
     scene = worker("[CRITICAL] WORKER TIMEOUT (pid:812)", "[ERROR] Worker (pid:812) was sent SIGABRT!")
     assert CAUSE not in [found.cause for found in diagnose(scene.snapshot()).findings]

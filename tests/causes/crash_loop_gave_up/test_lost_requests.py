@@ -53,6 +53,15 @@ def test_hit_the_page_that_fails_is_one_of_those_that_were_lost(boxed: bool, var
     assert "while it answers /login" in found.repairs[0].manual
 
 
+def test_hit_the_page_that_each_end_cost_is_named_first() -> None:
+    """Other pages are lost as they come: more often in all, or first in the alphabet."""
+    scene = between(lost=1)
+    for ago in (20.0, 40.0, 60.0):
+        scene.logs(*CUT, ago=ago, path="/login")
+    scene.logs(*CUT, ago=20.0, count=5, path="/health").logs(*CUT, ago=40.0, path="/health").logs(*CUT, ago=60.0, path="/api")
+    assert "while it answers /login and /health:" in found_in(scene).repairs[0].manual
+
+
 def test_hit_another_page_contributes() -> None:
     assert found_in(between(path="/report")).role == "contributing"
 
