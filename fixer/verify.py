@@ -334,7 +334,8 @@ def _route_proof(facts: RouteFacts, health: RouteHealth | None) -> Proof:
     if health is None or health.state == "unknown":
         return Proof("route-answers", "unknown", where, health.reason if health else "not probed")
     state: Literal["passed", "failed"] = "passed" if health.state == "ok" else "failed"
-    return Proof("route-answers", state, where, health.reason, partly=health.state == "degraded")
+    text = f"{health.reason}, which nginx only passes on" if health.passed_on else health.reason
+    return Proof("route-answers", state, where, text, partly=health.state == "degraded")
 
 
 def url_notes(look: Observation, url: str) -> tuple[str, ...]:

@@ -302,6 +302,16 @@ def test_an_endpoint_without_http_fails_with_its_word() -> None:
     assert [p.text for p in proofs(found) if p.check == "backend-answers"] == ["no answer"]
 
 
+def test_an_error_of_the_application_is_called_its_own() -> None:
+    """A page of nginx's own kind is not: nginx may have made it."""
+    own = probe(500, body="<h1>Server Error (500)</h1>")
+    found = look(healthy_scene().answers(own).endpoint(http=Known(own)))
+    assert [(p.state, p.text) for p in proofs(found) if p.check == "route-answers"] == [
+        ("passed", "answers 500, which nginx only passes on")]
+    limited = look(healthy_scene().answers(probe(503, body="<center>nginx</center>")))
+    assert ["passes on" in p.text for p in proofs(limited) if p.check == "route-answers"] == [False]
+
+
 def test_a_url_that_is_well_here_points_in_front() -> None:
     good = look(healthy_scene())
     assert url_notes(good, "") == ()

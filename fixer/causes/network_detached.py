@@ -53,18 +53,20 @@ from collections.abc import Iterator
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import bindings_of, config_evidence, container_of, endpoint_text, listeners_on
-from fixer.analysis.nginx_errors import routes_text, symptom_evidence
+from fixer.analysis.nginx_errors import events_for, routes_text, symptom_evidence
 from fixer.analysis.nginx_process import (
     addresses_of_stopped_nginx,
     is_ip_address,
+    logged_address,
     route_ids_of,
     unresolved_upstream_name,
 )
 from fixer.analysis.ownership.configured import configured_owner
-from fixer.analysis.ownership.container_network import LostSharedNetwork, lost_shared_network
+from fixer.analysis.ownership.container_network import LostSharedNetwork, is_docker_address, lost_shared_network
 from fixer.analysis.packet_filter.matching_rules import FilterMatch, certain_filter_matches, filter_match_evidence
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_state import state_evidence
+from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
@@ -235,7 +237,7 @@ def _finding(case: Case, trouble: FailingAddress, web: Container, box: Container
     else:
         variant = "docker-different-network"
         summary = f"containers {web.name} and {box.name} are on different networks"
-        repair = _join_repair(web, box, trouble.endpoint.host)
+        repair = _join_repair(case, trouble, web, box)
     evidence = (
         _networks_evidence(box), _networks_evidence(web), *file_evidence,
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
@@ -259,19 +261,41 @@ def _connect_repair(case: Case, trouble: FailingAddress, detached: Container, ne
     return Repair("connect-network", "safe", summary, tuple(steps))
 
 
-def _join_repair(web: Container, box: Container, asked: str) -> Repair:
-    theirs = " or ".join(name for name, _, _ in web.networks) or "none"
+def _join_repair(case: Case, trouble: FailingAddress, web: Container, box: Container) -> Repair:
+    asked, networks = trouble.endpoint.host, _networks_to_join(case, trouble, web)
+    theirs = " or ".join(networks) or "none"
     files = box.label("com.docker.compose.project.config_files") or ""
     name = box.service or box.name
     own = asked in (box.service, box.name) or is_ip_address(asked)
     alias, known = (name, "") if own else (asked, f", with the alias {asked}")
-    command = f"docker network connect --alias {alias} {theirs.split(' or ')[0]} {box.name}"
+    command = f"docker network connect --alias {alias} {next(iter(networks), 'none')} {box.name}"
+    then = _lookup_again(trouble, web)
+    enough = f"these commands are enough: {command}; then {then}" if then else f"this command is enough: {command}"
     manual = (
         f"let {name} and {web.service or web.name} share a network: add a network of nginx ({theirs}) to the "
-        f"networks of service {name}{f' in {files}' if files else ''}{known}. Until {name} is recreated, this command "
-        f"is enough: {command}"
+        f"networks of service {name}{f' in {files}' if files else ''}{known}. Until {name} is recreated, {enough}"
     )
     return Repair("join-network", "manual", f"connect {box.name} to a network of nginx", (), manual=manual)
+
+
+def _networks_to_join(case: Case, trouble: FailingAddress, web: Container) -> tuple[str, ...]:
+    """Return the networks of nginx: first the one in which the backend was when nginx resolved its name."""
+    old = [found for event in events_for(case, trouble, CONNECTING) if (found := logged_address(event))]
+    former = {pair[0] for pair in web.subnets
+              if any(is_docker_address(replace(web, subnets=(pair,)), address) for address in old)}
+    return tuple(sorted((name for name, _, _ in web.networks), key=lambda name: name not in former))
+
+
+def _lookup_again(trouble: FailingAddress, web: Container) -> str:
+    """Return the command after which nginx has the new address: until then it keeps what it resolved as it started."""
+    host = trouble.endpoint.host
+    if trouble.nginx.master_pid is None:
+        return f"docker {'restart' if web.status == 'running' else 'start'} {web.name}"
+    fixed = any(facts.route.is_resolved_at_start and not any(server.resolves for server in facts.route.servers)
+                for facts in trouble.routes)
+    if is_ip_address(host) or not fixed:
+        return ""
+    return f"docker exec {web.name} nginx -s reload (until then nginx keeps the old address of {host})"
 
 
 CAUSE = Cause(

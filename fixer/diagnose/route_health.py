@@ -111,7 +111,8 @@ def health_of_route(judged: RouteVerdict, blamed: Mapping[str, str], deaf: bool,
     route = judged.facts.route.id
     match judged.state:
         case "ok" | "failing" | "degraded":
-            return RouteHealth(route, judged.state, judged.reason, judged.failed / max(1, judged.total))
+            passed_on = judged.state == "ok" and judged.from_application
+            return RouteHealth(route, judged.state, judged.reason, judged.failed / max(1, judged.total), passed_on)
         case "slow" | "unknown":
             if route in blamed:
                 partly = judged.state == "slow" and (judged.some_answered or interrupted)

@@ -136,12 +136,14 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class RouteHealth:
-    """State of one route, and its reason. `failed_share` of the requests to it failed, from 0 to 1."""
+    """State of one route, and its reason. `failed_share` of the requests to it failed, from 0 to 1. `passed_on`: it
+    answers with an error that the application, or a gateway in front of that, sends itself."""
 
     route: str
     state: Literal["ok", "failing", "degraded", "unknown"]
     reason: str
     failed_share: float = 0.0
+    passed_on: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,15 @@ from fixer.formats.process_table import ancestors, descendants, working_director
 from fixer.formats.server_bindings import bindings_of, workers_of
 from fixer.formats.server_names import DAEMONS, is_app_server, runtime_of
 from fixer.formats.service_log import parse_log_file
+from fixer.lazy.dataclass import replace
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.query import ReadFile
-from fixer.model.snapshot import LogLine, Manager, Process, Service
+from fixer.model.snapshot import Container, LogLine, Manager, Process, Service
 from fixer.observe.commands.python_programs import is_no_web_program
 from fixer.observe.commands.resolved_command import command_of_process
 from fixer.observe.commands.server_settings import configured_bindings
 from fixer.observe.commands.startup_waits import command_of_shell, is_shell, waits_of
+from fixer.observe.docker.container_service import output_beside_nginx
 from fixer.observe.supervisord.supervisord_config import is_supervisord, is_trusted_supervisord
 from fixer.observe.view.node_view import View, listening_pids
 
@@ -104,10 +106,33 @@ def stdout_query(pid: int) -> ReadFile:
     return ReadFile(f"/proc/{pid}/fd/1", LOG_LIMIT, tail=True)
 
 
-def _bare_log(root: Process, view: View) -> Fact[tuple[LogLine, ...]]:
-    answer = view.node.answers.get(stdout_query(root.pid))
+def _stdout_of(pid: int, view: View) -> str:
+    """Return what the output of a process leads to: a path, `pipe:[…]`, or empty if it was not asked."""
+    answer = view.node.answers.get(stdout_query(pid))
     file = answer.files[0] if answer is not None and answer.files else None
-    path = file.stat.link_target if file is not None and file.stat is not None else None
-    if answer is None or file is None or not path or not path.startswith("/") or path.startswith("/dev/"):
+    return (file.stat.link_target or "") if file is not None and file.stat is not None else ""
+
+
+def writes_to_container_log(pid: int, view: View) -> bool:
+    """Return whether a process of a container has the output of process 1, of which the engine keeps the log."""
+    own = _stdout_of(pid, view)
+    return own.startswith(("pipe:", "/dev/pts/")) and own == _stdout_of(1, view)
+
+
+def with_container_log(services: list[Service], view: View, own: Container, engine: View | None) -> list[Service]:
+    """Return the services of a container with its log where their output goes there. The lines of nginx can be told
+    apart, those of several servers cannot."""
+    first = view.by_pid.get(1)
+    names = [s.name for s in services if s.is_app_server and s.pids and writes_to_container_log(s.pids[0], view)]
+    others = [first.comm] if first is not None and runtime_of(first.argv) not in ("", "binary", "python") else []
+    log = output_beside_nginx(own, engine)
+    if len(names) + len(others) > 1:
+        log = Unknown(f"one log, docker logs {own.name}, has the output of {', '.join((*names, *others))}")
+    return [replace(service, log=log) if service.name in names else service for service in services]
+
+
+def _bare_log(root: Process, view: View) -> Fact[tuple[LogLine, ...]]:
+    answer, path = view.node.answers.get(stdout_query(root.pid)), _stdout_of(root.pid, view)
+    if answer is None or not path.startswith("/") or path.startswith("/dev/"):
         return Unknown("not asked" if answer is None else "its output does not go to a file")
     return parse_log_file(answer, path, view.node.utc_offset)

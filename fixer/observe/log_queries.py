@@ -8,7 +8,7 @@ from fixer.formats.application_servers import busy_limit_of
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.query import Query
 from fixer.model.snapshot import Container, Service
-from fixer.observe.bare_services import stdout_query
+from fixer.observe.bare_services import stdout_query, writes_to_container_log
 from fixer.observe.boot.boot_services import boot_log_queries
 from fixer.observe.commands.resolved_command import command_of_unit
 from fixer.observe.docker.container_service import logs_query, own_log_queries
@@ -52,8 +52,19 @@ def log_queries(service: Service, views: Mapping[str, View], containers: tuple[C
         yield from ((service.node, query) for query in managed_log_queries(service, views[service.node]))
     elif service.pids:
         yield service.node, stdout_query(service.pids[0])
+        yield from _container_log_queries(service, views, containers)
     elif service.boot_entry is not None:
         yield from _boot_entry_queries(service, views, containers)
+
+
+def _container_log_queries(service: Service, views: Mapping[str, View], containers: tuple[Container, ...]) -> Iterator[
+        tuple[str, Query]]:
+    """Yield the query for the output of process 1 of a container, and for the container's log where it is shared."""
+    own = container_of(service.node, containers)
+    if own is not None and not own.is_machine and ENGINE in views:
+        yield service.node, stdout_query(1)
+        if writes_to_container_log(service.pids[0], views[service.node]):
+            yield ENGINE, logs_query(own)
 
 
 def _boot_entry_queries(service: Service, views: Mapping[str, View], containers: tuple[Container, ...]) -> Iterator[

@@ -95,6 +95,37 @@ def test_it_is_to_be_known_there_by_the_name_that_nginx_asks_for() -> None:
     assert "with the alias app.internal" in manual
 
 
+TWO = (("p_default", "172.18.0.3", ("web",)), ("p_inside", "172.29.0.3", ("web",)))
+SUBNETS = (("p_default", "172.18.0.0/16"), ("p_inside", "172.29.0.0/16"))
+
+
+def joined_by_hand(old: str) -> str:
+    """What a person is told where nginx is on two networks, and its log names the address that it asks."""
+    scene = apart(app=(("p_back", "172.19.0.2", ("app",)),), mode="p_back")
+    scene.events = [replace(event, upstream=f"http://{old}:8000/") for event in scene.events]
+    scene.nginx["service"] = container_service("web", 80, box={"networks": TWO, "subnets": SUBNETS})
+    return diagnose(scene.snapshot()).findings[0].repairs[0].manual
+
+
+@pytest.mark.parametrize(("old", "network"), [
+    ("172.29.0.4", "p_inside"), ("172.18.0.4", "p_default"), ("10.1.1.1", "p_default")])
+def test_it_is_to_join_the_network_in_which_nginx_asks_for_it(old: str, network: str) -> None:
+    assert f"docker network connect --alias app {network} p-app-1" in joined_by_hand(old)
+
+
+def test_nginx_is_to_resolve_the_name_again() -> None:
+    scene = apart(app=(("p_back", "172.19.0.2", ("app",)),), mode="p_back")
+    reload = "docker exec p-web-1 nginx -s reload"
+
+    def manual() -> str:
+        return diagnose(scene.snapshot()).findings[0].repairs[0].manual
+
+    assert f"p_default p-app-1; then {reload}" in manual()
+    scene.route[0] = {"pass_text": "$backend"}
+    assert reload not in manual() and manual().endswith("this command is enough: docker network connect --alias app "
+                                                        "p_default p-app-1")
+
+
 def muted(rule: str) -> Scene:
     """Both on one network, whose bridge the Docker host filters."""
     scene = apart(app=(("p_default", "172.18.0.2", ("app",)),))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from fixer.formats.addresses import is_host_name
+from fixer.formats.addresses import is_host_name, is_loopback, is_wildcard
 from fixer.lazy.dataclass import replace
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.nginx_config import PAGE_FAILURES, Route
@@ -180,11 +180,26 @@ def other_tls_names(address: Address, site: Site, plan: ProbePlan) -> tuple[Prob
     names: tuple[str, ...] = ()
     if heard.phase == "tls" and heard.error in _HANDSHAKE_ENDED:
         route = address.route
-        wanted = (route.tls.host.partition(":")[0], address.server.host, *route.server_names)
+        wanted = (route.tls.host.partition(":")[0], address.server.host, _name_of_own_server(first, site),
+                  *route.server_names)
         names = tuple(dict.fromkeys(name for name in wanted if is_host_name(name) and name != first.sni))[:MOST_NAMES]
     elif heard.status is None or not _is_failing(address.route, site, plan):
         return ()
     return tuple(replace(first, sni=name) for name in (*names, *(("",) if is_host_name(first.sni) else ())))
+
+
+def _name_of_own_server(probe: Probe, site: Site) -> str:
+    """Return the name of the server of this nginx that has TLS at the address. Several with names are a choice between
+    sites, so there is none then."""
+    config = site.config.or_else(None)
+    here = is_loopback(probe.host) or probe.host in site.view.addresses
+    servers = config.servers if config is not None and here else ()
+    named = [names for server in servers
+             if any(listen.tls and listen.port == probe.port
+                    and (is_wildcard(listen.address) or listen.address.strip("[]") == probe.host)
+                    for listen in server.listens)
+             and (names := [name for name in server.names if is_host_name(name)])]
+    return named[0][0] if len(named) == 1 else ""
 
 
 def other_tls_name_probes(site: Site, plan: ProbePlan) -> Iterator[Probe]:

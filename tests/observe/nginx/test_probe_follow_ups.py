@@ -180,9 +180,9 @@ SECURE = ("server { listen 80; server_name a.example; location / { HOST proxy_pa
 FIRST_NAME = Probe("127.0.0.1", 8000, "/", host_header="a.example", tls=True, sni="a.example")
 
 
-def handshakes(said: dict[Probe, Answer], host: str = "") -> list[str]:
+def handshakes(said: dict[Probe, Answer], host: str = "", *servers: str) -> list[str]:
     """The names that are sent after these answers, empty for none."""
-    made = capture(node(said, site=SECURE.replace("HOST", host), listening=LISTENS))
+    made = capture(node(said, site="".join((SECURE.replace("HOST", host), *servers)), listening=LISTENS))
     asked = follow_up_queries(made, ObserveOptions()).get("local", [])
     return [q.sni for q in asked if isinstance(q, Probe) and q.tls and not q.proxy_protocol and q != FIRST_NAME]
 
@@ -195,6 +195,22 @@ def test_a_refused_handshake_is_tried_with_the_other_names_and_without_one() -> 
     assert handshakes(said) == [""]
     assert handshakes(said, "proxy_set_header Host shop.internal:8443;") == ["shop.internal", ""]
     assert handshakes(said, "proxy_set_header Host $host;") == [""]
+
+
+def own_server(listen: str, *names: str) -> str:
+    """A server of the same nginx that serves files."""
+    return f"server {{ listen {listen}; server_name {' '.join(names)}; root /srv; }}"
+
+
+@pytest.mark.parametrize(("servers", "sent"), [
+    ((own_server("127.0.0.1:8000 ssl", "~^.+$", "shop.internal"),), ["shop.internal", ""]),
+    ((own_server("8000 ssl", "shop.internal", "shop.lan"), own_server("8000 ssl", "_")), ["shop.internal", ""]),
+    ((own_server("8000 ssl", "shop.internal"), own_server("8000 ssl", "blog.internal")), [""]),    # which site is meant?
+    ((own_server("8000", "shop.internal"),), [""]), ((own_server("8443 ssl", "shop.internal"),), [""]),
+    ((own_server("10.9.9.9:8000 ssl", "shop.internal"),), [""]),
+])
+def test_the_name_of_nginxs_own_server_at_the_address_is_sent(servers: tuple[str, ...], sent: list[str]) -> None:
+    assert handshakes({ROUTE: probe_answer(502), FIRST_NAME: NO_NAME}, "", *servers) == sent
 
 
 def test_an_accepted_one_is_tried_without_a_name_only_where_nginx_fails() -> None:
