@@ -59,26 +59,22 @@ from collections.abc import Iterator, Sequence
 from fixer.analysis.backend_answers import BackendAnswers, backend_answers
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, Outcome, conclude, sort_outcomes
-from fixer.analysis.evidence import clock_of, file_line_text, line_text, listener_at
+from fixer.analysis.evidence import clock_of, listener_at
 from fixer.analysis.logged_failures import logged_failures
 from fixer.analysis.nginx_errors import recent_lines_by_route, request_path
 from fixer.analysis.other_pages import asked_paths
 from fixer.analysis.route_verdict import LOGGED_SECONDS, RouteVerdict
 from fixer.analysis.service_state import start_time_of
-from fixer.causes.timeout_too_short.answer_times import AnswerTime, logged_time, own_page_time
+from fixer.causes.timeout_too_short.answer_times import AnswerTime, limit_evidence, logged_time, own_page_time
 from fixer.causes.timeout_too_short.idle_sockets import idle_socket_findings
 from fixer.causes.timeout_too_short.trickling_header import judge_trickling
 from fixer.lazy.dataclass import dataclass
-from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Confidence, Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx
 from fixer.nginx.error_kinds import READ_TIMEOUT
 from fixer.repairs.file_edits import NotEditable, check_and_reload_steps, edit_risk, overwriters_text
 from fixer.repairs.nginx_directives import DirectiveValue, set_directives
-
-with lazy_imports():  # only for what is found
-    from fixer.analysis.directives_in_effect import directives_for
 
 LAST_EVENT_SECONDS = 15.0       # seconds: maximum age of the last line
 MIN_EVENTS = 3        # lines within a minute that are no coincidence
@@ -273,6 +269,7 @@ def _timeout_finding(case: Case, seen: _TimedOutRoute) -> Finding:
         summary += ("; each try counts as a failure of its server, so nginx has no live server left "
                     f"({len(seen.no_live_upstream)} times)")
     times = (seen.took.evidence,) if seen.took is not None else ()
+    limit = limit_evidence(case, seen.nginx, route, "send" if seen.is_sending else "read")
     lines = (Evidence("nginx-log", last.where, f"{seen.count} within {seen.span}: {last.raw}"),
              *(Evidence("nginx-log", e.where, e.raw) for e in seen.no_live_upstream[-1:]))
     return Finding(
@@ -280,19 +277,9 @@ def _timeout_finding(case: Case, seen: _TimedOutRoute) -> Finding:
         summary=summary, detail=(), service=None,
         routes=tuple(dict.fromkeys((route.id, *(_group_routes(case, seen) if several else ())))),
         node=seen.nginx.node,
-        evidence=tuple(dict.fromkeys((*lines, _limit_evidence(case, seen), *seen.answers, *times))),
+        evidence=tuple(dict.fromkeys((*lines, limit, *seen.answers, *times))),
         repairs=(_mend_upload_repair(seen) if seen.is_sending else _raise_timeout_repair(case, seen),),
     )
-
-
-def _limit_evidence(case: Case, seen: _TimedOutRoute) -> Evidence:
-    """Return the line that sets the limit; the route's own if nginx's default holds."""
-    route, node = seen.verdict.facts.route, seen.nginx.node
-    name = f"{route.kind.removesuffix('_pass')}_{'send' if seen.is_sending else 'read'}_timeout"
-    limit = next((d for d in directives_for(case.snapshot, seen.nginx, route) if d.words[0] == name), None)
-    file, line = (limit.path, limit.line) if limit is not None else (route.source.file, route.source.line)
-    return Evidence("nginx-config", file_line_text(case.snapshot, node, file, line),
-                    limit.text if limit is not None else line_text(case.snapshot, node, file, line) or route.pass_text)
 
 
 def _group_routes(case: Case, seen: _TimedOutRoute) -> tuple[str, ...]:

@@ -1,20 +1,26 @@
-"""Pages that took longer than nginx waits: our own, asked for directly, or a visitor's by the log of its server."""
+"""How long nginx waits, and pages that took longer: our own, asked for directly, or a visitor's by its server's log."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Literal
 
 from fixer.analysis.backend_answers import direct_evidence
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import listener_at, pids_of
+from fixer.analysis.evidence import file_line_text, line_text, listener_at, pids_of
 from fixer.analysis.nginx_errors import request_path
 from fixer.analysis.route_verdict import RouteVerdict
 from fixer.analysis.run_log import lines_of, message_of
 from fixer.analysis.service_state import start_time_of
 from fixer.formats.run_output import TimedRequest, timed_request
 from fixer.lazy.dataclass import dataclass
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.facts import Evidence, Known
-from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine
+from fixer.model.nginx_config import Route
+from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Nginx
+
+with lazy_imports():  # only for what is found
+    from fixer.analysis.directives_in_effect import directives_for
 
 _OWN_CONNECTIONS = 4           # connections of fixer's probes, direct and through nginx
 _LOG_SECONDS = 1.0             # the times of the logs are whole seconds
@@ -27,6 +33,15 @@ class AnswerTime:
     seconds: float
     text: str
     evidence: Evidence
+
+
+def limit_evidence(case: Case, nginx: Nginx, route: Route, what: Literal["read", "send"]) -> Evidence:
+    """Return the line that sets the limit; the route's own if nginx's default holds."""
+    name = f"{route.kind.removesuffix('_pass')}_{what}_timeout"
+    limit = next((d for d in directives_for(case.snapshot, nginx, route) if d.words[0] == name), None)
+    file, line = (limit.path, limit.line) if limit is not None else (route.source.file, route.source.line)
+    text = limit.text if limit is not None else line_text(case.snapshot, nginx.node, file, line)
+    return Evidence("nginx-config", file_line_text(case.snapshot, nginx.node, file, line), text or route.pass_text)
 
 
 def own_page_time(case: Case, judged: RouteVerdict, endpoint: Endpoint,
