@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from fixer.lazy.dataclass import dataclass
@@ -13,7 +14,7 @@ class DependencySystem:
     """One kind of system: its usual port, and what names it.
 
     `schemes` are those of URLs; `variables` are parts of a variable's name, in upper case; `modules` are Python's.
-    `words` is a pattern for log lines, besides the modules; `units` one for the start of a unit's name.
+    `words` finds it in log lines, `units` matches its units; an exporter of its figures is none.
     """
 
     name: str
@@ -21,36 +22,39 @@ class DependencySystem:
     schemes: tuple[str, ...]
     variables: tuple[str, ...]
     modules: tuple[str, ...]
-    words: str
-    units: str
     programs: tuple[str, ...]
     images: tuple[str, ...]
+    words: re.Pattern[str]
+    units: re.Pattern[str]
     is_database: bool = False
 
 
 SYSTEMS = (
     DependencySystem(
         "postgresql", 5432, ("postgres", "postgresql", "psql", "pgsql", "postgis"), ("PG", "POSTGRES", "POSTGRESQL"),
-        ("psycopg", "asyncpg"),
-        r"postgres|pgsql|pg_hba|\bpsql\b|translate host name|connection to server (?:at|on) ",
-        "postgres", ("postgres", "pg_ctlcluster", "pg_ctl"), ("postgres", "postgis", "timescaledb"), True),
+        ("psycopg", "asyncpg"), ("postgres", "pg_ctlcluster", "pg_ctl"), ("postgres", "postgis", "timescaledb"),
+        regex(r"(?i)\b(?:psycopg|asyncpg)|postgres|pgsql|pg_hba|\bpsql\b|translate host name"
+              r"|connection to server (?:at|on) "),
+        regex(r"^postgres(?!\S*exporter)[-\w]*(?:@\S*)?\.service$"), is_database=True),
     DependencySystem(
-        "mysql", 3306, ("mysql", "mariadb"), ("MYSQL", "MARIADB"), ("MySQLdb", "pymysql"),
-        r"mysql|maria|Access denied for user|Unknown database",
-        "(?:mysql|mariadb)", ("mysqld", "mariadbd"), ("mysql", "mariadb", "percona"), True),
+        "mysql", 3306, ("mysql", "mariadb"), ("MYSQL", "MARIADB"), ("MySQLdb", "pymysql"), ("mysqld", "mariadbd"),
+        ("mysql", "mariadb", "percona"), regex(r"(?i)mysql|maria|Access denied for user|Unknown database"),
+        regex(r"^(?:mysql|mariadb)(?!\S*exporter)[-\w]*(?:@\S*)?\.service$"), is_database=True),
     DependencySystem(
         "redis", 6379, ("redis", "rediss", "valkey"), ("REDIS", "VALKEY"), ("redis",),
-        r"redis|valkey|WRONGPASS|NOAUTH",
-        "(?:redis|valkey|keydb)", ("redis-server", "valkey-server"), ("redis", "valkey", "keydb")),
+        ("redis-server", "valkey-server"), ("redis", "valkey", "keydb"), regex(r"(?i)redis|valkey|WRONGPASS|NOAUTH"),
+        regex(r"^(?:redis|valkey|keydb)(?!\S*exporter)[-\w]*(?:@\S*)?\.service$")),
     DependencySystem(
-        "mongodb", 27017, ("mongodb",), ("MONGO", "MONGODB"), ("pymongo",), r"mongo|ServerSelectionTimeout",
-        "mongo", ("mongod",), ("mongo",), True),
+        "mongodb", 27017, ("mongodb",), ("MONGO", "MONGODB"), ("pymongo",), ("mongod",), ("mongo",),
+        regex(r"(?i)mongo|ServerSelectionTimeout"), regex(r"^mongo(?!\S*exporter)[-\w]*(?:@\S*)?\.service$"),
+        is_database=True),
     DependencySystem(
-        "rabbitmq", 5672, ("amqp", "amqps", "pyamqp"), ("AMQP", "RABBITMQ"), ("pika",), r"rabbit|amqp|\bbroker\b",
-        "rabbitmq", ("rabbitmq-server",), ("rabbitmq",)),
+        "rabbitmq", 5672, ("amqp", "amqps", "pyamqp"), ("AMQP", "RABBITMQ"), ("pika",), ("rabbitmq-server",),
+        ("rabbitmq",), regex(r"(?i)\bpika|rabbit|amqp|\bbroker\b"),
+        regex(r"^rabbitmq(?!\S*exporter)[-\w]*(?:@\S*)?\.service$")),
     DependencySystem(
-        "memcached", 11211, ("memcached",), ("MEMCACHE", "MEMCACHED"), ("pymemcache",), r"memcache",
-        "memcached", ("memcached",), ("memcached",)),
+        "memcached", 11211, ("memcached",), ("MEMCACHE", "MEMCACHED"), ("pymemcache",), ("memcached",),
+        ("memcached",), regex(r"(?i)memcache"), regex(r"^memcached(?!\S*exporter)[-\w]*(?:@\S*)?\.service$")),
 )
 
 BY_PORT: Mapping[int, DependencySystem] = {system.port: system for system in SYSTEMS}
@@ -58,10 +62,8 @@ BY_SCHEME: Mapping[str, DependencySystem] = {name: system for system in SYSTEMS 
 BY_PROGRAM: Mapping[str, DependencySystem] = {name: system for system in SYSTEMS for name in system.programs}
 BY_IMAGE: Mapping[str, DependencySystem] = {name: system for system in SYSTEMS for name in system.images}
 
-WORDS = {system.name: regex(rf"(?i)\b(?:{'|'.join(system.modules)})|{system.words}") for system in SYSTEMS}
-_SHORT = {system.name: regex(rf"(?i)\b(?:{'|'.join(system.variables)})\b") for system in SYSTEMS}
-_UNITS = {system.name: regex(rf"^{system.units}(?!\S*exporter)[-\w]*(?:@\S*)?\.service$") for system in SYSTEMS}
-_VARIABLES = {system.name: regex(rf"(?:^|_)(?:{'|'.join(system.variables)})") for system in SYSTEMS}
+WORDS: Mapping[str, re.Pattern[str]] = {system.name: system.words for system in SYSTEMS}
+_WORD = regex(r"\w+")
 
 _NAMES = tuple(name for system in SYSTEMS for name in system.variables)
 VARIABLE_PATTERN = (r"(?:\w+_)?(?:DATABASE|DB|SQL|SQLALCHEMY|CACHE|BROKER|CELERY_BROKER|" + "|".join(_NAMES)
@@ -91,14 +93,17 @@ def system_in_text(text: str) -> str:
 
 def is_named_in(text: str, name: str) -> bool:
     """Return whether a text names that kind of system, also in short (`pg`), which may be a host's name."""
-    return name in WORDS and (WORDS[name].search(text) or _SHORT[name].search(text)) is not None
+    named = {word.upper() for word in _WORD.findall(text)}
+    return any(system.words.search(text) or not named.isdisjoint(system.variables)
+               for system in SYSTEMS if system.name == name)
 
 
 def system_of_variable(name: str) -> str:
     """Return the kind of system in the name of a variable (upper case), empty if there is none."""
-    return next((system for system, pattern in _VARIABLES.items() if pattern.search(name)), "")
+    parts = name.split("_")
+    return next((s.name for s in SYSTEMS if any(part.startswith(s.variables) for part in parts)), "")
 
 
 def system_of_unit(name: str) -> str:
     """Return the kind of system that a unit of that name runs, empty if it is none."""
-    return next((system for system, pattern in _UNITS.items() if pattern.match(name)), "")
+    return next((system.name for system in SYSTEMS if system.units.match(name)), "")
