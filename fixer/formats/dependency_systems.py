@@ -1,4 +1,4 @@
-"""The systems that applications depend on (databases, caches, brokers): one row for each, whoever names it how."""
+"""The systems that applications depend on (databases, caches, brokers): one row for each, with all its names."""
 
 from __future__ import annotations
 
@@ -62,7 +62,6 @@ BY_SCHEME: Mapping[str, DependencySystem] = {name: system for system in SYSTEMS 
 BY_PROGRAM: Mapping[str, DependencySystem] = {name: system for system in SYSTEMS for name in system.programs}
 BY_IMAGE: Mapping[str, DependencySystem] = {name: system for system in SYSTEMS for name in system.images}
 
-WORDS: Mapping[str, re.Pattern[str]] = {system.name: system.words for system in SYSTEMS}
 _WORD = regex(r"\w+")
 
 _NAMES = tuple(name for system in SYSTEMS for name in system.variables)
@@ -88,7 +87,7 @@ def system_at_port(port: int) -> str:
 
 def system_in_text(text: str) -> str:
     """Return the first kind of system whose words stand in a text, empty if there is none."""
-    return next((name for name, pattern in WORDS.items() if pattern.search(text)), "")
+    return next((system.name for system in SYSTEMS if system.words.search(text)), "")
 
 
 def is_named_in(text: str, name: str) -> bool:

@@ -10,7 +10,6 @@ from fixer.formats.dependency_systems import (
     BY_SCHEME,
     SYSTEMS,
     VARIABLE_PATTERN,
-    WORDS,
     DependencySystem,
     port_of,
     system_of_unit,
@@ -133,6 +132,7 @@ LAST_LINES = 60
 MOST_LOOKED_UP = 8
 POSTGRES_CONFIGS = ReadGlob(("/etc/postgresql/*/*/postgresql.conf",), 64 << 10, 16)     # Debian: one unit per cluster
 
+_NUMBER = regex(r"\d+")
 _CONNECT_ERROR = regex(r"[Cc]onnection refused|Connect call failed|ECONNREFUSED|Error \d+ connecting|Errno 111|"
                    r"connection to server (?:at|on socket)|Can't connect to|is (?:starting up|shutting down)")
 
@@ -192,7 +192,7 @@ def _logs_connect_error(service: Service, system: DependencySystem, node: str) -
         return False
     texts = [line.text for line in service.log.value[-LAST_LINES:]]
     return any(_CONNECT_ERROR.search(text) for text in texts) and any(
-        WORDS[system.name].search(text) or f":{system.port}" in text or f" {system.port}" in text for text in texts)
+        system.words.search(text) or str(system.port) in _NUMBER.findall(text) for text in texts)
 
 
 def _depends_on(service: Service, system: DependencySystem, view: View) -> bool:
@@ -201,7 +201,7 @@ def _depends_on(service: Service, system: DependencySystem, view: View) -> bool:
     if not service.is_app_server or service.node != view.name or service.container is not None:
         return False
     at_fault = isinstance(service.log, Known)
-    if any(one.engine == system.name or one.port == system.port or WORDS[system.name].search(one.path)
+    if any(one.engine == system.name or one.port == system.port or system.words.search(one.path)
            for one in (*service.startup_waits, *(service.dependencies if at_fault else ()))):
         return True
     return at_fault and any(system_of_unit(name) == system.name for name in _required_or_wanted_units(service, view))

@@ -73,6 +73,11 @@ def test_units_of_the_system_in_question_are_looked_up() -> None:
     assert "/etc/postgresql/17/main/postgresql.conf" in {f.path for f in build_snapshot(capture(seen)).files}
 
 
+@pytest.mark.parametrize(("port", "is_asked"), [("5432", True), ("54321", False), ("15432", False)])
+def test_a_port_alone_names_a_system_only_as_a_whole_number(port: str, is_asked: bool) -> None:
+    assert (POSTGRES_CONFIGS in asked(logged(f"OSError: [Errno 111] Connect call failed ('127.0.0.1', {port})\n"))) is is_asked
+
+
 def test_the_journal_of_a_database_that_failed() -> None:
     seen = logged(REFUSED)
     more = seen.answers[Command("systemctl-show")].data.decode() + SHOW.format("postgresql@17-main.service", "failed", 0)
