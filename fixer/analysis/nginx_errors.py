@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TypeAlias, TypeVar
 
-from fixer.analysis.case import Case, FailingAddress
+from fixer.analysis.case import Case, FailingAddress, accepts_connections
 from fixer.analysis.evidence import (
     clock_of,
     config_evidence,
@@ -21,8 +21,8 @@ from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import ErrorKind, Route
-from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, RouteFacts, Service
-from fixer.nginx.error_kinds import CONNECT_FAILED, KINDS
+from fixer.model.snapshot import HANG_UPS, Endpoint, ErrorEvent, Nginx, RouteFacts, Service
+from fixer.nginx.error_kinds import CONNECT_FAILED, KINDS, RACE_KINDS
 
 with lazy_imports():  # not needed in most looks
     from fixer.analysis.line_routes import authority_of
@@ -53,6 +53,15 @@ def _is_of_another(place: str, endpoint: Endpoint, case: Case) -> bool:
     is_other = "unix:" in place if found is None else endpoint.port != int(found[1])
     return is_other and not is_about_endpoint(place, endpoint) and any(
         is_about_endpoint(place, other) for other in case.endpoints.values())
+
+
+def is_hanging_up(case: Case, trouble: FailingAddress) -> bool:
+    """Return whether the address accepts connections and ends them without an answer. What speaks no HTTP is not asked:
+    there nginx's own lines say it."""
+    endpoint = trouble.endpoint
+    if isinstance(endpoint.http, Known):
+        return endpoint.http.value.error in HANG_UPS
+    return accepts_connections(endpoint) and bool(events_for(case, trouble, RACE_KINDS))
 
 
 def symptom_evidence(case: Case, trouble: FailingAddress, kinds: Kinds = KINDS) -> tuple[Evidence, ...]:

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from fixer.formats.systemctl_show import packaged_unit_path, startable_services
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.facts import Known
-from fixer.model.query import Command, Query, ReadFile
+from fixer.model.query import Command, Probe, Query, ReadFile
 from fixer.model.service import Service
-from fixer.model.snapshot import HANG_UPS
+from fixer.model.snapshot import HANG_UPS, ProbeResult
+from fixer.nginx.error_kinds import RACE_KINDS
 from fixer.observe.boot.boot_entries import START_SCRIPTS, boot_entry_queries
 from fixer.observe.commands.python_programs import (
     code_queries,
@@ -20,6 +21,7 @@ from fixer.observe.files.log_files import unmanaged_log_queries
 from fixer.observe.look import Look
 from fixer.observe.nginx.endpoints import connect_result, listener_at, probe_result
 from fixer.observe.nginx.other_proxies import gateway_queries
+from fixer.observe.nginx.probes import recent_failures
 from fixer.observe.nginx.sites import Site, places_of
 from fixer.observe.nginx.unloaded_sites import ports_without_listener, sockets_without_listener
 from fixer.observe.supervisord.supervisord_config import USUAL_FILES, find_supervisords
@@ -116,10 +118,20 @@ def _is_hung_up_on(site: Site, look: Look) -> bool:
         if probe is None or id(probe) in well:
             continue
         heard = probe_result(answers[probe]) if probe in answers else None
-        if not isinstance(heard, Known) or heard.value.error not in HANG_UPS or heard.value.phase == "connect":
+        if not isinstance(heard, Known) or not _hung_up(heard.value, probe, site):
             well.add(id(probe))
         else:
             held = listener_at(address.ips, address.server, view, connect_result(heard)).or_else(None)
             if held is None or servers.isdisjoint(known_pids(held.pids)):
                 return True
     return False
+
+
+def _hung_up(heard: ProbeResult, probe: Probe, site: Site) -> bool:
+    """Return whether the address accepted the connection and ended it without an answer. What speaks no HTTP was not
+    asked: there nginx's own lines say it."""
+    if probe.path is not None:
+        return heard.error in HANG_UPS and heard.phase != "connect"
+    place = f"unix:{probe.unix}:" if probe.unix is not None else f":{probe.port}/"
+    return heard.error is None and any(
+        event.kind in RACE_KINDS and place in f"{event.upstream}/" for event in recent_failures(site))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
+from fixer.lazy.dataclass import replace
 from fixer.model.capture import NodeCapture
 from fixer.model.query import Answer, Command, Query, ReadFile
 from fixer.observe.boot.boot_entries import BOOT_ENTRY_FILES, START_SCRIPTS
 from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.files.log_files import UNMANAGED_LOGS
-from tests.observe.capture_builders import capture, file, node, probe_answer, process, sockets, tcp_row
+from tests.observe.capture_builders import NOW, capture, file, node, probe_answer, process, sockets, tcp_row
 from tests.observe.next_queries_builders import BACK, LISTENS, ROUTE, SITE, SOCKET_SITE, asked
 from tests.observe.nginx.endpoints_builders import SHOW
 
@@ -60,13 +63,14 @@ def test_logs_of_hand_started_servers_are_asked_for_where_the_servers_that_run_b
             assert (UNMANAGED_LOGS in asked(seen)) is expected
 
 
-def held_by(argv: tuple[str, ...], error: str) -> NodeCapture:
+def held_by(argv: tuple[str, ...], error: str | None, site: str = SITE, log: str = "") -> NodeCapture:
     """Another site of the host is well. A process without a unit holds the port of this one."""
     other = "server { listen 81; location / { proxy_pass http://127.0.0.1:9000; } }"
     unit = file("/etc/systemd/system/orchard.service", "[Service]\nExecStart=/usr/bin/uvicorn a:b --port 9000\n")
     rows = sockets([tcp_row("127.0.0.1", 9000, 5), tcp_row("127.0.0.1", 8000, 6)], {5: [7], 6: [8]})
-    answers: dict[Query, Answer] = {BACK: probe_answer(None, error=error, phase="head"), ROUTE: probe_answer(502)}
-    return node(answers, site=SITE + other, units=[unit], show=SHOW.format("orchard.service", "active", 7),
+    tried, heard = (replace(BACK, path=None), probe_answer()) if error is None else (BACK, probe_answer(error=error, phase="head"))
+    answers: dict[Query, Answer] = {tried: heard, ROUTE: probe_answer(502)}
+    return node(answers, site=site + other, log=log, units=[unit], show=SHOW.format("orchard.service", "active", 7),
                 listening=rows, running=[process(8, argv)])
 
 
@@ -79,6 +83,18 @@ def test_who_may_want_a_port_is_asked_where_another_kind_of_program_hangs_up(arg
     seen = asked(held_by(argv, error))
     assert (UNMANAGED_LOGS in seen) is expected
     assert BOOT_ENTRY_FILES in seen or not expected
+
+
+@pytest.mark.parametrize(("message", "port", "expected"), [
+    ("recv() failed (104: Connection reset by peer)", 8000, True), ("upstream prematurely closed connection", 8000, True),
+    ("upstream prematurely closed connection", 18000, False), ("upstream timed out (110: Connection timed out)", 8000, False),
+])
+def test_nginx_says_where_what_speaks_no_http_hangs_up(message: str, port: int, expected: bool) -> None:
+    stamp = time.strftime("%Y/%m/%d %H:%M:%S", time.gmtime(NOW - 5))
+    log = (f'{stamp} [error] 41#41: *1 {message} while reading response header from upstream, client: 1.2.3.4, server: a.example, '
+           f'request: "GET / HTTP/1.1", upstream: "uwsgi://127.0.0.1:{port}", host: "a"\n')
+    held = held_by(("/usr/sbin/feeder",), None, site=SITE.replace("proxy_pass http://", "uwsgi_pass "), log=log)
+    assert (UNMANAGED_LOGS in asked(held)) is expected
 
 
 SCRIPT = Answer("ok", files=(file("/usr/local/bin/start-a", "#!/bin/sh\nexec uvicorn a:b --port 8000\n"),))

@@ -27,11 +27,12 @@ from fixer.formats.application_servers import server_of
 from fixer.formats.launchers import CRON_DAEMONS
 from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
-from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.facts import Evidence, Unknown
 from fixer.model.nginx_config import UnloadedSite
-from fixer.model.snapshot import HANG_UPS, Endpoint, Nginx, Process, Service, Snapshot
+from fixer.model.snapshot import Endpoint, Nginx, Process, Service, Snapshot
 
 with lazy_imports():  # not needed in most looks
+    from fixer.analysis.nginx_errors import is_hanging_up
     from fixer.analysis.ownership.intended_container import intended_containers, misnamed_container
     from fixer.analysis.ownership.shared_folder import shared_folder_owners
     from fixer.analysis.service_names import count_shared_names, is_named_after_site
@@ -223,7 +224,7 @@ def _listening_routes_by_server(case: Case) -> Mapping[tuple[str, str, int], lis
 
 
 def is_occupied_by_stranger(case: Case, trouble: FailingAddress) -> bool:
-    """Return whether something other than an application listens there, speaks no HTTP, and no service is configured
+    """Return whether something other than an application listens there, gives no answer, and no service is configured
     there but by a script that somebody runs. nginx does not count: its `stream` block passes connections on. Nor does
     another forwarder (systemd-socket-proxyd, haproxy): it hangs up while its backend is down, and may be what starts
     that backend."""
@@ -236,7 +237,7 @@ def is_occupied_by_stranger(case: Case, trouble: FailingAddress) -> bool:
         return False
     if any(nginx.node == endpoint.node and nginx.master_pid in holder.pids for nginx in case.snapshot.nginxes):
         return False
-    return isinstance(endpoint.http, Known) and endpoint.http.value.error in HANG_UPS
+    return is_hanging_up(case, trouble)
 
 
 def is_stopped_site_backend(case: Case, trouble: FailingAddress, service: Service) -> bool:

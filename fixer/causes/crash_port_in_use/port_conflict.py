@@ -108,7 +108,7 @@ def port_conflict_finding(case: Case, seen: PortConflict) -> Finding:
     instead = "and answers in its place: it is another program, of a user session"
     manner = instead if strange else "and answers in its place"
     if seen.failing_address is not None:
-        manner = f"and does not answer ({_holder_state_text(seen)})"
+        manner = _manner_text(seen)
     return Finding(
         cause="crash-port-in-use", variant="start-port-in-use", role=role,
         confidence="likely" if seen.line is None else "certain",
@@ -145,11 +145,14 @@ def _route_ids(case: Case, endpoint: Endpoint) -> tuple[str, ...]:
     return tuple(j.facts.route.id for j in case.verdicts.values() if endpoint.id in j.facts.endpoints)
 
 
-def _holder_state_text(seen: PortConflict) -> str:
-    if any(p.state == "T" for p in seen.holders):
-        return "it is stopped"
+def _manner_text(seen: PortConflict) -> str:
+    """Return how the holder treats requests; of one that was not asked, nginx alone knows."""
     http = seen.endpoint.http
-    return "not probed" if isinstance(http, Unknown) else http.value.error or f"status {http.value.status}"
+    if any(p.state == "T" for p in seen.holders):
+        return "and does not answer (it is stopped)"
+    if isinstance(http, Unknown):
+        return "and nginx gets no answer"
+    return f"and does not answer ({http.value.error or f'status {http.value.status}'})"
 
 
 def _holding_service(case: Case, seen: PortConflict) -> Service | None:

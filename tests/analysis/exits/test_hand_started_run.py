@@ -226,6 +226,22 @@ def test_hit_a_script_alone_says_what_does_not_run() -> None:
     assert "run /usr/local/bin/start-shop again" in found.repairs[-1].manual and found.repairs[-1].risk == "manual"
 
 
+@pytest.mark.parametrize(("message", "expected"), [
+    ("recv() failed (104: Connection reset by peer)", ["crash-port-in-use"]),
+    ("upstream prematurely closed connection", ["crash-port-in-use"]),
+    ("upstream timed out (110: Connection timed out)", []),
+])
+def test_nginx_says_who_hangs_up_on_what_is_no_http(message: str, expected: list[str]) -> None:
+    """Of uwsgi only the connection is tried, so nobody but nginx heard the stranger."""
+    scene = taken(*PORT_TAKEN)
+    scene.endpoint(http=Unknown("the upstream protocol is not HTTP"), tcp=Known(probe()))
+    scene.route[0] = {"kind": "uwsgi_pass"}
+    scene.events.clear()
+    scene.logs(message, 104 if "104" in message else 110 if "110" in message else None, "reading response header from upstream")
+    found = roots(diagnose(scene.snapshot()))
+    assert [cause for cause in found if cause == "crash-port-in-use"] == expected
+
+
 def test_hit_a_script_names_the_port_that_another_program_holds() -> None:
     scene = by_hand(GUNICORN).with_service(script())
     feeder = replace(service("feeder.service", 8000, 300), is_app_server=False, runtime="")

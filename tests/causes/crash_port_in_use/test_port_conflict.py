@@ -111,7 +111,7 @@ def test_the_manner_of_a_holder_that_closes() -> None:
     closing = squatted(state="S").endpoint(http=Known(probe(error="closed"))).answers(probe(502))
     assert "closed" in finding_of(diagnose(closing.snapshot()), CAUSE).summary
     silent = squatted(state="S").endpoint(http=Unknown("--no-probe"))
-    assert "not probed" in finding_of(diagnose(silent.snapshot()), CAUSE).summary
+    assert "and nginx gets no answer" in finding_of(diagnose(silent.snapshot()), CAUSE).summary
 
 
 def test_a_program_of_somebodys_session_that_answers_in_its_place_is_no_health() -> None:
