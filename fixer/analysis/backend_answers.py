@@ -36,8 +36,8 @@ class BackendAnswers:
 def backend_answers(
     snapshot: Snapshot, nginx: Nginx, judged: RouteVerdict, servers: Sequence[Endpoint],
 ) -> Fact[BackendAnswers]:
-    """Return what the servers of a route answered: each of them asked directly, by HTTP. Those that speak another
-    protocol are asked through nginx alone; Unknown if not all have answered there."""
+    """Return what the servers of a route answered: each of them asked directly, by HTTP or uwsgi. What speaks another
+    protocol is asked through nginx alone; Unknown if not all have answered there."""
     heard = [end.http.value for end in servers if isinstance(end.http, Known)]
     if servers and len(heard) == len(servers):
         return Known(BackendAnswers(tuple(heard), tuple(map(direct_evidence, filter(is_answering, servers[:3])))))
@@ -52,7 +52,7 @@ def direct_evidence(endpoint: Endpoint) -> Evidence:
     """Return the evidence of an endpoint that answered a direct request."""
     assert isinstance(endpoint.http, Known)
     text = f"answers {endpoint.http.value.status} in {endpoint.http.value.ms:.0f} ms when asked directly"
-    return Evidence("probe", f"http://{endpoint_text(endpoint)}{endpoint.path}", text)
+    return Evidence("probe", f"{endpoint.protocol}://{endpoint_text(endpoint)}{endpoint.path}", text)
 
 
 def _handed_on_evidence(route: Route, results: Sequence[ProbeResult]) -> Evidence:

@@ -56,8 +56,8 @@ def _is_of_another(place: str, endpoint: Endpoint, case: Case) -> bool:
 
 
 def is_hanging_up(case: Case, trouble: FailingAddress) -> bool:
-    """Return whether the address accepts connections and ends them without an answer. What speaks no HTTP is not asked:
-    there nginx's own lines say it."""
+    """Return whether the address accepts connections and ends them without an answer. What was only connected to says
+    nothing: there nginx's own lines do."""
     endpoint = trouble.endpoint
     if isinstance(endpoint.http, Known):
         return endpoint.http.value.error in HANG_UPS

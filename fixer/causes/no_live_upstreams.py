@@ -164,7 +164,7 @@ def _server_lines(case: Case, nginx: Nginx, ends: Sequence[Endpoint]) -> Iterato
 def _answers(ends: Sequence[Endpoint]) -> Iterator[Evidence]:
     for end in ends:
         if isinstance(end.http, Known):
-            yield Evidence("probe", f"http://{endpoint_text(end)}{end.path}",
+            yield Evidence("probe", f"{end.protocol}://{endpoint_text(end)}{end.path}",
                            f"answers {end.http.value.status} when asked directly")
 
 

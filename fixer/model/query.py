@@ -123,6 +123,7 @@ class Command:
 class Probe:
     """One TCP connect or one GET from this node's network namespace, limited to `timeout` seconds.
     host/port or a unix socket path (`unix`); `path` None means connect only; `tls` uses SNI `sni`, unverified.
+    `uwsgi` sends the GET in uWSGI's own protocol; tools that cannot only connect then: phase "done", status null.
     Answer.data is JSON: {"phase": "connect|tls|send|head|done", "errno": int|null, "error": str|null, "status":
     int|null, "ms": number, "head": str (first 2 KiB of headers, latin-1), "body": str (first 1 KiB, latin-1)}. On a
     timeout before the head is complete also "arrived": its bytes so far, and "growing": milliseconds between the first
@@ -138,6 +139,7 @@ class Probe:
     proxy_protocol: bool = False
     timeout: float = 2.0
     attempt: int = 0  # the same request again, for intermittent failures
+    uwsgi: bool = False
 
 
 Query: TypeAlias = ReadFile | ReadGlob | ReadTree | ListProcesses | ListSockets | Command | Probe

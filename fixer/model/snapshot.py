@@ -219,6 +219,7 @@ class Endpoint:
     service_evidence: tuple[Evidence, ...] = ()
     listening_service: str | None = None
     path: str = "/"  # the path that `http` requested
+    protocol: str = "http"  # how it was requested: `http` or `uwsgi`
     # the container's own port if Docker publishes this one; `node` is that container
     container_port: int = 0
     single_address: str = ""  # the one address this stands for, if the name has several replicas

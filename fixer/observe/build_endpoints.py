@@ -12,6 +12,7 @@ from fixer.model.query import Probe
 from fixer.model.snapshot import AddressCandidate, Container, Endpoint, Listener, Nginx, Service
 from fixer.observe.look import Look
 from fixer.observe.nginx.endpoints import (
+    answer_of,
     connect_result,
     container_at,
     container_by_alias,
@@ -122,8 +123,9 @@ def _build_endpoint(address: Address, probe: Probe | None, site: Site, look: Loo
         line=server.span.line,
         start=server.span.start, end=server.span.end,
         listener=held, tcp=tcp, container_port=behind.port if behind is not None else 0,
-        http=answered if is_get else Unknown("the upstream protocol is not HTTP" if probe is not None else "not asked"),
+        http=answer_of(probe, answered),
         down=server.down, backup=server.backup, path=probe.path if probe is not None and probe.path else "/",
+        protocol="uwsgi" if probe is not None and probe.uwsgi else "http",
         other_scheme_probe=swapped_tls_result(probe, site.view),
         proxy_header_probe=proxy_header_result(probe, site.view),
     )

@@ -128,10 +128,9 @@ def _is_hung_up_on(site: Site, look: Look) -> bool:
 
 
 def _hung_up(heard: ProbeResult, probe: Probe, site: Site) -> bool:
-    """Return whether the address accepted the connection and ended it without an answer. What speaks no HTTP was not
-    asked: there nginx's own lines say it."""
-    if probe.path is not None:
+    """Return whether the address accepted the connection and ended it without an answer. What was only connected to
+    was not asked: there nginx's own lines say it."""
+    if heard.error is not None or heard.status is not None:
         return heard.error in HANG_UPS and heard.phase != "connect"
     place = f"unix:{probe.unix}:" if probe.unix is not None else f":{probe.port}/"
-    return heard.error is None and any(
-        event.kind in RACE_KINDS and place in f"{event.upstream}/" for event in recent_failures(site))
+    return any(event.kind in RACE_KINDS and place in f"{event.upstream}/" for event in recent_failures(site))

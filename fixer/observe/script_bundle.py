@@ -188,14 +188,16 @@ class _ScriptRun:
                 done = self._find("probe", "done", item.header[1])
                 if done is not None and len(done.header) >= 4:
                     outcome = probe_protocol.probe_outcome(probe, done.header[3:], done.data)
+                    if probe.uwsgi and outcome["phase"] != "connect":       # the script asks by HTTP: no answer counts
+                        outcome |= {"phase": "done", "errno": None, "error": None, "status": None}
                     return Answer("ok", json.dumps(outcome).encode())
         return Answer("failed", message=ASKED_ONCE)
 
 
 def _is_same_request(probe: Probe, words: tuple[str, ...]) -> bool:
-    """Return whether it is the same request; a connect matches any request to the same port."""
+    """Return whether it is the same request; a connect matches any request to the same port, as does one by uwsgi."""
     _, _, port, path, host = words
     if str(probe.port) != port:
         return False
-    return probe.path is None or (probe.path == path and (probe.host_header or "localhost") == host)
+    return probe.path is None or probe.uwsgi or (probe.path == path and (probe.host_header or "localhost") == host)
 

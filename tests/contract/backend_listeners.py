@@ -123,6 +123,18 @@ def drip_forever(conn: socket.socket) -> None:
             conn.sendall(b".")
 
 
+def echo_uwsgi_variables(conn: socket.socket) -> None:
+    """As uWSGI reads a request: a modifier, the size of the block, another modifier; then names and values with lengths."""
+    modifier, size, other = struct.unpack("<BHB", conn.recv(4, socket.MSG_WAITALL))
+    block, words = conn.recv(size, socket.MSG_WAITALL), []
+    while block:
+        length = int.from_bytes(block[:2], "little")
+        words.append(block[2:2 + length].decode())
+        block = block[2 + length:]
+    lines = [f"{name}={value}" for name, value in zip(words[::2], words[1::2], strict=True)]
+    conn.sendall("\r\n".join(["HTTP/1.1 200 OK", "", f"modifiers {modifier} {other}", *lines]).encode())
+
+
 def echo_request(conn: socket.socket) -> None:
     request = conn.recv(4096)
     conn.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + request)

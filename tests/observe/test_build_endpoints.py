@@ -6,11 +6,14 @@ import time
 
 import pytest
 
-from fixer.model.facts import Known
-from fixer.model.query import Answer, ReadTree
-from fixer.model.snapshot import Snapshot
+from fixer.lazy.dataclass import replace
+from fixer.model.facts import Known, Unknown
+from fixer.model.query import Answer, Probe, ReadTree
+from fixer.model.snapshot import ProbeResult, Snapshot
 from fixer.observe.build_snapshot import build_snapshot
-from tests.observe.capture_builders import NGINX, NOW, capture, file, node, recorded_capture
+from fixer.observe.next_queries import follow_up_queries
+from fixer.observe.view.observe_options import ObserveOptions
+from tests.observe.capture_builders import NGINX, NOW, capture, file, node, probe_answer, recorded_capture
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +34,40 @@ def test_an_endpoint_that_is_told_and_held_by_its_service(machine: Snapshot) -> 
     assert well.configured_service == well.listening_service == "b2-host/back.service"
     assert well.service_evidence[0].where.startswith("/etc/back/env:")
     assert isinstance(well.http, Known) and well.http.value.server == "uvicorn"
+
+
+UWSGI_SITE = "server {{ listen 80; server_name a.example; location / {{ uwsgi_pass {}; }} }}"
+BY_UWSGI = Probe("127.0.0.1", 8000, "/", host_header="a.example", uwsgi=True)
+
+
+@pytest.mark.parametrize(("heard", "status", "error"), [
+    (probe_answer(200), 200, None), (probe_answer(error="closed", phase="head"), None, "closed"),
+    (probe_answer(error="timeout", phase="head"), None, "slow"),
+])
+def test_what_uwsgi_passes_lead_to_is_asked_by_uwsgi(heard: Answer, status: int | None, error: str | None) -> None:
+    [made] = build_snapshot(capture(node({BY_UWSGI: heard}, site=UWSGI_SITE.format("127.0.0.1:8000")))).endpoints
+    assert isinstance(made.http, Known) and (made.http.value.status, made.http.value.error) == (status, error)
+    assert made.tcp == Known(ProbeResult(None, None, None, "done", 1.5)) and (made.protocol, made.path) == ("uwsgi", "/")
+
+
+@pytest.mark.parametrize("heard", [probe_answer(400), probe_answer()])
+def test_what_answers_as_a_server_of_http_or_was_only_connected_to_has_said_nothing(heard: Answer) -> None:
+    [made] = build_snapshot(capture(node({BY_UWSGI: heard}, site=UWSGI_SITE.format("127.0.0.1:8000")))).endpoints
+    assert isinstance(made.http, Unknown) and isinstance(made.tcp, Known) and made.tcp.value.error is None
+
+
+def test_a_record_of_earlier_versions_holds_the_connect_alone() -> None:
+    connect = replace(BY_UWSGI, path=None, uwsgi=False)
+    [made] = build_snapshot(capture(node({connect: probe_answer()}, site=UWSGI_SITE.format("127.0.0.1:8000")))).endpoints
+    assert isinstance(made.http, Unknown) and isinstance(made.tcp, Known) and made.tcp.value.error is None
+
+
+@pytest.mark.parametrize(("passed", "asked"), [
+    ("unix:/run/a.sock", Probe("", 0, "/", unix="/run/a.sock", host_header="a.example", uwsgi=True)),
+    ("suwsgi://127.0.0.1:8000", replace(BY_UWSGI, path=None, uwsgi=False)),
+])
+def test_how_a_pass_by_uwsgi_is_asked(passed: str, asked: Probe) -> None:
+    assert asked in follow_up_queries(capture(node(site=UWSGI_SITE.format(passed))), ObserveOptions())["local"]
 
 
 GROUP = ("upstream shop {{ {} }} server {{ listen 80; server_name a.example; "

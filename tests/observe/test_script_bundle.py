@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -75,6 +76,8 @@ def test_later_questions_find_what_the_script_foresaw() -> None:
     assert answer(Command("resolve", ("db",))).data == b"db 10.0.0.9\n"
     assert b'"status": 502' in answer(Probe("127.0.0.1", 80, "/api", host_header="shop.example")).data
     assert answer(Probe("127.0.0.1", 80, None, host_header="other")).status == "ok"     # a connect is one, whoever is meant
+    by_uwsgi = json.loads(answer(Probe("127.0.0.1", 80, "/", host_header="other", uwsgi=True)).data)
+    assert (by_uwsgi["status"], by_uwsgi["error"], by_uwsgi["phase"]) == (None, None, "done"), "the script asked by HTTP"
     assert answer(ReadFile("/srv/gone", 0)).files[0].status == "absent"
 
 

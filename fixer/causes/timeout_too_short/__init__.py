@@ -30,9 +30,10 @@ How it is told apart
   is over. A single line is no more than possible.
   Where the very page that we ask for is late, it is enough that the backend, asked directly with nobody else there,
   answers it well and takes longer than nginx waits.
-  A server that speaks no HTTP (uwsgi, FastCGI, SCGI, gRPC) is asked through nginx only: what it answers there at once
-  counts, unless a cache or a file may have answered. uWSGI's log says how long each request took: one that it answered
-  after nginx had given it up proves that the page is late, also where it is the page that we ask for.
+  uwsgi is asked directly as HTTP is. A server that speaks another protocol (FastCGI, SCGI, gRPC) is asked through nginx
+  only: what it answers there at once counts, unless a cache or a file may have answered. uWSGI's log says how long each
+  request took: one that it answered after nginx had given it up proves that the page is late, also where it is the page
+  that we ask for.
   header-trickle-timeout: asked directly, the backend begins an answer, and its header is not whole when our time is
   over; nginx gave up (504, or its log) meanwhile. Where a single page does that and the others are quick, nginx's log
   has the same line as for any late page, so it is told as read-timeout-too-short.

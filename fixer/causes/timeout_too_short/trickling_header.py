@@ -61,7 +61,7 @@ def _trickling_finding(case: Case, trouble: FailingAddress) -> Finding:
         detail=(), routes=trouble.route_ids, service=service.name if service is not None else None,
         node=endpoint.node or trouble.nginx.node,
         evidence=(
-            Evidence("probe", f"http://{endpoint_text(endpoint)}{endpoint.path}", arrived),
+            Evidence("probe", f"{endpoint.protocol}://{endpoint_text(endpoint)}{endpoint.path}", arrived),
             config_evidence(case.snapshot, trouble.nginx, endpoint),
             *symptom_evidence(case, trouble, READ_TIMEOUT),
         ),

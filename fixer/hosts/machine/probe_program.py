@@ -186,8 +186,31 @@ def _request(spec):
     words = (host, spec["path"], spec["agent"], spec["referrer"])
     if any(c in text for text in words for c in "\r\n\0") or " " in spec["path"]:
         raise ValueError("a line break or space in the request")
+    if spec["uwsgi"]:
+        return _uwsgi_request(spec, host)
     text = "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: %s\r\nReferer: %s\r\nAccept: */*\r\nConnection: close\r\n\r\n"
     return (text % (spec["path"], host, spec["agent"], spec["referrer"])).encode("utf-8", "surrogateescape")
+
+
+def _uwsgi_request(spec, host):
+    """The same request in uWSGI's own protocol: variables with their lengths, as nginx's uwsgi_params has them."""
+    path, _, query = spec["path"].partition("?")
+    if "%" in path:
+        from urllib.parse import unquote
+
+        path = unquote(path)
+    variables = (
+        ("REQUEST_METHOD", "GET"), ("REQUEST_URI", spec["path"]), ("PATH_INFO", path), ("QUERY_STRING", query),
+        ("CONTENT_TYPE", ""), ("CONTENT_LENGTH", ""), ("DOCUMENT_ROOT", "/"), ("SERVER_PROTOCOL", "HTTP/1.1"),
+        ("REQUEST_SCHEME", "http"), ("REMOTE_ADDR", "127.0.0.1"), ("REMOTE_PORT", "0"), ("SERVER_PORT", "80"),
+        ("SERVER_NAME", host.partition(":")[0]), ("HTTP_HOST", host), ("HTTP_USER_AGENT", spec["agent"]),
+        ("HTTP_REFERER", spec["referrer"]), ("HTTP_ACCEPT", "*/*"))
+    words = [word.encode("utf-8", "surrogateescape") for pair in variables for word in pair]
+    size = sum(2 + len(word) for word in words)
+    if size > 0xFFFF:
+        raise ValueError("a request too long for uwsgi")
+    packed = b"".join(len(word).to_bytes(2, "little") + word for word in words)
+    return b"\0" + size.to_bytes(2, "little") + b"\0" + packed
 
 
 def _proxy_line(sock):

@@ -29,6 +29,7 @@ def spec_of(probe: Probe) -> dict[str, object]:
         "host": probe.host, "port": probe.port, "path": probe.path, "unix": probe.unix, "tls": probe.tls,
         "host_header": probe.host_header, "sni": probe.sni, "proxy_protocol": probe.proxy_protocol,
         "timeout": probe.timeout, "attempt": probe.attempt, "agent": AGENT, "referrer": _referrer(probe),
+        "uwsgi": probe.uwsgi,
         "series": series_seconds(probe),
     }
 
@@ -46,9 +47,10 @@ def _referrer(probe: Probe) -> str:
 
 
 def http_request(probe: Probe) -> str:
-    """Return the request that plain tools send; empty for a mere connect, or if a slot is invalid in a request."""
+    """Return the request that plain tools send; empty for a mere connect, or if a slot is invalid in a request. A shell
+    holds no zero byte, so what speaks uwsgi is only connected to."""
     host = probe.host_header or probe.host or "localhost"
-    if probe.path is None or any(char in f"{probe.path}{host}" for char in "\r\n\0 "):
+    if probe.path is None or probe.uwsgi or any(char in f"{probe.path}{host}" for char in "\r\n\0 "):
         return ""
     lines = (f"GET {probe.path} HTTP/1.1", f"Host: {host}", f"User-Agent: {AGENT}", f"Referer: {_referrer(probe)}",
              "Accept: */*", "Connection: close")
@@ -122,7 +124,7 @@ _ERROR_MESSAGES: tuple[tuple[bytes, str, int | None], ...] = (
 def probe_outcome(probe: Probe, words: Sequence[str], data: bytes) -> dict[str, object]:
     """Return the output of bash's /dev/tcp or busybox nc as the outcome that the probe program would give.
     `words` are the tool's exit code, and nanoseconds before and after it if the node's date prints them."""
-    code = words[0]
+    code, is_connect = words[0], probe.path is None or probe.uwsgi
     found: dict[str, object] = {
         "phase": "connect", "errno": None, "error": None, "status": None, "ms": _milliseconds(words[1:]),
         "head": "", "body": "",
@@ -146,8 +148,8 @@ def probe_outcome(probe: Probe, words: Sequence[str], data: bytes) -> dict[str, 
             return found | {"error": word, "errno": number, "phase": "head" if word == "reset" else "connect"}
     if code in _TIMED_OUT:
         # a plain tool does not show whether the connect or the answer was slow: the request was already written
-        return found | {"error": "timeout", "phase": "connect" if probe.path is None else "head"}
-    if probe.path is None:
+        return found | {"error": "timeout", "phase": "connect" if is_connect else "head"}
+    if is_connect:
         return found | ({"phase": "done"} if code == "0" else {"error": data[:200].decode("latin-1") or "failed"})
     return found | {"phase": "head", "error": "not-http" if data else "closed"}
 

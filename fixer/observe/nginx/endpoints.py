@@ -34,6 +34,7 @@ _LOCATION_HEADER = regex(r"(?im)^location:[ \t]*(.*?)\r?$")
 _SERVER_HEADER = regex(r"^server:[ \t]*(.*?)\r?$", re.MULTILINE | re.IGNORECASE)
 _NOT_ASKED = Unknown("not asked")
 _FIRST_BYTES = 24
+_BAD_REQUEST = 400
 MOST_REPLICAS = 8       # addresses of one name that are each probed
 
 
@@ -192,16 +193,17 @@ def _is_dual_stack_match(listener: Listener, address: str) -> bool:
 
 def endpoint_probe(route: Route, server: UpstreamServer, addresses: Sequence[str], path: str,
                    timeout: float) -> Probe | None:
-    """Return the probe of an endpoint: a GET if it speaks HTTP, else a connect; None if no address is known."""
-    http = route.kind == "proxy_pass"
-    asked = path if http else None
+    """Return the probe of an endpoint: a GET if it speaks HTTP or uwsgi, else a connect; None without an address."""
+    http, uwsgi = route.kind == "proxy_pass", route.kind == "uwsgi_pass" and route.scheme != "https"
+    asked = path if http or uwsgi else None
     if server.unix is not None:
-        return Probe("", 0, asked, unix=server.unix, host_header=host_header(route), timeout=timeout)
+        return Probe("", 0, asked, unix=server.unix, host_header=host_header(route), timeout=timeout, uwsgi=uwsgi)
     if not addresses:
         return None
     tls = route.scheme == "https" and http
     name = host_header(route) if host_header(route) != "localhost" else server.host
-    return Probe(addresses[0], server.port, asked, host_header=name, tls=tls, sni=name if tls else "", timeout=timeout)
+    return Probe(addresses[0], server.port, asked, host_header=name, tls=tls, sni=name if tls else "", timeout=timeout,
+                 uwsgi=uwsgi)
 
 
 def route_probe(route: Route, timeout: float) -> Probe | None:
@@ -255,6 +257,21 @@ def _partial_head(data: Mapping[str, object]) -> tuple[int, float | None]:
     if not isinstance(arrived, int) or arrived <= 0:
         return 0, None
     return arrived, float(growing) if isinstance(growing, int | float) else None
+
+
+def answer_of(probe: Probe | None, heard: Fact[ProbeResult]) -> Fact[ProbeResult]:
+    """Return what the address answered to a request; Unknown if it was only connected to. A server of HTTP answers 400
+    to what is uwsgi, and so may an application: that says nothing."""
+    if probe is None:
+        return Unknown("not asked")
+    if probe.path is None:
+        return Unknown("the upstream protocol is not HTTP")
+    if probe.uwsgi and isinstance(heard, Known):
+        if heard.value.status is None and heard.value.error is None:
+            return Unknown("the node has no tool that speaks uwsgi")
+        if heard.value.status == _BAD_REQUEST:
+            return Unknown("it answers 400, which a server of HTTP does to uwsgi")
+    return heard
 
 
 def connect_result(http: Fact[ProbeResult]) -> Fact[ProbeResult]:

@@ -111,7 +111,7 @@ def hands_on_paths(route: Route) -> bool:
     """Return whether the backend is asked for the path that the visitor asked for."""
     address = route.pass_text.partition("://")[2]
     changes = ":" in address.removeprefix("unix:") if address.startswith("unix:") else "/" in address
-    return route.kind == "proxy_pass" and not changes
+    return route.kind == "uwsgi_pass" or (route.kind == "proxy_pass" and not changes)
 
 
 def _next_path(route: Route, heard: ProbeResult | None) -> str:

@@ -115,7 +115,8 @@ MOST_SWAPPED = 8      # swapped probes for one nginx
 def swap_tls(probe: Probe, view: View) -> Probe | None:
     """Return the swapped probe if the first result leaves open which protocol the endpoint speaks, else None."""
     heard = probe_result(view.node.answers.get(probe))
-    if isinstance(heard, Unknown) or probe.path is None or probe.unix is not None or probe.proxy_protocol:
+    if isinstance(heard, Unknown) or probe.path is None or probe.unix is not None or probe.proxy_protocol or (
+            probe.uwsgi):
         return None
     error, status = heard.value.error, heard.value.status
     if probe.tls:
@@ -142,7 +143,7 @@ def swapped_tls_result(probe: Probe | None, view: View) -> Fact[ProbeResult]:
 def proxy_header_probe(probe: Probe | None, view: View) -> Probe | None:
     """Return the same request behind a PROXY header, if the address hung up on it with and without TLS; else None."""
     heard = probe_result(view.node.answers.get(probe)) if probe is not None else None
-    if probe is None or not isinstance(heard, Known) or probe.path is None or probe.proxy_protocol or (
+    if probe is None or not isinstance(heard, Known) or probe.path is None or probe.proxy_protocol or probe.uwsgi or (
             heard.value.error not in ENDED_HANDSHAKES or heard.value.phase == "connect"):
         return None
     swapped = swap_tls(probe, view)

@@ -65,7 +65,7 @@ def _make_plan(site: Site, options: ObserveOptions, views: Mapping[str, View],
              containers: tuple[Container, ...]) -> ProbePlan:
     if not options.probe:
         return ProbePlan({}, (), {}, 0)
-    by_address = _address_probes(site, options, views, containers)
+    by_address = _as_recorded(_address_probes(site, options, views, containers), site)
     routes, limit = site.routes, options.timeout
     wanted = parse_once(lambda: _route_probes(routes, limit), "route-probes", routes, limit)
     failing = recently_failing_routes(site, engine_log(site.view.name, views, containers), within=LOGGED_SECONDS)
@@ -87,6 +87,16 @@ def _make_plan(site: Site, options: ObserveOptions, views: Mapping[str, View],
         again = _repeated_probes(site, probe, most, options) if probe in repeated else ()
         by_route[name] = (*by_route.get(name, ()), probe, *again)
     return ProbePlan(choice.kept, choice.each, by_route, choice.left_out, most if options.requests > most else 0)
+
+
+def _as_recorded(by_address: dict[str, Probe], site: Site) -> dict[str, Probe]:
+    """Return the probes with a mere connect where only that was recorded: earlier versions asked nothing by uwsgi."""
+    answers, known = site.view.node.answers, dict[Probe, Probe]()
+    for probe in {id(probe): probe for probe in by_address.values() if probe.uwsgi}.values():
+        connect = replace(probe, path=None, uwsgi=False)
+        if probe not in answers and connect in answers:
+            known[probe] = connect
+    return {name: known.get(probe, probe) for name, probe in by_address.items()} if known else by_address
 
 
 def _asked_places(addresses: tuple[Address, ...], by_address: Mapping[str, Probe]) -> tuple[tuple[Address, Probe], ...]:

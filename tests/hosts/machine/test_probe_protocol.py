@@ -95,12 +95,12 @@ def test_the_plain_tools_of_a_node_say_how_much_of_an_answer_had_begun(how, beha
     assert found["status"] == (None if error else 200)
 
 
-def plainly(how, behave) -> dict:
+def plainly(how, behave, **slots) -> dict:
     """A probe as the shell of a node makes it with this tool."""
     if shutil.which(how) is None:
         pytest.skip(f"no {how} here")
     with backend_listeners.run_listener(behave) as port:
-        query = Probe("127.0.0.1", port, "/")
+        query = Probe("127.0.0.1", port, "/", **slots)
         words = ["2", "127.0.0.1", str(port), probe_protocol.http_request(query)]
         script = "T=timeout N=n; have() { [ \"$1\" = \"$how_wanted\" ]; }; item() { :; }\n"
         script += f"{round_script.PLAIN_PROBES}\nplain 0 {' '.join(map(shlex.quote, words))}\n"
@@ -159,6 +159,40 @@ def test_the_request_is_plain_and_says_who_asks() -> None:
     assert "Referer: http://shop.example/badgateway" in lines     # what nginx's error log shows of us
     assert "Connection: close" in lines
     assert not [line for line in lines if line.lower().startswith(("cookie", "content-length"))]
+
+
+def test_uwsgi_is_spoken_with_the_variables_that_nginx_would_send(tmp_path) -> None:
+    with backend_listeners.run_listener(backend_listeners.echo_uwsgi_variables, str(tmp_path / "s")):
+        found = probe(0, "/caf%C3%A9?b=c", unix=str(tmp_path / "s"), host_header="shop.example:81", uwsgi=True)
+    assert (found["status"], found["error"], found["phase"]) == (200, None, "done")
+    first, *lines = found["body"].split("\r\n")
+    assert first == "modifiers 0 0"
+    said = dict(line.split("=", 1) for line in lines)
+    assert (said["REQUEST_METHOD"], said["REQUEST_URI"], said["QUERY_STRING"]) == ("GET", "/caf%C3%A9?b=c", "b=c")
+    assert said["PATH_INFO"].encode("latin-1").decode() == "/café"
+    assert (said["HTTP_HOST"], said["SERVER_NAME"]) == ("shop.example:81", "shop.example")
+    assert said["HTTP_REFERER"] == "http://shop.example:81/badgateway"
+
+
+@pytest.mark.parametrize(("behave", "error"), [
+    (backend_listeners.close_at_once, "closed"), (backend_listeners.reset, "reset"), (backend_listeners.stay_silent, "timeout"),
+])
+def test_uwsgi_without_an_answer(behave, error) -> None:
+    with backend_listeners.run_listener(behave) as port:
+        found = probe(port, uwsgi=True, timeout=0.5)
+    assert (found["error"], found["status"], found["phase"]) == (error, None, "head")
+
+
+def test_a_block_that_uwsgi_cannot_hold_is_not_sent() -> None:
+    with backend_listeners.run_listener(backend_listeners.echo_request) as port:
+        assert probe(port, "/" + "x" * 70000, uwsgi=True)["error"].startswith("invalid")
+        assert probe(port, "/x\r\ny", uwsgi=True)["error"].startswith("invalid")
+
+
+@pytest.mark.parametrize("how", ["bash", "nc"])
+def test_plain_tools_only_connect_to_what_speaks_uwsgi(how) -> None:
+    found = plainly(how, backend_listeners.stay_silent, uwsgi=True)
+    assert (found["error"], found["status"], found["phase"]) == (None, None, "done")
 
 
 def test_a_request_cannot_be_split_by_its_slots() -> None:

@@ -155,6 +155,9 @@ def test_plain_probes() -> None:
     assert plain("0", b"SSH-2.0", get)["error"] == "not-http"
     found = plain("0", b"HTTP/1.1 502 Bad Gateway\r\nServer: x\r\n\r\nbody", get)
     assert (found["status"], found["body"], found["ms"], found["phase"]) == (502, "body", 5.0, "done")
+    uwsgi = Probe("127.0.0.1", 80, "/", uwsgi=True)
+    assert [plain(code, said, uwsgi)["error"] for code, said in (("0", b""), ("9", b"bash: connect: Connection refused"))] == [
+        None, "refused"]
     tls = Probe("127.0.0.1", 443, "/", tls=True)
     assert output([tls], [], b"probe how bash\n").answers()[tls].status == "no-tool"
     assert output([get], [], b"probe how\n").answers()[get].status == "no-tool"

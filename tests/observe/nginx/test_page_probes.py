@@ -98,7 +98,8 @@ def test_a_page_that_fails_is_asked_of_the_backend_itself() -> None:
     assert NEAR_LOGIN not in further("/login", with_uri, failed)
     for text, plain in (("http://unix:/run/a.sock", True), ("http://unix:/run/a.sock:/", False), ("http://$to", True)):
         route = replace(facts_of(probe_answer(200), {}).route, pass_text=text)
-        assert hands_on_paths(route) is plain and not hands_on_paths(replace(route, kind="uwsgi_pass"))
+        assert hands_on_paths(route) is plain and not hands_on_paths(replace(route, kind="scgi_pass"))
+    assert hands_on_paths(replace(route, kind="uwsgi_pass", pass_text="unix:/run/a.sock"))
     facts = facts_of(goes_to("/login"), {**failed, NEAR_LOGIN: probe_answer(200)})
     assert [(found.page, found.status) for found in facts.probes.or_else(())] == [("", 302), ("/login", 500)]
     assert [(end, found.page, found.status) for end, found in facts.direct] == [(facts.endpoints[0], "/login", 200)]

@@ -123,7 +123,7 @@ def test_what_takes_no_tls_is_asked_plainly() -> None:
     (PLAIN, {"status": 200}), (PLAIN, {"status": 400, "body": "bad request"}), (PLAIN, {"error": "refused"}),
     (TLS, {"status": 200}), (TLS, {"error": "closed"}),
     (replace(PLAIN, path=None), {"error": "closed"}), (replace(PLAIN, unix="/run/x", host="", port=0), {"error": "closed"}),
-    (replace(PLAIN, proxy_protocol=True), {"error": "closed"}),
+    (replace(PLAIN, proxy_protocol=True), {"error": "closed"}), (replace(PLAIN, uwsgi=True), {"error": "closed"}),
 ])
 def test_nothing_else_is_asked_again(probe: Probe, outcome: dict[str, Any]) -> None:
     assert swap_tls(probe, heard(probe, **outcome)) is None
@@ -173,6 +173,8 @@ def test_no_socket_is_asked_twice_with_a_header() -> None:
     view = heard_both(CLOSED, NO_TLS)
     assert proxy_header_probe(None, view) is None
     assert proxy_header_probe(replace(PLAIN, proxy_protocol=True), view) is None
+    by_uwsgi = replace(PLAIN, uwsgi=True)
+    assert proxy_header_probe(by_uwsgi, heard(by_uwsgi, **CLOSED)) is None
 
 
 # Handshakes with other names.
