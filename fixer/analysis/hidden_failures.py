@@ -41,7 +41,7 @@ def reveal_error_page(verdict: RouteVerdict, reached: tuple[Endpoint, ...], ngin
         return verdict
     lines = recent_events(nginx, (verdict.facts,), snapshot)
     ours = [line for line in lines if _is_own_probe(line, verdict.facts, nginx, snapshot)]
-    if not (_has_failed_everywhere(ours, meant, probes)
+    if not (_has_failed_everywhere(ours, verdict.facts, meant, probes)
             or (lines and all(_has_no_answer(e, verdict.facts) for e in meant))):
         return verdict
     shown = Evidence("nginx-log", (ours or lines)[-1].where, (ours or lines)[-1].raw)
@@ -58,8 +58,8 @@ def reveal_own_failure(verdict: RouteVerdict, reached: tuple[Endpoint, ...], ngi
     probes, meant = verdict.facts.probes.or_else(()), [endpoint for endpoint in reached if not endpoint.down]
     ours = [line for line in recent_events(nginx, (verdict.facts,), snapshot)
             if _is_own_probe(line, verdict.facts, nginx, snapshot)]
-    if any((probe.status or 500) < 500 for probe in probes) or not ours or len(ours) < len(meant) or any(
-            line.kind in CUT_OFF for line in ours):     # a kept connection that closes is retried
+    if any((probe.status or 500) < 500 for probe in probes) or not ours or len(ours) < _most_tried(
+            verdict.facts, meant) or any(line.kind in CUT_OFF for line in ours):    # a kept connection is retried
         return verdict
     shown = Evidence("nginx-log", ours[-1].where, ours[-1].raw)
     return replace(verdict, state="failing", failed=verdict.total, succeeded=0, from_application=False,
@@ -75,11 +75,19 @@ def _is_own_probe(event: ErrorEvent, facts: RouteFacts, nginx: Nginx, snapshot: 
     return method == "GET" and path.partition(" ")[0] in asked_paths(facts)
 
 
-def _has_failed_everywhere(ours: list[ErrorEvent], meant: list[Endpoint], probes: tuple[ProbeResult, ...]) -> bool:
+def _most_tried(facts: RouteFacts, meant: list[Endpoint]) -> int:
+    """Return how many servers nginx tries for one request: all of a group or of a name, but one value of a variable."""
+    route = facts.route
+    of_group = bool(route.upstream) or any(server.group for server in route.servers)
+    return len(meant) if of_group or any(endpoint.single_address for endpoint in meant) else min(1, len(meant))
+
+
+def _has_failed_everywhere(ours: list[ErrorEvent], facts: RouteFacts, meant: list[Endpoint],
+                           probes: tuple[ProbeResult, ...]) -> bool:
     """Return whether every server of the route failed. A closed keepalive connection is retried and does not count."""
     if any(event.kind == "no-live-upstreams" for event in ours):
         return True
-    if len(ours) < len(meant):
+    if len(ours) < _most_tried(facts, meant):
         return False
     given = {(e.http.value.status, e.http.value.body) for e in meant if isinstance(e.http, Known)}
     answered = any((probe.status, probe.body) in given for probe in probes)

@@ -298,6 +298,20 @@ REFUSED_NAME = ("SSL_do_handshake() failed (SSL: error:0A000458:SSL routines::tl
                 None, "SSL handshaking to upstream")
 
 
+@pytest.mark.parametrize(("about", "state"), [
+    ({"pass_text": "https://$where"}, "failing"), ({"pass_text": "https://shop", "upstream": "shop"}, "ok"),
+])
+def test_of_the_values_of_a_variable_one_request_is_handed_to_one_only(about: dict[str, Any], state: str) -> None:
+    """Both lead to the same address, and one line says that it failed; in a group the other one had its turn."""
+    scene = Scene(TWO[0], TWO[0]).with_service(service(), listener(8000, 200)).answers(INNER)
+    scene.endpoint(http=Known(INNER)).endpoint(1, http=Known(INNER))
+    scene.route[0] = about
+    scene.events.append(line(*REFUSED_NAME))
+    snapshot = scene.snapshot()
+    both = replace(snapshot, routes=(replace(snapshot.routes[0], endpoints=("e0", "e1")),))
+    assert diagnose(both).health[0].state == state
+
+
 @pytest.mark.parametrize(("lines", "state"), [
     ((line(*REFUSED_NAME),), "failing"), ((), "ok"), ((line(*REFUSED_NAME, path="/other"),), "ok"),
     ((line(*REFUSED_NAME, at=NOW - 30),), "ok"), ((line(*ENDED),), "ok"),         # a kept connection is tried again
