@@ -22,6 +22,8 @@ How it is told apart
   own, somewhere else. A service that is started again and again is a crash: its restarts are counted by its manager;
   one that was killed once from outside, and that systemd has started again, is a start like others.
   One that somebody started by hand is as old as its process.
+  gunicorn, uWSGI and systemd open the socket before the workers load the application: then connections wait, none was
+  ever accepted, and the log says nothing of serving since. backend-hung has served before, and holds what it accepted.
   Of a unit in start-pre systemd itself says that the program's turn has not come, however long that takes
   (TimeoutStartSec ends it).
 
@@ -64,12 +66,19 @@ from fixer.analysis.evidence import (
     age_text,
     clock_of,
     endpoint_text,
+    listener_at,
     log_evidence,
     processes_of,
     supervisor_name_of,
 )
-from fixer.analysis.exits.failed_run import has_failed, has_failing_workers, has_listening_socket, reached_serving
-from fixer.analysis.nginx_errors import refused_evidence
+from fixer.analysis.exits.failed_run import (
+    has_failed,
+    has_failing_workers,
+    has_listening_socket,
+    is_loading,
+    reached_serving,
+)
+from fixer.analysis.nginx_errors import refused_evidence, symptom_evidence
 from fixer.analysis.ownership.configured import is_supervised, unseen_socket_text
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import lines_of, program_lines, single_external_kill
@@ -110,6 +119,8 @@ def judge(case: Case) -> Verdict:
         owner = only_owner(case, trouble)
         if closed is None:
             missing.append(f"whether anything listens at {endpoint_text(trouble.endpoint)}")
+        elif owner is not None and not closed and is_loading(case, trouble, owner.service):
+            _add_finding(findings, owner.service, _loading_finding(case, trouble, owner.service))
         elif owner is None or not closed or owner.rule == "elsewhere":
             ruled += [e for j in trouble.verdicts[:1] for e in j.evidence[:1]]
         elif (held := _judge_queued(case, trouble, owner) or _judge_start_script(case, trouble, owner)) is not None:
@@ -234,6 +245,22 @@ def _starting_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> 
             *refused_evidence(case, trouble),
         ))),
         repairs=_wait_repairs(service),
+    )
+
+
+def _loading_finding(case: Case, trouble: FailingAddress, service: Service) -> Finding:
+    age = age_text(max(0.0, clock_of(case.snapshot, service.node) - start_time_of(service)))
+    held = listener_at(trouble.endpoint)
+    queued = 0 if held is None else held.queued
+    return Finding(
+        cause=CAUSE.id, variant="startup-slow", role="root", confidence="likely",
+        summary=f"{service.name} was started {age} ago and still loads its application: "
+                f"{queued} {'connection waits' if queued == 1 else 'connections wait'}, and it has accepted none",
+        detail=(), routes=trouble.route_ids, service=service.name, node=service.node,
+        evidence=tuple(dict.fromkeys((
+            state_evidence(service), Evidence("socket", endpoint_text(trouble.endpoint), f"{queued} wait, 0 accepted"),
+            *_last_line_evidence(service), *symptom_evidence(case, trouble)))),
+        repairs=(Repair("wait-for-start", "safe", f"wait until {service.name} answers", (), waits=True),),
     )
 
 

@@ -11,6 +11,7 @@ from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Unknown
 from fixer.model.plan import UnitAction, WaitForListener
 from fixer.model.snapshot import BlockingUnit, Process
+from tests.causes.backend_hung_builders import late
 from tests.causes.crash_dependency_down.waiting_script_builders import (
     DATABASE,
     FILE,
@@ -25,6 +26,7 @@ from tests.causes.nginx_down.nginx_down_builders import SLOW_START
 from tests.causes.slow_start_builders import told
 from tests.causes.snapshot_builders import (
     NOW,
+    SLOW,
     Scene,
     finding_of,
     healthy_scene,
@@ -98,6 +100,46 @@ def test_slow_start_hit_waits() -> None:
     diagnosis = diagnose(starting().snapshot())
     assert roots(diagnosis) == [SLOW_START] and diagnosis.findings[0].repairs[0].waits
     assert roots(diagnose(starting(active_state="activating", sub_state="start").snapshot())) == [SLOW_START]
+
+
+BOOTED = ("[2026-01-01 03:00:00 +0000] [88] [INFO] Listening at: http://127.0.0.1:8000 (88)",
+          "[2026-01-01 03:00:00 +0000] [90] [INFO] Booting worker with pid: 90")
+SERVES = ("INFO:     Started server process [90]", "INFO:     Application startup complete.")
+
+
+def behind_its_socket(*texts: str, ago: float = 5, queued: int = 2, established: int = 2, runtime: str = "gunicorn",
+                      log: bool = True) -> Scene:
+    """Its parent listens, and the workers load the application."""
+    lines = log_lines(*texts, ago=ago) if log else Unknown("not root")
+    scene = late(queued=queued, established=established, timeouts=0, unit_changes={"active_enter": NOW - ago, "state_change": NOW - ago})
+    scene.services = [replace(one, runtime=runtime, log=lines) for one in scene.services]
+    return scene.answers(SLOW)
+
+
+@pytest.mark.parametrize("scene", [
+    behind_its_socket(*BOOTED), behind_its_socket(*BOOTED, SERVES[0]),
+    behind_its_socket("INFO: Uvicorn running on http://127.0.0.1:8000 (Press CTRL+C to quit)", "INFO: Started parent process [88]",
+                      SERVES[0], "INFO:     Waiting for application startup.", runtime="uvicorn"),
+    behind_its_socket("*** Starting uWSGI 2.0.28 (64bit) ***", runtime="uwsgi"),
+    behind_its_socket(*SERVES, "INFO:     Finished server process [90]", *BOOTED),      # it served before its last start
+])
+def test_slow_start_hit_behind_the_socket_that_its_parent_opened(scene: Scene) -> None:
+    """A restart would begin the load again."""
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == [SLOW_START]
+    (found,) = diagnosis.findings
+    assert (found.variant, found.confidence) == ("startup-slow", "likely") and found.repairs[0].waits
+    assert "still loads its application: 2 connections wait, and it has accepted none" in found.summary
+
+
+@pytest.mark.parametrize("scene", [
+    behind_its_socket(*BOOTED, ago=90), behind_its_socket(*BOOTED, *SERVES), behind_its_socket(*BOOTED, established=3),
+    behind_its_socket(*BOOTED, '10.0.0.9 - - [01/Jan/2026:03:00:02 +0000] "GET / HTTP/1.0" 200 3'),
+    behind_its_socket(*BOOTED, log=False), behind_its_socket("listening", runtime="binary"),
+    behind_its_socket(*SERVES, "INFO:     Uvicorn running on http://127.0.0.1:8000 (Press CTRL+C to quit)", runtime="uvicorn"),
+])
+def test_slow_start_miss_what_has_served_or_has_had_its_time(scene: Scene) -> None:
+    assert SLOW_START not in roots(diagnose(scene.snapshot()))
 
 
 @pytest.mark.parametrize("ago", [5, 400])

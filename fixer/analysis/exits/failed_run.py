@@ -42,12 +42,21 @@ from fixer.analysis.service_state import (
     state_evidence,
 )
 from fixer.formats.addresses import is_wildcard
-from fixer.formats.run_output import ends_run, ends_run_at, is_traceback_start, says_ready, says_start_failed
+from fixer.formats.application_servers import server_of
+from fixer.formats.run_output import (
+    ends_run,
+    ends_run_at,
+    is_request_line,
+    is_traceback_start,
+    says_ready,
+    says_start_failed,
+    says_starting,
+)
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair
-from fixer.model.facts import Evidence, Unknown
+from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Binding, Endpoint, Listener, LogLine, Process, Service, Snapshot
 from fixer.model.unit_event import UnitEventKind
 
@@ -188,6 +197,26 @@ def reached_serving(case: Case, service: Service) -> bool:
         return False
     own = program_lines(last_run_lines(case.snapshot, service))[-1:]
     return bool(own) and says_ready(message_of(own[0]))
+
+
+MOST_LOADING = 60.0      # seconds: a longer wait is no start any more
+
+
+def is_loading(case: Case, trouble: FailingAddress, service: Service) -> bool:
+    """Return whether it was started just now behind an open socket and has not come to accept: a parent (gunicorn,
+    uWSGI, systemd) opens it before the workers load the application. Connections wait, none was ever accepted, and
+    nothing in its log since its last start says that it serves."""
+    held = listener_at(trouble.endpoint)
+    if held is None or held.queued == 0 or held.established > held.queued or not (
+            set(service.pids).intersection(pids_of(held)) or is_held_by_systemd(service, held)):
+        return False
+    age = clock_of(case.snapshot, service.node) - start_time_of(service)
+    if not service.running or not 0.0 <= age < MOST_LOADING or not server_of(service.runtime).log.ready:
+        return False
+    texts = [message_of(line) for line in program_lines(last_run_lines(case.snapshot, service))]
+    begun = max((number for number, text in enumerate(texts) if says_starting(text)), default=0)
+    return isinstance(service.log, Known) and not any(
+        says_ready(text) or is_request_line(text) for text in texts[begun:])
 
 
 def has_missing_mount_source(service: Service) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import address_text, clock_of, listener_at, no_listener_evidence, processes_of
-from fixer.analysis.exits.failed_run import has_failed, has_failing_workers, parent_without_workers
+from fixer.analysis.exits.failed_run import has_failed, has_failing_workers, is_loading, parent_without_workers
 from fixer.analysis.nginx_errors import events_for
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import lines_of, message_of
@@ -67,6 +67,8 @@ def pressures(case: Case) -> tuple[tuple[Pressure, ...], tuple[str, ...], tuple[
             ruled += [e for j in trouble.verdicts[:1] for e in j.evidence[:1]]
         elif _is_connect_dropped(trouble):
             ruled += no_listener_evidence(trouble.endpoint)
+        elif is_loading(case, trouble, owner.service):
+            ruled.append(state_evidence(owner.service))     # it has not come to accept anything
         elif owner.service.running and (has_failed(case, owner.service, trouble)
                                         or has_failing_workers(case, owner.service, trouble)):
             ruled.append(state_evidence(owner.service))     # it ends at its start, whoever accepts there
