@@ -13,7 +13,7 @@ from fixer.analysis.evidence import (
     process_text,
     processes_of,
 )
-from fixer.analysis.exits.failed_run import has_failing_workers, has_listening_socket
+from fixer.analysis.exits.failed_run import has_accepted_none, has_failing_workers, has_listening_socket
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import has_kind, lines_of
 from fixer.analysis.service_state import requirements_of, run_state_of, start_time_of, state_evidence
@@ -51,11 +51,12 @@ class BlockedStart:
 
 
 def blocked_starts(case: Case) -> tuple[BlockedStart, ...]:
-    """Return every service of a closed address that waits for another one."""
+    """Return every service that has not come to serve its address, and waits for another one."""
     found: dict[str, BlockedStart] = {}
     for trouble in case.failing_addresses:
         owner = only_owner(case, trouble)
-        if owner is None or is_closed(trouble.endpoint) is not True or owner.service.id in found:
+        if owner is None or owner.service.id in found or not (
+                is_closed(trouble.endpoint) is True or has_accepted_none(case, trouble, owner.service)):
             continue
         one = _blocked_start(case, trouble, owner)
         if one is not None:
@@ -65,7 +66,8 @@ def blocked_starts(case: Case) -> tuple[BlockedStart, ...]:
 
 def _blocked_start(case: Case, trouble: FailingAddress, owner: PortOwner) -> BlockedStart | None:
     service = owner.service
-    if run_state_of(service) not in ("running", "starting") or has_listening_socket(case, service):
+    if run_state_of(service) not in ("running", "starting") or (
+            has_listening_socket(case, service) and not has_accepted_none(case, trouble, service)):
         return None
     if has_failing_workers(case, service, trouble):
         return None

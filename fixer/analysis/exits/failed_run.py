@@ -203,15 +203,20 @@ MOST_LOADING = 60.0      # seconds: a longer wait is no start any more
 
 
 def is_loading(case: Case, trouble: FailingAddress, service: Service) -> bool:
-    """Return whether it was started just now behind an open socket and has not come to accept: a parent (gunicorn,
-    uWSGI, systemd) opens it before the workers load the application. Connections wait, none was ever accepted, and
-    nothing in its log since its last start says that it serves."""
+    """Return whether it was started just now behind an open socket and has not come to accept anything."""
+    age = clock_of(case.snapshot, service.node) - start_time_of(service)
+    return 0.0 <= age < MOST_LOADING and has_accepted_none(case, trouble, service)
+
+
+def has_accepted_none(case: Case, trouble: FailingAddress, service: Service) -> bool:
+    """Return whether it runs behind an open socket and has not come to accept: a parent (gunicorn, uWSGI, systemd)
+    opens it before the workers load the application. Connections wait, none was ever accepted, and nothing in its log
+    since its last start says that it serves."""
     held = listener_at(trouble.endpoint)
     if held is None or held.queued == 0 or held.established > held.queued or not (
             set(service.pids).intersection(pids_of(held)) or is_held_by_systemd(service, held)):
         return False
-    age = clock_of(case.snapshot, service.node) - start_time_of(service)
-    if not service.running or not 0.0 <= age < MOST_LOADING or not server_of(service.runtime).log.ready:
+    if not service.running or not server_of(service.runtime).log.ready:
         return False
     texts = [message_of(line) for line in program_lines(last_run_lines(case.snapshot, service))]
     begun = max((number for number, text in enumerate(texts) if says_starting(text)), default=0)

@@ -11,7 +11,8 @@ from fixer.analysis.dependency.blocked_start import (
     starting_time_text,
 )
 from fixer.analysis.evidence import address_text, config_evidence, log_evidence, no_listener_evidence
-from fixer.analysis.nginx_errors import refused_evidence
+from fixer.analysis.nginx_errors import refused_evidence, symptom_evidence
+from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_state import state_evidence
 from fixer.formats.docker_conventions import DEPENDS_ON_LABEL
 from fixer.lazy.lazy_imports import lazy_imports
@@ -35,7 +36,7 @@ CAUSE_ID = "crash-dependency-down"
 
 
 def blocked_finding(case: Case, one: BlockedStart) -> Finding:
-    """Return the finding for a service that runs, does not listen, and waits for an answer of a dependency."""
+    """Return the finding for a service that runs, does not serve, and waits for an answer of a dependency."""
     service, trouble, line = one.service, one.failing_address, one.connection
     where = address_text(line.address, line.port)
     provider = one.dependency.provider
@@ -46,14 +47,16 @@ def blocked_finding(case: Case, one: BlockedStart) -> Finding:
     led = f"; {where} is the proxy of its variable {proxy.name} ({proxy.source.where})" if proxy is not None else ""
     how = "is suspended and does not answer" if still else (
         "accepted the connection but has not read what it was sent" if unread else "does not answer")
+    is_bound = is_closed(trouble.endpoint) is not True       # its parent listens
+    shown = symptom_evidence(case, trouble) if is_bound else refused_evidence(case, trouble)
     return Finding(
         cause=CAUSE_ID, variant="startup-blocked-on-dependency", role="root",
         confidence="certain" if line.pids and one.owner.certain and not unread else "likely",
         summary=f"{service.name} has been starting for {starting_time_text(case, one)} and waits: {whom} {how}",
-        detail=(f"it does not listen until {where} answers{led}",), routes=trouble.route_ids, service=service.name,
-        node=service.node, evidence=tuple(dict.fromkeys((
-            *blocked_start_evidence(case, one), *refused_evidence(case, trouble),
-        ))),
+        detail=(f"it does not {'answer' if is_bound else 'listen'} until {where} answers{led}",),
+        routes=trouble.route_ids, service=service.name, node=service.node,
+        evidence=tuple(dict.fromkeys((*blocked_start_evidence(case, one), *shown))),
+        effects=("dependents-end", "nothing-listens", "no-answer"),
         repairs=_unblock_repairs(case, one, provider if still else None),
     )
 

@@ -11,6 +11,7 @@ from fixer.model.deployment import ProxyVariable
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import ContainerAction, SignalProcess
 from fixer.model.snapshot import Connection
+from tests.causes.backend_hung_builders import late
 from tests.causes.crash_dependency_down.crash_dependency_down_builders import TRACE, crashed, database, found, verbs
 from tests.causes.snapshot_builders import (
     FAILED,
@@ -49,6 +50,24 @@ def test_hit_one_that_waits_for_an_answer() -> None:
     assert one.repairs[0].risk == "manual" and "drops the packets" in one.repairs[0].manual
     remote = finding_of(diagnose(dialing(Connection("10.1.2.3", 5432, "dialing", 998, (200,))).snapshot()), CAUSE)
     assert "another machine" in remote.repairs[0].manual
+
+
+BOOTED = ("[88] [INFO] Listening at: http://127.0.0.1:8000 (88)", "[90] [INFO] Booting worker with pid: 90")
+
+
+@pytest.mark.parametrize(("texts", "ago", "expected"), [
+    (BOOTED, 20, CAUSE), (BOOTED, 300, CAUSE), ((*BOOTED, "INFO:     Application startup complete."), 300, "backend-hung"),
+])
+def test_hit_one_that_waits_behind_the_socket_that_its_parent_opened(texts: tuple[str, ...], ago: float, expected: str) -> None:
+    """It is neither slow nor hung: what it loads waits for an answer."""
+    scene = late(queued=2, established=2, unit_changes={"active_enter": NOW - ago, "state_change": NOW - ago})
+    scene.services = [replace(one, runtime="gunicorn", log=log_lines(*texts, ago=ago - 1)) for one in scene.services]
+    scene.node_changes["local"] = {"connections": (Connection("10.1.2.3", 5432, "dialing", 998, (200,)),)}
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == [expected]
+    if expected == CAUSE:
+        one = finding_of(diagnosis, CAUSE)
+        assert one.variant == "startup-blocked-on-dependency" and one.detail == ("it does not answer until 10.1.2.3:5432 answers",)
 
 
 def test_the_address_of_a_proxy_is_told() -> None:
