@@ -103,7 +103,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     closed = is_closed(endpoint)
     if closed:
         return no_listener_evidence(endpoint)[0]
-    if isinstance(endpoint.http, Known) and endpoint.http.value.status is None and not _is_hanging(case, trouble):
+    if isinstance(endpoint.http, Known) and endpoint.http.value.status is None and not _is_hidden(case, trouble):
         return Evidence("probe", endpoint_text(endpoint), f"no answer when asked directly: {endpoint.http.value.error}")
     if closed is None or (isinstance(endpoint.http, Unknown) and not _is_asking_elsewhere(case, trouble)):
         return _failed_reload_finding(case, trouble) or f"whether {endpoint_text(endpoint)} answers when asked directly"
@@ -134,12 +134,10 @@ def _failed_reload_finding(case: Case, trouble: FailingAddress) -> Finding | Non
     return None if found is None else replace(found, confidence="likely")
 
 
-def _is_hanging(case: Case, trouble: FailingAddress) -> bool:
-    """Return whether the endpoint accepts without an answer while nginx's connects are refused elsewhere: two faults,
-    one hidden by the old configuration."""
-    endpoint = trouble.endpoint
-    slow = isinstance(endpoint.http, Known) and endpoint.http.value.error == "slow"
-    return slow and is_closed(endpoint) is False and _is_asking_elsewhere(case, trouble)
+def _is_hidden(case: Case, trouble: FailingAddress) -> bool:
+    """Return whether the endpoint accepts connections while nginx's are refused elsewhere: that it gives no answer is a
+    second fault, which the old configuration hides."""
+    return is_closed(trouble.endpoint) is False and _is_asking_elsewhere(case, trouble)
 
 
 def _is_in_same_moment(nginx: Nginx) -> bool:

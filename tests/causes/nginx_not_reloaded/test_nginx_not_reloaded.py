@@ -178,10 +178,11 @@ def test_an_address_that_is_gone_is_what_nginx_lacks() -> None:
 
 @pytest.mark.parametrize(("asked", "error", "found"), [
     ("http://127.0.0.1:8022/login", "slow", True), ("http://127.0.0.1:8000/login", "slow", False),
-    ("http://127.0.0.1:8022/login", "reset", False), ("", "slow", False),
+    ("http://127.0.0.1:8022/login", "reset", True), ("http://127.0.0.1:8000/login", "reset", False),
+    ("http://127.0.0.1:8022/login", "closed", True), ("", "closed", False), ("", "slow", False),
 ])
-def test_an_older_configuration_hides_that_its_new_address_hangs(asked: str, error: str, found: bool) -> None:
-    """A stopped process takes connections: who asks it waits, and who is refused at once has asked elsewhere."""
+def test_an_older_configuration_hides_that_its_new_address_gives_no_answer(asked: str, error: str, found: bool) -> None:
+    """Who accepts connections refuses none: who is refused has asked elsewhere."""
     scene = edited().endpoint(http=Known(probe(error=error)))
     scene.events[0] = replace(scene.events[0], upstream=asked)
     diagnosis = diagnose(scene.snapshot())
