@@ -111,7 +111,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     endpoint = trouble.endpoint
     held, holder = listener_at(endpoint), holding_service(case, endpoint)
     shown = config_evidence(case.snapshot, trouble.nginx, endpoint)
-    if trouble.routes[0].route.kind != "proxy_pass" or held is None or not is_dropping(endpoint):
+    if held is None or not is_dropping(endpoint):
         return shown
     if isinstance(endpoint.other_scheme_probe, Known) and endpoint.other_scheme_probe.value.status is not None:
         return shown        # it answers in TLS, or without
@@ -123,7 +123,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
             died.service.id == holder.id for died in worker_deaths(case)):
         return state_evidence(holder)       # it only forwards, or a process that ends takes its connections with it
     error = endpoint.http.value.error if isinstance(endpoint.http, Known) else ""
-    direct = Evidence("probe", f"http://{endpoint_text(endpoint)}{endpoint.path}",
+    direct = Evidence("probe", f"{endpoint.protocol}://{endpoint_text(endpoint)}{endpoint.path}",
                       f"accepts the connection, then: {error}, asked directly, without nginx")
     symptoms = symptom_evidence(case, trouble, CLOSED_KINDS)
     logged = any(shown.source == "nginx-log" for shown in symptoms)

@@ -82,6 +82,12 @@ def test_hit_each_connection_is_closed(error: str) -> None:
     assert "peer is not in the list" in repair.manual
 
 
+def test_hit_behind_uwsgi_too() -> None:
+    scene = hung_up("closed").endpoint(protocol="uwsgi")
+    scene.route[0] = {"kind": "uwsgi_pass"}
+    assert found(scene).evidence[0].where == "uwsgi://127.0.0.1:8000/"
+
+
 def test_without_nginxs_own_line_it_is_likely() -> None:
     assert found(hung_up(logged=False)).confidence == "likely"
 
