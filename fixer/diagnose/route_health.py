@@ -10,12 +10,14 @@ from fixer.analysis.evidence import clock_of
 from fixer.analysis.nginx_errors import request_path
 from fixer.analysis.ownership.configured import endpoints_of
 from fixer.analysis.route_verdict import RouteVerdict
+from fixer.analysis.run_log import message_of
 from fixer.analysis.service_state import restart_count_of
+from fixer.formats.run_output import is_request_line, says_ready
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, HealthVerdict, RouteHealth
 from fixer.model.facts import Known
 from fixer.model.nginx_config import Route
-from fixer.model.snapshot import Endpoint
+from fixer.model.snapshot import Endpoint, Service
 
 with lazy_imports():
     from fixer.analysis.exits.kills import cut_off_requests  # only if a slow route has a cause
@@ -94,7 +96,7 @@ def interrupted_routes(case: Case) -> frozenset[str]:
 
 def _is_ended_by_other_page(case: Case, judged: RouteVerdict, endpoint: Endpoint) -> bool:
     service = case.service(endpoint.configured_service or endpoint.listening_service)
-    if service is None or not restart_count_of(service):
+    if service is None or not restart_count_of(service) or not _has_served(service):
         return False
     lost: defaultdict[str, list[float]] = defaultdict(list)
     for event in cut_off_requests(case, endpoints_of(case, service), clock_of(case.snapshot, service.node) - _RECENT):
@@ -102,6 +104,13 @@ def _is_ended_by_other_page(case: Case, judged: RouteVerdict, endpoint: Endpoint
     own = lost.pop(judged.facts.route.path or "", [])
     return any(len(other) > len(own) and all(any(abs(at - end) <= _ONE_END for end in other) for at in own)
                for other in lost.values())
+
+
+def _has_served(service: Service) -> bool:
+    """Return whether its log shows that it ever served. One that ends as it loads is never there between two ends,
+    though its parent's socket accepts what it then loses."""
+    texts = [message_of(line) for line in service.log.or_else(())]
+    return not texts or any(says_ready(text) or is_request_line(text) for text in texts)
 
 
 def health_of_route(judged: RouteVerdict, blamed: Mapping[str, str], deaf: bool,

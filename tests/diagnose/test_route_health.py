@@ -60,13 +60,16 @@ def test_a_backend_that_nobody_saw_answer_is_not_called_healthy_because_another_
     assert diagnose(replace(both, routes=(other, both.routes[1]))).verdict == "healthy"    # another page of its answers
 
 
-@pytest.mark.parametrize(("ends", "lost", "own", "ago", "verdict"), [
-    (3, 4, 1, 20, "degraded"), (3, 4, 4, 20, "broken"), (3, 0, 0, 20, "broken"), (0, 4, 1, 20, "broken"),
-    (3, 4, 1, 30, "broken"),        # it ends without that page, too
+@pytest.mark.parametrize(("ends", "lost", "own", "ago", "served", "verdict"), [
+    (3, 4, 1, 20, True, "degraded"), (3, 4, 4, 20, True, "broken"), (3, 0, 0, 20, True, "broken"), (0, 4, 1, 20, True, "broken"),
+    (3, 4, 1, 30, True, "broken"),        # it ends without that page, too
+    (3, 4, 1, 20, False, "broken"),       # it ends as it loads, and its socket accepts what it then loses
 ])
-def test_a_backend_that_another_page_ends_is_met_down_by_chance(ends: int, lost: int, own: int, ago: float, verdict: str) -> None:
+def test_a_backend_that_another_page_ends_is_met_down_by_chance(ends: int, lost: int, own: int, ago: float, served: bool,
+                                                                verdict: str) -> None:
     """A probe got no answer while its container restarts; its log says why it ends."""
-    lines = log_lines("Error: SIGNING_KEY is not set")
+    said = ('INFO:     10.0.0.9:41 - "GET / HTTP/1.1" 200 OK', "INFO:     Finished server process [7]") if served else ()
+    lines = log_lines(*said, "Error: SIGNING_KEY is not set")
     back = replace(container_service("app", pid=None, box={"status": "restarting", "restart_count": ends}), log=lines)
     scene = Scene("app:8000", node="web", back="app").with_service(back)
     scene.endpoint(configured_service=back.id, tcp=Known(SLOW), http=Known(SLOW), listener=Known(None)).answers(SLOW)
