@@ -108,10 +108,10 @@ SERVES = ("INFO:     Started server process [90]", "INFO:     Application startu
 
 
 def behind_its_socket(*texts: str, ago: float = 5, queued: int = 2, established: int = 2, runtime: str = "gunicorn",
-                      log: bool = True) -> Scene:
+                      log: bool = True, state: str = "S") -> Scene:
     """Its parent listens, and the workers load the application."""
     lines = log_lines(*texts, ago=ago) if log else Unknown("not root")
-    scene = late(queued=queued, established=established, timeouts=0, unit_changes={"active_enter": NOW - ago, "state_change": NOW - ago})
+    scene = late(queued=queued, established=established, timeouts=0, state=state, unit_changes={"active_enter": NOW - ago, "state_change": NOW - ago})
     scene.services = [replace(one, runtime=runtime, log=lines) for one in scene.services]
     return scene.answers(SLOW)
 
@@ -135,7 +135,7 @@ def test_slow_start_hit_behind_the_socket_that_its_parent_opened(scene: Scene) -
 @pytest.mark.parametrize("scene", [
     behind_its_socket(*BOOTED, ago=90), behind_its_socket(*BOOTED, *SERVES), behind_its_socket(*BOOTED, established=3),
     behind_its_socket(*BOOTED, '10.0.0.9 - - [01/Jan/2026:03:00:02 +0000] "GET / HTTP/1.0" 200 3'),
-    behind_its_socket(*BOOTED, log=False), behind_its_socket("listening", runtime="binary"),
+    behind_its_socket(*BOOTED, state="T"), behind_its_socket(*BOOTED, log=False), behind_its_socket("listening", runtime="binary"),
     behind_its_socket(*SERVES, "INFO:     Uvicorn running on http://127.0.0.1:8000 (Press CTRL+C to quit)", runtime="uvicorn"),
 ])
 def test_slow_start_miss_what_has_served_or_has_had_its_time(scene: Scene) -> None:

@@ -216,7 +216,8 @@ def has_accepted_none(case: Case, trouble: FailingAddress, service: Service) -> 
     if held is None or held.queued == 0 or held.established > held.queued or not (
             set(service.pids).intersection(pids_of(held)) or is_held_by_systemd(service, held)):
         return False
-    if not service.running or not server_of(service.runtime).log.ready:
+    stopped = any(p.state == "T" for p in processes_of(case.snapshot, service.node, service.pids))
+    if not service.running or stopped or not server_of(service.runtime).log.ready:
         return False
     texts = [message_of(line) for line in program_lines(last_run_lines(case.snapshot, service))]
     begun = max((number for number, text in enumerate(texts) if says_starting(text)), default=0)
