@@ -249,6 +249,8 @@ def _explains(other: Finding, finding: Finding) -> bool:
     here = other.node == finding.node and "nginx-stops" not in effects_of(finding)
     if not other.is_at_fault or not finding.is_at_fault or finding.cause not in explained_causes(other, here=here):
         return False
+    if finding.is_met_first and not other.is_met_first and finding.cause in EFFECTS["stale-config"]:
+        return False        # what nginx asks proves it: it needs no explanation
     if finding.is_met_first and _is_of_stage(other.cause, "unit"):
         return False        # two files say different addresses: they do so also when the service runs
     if (other.confidence, finding.confidence) == ("possible", "certain"):

@@ -100,11 +100,13 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         return None
     if has_stale_config(case, trouble):
         return _stale_mount_finding(case, trouble)
-    closed = is_closed(endpoint)
-    if closed:
+    closed, old = is_closed(endpoint), _unwritten_place(case, trouble)
+    if closed and not old:
         return no_listener_evidence(endpoint)[0]
-    if isinstance(endpoint.http, Known) and endpoint.http.value.status is None and not _is_hidden(case, trouble):
-        return Evidence("probe", endpoint_text(endpoint), f"no answer when asked directly: {endpoint.http.value.error}")
+    silent = isinstance(endpoint.http, Known) and endpoint.http.value.status is None
+    if silent and not old and not _is_hidden(case, trouble):
+        error = endpoint.http.value.error if isinstance(endpoint.http, Known) else ""
+        return Evidence("probe", endpoint_text(endpoint), f"no answer when asked directly: {error}")
     if closed is None or (isinstance(endpoint.http, Unknown) and not _is_asking_elsewhere(case, trouble)):
         return _failed_reload_finding(case, trouble) or f"whether {endpoint_text(endpoint)} answers when asked directly"
     if isinstance(nginx.config_mtime, Unknown) or isinstance(nginx.loaded_at, Unknown):
@@ -116,11 +118,11 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         return _age_evidence(case, nginx)
     failed = _port_conflict_finding(case, trouble)
     if failed is not None or not near:
-        return failed or _not_reloaded_finding(case, trouble, _unseen_holder_text(case, nginx))
-    old = _unwritten_place(case, trouble)
+        found = failed or _not_reloaded_finding(case, trouble, _unseen_holder_text(case, nginx))
+        return replace(found, is_met_first=bool(old))
     if old:
         proven = _not_reloaded_finding(case, trouble, f"since its last load it connects to {old}, which no file has")
-        return replace(proven, confidence="certain")
+        return replace(proven, confidence="certain", is_met_first=True)
     return _not_reloaded_finding(case, trouble, _SAME_MOMENT_TEXT) if _is_asking_elsewhere(case,
         trouble) else _age_evidence(case, nginx)
 
@@ -222,16 +224,18 @@ def _age_evidence(case: Case, nginx: Nginx) -> Evidence:
 def _not_reloaded_finding(case: Case, trouble: FailingAddress, doubt: str = "") -> Finding:
     nginx, endpoint = trouble.nginx, trouble.endpoint
     direct = endpoint.http.or_else(None)
-    answers, answer = "accepts connections", "accepts the connection"      # of another protocol than HTTP
-    if direct is not None and direct.status is not None:
-        answers, answer = "answers", f"answers {direct.status} when asked directly"
+    there, answer = "which accepts connections", "accepts the connection"      # of another protocol than HTTP
+    if is_closed(endpoint):
+        there, answer = "where nothing listens now", "nothing listens there"
+    elif direct is not None and direct.status is not None:
+        there, answer = "which answers", f"answers {direct.status} when asked directly"
     elif direct is not None:
-        answers, answer = "accepts connections", f"accepts the connection but does not answer: {direct.error}"
+        there, answer = "which accepts connections", f"accepts the connection but does not answer: {direct.error}"
     return Finding(
         cause=CAUSE.id, variant="config-edited-not-reloaded", role="root", confidence="likely" if doubt else "certain",
         summary=(
             f"nginx still runs with an older configuration: the file hands {routes_text(trouble)} to "
-            f"{endpoint_text(endpoint)}, which {answers}"
+            f"{endpoint_text(endpoint)}, {there}"
             f"{'; ' if doubt else ''}{doubt}"
         ),
         detail=(), routes=_failing_routes(case, trouble), service=None, node=nginx.node,
@@ -244,11 +248,11 @@ def _not_reloaded_finding(case: Case, trouble: FailingAddress, doubt: str = "") 
 
 
 def _failing_routes(case: Case, trouble: FailingAddress) -> tuple[str, ...]:
-    """Return all failing routes of that nginx whose address answers: one reload serves all of them."""
-    return tuple(dict.fromkeys(
+    """Return its failing routes, and those of that nginx whose address answers: one reload serves all of them."""
+    return tuple(dict.fromkeys((*trouble.route_ids, *(
         route for other in case.failing_addresses
         if other.nginx is trouble.nginx and is_closed(other.endpoint) is False for route in other.route_ids
-    ))
+    ))))
 
 
 def _bind_errors(nginx: Nginx) -> list[ErrorEvent]:

@@ -19,6 +19,7 @@ from tests.causes.snapshot_builders import (
     NOW,
     REFUSED,
     SITE,
+    Scene,
     at_level,
     failed_service,
     file,
@@ -29,6 +30,7 @@ from tests.causes.snapshot_builders import (
     probe,
     process,
     roots,
+    stopped_service,
     verdict_of,
     wrong_port_scene,
 )
@@ -160,6 +162,20 @@ def test_a_line_after_the_load_proves_the_old_configuration(
     found = finding_of(diagnose(scene.snapshot()), OLD)
     assert found.confidence == confidence
     assert ("since its last load it connects to" in found.summary) is (confidence == "certain")
+
+
+@pytest.mark.parametrize(("asked", "first"), [("http://127.0.0.1:8022/login", OLD), ("http://127.0.0.1:8000/login", "backend-down")])
+def test_an_older_configuration_is_met_before_the_service_that_is_down(asked: str, first: str) -> None:
+    """A start of it would change nothing that visitors see: nginx asks its former port."""
+    scene = Scene().with_service(stopped_service("backend.service", 8000)).refused()
+    scene.events = [replace(event, upstream=asked, raw=f"2026/01/01 00:00:00 [error] 101#101: *5 {event.message}") for event in scene.events]
+    scene.nginx.update(loaded_at=Known(NOW - 40), config_mtime=Known(NOW - 20))
+    scene.files.append(file("/etc/nginx/nginx.conf", "include sites-enabled/*;\n"))
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis)[0] == first and "backend-down" in roots(diagnosis)
+    if first == OLD:
+        found = finding_of(diagnosis, OLD)
+        assert "where nothing listens now" in found.summary and found.confidence == "certain"
 
 
 def test_an_address_that_is_gone_is_what_nginx_lacks() -> None:
