@@ -49,7 +49,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from fixer.analysis.case import Case, FailingAddress, is_answering, route_ids_to_host
+from fixer.analysis.case import Case, FailingAddress, accepts_connections, route_ids_to_host
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import age_text, clock_of, config_evidence, endpoint_text
 from fixer.analysis.nginx_errors import events_for, routes_text, symptom_evidence
@@ -110,16 +110,17 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     now = endpoint.addresses.value
     if now and isinstance(endpoint.tcp, Unknown) and isinstance(endpoint.http, Unknown):
         return f"whether {endpoint_text(endpoint)} answers at the address of {endpoint.host} now: {endpoint.tcp.reason}"
-    connects = isinstance(endpoint.tcp, Known) and endpoint.tcp.value.error is None
-    if not now or not (connects or is_answering(endpoint)):
+    if not now:
         return config_evidence(case.snapshot, nginx, endpoint)
     asked = _asked_addresses(tuple(
         event for event in events_for(case, trouble, CONNECTING)
         if not is_about_other_route(case, trouble.routes, event)))
-    stale = [address for address in asked if address not in now]
+    stale = [] if any(address in now for address in asked) else list(asked)
+    if not stale and not accepts_connections(endpoint):
+        return config_evidence(case.snapshot, nginx, endpoint)
     if not asked and (since := _start_after_lookup(case, trouble)):
         return _silent_finding(case, trouble, now, since)
-    if not stale or any(address in now for address in asked):
+    if not stale:
         text = f"{endpoint.host} resolves to {', '.join(now)}, which answers"
         return Evidence("probe", endpoint_text(endpoint), text)
     return _finding(case, trouble, stale[-1], now)
@@ -185,14 +186,15 @@ def _finding(case: Case, trouble: FailingAddress, old: str, now: tuple[str, ...]
     endpoint, nginx = trouble.endpoint, trouble.nginx
     service = case.service(endpoint.configured_service)
     since = start_time_of(service) if service is not None else 0.0
+    there = accepts_connections(endpoint)
     shown = [
-        _answer_evidence(endpoint, now),
+        _answer_evidence(endpoint, now) if there else Evidence("probe", endpoint.host, f"resolves to {', '.join(now)}"),
         Evidence("nginx-log", "upstream", f"nginx connects to {old}, which is no address of {endpoint.host}"),
     ]
     if service is not None and since > nginx.loaded_at.or_else(math.inf):
         shown.append(_start_evidence(case, nginx, service, since))
     return Finding(
-        cause=CAUSE.id, variant="stale-dns", role="root", confidence="certain",
+        cause=CAUSE.id, variant="stale-dns", role="root", confidence="certain" if there else "likely",
         summary=f"nginx hands {routes_text(trouble)} to {old}, an old address of {endpoint.host}, which now "
         f"resolves to {', '.join(now)}",
         detail=(), routes=trouble.route_ids, service=None, node=nginx.node,
@@ -200,7 +202,7 @@ def _finding(case: Case, trouble: FailingAddress, old: str, now: tuple[str, ...]
             *shown, config_evidence(case.snapshot, nginx, endpoint),
             *symptom_evidence(case, trouble, CONNECTING),
         ))),
-        repairs=(_reload_repair(case, trouble),),
+        repairs=(_reload_repair(case, trouble),), is_met_first=True,
     )
 
 
