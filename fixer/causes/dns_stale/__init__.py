@@ -16,8 +16,8 @@ Why nginx says 502, 504 or something strange
 
 How it is told apart
   The name resolves to an address that answers when asked directly, the route still fails, and nginx's log names another
-  address than any that the name has now. With the files younger than nginx's workers it is nginx-not-reloaded; where
-  the address itself does not answer, it is the backend's fault. Of an address that is silent, nginx's log tells only
+  address than any that the name has now. With the files younger than nginx's workers it is nginx-not-reloaded. Where
+  the new address does not answer either, that is a second fault. Of an address that is silent, nginx's log tells only
   later: until then its requests get no answer, while a backend answers that started after nginx had looked it up. (With
   Podman a container has another address after each start.)
 
