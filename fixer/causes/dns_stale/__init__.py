@@ -47,7 +47,7 @@ Variants
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from fixer.analysis.case import Case, FailingAddress, accepts_connections, route_ids_to_host
 from fixer.analysis.cause import Cause, conclude
@@ -59,7 +59,7 @@ from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import AddressCandidate, Endpoint, ErrorEvent, Nginx, ProbeResult, RouteFacts, Service
-from fixer.nginx.error_kinds import CONNECTING
+from fixer.nginx.error_kinds import CONNECTING, KINDS
 
 with lazy_imports():  # only for what is found
     from fixer.causes.dns_stale.replaced_container import collision_findings, find_stale_replicas
@@ -112,10 +112,11 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         return f"whether {endpoint_text(endpoint)} answers at the address of {endpoint.host} now: {endpoint.tcp.reason}"
     if not now:
         return config_evidence(case.snapshot, nginx, endpoint)
-    asked = _asked_addresses(tuple(
-        event for event in events_for(case, trouble, CONNECTING)
-        if not is_about_other_route(case, trouble.routes, event)))
-    stale = [] if any(address in now for address in asked) else list(asked)
+    ours = [event for event in events_for(case, trouble, KINDS)
+            if not is_about_other_route(case, trouble.routes, event)]
+    asked = _asked_addresses([event for event in ours if event.kind in CONNECTING])
+    # whatever failed at an address that it has now: nginx asks that one, and older lines are of older workers
+    stale = [] if any(address in now for address in _asked_addresses(ours)) else list(asked)
     if not stale and not accepts_connections(endpoint):
         return config_evidence(case.snapshot, nginx, endpoint)
     if not asked and (since := _start_after_lookup(case, trouble)):
@@ -126,8 +127,8 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     return _finding(case, trouble, stale[-1], now)
 
 
-def _asked_addresses(events: tuple[ErrorEvent, ...]) -> tuple[str, ...]:
-    """Return the addresses in nginx's failed connects. Clients can write log text, so they are only shown."""
+def _asked_addresses(events: Sequence[ErrorEvent]) -> tuple[str, ...]:
+    """Return the addresses in nginx's lines. Clients can write log text, so they are only shown."""
     return tuple(dict.fromkeys(found for event in events if (found := logged_address(event))))
 
 

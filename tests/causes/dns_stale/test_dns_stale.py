@@ -85,6 +85,15 @@ def test_hit_though_nothing_answers_at_the_new_address_either(error: str) -> Non
     assert found.confidence == "likely" and not any("answers there" in shown.text for shown in found.evidence)
 
 
+def test_miss_once_nginx_has_met_the_new_address() -> None:
+    """After a reload the last lines of the older workers are as young as what the new address answers wrongly."""
+    scene = renamed()
+    assert STALE in roots(diagnose(scene.snapshot()))
+    scene.logs("upstream sent invalid header: \"Page\\x20...\"", None, "reading response header from upstream")
+    scene.events[-1] = replace(scene.events[-1], upstream="http://172.18.0.5:8000/login")
+    assert STALE not in roots(diagnose(scene.snapshot()))
+
+
 def silent(**changes: Any) -> Scene:
     """The same while nginx still waits for the silent address: it has logged nothing."""
     scene = renamed(**changes).answers(SLOW)
