@@ -13,7 +13,7 @@ from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import UNEXPLAINED, Diagnosis, Finding, Found, RouteHealth, Undetermined
 from fixer.model.facts import Known
 from fixer.model.report import Proof
-from fixer.model.snapshot import Endpoint, Nginx, RouteFacts, Snapshot
+from fixer.model.snapshot import Endpoint, Nginx, RouteFacts, Service, Snapshot
 
 with lazy_imports():
     import hashlib  # only for journals
@@ -86,8 +86,9 @@ def _is_proven_by_mechanism(addressed: Finding) -> bool:
 
 def _has_next_fault(before: Observation, after: Observation, addressed: Finding) -> bool:
     """Return whether another fault of the same route or service explains why the page is still broken. One that is only
-    likely does so if the state of the route has changed, or if no route could be judged before or after: where nginx
-    does not run, no page can answer better. Once it runs, even one that is possible is what it met next."""
+    likely does so if the state of the route has changed, if its repair waited for this service, or if no route could be
+    judged before or after: where nginx does not run, no page can answer better. Once it runs, even one that is possible
+    is what it met next."""
     then, now = _health_by_key(before), _health_by_key(after)
     keys = route_keys(before.snapshot, addressed.routes)
     changed = any((then[key].state, then[key].reason) != (now[key].state, now[key].reason)
@@ -95,7 +96,10 @@ def _has_next_fault(before: Observation, after: Observation, addressed: Finding)
     states = [health[key].state for health in (then, now) for key in keys & health.keys()]
     unseen = all(state == "unknown" for state in states)
     begun = changed and all(then[key].state == "unknown" for key in keys & then.keys())
-    return any(found.confidence == "certain" or begun or (found.confidence == "likely" and (changed or unseen))
+    waited = {found.cause for found in before.diagnosis.findings for repair in found.repairs
+              if repair.after and repair.after == addressed.service}
+    return any(found.confidence == "certain" or begun or (
+        found.confidence == "likely" and (changed or unseen or found.cause in waited))
                for found in faults_of(after, keys, addressed) if found.cause != UNEXPLAINED)
 
 
@@ -184,11 +188,16 @@ def _has_revealed_fault(before: Observation, after: Observation, addressed: Find
 
 def _listens_now(before: Observation, after: Observation, addressed: Finding) -> bool:
     """Return whether the service of the finding did not run, and runs and listens now. What is unknown since concerns
-    what else is at fault."""
-    own = addressed.node, addressed.service
-    was, now = (next((s for s in look.snapshot.services if (s.node, s.name) == own), None) for look in (before, after))
-    return was is not None and now is not None and not was.running and now.running and any(
-        set(now.pids).intersection(pids_of(held)) for held in listeners_on(after.snapshot, now.node))
+    what else is at fault. A container that was made for it is a node of its own."""
+    if addressed.service is None or any(s.running for s in _services_of(before, addressed) if s.node == addressed.node):
+        return False
+    now = [s for s in _services_of(after, addressed) if s.running]
+    mine = [s for s in now if s.node == addressed.node] or (now if len(now) == 1 else [])
+    return any(set(s.pids).intersection(pids_of(held)) for s in mine for held in listeners_on(after.snapshot, s.node))
+
+
+def _services_of(look: Observation, addressed: Finding) -> list[Service]:
+    return [service for service in look.snapshot.services if service.name == addressed.service]
 
 
 def _has_new_unknowns(before: Observation, after: Observation, cause: str) -> bool:

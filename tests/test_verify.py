@@ -397,6 +397,18 @@ def test_the_next_fault_keeps_a_round_on_credit(confidence: str, reason: str, ro
     assert judged.is_better is kept and not judged.has_helped
 
 
+@pytest.mark.parametrize(("awaited", "kept"), [("backend.service", True), ("other.service", False), ("", False)])
+def test_a_fault_whose_repair_waited_for_the_service_is_the_next_one(awaited: str, kept: bool) -> None:
+    """The page is as before: only once the service listens may nginx be led to it."""
+    before = look(Scene().with_service(stopped_service()).refused())
+    mine = fault(before)
+    other = replace(mine, cause="wrong-port", confidence="likely", repairs=(Repair("x", "manual", "x", (), after=awaited),))
+    scene = Scene().with_service(service(), listener(8000, 200)).answers(BAD_GATEWAY)
+    after = with_health(look(scene), "failing", findings=(replace(other, repairs=()),))
+    judged = compare(with_health(before, "failing", findings=(mine, other)), after, mine)
+    assert judged.is_fixed and judged.is_better is kept and not judged.has_helped
+
+
 @pytest.mark.parametrize(("inner", "kept"), [(True, True), (False, False)])
 def test_the_next_fault_of_nginxs_own_server_behind_the_route_keeps_a_round_on_credit(inner: bool, kept: bool) -> None:
     scene = Scene("127.0.0.1:8000", "127.0.0.1:9000").answers(BAD_GATEWAY).answers(BAD_GATEWAY, route=1)
@@ -429,6 +441,19 @@ def test_where_no_route_can_be_judged_a_likely_fault_keeps_a_round_on_credit(
         after = replace(after, diagnosis=replace(after.diagnosis, health=(replace(after.diagnosis.health[0], reason=states[0]),)))
     judged = compare(before, after, mine)
     assert judged.is_better is kept
+
+
+def test_a_service_that_had_no_container_listens_in_a_new_one() -> None:
+    """Before, it was a name in the files of its project; its container is a node of its own."""
+    before = look(Scene().with_service(stopped_service()).refused())
+    before = replace(before, snapshot=replace(before.snapshot, services=()))
+    mine = replace(fault(look(Scene().with_service(stopped_service()).refused())), node="engine", service="app")
+    doubt = Check("backend-down", Undetermined(("log of nginx.service: not asked",)))
+    for names, fixed in ((("app",), True), (("app", "app"), False), (("web",), False)):
+        scene = Scene(back="app").with_service(replace(service(), node="app", name=names[0]), listener(8000, 200, node="app"))
+        scene.services += [replace(service("x", 9000, 300), node=f"app{n}", name=name) for n, name in enumerate(names[1:])]
+        after = with_health(look(scene.answers(BAD_GATEWAY)), "failing", findings=(), checks=(doubt,))
+        assert compare(with_health(before, "failing", findings=(mine,)), after, mine).is_fixed is fixed
 
 
 @pytest.mark.parametrize(("runs", "listens", "fixed"), [(True, True, True), (True, False, False), (False, False, False)])
