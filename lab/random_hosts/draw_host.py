@@ -62,7 +62,8 @@ def _asked_parts(asked: Sequence[str]) -> tuple[Mapping[str, Part], Sequence[str
 
 
 def _draw_faults(drawn: random.Random, host: HostSpec) -> list[Fault]:
-    """Return faults that fit the host and each other: as many as the draw wants, fewer if no more fit."""
+    """Return faults that fit the host and each other: as many as the draw wants, fewer if no more fit. Those of files
+    come first: what is stopped by another one would not read them."""
     chosen: list[Fault] = []
     base = together(part.constraint for part in host.parts)
     for _ in range(drawn.choice(FAULT_COUNTS)):
@@ -70,7 +71,7 @@ def _draw_faults(drawn: random.Random, host: HostSpec) -> list[Fault]:
                    and not any(disturb_each_other(host, fault, other) for other in chosen)]
         if fitting:
             chosen.append(drawn.choice(fitting))
-    return chosen
+    return sorted(chosen, key=lambda fault: not fault.saves)
 
 
 def do_go_together(host: HostSpec) -> bool:

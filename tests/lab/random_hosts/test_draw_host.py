@@ -28,6 +28,13 @@ def test_no_host_violates_a_constraint() -> None:
         assert not any(saves_overlap(host, one, two) for one, two in combinations(host.faults, 2)), host.seed
 
 
+def test_what_changes_files_is_injected_before_what_stops_their_reader() -> None:
+    """A mounted file is read anew by a restart, and nobody restarts what another fault has stopped."""
+    orders = [[bool(fault.saves) for fault in host.faults] for host in drawn_hosts()]
+    assert all(order == sorted(order, reverse=True) for order in orders)
+    assert [True, False] in orders
+
+
 def test_every_part_and_fault_is_drawn() -> None:
     parts = Counter((part.axis, part.name) for host in drawn_hosts() for part in host.parts)
     faults = Counter(fault.name for host in drawn_hosts() for fault in host.faults)
