@@ -87,7 +87,7 @@ def judge(case: Case) -> Verdict:
     found, missing, ruled = sort_outcomes((_judge_address(case, trouble) for trouble in case.failing_addresses), ())
     findings = join_by(found, lambda one: f"{one.node}/{one.variant}")
     for nginx in case.snapshot.nginxes:
-        advice = _next_reload_finding(case, nginx) or _replaced_mount_finding(case, nginx)
+        advice = _next_reload_finding(case, nginx) or stale_mounts_finding(case, nginx)
         if advice is not None and not findings:
             findings.append(advice)
         ruled.append(_age_evidence(case, nginx))
@@ -361,12 +361,6 @@ def _next_reload_finding(case: Case, nginx: Nginx) -> Finding | None:
         evidence=(_age_evidence(case, nginx), config_evidence(case.snapshot, nginx, endpoint),
                   *no_listener_evidence(endpoint)),
     )
-
-
-def _replaced_mount_finding(case: Case, nginx: Nginx) -> Finding | None:
-    if nginx.service is None or nginx.service.container is None:
-        return None
-    return stale_mounts_finding(case, nginx)
 
 
 def _failure_text(endpoint: Endpoint) -> str:

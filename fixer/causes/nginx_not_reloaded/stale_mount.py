@@ -16,9 +16,10 @@ _MAX_SHOWN = 3
 
 
 def stale_mounts_finding(case: Case, nginx: Nginx) -> Finding | None:
-    """Return advice only: the running nginx works, and whether the new files are intended is unknown."""
+    """Return advice only: the nginx that runs, or that is started in this container, reads the old files, and whether
+    the new ones are intended is unknown."""
     box = container_of(case.snapshot, nginx.node)
-    if box is None or box.is_machine or nginx.master_pid is None or isinstance(nginx.config, Unknown):
+    if box is None or box.is_machine or isinstance(nginx.config, Unknown):
         return None
     old = list(_replaced_files(case.snapshot, nginx, box, nginx.config.value))
     if not old:

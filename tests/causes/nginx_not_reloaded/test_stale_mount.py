@@ -67,6 +67,21 @@ def test_a_mount_whose_file_was_replaced_is_told_while_pages_answer(new: str | N
     assert not said or said in told[0].summary
 
 
+@pytest.mark.parametrize("runs", [True, False])
+def test_it_is_told_whoever_starts_nginx_in_its_container(runs: bool) -> None:
+    """supervisord does, beside the application; it may have stopped it, and starts it with the old file."""
+    web = container_service("web", 80, pid=100, is_app_server=False, box={"mounts": (("/srv/site.conf", "/etc/nginx/sites-available/shop", False),)})
+    scene = Scene("app:8000", node="web", back="app").with_service(container_service(), listener(8000, 7, "0.0.0.0", "app"))
+    scene.services.append(web)
+    old = scene.files[0]
+    scene.files[0] = replace(old, stat=stat(nlink=0))
+    scene.files.append(replace(old, node="engine", path="/srv/site.conf", real_path="/srv/site.conf", data=old.data + b"# more\n"))
+    if not runs:
+        scene.nginx.update(master_pid=None, worker_pids=())
+    told = finding_of(diagnose(scene.snapshot()), OLD)
+    assert (told.variant, told.role) == ("bind-mount-stale-inode", "advice")
+
+
 def test_a_mount_whose_folder_was_replaced() -> None:
     """A deployment that moves a new folder into the place of the old: the container has the old one until it starts."""
     web = container_service("web", 80, pid=100, is_app_server=False, box={"mounts": (("/srv/conf", "/etc/nginx", False),)})
