@@ -31,6 +31,7 @@ class Observed:
     changed_by_repair: tuple[str, ...] = ()
     left_by_undo: tuple[str, ...] | None = None
     fails_otherwise: str = ""       # how the pages fail after the undo, if that is not as before the repair
+    undo_kept: bool = False         # the undo left something, since somebody changed or started it meanwhile
     harm: tuple[str, ...] = ()      # foreign files, processes and sites; must-nots
     look_seconds: tuple[float, ...] = ()
     repair_seconds: float = 0.0
@@ -93,7 +94,8 @@ def judge(faults: Sequence[Fault], showing: Sequence[str], seen: Observed) -> Ju
     steady = _steady(seen, problems) if seen.looks else None
     harm = (*seen.harm, *_changes_that_harm(faults, outcome, seen))
     problems += [f"harm: {line}" for line in harm]
-    undo_exact = None if seen.left_by_undo is None else not seen.left_by_undo and not seen.fails_otherwise
+    exact = None if seen.left_by_undo is None else not seen.left_by_undo and not seen.fails_otherwise
+    undo_exact = None if exact and seen.undo_kept else exact    # the judge's own restart: it proves nothing
     return Judgement(claims, right, outcome, outcome_right, falsely_healthy, false_alarm, lasting, undo_exact,
                      agreeing, steady, harm, tuple(problems))
 

@@ -89,7 +89,8 @@ def _watch(host: RunningHost, visitors: Visitors, solver: RandomSolver, folder: 
         undone = solver.undo(host, folder)
         _write_commands(folder, (undone,), "undo")
         host.settle()       # what undo started again makes its socket a moment later
-        seen = replace(seen, left_by_undo=changed_files(files, host.manifest()))
+        seen = replace(seen, left_by_undo=changed_files(files, host.manifest()),
+                       undo_kept=bool(undone.document.get("conflicts")))
         seen = replace(seen, fails_otherwise=_way_text(visitors.comes_to_answer(ways), ways))
     return seen
 

@@ -133,6 +133,9 @@ def test_a_solver_without_diagnosis_is_judged_by_what_it_did() -> None:
 
 
 def test_a_difference_that_undo_leaves_is_named() -> None:
+    for kept, left, exact in ((True, (), None), (False, (), True), (True, ("/etc/x: new",), False)):
+        found = judge([PORT], ["port"], repaired(look("wrong-port"), left_by_undo=left, undo_kept=kept))
+        assert found.undo_exact is exact, "what an undo keeps for somebody else is no proof that it takes all back"
     found = judge([PORT], ["port"], repaired(look("wrong-port"), left_by_undo=("/etc/x: mode 644, now 600",)))
     assert found.undo_exact is False
     assert "undo: 1 difference" in found.problems[0]
