@@ -16,8 +16,8 @@ Why nginx says 502, 504 or something strange
 
 How it is told apart
   The name resolves to an address that answers when asked directly, the route still fails, and nginx's log names another
-  address than any that the name has now. With the files younger than nginx's workers it is nginx-not-reloaded. Where
-  the new address does not answer either, that is a second fault. Of an address that is silent, nginx's log tells only
+  address than any that the name has now. With the files younger than nginx's workers it is nginx-not-reloaded; where
+  the address itself does not answer, it is the backend's fault. Of an address that is silent, nginx's log tells only
   later: until then its requests get no answer, while a backend answers that started after nginx had looked it up. (With
   Podman a container has another address after each start.)
 
@@ -110,15 +110,13 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     now = endpoint.addresses.value
     if now and isinstance(endpoint.tcp, Unknown) and isinstance(endpoint.http, Unknown):
         return f"whether {endpoint_text(endpoint)} answers at the address of {endpoint.host} now: {endpoint.tcp.reason}"
-    if not now:
+    if not now or not accepts_connections(endpoint):     # what ends again and again gets another address each time
         return config_evidence(case.snapshot, nginx, endpoint)
     ours = [event for event in events_for(case, trouble, KINDS)
             if not is_about_other_route(case, trouble.routes, event)]
     asked = _asked_addresses([event for event in ours if event.kind in CONNECTING])
     # whatever failed at an address that it has now: nginx asks that one, and older lines are of older workers
     stale = [] if any(address in now for address in _asked_addresses(ours)) else list(asked)
-    if not stale and not accepts_connections(endpoint):
-        return config_evidence(case.snapshot, nginx, endpoint)
     if not asked and (since := _start_after_lookup(case, trouble)):
         return _silent_finding(case, trouble, now, since)
     if not stale:
@@ -187,15 +185,14 @@ def _finding(case: Case, trouble: FailingAddress, old: str, now: tuple[str, ...]
     endpoint, nginx = trouble.endpoint, trouble.nginx
     service = case.service(endpoint.configured_service)
     since = start_time_of(service) if service is not None else 0.0
-    there = accepts_connections(endpoint)
     shown = [
-        _answer_evidence(endpoint, now) if there else Evidence("probe", endpoint.host, f"resolves to {', '.join(now)}"),
+        _answer_evidence(endpoint, now),
         Evidence("nginx-log", "upstream", f"nginx connects to {old}, which is no address of {endpoint.host}"),
     ]
     if service is not None and since > nginx.loaded_at.or_else(math.inf):
         shown.append(_start_evidence(case, nginx, service, since))
     return Finding(
-        cause=CAUSE.id, variant="stale-dns", role="root", confidence="certain" if there else "likely",
+        cause=CAUSE.id, variant="stale-dns", role="root", confidence="certain",
         summary=f"nginx hands {routes_text(trouble)} to {old}, an old address of {endpoint.host}, which now "
         f"resolves to {', '.join(now)}",
         detail=(), routes=trouble.route_ids, service=None, node=nginx.node,
@@ -203,7 +200,7 @@ def _finding(case: Case, trouble: FailingAddress, old: str, now: tuple[str, ...]
             *shown, config_evidence(case.snapshot, nginx, endpoint),
             *symptom_evidence(case, trouble, CONNECTING),
         ))),
-        repairs=(_reload_repair(case, trouble),), is_met_first=True,
+        repairs=(_reload_repair(case, trouble),),
     )
 
 

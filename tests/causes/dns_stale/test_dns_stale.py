@@ -70,19 +70,10 @@ def test_hit_of_a_v6_address() -> None:
     healthy_scene(), wrong_port_scene(), renamed("http://172.18.0.5:8000/"), renamed("http://172.18.0.2:8000/", "http://172.18.0.5:8000/"),
     renamed("http://app/"), renamed("odd"), renamed().endpoint(host="172.18.0.9"), renamed().endpoint(addresses=Known(())),
     renamed("http://172.18.0.5:8000/").endpoint(tcp=Known(REFUSED), http=Known(REFUSED)),
+    renamed().endpoint(tcp=Known(SLOW), http=Known(SLOW)), renamed().endpoint(tcp=Known(REFUSED), http=Known(REFUSED)),
 ])
 def test_miss(scene: Scene) -> None:
     assert isinstance(verdict_of(diagnose(scene.snapshot()), STALE), RuledOut)
-
-
-@pytest.mark.parametrize("error", ["slow", "refused"])
-def test_hit_though_nothing_answers_at_the_new_address_either(error: str) -> None:
-    """Two faults, and nginx meets the old address: what is mended at the new one, visitors do not see."""
-    failed = Known(probe(error=error))
-    diagnosis = diagnose(renamed().endpoint(tcp=failed, http=failed, listener=Known(None), listening_service=None).snapshot())
-    assert roots(diagnosis)[0] == STALE
-    found = finding_of(diagnosis, STALE)
-    assert found.confidence == "likely" and not any("answers there" in shown.text for shown in found.evidence)
 
 
 def test_miss_once_nginx_has_met_the_new_address() -> None:
