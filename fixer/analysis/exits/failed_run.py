@@ -211,7 +211,7 @@ def is_loading(case: Case, trouble: FailingAddress, service: Service) -> bool:
 def has_accepted_none(case: Case, trouble: FailingAddress, service: Service) -> bool:
     """Return whether it runs behind an open socket and has not come to accept: a parent (gunicorn, uWSGI, systemd)
     opens it before the workers load the application. Connections wait, none was ever accepted, and nothing in its log
-    since its last start says that it serves."""
+    since its last start says that it serves, or has failed."""
     held = listener_at(trouble.endpoint)
     if held is None or held.queued == 0 or held.established > held.queued or not (
             set(service.pids).intersection(pids_of(held)) or is_held_by_systemd(service, held)):
@@ -222,7 +222,8 @@ def has_accepted_none(case: Case, trouble: FailingAddress, service: Service) -> 
     texts = [message_of(line) for line in program_lines(last_run_lines(case.snapshot, service))]
     begun = max((number for number, text in enumerate(texts) if says_starting(text)), default=0)
     return isinstance(service.log, Known) and not any(
-        says_ready(text) or is_request_line(text) for text in texts[begun:])
+        says_ready(text) or is_request_line(text) or is_traceback_start(text) or says_start_failed(text)
+        for text in texts[begun:])
 
 
 def has_missing_mount_source(service: Service) -> bool:
