@@ -128,6 +128,8 @@ def _capture_json(capture: Capture, blobs: dict[bytes, str]) -> dict[str, object
 def query_json(query: Query) -> dict[str, object]:
     """Return a query as plain data."""
     fields = {f.name: getattr(query, f.name) for f in dataclasses.fields(query)}
+    if fields.get("uwsgi") is False:
+        del fields["uwsgi"]     # earlier versions, which read bundles too, do not know it
     return {"type": type(query).__name__, **fields}
 
 
