@@ -72,6 +72,7 @@ from fixer.analysis.evidence import (
     supervisor_name_of,
 )
 from fixer.analysis.exits.failed_run import (
+    START_SECONDS,
     has_failed,
     has_failing_workers,
     has_listening_socket,
@@ -105,7 +106,6 @@ with lazy_imports():  # not needed in most looks
 
 LONG_SECONDS = 15.0       # seconds after which the operator should see what a start waits for
 _MAX_COMMAND_TEXT = 160
-START_SECONDS = 60.0      # seconds: a longer wait is no start any more
 _PRE_START_STATES = frozenset({("activating", "start-pre"), ("activating", "condition")})
 
 
@@ -258,7 +258,8 @@ def _loading_finding(case: Case, trouble: FailingAddress, service: Service) -> F
                 f"{queued} {'connection waits' if queued == 1 else 'connections wait'}, and it has accepted none",
         detail=(), routes=trouble.route_ids, service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys((
-            state_evidence(service), Evidence("socket", endpoint_text(trouble.endpoint), f"{queued} wait, 0 accepted"),
+            state_evidence(service),
+            Evidence("socket", endpoint_text(trouble.endpoint), f"{queued} wait to be accepted, none was"),
             *_last_line_evidence(service), *symptom_evidence(case, trouble)))),
         repairs=(Repair("wait-for-start", "safe", f"wait until {service.name} answers", (), waits=True),),
     )

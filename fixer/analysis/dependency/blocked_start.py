@@ -55,8 +55,7 @@ def blocked_starts(case: Case) -> tuple[BlockedStart, ...]:
     found: dict[str, BlockedStart] = {}
     for trouble in case.failing_addresses:
         owner = only_owner(case, trouble)
-        if owner is None or owner.service.id in found or not (
-                is_closed(trouble.endpoint) is True or has_accepted_none(case, trouble, owner.service)):
+        if owner is None or owner.service.id in found:
             continue
         one = _blocked_start(case, trouble, owner)
         if one is not None:
@@ -66,8 +65,9 @@ def blocked_starts(case: Case) -> tuple[BlockedStart, ...]:
 
 def _blocked_start(case: Case, trouble: FailingAddress, owner: PortOwner) -> BlockedStart | None:
     service = owner.service
-    if run_state_of(service) not in ("running", "starting") or (
-            has_listening_socket(case, service) and not has_accepted_none(case, trouble, service)):
+    unheard = is_closed(trouble.endpoint) is True and not has_listening_socket(case, service)
+    if run_state_of(service) not in ("running", "starting") or not (
+            unheard or has_accepted_none(case, trouble, service)):
         return None
     if has_failing_workers(case, service, trouble):
         return None

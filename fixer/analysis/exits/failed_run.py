@@ -199,13 +199,13 @@ def reached_serving(case: Case, service: Service) -> bool:
     return bool(own) and says_ready(message_of(own[0]))
 
 
-MOST_LOADING = 60.0      # seconds: a longer wait is no start any more
+START_SECONDS = 60.0      # seconds: a longer wait is no start any more
 
 
 def is_loading(case: Case, trouble: FailingAddress, service: Service) -> bool:
     """Return whether it was started just now behind an open socket and has not come to accept anything."""
     age = clock_of(case.snapshot, service.node) - start_time_of(service)
-    return 0.0 <= age < MOST_LOADING and has_accepted_none(case, trouble, service)
+    return 0.0 <= age < START_SECONDS and has_accepted_none(case, trouble, service)
 
 
 def has_accepted_none(case: Case, trouble: FailingAddress, service: Service) -> bool:

@@ -100,7 +100,8 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         return None
     if has_stale_config(case, trouble):
         return _stale_mount_finding(case, trouble)
-    closed, old = is_closed(endpoint), _unwritten_place(case, trouble)
+    closed, near = is_closed(endpoint), _is_in_same_moment(nginx)
+    old = _unwritten_place(case, trouble) if near or has_unloaded_config(nginx) else ""
     if closed and not old:
         return no_listener_evidence(endpoint)[0]
     silent = isinstance(endpoint.http, Known) and endpoint.http.value.status is None
@@ -113,7 +114,6 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         return f"when nginx on {nginx.node} loaded its configuration"
     if _is_config_refused(nginx):
         return _age_evidence(case, nginx)
-    near = _is_in_same_moment(nginx)
     if not near and not has_unloaded_config(nginx):
         return _age_evidence(case, nginx)
     failed = _port_conflict_finding(case, trouble)
