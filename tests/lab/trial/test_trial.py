@@ -8,7 +8,7 @@ import pytest
 
 from lab.scenario import catalog
 from lab.scenario.catalog import scenario_named
-from lab.trial.trial import Case, _expected_outcome, try_case
+from lab.trial.trial import Case, _expected_outcome
 
 
 @pytest.mark.parametrize(("word", "variant", "wanted"), [
@@ -28,13 +28,3 @@ def test_the_command_that_repeats_a_case_names_the_folder_of_ones_own_scenarios(
     assert Case("late", "late", "host", 1).up_command == f"lab --scenarios '{own}' up late/late --stack host --seed 1"
     assert Case("wrong-port", "wrong-port", "host", 2, noise=1).up_command == (
         "lab up wrong-port/wrong-port --stack host --seed 2 --noise 1")
-
-
-@pytest.mark.docker
-@pytest.mark.timeout(200)
-def test_what_a_repair_started_is_undone_before_the_lab_makes_it_anew(tmp_path: Path) -> None:
-    """Whoever makes a container anew starts it, and an undo would leave that running."""
-    tried = try_case(Case("backend-down", "container-stopped", "containers", 3), tmp_path)
-    assert tried.problems == []
-    assert [step.name for step in tried.steps] == [
-        "up", "diagnose", "repair", "well", "undo", "broken again", "repair", "well", "restart", "again", "down"]
