@@ -38,7 +38,7 @@ def judged_host(spec: HostSpec, solver: RandomSolver, image: str, folder: Path, 
         with running_host(spec, image, keep=keep) as host:
             before = _break(host, visitors := Visitors(host))
             _write(folder, "logs-before.txt", host.logs())     # a person who judges must not see what the solver did
-            seen = _watch(host, visitors, solver, folder, ways_after_undo(spec.faults, before, truth.ways))
+            seen = _watch(host, visitors, solver, folder, before=before, alone=truth.ways)
             _write(folder, "logs.txt", host.logs())
     except LabError as error:
         return HostResult(spec.seed, names, None, error.message.splitlines()[0])
@@ -60,10 +60,10 @@ def _break(host: RunningHost, visitors: Visitors) -> Signature:
     return seen
 
 
-def _watch(host: RunningHost, visitors: Visitors, solver: RandomSolver, folder: Path,
-           ways: tuple[Signature, ...]) -> Observed:
-    """Let the solver look, then act; ask the oracle after it, after both restarts, and after its undo. `ways` are those
-    in which the pages may answer then."""
+def _watch(host: RunningHost, visitors: Visitors, solver: RandomSolver, folder: Path, *, before: Signature,
+           alone: Mapping[str, Signature]) -> Observed:
+    """Let the solver look, then act; ask the oracle after it, after both restarts, and after its undo. `before` is how
+    the pages answered before it came, `alone` how they do with each fault alone."""
     files, processes, ill = host.manifest(), host.foreign_processes(), visitors.foreign_failing()
     with visitors.keep_visiting():
         said = solver.look(host, folder)
@@ -89,8 +89,9 @@ def _watch(host: RunningHost, visitors: Visitors, solver: RandomSolver, folder: 
         undone = solver.undo(host, folder)
         _write_commands(folder, (undone,), "undo")
         host.settle()       # what undo started again makes its socket a moment later
-        seen = replace(seen, left_by_undo=changed_files(files, host.manifest()),
-                       undo_kept=bool(undone.document.get("conflicts")))
+        kept = bool(undone.document.get("conflicts"))
+        ways = ways_after_undo(host.spec.faults, before, alone, kept=kept)
+        seen = replace(seen, left_by_undo=changed_files(files, host.manifest()), undo_kept=kept)
         seen = replace(seen, fails_otherwise=_way_text(visitors.comes_to_answer(ways), ways))
     return seen
 
@@ -102,11 +103,13 @@ def changed_files(before: Manifest, after: Manifest) -> tuple[str, ...]:
     return differences(*({path: entry for path, entry in one.items() if path not in once} for one in (before, after)))
 
 
-def ways_after_undo(faults: Sequence[Fault], before: Signature,
-                    alone: Mapping[str, Signature]) -> tuple[Signature, ...]:
+def ways_after_undo(faults: Sequence[Fault], before: Signature, alone: Mapping[str, Signature], *,
+                    kept: bool) -> tuple[Signature, ...]:
     """Return how the pages may answer after an undo: as before the repair, first; as with one fault of the files alone,
-    or well, since the restart of the machine may have ended the others, or no step can take a repair back."""
-    return (before, *(alone[fault.name] for fault in faults if fault.saves and fault.name in alone), WELL)
+    or well, since the restart of the machine may have ended the others, or no step can take a repair back. An undo that
+    `kept` what that restart had started leaves the other faults behind it, so any of them may show alone."""
+    back = (alone[fault.name] for fault in faults if (fault.saves or kept) and fault.name in alone)
+    return (before, *back, WELL)
 
 
 def _way_text(seen: Signature, ways: tuple[Signature, ...]) -> str:

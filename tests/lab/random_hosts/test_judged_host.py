@@ -25,8 +25,18 @@ def test_after_an_undo_a_fault_that_a_restart_ends_is_no_way_to_fail() -> None:
     """A frozen service lets visitors hang. The machine was restarted: if they hang then, the undo did it."""
     few, frozen = fault_named("nginx-files-few"), fault_named("service-frozen")
     error, hanging = (Signature((status,) * 5, frozenset()) for status in (500, 0))
-    ways = ways_after_undo([few, frozen], error, {few.name: error, frozen.name: hanging})
+    ways = ways_after_undo([few, frozen], error, {few.name: error, frozen.name: hanging}, kept=False)
     assert ways[0] == error and WELL in ways and hanging not in ways
+
+
+def test_an_undo_that_left_what_the_restart_had_started_may_show_each_fault_behind_it() -> None:
+    """nginx was stopped in front of an application without its network: nginx goes on, since the judge started it
+    again, and what the undo took back shows for the first time."""
+    stopped, detached = fault_named("nginx-stopped"), fault_named("network-detached")
+    nobody, error = (Signature((status,) * 5, frozenset()) for status in (0, 502))
+    alone = {stopped.name: nobody, detached.name: error}
+    assert error in ways_after_undo([stopped, detached], nobody, alone, kept=True)
+    assert error not in ways_after_undo([stopped, detached], nobody, alone, kept=False)
 
 
 @pytest.mark.docker
