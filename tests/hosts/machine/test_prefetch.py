@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fixer.hosts.machine.prefetch import Prefetched, forget_prefetched, prefetched_answer
-from fixer.hosts.nodes.local_node import answer_command, start_prefetch
+from fixer.hosts.nodes.local_node import start_prefetch
 from fixer.model.query import Command
 
 ADDRESSES = Command("ip-addresses")
@@ -15,7 +15,8 @@ def test_it_is_given_out_once() -> None:
     assert prefetched_answer(ADDRESSES) is None
     start_prefetch(ADDRESSES)
     assert prefetched_answer(Command("systemctl-show")) is None
-    assert prefetched_answer(ADDRESSES) == answer_command(ADDRESSES)
+    early = prefetched_answer(ADDRESSES)
+    assert early is not None and b"127.0.0.1" in early.data.splitlines()     # other tests' networks come and go
     assert prefetched_answer(ADDRESSES) is None
 
 
