@@ -83,7 +83,7 @@ def _launched_by(root: Process, view: View) -> Process:
 def _bare_service(root: Process, view: View) -> Service:
     told, started = command_of_process(root, view), _launched_by(root, view)
     runtime = runtime_of(root.argv)
-    name = runtime if runtime not in ("", "python", "binary") else root.comm
+    name = runtime if runtime not in ("", "python", "binary") else started.comm
     above = next(iter(ancestors(root.pid, view.by_pid)), None)
     manager: Manager = "supervisord" if above is not None and is_trusted_supervisord(above, view) else "none"
     is_app = is_app_server(root.argv, runtime, "", "") and root.comm not in DAEMONS

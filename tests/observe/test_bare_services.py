@@ -52,6 +52,15 @@ def test_what_a_launcher_waits_for_runs_in_the_folder_of_the_application() -> No
     assert (found.name, found.pids, found.cwd) == ("uvicorn[5]", (5, 6), "/srv/shop") and "shop" in service_words(found)
 
 
+def test_a_script_that_a_launcher_waits_for_is_not_named_after_the_launcher() -> None:
+    """Nobody called it `runuser`: that is no name by which it would belong to another site."""
+    words = ["/usr/bin/python3", "/srv/shop/counter.py", "--port", "8000"]
+    above = process(5, ["runuser", "-u", "shop", "--", *words], comm="runuser", cwd="/")
+    (found,) = bare(above, process(6, words, ppid=5, comm="python3", cwd="/srv/shop"),
+                    listening=sockets([tcp_row("127.0.0.1", 8000, 5)], {5: [6]}))
+    assert (found.name, found.pids, found.cwd) == ("python3[5]", (5, 6), "/srv/shop")
+
+
 def test_a_supervised_process() -> None:
     above = process(5, ["/usr/bin/python3", "/usr/bin/supervisord", "-n"], comm="supervisord")
     (found,) = [s for s in bare(above, process(6, ["uvicorn", "a"], ppid=5)) if s.runtime == "uvicorn"]
