@@ -35,6 +35,7 @@ Variants
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from itertools import takewhile
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
@@ -47,6 +48,7 @@ from fixer.analysis.evidence import (
     no_listener_evidence,
     processes_of,
 )
+from fixer.analysis.exits.code_error import application_frame
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.exits.hand_started_run import for_person, hand_started_runs
 from fixer.analysis.nginx_errors import is_from_current_worker
@@ -196,7 +198,9 @@ CAUSE = Cause(
 # Backends that ended because the disk is full.
 _FULL_ERROR = regex(r"Error: (?:\[Errno 28\] |ENOSPC: )|: No space left on device\.?$|Error: database or disk is full$")
 _QUOTA_ERROR = regex(r"Error: (?:\[Errno 122\] |EDQUOT: )|: Disk quota exceeded\.?$")
-_CALL_LINES = 4            # lines above the error that may show the call
+_PYTHON_ERROR = regex(r"Error: (?:\[Errno \d+\] |database or disk )")
+_TRACE_LINES = 60          # lines above the error that may belong to its traceback
+_CALL_LINES = 4            # of these the last, which may show the call
 _PATH_IN_CALL = regex(r"['\"](?P<path>/(?=[^'\"\s{}%]+/[^'\"\s{}%])[^'\"\s{}%]++)['\"]")
 _PATH_IN_ERROR = regex(r": '(?P<path>/[^'\n]+)'$")
 
@@ -224,7 +228,7 @@ def _exit_finding(case: Case, crash: FailedRun, line: LogLine) -> Finding:
     service, trouble = crash.service, crash.failing_addresses[0]
     message = message_of(line).strip()
     match, quota = _PATH_IN_ERROR.search(message), _QUOTA_ERROR.search(message) is not None
-    where = match["path"] if match is not None else _path_in_call(crash, line)
+    where = match["path"] if match is not None else _written_at(crash, line)
     who = f" or raise the quota of {_account_text(service)} (repquota -a)" if quota else ""
     small = _tmpfs_setting(service, match["path"] if match is not None else "")
     also = "" if small is None else (
@@ -259,10 +263,14 @@ def _account_text(service: Service) -> str:
     return (service.unit.user if service.unit is not None else "") or "its account"
 
 
-def _path_in_call(crash: FailedRun, line: LogLine) -> str:
-    """Return the path in the call above the error, if the traceback shows it, as part of a message."""
-    for text in reversed(crash.end.above(line, _CALL_LINES)):
+def _written_at(crash: FailedRun, line: LogLine) -> str:
+    """Return what is known of the file, which the error leaves out: the path in the call above it, as part of a
+    message, or the line of the application that writes, by the error's own traceback."""
+    above = crash.end.above(line, _TRACE_LINES)
+    for text in reversed(above[-_CALL_LINES:]):
         match = _PATH_IN_CALL.search(text) if not text.lstrip().startswith("File ") else None
         if match is not None:
             return f"its output file (its call names {match['path']})"
-    return "its output file"
+    own = list(takewhile(lambda text: text.startswith(" "), reversed(above)))[::-1]
+    file, number, _ = application_frame(own) if _PYTHON_ERROR.search(message_of(line)) else ("", 0, "")
+    return f"its output file, which {file}:{number} writes" if file else "its output file"

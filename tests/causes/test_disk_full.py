@@ -117,11 +117,14 @@ LAST = ("Traceback (most recent call last):", '  File "/srv/shop/main.py", line 
 
 
 @pytest.mark.parametrize(("words", "where"), [
-    ("OSError: [Errno 28] No space left on device", "its output file"),
+    ("OSError: [Errno 28] No space left on device", "its output file, which /srv/shop/main.py:1 writes"),
+    ("    prices.write(bytes(1 << 20))\nOSError: [Errno 28] No space left on device",
+     "its output file, which /srv/shop/main.py:1 writes"),
+    ("shop: done\nOSError: [Errno 28] No space left on device", "its output file"),
     ("OSError: [Errno 28] No space left on device: '/var/lib/shop/state'", "/var/lib/shop/state"),
     ("Error: ENOSPC: no space left on device, write", "its output file"),
     ("cp: error writing '/srv/shop/x': No space left on device", "its output file"),
-    ("sqlite3.OperationalError: database or disk is full", "its output file"),
+    ("sqlite3.OperationalError: database or disk is full", "its output file, which /srv/shop/main.py:1 writes"),
     ("    open('/var/lib/shop/state', 'wb').write(data)\nOSError: [Errno 28] No space left on device",
      "its output file (its call names /var/lib/shop/state)"),
 ])
@@ -129,7 +132,7 @@ def test_hit_a_backend_that_ends_because_nothing_can_be_written(words: str, wher
     diagnosis = diagnose(Scene().with_service(failed_service(log=log_lines(*LAST, *words.split("\n")))).refused().snapshot())
     assert roots(diagnosis) == [CAUSE] and diagnosis.findings[0].confidence == "certain"
     (repair,) = diagnosis.findings[0].repairs
-    assert repair.risk == "manual" and f"free space on the disk of {where} " in repair.manual
+    assert repair.risk == "manual" and f"free space on the disk of {where} (df -h" in repair.manual
 
 
 @pytest.mark.parametrize(("words", "told"), [
