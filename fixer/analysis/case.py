@@ -135,8 +135,8 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
         for endpoint in _suspects(verdict, reached, nginx, snapshot):
             if nginx.master_pid is None and _is_own_listen_address(nginx, endpoint):
                 continue        # nothing listens there only because this nginx does not run
-            _gather(gathered, facts, endpoint, (
-                other for other in snapshot.routes if facts.route.asked_first and is_auth_request_of(facts, other)))
+            asking = snapshot.routes if facts.route.asked_first else ()
+            _gather(gathered, facts, endpoint, (other for other in asking if is_auth_request_of(facts, other)))
     for facts, endpoint, askers in _nameless_guards(guards, judged, endpoints):
         _gather(gathered, facts, endpoint, askers)
     troubles = tuple(

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from fixer.analysis.case import open_case
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import Listen, Span, StaticLocation
 from fixer.model.plan import WriteFile
-from fixer.model.snapshot import Binding, LogLine, Snapshot
+from fixer.model.snapshot import Binding, LogLine, RouteFacts, Snapshot
 from tests.analysis.ownership.resolve_builders import named
 from tests.analysis.ownership.unloaded_site_owner_builders import LEFT, judged
 from tests.causes.snapshot_builders import (
@@ -278,6 +280,20 @@ def test_very_many_dead_addresses_cost_no_more_each_than_a_few() -> None:
     assert min(cost(many) for _ in range(3)) < 25 * min(cost(few) for _ in range(3))
     found = diagnose(many)
     assert found.verdict == "broken" and [f.service for f in found.findings if f.cause == "backend-down"] == ["other.service"]
+
+
+def test_what_fails_is_not_compared_with_all_routes_for_each_of_them() -> None:
+    """Ten thousand locations of a dead backend took a second more than of a live one."""
+    class Walked(tuple[RouteFacts, ...]):
+        times = 0
+
+        def __iter__(self) -> Iterator[RouteFacts]:
+            Walked.times += 1
+            return super().__iter__()
+
+    seen = dead(40)
+    case = open_case(replace(seen, routes=Walked(seen.routes)), {})
+    assert len(case.failing_addresses) == 40 and Walked.times < 10
 
 
 def test_what_belongs_behind_a_page_of_maintenance_is_nobody_elses() -> None:
