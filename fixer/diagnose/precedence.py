@@ -199,12 +199,20 @@ def does_reveal_next(cause: str) -> bool:
 
 def demote_explained(findings: Sequence[Finding]) -> list[Finding]:
     """Turn findings that another one explains into its consequences, repaired with their root."""
-    explained = [[at for at, finding in enumerate(findings) if _explains(other, finding)] for other in findings]
+    places: dict[str, list[int]] = {}
+    for at, finding in enumerate(findings):
+        places.setdefault(finding.cause, []).append(at)
+    explained = [[at for cause in explained_causes(other) for at in places.get(cause, ())
+                  if _explains(other, findings[at])] for other in findings]
+    explaining: list[list[int]] = [[] for _ in findings]
+    for by, found in enumerate(explained):
+        for at in found:
+            explaining[at].append(by)
     shown = [_reachable(explained, at) for at in range(len(findings))]
     return [
         replace(finding, role="consequence", repairs=())
-        if any(at in explained[by] and (by not in shown[at] or _precedence(other) < _precedence(finding))
-               for by, other in enumerate(findings)) else finding
+        if any(by not in shown[at] or _precedence(findings[by]) < _precedence(finding) for by in explaining[at])
+        else finding
         for at, finding in enumerate(findings)
     ]
 
