@@ -271,12 +271,16 @@ def shared_drop_in_notes(seen: Assessment) -> Iterator[str]:
     """Return a note for each drop-in that is evidence of a fault and that other services share."""
     snapshot = seen.case.snapshot
     shown: set[tuple[str, str]] = set()
+    by_name: dict[tuple[str, str | None], Service] = {}
+    for one in snapshot.services:
+        by_name.setdefault((one.node, one.name), one)
     for finding in seen.findings:
-        for path in dict.fromkeys(e.where.rpartition(":")[0] for e in finding.evidence) if (
-                finding.is_at_fault) else ():
+        service = by_name.get((finding.node, finding.service))
+        if service is None or not finding.is_at_fault:
+            continue
+        for path in dict.fromkeys(e.where.rpartition(":")[0] for e in finding.evidence):
             name = path.partition(":")[2] if not path.startswith("/") else path      # without the node prefix
-            service = _service_of(snapshot, finding)
-            if service is None or not is_shared_drop_in(name, service.name) or (finding.node, name) in shown:
+            if not is_shared_drop_in(name, service.name) or (finding.node, name) in shown:
                 continue
             others = [s for s in snapshot.services if s.node == finding.node and s.unit is not None
                       and s.name != service.name and name in s.unit.drop_in_paths and _is_used(s, s.unit)]
@@ -285,10 +289,6 @@ def shared_drop_in_notes(seen: Assessment) -> Iterator[str]:
                 others.sort(key=lambda s: not s.running)
                 yield _shared_drop_in_text(name, service, others) + ("" if _is_edited_by_repair(finding, name) else (
                     f". A repair of {service.name} alone does not fix them: correct that file"))
-
-
-def _service_of(snapshot: Snapshot, finding: Finding) -> Service | None:
-    return next((s for s in snapshot.services if (s.node, s.name) == (finding.node, finding.service)), None)
 
 
 def is_shared_drop_in(path: str, unit: str) -> bool:

@@ -69,7 +69,7 @@ def reachable_listeners(case: Case, trouble: FailingAddress, owner: PortOwner) -
 def all_reachable_listeners(case: Case, trouble: FailingAddress, owner: PortOwner) -> tuple[ReachableListener, ...]:
     """Return all of them, in the order of its configuration."""
     service, endpoint = owner.service, trouble.endpoint
-    told = [b.port for b in bindings_of(service) if b.unix is None]
+    told, ours = [b.port for b in bindings_of(service) if b.unix is None], set(service.pids)
     if endpoint.container_port:      # no other port of the host is the container's own
         return ()
     if not service.running and not is_socket_activated(service):
@@ -79,6 +79,8 @@ def all_reachable_listeners(case: Case, trouble: FailingAddress, owner: PortOwne
     found: dict[int, ReachableListener] = {}
     for line in listeners_on(case.snapshot, service.node):
         if line.family == "unix" or line.port == endpoint.port or line.port in found:
+            continue
+        if line.port not in told and ours.isdisjoint(pids_of(line)):
             continue
         if is_own_listener(trouble, line, service.node):
             continue       # nginx would ask itself

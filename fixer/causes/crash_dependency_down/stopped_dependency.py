@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Literal, TypeAlias
 
 from fixer.analysis.case import Case, FailingAddress, PortOwner
@@ -54,24 +55,19 @@ def find_stopped_dependencies(case: Case, found: tuple[FailedRun, ...]) -> Itera
     """Yield one for each service at a closed address whose failure it does not explain itself."""
     crashed = {crash.service.id: crash for crash in found}
     done: set[str] = set()
+    with_systems = cache(lambda: {s.node for s in case.snapshot.services if system_kind_of(s)})
     for trouble in case.failing_addresses:
         owner = only_owner(case, trouble)
         if owner is None or owner.service.container is not None or owner.service.id in done:
             continue
-        if is_closed(trouble.endpoint) is not True or not _can_have_dependency(case, owner.service):
+        if is_closed(trouble.endpoint) is not True or not (
+                owner.service.dependencies or owner.service.node in with_systems()):
             continue
         stopped = tuple(_stopped_providers(case, owner.service))
         one = _judge_service(case, trouble, owner, crashed.get(owner.service.id), stopped) if stopped else None
         if one is not None:
             done.add(owner.service.id)
             yield one
-
-
-def _can_have_dependency(case: Case, service: Service) -> bool:
-    if service.container is not None and not service.container.is_machine:
-        return False        # what a container needs, `depends_on` or its own words say
-    return bool(service.dependencies) or any(system_kind_of(s) for s in case.snapshot.services
-                                             if s.node == service.node)
 
 
 def _judge_service(case: Case, trouble: FailingAddress, owner: PortOwner, crash: FailedRun | None,

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
+from fixer.analysis.case import open_case
+from fixer.causes.crash_dependency_down import stopped_dependency
+from fixer.causes.crash_dependency_down.stopped_dependency import find_stopped_dependencies
 from fixer.model.deployment import Dependency
-from fixer.model.snapshot import BlockingUnit
+from fixer.model.snapshot import BlockingUnit, Service
 from tests.causes.crash_dependency_down.stopped_dependency_builders import (
     CAUSE,
     DATABASE,
@@ -44,6 +49,23 @@ def hanging(age: float, *lines: str) -> Scene:
     built.services += [made, postgres()]
     built.processes.append(process(200, *made.argv, started_at=NOW - age))
     return built.refused()
+
+
+def test_each_service_is_looked_at_once_however_many_addresses_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With 1,600 services behind 1,600 closed addresses that was half of nine seconds."""
+    looked: list[str] = []
+
+    def kind(service: Service) -> str:
+        looked.append(service.id)
+        return ""
+
+    monkeypatch.setattr(stopped_dependency, "system_kind_of", kind)
+    many = Scene(*(f"127.0.0.1:{8000 + number}" for number in range(8)))
+    for number in range(8):
+        many.with_service(stopped_service(f"shop{number}.service", 8000 + number)).refused(number)
+    assert len(open_case(many.snapshot(), {}).failing_addresses) == 8
+    assert list(find_stopped_dependencies(open_case(many.snapshot(), {}), ())) == []
+    assert len(looked) == len(set(looked)) == 8
 
 
 def test_it_hangs_without_a_word() -> None:
