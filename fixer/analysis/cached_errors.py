@@ -46,7 +46,7 @@ def cached_error(facts: RouteFacts, reached: tuple[Endpoint, ...], nginx: Nginx,
     for it directly, nginx logged no failure of ours, and the configuration keeps that status. None if one of these is
     not so. What a file still holds some requests for its page meet, also if ours did not: a key may have more parts
     than the page."""
-    if has_unloaded_config(nginx) or not isinstance(nginx.errors, Known):
+    if not isinstance(nginx.errors, Known):
         return None
     pages = dict.fromkeys(probe.page for probe in facts.probes.or_else(()))
     return next((found for page in pages if (found := _cached_page(page, facts, reached, nginx, snapshot))), None)
@@ -60,6 +60,8 @@ def _cached_page(page: str, facts: RouteFacts, reached: tuple[Endpoint, ...], ng
     meant = [end for end in reached if not end.down]
     if status < 500 or not meant or _has_asked(page or facts.route.path, nginx, snapshot):
         return None
+    if kept is None and has_unloaded_config(nginx):
+        return None         # nginx may run without that cache; a file in it shows that it has one
     answers = [_status_of(end, page, facts) for end in meant]
     is_well = all(answer is not None and answer < 500 for answer in answers)
     if kept is None and (len(statuses) != 1 or not is_well):

@@ -192,3 +192,10 @@ def test_hit_what_a_file_holds_some_requests_meet(pages: tuple[ProbeResult, ...]
 ])
 def test_miss_a_file_that_nobody_gets(seen: Snapshot) -> None:
     assert CAUSE not in causes_of(diagnose(seen))
+
+
+def test_hit_a_file_of_the_cache_shows_that_nginx_has_it_whenever_it_was_started() -> None:
+    """Clocks are not exact: nginx was started within a tenth of a second of the last edit."""
+    seen = held_by_file(APP, APP)
+    edited = replace(seen.nginxes[0], config_mtime=Known(seen.nginxes[0].loaded_at.or_else(0.0) + 0.08))
+    assert roots(diagnose(replace(seen, nginxes=(edited,)))) == [CAUSE]
