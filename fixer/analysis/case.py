@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from fixer.analysis.cached_errors import reveal_cached_error
 from fixer.analysis.hidden_failures import mark_skipped_members, reveal_error_page, reveal_own_failure
-from fixer.analysis.route_verdict import RouteVerdict, is_closed, recent_events, route_verdict
+from fixer.analysis.route_verdict import CLOCK_GRAIN, RouteVerdict, is_closed, recent_events, route_verdict
 from fixer.analysis.run_log import is_looping
 from fixer.formats.addresses import ANY_IPV4, ANY_IPV6, is_own_host
 from fixer.lazy.dataclass import dataclass, field
@@ -21,7 +21,6 @@ _Gathered: TypeAlias = dict[tuple[object, ...], tuple[dict[str, Endpoint], dict[
 _HIDDEN_SERVER_TEXT = "an earlier server block with the same name and address gets its requests"
 _NAMELESS_SERVER_TEXT = "it has no name that a request could ask for, and another server block is the default there"
 SUBREQUEST = ', subrequest: "'      # in a line of nginx's error log, before the path of the location
-_CLOCK_RESOLUTION = 0.5       # seconds; the order of a file change and a start that are closer is unknown
 _NO_UNUSED_SERVERS: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
 
 
@@ -178,7 +177,7 @@ def _unused_servers(nginx: Nginx) -> tuple[frozenset[int], frozenset[int]]:
     if isinstance(nginx.config, Unknown) or isinstance(changed, Unknown) or isinstance(loaded, Unknown):
         return _NO_UNUSED_SERVERS
     config = nginx.config.value
-    return _NO_UNUSED_SERVERS if changed.value > loaded.value + _CLOCK_RESOLUTION else (config.hidden_servers(),
+    return _NO_UNUSED_SERVERS if changed.value > loaded.value + CLOCK_GRAIN else (config.hidden_servers(),
                                                                                         config.nameless_servers())
 
 

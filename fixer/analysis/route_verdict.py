@@ -24,6 +24,9 @@ _ProbeVerdict: TypeAlias = Literal["good", "bad", "slow", "unknown"]
 RECENT_ERROR = 60.0         # seconds; an older line of the error log says nothing about the present state
 LOGGED_SECONDS = 900.0      # seconds: a failure that nginx logged within them is over only if something shows it
 _CLOCK_AHEAD = 5.0         # seconds by which the clocks of two views of one machine may differ
+# Process start times come from a clock and an uptime, read one after the other. A file and a worker closer than this,
+# in seconds, cannot be ordered: an edit right before its own reload, or a file that an entry point writes, is normal.
+CLOCK_GRAIN = 0.5
 _GATEWAY_STATUSES = (502, 503, 504)
 NGINX_PAGE = "<center>nginx"      # the footer of pages that nginx generates
 _PLAIN_PROGRAMS = frozenset({"", "python", "binary", "node"})
@@ -224,10 +227,10 @@ def _is_rejected_by_nginx(probes: tuple[ProbeResult, ...], reached: tuple[Endpoi
 
 
 def has_unloaded_config(nginx: Nginx | None) -> bool:
-    """Return whether nginx may run with other settings than the files on disk."""
+    """Return whether nginx runs with other settings than the files on disk, as far as can be known."""
     if nginx is None or not isinstance(nginx.loaded_at, Known) or not isinstance(nginx.config_mtime, Known):
         return True
-    return nginx.config_mtime.value > nginx.loaded_at.value
+    return nginx.config_mtime.value > nginx.loaded_at.value + CLOCK_GRAIN
 
 
 def _has_static_answer(facts: RouteFacts, nginx: Nginx | None) -> bool:

@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from fixer.analysis.route_verdict import events_since, route_verdict
+from fixer.analysis.route_verdict import events_since, has_unloaded_config, route_verdict
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Diagnosis
 from fixer.model.facts import Known, Unknown
@@ -36,6 +36,13 @@ from tests.causes.snapshot_builders import (
     stopped_service,
     unit,
 )
+
+
+@pytest.mark.parametrize(("later", "unloaded"), [(-0.4, False), (0.08, False), (0.4, False), (0.6, True), (60.0, True)])
+def test_a_file_and_a_worker_of_one_moment_are_in_no_order(later: float, unloaded: bool) -> None:
+    """An entry point writes the files and becomes nginx at once; clock and uptime are not read at one moment."""
+    nginx = healthy_scene().snapshot().nginxes[0]
+    assert has_unloaded_config(replace(nginx, config_mtime=Known(nginx.loaded_at.or_else(0.0) + later))) is unloaded
 
 
 @pytest.mark.parametrize("status", [200, 204, 301, 401, 403, 404, 405, 429])

@@ -55,7 +55,7 @@ from fixer.analysis.evidence import (
 )
 from fixer.analysis.nginx_errors import events_for, routes_text, symptom_evidence
 from fixer.analysis.nginx_process import has_stale_config, holder_evidence, is_held_by_others, listen_addresses_of
-from fixer.analysis.route_verdict import has_unloaded_config, is_closed
+from fixer.analysis.route_verdict import CLOCK_GRAIN, has_unloaded_config, is_closed
 from fixer.formats.numbers import is_number
 from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
@@ -72,9 +72,6 @@ with lazy_imports():  # only for what is found
     from fixer.repairs.start_nginx import free_port_repair
     from fixer.repairs.start_service import restart_container_repair
 
-# Process start times come from a clock and an uptime, read one after the other. A file and a worker closer than this,
-# in seconds, cannot be ordered: an edit right before its own reload is normal.
-_CLOCK_GRAIN = 0.5
 _WRITER = regex(r"\[[a-z]+\] (\d{1,9})#\d")
 REPAIR_ID = "reload-nginx"
 _MOST_VALUES = 16       # of several variables in one pass
@@ -131,7 +128,8 @@ def _failed_reload_finding(case: Case, trouble: FailingAddress) -> Finding | Non
     """Return the finding on a reload that failed at a port. The log and the port prove it, whatever the new address
     does."""
     nginx = trouble.nginx
-    known = isinstance(nginx.config_mtime, Known) and isinstance(nginx.loaded_at, Known) and has_unloaded_config(nginx)
+    known = isinstance(nginx.config_mtime, Known) and isinstance(nginx.loaded_at, Known) and (
+        has_unloaded_config(nginx) or _is_in_same_moment(nginx))
     found = _port_conflict_finding(case, trouble) if known and not _is_config_refused(nginx) else None
     return None if found is None else replace(found, confidence="likely")
 
@@ -146,7 +144,7 @@ def _is_in_same_moment(nginx: Nginx) -> bool:
     """Return whether the newest file and the workers are too close in time to be ordered."""
     if isinstance(nginx.config_mtime, Unknown) or isinstance(nginx.loaded_at, Unknown):
         return False
-    return abs(nginx.config_mtime.value - nginx.loaded_at.value) <= _CLOCK_GRAIN
+    return abs(nginx.config_mtime.value - nginx.loaded_at.value) <= CLOCK_GRAIN
 
 
 def _is_asking_elsewhere(case: Case, trouble: FailingAddress) -> bool:
