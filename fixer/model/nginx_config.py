@@ -180,8 +180,8 @@ ErrorKind: TypeAlias = Literal[
     "connect-files-exhausted", "no-memory",
     "invalid-target", "request-impossible", "own-failure", "cache-missing", "redirection-cycle", "auth-request-failed",
     "temp-file-failed", "log-full", "limit-requests", "limit-connections", "proxy-protocol-broken",
-    "worker-killed", "worker-failed", "worker-lost", "worker-exited", "emerg-bind", "emerg-open", "emerg-config",
-    "name-ignored", "connecting-other", "other",
+    "worker-killed", "worker-failed", "worker-lost", "worker-exited", "child-killed",
+    "emerg-bind", "emerg-open", "emerg-config", "name-ignored", "connecting-other", "other",
 ]
 
 

@@ -230,6 +230,8 @@ def _said(first: str, message: str, phase: str) -> ErrorKind | None:
             return next((kind for begin, kind in _SENT if message.startswith(begin, 14)), "answer-unexpected")
     if first == "worker" and message.startswith("worker process "):
         return _worker(message)
+    if first == "unknown" and message.startswith("unknown process "):      # of a container whose first process nginx is
+        return "child-killed" if message.split(" ")[3:5] == ["exited", "on"] else None
     if _TARGET.match(message) and not message.startswith(HOST_NOT_FOUND):
         return "invalid-target"
     if "worker_connections are not enough" in message[:60] and not message.endswith("reusing connections"):

@@ -72,6 +72,8 @@ CASES = [
     ("warn", 'conflicting server name "shop.example" on 0.0.0.0:80, ignored', "name-ignored"),
     ("error", 'broken header: "GET / HTTP/1.1" while reading PROXY protocol', "proxy-protocol-broken"),
     ("alert", "worker process 31 exited on signal 9", "worker-killed"),
+    ("alert", "unknown process 9 exited on signal 15", "child-killed"),
+    ("notice", "unknown process 9 exited with code 0", "other"),
     ("emerg", "bind() to 0.0.0.0:80 failed (98: Address already in use)", "emerg-bind"),
     ("emerg", "still could not bind()", "emerg-bind"),
     ("emerg", 'open() "/etc/nginx/sites-enabled/gone" failed (2: No such file or directory) in /etc/nginx/nginx.conf:9', "emerg-open"),

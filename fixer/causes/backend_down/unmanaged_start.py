@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import (
     age_text,
@@ -18,6 +20,7 @@ from fixer.analysis.evidence import (
 from fixer.analysis.nginx_errors import connect_symptoms, routes_text
 from fixer.analysis.ownership.configured import boot_entries_at
 from fixer.analysis.run_log import has_log, last_run_lines, message_of, program_lines
+from fixer.analysis.service_state import start_time_of
 from fixer.formats.run_output import says_ready
 from fixer.formats.server_bindings import bindings_of
 from fixer.formats.shell_words import literal_word
@@ -25,7 +28,7 @@ from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.deployment import BootEntry
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence
-from fixer.model.snapshot import Endpoint, Process, Service
+from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, Process, Service
 
 with lazy_imports():  # not needed in most looks
     from fixer.analysis.exits.last_output import find_exit_line, is_clean_shutdown, last_server_output
@@ -34,6 +37,7 @@ with lazy_imports():  # not needed in most looks
 
 _RESTARTING_MANAGERS = frozenset({"runit", "s6", "daemontools"})
 _NOT_RUNNING_TEXT = "does not run"
+_REQUESTS_TO_END = (" signal 2", " signal 3", " signal 15")      # interrupt, quit, terminate
 _START_SECONDS = 15.0      # time to open a socket; longer than the restart delay of any of these managers
 _STARTER_TEXTS = {
     "cron": "an @reboot line of {user}'s crontab",
@@ -73,7 +77,7 @@ def boot_entry_finding(case: Case, trouble: FailingAddress, state: str = _NOT_RU
     who = _STARTER_TEXTS[first.kind].format(user=first.user or "a user", name=first.name, file=first.file)
     why = f"; {first.not_run_reason}" if first.not_run_reason else ""
     box = entrypoint_container(case, first)
-    said, heard = last_server_output(case, first.node) if box is None else read_exit_reason(case, box)
+    said, heard = last_server_output(case, first.node) if box is None else read_exit_reason(case, box, trouble.nginx)
     log = "the newest log of an application server" if box is None else "the container's log"
     ended = f"{log} ends with: {said}"
     shown = tuple(Evidence("file", file_line_text(case.snapshot, s.node, s.file, s.line), s.text)
@@ -149,18 +153,30 @@ def entrypoint_container(case: Case, starter: BootEntry) -> Service | None:
     return next(boxes, None)
 
 
-def read_exit_reason(case: Case, box: Service) -> tuple[str, tuple[Evidence, ...]]:
+def read_exit_reason(case: Case, box: Service, nginx: Nginx) -> tuple[str, tuple[Evidence, ...]]:
     """Return why the backend ended, and the evidence, from the container's log since its last start."""
     said = find_exit_line(message_of(line) for line in program_lines(last_run_lines(case.snapshot, box)))
-    return said, (log_evidence(said, f"docker logs {box.container.name if box.container is not None else box.name}"),) \
-        if said else ()
+    if said:
+        where = f"docker logs {box.container.name if box.container is not None else box.name}"
+        return said, (log_evidence(said, where),)
+    ended = _last_killed_child(box, nginx)
+    return ("", ()) if ended is None else (ended.message, (Evidence("nginx-log", ended.where, ended.raw),))
+
+
+def _last_killed_child(box: Service, nginx: Nginx) -> ErrorEvent | None:
+    """Return nginx's line on the last program that a signal ended, where it is the first process of the container."""
+    lines = [event for event in nginx.errors.or_else(()) if event.kind == "child-killed"
+             and event.at >= math.floor(start_time_of(box))]
+    return lines[-1] if lines and nginx.master_pid == 1 else None
 
 
 def restart_container_repair(case: Case, trouble: FailingAddress, box: Service, said: str) -> Repair:
-    """Return a restart of the container, which runs its script again, if its log shows that the server came up and
-    did not fail; else a manual repair."""
-    lines = last_run_lines(case.snapshot, box)
-    if (not said or is_clean_shutdown(said)) and any(says_ready(line.text) for line in lines):
+    """Return a restart of the container, which runs its script again, if the server did not fail: its log shows that it
+    came up, or nginx that a request to end has ended it. Else return a manual repair."""
+    lines, killed = last_run_lines(case.snapshot, box), _last_killed_child(box, trouble.nginx)
+    asked = killed is not None and killed.message.endswith(_REQUESTS_TO_END)
+    is_well = not said or is_clean_shutdown(said) or (killed is not None and said == killed.message and asked)
+    if is_well and (asked or any(says_ready(line.text) for line in lines)):
         summary = f"restart {box.name}, with nginx and its other programs: requests under way are lost"
         return Repair("restart-service", "disruptive", summary, restart_steps(case.snapshot, box, trouble.endpoint))
     reason = "its log could not be read" if not has_log(box) else (

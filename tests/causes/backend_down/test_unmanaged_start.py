@@ -88,10 +88,13 @@ WENT_WELL = ("[7] [INFO] Starting gunicorn 23.0.0", "INFO: Application startup c
 LEFT = ("[7] [ERROR] Worker (pid:9) exited with code 3", "[7] [ERROR] Shutting down: Master")
 
 
-def from_its_script(*said: str, known: bool = True) -> Repair:
+def from_its_script(*said: str, known: bool = True, nginx: str = "", first: int = 1) -> Repair:
     """The repair for a container whose own script starts the server beside nginx."""
     box = container_service("web", is_app_server=False, bindings=Unknown("its command is inside the image"), log=log_lines(*said) if known else Unknown("docker logs failed"))
     scene = Scene("127.0.0.1:8001", node="web", back="web").with_service(box).refused(configured_service=None)
+    scene.nginx["master_pid"] = first
+    if nginx:
+        scene.logs(nginx, None, "")
     starter = replace(LINE, node="web", kind="entrypoint", file="/entry.sh", line=4, user="", name="p-web-1")
     found = judged(scene, starter).findings[0]
     assert found.cause == "backend-down" and "the entrypoint script of container p-web-1" in found.summary
@@ -118,6 +121,16 @@ def test_a_container_is_not_restarted_for_a_program_that_fails(said: tuple[str, 
     repair = from_its_script(*said)
     assert (repair.risk, repair.steps) == ("manual", ()) and words in repair.manual
     assert "could not be read" in from_its_script(known=False).manual
+
+
+def test_what_was_asked_to_end_is_started_by_a_restart_whatever_its_log_has() -> None:
+    """A bare script says neither that it is ready nor goodbye: nginx, whose child it is, says how it ended."""
+    asked, killed = (f"unknown process 9 exited on signal {number}" for number in (15, 11))
+    assert from_its_script(nginx=asked).risk == "disruptive"
+    assert from_its_script("Session terminated, killing shell... ...killed.", nginx=asked).risk == "disruptive"
+    assert killed in from_its_script(nginx=killed).manual
+    assert "KeyError" in from_its_script("KeyError: 'SHOP_KEY'", nginx=asked).manual
+    assert "does not show it" in from_its_script(nginx=asked, first=100).manual      # its parent was another process
 
 
 COMMAND = ("/usr/bin/python3", "-m", "uvicorn", "a:b", "--port")
