@@ -24,9 +24,7 @@ _ProbeVerdict: TypeAlias = Literal["good", "bad", "slow", "unknown"]
 RECENT_ERROR = 60.0         # seconds; an older line of the error log says nothing about the present state
 LOGGED_SECONDS = 900.0      # seconds: a failure that nginx logged within them is over only if something shows it
 _CLOCK_AHEAD = 5.0         # seconds by which the clocks of two views of one machine may differ
-# Process start times come from a clock and an uptime, read one after the other. A file and a worker closer than this,
-# in seconds, cannot be ordered: an edit right before its own reload, or a file that an entry point writes, is normal.
-CLOCK_GRAIN = 0.5
+CLOCK_GRAIN = 0.5   # seconds; clock and uptime are read one after the other: a file and a worker closer have no order
 _GATEWAY_STATUSES = (502, 503, 504)
 NGINX_PAGE = "<center>nginx"      # the footer of pages that nginx generates
 _PLAIN_PROGRAMS = frozenset({"", "python", "binary", "node"})

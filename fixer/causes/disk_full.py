@@ -55,7 +55,6 @@ from fixer.analysis.nginx_errors import is_from_current_worker
 from fixer.analysis.nginx_process import route_ids_of
 from fixer.analysis.run_log import message_of
 from fixer.analysis.service_state import state_evidence
-from fixer.formats.folders import is_below
 from fixer.formats.run_output import ends_run_at
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
@@ -256,7 +255,7 @@ def _tmpfs_setting(service: Service, path: str) -> ComposeSetting | None:
     """Return the service's tmpfs setting with a size limit. If a path is known, it must lie in that tmpfs."""
     given = next((s for s in service.compose_settings if s.key == "tmpfs" and "size=" in s.value), None)
     places = [word.partition(":")[0] for word in given.value.split()] if given is not None else []
-    return given if not path or any(is_below(path, place) for place in places) else None
+    return given if not path or any(path.startswith(f"{place.rstrip('/')}/") for place in places) else None
 
 
 def _account_text(service: Service) -> str:

@@ -20,7 +20,6 @@ from fixer.analysis.evidence import (
 from fixer.analysis.nginx_errors import connect_symptoms, routes_text
 from fixer.analysis.ownership.configured import boot_entries_at
 from fixer.analysis.run_log import has_log, last_run_lines, message_of, program_lines
-from fixer.analysis.service_state import start_time_of
 from fixer.formats.run_output import says_ready
 from fixer.formats.server_bindings import bindings_of
 from fixer.formats.shell_words import literal_word
@@ -165,8 +164,8 @@ def read_exit_reason(case: Case, box: Service, nginx: Nginx) -> tuple[str, tuple
 
 def _last_killed_child(box: Service, nginx: Nginx) -> ErrorEvent | None:
     """Return nginx's line on the last program that a signal ended, where it is the first process of the container."""
-    lines = [event for event in nginx.errors.or_else(()) if event.kind == "child-killed"
-             and event.at >= math.floor(start_time_of(box))]
+    since = math.floor(box.container.started_at) if box.container is not None else 0
+    lines = [event for event in nginx.errors.or_else(()) if event.kind == "child-killed" and event.at >= since]
     return lines[-1] if lines and nginx.master_pid == 1 else None
 
 
