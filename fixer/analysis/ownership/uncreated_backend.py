@@ -30,8 +30,8 @@ with lazy_imports():  # not needed in most looks
 class UncreatedBackend:
     """A failing address and the service without a container that belongs there. If the compose files put the service
     at another address than nginx asks for, `socket` is its path in nginx's container, or `port` its port there, or
-    `host` its name, where nginx asks another service for its port. If they only give it the folder of the socket that
-    nginx asks for, it `shares_folder`."""
+    `host` its name, where nginx asks another service for its port. If they only give it the folder of the socket, or
+    the network of the loopback address, that nginx asks for, it `shares_place`."""
 
     compose: Compose
     trouble: FailingAddress
@@ -39,7 +39,7 @@ class UncreatedBackend:
     socket: str = ""
     port: int = 0
     host: str = ""
-    shares_folder: bool = False
+    shares_place: bool = False
     is_only_one: bool = False       # nothing else than the service and nginx has that folder
 
     @property
@@ -108,17 +108,18 @@ def _shares_network(trouble: FailingAddress, service: UncreatedService, box: Con
 def _elsewhere(case: Case, compose: Compose, trouble: FailingAddress,
                free: list[UncreatedService]) -> UncreatedBackend | None:
     """Return the only one of the services that would listen beside an address where nothing does, in a mount or network
-    that it would share with nginx, else the only one of unknown address that would have the folder of the socket. None
-    if a service that exists may belong there: one that runs, or is known to listen anywhere. What only ended, such as a
-    job, is no rival."""
+    that it would share with nginx, else the only one of unknown address that would have the folder of the socket or
+    the network of the address. None if a service that exists may belong there: one that runs, or is known to listen
+    anywhere. What only ended, such as a job, is no rival."""
     box = container_of(case.snapshot, trouble.nginx.node)
     if box is None or box.is_machine or is_closed(trouble.endpoint) is not True:
         return None
     found = [UncreatedBackend(compose, trouble, service, socket, port) for service in free
              for socket, port in _places_beside(trouble, service, box)]
     found = found or [
-        UncreatedBackend(compose, trouble, service, shares_folder=True, is_only_one=_has_no_other(case, trouble, box))
-        for service in free if _has_folder_of_socket(trouble, service, box)]
+        UncreatedBackend(compose, trouble, service, shares_place=True, is_only_one=_has_no_other(case, trouble, box))
+        for service in free if not service.sockets and not service.ports and (
+            _shares_network(trouble, service, box) or _has_folder_of_socket(trouble, service, box))]
     rivals = (owner.service for owner in candidate_owners(case, trouble))
     return found[0] if len(found) == 1 and not any(s.running or bindings_of(s) for s in rivals) else None
 
@@ -145,14 +146,14 @@ def _has_folder_of_socket(trouble: FailingAddress, service: UncreatedService, bo
     its image says where it listens, and the folder is nginx's only way to it."""
     asked = path_on_engine(box, trouble.endpoint.unix) if trouble.endpoint.unix is not None else None
     shared = {source for source, _ in box.shares}
-    return asked is not None and not service.sockets and not service.ports and any(
+    return asked is not None and any(
         (place := place_in_mount(box, folder)) in shared and is_within(asked, place)
         for folder in service.folders)
 
 
 def _has_no_other(case: Case, trouble: FailingAddress, box: Container) -> bool:
     """Return whether no container but nginx's own, and one service without a container at most, has the folder of the
-    socket: then nothing else can listen there."""
+    socket: then nothing else can listen there. On a loopback address a program of nginx's own container can."""
     asked = path_on_engine(box, trouble.endpoint.unix) if trouble.endpoint.unix is not None else None
     others = [s.container for s in case.snapshot.services if s.container is not None and s.container.id != box.id]
     if asked is None or any(is_within(asked, source) for other in others for source, _ in other.shares):

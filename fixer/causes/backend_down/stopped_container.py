@@ -133,7 +133,7 @@ def _uncreated_finding(case: Case, backend: UncreatedBackend) -> Finding:
         *symptom_evidence(case, trouble, CONNECTING | {"name-not-resolved"}),
     )
     where = f"{address_of_uncreated(backend)}; nginx asks {text}" if backend.is_elsewhere else text
-    proven = not backend.is_elsewhere and (backend.is_only_one or not backend.shares_folder)
+    proven = not backend.is_elsewhere and (backend.is_only_one or not backend.shares_place)
     return Finding(
         cause="backend-down", variant="container-stopped", role="root",
         confidence="certain" if proven else "likely",

@@ -78,6 +78,12 @@ def test_hit_a_service_that_has_the_folder_of_the_socket_and_whose_files_tell_no
     assert finding_of(diagnose(scene.snapshot()), "backend-down").confidence == "likely"      # it may have made the socket
 
 
+def test_hit_a_service_that_would_share_nginxs_network_and_whose_files_tell_no_address() -> None:
+    """A script says where it listens. A program of nginx's own container may be meant, so it is likely."""
+    found = finding_of(diagnose(beside(replace(GONE, guest_of="web")).snapshot()), "backend-down")
+    assert found.confidence == "likely" and "no container, so nothing listens at 127.0.0.1:8000" in found.summary
+
+
 @pytest.mark.parametrize(("gone", "unix"), [
     ((replace(GONE, folders=("/srv/run",)), replace(GONE, service="job", folders=("/srv/run",))), "/run/shop/web.sock"),
     ((replace(GONE, folders=("/srv/run",), ports=(8000,)),), "/run/shop/web.sock"),       # it listens on a port
@@ -89,7 +95,8 @@ def test_hit_a_service_that_has_the_folder_of_the_socket_and_whose_files_tell_no
     ((replace(GONE, sockets=("/srv/other/app.sock",)),), "/run/shop/web.sock"),     # a folder that nginx does not have
     ((replace(GONE, sockets=("/volumes/p_other/_data/app.sock",)),), "/run/shop/web.sock"),
     ((replace(GONE, sockets=(BOUND_SOCKET,)),), "/var/run/web.sock"),       # in nginx's own layer
-    ((replace(GONE, guest_of="web"),), None),      # no port is known
+    ((replace(GONE, guest_of="web"), replace(GONE, service="job", guest_of="web")), None),      # which of two?
+    ((replace(GONE, guest_of="other"),), None),
     ((replace(GONE, guest_of="web", ports=(9000, 9001)),), None),
     ((replace(GONE, guest_of="other", ports=(9000,)),), None),
 ])
