@@ -113,6 +113,12 @@ def _stdout_of(pid: int, view: View) -> str:
     return (file.stat.link_target or "") if file is not None and file.stat is not None else ""
 
 
+def is_output_unreadable(pid: int, view: View) -> bool:
+    """Return whether it was asked where the output of a process leads, and this user may not read that: in containers
+    root lacks the right for the processes of other accounts."""
+    return stdout_query(pid) in view.node.answers and not _stdout_of(pid, view)
+
+
 def writes_to_container_log(pid: int, view: View) -> bool:
     """Return whether a process of a container has the output of process 1, of which the engine keeps the log."""
     own = _stdout_of(pid, view)
@@ -134,5 +140,6 @@ def with_container_log(services: list[Service], view: View, own: Container, engi
 def _bare_log(root: Process, view: View) -> Fact[tuple[LogLine, ...]]:
     answer, path = view.node.answers.get(stdout_query(root.pid)), _stdout_of(root.pid, view)
     if answer is None or not path.startswith("/") or path.startswith("/dev/"):
-        return Unknown("not asked" if answer is None else "its output does not go to a file")
+        return Unknown("not asked" if answer is None else "its output does not go to a file" if path else
+                       "where its output goes could not be read")
     return parse_log_file(answer, path, view.node.utc_offset)

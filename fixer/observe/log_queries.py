@@ -9,7 +9,7 @@ from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.query import Query
 from fixer.model.snapshot import Container, Service
 from fixer.observe.bare_services import stdout_query, writes_to_container_log
-from fixer.observe.boot.boot_services import boot_log_queries
+from fixer.observe.boot.boot_services import boot_log_queries, start_log_queries
 from fixer.observe.commands.resolved_command import command_of_unit
 from fixer.observe.docker.container_service import logs_query, own_log_queries
 from fixer.observe.files.log_files import log_file_paths, log_file_query
@@ -52,6 +52,8 @@ def log_queries(service: Service, views: Mapping[str, View], containers: tuple[C
         yield from ((service.node, query) for query in managed_log_queries(service, views[service.node]))
     elif service.pids:
         yield service.node, stdout_query(service.pids[0])
+        own = container_of(service.node, containers)
+        yield from ((service.node, query) for query in start_log_queries(service, views[service.node], own))
         yield from _container_log_queries(service, views, containers)
     elif service.boot_entry is not None:
         yield from _boot_entry_queries(service, views, containers)

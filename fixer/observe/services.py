@@ -13,7 +13,7 @@ from fixer.model.facts import Known
 from fixer.model.snapshot import Container, Service
 from fixer.nginx.command_line import starts_server
 from fixer.observe.bare_services import bare_services, with_container_log
-from fixer.observe.boot.boot_services import boot_services, runs_command, with_boot_entry
+from fixer.observe.boot.boot_services import boot_services, runs_command, with_boot_entry, with_start_log
 from fixer.observe.boot.run_folders import hosted_server_pids
 from fixer.observe.docker.container_service import container_service, with_proxies_of_container
 from fixer.observe.files.env_file_copies import with_env_copies
@@ -43,7 +43,8 @@ def services_of(views: Mapping[str, View], containers: tuple[Container, ...]) ->
             own = container_of(view.name, containers) if beside_nginx else None
             if view.node.kind == "machine" or beside_nginx:
                 taken = {pid for s in units for pid in s.pids} | theirs
-                bare = [with_boot_entry(service, view, own) for service in bare_services(view, taken)]
+                bare = [with_start_log(with_boot_entry(service, view, own), view, own)
+                        for service in bare_services(view, taken)]
             if own is not None:
                 bare = with_container_log(bare, view, own, views.get(ENGINE))
             found += [*(_without_started_server(service, bare) for service in units), *programs, *bare]

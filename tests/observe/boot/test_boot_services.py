@@ -11,14 +11,21 @@ import pytest
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, FileAnswer, ReadFile
 from fixer.model.service import CommandArgument, Service
+from fixer.observe.bare_services import stdout_query
 from fixer.observe.boot.boot_entries import BOOT_ENTRY_FILES, START_SCRIPTS
-from fixer.observe.boot.boot_services import boot_log_queries, boot_services, with_boot_entry
+from fixer.observe.boot.boot_services import (
+    boot_log_queries,
+    boot_services,
+    start_log_queries,
+    with_boot_entry,
+    with_start_log,
+)
 from fixer.observe.docker.container_service import logs_query
 from fixer.observe.files.log_files import log_file_query
 from fixer.observe.view.node_view import View, view_of
 from tests.causes.snapshot_builders import container, process
 from tests.observe.boot.boot_entries_builders import seen
-from tests.observe.capture_builders import NOW, file, node, view
+from tests.observe.capture_builders import NOW, file, node, stat, view
 
 SCRIPT = "#!/bin/sh\ncd /opt/shop || exit 1\n. /etc/shop.env\nexport MODE=live\nexec uvicorn web:app --port 8123 >>shop.log 2>&1\n"
 LOG = "/opt/shop/shop.log"
@@ -197,3 +204,21 @@ def test_a_script_of_a_service_manager_is_nobody_s_to_run() -> None:
     named = replace(unit, command=(), entry=CommandArgument("/opt/shop/start.sh"))
     assert not list(boot_services(script_of(), (named,)))
     assert list(boot_services(script_of(), (replace(unit, command=()),)))
+
+
+@pytest.mark.parametrize(("link", "asked", "texts"), [
+    ("", [log_file_query(LOG)], ["first", "last"]),         # root of a container may not read the links of another account
+    ("pipe:[5]", [], []), ("/opt/shop/other.log", [], []),
+])
+def test_the_log_of_a_process_whose_output_cannot_be_read_is_the_file_of_its_start(
+    link: str, asked: list[ReadFile], texts: list[str],
+) -> None:
+    made = host(log="first\nlast\n")
+    output = FileAnswer("/proc/77/fd/1", "absent" if not link else "ok", stat("link", link=link))
+    made = replace(made, by_pid={77: process(77, "/usr/bin/python3", *COMMAND, uid=1001)}, node=replace(
+        made.node, answers={**made.node.answers, stdout_query(77): Answer(output.status, files=(output,))}))
+    (one,) = boot_services(replace(made, by_pid={}), ())
+    service = replace(one, pids=(77,), log=Unknown("where its output goes could not be read"))
+    assert list(start_log_queries(service, made)) == asked
+    assert [line.text for line in with_start_log(service, made).log.or_else(())] == texts
+    assert list(start_log_queries(replace(service, pids=(78,)), made)) == []      # not asked yet
