@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 from fixer.analysis.evidence import listeners_on, pids_of
 from fixer.analysis.nginx_process import is_held_by_nginx
+from fixer.analysis.route_verdict import NGINX_PAGE
 from fixer.diagnose.precedence import does_reveal_next
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.lazy_imports import lazy_imports
@@ -327,8 +328,12 @@ def _nginx_up_proof(nginx: Nginx) -> Proof:
 
 def _backend_proof(endpoint: Endpoint, *, well: bool) -> Proof:
     """Return the proof that a backend answers. `well`: nginx answers through it or passes over it, and our direct
-    request is one that it does not serve."""
+    request is one that it does not serve. An error page of nginx is no answer of a backend: nginx asks itself, or a
+    gateway that gets none either."""
     match endpoint.http:
+        case Known(probe) if (probe.status or 0) >= 500 and NGINX_PAGE in probe.body:
+            return Proof("backend-answers", "unknown" if well else "failed", endpoint.written,
+                         f"HTTP {probe.status}, a page of nginx itself")
         case Known(probe) if probe.status is not None:
             return Proof("backend-answers", "passed", endpoint.written, f"HTTP {probe.status}")
         case Known(probe):

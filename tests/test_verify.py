@@ -10,7 +10,7 @@ import pytest
 from fixer.model.diagnosis import Check, Diagnosis, Finding, Found, Need, Repair, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.nginx_config import Listen, Span
-from fixer.model.snapshot import Snapshot
+from fixer.model.snapshot import ProbeResult, Snapshot
 from fixer.verify import Observation, compare, proofs, url_notes
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
@@ -310,6 +310,16 @@ def test_an_error_of_the_application_is_called_its_own() -> None:
         ("passed", "answers 500, which nginx only passes on")]
     limited = look(healthy_scene().answers(probe(503, body="<center>nginx</center>")))
     assert ["passes on" in p.text for p in proofs(limited) if p.check == "route-answers"] == [False]
+
+
+@pytest.mark.parametrize(("answer", "state"), [
+    (probe(502, body="<center>nginx/1.30.0</center>"), "unknown"), (probe(500, body="<center>nginx</center>"), "failed"),
+    (probe(404, body="<center>nginx</center>"), "passed"), (probe(502, body="shop: the store is closed"), "passed"),
+])
+def test_an_error_page_of_nginx_is_no_answer_of_a_backend(answer: ProbeResult, state: str) -> None:
+    """nginx hands the requests to itself, or to a gateway whose own backend is down: that one passes a 502 on."""
+    found = look(healthy_scene().answers(BAD_GATEWAY).endpoint(http=Known(answer)))
+    assert states(found)["backend-answers"] == state
 
 
 def test_a_url_that_is_well_here_points_in_front() -> None:
