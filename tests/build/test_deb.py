@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.crash.crash_draw import NIGHTLY
+
 ROOT = Path(__file__).resolve().parents[2]
 LABEL = "badgateway.test=deb"
 
@@ -42,15 +44,16 @@ def _in(machine: str, script: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.slow
 @pytest.mark.timeout(400)
 def test_the_same_sources_make_the_same_bytes(package: Path, tmp_path: Path) -> None:
-    """Packed lightly, which is quick; how well the package itself is packed is the builder's choice."""
+    """Packed lightly, which is quick; how well the package itself is packed is the builder's choice. By day one is made
+    again and compared with the package unpacked, at night two to the byte."""
     made = []
-    for name in ("one", "other"):
+    for name in ("one", "other") if NIGHTLY else ("one",):
         (tmp_path / name).mkdir()
         again = _run(sys.executable, ROOT / "script/make_deb.py", package.with_name("fixer.pyz"), tmp_path / name,
                      DPKG_DEB_COMPRESSOR_LEVEL="0")
         assert again.returncode == 0, again.stderr
         made.append(next((tmp_path / name).glob("*.deb")).read_bytes())
-    assert made[0] == made[1]
+    assert made[0] == made[-1]
     assert members(made[0]) == members(package.read_bytes())
 
 

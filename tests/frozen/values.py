@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -20,42 +20,41 @@ def number_of(value: object) -> str:
     Fields at the end that hold their default are left out, so a new field with a default changes no number.
     Nor does one that the parser derives from the others.
     """
-    digest = hashlib.sha256()
-    for part in _parts(value):
-        digest.update(part)
-    return digest.hexdigest()[:LENGTH]
+    parts: list[bytes] = []
+    _write(value, parts)
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:LENGTH]
 
 
-def _parts(value: object) -> Iterator[bytes]:
-    match value:
-        case None | bool() | int() | float():
-            yield f"{value!r};".encode()
-        case str():
-            yield from _sized(b"s", value.encode("utf-8", "surrogatepass"))
-        case bytes():
-            yield from _sized(b"b", value)
-        case tuple() | list():
-            yield from _listed(b"(", [b"".join(_parts(item)) for item in value])
-        case frozenset() | set():
-            yield from _listed(b"{", sorted(b"".join(_parts(item)) for item in value))
-        case Mapping():
-            pairs = (b"".join(_parts(key)) + b"=" + b"".join(_parts(held)) for key, held in value.items())
-            yield from _listed(b"[", sorted(pairs))
-        case _:
-            yield from _fields(value)
+def _write(value: object, parts: list[bytes]) -> None:
+    """Append the value. Each test's diagnosis comes through here, so nothing is joined that need not be sorted."""
+    if isinstance(value, str):
+        data = value.encode("utf-8", "surrogatepass")
+        parts += (b"s%d:" % len(data), data)
+    elif value is None or isinstance(value, bool | int | float):
+        parts.append(f"{value!r};".encode())
+    elif isinstance(value, tuple | list):
+        parts.append(b"(%d:" % len(value))
+        for item in value:
+            _write(item, parts)
+    elif isinstance(value, bytes):
+        parts += (b"b%d:" % len(value), value)
+    elif isinstance(value, frozenset | set):
+        parts.append(b"{%d:" % len(value))
+        parts += sorted(map(_joined, value))
+    elif isinstance(value, Mapping):
+        parts.append(b"[%d:" % len(value))
+        parts += sorted(_joined(key) + b"=" + _joined(held) for key, held in value.items())
+    else:
+        _write_fields(value, parts)
 
 
-def _sized(tag: bytes, data: bytes) -> Iterator[bytes]:
-    yield tag + str(len(data)).encode() + b":"
-    yield data
+def _joined(value: object) -> bytes:
+    parts: list[bytes] = []
+    _write(value, parts)
+    return b"".join(parts)
 
 
-def _listed(tag: bytes, items: list[bytes]) -> Iterator[bytes]:
-    yield tag + str(len(items)).encode() + b":"
-    yield from items
-
-
-def _fields(value: Any) -> Iterator[bytes]:
+def _write_fields(value: Any, parts: list[bytes]) -> None:
     """A record: which kind of fact it is, where it is one, and its values."""
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
         raise TypeError(f"{type(value).__name__} is no plain value")
@@ -64,7 +63,9 @@ def _fields(value: Any) -> Iterator[bytes]:
     while held and known[len(held) - 1][1] == held[-1]:
         held.pop()
     tag = b"K" if isinstance(value, Known) else b"U" if isinstance(value, Unknown) else b"D"
-    yield from _listed(tag, [b"".join(_parts(item)) for item in held])
+    parts.append(tag + b"%d:" % len(held))
+    for item in held:
+        _write(item, parts)
 
 
 @cache

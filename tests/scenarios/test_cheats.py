@@ -78,7 +78,7 @@ def test_the_healthy_stack_passes_and_stays_so(up: Up, stack: Stack) -> None:
     assert verdict.is_well, verdict.failing
 
 
-def test_started_by_hand_only_hides_it(up: Up) -> None:
+def started_by_hand_only_hides_it(up: Up) -> None:
     word = scenario_named("crash-missing-env")
     variant = word.variant("start-env-var-missing")
     seed = next(n for n in range(100) if (drawn := draw(word, variant, "host", n)).manager == "systemd"
@@ -98,7 +98,7 @@ def test_started_by_hand_only_hides_it(up: Up) -> None:
     assert not verdict.is_well
 
 
-def test_a_broken_stack_is_not_restarted_and_a_restart_would_not_cure_it(up: Up) -> None:
+def a_broken_stack_is_not_restarted_and_a_restart_would_not_cure_it(up: Up) -> None:
     lab = up(word := "wrong-port/container-wrong-port", "containers")
     verdict, restarted = restart_and_check(lab)
     assert not verdict.is_well
@@ -106,7 +106,7 @@ def test_a_broken_stack_is_not_restarted_and_a_restart_would_not_cure_it(up: Up)
     assert cured(word, lab) == []
 
 
-def test_neither_a_restart_nor_a_longer_time_limit_is_capacity(up: Up) -> None:
+def neither_a_restart_nor_a_longer_time_limit_is_capacity(up: Up) -> None:
     lab = up(word := "overload-saturated/single-worker-overload", "host")
     assert cured(word, lab) == []
     limit = f"proxy_read_timeout {lab.params['read_timeout']}s"
@@ -118,16 +118,31 @@ def test_neither_a_restart_nor_a_longer_time_limit_is_capacity(up: Up) -> None:
     assert any(line.startswith("reports") for line in verdict.failing)
 
 
-def test_what_restarting_cures_is_told_so_by_its_scenario(up: Up) -> None:
+def what_restarting_cures_is_told_so_by_its_scenario(up: Up) -> None:
     lab = up(word := "backend-down/backend-not-running", "host")
     assert len(cured(word, lab)) == 1
 
 
-def test_what_restarting_hides_is_back_after_the_next_boot(up: Up) -> None:
+def what_restarting_hides_is_back_after_the_next_boot(up: Up) -> None:
     lab = up(word := "backend-down/unit-disabled-after-reboot", "host")
     assert cured(word, lab, hides=True) == []
 
 
-def test_what_the_pages_of_the_oracle_do_not_show_is_looked_for_in_the_log(up: Up) -> None:
+def what_the_pages_of_the_oracle_do_not_show_is_looked_for_in_the_log(up: Up) -> None:
     lab = up(word := "crash-code-error/app-exception-mid-stream", "host")
     assert ask_oracle(lab).is_well and cured(word, lab) == []
+
+
+RESTARTS = [
+    started_by_hand_only_hides_it, a_broken_stack_is_not_restarted_and_a_restart_would_not_cure_it,
+    what_restarting_cures_is_told_so_by_its_scenario, what_restarting_hides_is_back_after_the_next_boot,
+    what_the_pages_of_the_oracle_do_not_show_is_looked_for_in_the_log,
+]
+LONG = [neither_a_restart_nor_a_longer_time_limit_is_capacity]      # the overloads of the matrix are judged each day
+
+
+@pytest.mark.parametrize("judged", [*draw_by_day(RESTARTS, "restarts", 2), *draw_by_day(LONG, "capacity", 0)],
+                         ids=lambda judged: judged.__name__)
+def test_what_only_restarts_is_no_repair(up: Up, judged: Callable[[Up], None]) -> None:
+    """Some by day, drawn from the commit."""
+    judged(up)

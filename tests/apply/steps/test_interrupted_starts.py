@@ -18,6 +18,7 @@ from tests.apply.folder_target import KilledError
 from tests.contract.container_shell import succeeds_inside
 from tests.contract.sshd_machines import docker
 from tests.contract.test_learned_backend import Machine
+from tests.crash.crash_draw import draw_by_day
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 
@@ -84,8 +85,8 @@ def runs(machine: Machine, kind: str, script: str) -> bool:
     return subprocess.run(["sh", "-c", script], capture_output=True, check=False).returncode == 0
 
 
-@pytest.mark.parametrize("kind", ["unit", "nginx", "container"])
-@pytest.mark.parametrize("later", [6.0, 0.0])
+@pytest.mark.parametrize(("later", "kind"), draw_by_day(
+    [(later, kind) for later in (6.0, 0.0) for kind in ("unit", "nginx", "container")], "starts by hand", 3))
 def test_a_start_by_hand_after_a_repair_died(monkeypatch: pytest.MonkeyPatch, machine: Machine, kind: str, later: float) -> None:
     monkeypatch.setattr(rollback, "COMMAND_SECONDS", 0.0)
     monkeypatch.setattr(start_marks, "_WORK_SECONDS", 3.0)
