@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from fixer.formats.launchers import skip_launchers
 from fixer.formats.process_table import ancestors, descendants, working_directory
 from fixer.formats.server_bindings import bindings_of, workers_of
@@ -9,13 +11,16 @@ from fixer.formats.server_names import DAEMONS, is_app_server, runtime_of
 from fixer.formats.service_log import parse_log_file
 from fixer.lazy.dataclass import replace
 from fixer.model.facts import Fact, Known, Unknown
-from fixer.model.query import ReadFile
+from fixer.model.query import Query, ReadFile
 from fixer.model.snapshot import Container, LogLine, Manager, Process, Service
+from fixer.observe.boot.boot_entries import boot_commands_of
+from fixer.observe.boot.boot_services import runs_command
 from fixer.observe.commands.python_programs import is_no_web_program
 from fixer.observe.commands.resolved_command import command_of_process
 from fixer.observe.commands.server_settings import configured_bindings
 from fixer.observe.commands.startup_waits import command_of_shell, is_shell, waits_of
 from fixer.observe.docker.container_service import output_beside_nginx
+from fixer.observe.files.log_files import log_file_paths, log_file_query
 from fixer.observe.supervisord.supervisord_config import is_supervisord, is_trusted_supervisord
 from fixer.observe.view.node_view import View, listening_pids
 
@@ -143,3 +148,26 @@ def _bare_log(root: Process, view: View) -> Fact[tuple[LogLine, ...]]:
         return Unknown("not asked" if answer is None else "its output does not go to a file" if path else
                        "where its output goes could not be read")
     return parse_log_file(answer, path, view.node.utc_offset)
+
+
+def start_log_queries(service: Service, view: View, own: Container | None = None) -> Iterator[Query]:
+    """Yield the queries for the log files that the command of a bare process's start names, where its own output cannot
+    be read."""
+    yield from (log_file_query(path) for path in _start_log_paths(service, view, own))
+
+
+def with_start_log(service: Service, view: View, own: Container | None = None) -> Service:
+    """Return the service of a bare process with such a file as its log."""
+    for path in _start_log_paths(service, view, own):
+        log = parse_log_file(view.node.answers.get(log_file_query(path)), path, view.node.utc_offset)
+        if isinstance(log, Known):
+            return replace(service, log=log)
+    return service
+
+
+def _start_log_paths(service: Service, view: View, own: Container | None) -> tuple[str, ...]:
+    if not service.pids or not is_output_unreadable(service.pids[0], view):
+        return ()
+    ours = [process for pid in service.pids if (process := view.by_pid.get(pid)) is not None]
+    return next((paths for found in boot_commands_of(view, own) if (paths := log_file_paths(found.command)) and any(
+        runs_command(process.argv, found.command.argv) for process in ours)), ())

@@ -8,8 +8,8 @@ from fixer.formats.application_servers import busy_limit_of
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.query import Query
 from fixer.model.snapshot import Container, Service
-from fixer.observe.bare_services import stdout_query, writes_to_container_log
-from fixer.observe.boot.boot_services import boot_log_queries, start_log_queries
+from fixer.observe.bare_services import start_log_queries, stdout_query, writes_to_container_log
+from fixer.observe.boot.boot_services import boot_log_queries
 from fixer.observe.commands.resolved_command import command_of_unit
 from fixer.observe.docker.container_service import logs_query, own_log_queries
 from fixer.observe.files.log_files import log_file_paths, log_file_query

@@ -12,8 +12,8 @@ from fixer.managers import manager_of
 from fixer.model.facts import Known
 from fixer.model.snapshot import Container, Service
 from fixer.nginx.command_line import starts_server
-from fixer.observe.bare_services import bare_services, with_container_log
-from fixer.observe.boot.boot_services import boot_services, runs_command, with_boot_entry, with_start_log
+from fixer.observe.bare_services import bare_services, with_container_log, with_start_log
+from fixer.observe.boot.boot_services import boot_services, runs_command, with_boot_entry
 from fixer.observe.boot.run_folders import hosted_server_pids
 from fixer.observe.docker.container_service import container_service, with_proxies_of_container
 from fixer.observe.files.env_file_copies import with_env_copies

@@ -9,12 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from fixer.formats.launchers import skip_launchers
 from fixer.formats.server_bindings import server_folder
 from fixer.formats.server_names import runtime_of
-from fixer.formats.service_log import parse_log_file
 from fixer.lazy.dataclass import replace
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.query import Query, ReadFile
 from fixer.model.snapshot import Binding, Container, LogLine, Process, Service
-from fixer.observe.bare_services import is_output_unreadable
 from fixer.observe.boot.boot_entries import ACCOUNTS, START_SCRIPTS, BootCommand, boot_commands_of, boot_entry_queries
 from fixer.observe.commands.dependencies import dependencies_of, proxy_variables_of
 from fixer.observe.commands.resolved_command import ServiceCommand
@@ -70,29 +68,6 @@ def with_boot_entry(service: Service, view: View, own: Container | None = None) 
                 runs_command(process.argv, found.command.argv) for process in ours):
             return replace(service, boot_entry=found.entry)
     return _with_start_script(service, view, names)
-
-
-def start_log_queries(service: Service, view: View, own: Container | None = None) -> Iterator[Query]:
-    """Yield the queries for the log files that the command of a bare process's start names, where its own output cannot
-    be read."""
-    yield from (log_file_query(path) for path in _start_log_paths(service, view, own))
-
-
-def with_start_log(service: Service, view: View, own: Container | None = None) -> Service:
-    """Return the service of a bare process with such a file as its log."""
-    for path in _start_log_paths(service, view, own):
-        log = parse_log_file(view.node.answers.get(log_file_query(path)), path, view.node.utc_offset)
-        if isinstance(log, Known):
-            return replace(service, log=log)
-    return service
-
-
-def _start_log_paths(service: Service, view: View, own: Container | None) -> tuple[str, ...]:
-    if not service.pids or not is_output_unreadable(service.pids[0], view):
-        return ()
-    ours = [process for pid in service.pids if (process := view.by_pid.get(pid)) is not None]
-    return next((paths for found in boot_commands_of(view, own) if (paths := log_file_paths(found.command)) and any(
-        runs_command(process.argv, found.command.argv) for process in ours)), ())
 
 
 def _with_start_script(service: Service, view: View, names: frozenset[str]) -> Service:

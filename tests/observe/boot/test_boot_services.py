@@ -11,15 +11,9 @@ import pytest
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, FileAnswer, ReadFile
 from fixer.model.service import CommandArgument, Service
-from fixer.observe.bare_services import stdout_query
+from fixer.observe.bare_services import start_log_queries, stdout_query, with_start_log
 from fixer.observe.boot.boot_entries import BOOT_ENTRY_FILES, START_SCRIPTS
-from fixer.observe.boot.boot_services import (
-    boot_log_queries,
-    boot_services,
-    start_log_queries,
-    with_boot_entry,
-    with_start_log,
-)
+from fixer.observe.boot.boot_services import boot_log_queries, boot_services, with_boot_entry
 from fixer.observe.docker.container_service import logs_query
 from fixer.observe.files.log_files import log_file_query
 from fixer.observe.view.node_view import View, view_of
