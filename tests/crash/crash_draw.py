@@ -1,4 +1,4 @@
-"""Which crashes on real places a run of all tests tries: as many as fit BADGATEWAY_CRASH_SECONDS (75), drawn from the
+"""Which crashes on real places a run of all tests tries: as many as fit BADGATEWAY_CRASH_SECONDS (150), drawn from the
 commit, or from BADGATEWAY_DRAW. BADGATEWAY_KILLS=all tries every place, and each at every point, =5 at every fifth.
 """
 
@@ -17,7 +17,7 @@ from tests.crash.killed_fixer import distinct_points
 KILLS = os.environ.get("BADGATEWAY_KILLS", "")
 ALL, STEP = bool(KILLS), int(KILLS) if KILLS.isdecimal() else 1
 DRAW_KEY = os.environ.get("BADGATEWAY_DRAW") or draw_key()
-SECONDS = float(os.environ.get("BADGATEWAY_CRASH_SECONDS", "75"))
+SECONDS = float(os.environ.get("BADGATEWAY_CRASH_SECONDS", "150"))
 NIGHTLY = bool(os.environ.get("BADGATEWAY_NIGHTLY"))
 SHARE = 1 if ALL or NIGHTLY else 6     # of the first crashes in memory every n-th is followed by each second one
 POINTS = 2             # of one place, where not all are tried
