@@ -158,10 +158,8 @@ def container_mark(name: str, engine: Runner) -> str:
 
 
 def require_own_container_start(ident: str, name: str, engine: Runner, started: StepStart) -> None:
-    """Raise Conflict if somebody else has started this container since the step did, or made it anew and started
-    that."""
-    known = started.mark or started.cut_off
-    words = (_inspect_container(ident, engine) or _inspect_container(name, engine)) if known else []
+    """Raise Conflict if somebody else has started this container since the step did."""
+    words = _inspect_container(ident, engine) if started.mark or started.cut_off else []
     if len(words) < 4 or words[1] != "true" or words[2] == started.mark or words[3] != "0":
         return
     if started.cut_off:
