@@ -14,7 +14,6 @@ from lab.errors import LabError
 from lab.scenario.catalog import extra_folder_of, scenario_named
 from lab.scenario.scenario_file import Expect, Stack, Variant
 from lab.scenario.templates import fill_deep
-from lab.stack import docker_engine
 from lab.stack.break_steps import repair_by_hand
 from lab.stack.command_result import CommandResult
 from lab.stack.docker_command import labelled_ids
@@ -201,17 +200,14 @@ def _run_trial(trial: Trial) -> None:
         _try_self_healing(trial, before)
         return
     _try_without_consent(trial, before)
-    stopped = [one for one in labelled_ids("container", trial.lab.id) if docker_engine.state_of(one) != "running"]
     _try_repair(trial, before)
     if repair.exit == 4:
         _try_restarts(trial)
         if trial.variant.by_hand_on(trial.lab.stack):
             _try_by_hand(trial)
         return
-    # the lab's restart makes containers anew, as a person does: what that started is no longer the repair's to stop
-    if repair.cleared_by_restart or any(docker_engine.state_of(one) == "running" for one in stopped):
-        if _try_undo(trial, before) and not repair.cleared_by_restart:
-            _try_restarts(trial)
+    if repair.cleared_by_restart:
+        _try_undo(trial, before)
         _try_repair(trial, before)
         _try_restart_and_repeat(trial)
     else:
