@@ -177,8 +177,9 @@ def _unused_servers(nginx: Nginx) -> tuple[frozenset[int], frozenset[int]]:
     if isinstance(nginx.config, Unknown) or isinstance(changed, Unknown) or isinstance(loaded, Unknown):
         return _NO_UNUSED_SERVERS
     config = nginx.config.value
-    return _NO_UNUSED_SERVERS if changed.value > loaded.value + CLOCK_GRAIN else (config.hidden_servers(),
-                                                                                        config.nameless_servers())
+    if changed.value > loaded.value + CLOCK_GRAIN:
+        return _NO_UNUSED_SERVERS
+    return config.hidden_servers(), config.nameless_servers()
 
 
 def is_auth_request_of(guard: RouteFacts, facts: RouteFacts) -> bool:
