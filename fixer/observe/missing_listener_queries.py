@@ -67,7 +67,7 @@ def _queries_of_node(site: Site, look: Look) -> Iterator[Query]:
     yield from (USUAL_FILES for _ in find_supervisords(view)[:1])
     yield from boot_entry_queries(view)
     if any(path.endswith("@.service") for path in view.files):
-        yield from instance_queries(view, empty, unheard)
+        yield from instance_queries(view, empty, unheard, is_served=serves)
     masked = sorted(u.name for u in dict.fromkeys(view.units.values()) if u.load_state == "masked")
     names = [n for n in masked if n.endswith(".service") and not n.startswith(SYSTEMD_UNITS)][:MOST_UNLOADED]
     yield from (ReadFile(packaged_unit_path(name), SERVICE_FILE_LIMIT) for name in names)

@@ -28,8 +28,11 @@ _INSTANCE_NAME = regex(r"^[A-Za-z0-9:_.\\-]+$")
 _INSTANCE = regex(r"%[iI]")
 
 
-def instance_queries(view: View, ports: Iterable[int], sockets: Iterable[str] = ()) -> Iterator[Query]:
-    """Yield queries for instances whose files name ports or sockets on which nothing listens."""
+def instance_queries(
+    view: View, ports: Iterable[int], sockets: Iterable[str] = (), is_served: bool = True,
+) -> Iterator[Query]:
+    """Yield queries for instances whose files name ports or sockets on which nothing listens. Where no application
+    server is known (`is_served` false), nginx's address may be the wrong one: every instance may be the application."""
     wanted, paths = tuple(dict.fromkeys(ports)), tuple(sockets)
     names: list[str] = []
     for path, file in view.files.items():
@@ -43,9 +46,10 @@ def instance_queries(view: View, ports: Iterable[int], sockets: Iterable[str] = 
             yield ReadGlob((pattern,), SETTINGS_BYTES, MOST_FILES)
         told = (*_instances_by_option(lines, wanted), *_instances_by_sibling(stem, lines, wanted, view),
                 *_instances_by_settings(lines, wanted, view))
-        for instance in (*told, *_instances_by_socket(lines, paths), *_instances_by_env_file(lines, wanted, view)):
-            names.append(f"{stem}{instance}.service")
-        if _names_address(lines, wanted, paths):
+        told = (*told, *_instances_by_socket(lines, paths), *_instances_by_env_file(lines, wanted, view))
+        names += (f"{stem}{instance}.service" for instance in told)
+        is_local = path.startswith("/etc/")      # a package's own template is no application of this host
+        if _names_address(lines, wanted, paths) or (is_local and not is_served and not told):
             yield (asked := Command("journal", (f"{stem}*.service", _JOURNAL_LINES)))
             names += _units_in_journal(stem, view.node.answers.get(asked))
     unknown = tuple(n for n in dict.fromkeys(names) if n not in view.units)

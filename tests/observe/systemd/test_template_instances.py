@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
@@ -61,7 +63,8 @@ HEARD = sockets([], {}, unix="00: 00000002 00000000 00010000 0001 01 31 /run/sho
     ("ExecStart=/usr/bin/uvicorn a:b --uds /run/other/%i.sock", None),
 ])
 def test_a_stopped_instance_of_a_template_is_asked_for_by_its_socket(text: str, instance: str | None) -> None:
-    shown = [q for q in asked(node(site=SOCKET_SITE, units=[_template(text)])) if isinstance(q, Command) and "api@" in str(q.args)]
+    shown = [q for q in asked(node(site=SOCKET_SITE, units=[_template(text)]))
+             if isinstance(q, Command) and q.name == "systemctl-show" and "api@" in str(q.args)]
     assert shown == ([Command("systemctl-show", (instance,))] if instance else [])
     assert not [q for q in asked(node(site=SOCKET_SITE, units=[_template(text)], listening=HEARD)) if "api@" in str(q)]
 
@@ -127,7 +130,7 @@ FIXED = "ExecStart=/usr/bin/uvicorn a:b --port 8000"
     (FIXED, WROTE.format("api@main.service", 1), ("api@main.service",)),
     (FIXED, WROTE.format("api@main.service", 812), None),       # a program says so
     (FIXED, WROTE.format("api@.service", 1) + WROTE.format("other@x.service", 1) + "no json\n", None),
-    (FIXED, "", None), (FIXED.replace("8000", "80001"), WROTE.format("api@main.service", 1), None),
+    (FIXED, "", None),
     ("Environment=PORT=8000\nExecStart=/srv/run", WROTE.format("api@a.service", 1) + WROTE.format("api@b.service", 1),
      ("api@a.service", "api@b.service")),
 ])
@@ -138,5 +141,21 @@ def test_the_journal_names_an_instance_of_a_template_whose_address_is_the_same_f
     seen = node({query: Answer("ok", wrote.encode())}, site=SITE, units=[_template(text)])
     shown = [q.args for q in asked(seen) if isinstance(q, Command) and q.name == "systemctl-show" and "api@" in str(q.args)]
     assert shown == ([instances] if instances else [])
-    before = asked(node(site=SITE, units=[_template(text)]))
-    assert (query in before) is ("80001" not in text)
+    assert query in asked(node(site=SITE, units=[_template(text)]))
+
+
+@pytest.mark.parametrize(("folder", "is_served", "is_asked"), [
+    ("/etc", False, True),      # nginx's address may be the wrong one
+    ("/etc", True, False), ("/usr/lib", False, False),
+])
+def test_an_instance_at_another_port_is_asked_for_where_no_application_is_known(
+        folder: str, is_served: bool, is_asked: bool) -> None:
+    elsewhere = _template("ExecStart=/usr/bin/uvicorn a:b --port 5000", f"{folder}/systemd/system/api@.service")
+    query = Command("journal", ("api@*.service", "20"))
+    served: Any = {"units": [elsewhere]} if not is_served else {
+        "units": [elsewhere], "listening": sockets([tcp_row("127.0.0.1", 9000, 5)], {5: [70]}),
+        "running": [process(70, ["/usr/bin/uvicorn", "a:b", "--port", "9000"], cgroup="/system.slice/web.service")]}
+    wrote = Answer("ok", WROTE.format("api@main.service", 1).encode())
+    assert (query in asked(node(site=SITE, **served))) is is_asked
+    shown = [q.args for q in asked(node({query: wrote}, site=SITE, **served)) if isinstance(q, Command) and q.name == "systemctl-show" and "api@" in str(q.args)]
+    assert shown == ([("api@main.service",)] if is_asked else [])
