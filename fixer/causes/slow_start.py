@@ -18,9 +18,11 @@ Why nginx says 502
 
 How it is told apart
   The service runs, it was started less than a minute ago, it has not failed since, and it holds no socket on any other
-  port. Where nobody may see who holds a socket that nobody else is told to open, that is only possible: it may be its
-  own, somewhere else. A service that is started again and again is a crash: its restarts are counted by its manager;
-  one that was killed once from outside, and that systemd has started again, is a start like others.
+  port. One that runs for longer is only possible, and only where the configuration names it and its log has begun and
+  says nothing of serving. Where nobody may see who holds a socket that nobody else is told to open, that is only
+  possible: it may be its own, somewhere else. A service that is started again and again is a crash: its restarts are
+  counted by its manager; one that was killed once from outside, and that systemd has started again, is a start like
+  others.
   One that somebody started by hand is as old as its process.
   gunicorn, uWSGI and systemd open the socket before the workers load the application: then connections wait, none was
   ever accepted, and the log says nothing of serving since. backend-hung has served before, and holds what it accepted.
@@ -41,6 +43,7 @@ The repair and its safety
   wait-for-start: nothing is changed; fixer waits, at most 60 seconds, and looks again.
   end-wait (manual): a start that is queued for longer than that waits for a unit that does not come up.
   mend-script (manual): a script that waits for longer than that waits for something that does not come.
+  see-start (manual): a program that has not listened for longer than that, and has said nothing of serving.
 
 Variants
   startup-slow             the program was started and does not listen yet
@@ -82,11 +85,12 @@ from fixer.analysis.exits.failed_run import (
 from fixer.analysis.nginx_errors import refused_evidence, symptom_evidence
 from fixer.analysis.ownership.configured import is_supervised, unseen_socket_text
 from fixer.analysis.route_verdict import is_closed
-from fixer.analysis.run_log import lines_of, program_lines, single_external_kill
+from fixer.analysis.run_log import last_run_lines, lines_of, message_of, program_lines, single_external_kill
 from fixer.analysis.service_state import is_idle_container, is_start_queued, run_state_of, start_time_of, state_evidence
+from fixer.formats.run_output import is_request_line, says_ready
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair, Verdict
-from fixer.model.facts import Evidence
+from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import Service
 from fixer.repairs.upstream_address import reachable_listeners
 
@@ -192,9 +196,26 @@ def _is_starting(case: Case, trouble: FailingAddress, owner: PortOwner) -> bool:
         return False
     if has_listening_socket(case, service) or is_idle_container(service) or is_suspended(case, service):
         return False
-    young = _is_in_start_pre(owner) or 0.0 <= clock_of(case.snapshot, service.node) - _started_at(case,
-                                                                                                  owner) < START_SECONDS
-    return young and not reachable_listeners(case, trouble, owner)
+    age = _age(case, owner)
+    could_start = _is_in_start_pre(owner) or 0.0 <= age < START_SECONDS or _is_late(case, owner)
+    return could_start and not reachable_listeners(case, trouble, owner)
+
+
+def _age(case: Case, owner: PortOwner) -> float:
+    """Return the seconds since the present start."""
+    return clock_of(case.snapshot, owner.service.node) - _started_at(case, owner)
+
+
+def _is_late(case: Case, owner: PortOwner) -> bool:
+    """Return whether its program has run for longer than a start takes, and its last lines are those of a start. The
+    configuration must name it: one that is only left over may be a worker that never listens."""
+    service = owner.service
+    if not owner.certain or run_state_of(service) != "running" or _started_at(case, owner) <= 0.0:
+        return False
+    if not isinstance(service.log, Known) or unseen_socket_text(case, service):
+        return False
+    texts = [message_of(line) for line in program_lines(last_run_lines(case.snapshot, service))]
+    return bool(texts) and not any(says_ready(text) or is_request_line(text) for text in texts)
 
 
 def _started_at(case: Case, owner: PortOwner) -> float:
@@ -225,8 +246,9 @@ def _is_in_start_pre(owner: PortOwner) -> bool:
 
 def _starting_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding:
     service = owner.service
-    age = age_text(max(0.0, clock_of(case.snapshot, service.node) - _started_at(case, owner)))
+    age = age_text(max(0.0, _age(case, owner)))
     before = _is_in_start_pre(owner)
+    late = not before and _age(case, owner) >= START_SECONDS
     killed = single_external_kill(case.snapshot, service)
     unseen = "" if before else unseen_socket_text(case, service)
     place = endpoint_text(trouble.endpoint)
@@ -234,18 +256,25 @@ def _starting_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> 
             else f"does not listen at {place} yet")
     return Finding(
         cause=CAUSE.id, variant="start-execstartpre-long" if before else "startup-slow", role="root",
-        confidence="certain" if before else "possible" if unseen else "likely",
+        confidence="certain" if before else "possible" if unseen or late else "likely",
         summary=f"{service.name} was started {age} ago{', after a kill,' if killed is not None else ''} and {what}",
         detail=_pre_start_texts(case, service) if before else (
             f"the owner of {unseen} is unknown: if it is {service.name}, it listens there and not here",
         ) if unseen else (), routes=trouble.route_ids, service=service.name,
         node=service.node, evidence=tuple(dict.fromkeys((
-            state_evidence(service), *(_last_line_evidence(service) if before else ()),
+            state_evidence(service), *(_last_line_evidence(service) if before or late else ()),
             *((log_evidence(killed.text, killed.where),) if killed is not None else ()),
             *refused_evidence(case, trouble),
         ))),
-        repairs=_wait_repairs(service),
+        repairs=(_late_repair(service),) if late else _wait_repairs(service),
     )
+
+
+def _late_repair(service: Service) -> Repair:
+    """Return what a person does about a start that has taken longer than fixer waits."""
+    return Repair("see-start", "manual", f"find out what the start of {service.name} waits for", (), manual=(
+        f"read what {service.name} writes, and see with `py-spy dump` or `strace -p` what it does; if its start is "
+        "known to be this long, wait for it"))
 
 
 def _loading_finding(case: Case, trouble: FailingAddress, service: Service) -> Finding:

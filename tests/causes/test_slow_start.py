@@ -184,6 +184,23 @@ def test_slow_start_hit_and_miss_under_supervisord(
     assert expected[:1] != [SLOW_START] or diagnosis.findings[0].repairs[0].waits
 
 
+@pytest.mark.parametrize(("says", "expected"), [
+    (("loading the price tables",), [SLOW_START]),
+    (("loading the price tables", "INFO:     Uvicorn running on http://127.0.0.1:9000"), []),     # it served
+    ((), []),       # nothing says that it has begun
+])
+def test_a_start_that_takes_longer_than_fixer_waits_is_only_possible(says: tuple[str, ...], expected: list[str]) -> None:
+    made = service(unit_changes={"active_enter": NOW - 400, "state_change": NOW - 400}, log=log_lines(*says, ago=390))
+    diagnosis = diagnose(Scene().with_service(made).refused().snapshot())
+    assert roots(diagnosis) == expected
+    if expected:
+        (found,) = diagnosis.findings
+        assert (found.confidence, found.variant) == ("possible", "startup-slow") and "started 6 min ago" in found.summary
+        assert "loading the price tables" in [one.text for one in found.evidence]
+        (repair,) = found.repairs
+        assert repair.risk == "manual" and not repair.waits
+
+
 @pytest.mark.parametrize(("ago", "above", "expected"), [
     (5, "/usr/bin/bash", [SLOW_START]), (400, "/usr/bin/bash", []), (5, "/usr/bin/runsvdir", []), (5, "runsv", []),
 ])
