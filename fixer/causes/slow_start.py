@@ -79,15 +79,15 @@ from fixer.analysis.exits.failed_run import (
     has_failed,
     has_failing_workers,
     has_listening_socket,
+    has_only_begun,
     is_loading,
     reached_serving,
 )
 from fixer.analysis.nginx_errors import refused_evidence, symptom_evidence
 from fixer.analysis.ownership.configured import is_supervised, unseen_socket_text
 from fixer.analysis.route_verdict import is_closed
-from fixer.analysis.run_log import last_run_lines, lines_of, message_of, program_lines, single_external_kill
+from fixer.analysis.run_log import lines_of, program_lines, single_external_kill
 from fixer.analysis.service_state import is_idle_container, is_start_queued, run_state_of, start_time_of, state_evidence
-from fixer.formats.run_output import is_request_line, says_ready
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
@@ -210,12 +210,12 @@ def _is_late(case: Case, owner: PortOwner) -> bool:
     """Return whether its program has run for longer than a start takes, and its last lines are those of a start. The
     configuration must name it: one that is only left over may be a worker that never listens."""
     service = owner.service
-    if not owner.certain or run_state_of(service) != "running" or _started_at(case, owner) <= 0.0:
+    named = owner.certain and service.is_app_server
+    if not named or run_state_of(service) != "running" or _started_at(case, owner) <= 0.0:
         return False
     if not isinstance(service.log, Known) or unseen_socket_text(case, service):
         return False
-    texts = [message_of(line) for line in program_lines(last_run_lines(case.snapshot, service))]
-    return bool(texts) and not any(says_ready(text) or is_request_line(text) for text in texts)
+    return has_only_begun(case.snapshot, service)
 
 
 def _started_at(case: Case, owner: PortOwner) -> float:

@@ -187,6 +187,7 @@ def test_slow_start_hit_and_miss_under_supervisord(
 @pytest.mark.parametrize(("says", "expected"), [
     (("loading the price tables",), [SLOW_START]),
     (("loading the price tables", "INFO:     Uvicorn running on http://127.0.0.1:9000"), []),     # it served
+    (("loading the price tables", "KeyError: 'shop'"), []),     # it failed
     ((), []),       # nothing says that it has begun
 ])
 def test_a_start_that_takes_longer_than_fixer_waits_is_only_possible(says: tuple[str, ...], expected: list[str]) -> None:

@@ -199,6 +199,14 @@ def reached_serving(case: Case, service: Service) -> bool:
     return bool(own) and says_ready(message_of(own[0]))
 
 
+def has_only_begun(snapshot: Snapshot, service: Service) -> bool:
+    """Return whether the program has written since its last start, and nothing of serving or of a failure."""
+    texts = [message_of(line) for line in program_lines(last_run_lines(snapshot, service))]
+    return bool(texts) and not any(
+        says_ready(text) or is_request_line(text) or is_traceback_start(text) or says_start_failed(text)
+        or ends_run(text) for text in texts)
+
+
 START_SECONDS = 60.0      # seconds: a longer wait is no start any more
 
 
