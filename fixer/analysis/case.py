@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Literal, TypeAlias
 
@@ -59,6 +59,7 @@ class Case:
     services_in_use: Mapping[str, RouteFacts]
     listening_endpoints: tuple[Endpoint, ...]      # the addresses that accept connections
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)      # all of the snapshot, by id
+    observed: tuple[Evidence, ...] = ()     # of up to three routes: failing ones, else those that are ok
     # id of a failing address without a known owner -> the service that a finding names there
     named_owners: Mapping[int, PortOwner] = field(default_factory=dict)
     # caches of fixer.analysis.ownership: the owner of an address, the addresses that want a service, the routes of a
@@ -72,10 +73,6 @@ class Case:
     def failing_routes(self, nginx: Nginx) -> tuple[RouteVerdict, ...]:
         """Return the routes of one nginx that fail for all or some requests."""
         return tuple(j for j in self.verdicts.values() if nginx.serves(j.facts) and j.has_failures)
-
-    def healthy_evidence(self) -> list[Evidence]:
-        """Return evidence of up to three routes that are ok."""
-        return list(islice((e for j in self.verdicts.values() if j.state == "ok" for e in j.evidence[:1]), 3))
 
     def service(self, service_id: str | None) -> Service | None:
         """Return the service with that id, or None."""
@@ -148,7 +145,13 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
         for places, routes in gathered.values() if (nginx := snapshot.nginx_of(next(iter(routes.values())))) is not None
     )
     accepting = tuple(e for e in snapshot.endpoints if is_closed(e) is False)
-    return Case(snapshot, inputs, judged, troubles, taken, accepting, endpoints)
+    return Case(snapshot, inputs, judged, troubles, taken, accepting, endpoints, _observed_evidence(judged.values()))
+
+
+def _observed_evidence(verdicts: Collection[RouteVerdict]) -> tuple[Evidence, ...]:
+    failing = [verdict for verdict in verdicts if verdict.has_failures and verdict.evidence]
+    shown = failing or (verdict for verdict in verdicts if verdict.state == "ok")
+    return tuple(islice((e for verdict in shown for e in verdict.evidence[:1]), 3))
 
 
 def _gather(gathered: _Gathered, facts: RouteFacts, endpoint: Endpoint, others: Iterable[RouteFacts]) -> None:

@@ -50,7 +50,7 @@ def conclude(findings: Iterable[Finding], missing: Iterable[str], ruled_out: Ite
 
 def for_each_failing_address(case: Case, judge: Callable[[Case, FailingAddress], Outcome]) -> Outcomes:
     """Judge each failing address alone. Return the findings, the missing facts, and the evidence that rules it out."""
-    return sort_outcomes((judge(case, trouble) for trouble in case.failing_addresses), case.healthy_evidence())
+    return sort_outcomes((judge(case, trouble) for trouble in case.failing_addresses), case.observed)
 
 
 def sort_outcomes(outcomes: Iterable[Outcome], ruled_out: Iterable[Evidence]) -> Outcomes:

@@ -209,7 +209,7 @@ def for_each_logged_route(
     """Return the findings, what could not be read, and the evidence that rules the cause out."""
     findings: list[T] = []
     missing: list[str] = []
-    ruled = case.healthy_evidence()
+    ruled = list(case.observed)
     for nginx in case.snapshot.nginxes:
         if isinstance(nginx.errors, Unknown) and nginx.master_pid is not None:
             missing.append(f"the error log of nginx on {nginx.node}: {nginx.errors.reason}")

@@ -64,7 +64,7 @@ def judge(case: Case) -> Verdict:
                 continue
             outcomes += (_judge_backlog(case, nginx, judged, endpoint, events) for endpoint in case.snapshot.endpoints
                          if endpoint.id in judged.facts.endpoints and not endpoint.down)
-    findings, missing, ruled = sort_outcomes(outcomes, case.healthy_evidence())
+    findings, missing, ruled = sort_outcomes(outcomes, case.observed)
     return conclude(join_by(findings, lambda found: f"{found.node}/{found.service}"), missing, ruled)
 
 

@@ -57,7 +57,7 @@ def judge(case: Case) -> Verdict:
     """Judge each failing route: can only nginx's cache have answered?"""
     findings: list[Finding] = []
     missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    ruled = list(case.observed)
     for judged in case.verdicts.values():
         nginx = case.snapshot.nginx_of(judged.facts)
         if nginx is None or not is_failing(judged):

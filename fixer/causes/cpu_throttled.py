@@ -60,7 +60,7 @@ def judge(case: Case) -> Verdict:
     """Judge each service of a failing or slow route: does the kernel throttle it to its CPU quota?"""
     findings: dict[str, Finding] = {}
     missing: list[str] = []
-    ruled = case.healthy_evidence()
+    ruled = list(case.observed)
     for trouble, service in failing_or_slow_services(case, READ_TIMEOUT):
         limit = manager_of(service).limits().cpus
         if limit == 0.0:

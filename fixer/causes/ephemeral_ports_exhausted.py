@@ -57,7 +57,7 @@ def judge(case: Case) -> Verdict:
     """Judge each nginx: did connects to addresses of IPv4 just fail for want of a port?"""
     findings: list[Finding] = []
     missing: list[str] = []
-    ruled = case.healthy_evidence()
+    ruled = list(case.observed)
     for nginx in case.snapshot.nginxes:
         recent = [event for event in recent_lines(case, nginx, _KIND) if _is_for_ipv4(event)]
         lines = recent or [event for failure in logged_failures(case) if failure.nginx is nginx and not failure.over

@@ -85,7 +85,7 @@ def judge(case: Case) -> Verdict:
     and does the backend close them earlier than nginx?"""
     findings: dict[object, Finding] = {}
     missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    ruled = list(case.observed)
     for nginx in case.snapshot.nginxes:
         if isinstance(nginx.errors, Unknown) and nginx.master_pid is not None and any(
                 j.facts.route.kept is not None for j in case.verdicts.values() if nginx.serves(j.facts)):

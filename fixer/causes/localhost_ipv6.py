@@ -79,7 +79,7 @@ def judge(case: Case) -> Verdict:
     meet that?"""
     findings: list[Finding] = []
     missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    ruled = list(case.observed)
     for nginx in case.snapshot.nginxes:
         for half, routes in _half_names(case, nginx):
             if isinstance(nginx.errors, Unknown):

@@ -77,7 +77,7 @@ def judge(case: Case) -> Verdict:
     """Judge each address that answers, but not to nginx: which policy denies it?"""
     findings: dict[str, Finding] = {}
     missing: list[str] = []
-    ruled = case.healthy_evidence()
+    ruled = list(case.observed)
     for trouble in case.failing_addresses:
         refused = recent_denials(case, trouble)
         if not _is_denied_by_policy(case, trouble, refused):

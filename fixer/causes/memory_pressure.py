@@ -55,7 +55,7 @@ def judge(case: Case) -> Verdict:
     """Judge each service with a memory limit on a failing or slow route: does it thrash?"""
     findings: dict[str, Finding] = {}
     missing: list[str] = []
-    ruled = case.healthy_evidence()
+    ruled = list(case.observed)
     for trouble, service in failing_or_slow_services(case, READ_TIMEOUT):
         if not manager_of(service).limits().memory:
             ruled.append(state_evidence(service))

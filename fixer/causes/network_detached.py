@@ -91,7 +91,7 @@ _NETWORK_ID = regex(r"^[0-9a-f]{64}$")      # a network id, which says nothing a
 def judge(case: Case) -> Verdict:
     """Judge each address of a running container: is it on a network of nginx?"""
     findings: dict[str, Finding] = {}
-    ruled = case.healthy_evidence()
+    ruled = list(case.observed)
     for trouble in (*case.failing_addresses, *_unresolved_addresses(case)):
         web, box = container_of(case.snapshot, trouble.nginx.node), _backend_container(case, trouble)
         off = _lost_network(case, box) if box is not None and trouble.endpoint.container_port else None

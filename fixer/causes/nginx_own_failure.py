@@ -57,7 +57,7 @@ def judge(case: Case) -> Verdict:
     """Judge each nginx: did a call of its own just end a request?"""
     findings: list[Finding] = []
     missing: list[str] = []
-    ruled = case.healthy_evidence()
+    ruled = list(case.observed)
     for nginx in case.snapshot.nginxes:
         recent = [event for event in recent_lines(case, nginx, OWN_FAILURE) if ends_request(event)]
         lines = recent or lasting_lines(case, nginx, OWN_FAILURE)

@@ -75,7 +75,7 @@ def judge(case: Case) -> Verdict:
     """Judge each group that nginx asks: does it leave all servers out, and do they answer when asked directly?"""
     findings: dict[object, Finding] = {}
     missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    ruled = list(case.observed)
     for nginx in case.snapshot.nginxes:
         if isinstance(nginx.errors, Unknown) and nginx.master_pid is not None:
             missing.append(f"the error log of nginx on {nginx.node}: {nginx.errors.reason}")

@@ -45,7 +45,7 @@ with lazy_imports():  # only for what is found
 def judge(case: Case) -> Verdict:
     """Judge each name in the configuration: did nginx just log that no resolver is defined for it?"""
     findings: list[Finding] = []
-    ruled = case.healthy_evidence()
+    ruled = list(case.observed)
     missing: list[str] = []
     for trouble in case.failing_addresses:
         endpoint, nginx = trouble.endpoint, trouble.nginx

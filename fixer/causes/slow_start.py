@@ -117,7 +117,7 @@ def judge(case: Case) -> Verdict:
     """Judge each closed address: did its service start just now?"""
     findings: dict[str, Finding] = {}
     missing: list[str] = []
-    ruled = case.healthy_evidence()
+    ruled = list(case.observed)
     for trouble in case.failing_addresses:
         closed = is_closed(trouble.endpoint)
         owner = only_owner(case, trouble)

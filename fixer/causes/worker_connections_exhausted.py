@@ -80,7 +80,7 @@ def judge(case: Case) -> Verdict:
     """Judge each nginx: did a worker just refuse a connection because it has no place for it?"""
     findings: list[Finding] = []
     missing: list[str] = []
-    ruled: list[Evidence] = [e for j in case.verdicts.values() if j.state == "ok" for e in j.evidence[:1]][:3]
+    ruled = list(case.observed)
     for nginx in case.snapshot.nginxes:
         recent = recent_lines(case, nginx, _KIND)
         lines = recent or lasting_lines(case, nginx, _KIND)

@@ -70,7 +70,7 @@ def judge(case: Case) -> Verdict:
     """Judge each application: does its log show that it ended a process, and did requests fail then?"""
     findings: list[Finding] = []
     missing: list[str] = []
-    ruled = case.healthy_evidence()
+    ruled = list(case.observed)
     for service in case.snapshot.services:
         endpoints = endpoints_of(case, service)
         if not endpoints or not service.is_app_server:

@@ -119,4 +119,4 @@ def runless_verdict(cause: str, case: Case, present: frozenset[Trigger]) -> Verd
 
 def untriggered_verdict(case: Case) -> RuledOut:
     """Return the verdict on a cause that nothing triggers: the first routes that answer rule it out."""
-    return RuledOut(tuple(dict.fromkeys(case.healthy_evidence())))
+    return RuledOut(tuple(dict.fromkeys(case.observed)))

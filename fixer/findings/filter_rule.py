@@ -31,7 +31,7 @@ def judge_filters(case: Case, cause: str, variant: Callable[[FilterMatch], str |
     """Return the verdict with a finding for each rule that `variant` names."""
     findings: dict[str, Finding] = {}
     missing: list[str] = []
-    ruled = case.healthy_evidence()
+    ruled = list(case.observed)
     for trouble in case.failing_addresses:
         found, lacking = certain_filter_matches(case, trouble)
         wanted = [(name, block) for block in found if (name := variant(block)) is not None]

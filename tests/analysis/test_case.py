@@ -5,8 +5,18 @@ from __future__ import annotations
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
+from fixer.model.diagnosis import RuledOut
 from fixer.model.facts import Known, Unknown
-from tests.causes.snapshot_builders import NOW, Scene, causes_of, container_service, log_lines, roots
+from tests.causes.snapshot_builders import (
+    NOW,
+    Scene,
+    causes_of,
+    container_service,
+    healthy_scene,
+    log_lines,
+    roots,
+    verdict_of,
+)
 
 RUN = ("Traceback (most recent call last):", '  File "/srv/app/settings.py", line 3, in <module>',
        '    SECRET = os.environ["SECRET_KEY"]', '  File "<frozen os>", line 679, in __getitem__', "KeyError: 'SECRET_KEY'")
@@ -39,3 +49,14 @@ def test_a_container_that_ends_again_and_again_is_seen_at_every_moment(box: dict
 def test_a_container_that_runs_since_long_is_not_said_to_fail() -> None:
     diagnosis = diagnose(both_down(status="running", started_at=NOW - 600).snapshot(), {})
     assert causes_of(diagnosis) == ["nginx-down"]
+
+
+def test_a_failing_route_is_what_rules_out() -> None:
+    verdict = verdict_of(diagnose(Scene().refused().snapshot()), "tls-verify-failed")
+    assert isinstance(verdict, RuledOut)
+    assert [e.text for e in verdict.evidence] and not [e for e in verdict.evidence if e.text == "answers 200"]
+
+
+def test_where_none_fails_a_good_answer_does() -> None:
+    verdict = verdict_of(diagnose(healthy_scene().snapshot()), "tls-verify-failed")
+    assert isinstance(verdict, RuledOut) and [e.text for e in verdict.evidence] == ["answers 200"]

@@ -120,7 +120,7 @@ def failed_runs(case: Case) -> FailedRuns:
     """Return every service of a failing address that failed, or fails repeatedly."""
     by_service: dict[str, tuple[PortOwner, list[FailingAddress]]] = {}
     missing: list[str] = []
-    sound = case.healthy_evidence()
+    sound = list(case.observed)
     for trouble in case.failing_addresses:
         owner = only_owner(case, trouble)
         if owner is None:

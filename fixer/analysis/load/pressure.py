@@ -54,7 +54,7 @@ def pressures(case: Case) -> tuple[tuple[Pressure, ...], tuple[str, ...], tuple[
     """Return every such service, the missing facts, and the evidence that rules the others out."""
     found: list[Pressure] = []
     missing: list[str] = []
-    ruled = case.healthy_evidence()
+    ruled = list(case.observed)
     for trouble in case.failing_addresses:
         closed = is_closed(trouble.endpoint)
         owner = only_owner(case, trouble)

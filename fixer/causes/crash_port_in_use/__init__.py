@@ -78,7 +78,7 @@ def judge(case: Case) -> Verdict:
         outcomes.append(_judge_endpoint(case, endpoint, owners[key], troubles.get(endpoint.id)))
     outcomes += (other_port_finding(case, crash) for crash in failed_runs(case).found)
     outcomes += (_judge_hand_started(case, crash) for crash in hand_started_runs(case))
-    findings, missing, ruled = sort_outcomes(outcomes, case.healthy_evidence())
+    findings, missing, ruled = sort_outcomes(outcomes, case.observed)
     return conclude(join_by(findings, lambda found: f"{found.node}/{found.service}"), missing, ruled)
 
 

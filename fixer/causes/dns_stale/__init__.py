@@ -73,7 +73,7 @@ def judge(case: Case) -> Verdict:
     """Judge each name of a failing route: does nginx use an address that the name no longer has?"""
     findings: dict[str, Finding] = {}
     missing: list[str] = []
-    ruled = case.healthy_evidence()
+    ruled = list(case.observed)
     for trouble in case.failing_addresses:
         outcome = _judge_address(case, trouble)
         match outcome:

@@ -87,7 +87,7 @@ _CLOCK_GRAIN = 0.5     # seconds: a file written just before nginx starts is no 
 def judge(case: Case) -> Verdict:
     """Judge each nginx that ended because of an unresolved name, and each name that its resolver did not find."""
     findings: list[Finding] = []
-    ruled = case.healthy_evidence()
+    ruled = list(case.observed)
     missing: list[str] = []
     for nginx in case.snapshot.nginxes:
         unresolved = unresolved_upstream_name(nginx)

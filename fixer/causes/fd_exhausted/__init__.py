@@ -65,7 +65,7 @@ def judge(case: Case) -> Verdict:
     """Judge each service and each nginx: does it log that it has too many open files?"""
     findings: dict[str, Finding] = {}
     missing: list[str] = []
-    ruled = case.healthy_evidence()
+    ruled = list(case.observed)
     for nginx in case.snapshot.nginxes:
         lines = recent_lines(case, nginx, {"files-exhausted", "connect-files-exhausted"})
         if lines:

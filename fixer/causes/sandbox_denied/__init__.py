@@ -95,7 +95,7 @@ class SandboxDenial:
 def judge(case: Case) -> Verdict:
     """Judge each failing address: does a setting of the backend's or nginx's unit forbid the connection?"""
     findings: dict[str, Finding] = {}
-    ruled = case.healthy_evidence()
+    ruled = list(case.observed)
     for trouble in case.failing_addresses:
         denial = _nginx_denial(case, trouble) or _backend_denial(case, trouble)
         if denial is None:

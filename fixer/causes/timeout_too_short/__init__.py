@@ -144,7 +144,7 @@ def judge(case: Case) -> Verdict:
         if isinstance(nginx.errors, Unknown) and nginx.master_pid is not None:
             outcomes.append(f"the error log of nginx on {nginx.node}: {nginx.errors.reason}")
         outcomes += _judge_nginx(case, nginx)
-    findings, missing, ruled = sort_outcomes(outcomes, case.healthy_evidence())
+    findings, missing, ruled = sort_outcomes(outcomes, case.observed)
     found = {route for finding in findings for route in finding.routes}
     findings += (finding for finding in _lasting_findings(case) if not found.intersection(finding.routes))
     for trickling in judge_trickling(case):
