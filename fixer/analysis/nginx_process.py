@@ -180,6 +180,22 @@ def is_held_by_nginx(snapshot: Snapshot, endpoint: Endpoint) -> bool:
         for nginx in snapshot.nginxes)
 
 
+def routes_passing_to(snapshot: Snapshot, inner: RouteFacts) -> tuple[RouteFacts, ...]:
+    """Return the routes by which the same node's nginx passes requests on to the inner route's own server, the nearest
+    first: what one of them refuses of an answer never reaches a visitor."""
+    found, waiting = [inner], [inner]
+    while waiting:
+        listens = {(listen.address.removeprefix("unix:") if not listen.port else str(listen.port))
+                   for listen in waiting.pop(0).route.listens}
+        ends = {end.id for end in snapshot.endpoints if end.node == inner.node
+                and (end.unix or str(end.port)) in listens and is_held_by_nginx(snapshot, end)}
+        if ends:
+            new = [facts for facts in snapshot.routes if facts not in found and not ends.isdisjoint(facts.endpoints)]
+            found += new
+            waiting += new
+    return tuple(found[1:])
+
+
 def has_stale_config(case: Case, trouble: FailingAddress) -> bool:
     """Return whether the file that nginx reads was replaced. Either a single-file mount is in no folder any more, or
     the mounted folder was replaced and its present file does not name this address."""

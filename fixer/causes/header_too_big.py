@@ -26,8 +26,9 @@ How it is told apart
 
 The repair and its safety
   raise-header-buffer (safe; disruptive if too few requests fail to measure it): a larger proxy_buffer_size for that
-  location, with proxy_buffers and proxy_busy_buffers_size as nginx then wants them; nginx -t, a reload. Four times a
-  page first, then twice what is there; beyond 32 kB only a person can say how much an answer may carry (`--set
+  location, with proxy_buffers and proxy_busy_buffers_size as nginx then wants them; nginx -t, a reload. Where another
+  server of nginx passes requests on to this one, its location gets the same: it reads the same head. Four times a page
+  first, then twice what is there; beyond 32 kB only a person can say how much an answer may carry (`--set
   header_buffer=64k`).
   raise-buffer-size (by hand): uWSGI says what it refused ("invalid request block size: 5213 (max 4096)...skip").
   Why the head has grown is worth a look all the same.
@@ -40,7 +41,7 @@ Variants
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 from fixer.analysis.case import Case
@@ -54,6 +55,7 @@ from fixer.analysis.nginx_errors import (
     recent_lines_by_route,
     request_path,
 )
+from fixer.analysis.nginx_process import routes_passing_to
 from fixer.analysis.other_pages import plain_path
 from fixer.analysis.route_verdict import RECENT_ERROR, RouteVerdict
 from fixer.analysis.run_log import lines_of
@@ -61,11 +63,11 @@ from fixer.analysis.service_state import start_time_of, state_evidence
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.nginx_config import Route
-from fixer.model.snapshot import ErrorEvent, LogLine, Nginx, Service
+from fixer.model.snapshot import ErrorEvent, LogLine, Nginx, RouteFacts, Service
 from fixer.nginx.address import parse_size
 from fixer.nginx.error_kinds import CUT_OFF
 from fixer.repairs.file_edits import NotEditable, check_and_reload_steps, edit_risk, overwriters_text
-from fixer.repairs.nginx_directives import DirectiveValue, set_directives
+from fixer.repairs.nginx_directives import DirectiveEdit, DirectiveValue, set_directives
 
 INPUT_KEY = "header_buffer"
 PAGE_SIZE = 4096            # bytes: the default, a page of memory, 4k on nearly every machine
@@ -96,7 +98,7 @@ def _found(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEv
                 f"{'once' if len(events) == 1 else f'{len(events)} times'} a 502 within a minute",
         detail=(), routes=(route.id,), service=None, node=nginx.node,
         evidence=logged_evidence(case, nginx, judged, events),
-        repairs=(_raise_buffer_repair(case, nginx, route, now),),
+        repairs=(_raise_buffer_repair(case, nginx, judged.facts, now),),
     )
 
 
@@ -110,7 +112,8 @@ def _pages_text(events: tuple[ErrorEvent, ...], route: Route) -> str:
     return f"{first}{others} (location {route.location})"
 
 
-def _raise_buffer_repair(case: Case, nginx: Nginx, route: Route, now: int) -> Repair:
+def _raise_buffer_repair(case: Case, nginx: Nginx, facts: RouteFacts, now: int) -> Repair:
+    route = facts.route
     name = f"{route.kind.removesuffix('_pass')}_buffer_size"
     default = _size_text(max(_FIRST_SIZE, now * 2)) if now < _MAX_DEFAULT_SIZE else None
     need = Need(INPUT_KEY, "value",
@@ -120,16 +123,29 @@ def _raise_buffer_repair(case: Case, nginx: Nginx, route: Route, now: int) -> Re
     summary = f"let nginx accept larger response headers for {route.location} ({name}, now {_size_text(now)})"
     if chosen is None:
         return Repair("raise-header-buffer", "safe", summary, (), (need,))
-    wishes = list(_wanted_settings(route, parse_size(chosen) or _FIRST_SIZE))
-    directives = "; ".join(f"{wish.name} {wish.value}" for wish in wishes)
-    edit = set_directives(case.snapshot, nginx, wishes, summary)
-    if isinstance(edit, NotEditable):
-        manual = (f"set {directives} in the location at {route.source.file}:{route.source.line}; fixer cannot do this: "
-                  f"{edit.reason}")
-        return Repair("raise-header-buffer", "manual", summary, (), (need,), manual)
-    summary = f"{directives} at {edit.where[0]}{overwriters_text((edit.file,))}"
-    return Repair("raise-header-buffer", edit_risk((edit.file,), "safe"), summary,
-                  (edit.step, *check_and_reload_steps(case.snapshot, nginx)), (need,))
+    head = parse_size(chosen) or _FIRST_SIZE
+    # a server of nginx in front of this one reads the same headers
+    chain = (facts, *routes_passing_to(case.snapshot, facts))
+    small = [one.route for one in chain if one is facts or (one.route.header_buffer or PAGE_SIZE) < head]
+    wishes = [wish for one in small for wish in _wanted_settings(one, head)]
+    edits: list[DirectiveEdit] = []
+    for path in dict.fromkeys(wish.route.source.file for wish in wishes):
+        here = [wish for wish in wishes if wish.route.source.file == path]
+        edit = set_directives(case.snapshot, nginx, here, summary)
+        if isinstance(edit, NotEditable):
+            places = " and ".join(dict.fromkeys(f"{w.route.source.file}:{w.route.source.line}" for w in wishes))
+            manual = f"set {_settings_text(wishes)} in the location at {places}; fixer cannot do this: {edit.reason}"
+            return Repair("raise-header-buffer", "manual", summary, (), (need,), manual)
+        edits.append(edit)
+    files = tuple(edit.file for edit in edits)
+    where = " and ".join(place for edit in edits for place in edit.where)
+    summary = f"{_settings_text(wishes)} at {where}{overwriters_text(files)}"
+    return Repair("raise-header-buffer", edit_risk(files, "safe"), summary,
+                  (*(edit.step for edit in edits), *check_and_reload_steps(case.snapshot, nginx)), (need,))
+
+
+def _settings_text(wishes: Iterable[DirectiveValue]) -> str:
+    return "; ".join(dict.fromkeys(f"{wish.name} {wish.value}" for wish in wishes))
 
 
 def _wanted_settings(route: Route, head: int) -> Iterator[DirectiveValue]:

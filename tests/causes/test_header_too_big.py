@@ -9,10 +9,13 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.nginx_config import Listen, Span
 from fixer.model.plan import CheckNginx, ReloadNginx, WriteFile
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,
+    NGINX_PID,
+    SITE,
     Scene,
     binding,
     finding_of,
@@ -92,6 +95,23 @@ def test_only_what_nginx_wants_beside_it_is_set(
     """nginx refuses a busy size that is below one buffer, or above all of them but one."""
     after = written(big(**route))
     assert all(text in after for text in there) and not any(text in after for text in not_there)
+
+
+def passed_on(outer: int | None) -> Scene:
+    """The location in front, with a buffer of so many bytes, passes on to another server of the same nginx."""
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:8080").with_service(service(), listener(8000, 200), listener(8080, NGINX_PID))
+    scene.route[0] = {"listens": (Listen("127.0.0.1", 8080, False, False, False, Span(SITE, 2, 0, 0)),)}
+    scene.route[1] = {"header_buffer": outer}
+    return scene.answers(BAD_GATEWAY).logs("upstream sent too big header", None, HEAD)
+
+
+@pytest.mark.parametrize(("outer", "places"), [(None, 2), (8192, 2), (16384, 1)])
+def test_a_server_of_nginx_in_front_of_it_gets_the_same_buffer(outer: int | None, places: int) -> None:
+    """It reads the same head: raised in one of them only, the page fails as before."""
+    (repair,) = found(passed_on(outer)).repairs
+    assert [type(step).__name__ for step in repair.steps] == ["WriteFile", "CheckNginx", "ReloadNginx"]
+    assert written(passed_on(outer)).count(b"proxy_buffer_size 16k;") == places
+    assert repair.summary.endswith(" and ".join(f"{SITE}:{line}" for line in (3, 4)[:places]))
 
 
 def test_how_much_an_answer_may_carry_is_a_persons_word_once_it_is_much() -> None:
