@@ -105,7 +105,6 @@ class BootEntry:
     """One command that starts a server at `port` (or `unix`), owned by `user`.
     `not_run_reason` says why it may not have run, empty if nothing prevents it. `command` starts it, if its supervisor
     has a command for that. `directory` is the one that it starts in, empty if unknown.
-    `missing_file` is a file that its script cannot do without and that does not exist.
     `program` is all that its line runs: one program, without an argument, a variable or another word of a shell, from a
     file that only root or `user` may write; empty if it is more."""
 
@@ -121,7 +120,6 @@ class BootEntry:
     name: str = ""
     command: str = ""
     directory: str = ""
-    missing_file: str = ""
     program: str = ""
 
     @property

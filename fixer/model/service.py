@@ -358,6 +358,7 @@ class Service:
     proxies: tuple[ProxyVariable, ...] = ()  # variables that lead its own calls to a proxy, or past one
     startup_waits: tuple[Dependency, ...] = ()  # what its shells wait for before they start its server
     absent_env_files: tuple[str, ...] = ()  # files that its start would take variables from, and that do not exist
+    missing_file: str = ""  # a file that its start script cannot do without, and that does not exist
     boot_entry: BootEntry | None = None  # what starts it besides service managers
     managed: ManagedService | None = None
     cwd: str = ""  # the folder in which a process without a manager runs, empty if unknown

@@ -20,6 +20,7 @@ from fixer.observe.commands.startup_waits import waits_of
 from fixer.observe.commands.written_values import (
     absent_env_files,
     env_assignments,
+    missing_file,
     quoted_bindings,
     slots_of_unit,
     unit_values_of,
@@ -91,7 +92,7 @@ def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
         log=unit_log(unit, told, view), is_app_server=is_app, gateway="" if is_app else gateway_of(unit.exec_start),
         runtime=runtime, command=tuple(word.to_argument() for word in told.command), command_style=told.style,
         env_slots=slots_of_unit(told, view), files_node=view.name,
-        absent_env_files=absent_env_files(told, view),
+        absent_env_files=absent_env_files(told, view), missing_file=missing_file(told, view),
         settings=(*settings_of(unit, told, view), *ulimits_of(told, view)),
         unit_values=unit_values_of(told), entry=told.entry.to_argument() if told.entry is not None else None,
         socket=socket,

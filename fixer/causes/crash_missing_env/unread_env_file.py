@@ -21,9 +21,10 @@ from fixer.repairs.start_service import start_steps
 def missing_file_finding(case: Case, crash: FailedRun) -> Finding | None:
     """Return the finding if an EnvironmentFile= is missing, so systemd did not start the unit (Result=resources)."""
     unit, entry = crash.service.unit, crash.service.boot_entry
-    if entry is not None and entry.missing_file:
-        said = Evidence("file", entry.missing_file, "no such file")
-        return missing_sourced_file_finding(crash, entry.missing_file, said, f" as {entry.file}:{entry.line} does")
+    if _is_of_variables(crash.service.missing_file) and (entry is not None or not _has_own_output(crash)):
+        said = Evidence("file", crash.service.missing_file, "no such file")
+        how = f" as {entry.file}:{entry.line} does" if entry is not None else ""
+        return missing_sourced_file_finding(crash, crash.service.missing_file, said, how)
     if unit is None:
         return _unread_variables_finding(crash)
     if unit.result != "resources":
@@ -50,13 +51,22 @@ def missing_file_finding(case: Case, crash: FailedRun) -> Finding | None:
 
 
 def _unread_variables_finding(crash: FailedRun) -> Finding | None:
-    """Return the finding if a run ended as its shell could not read a file by its `.` command: a shell ends there. A
-    file in a folder of programs is an environment to run in, not variables."""
+    """Return the finding if a run ended as its shell could not read a file by its `.` command: a shell ends there."""
     last = program_lines(crash.lines)[-1:]
     match = UNREAD_FILE.search(message_of(last[0]).strip()) if last else None
-    if match is None or match["sourced"] is None or posixpath.basename(posixpath.dirname(match["what"])) == "bin":
+    if match is None or match["sourced"] is None or not _is_of_variables(match["what"]):
         return None
     return missing_sourced_file_finding(crash, match["what"], log_evidence(last[0].text, last[0].where))
+
+
+def _is_of_variables(path: str) -> bool:
+    """Return whether the file holds variables. One in a folder of programs is an environment to run in."""
+    return path != "" and posixpath.basename(posixpath.dirname(path)) != "bin"
+
+
+def _has_own_output(crash: FailedRun) -> bool:
+    """Return whether the last run wrote anything but the shell's complaint: then its script came past the file."""
+    return any(UNREAD_FILE.search(message_of(line).strip()) is None for line in program_lines(crash.lines)[-1:])
 
 
 def missing_sourced_file_finding(crash: FailedRun, path: str, said: Evidence, how: str = "") -> Finding:

@@ -155,8 +155,7 @@ def _servers_of_scripts(view: View, reads: list[str]) -> Iterator[BootCommand]:
         _, _, line = said.where.rpartition(":")
         if runtime_of(told.argv):
             reads += follow.source_files
-        for found in _server_of(view, ("by-hand", file.path, user, NOT_AT_BOOT), told, int(line)):
-            yield replace(found, entry=replace(found.entry, missing_file=_missing_file(view, follow)))
+        yield from _server_of(view, ("by-hand", file.path, user, NOT_AT_BOOT), told, int(line))
 
 
 def _run_folder_queries(view: View) -> tuple[ReadGlob, ...]:
@@ -215,8 +214,7 @@ def _entries_of_command(view: View, reads: list[str], about: _EntrySource,
         reads += follow.source_files
         user = launch_user([word.text for word in words]).partition(":")[0] or about[2]
         told = _service_command(command, env, evidence, style, follow)
-        for found in _server_of(view, (about[0], about[1], user, about[3]), told, line):
-            yield replace(found, entry=replace(found.entry, missing_file=_missing_file(view, follow)))
+        yield from _server_of(view, (about[0], about[1], user, about[3]), told, line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,12 +271,7 @@ def _service_command(command: Sequence[Word], env: dict[str, Word], evidence: Ev
     """Return the traced command, with the files of its variables and those that its output goes to."""
     return ServiceCommand(tuple(command), env, evidence, style, follow.directory,
                           env_files=tuple(dict.fromkeys(follow.env_files)), script=follow.script,
-                          output_files=tuple(follow.output_files))
-
-
-def _missing_file(view: View, follow: CommandTrace) -> str:
-    answers = ((path, view.files.get(path)) for path in follow.required_files)
-    return next((path for path, file in answers if file is not None and file.status == "absent"), "")
+                          output_files=tuple(follow.output_files), required_files=tuple(follow.required_files))
 
 
 def _server_of(view: View, about: _EntrySource, told: ServiceCommand, line: int, *, name: str = "",

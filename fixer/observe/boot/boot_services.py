@@ -17,7 +17,13 @@ from fixer.observe.boot.boot_entries import ACCOUNTS, START_SCRIPTS, BootCommand
 from fixer.observe.commands.dependencies import dependencies_of, proxy_variables_of
 from fixer.observe.commands.resolved_command import ServiceCommand
 from fixer.observe.commands.server_settings import configured_bindings, configured_workers
-from fixer.observe.commands.written_values import absent_env_files, env_assignments, quoted_bindings, slots_of_unit
+from fixer.observe.commands.written_values import (
+    absent_env_files,
+    env_assignments,
+    missing_file,
+    quoted_bindings,
+    slots_of_unit,
+)
 from fixer.observe.docker.container_service import output_beside_nginx
 from fixer.observe.files.log_files import log_file_paths, log_file_query, output_lines
 from fixer.observe.view.node_view import View
@@ -78,7 +84,7 @@ def _with_start_script(service: Service, view: View, names: frozenset[str]) -> S
         if all(_is_of_root(path, view) for path in (*files, *map(posixpath.dirname, files))) and (
                 not found.entry.user or found.entry.user in names) and _is_assigned(folder, service, view):
             name = next(iter(names)) if len(names) == 1 else ""
-            return replace(service, boot_entry=replace(found.entry, user=name, missing_file=""))      # it runs
+            return replace(service, boot_entry=replace(found.entry, user=name))
     return service
 
 
@@ -170,6 +176,7 @@ def _boot_service(found: BootCommand, bindings: Sequence[Binding], view: View) -
         command=tuple(word.to_argument() for word in told.command), command_style=told.style,
         env_slots=() if entry.kind == "entrypoint" else slots_of_unit(told, view),      # a container's do not last
         files_node=view.name, boot_entry=entry, absent_env_files=absent_env_files(told, view),
+        missing_file=missing_file(told, view),
         dependencies=dependencies_of(told.env, entry.file, view),
         proxies=proxy_variables_of(told.env, entry.file),
     )

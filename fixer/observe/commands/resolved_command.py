@@ -33,9 +33,10 @@ _REDIRECTION = regex(r"^[\d&]?(>>?|<|>&|&>>?)(.*)$")
 
 @dataclass(frozen=True, slots=True)
 class ServiceCommand:
-    """A command with its variables. `source_files` define it (read or not); `env_files` are those with variables.
-    `unit_files`: the fragment and drop-ins. `script`: the wrapper followed. `entry`: the program that systemd starts.
-    `output_files`: files that its output goes to. `namespace`: its own journal namespace."""
+    """A command with its variables. `source_files` define it (read or not); `env_files` are those with variables, and
+    `required_files` those without which its scripts end. `unit_files`: the fragment and drop-ins. `script`: the wrapper
+    followed. `entry`: the program that systemd starts. `output_files`: files that its output goes to. `namespace`: its
+    own journal namespace."""
 
     command: tuple[Word, ...]
     env: Env
@@ -50,6 +51,7 @@ class ServiceCommand:
     entry: Word | None = None
     output_files: tuple[str, ...] = ()
     namespace: str = ""
+    required_files: tuple[str, ...] = ()
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -103,7 +105,8 @@ def command_of_unit(unit: Unit, view: View) -> ServiceCommand:
     return ServiceCommand(tuple(words), env, said, style or "unit", follow.directory,
                           tuple(dict.fromkeys(follow.source_files)),
                 tuple(dict.fromkeys(follow.env_files)), paths, follow.script, lines, entry,
-                (*_unit_output_files(unit, lines), *follow.output_files), _log_namespace(unit, lines))
+                (*_unit_output_files(unit, lines), *follow.output_files), _log_namespace(unit, lines),
+                tuple(follow.required_files))
 
 
 def _masked_unit_file(name: str, contents: Mapping[str, bytes]) -> str:

@@ -36,6 +36,12 @@ def absent_env_files(told: ServiceCommand, view: View) -> tuple[str, ...]:
     return tuple(path for path, file in answers if file is not None and file.status == "absent")
 
 
+def missing_file(told: ServiceCommand, view: View) -> str:
+    """Return the first file without which its scripts end, and that does not exist; empty if all are there."""
+    answers = ((path, view.files.get(path)) for path in told.required_files)
+    return next((path for path, file in answers if file is not None and file.status == "absent"), "")
+
+
 def unit_values_of(told: ServiceCommand) -> tuple[UnitValue, ...]:
     """Return the `[Service]` values of the unit's files in their order of precedence, without variable values."""
     return tuple(

@@ -26,7 +26,13 @@ from fixer.observe.commands.python_programs import is_no_web_program, program_pa
 from fixer.observe.commands.resolved_command import CommandTrace, ServiceCommand, trace_command
 from fixer.observe.commands.server_settings import configured_bindings, configured_workers, settings_path
 from fixer.observe.commands.startup_waits import waits_of
-from fixer.observe.commands.written_values import absent_env_files, env_assignments, quoted_bindings, slots_of_unit
+from fixer.observe.commands.written_values import (
+    absent_env_files,
+    env_assignments,
+    missing_file,
+    quoted_bindings,
+    slots_of_unit,
+)
 from fixer.observe.files.log_files import log_file_paths, log_file_query, output_lines
 from fixer.observe.view.node_view import MOST_PROGRAM_FILES, PEEK_BYTES, View
 
@@ -142,7 +148,7 @@ def _read_init_script(path: str, data: bytes, contents: Mapping[str, bytes]) -> 
     output = tuple(text for key in ("output_log", "error_log") if (text := _text(run, key)))
     told = ServiceCommand(tuple(words), env, said, "shell", follow.directory, tuple(dict.fromkeys(follow.source_files)),
                           tuple(dict.fromkeys(follow.env_files)), (path,), follow.script or path, entry=entry,
-                          output_files=(*output, *follow.output_files))
+                          output_files=(*output, *follow.output_files), required_files=tuple(follow.required_files))
     user = _text(run, "command_user").partition(":")[0]
     pidfile = "" if supervised else _text(run, "pidfile") or f"/run/{name}.pid"
     return InitScript(name, path, told, user, pidfile if pidfile.startswith("/") else "", supervised)
@@ -181,7 +187,7 @@ def _service_of(script: InitScript, view: View) -> Service:
         dependencies=dependencies_of(told.env, script.path, view) if is_app else (),
         proxies=proxy_variables_of(told.env, script.path),
         startup_waits=waits_of(pids, told, view) if is_app else (),
-        absent_env_files=absent_env_files(told, view),
+        absent_env_files=absent_env_files(told, view), missing_file=missing_file(told, view),
     )
 
 

@@ -31,7 +31,8 @@ def program_command(section: IniSection, main: Mapping[str, IniSection], view: V
     entry = words[0] if words else None
     words, env, style, said = trace_command(words, env, said, follow)
     return ServiceCommand(tuple(words), env, said, style, follow.directory, tuple(dict.fromkeys(follow.source_files)),
-                tuple(dict.fromkeys(follow.env_files)), (section.file,), follow.script, entry=entry)
+                tuple(dict.fromkeys(follow.env_files)), (section.file,), follow.script, entry=entry,
+                required_files=tuple(follow.required_files))
 
 
 def _expand_word(word: Word, section: IniSection) -> Word:

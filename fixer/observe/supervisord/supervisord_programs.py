@@ -18,7 +18,7 @@ from fixer.observe.commands.python_programs import is_no_web_program, program_pa
 from fixer.observe.commands.resolved_command import ServiceCommand, ulimits_of
 from fixer.observe.commands.server_settings import configured_workers, settings_path
 from fixer.observe.commands.startup_waits import waits_of
-from fixer.observe.commands.written_values import absent_env_files, env_assignments, quoted_bindings
+from fixer.observe.commands.written_values import absent_env_files, env_assignments, missing_file, quoted_bindings
 from fixer.observe.supervisord.supervised_command import environment_slots, program_command, section_values
 from fixer.observe.supervisord.supervised_log import process_names, program_log, stream_log
 from fixer.observe.supervisord.supervisord_config import (
@@ -162,7 +162,7 @@ def _program_service(section: IniSection, place: Supervisord, view: View, seen: 
         dependencies=dependencies_of(told.env, section.file, view) if is_app else (),
         proxies=proxy_variables_of(told.env, section.file),
         startup_waits=waits_of(pids, told, view) if is_app else (), settings=ulimits_of(told, view),
-        absent_env_files=absent_env_files(told, view),
+        absent_env_files=absent_env_files(told, view), missing_file=missing_file(told, view),
     )
 
 

@@ -42,9 +42,10 @@ UWSGI_UP = ("WSGI app 0 (mountpoint='') ready in 1 seconds on interpreter 0x5571
 UWSGI_DOWN = ("unable to load app 0 (mountpoint='') (callable not found or import error)", "*** no app loaded. GAME OVER ***")
 
 
-def diagnosed(*texts: str, ago: float = 60.0, entry: BootEntry = ENTRY) -> Diagnosis:
+def diagnosed(*texts: str, ago: float = 60.0, entry: BootEntry = ENTRY, missing_file: str = "") -> Diagnosis:
     log = Known(tuple(LogLine(NOW - ago, text, LOG) for text in texts))
-    made = replace(service(pid=None), name="start.sh", id="local/start.sh", manager="none", unit=None, log=log, boot_entry=entry)
+    made = replace(service(pid=None), name="start.sh", id="local/start.sh", manager="none", unit=None, log=log, boot_entry=entry,
+                   missing_file=missing_file)
     scene = Scene().with_service(made).refused()
     scene.extra["boot_entries"] = (entry,)
     return diagnose(scene.snapshot())
@@ -105,7 +106,7 @@ def test_what_a_log_alone_says_is_never_certain_and_names_the_account_of_the_ent
 
 
 def test_a_file_of_variables_that_its_script_lacks_ends_it_before_any_output() -> None:
-    (found,) = diagnosed(*UVICORN, entry=replace(ENTRY, missing_file="/etc/shop.env")).findings
+    (found,) = diagnosed(*UVICORN, missing_file="/etc/shop.env").findings
     assert (found.cause, found.variant, found.confidence) == ("crash-missing-env", "start-envfile-missing", "likely")
     assert "restore /etc/shop.env" in found.repairs[0].manual and "/etc/cron.d/shop:2" in found.repairs[0].manual
 

@@ -349,6 +349,21 @@ def test_a_shell_ends_at_a_file_of_variables_that_it_cannot_read(said: str, foun
         assert one.repairs[0].risk == "manual"
 
 
+@pytest.mark.parametrize(("path", "said", "is_found"), [
+    ("/etc/shop.env", (), True), ("/etc/shop.env", ("/bin/sh: 1: .: cannot open /etc/shop.env: No such file",), True),
+    ("/etc/shop.env", ("INFO:     Started server process [300]", "ValueError: no shop"), False),      # it came past it
+    ("/opt/shop/venv/bin/activate", (), False),
+])
+def test_a_file_of_variables_that_is_not_there_is_named_also_where_the_log_is_not(
+        path: str, said: tuple[str, ...], is_found: bool) -> None:
+    made = replace(supervised_service("FATAL", program={"restarts": 3, "expected": False, "started_at": NOW - 4},
+                                      log=log_lines(*said, ago=1)), missing_file=path)
+    diagnosis = diagnose(supervisord_scene(made).snapshot())
+    assert (roots(diagnosis) == [CAUSE]) is is_found
+    if is_found:
+        assert diagnosis.findings[0].confidence == "likely" and path in diagnosis.findings[0].summary
+
+
 def test_a_file_of_variables_that_its_start_reads_only_if_it_exists_is_named() -> None:
     scene = crashed(absent_env_files=("/etc/shop/shop.env",))
     one = finding_of(diagnose(scene.snapshot()), CAUSE)

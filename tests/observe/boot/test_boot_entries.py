@@ -15,6 +15,7 @@ from fixer.observe.boot.boot_entries import (
     boot_entries_of,
     boot_entry_queries,
 )
+from fixer.observe.commands.written_values import missing_file
 from fixer.observe.view.node_view import View, view_of
 from tests.causes import snapshot_builders
 from tests.causes.snapshot_builders import unit
@@ -195,7 +196,7 @@ def test_a_script_that_somebody_runs_says_how_a_server_starts() -> None:
     assert ReadFile("/etc/shop.env", 64 << 10) in list(boot_entry_queries(made))
     gone = by_hand(file("/usr/local/bin/start-shop", START), more={
         ReadFile("/etc/shop.env", 64 << 10): Answer("absent", files=(FileAnswer("/etc/shop.env", "absent", None, b""),))})
-    assert [c.entry.missing_file for c in boot_commands_of(gone)] == ["/etc/shop.env"]
+    assert [missing_file(c.command, gone) for c in boot_commands_of(gone)] == ["/etc/shop.env"]
 
 
 @pytest.mark.parametrize(("path", "text"), [

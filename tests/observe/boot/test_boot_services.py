@@ -92,7 +92,7 @@ GUARDED = "[ -r /etc/shop.env ] && . /etc/shop.env"
 ])
 def test_a_script_cannot_do_without_a_file_that_no_test_guards(line: str, env: FileAnswer | None, missing: str) -> None:
     (one,) = boot_services(host(SCRIPT.replace(". /etc/shop.env", line), env=env), ())
-    assert one.boot_entry is not None and one.boot_entry.missing_file == missing
+    assert one.missing_file == missing
 
 
 PASSWD = file("/etc/passwd", "root:x:0:0::/root:/bin/sh\nshop:x:1001:1001::/opt/shop:/bin/sh\nother:x:1002:1002::/:/bin/sh\n")
