@@ -45,6 +45,14 @@ def events_for(case: Case, trouble: FailingAddress, kinds: Kinds) -> tuple[Error
     return tuple(sorted(found.values(), key=lambda event: event.at))
 
 
+def events_since(trouble: FailingAddress, kinds: Kinds, since: float) -> tuple[ErrorEvent, ...]:
+    """Return all lines of these kinds since a time that name the address itself, oldest first."""
+    errors = trouble.nginx.errors
+    return tuple(event for event in (errors.value if isinstance(errors, Known) else ())
+                 if event.kind in kinds and event.at >= since
+                 and is_about_endpoint(authority_of(event.upstream), trouble.endpoint))
+
+
 def _is_of_another(place: str, endpoint: Endpoint, case: Case) -> bool:
     """Return whether a line's upstream is another port or socket, and another endpoint has it: locations overlap, so a
     request for another location can seem to be for one of these. What no endpoint has may be of an older

@@ -39,7 +39,14 @@ from fixer.analysis.case import Case, FailingAddress, is_dropping
 from fixer.analysis.cause import Cause, conclude, for_each_failing_address
 from fixer.analysis.evidence import config_evidence, endpoint_text, listener_at, processes_of, shorten
 from fixer.analysis.load.pressure import is_paused
-from fixer.analysis.nginx_errors import events_for, pass_line, recent_lines_by_route, routes_text, symptom_evidence
+from fixer.analysis.nginx_errors import (
+    events_for,
+    events_since,
+    pass_line,
+    recent_lines_by_route,
+    routes_text,
+    symptom_evidence,
+)
 from fixer.analysis.service_state import start_time_of, state_evidence
 from fixer.findings.configured_scheme import configured_scheme_evidence, configured_scheme_finding
 from fixer.formats.application_servers import server_of
@@ -63,6 +70,7 @@ with lazy_imports():  # not needed in most looks
 
 _HANDSHAKE_ERRORS: frozenset[ErrorKind] = frozenset({"tls-not-spoken", "tls-handshake", "tls-version"})
 _ENDED_BY_BACKEND: frozenset[ErrorKind] = frozenset({"tls-not-spoken", "tls-peer-closed"})
+_LATE: frozenset[ErrorKind] = frozenset({"timeout-tls"})
 
 
 def judge(case: Case) -> Verdict:
@@ -111,8 +119,10 @@ def _find_behind_queue(case: Case, trouble: FailingAddress) -> Finding | None:
         return None
     service = owner.service
     told = configured_scheme_evidence(case, trouble, service, tls=False)
-    ended = [e for e in events_for(case, trouble, _ENDED_BY_BACKEND) if e.at >= start_time_of(service)]
-    if told is None or not ended or is_paused(service) or any(
+    ended = any(event.at >= start_time_of(service) for event in events_for(case, trouble, _ENDED_BY_BACKEND))
+    earlier = () if ended or not events_for(case, trouble, _LATE) else events_since(
+        trouble, _ENDED_BY_BACKEND, start_time_of(service))      # none comes to its end any more: its queue is full
+    if told is None or not (ended or earlier) or is_paused(service) or any(
             p.state == "T" for p in processes_of(case.snapshot, service.node, service.pids)):
         return None      # a stopped one ended them before
     return Finding(
@@ -126,7 +136,8 @@ def _find_behind_queue(case: Case, trouble: FailingAddress) -> Finding | None:
             config_evidence(case.snapshot, trouble.nginx, endpoint),
             Evidence("nginx-config", *pass_line(case, trouble.nginx, trouble.routes[0].route)), told,
             state_evidence(service), *(endpoint.listener.evidence if isinstance(endpoint.listener, Known) else ()),
-            *symptom_evidence(case, trouble, _ENDED_BY_BACKEND)))),
+            *(Evidence("nginx-log", event.where, event.raw) for event in earlier[-1:]),
+            *symptom_evidence(case, trouble, _LATE if earlier else _ENDED_BY_BACKEND)))),
         repairs=(_repair(case, trouble),),
         # an event loop ends a handshake at once: another fault fills its queue
         effects=() if server_of(service.runtime).accepts_at_once else _effects(case, trouble),

@@ -16,6 +16,7 @@ from tests.causes.backend_hung_builders import BUSY, HUNG, late_handshake
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,
+    NOW,
     SITE,
     Scene,
     file,
@@ -165,6 +166,24 @@ def test_hit_behind_a_queue_its_command_and_nginxs_log_tell(phase: str) -> None:
     assert (found.role, found.confidence, found.repairs[0].risk) == ("root", "likely", "manual")
     assert "configured without a certificate, and ends the handshakes" in found.summary
     assert any("peer closed connection" in e.text for e in found.evidence)
+
+
+@pytest.mark.parametrize(("upstream", "ago", "is_found"), [
+    ("https://127.0.0.1:8000/", 100.0, True),
+    ("https://127.0.0.1:9000/", 100.0, False),       # another address
+    ("https://127.0.0.1:8000/", 5000.0, False),      # of an earlier run of the service
+])
+def test_hit_where_the_queue_is_full_by_now_and_no_handshake_ends(upstream: str, ago: float, is_found: bool) -> None:
+    """What ended them a while ago ends them still; nginx waits for its own turn only."""
+    scene = queued_handshakes(ended=0, unit_changes={"active_enter": NOW - 600, "state_change": NOW - 600})
+    scene.logs("peer closed connection in SSL handshake", None, "SSL handshaking to upstream", ago=ago)
+    scene.events[-1] = replace(scene.events[-1], upstream=upstream)
+    scene.events.sort(key=lambda event: event.at)
+    diagnosis = diagnose(scene.snapshot())
+    assert (roots(diagnosis) == [CAUSE]) is is_found
+    if is_found:
+        texts = [e.text for e in finding_of(diagnosis, CAUSE).evidence]
+        assert any("peer closed" in text for text in texts) and any("timed out" in text for text in texts)
 
 
 @pytest.mark.parametrize("scene", [
