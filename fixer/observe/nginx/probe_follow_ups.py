@@ -70,7 +70,10 @@ def later_engine_log_queries(site: Site, plan: ProbePlan, views: Mapping[str, Vi
 def _needs_later_log(site: Site, plan: ProbePlan, views: Mapping[str, View], containers: tuple[Container, ...]) -> bool:
     """Return whether a good answer may be a masked error, or nginx answered an unexplained gateway error, or hung up.
     Unexplained: an address of the route accepts connections, and the earlier log has no failure of it.
-    A refused connection in the log is older than that and does not count."""
+    A refused connection in the log is older than that and does not count. While a probe is still to be answered, its
+    error is not logged yet."""
+    if any(probe not in site.view.node.answers for probes in plan.by_route.values() for probe in probes):
+        return False
     unsaid: set[str] = set()
     for route in (route for route in site.routes if plan.by_route.get(route.id)):
         results = [probe_result(site.view.node.answers.get(probe)) for probe in plan.by_route[route.id]]

@@ -61,6 +61,18 @@ def test_the_log_is_read_again_where_only_it_tells(status: int, back: Answer, lo
     assert (later_log_query(PATH) in wanted(status, back, log=log)) is again
 
 
+@pytest.mark.parametrize("is_answered", [False, True])
+def test_the_log_is_read_again_once_every_request_of_ours_is_answered(is_answered: bool) -> None:
+    """What another request meets at the same moment is not logged yet."""
+    site = SITE.replace("} }", "} location /b { proxy_pass http://127.0.0.1:8000; } }")
+    answers = {ROUTE: probe_answer(502), BACK: probe_answer(200)}
+    if is_answered:
+        answers[replace(ROUTE, path="/b")] = probe_answer(502)
+    asked = follow_up_queries(capture(node(answers, site=site, listening=LISTENS)), ObserveOptions()).get("local", [])
+    assert (replace(ROUTE, path="/b") in asked) is not is_answered
+    assert (later_log_query(PATH) in asked) is is_answered
+
+
 @pytest.mark.parametrize(("error", "phase", "again"), [("closed", "head", True), ("closed", "connect", False),
                                                        ("timeout", "head", False)])
 def test_the_log_is_read_again_where_nginx_hung_up_on_us(error: str, phase: str, again: bool) -> None:
