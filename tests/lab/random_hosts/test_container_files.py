@@ -76,3 +76,28 @@ def test_looking_at_a_container_that_was_never_started_makes_nothing_in_it(tmp_p
         assert changed_files(made, ("/etc", "/opt")) == first
     finally:
         api.remove_container(made, force=True)
+
+
+SOME_CHANGES = """
+echo x >>/etc/issue; rm /etc/debian_version; chmod 700 /opt; mkdir /srv/new; echo y >/srv/new/a; ln -s a /srv/new/b
+rm -r /etc/skel; mkdir /etc/skel; touch -d @1000000 /etc/profile; chown 33 /etc/shells; cat /etc/fstab >/dev/null
+cp -p /etc/environment /tmp/e; echo z >/etc/environment; cp -p /tmp/e /etc/environment; rm -r /usr/share/base-files
+"""
+
+
+@pytest.mark.docker
+def test_the_layers_tell_what_the_engine_tells() -> None:
+    api = docker_engine.engine().api
+    made = api.create_container(tags()["app"], ["sh", "-c", SOME_CHANGES], user="0", labels={"badgateway.test": "layers"})["Id"]
+    try:
+        api.start(made)
+        api.wait(made)
+        told = {change["Path"]: change["Kind"] == container_files.DELETED for change in api.diff(made)}
+        assert {"/etc/issue", "/etc/debian_version", "/srv/new/b", "/etc/profile", "/usr/share/base-files"} <= told.keys()
+        data = docker_engine.inspect(made)["GraphDriver"]["Data"]
+        with container_files._mounted_image(data["LowerDir"]) as image:
+            assert image is not None
+            assert dict(container_files.layer_changes(Path(data["UpperDir"]), image)) == told
+        assert not image.exists()
+    finally:
+        api.remove_container(made, force=True)
