@@ -21,7 +21,8 @@ with lazy_imports():  # not needed in most looks
 _SERVER = regex(rf"(?i)\b(?:{'|'.join(sorted(SERVERS))}|asgi|wsgi)\b|Started server process|Application startup")
 _STAMP = r"(?:@[0-9a-f]{24}|\d{4}-\d\d-\d\d[_T ]\d\d:\d\d:\d\d(?:\.\d+)?Z?) +"  # timestamps of svlogd, multilog, s6-log
 _EXIT_LINE = regex(
-    rf"^(?:{_STAMP})?(?:\[[^\]]*\] *)*(?:(?:[A-Za-z_]\w*\.)*(?:[A-Z]\w*)?(?:Error|Exception|Exit)\b|ERROR\b)"
+    rf"^(?:{_STAMP})?(?:\[(?!(?:INFO|DEBUG)\])[^\]]*\] *)*"
+    r"(?:(?:[A-Za-z_]\w*\.)*(?:[A-Z]\w*)?(?:Error|Exception|Exit)\b|ERROR\b)"
     r"|\b(?:Killed|Segmentation fault)\b|[Aa]ddress already in use|Error loading ASGI app"
 )
 _STAMPED = regex(rf"^{_STAMP}")

@@ -15,6 +15,13 @@ def test_a_visitor_does_not_end_a_program(server: str) -> None:
     assert find_exit_line(lines[1:2]) == "" and find_exit_line(["Killed"]) == "Killed"
 
 
+def test_what_a_program_only_informs_of_is_no_fault() -> None:
+    told = "[2026-01-02 03:04:05 +0000] [14] [INFO] Error while closing socket [Errno 9] Bad file descriptor"
+    end = "[2026-01-02 03:04:05 +0000] [7] [INFO] Shutting down: Master"
+    assert find_exit_line([told, end]) == end and find_exit_line([told]) == ""
+    assert find_exit_line([told.replace("INFO", "ERROR"), end]) == told.replace("INFO", "ERROR")
+
+
 @pytest.mark.parametrize("line", [
     "INFO:     Finished server process [7]", "2026-01-02_03:04:05.12345 INFO:     Shutting down",
     "@400000006a0b1c2d3e4f5a6b [2026-01-02 03:04:05 +0000] [7] [INFO] Handling signal: term",
