@@ -185,7 +185,10 @@ def _found(case: Case, nginx: Nginx) -> Finding:
         *((waits[2],) if waits is not None else ()),
         *(homeless[2] if homeless is not None else ()),
     )
-    role: Role = "contributing" if nameless is not None or dependency_text(case, nginx) else "root"
+    # somebody stopped it: over a name that does not resolve it would have ended with 1
+    is_stopped = box is not None and box.status == "exited" and box.exit_code == 0
+    waits_for_name = nameless is not None or (dependency_text(case, nginx) != "" and not is_stopped)
+    role: Role = "contributing" if waits_for_name else "root"
     summary = "nginx does not run"
     if taken:
         port = address_text(taken[0].address, taken[0].port)
