@@ -78,7 +78,8 @@ def judge(faults: Sequence[Fault], showing: Sequence[str], seen: Observed) -> Ju
     outcome_right = outcome in accepted_outcomes(faults)
     if not outcome_right:
         problems.append(f"outcome: {outcome}; accepted {' or '.join(sorted(accepted_outcomes(faults)))}")
-    blind = any(look.get("verdict") == "healthy" for look in seen.looks) and bool(faults)
+    spoken = [one for one in (*seen.looks, seen.verify, seen.bundle) if isinstance(one, Mapping)]
+    blind = any(one.get("verdict") == "healthy" for one in spoken) and bool(faults)
     falsely_healthy = blind or outcome == "falsely-healthy"
     if falsely_healthy:
         problems.append("falsely healthy: it calls the host well, and pages fail")

@@ -54,6 +54,9 @@ def test_exit_code_0_with_failing_pages_is_falsely_healthy() -> None:
     found = judge([PORT], ["port"], repaired(look("wrong-port"), failing_after=("login page: HTTP 502",)))
     assert (found.outcome, found.falsely_healthy, found.lasting) == ("falsely-healthy", True, None)
     assert judge([PORT], ["port"], repaired(HEALTHY)).falsely_healthy
+    for other in ("verify", "bundle"):      # each word of it counts
+        assert judge([PORT], ["port"], repaired(look("wrong-port"), **{other: HEALTHY})).falsely_healthy
+        assert not judge([], [], repaired(HEALTHY, **{other: HEALTHY})).falsely_healthy
 
 
 def test_a_host_that_got_well_while_the_solver_changed_nothing_is_not_repaired() -> None:
