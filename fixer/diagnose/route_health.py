@@ -86,24 +86,36 @@ def _has_no_connection(endpoint: Endpoint) -> bool:
 
 
 def interrupted_routes(case: Case) -> frozenset[str]:
-    """Return the slow routes whose backend another page ends, again and again. nginx's log shows both for the last
-    minutes: it takes requests between two ends, and more requests for that page were lost than for the route's own,
-    which never was lost alone. Whether one probe meets it while it is down is chance."""
-    return frozenset(unique_route_id(judged.facts) for judged in case.verdicts.values() if judged.state == "slow"
-                     and any(_is_ended_by_other_page(case, judged, end) for end in case.snapshot.endpoints
-                             if end.id in judged.facts.endpoints))
+    """Return the failing and slow routes whose backend another page ends, again and again. nginx's log shows both for
+    the last minutes: it takes requests between two ends, and more requests for that page were lost than for the
+    route's own, which never was lost alone. Whether one probe meets it while it is down is chance."""
+    lost: dict[str, Mapping[str, Sequence[float]]] = {}
+    found = set()
+    for judged in (judged for judged in case.verdicts.values() if judged.state in ("failing", "slow")):
+        ends = (case.endpoints[name] for name in judged.facts.endpoints)
+        for service in filter(None, (case.service(e.configured_service or e.listening_service) for e in ends)):
+            if service.id not in lost:
+                lost[service.id] = _lost_by_page(case, service)
+            if _is_ended_by_other_page(judged, lost[service.id]):
+                found.add(unique_route_id(judged.facts))
+    return frozenset(found)
 
 
-def _is_ended_by_other_page(case: Case, judged: RouteVerdict, endpoint: Endpoint) -> bool:
-    service = case.service(endpoint.configured_service or endpoint.listening_service)
-    if service is None or not restart_count_of(service) or not _has_served(service):
-        return False
+def _lost_by_page(case: Case, service: Service) -> Mapping[str, Sequence[float]]:
+    """Return the times at which requests were lost lately, by page; none if no end of the service lost them."""
     lost: defaultdict[str, list[float]] = defaultdict(list)
-    for event in cut_off_requests(case, endpoints_of(case, service), clock_of(case.snapshot, service.node) - _RECENT):
-        lost[request_path(event)].append(event.at)
-    own = lost.pop(judged.facts.route.path or "", [])
+    if restart_count_of(service) and _has_served(service):
+        since = clock_of(case.snapshot, service.node) - _RECENT
+        for event in cut_off_requests(case, endpoints_of(case, service), since):
+            lost[request_path(event)].append(event.at)
+    return lost
+
+
+def _is_ended_by_other_page(judged: RouteVerdict, lost: Mapping[str, Sequence[float]]) -> bool:
+    page = judged.facts.route.path or ""
+    own = lost.get(page, ())
     return any(len(other) > len(own) and all(any(abs(at - end) <= _ONE_END for end in other) for at in own)
-               for other in lost.values())
+               for path, other in lost.items() if path != page)
 
 
 def _has_served(service: Service) -> bool:
@@ -119,6 +131,8 @@ def health_of_route(judged: RouteVerdict, blamed: Mapping[str, str], deaf: bool,
     `interrupted`: its backend serves between two ends."""
     route = judged.facts.route.id
     match judged.state:
+        case "failing" if interrupted and route in blamed:
+            return RouteHealth(route, "degraded", judged.reason, judged.failed / max(1, judged.total))
         case "ok" | "failing" | "degraded":
             passed_on = judged.state == "ok" and judged.from_application
             return RouteHealth(route, judged.state, judged.reason, judged.failed / max(1, judged.total), passed_on)

@@ -8,9 +8,11 @@ import pytest
 
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.facts import Known, Unknown
+from fixer.model.snapshot import ProbeResult
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,
+    REFUSED,
     SLOW,
     Scene,
     container_service,
@@ -60,19 +62,21 @@ def test_a_backend_that_nobody_saw_answer_is_not_called_healthy_because_another_
     assert diagnose(replace(both, routes=(other, both.routes[1]))).verdict == "healthy"    # another page of its answers
 
 
+@pytest.mark.parametrize("met", [SLOW, REFUSED])      # a container that waits to be started again, a unit's closed port
 @pytest.mark.parametrize(("ends", "lost", "own", "ago", "served", "verdict"), [
     (3, 4, 1, 20, True, "degraded"), (3, 4, 4, 20, True, "broken"), (3, 0, 0, 20, True, "broken"), (0, 4, 1, 20, True, "broken"),
     (3, 4, 1, 30, True, "broken"),        # it ends without that page, too
     (3, 4, 1, 20, False, "broken"),       # it ends as it loads, and its socket accepts what it then loses
 ])
 def test_a_backend_that_another_page_ends_is_met_down_by_chance(ends: int, lost: int, own: int, ago: float, served: bool,
-                                                                verdict: str) -> None:
+                                                                verdict: str, met: ProbeResult) -> None:
     """A probe got no answer while its container restarts; its log says why it ends."""
     said = ('INFO:     10.0.0.9:41 - "GET / HTTP/1.1" 200 OK', "INFO:     Finished server process [7]") if served else ()
     lines = log_lines(*said, "Error: SIGNING_KEY is not set")
     back = replace(container_service("app", pid=None, box={"status": "restarting", "restart_count": ends}), log=lines)
     scene = Scene("app:8000", node="web", back="app").with_service(back)
-    scene.endpoint(configured_service=back.id, tcp=Known(SLOW), http=Known(SLOW), listener=Known(None)).answers(SLOW)
+    scene.endpoint(configured_service=back.id, tcp=Known(met), http=Known(met), listener=Known(None))
+    scene.answers(SLOW if met is SLOW else BAD_GATEWAY)
     cut = ("upstream prematurely closed connection", None, "reading response header from upstream")
     scene.logs(*cut, ago=20, count=lost, path="/login").logs(*cut, ago=ago, count=own)
     seen = diagnose(scene.snapshot())
