@@ -192,14 +192,19 @@ def _assignments(every: tuple[PlacedDirective, ...], text: str) -> Iterator[Plac
             yield placed
 
 
+def _is_address(value: bytes) -> bool:
+    """Return whether only the scheme is missing: the value begins with a host."""
+    url = parse_url(value, b"proxy_pass")
+    return url.scheme is None and bool(url.authority.host) and (url.authority.port or 0) >= 0 and value[:1] != b"/"
+
+
 def _complete_url(case: Case, nginx: Nginx, route: Route, set_by: tuple[PlacedDirective, ...]) -> Repair | None:
     """Return the repair that writes the missing scheme; None if that is not all that is wrong."""
     one = set_by[0] if len(set_by) == 1 else None
     if one is None or one.words[0] != "set" or route.kind != "proxy_pass" or len(one.words) != 3 or (
             not route.pass_text.startswith("$") or "$" in one.words[2]):
         return None
-    url = parse_url(one.directive.args[1], b"proxy_pass")
-    if url.scheme is not None or not url.authority.host or (url.authority.port or 0) < 0 or "/" in one.words[2][:1]:
+    if not one.words[2].startswith("unix:/") and not _is_address(one.directive.args[1]):
         return None
     need = Need(_SCHEME_KEY, "choice", f"how {one.words[2]} is to be asked", choices=("http", "https"), default="http")
     scheme = case.inputs.get(_SCHEME_KEY, "http")

@@ -33,6 +33,11 @@ def test_hit_a_value_without_a_scheme() -> None:
     assert "set $target https://127.0.0.1:8000;" in written(scene, scheme="https")
 
 
+def test_hit_a_socket_without_a_scheme() -> None:
+    scene = refusing(URL, "set $target unix:/run/shop.sock;", argument="$target")
+    assert found(scene).repairs[0].risk == "safe" and "set $target http://unix:/run/shop.sock;" in written(scene)
+
+
 @pytest.mark.parametrize("before", [
     'set $target "";', "set $target 127.0.0.1:99999;", "set $target $http_x_where;", "set $target http://;",
     "set $target a; set $target b;",
