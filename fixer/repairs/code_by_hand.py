@@ -12,6 +12,7 @@ from fixer.analysis.exits.code_error import CodeFault
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.exits.source_files import line_of, source_file_of
 from fixer.analysis.service_state import start_text_of
+from fixer.formats.launchers import skip_launchers
 from fixer.formats.start_files import installed_module_paths, virtualenv_of
 from fixer.lazy.regex import regex
 from fixer.model.snapshot import Service
@@ -116,7 +117,7 @@ def _command_text(case: Case, service: Service) -> str:
     if service.runtime == "node":
         where = service.start_folder
         return f"npm install … in {where}" if where else "npm install … in its folder"
-    interpreter, first = _interpreter_of(case, service), service.argv[0] if service.argv else ""
+    interpreter, first = _interpreter_of(case, service), _program_of(service)
     if posixpath.dirname(interpreter or first) in _DISTRIBUTION_FOLDERS:
         return "the distribution's package python3-…, or pip in a virtual environment"
     return f"{interpreter} -m pip install …" if interpreter else (
@@ -132,7 +133,12 @@ def _interpreter_text(case: Case, service: Service) -> str:
     if plugin:
         return f"uWSGI's plugin {plugin}"
     program = "Node.js" if service.runtime == "node" else "Python"
-    return f"the {program} that runs {service.argv[0] if service.argv else service.name}"
+    return f"the {program} that runs {_program_of(service) or service.name}"
+
+
+def _program_of(service: Service) -> str:
+    """Return the program of its command, behind what only launches it (docker-init, env, sudo)."""
+    return next(iter(service.argv[skip_launchers(service.argv):]), "")
 
 
 def _plugin_of(words: tuple[str, str]) -> str:
@@ -143,11 +149,11 @@ def _plugin_of(words: tuple[str, str]) -> str:
 
 def _interpreter_of(case: Case, service: Service) -> str:
     """Return the interpreter that its command or its PATH names; empty if only the program's own file names it."""
-    first = service.argv[0] if service.argv else ""
+    first = _program_of(service)
     name = first.rsplit("/", 1)[-1]
     if name.startswith(("python", "pypy", "node")) and "/" in first:
         return first
-    environment = virtualenv_of(service.argv) if "/" in first else _virtualenv_in_path(case, service)
+    environment = virtualenv_of((first,)) if "/" in first else _virtualenv_in_path(case, service)
     if environment:
         return f"{environment}/bin/python3"
     return first if name.startswith(("python", "pypy", "node")) else ""

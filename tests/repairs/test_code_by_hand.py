@@ -28,6 +28,8 @@ def said(argv: tuple[str, ...], runtime: str = "uvicorn", **box: object) -> str:
     (("/usr/bin/uwsgi", "--plugin", "python3", "--module", "a"), "uwsgi", "uWSGI's plugin python3"),
     (("/usr/bin/uwsgi", "--plugins=http,python311"), "uwsgi", "uWSGI's plugin python311"),
     (("/usr/bin/uwsgi", "--plugin", "http"), "uwsgi", "the Python that runs /usr/bin/uwsgi"),
+    (("/sbin/docker-init", "--", "/usr/bin/gunicorn", "a:b"), "gunicorn", "the Python that runs /usr/bin/gunicorn"),
+    (("/usr/bin/tini", "--", "/usr/bin/python3", "a.py"), "python", "/usr/bin/python3"),
     (("/usr/bin/python3", "a.py"), "python", "/usr/bin/python3"), ((), "", "the Python that runs backend.service"),
 ])
 def test_whose_package_it_is(argv: tuple[str, ...], runtime: str, user: str) -> None:
