@@ -217,10 +217,23 @@ SIGNAL_NAMES = {4: "ILL", 6: "ABRT", 7: "BUS", 8: "FPE", 9: "KILL", 11: "SEGV"}
 FAULT_SIGNALS = frozenset({4, 6, 7, 8, 11})
 
 
+def fault_signal_text(number: int) -> str:
+    """Return what a signal of FAULT_SIGNALS says of the run that it ended."""
+    return f"signal {number} ({SIGNAL_NAMES[number]}) ended its last run: a fault of the program itself"
+
+
 def last_exit_signal(crash: FailedRun) -> int | None:
     """Return the signal that ended its last run: by its service manager, or by its journal during a restart."""
     number = manager_of(crash.service).exit_signal()
     if number is None and crash.service.unit is not None and is_restarting(crash.service):
-        ends = [event for line in crash.lines if (event := event_of(line)) is not None and event.kind == "main-exited"]
-        number = ends[-1].status or None if ends and ends[-1].code in ("killed", "dumped") else None
+        last = last_signal_line(crash.lines)
+        number = last[1] if last is not None else None
     return number
+
+
+def last_signal_line(lines: Sequence[LogLine]) -> tuple[LogLine, int] | None:
+    """Return the manager's newest line on the end of a run, and the signal that it names; None if that is none."""
+    ends = [(line, event) for line in lines
+            if (event := event_of(line)) is not None and event.kind == "main-exited"][-1:]
+    return next(((line, event.status) for line, event in ends
+                 if event.code in ("killed", "dumped") and event.status), None)

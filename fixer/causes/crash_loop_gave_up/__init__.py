@@ -47,7 +47,7 @@ from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import bindings_of, log_evidence, shorten
 from fixer.analysis.exits.exec_step import has_failed_before_start, start_error_text
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
-from fixer.analysis.exits.kills import FAULT_SIGNALS, SIGNAL_NAMES, last_exit_signal
+from fixer.analysis.exits.kills import FAULT_SIGNALS, fault_signal_text, last_exit_signal
 from fixer.analysis.nginx_errors import refused_evidence
 from fixer.analysis.run_log import (
     gave_up_line,
@@ -168,7 +168,7 @@ def _found(case: Case, crash: FailedRun) -> Finding:
     if state == "unknown" and _has_no_own_lines(crash):
         why = start_error_text(crash.service) or "its log does not say why"
     if number in FAULT_SIGNALS and state == "unknown":
-        why = f"signal {number} ({SIGNAL_NAMES[number]}) ended its last run: a fault of the program itself"
+        why = fault_signal_text(number)
     return Finding(
         cause=CAUSE.id, variant=(variant := _variant(crash)), role="root",
         confidence="certain" if state == "gone" else "likely",

@@ -7,9 +7,12 @@ from collections.abc import Iterator, Sequence
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import clock_of, config_evidence, log_evidence
 from fixer.analysis.exits.kills import (
+    FAULT_SIGNALS,
     RECENT_DEATH,
     cut_off_requests,
+    fault_signal_text,
     is_failing_page_lost,
+    last_signal_line,
     most_lost_pages,
     oom_killings,
     routes_to,
@@ -79,15 +82,18 @@ def _finding(case: Case, service: Service, endpoints: Sequence[Endpoint], lost: 
     manner = (f"ends in the middle of requests and is started again each time ({ends} times)" if ends > 1
               else "ended in the middle of requests and was started again")
     words = last_error_lines(program_lines(last_run_lines(case.snapshot, service)))[-1:]
+    signal = last_signal_line(lines_of(service))
+    why = f"; {fault_signal_text(signal[1])}" if signal is not None and signal[1] in FAULT_SIGNALS else ""
     manual = (f"find out what ends {service.name} while it answers {most_lost_pages(lost)}: its log of that moment, a "
               "native module (run it with PYTHONFAULTHANDLER=1), a limit, or a person")
     return Finding(
         cause=cause, variant="container-crash-loop" if service.container is not None else "crash-loop-below-limit",
         role=role, confidence="likely" if ends >= _SURE_ENDS else "possible",
-        summary=f"{service.name} {manner}; nginx lost {len(lost)} requests within 3 minutes",
+        summary=f"{service.name} {manner}; nginx lost {len(lost)} requests within 3 minutes{why}",
         detail=(), routes=tuple(j.facts.route.id for j in asked), service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys((
             state_evidence(service), *(log_evidence(line.text, line.where) for line in words),
+            *((log_evidence(signal[0].text, signal[0].where),) if signal is not None and why else ()),
             *((config_evidence(case.snapshot, nginx, endpoints[0]),) if nginx is not None else ()),
             Evidence("nginx-log", lost[-1].where, f"{len(lost)} times: {lost[-1].raw}"),
         ))),

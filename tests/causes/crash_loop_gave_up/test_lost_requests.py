@@ -53,6 +53,16 @@ def test_hit_the_page_that_fails_is_one_of_those_that_were_lost(boxed: bool, var
     assert "while it answers /login" in found.repairs[0].manual
 
 
+@pytest.mark.parametrize(("code", "status", "is_fault"), [
+    ("dumped", "6/ABRT", True), ("killed", "11/SEGV", True), ("killed", "15/TERM", False), ("exited", "6/NOTCONFIGURED", False),
+])
+def test_the_signal_that_ended_its_last_run_is_told_also_while_the_next_one_runs(code: str, status: str, is_fault: bool) -> None:
+    said = f"backend.service: Main process exited, code={code}, status={status}"
+    found = found_in(between(log=("Started backend.service.", said, "Started backend.service.")))
+    assert ("a fault of the program itself" in found.summary) is is_fault
+    assert (said in [evidence.text for evidence in found.evidence]) is is_fault
+
+
 def test_hit_the_page_that_each_end_cost_is_named_first() -> None:
     """Other pages are lost as they come: more often in all, or first in the alphabet."""
     scene = between(lost=1)
