@@ -15,11 +15,13 @@ from fixer.analysis.evidence import (
     bindings_of,
     config_evidence,
     endpoint_text,
+    find_node,
     line_text,
     no_listener_evidence,
 )
 from fixer.analysis.exits.failed_run import has_listening_socket
 from fixer.analysis.nginx_errors import connect_symptoms, routes_text
+from fixer.analysis.ownership.configured import unseen_socket_text
 from fixer.analysis.ownership.container_network import (
     has_host_network,
     is_sole_network_candidate,
@@ -32,7 +34,7 @@ from fixer.formats.addresses import is_loopback
 from fixer.formats.server_bindings import host_places
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding
-from fixer.model.facts import Evidence
+from fixer.model.facts import Evidence, Known
 from fixer.model.service import Binding
 from fixer.model.snapshot import Endpoint, Service
 from fixer.repairs.upstream_address import point_after_start_repair
@@ -84,10 +86,21 @@ def ends_again_and_again(case: Case, trouble: FailingAddress, service: Service) 
     return is_looping(case.snapshot, service, trouble.endpoint)
 
 
+def has_no_socket_yet(case: Case, service: Service) -> bool:
+    """Return whether it runs and is seen to listen nowhere: waiting brings no page where its files name another
+    address."""
+    node = find_node(case.snapshot, service.node)
+    is_idle = service.running and bool(service.pids) and service.id not in case.services_in_use
+    return (is_idle and node is not None and isinstance(node.listeners, Known)
+            and not has_listening_socket(case, service) and not unseen_socket_text(case, service))
+
+
 def configured_elsewhere(case: Case, trouble: FailingAddress, owner: PortOwner, part: AddressPart) -> Binding | None:
-    """Return where an unconnectable service is configured to listen, if that differs from the address in this part. One
-    that a person must confirm counts if no other application is in that network, as it does while it listens there."""
-    if not is_unconnectable(case, trouble, owner.service) or (owner.needs_choice and (
+    """Return where a service that cannot be connected to now, or has not opened its socket yet, is configured to
+    listen, if that differs from the address in this part. One that a person must confirm counts if no other
+    application is in that network, as it does while it listens there."""
+    away = is_unconnectable(case, trouble, owner.service) or (part == "port" and has_no_socket_yet(case, owner.service))
+    if not away or (owner.needs_choice and (
             case.snapshot.is_cut or not is_sole_network_candidate(case, trouble, owner.service))):
         return None
     binding = _binding_elsewhere(case, trouble, owner.service)
@@ -95,14 +108,16 @@ def configured_elsewhere(case: Case, trouble: FailingAddress, owner: PortOwner, 
 
 
 def is_address_met_first(case: Case, trouble: FailingAddress, owner: PortOwner) -> bool:
-    """Return whether nginx meets its wrong address before what pauses the service, keeps it down or ends it again and
-    again: its files put it elsewhere in every run. A parent that listens there before its workers fail does not change
-    that, so one moment answers like another. If no address would reach it, why it ends is what nginx meets."""
+    """Return whether nginx meets its wrong address before what pauses the service, keeps it down, delays its start or
+    ends it again and again: its files put it elsewhere in every run. A parent that listens there before its workers
+    fail does not change that, so one moment answers like another. If no address would reach it, why it ends is what
+    nginx meets."""
     if trouble.nginx.master_pid is None or owner.needs_choice:
         return False
     binding = _binding_elsewhere(case, trouble, owner.service)
     return binding is not None and differing_part(binding, trouble.endpoint) != "" and (
-        is_unconnectable(case, trouble, owner.service) or ends_again_and_again(case, trouble, owner.service))
+        is_unconnectable(case, trouble, owner.service) or ends_again_and_again(case, trouble, owner.service)
+        or has_no_socket_yet(case, owner.service))
 
 
 def _binding_elsewhere(case: Case, trouble: FailingAddress, service: Service) -> Binding | None:

@@ -131,7 +131,7 @@ def test_what_keeps_the_servers_from_answering_explains_it() -> None:
     snapshot = group(SECOND, "192.0.2.8:8001", dead=(0, 1))
     alone = found(snapshot)
     assert (alone.variant, alone.role, alone.repairs[0].risk) == ("fail-timeout-window", "root", "manual")
-    starting = service(pid=300, unit_changes={"active_enter": NOW - 4})
+    starting = service(pid=300, unit_changes={"active_enter": NOW - 4}, bindings=Unknown("its own settings name them"))
     begun = tuple(replace(end, configured_service=starting.id) for end in snapshot.endpoints)
     early = judged(replace(snapshot, endpoints=begun, services=(starting,)))
     assert roots(early) == ["slow-start"] and finding_of(early, CAUSE).role == "consequence"

@@ -58,6 +58,19 @@ def test_without_a_queue_it_is_a_stopped_service() -> None:
     assert roots(told()) == ["backend-down"]
 
 
+@pytest.mark.parametrize(("port", "found"), [(8000, [SLOW_START]), (8009, ["wrong-port", SLOW_START])])
+def test_one_that_will_listen_elsewhere_is_not_only_waited_for(port: int, found: list[str]) -> None:
+    """Waiting brings no page: its files name another port than nginx asks for."""
+    made = service(unit_changes={"active_enter": NOW - 5, "state_change": NOW - 5}, port=port)
+    diagnosis = diagnose(Scene("127.0.0.1:8000").with_service(made).refused().snapshot())
+    assert roots(diagnosis) == found
+    if found[0] == "wrong-port":
+        (repair,) = finding_of(diagnosis, "wrong-port").repairs
+        assert finding_of(diagnosis, "wrong-port").confidence == "likely" and repair.risk == "manual"
+        assert repair.manual.startswith(
+            "first wait until backend.service listens (slow-start): when backend.service listens on 127.0.0.1:8009")
+
+
 SCRIPT = "/srv/shop/run.sh"
 
 

@@ -14,6 +14,7 @@ from fixer.model.snapshot import Compose, MissingEnvFile, UncreatedService
 from fixer.model.target import TargetRef
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
+    GOOD,
     REFUSED,
     Scene,
     container_service,
@@ -154,6 +155,7 @@ def asks_another(*gone: UncreatedService, **changes: object) -> Scene:
     scene.with_service(other)
     scene.endpoint(tcp=Known(REFUSED), http=Known(REFUSED), configured_service=other.id, listening_service=None,
                    host="other", listener=Known(None))
+    scene.endpoint(1, listening_service=other.id, tcp=Known(GOOD), http=Known(GOOD))      # it answers its own site
     compose = Compose("p", "/srv", ("/srv/compose.yaml",), (), (), Known(True), gone)
     scene.extra = {"compose": compose, "target": TargetRef("compose", "p")}
     return scene
