@@ -391,9 +391,8 @@ class Service:
             return self.unit.active_state == "active" or self.unit.main_pid > 0
         if self.container is not None:
             return self.container.status in ("running", "paused")
-        if self.program is not None:
-            return self.program.state in ("RUNNING", "STARTING") or bool(self.pids)
-        return bool(self.pids)
+        is_started = self.program is not None and self.program.state in ("RUNNING", "STARTING")
+        return is_started or bool(self.pids)
 
 
 def configured_sockets(service: Service) -> tuple[str, ...]:
