@@ -85,17 +85,17 @@ def _failures_of(case: Case, nginx: Nginx) -> Iterator[LoggedFailure]:
     for event in events:
         tried.setdefault(_request_of(event), []).append(event)
     groups: dict[tuple[tuple[str, ...], Side], tuple[tuple[RouteVerdict, ...], list[ErrorEvent]]] = {}
-    own: dict[tuple[str, ...], set[str]] = {}
+    own: dict[tuple[str, ...], list[ErrorEvent]] = {}
     for event in _final_lines(case, nginx, index, events):
         routes = index.of(event)
         ids = tuple(judged.facts.route.id for judged in routes)
         if _is_own(case, nginx, event, paths):
-            own.setdefault(ids, set()).add(request_path(event))
+            own.setdefault(ids, []).append(event)
         else:
             groups.setdefault((ids, side_of(event)), (routes, []))[1].append(event)
     refusals = refusals_before(nginx)
     for (ids, side), (routes, lines) in sorted(groups.items(), key=lambda group: group[0]):
-        parts = _sorted_out(case, nginx, routes, lines, tried=tried, own_paths=own.get(ids, set()), leading=leading,
+        parts = _sorted_out(case, nginx, routes, lines, tried=tried, own=own.get(ids, ()), leading=leading,
                             refusals=refusals)
         for lasting, over in parts:
             yield LoggedFailure(nginx, side, routes, lasting, over)
@@ -163,7 +163,7 @@ def is_marked_as_probe(event: ErrorEvent) -> bool:
 
 def _sorted_out(
     case: Case, nginx: Nginx, routes: tuple[RouteVerdict, ...], lines: list[ErrorEvent], *,
-    tried: Mapping[tuple[object, ...], Sequence[ErrorEvent]], own_paths: set[str],
+    tried: Mapping[tuple[object, ...], Sequence[ErrorEvent]], own: Sequence[ErrorEvent],
     leading: Mapping[str, Sequence[RouteVerdict]], refusals: Mapping[ErrorEvent, float],
 ) -> Iterator[tuple[tuple[ErrorEvent, ...], str]]:
     """Yield the lines that are over, with the reason, then those that are not. `tried` are all lines of each request:
@@ -177,8 +177,7 @@ def _sorted_out(
     for why, events in past.items():
         yield tuple(events), why
     if left:
-        yield tuple(left), _answered_since(
-            case, nginx, routes, left, own_paths=own_paths, leading=leading)
+        yield tuple(left), _answered_since(case, nginx, routes, left, own=own, leading=leading)
 
 
 def refusals_before(nginx: Nginx) -> Mapping[ErrorEvent, float]:
@@ -285,19 +284,21 @@ def _endpoints_of(case: Case, routes: tuple[RouteVerdict, ...], event: ErrorEven
 
 
 def _answered_since(
-    case: Case, nginx: Nginx, routes: tuple[RouteVerdict, ...], lines: list[ErrorEvent], *, own_paths: set[str],
-    leading: Mapping[str, Sequence[RouteVerdict]],
+    case: Case, nginx: Nginx, routes: tuple[RouteVerdict, ...], lines: list[ErrorEvent], *,
+    own: Sequence[ErrorEvent], leading: Mapping[str, Sequence[RouteVerdict]],
 ) -> str:
-    """Return that the endpoints have answered enough requests since, as text; empty if they have not.
+    """Return that the endpoints have answered enough requests since, as text; empty if they have not. What our own
+    probes met (`own`) shows for which pages the same failure would show; another failure of theirs shows nothing.
 
     The share is that of the seconds with a failure between the first and the last one, as no line tells of requests
     that went well. The failure must also have paused for longer than it did before.
     """
     ends = {end.id: end for event in lines for end in _endpoints_of(case, routes, event)}
     asked = {path for judged in routes for path in asked_paths(judged.facts)}
-    paths = own_paths | {path for event in lines if _method_of(event) in _SAFE_METHODS
-                         and (path := request_path(event)) in asked}
-    independent = all(event.kind in CONNECTING or event.kind == "name-not-resolved" for event in lines)
+    kinds = {event.kind for event in lines if not _is_of_connection(event)}
+    paths = {request_path(event) for event in own if event.kind in kinds} | {
+        path for event in lines if _method_of(event) in _SAFE_METHODS and (path := request_path(event)) in asked}
+    independent = not kinds
     if not ends or not (independent or paths):
         return ""       # nobody has made such a request again
     if not independent and any(map(reuses_connections, routes)) and any(
@@ -313,6 +314,11 @@ def _answered_since(
     if answers < demanded or quiet < pause:
         return ""
     return f"{answers} requests in a row were answered since {time_text(lines[-1].at)}"
+
+
+def _is_of_connection(event: ErrorEvent) -> bool:
+    """Return whether no page was asked for yet: any other answer of the server shows that it is over."""
+    return event.kind in CONNECTING or event.kind == "name-not-resolved"
 
 
 def _answers_in_a_row(endpoint: Endpoint, leading: Sequence[RouteVerdict], paths: set[str] | None) -> int:

@@ -200,6 +200,16 @@ def test_our_own_probes_never_count() -> None:
         assert len(reasons(scene.snapshot())) == count
 
 
+@pytest.mark.parametrize(("mine", "is_over"), [(CLOSED, True), (REFUSAL, False)])
+def test_what_our_own_probe_met_counts_only_where_it_is_the_same_failure(mine: tuple[Any, ...], is_over: bool) -> None:
+    """Its page is answered now: of a visitor's page that fails otherwise that shows nothing."""
+    scene = healthy_scene().answers(*[GOOD] * 8).logs(*mine, ago=45).logs(*CLOSED, ago=40, path="/report")
+    mark = ', host: "shop.example", referrer: "http://shop.example/badgateway"'
+    first = scene.events[0]
+    scene.events[0] = replace(first, client="127.0.0.1", raw=first.raw + mark)
+    assert [bool(reason) for reason in reasons(scene.snapshot())] == [is_over]
+
+
 def grouped(*lines: tuple[int, int], more: dict[str, Any] | None = None, started: float = 3600.0) -> list[str]:
     """A group of two servers, of which the first started that long ago; each line is (number of the connection, port)."""
     made = service(unit_changes={"active_enter": NOW - started})
