@@ -23,7 +23,7 @@ from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import DaemonReload, UnitAction, WaitForListener, WriteFile
 from fixer.model.snapshot import Container, RouteFacts, Service, Unit
-from fixer.repairs.mount_sources import write_at_mount_sources
+from fixer.repairs.mount_sources import restart_after_mounted_edits, write_at_mount_sources
 
 with lazy_imports():
     from fixer.diagnose.named_services import doubt_named_services  # only if one ends again and again
@@ -360,9 +360,9 @@ Revision: TypeAlias = Callable[[Case, Sequence[Finding]], Sequence[Finding]]
 REVISIONS: tuple[Revision, ...] = (
     prefer_present_faults, blame_for_guarded_routes, doubt_named_owners, explain_findings,
     find_root_where_nginx_is_down, meet_nginx_first,
-    edit_sources_of_generated_files, write_at_mount_sources, merge_shared_edits, drop_conflicting_starts,
-    drop_transient_restarts, name_failing_replica, doubt_unrecorded_ends, say_what_comes_first,
-    weigh_boot_script_starts,
+    edit_sources_of_generated_files, write_at_mount_sources, restart_after_mounted_edits,
+    merge_shared_edits, drop_conflicting_starts, drop_transient_restarts, name_failing_replica,
+    doubt_unrecorded_ends, say_what_comes_first, weigh_boot_script_starts,
 )
 
 

@@ -10,7 +10,15 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.plan import CheckNginx, ComposeUp, DaemonReload, ReloadNginx, WaitForListener, WriteFile
+from fixer.model.plan import (
+    CheckNginx,
+    ComposeUp,
+    ContainerAction,
+    DaemonReload,
+    ReloadNginx,
+    WaitForListener,
+    WriteFile,
+)
 from fixer.model.snapshot import CommandArgument, Compose, EnvAssignment, Listener, Service
 from fixer.model.target import TargetRef
 from tests.causes.snapshot_builders import (
@@ -146,6 +154,12 @@ COMPOSE = "services:\n  app:\n    command: {}\n"
 HASH = (("com.docker.compose.config-hash", "h"),)
 
 
+PROJECT: dict[str, Any] = {
+    "target": TargetRef("compose", "p"),
+    "compose": Compose("p", "/srv", ("/srv/compose.yaml",), (), (("app", True),), Known(True)),
+}
+
+
 def in_container(command: str, words: list[tuple[str, int]], style: str, **changes: object) -> Scene:
     """A container whose backend holds its own loopback; `words` are those of the command with their offsets."""
     text = COMPOSE.format(command)
@@ -156,11 +170,24 @@ def in_container(command: str, words: list[tuple[str, int]], style: str, **chang
     scene = Scene("app:8000", node="web", back="app").with_service(made, listener(8000, 7, "127.0.0.1", "app")).refused(
         addresses=Known(("172.18.0.2",)))
     scene.files.append(file("/srv/compose.yaml", text, "engine"))
-    scene.extra = {
-        "target": TargetRef("compose", "p"),
-        "compose": Compose("p", "/srv", ("/srv/compose.yaml",), (), (("app", True),), Known(True)),
-    }
+    scene.extra = PROJECT
     return scene
+
+
+@pytest.mark.parametrize(("source", "verb"), [("/srv/code", "restart"), ("/srv/other", "up")])
+def test_an_edit_of_a_mounted_script_restarts_its_container(source: str, verb: str) -> None:
+    """`up` leaves a container as it runs whose definition is the same."""
+    text, words = "#!/bin/sh\nexec uvicorn a:b --host 127.0.0.1 --port 8000\n", ("uvicorn", "a:b", "--host", "127.0.0.1")
+    places = tuple(CommandArgument(word, "/srv/code/start.sh", 2, text.index(word), text.index(word) + len(word)) for word in words)
+    made = container_service(command=places, command_style="shell", bindings=Known((binding(8000),)),
+                             box={"labels": HASH, "mounts": ((source, "/srv/app", False),)})
+    scene = Scene("app:8000", node="web", back="app").with_service(made, listener(8000, 7, "127.0.0.1", "app")).refused(
+        addresses=Known(("172.18.0.2",)))
+    scene.files.append(file("/srv/code/start.sh", text, "engine"))
+    scene.extra = PROJECT
+    write, begin, wait = found(scene).repairs[0].steps
+    assert isinstance(write, WriteFile) and b"--host 0.0.0.0" in (write.after or b"") and isinstance(wait, WaitForListener)
+    assert (begin.verb if isinstance(begin, ContainerAction) else "up" if isinstance(begin, ComposeUp) else "") == verb
 
 
 @pytest.mark.parametrize(("command", "words", "style", "expected"), [
