@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import conclude
+from fixer.analysis.directives_in_effect import PlacedDirective, all_directives, directives_for, directives_of
 from fixer.analysis.nginx_errors import Kinds, for_each_logged_route, is_failing, logged_evidence, service_of_route
 from fixer.analysis.route_verdict import RouteVerdict
 from fixer.lazy.dataclass import replace
@@ -51,8 +52,9 @@ _DATE_ERRORS = frozenset({9, 10})                                 # X509_V_ERR_C
 _UNTRUSTED_ERRORS = frozenset({2, 18, 19, 20, 21, 27})
 FILE_PATH = r"/[^\s;'\"{}$\\]+"
 HOST_NAME = r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9])?"
-_PROTOCOLS = regex(rb"^[^#\n]*\bproxy_ssl_protocols\s+([^;#{}]+);")
 _DEFAULT_PROTOCOLS = "TLSv1.2 TLSv1.3"
+_DEFAULT_VERSIONS = frozenset(_DEFAULT_PROTOCOLS.split())
+_MOST_SHOWN = 2
 
 
 def _untrusted_finding(case: Case, where: LoggedRoute, confidence: Confidence) -> Finding:
@@ -95,12 +97,12 @@ def _no_common_version_finding(case: Case, where: LoggedRoute, confidence: Confi
     """Return the finding about two peers that offer no common version of TLS."""
     nginx, judged, _ = where
     route, service = judged.facts.route, service_of_route(case, judged)
-    configured = [(file, match) for file in case.snapshot.files if file.node == nginx.node
-                  and (match := next(_configured_protocols(file.data), None)) is not None]
-    shown = tuple(Evidence("nginx-config", file.path, match.decode(errors="replace").strip())
-                  for file, match in configured)
-    less = any(not {b"TLSv1.2", b"TLSv1.3"} <= {*match.split()} for _, match in configured)
-    if less:
+    own = _offered_versions(case, nginx, route)
+    ours = [placed for placed in all_directives(case.snapshot, nginx) if placed.words[0] == "ssl_protocols"]
+    theirs = ours if service is None or service == nginx.service else []       # nginx's own server is the backend
+    shown = tuple(Evidence("nginx-config", f"{placed.path}:{placed.line}", placed.text)
+                  for placed in (*([own] if own is not None else []), *theirs[:_MOST_SHOWN]))
+    if own is not None and not _DEFAULT_VERSIONS.issubset(own.words):
         repair = _directive_repair(case, where, "offer-tls-versions", None,
                                    (("proxy_ssl_protocols", _DEFAULT_PROTOCOLS),))
     else:
@@ -113,8 +115,15 @@ def _no_common_version_finding(case: Case, where: LoggedRoute, confidence: Confi
                     confidence=confidence, more=shown)
 
 
-def _configured_protocols(data: bytes) -> Iterator[bytes]:
-    return (match[1] for line in data.splitlines() if (match := _PROTOCOLS.match(line)) is not None)
+def _offered_versions(case: Case, nginx: Nginx, route: Route) -> PlacedDirective | None:
+    """Return the directive that says which versions nginx offers for the route: the nearest one, else one that stands
+    in no block of another file, which nginx's main file includes into `http`."""
+    name = f"{route.kind.removesuffix('_pass')}_ssl_protocols"
+    near = (placed for placed in directives_for(case.snapshot, nginx, route) if placed.words[0] == name)
+    included = (placed for file in case.snapshot.files if file.node == nginx.node and name.encode() in file.data
+                for placed in directives_of(file.data, file.path)
+                if placed.words[0] == name and any(one is placed.directive for one in placed.directive.tree.directives))
+    return next(near, None) or next(included, None)
 
 
 def _backend_text(service: Service | None) -> str:

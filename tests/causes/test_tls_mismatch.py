@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from fixer.model.plan import WriteFile
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     NOW,
+    SITE,
     Scene,
     finding_of,
     healthy_scene,
@@ -42,7 +44,7 @@ def test_hit(message: str, said: str) -> None:
     assert roots(diagnosis) == [CAUSE]
     first = finding_of(diagnosis, CAUSE)
     assert (first.variant, first.confidence) == ("tls-protocol-mismatch", "certain")
-    assert any(e.where == "/etc/nginx/conf.d/tls.conf" and e.text == said for e in first.evidence)
+    assert any(e.where == "/etc/nginx/conf.d/tls.conf:1" and e.text == f"proxy_ssl_protocols {said};" for e in first.evidence)
     write = first.repairs[0].steps[0]
     assert isinstance(write, WriteFile) and first.repairs[0].risk == "safe"
     assert write.after is not None and b"proxy_ssl_protocols TLSv1.2 TLSv1.3;" in write.after
@@ -52,6 +54,21 @@ def test_hit(message: str, said: str) -> None:
 def test_where_nginx_offers_both_already_a_person_decides(config: str) -> None:
     (repair,) = found(told(config=config)).repairs
     assert (repair.risk, repair.steps) == ("manual", ()) and "enable one of them on backend.service" in repair.manual
+
+
+def test_what_holds_for_the_location_counts_and_not_what_the_file_says_first() -> None:
+    """The same file sets it for others, and one location less: that one is mended, once for each that fails."""
+    scene, before = told(), b"proxy_ssl_protocols TLSv1.2 TLSv1.3;\n"
+    page = scene.files[0]
+    at = scene.snapshot().routes[0].route.source
+    own = page.data.replace(b"; }", b"; proxy_ssl_protocols TLSv1.2; }", 1)
+    scene.files[0] = replace(page, data=before + own)
+    scene.route[0]["source"] = replace(at, line=at.line + 1, start=at.start + len(before), end=at.end + len(before))
+    first = found(scene)
+    assert any(e.where == f"{SITE}:4" and e.text == "proxy_ssl_protocols TLSv1.2;" for e in first.evidence)
+    write = first.repairs[0].steps[0]
+    assert isinstance(write, WriteFile) and first.repairs[0].risk == "safe"
+    assert (write.after or b"").count(b"proxy_ssl_protocols TLSv1.2 TLSv1.3;") == 2
 
 
 def test_of_another_page_of_a_route_that_fails_us_it_is_likely() -> None:
