@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import ENGINE, clock_of
 from fixer.analysis.exits.failed_run import FailedRun
+from fixer.analysis.logged_failures import is_marked_as_probe
 from fixer.analysis.nginx_errors import request_path
 from fixer.analysis.other_pages import failed_paths
 from fixer.analysis.ownership.configured import endpoints_of
@@ -180,7 +181,8 @@ def routes_to(case: Case, endpoints: Sequence[Endpoint]) -> list[RouteVerdict]:
 
 def cut_off_requests(case: Case, endpoints: Sequence[Endpoint], since: float,
                      until: float = float("inf")) -> tuple[ErrorEvent, ...]:
-    """Return the requests of routes to one server that ended unanswered in that time."""
+    """Return the requests of routes to one server that ended unanswered in that time: visitors', and our own probes
+    where no visitor lost one."""
     found: list[ErrorEvent] = []
     sample: dict[str, int] = {}
     routes: list[RouteFacts] = []
@@ -191,7 +193,7 @@ def cut_off_requests(case: Case, endpoints: Sequence[Endpoint], since: float,
     for nginx in case.snapshot.nginxes:
         ours = [facts for facts in routes if nginx.serves(facts)]
         found += [event for event in events_since(nginx, ours, since, until) if event.kind in CUT_OFF]
-    return tuple(found)
+    return tuple([event for event in found if not is_marked_as_probe(event)] or found)
 
 
 def lost_paths(lost: Sequence[ErrorEvent]) -> frozenset[str]:

@@ -53,6 +53,15 @@ def test_hit_the_page_that_fails_is_one_of_those_that_were_lost(boxed: bool, var
     assert "while it answers /login" in found.repairs[0].manual
 
 
+def test_what_our_own_probes_lost_is_not_counted_beside_what_visitors_lost() -> None:
+    scene = between(lost=5)
+    mark = ', host: "shop.example", referrer: "http://shop.example/badgateway"'
+    scene.events[:2] = [replace(event, raw=event.raw + mark) for event in scene.events[:2]]
+    assert "nginx lost 3 requests within 3 minutes" in found_in(scene).summary
+    scene.events = [replace(event, raw=event.raw.removesuffix(mark) + mark) for event in scene.events]
+    assert "nginx lost 5 requests within 3 minutes" in found_in(scene).summary, "nobody else has come"
+
+
 @pytest.mark.parametrize(("code", "status", "is_fault"), [
     ("dumped", "6/ABRT", True), ("killed", "11/SEGV", True), ("killed", "15/TERM", False), ("exited", "6/NOTCONFIGURED", False),
 ])
