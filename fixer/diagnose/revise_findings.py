@@ -352,7 +352,8 @@ def _first_step(case: Case, blocking: Finding | None, name: str) -> str:
 
 
 # What a service that cannot be connected to needs, where that is no start.
-_STATE_VERBS = {"paused": "unpause", "looping": "find what ends", "masked": "unmask and start"}
+_STATE_VERBS = {"paused": "unpause", "looping": "find what ends", "masked": "unmask and start",
+                "running": "find what delays", "starting": "find what delays"}
 
 
 Revision: TypeAlias = Callable[[Case, Sequence[Finding]], Sequence[Finding]]

@@ -9,7 +9,7 @@ from fixer.analysis.case import Case, is_answering, unique_route_id
 from fixer.analysis.evidence import clock_of
 from fixer.analysis.nginx_errors import request_path
 from fixer.analysis.ownership.configured import endpoints_of
-from fixer.analysis.route_verdict import RouteVerdict
+from fixer.analysis.route_verdict import RouteVerdict, is_closed
 from fixer.analysis.run_log import message_of
 from fixer.analysis.service_state import restart_count_of
 from fixer.formats.run_output import is_request_line, says_ready
@@ -92,7 +92,8 @@ def interrupted_routes(case: Case) -> frozenset[str]:
     lost: dict[str, Mapping[str, Sequence[float]]] = {}
     found = set()
     for judged in (judged for judged in case.verdicts.values() if judged.state in ("failing", "slow")):
-        ends = (case.endpoints[name] for name in judged.facts.endpoints)
+        ends = (end for end in map(case.endpoints.__getitem__, judged.facts.endpoints)
+                if judged.state == "slow" or is_closed(end) is True)      # what listens there fails by itself
         for service in filter(None, (case.service(e.configured_service or e.listening_service) for e in ends)):
             if service.id not in lost:
                 lost[service.id] = _lost_by_page(case, service)

@@ -29,7 +29,7 @@ from fixer.analysis.ownership.container_network import (
 )
 from fixer.analysis.ownership.uncreated_backend import UncreatedBackend, uncreated_backends
 from fixer.analysis.run_log import is_looping
-from fixer.analysis.service_state import is_socket_activated, run_state_of, state_evidence
+from fixer.analysis.service_state import is_idle_container, is_socket_activated, run_state_of, state_evidence
 from fixer.formats.addresses import is_loopback
 from fixer.formats.server_bindings import host_places
 from fixer.lazy.lazy_imports import lazy_imports
@@ -90,8 +90,8 @@ def has_no_socket_yet(case: Case, service: Service) -> bool:
     """Return whether it runs and is seen to listen nowhere: waiting brings no page where its files name another
     address."""
     node = find_node(case.snapshot, service.node)
-    is_idle = service.running and bool(service.pids) and service.id not in case.services_in_use
-    return (is_idle and node is not None and isinstance(node.listeners, Known)
+    is_unused = service.running and bool(service.pids) and service.id not in case.services_in_use
+    return (is_unused and not is_idle_container(service) and node is not None and isinstance(node.listeners, Known)
             and not has_listening_socket(case, service) and not unseen_socket_text(case, service))
 
 

@@ -55,13 +55,14 @@ def restart_nginx_repair(case: Case, nginx: Nginx, box: Container, so_that: str 
     """Return a restart of nginx's own container; a manual one if it would end at once over a name that is missing."""
     repair, gone = restart_container_repair(box, so_that), stopped_upstream_name(case, nginx)
     sound = isinstance(nginx.test, Known) and HOST_NOT_FOUND not in nginx.test.value[1]
-    if not gone or (sound and not _is_looping(case, gone)):      # nginx resolves a variable's name at each request
+    if not gone or (sound and not is_looping_backend(case, gone)):      # a variable's name is resolved at each request
         return repair
     manual = f"nginx exits at once while that name does not resolve; then restart {box.name}"
     return Repair(repair.id, "manual", repair.summary, (), manual=manual, after=gone)
 
 
-def _is_looping(case: Case, name: str) -> bool:
+def is_looping_backend(case: Case, name: str) -> bool:
+    """Return whether the container of a backend ends again and again."""
     ends = ((endpoint, case.service(endpoint.configured_service)) for endpoint in case.snapshot.endpoints)
     return any(service is not None and service.name == name and is_looping(case.snapshot, service, endpoint)
                for endpoint, service in ends)

@@ -92,7 +92,7 @@ with lazy_imports():  # only for what is found
     from fixer.redaction.commands import redact_argv
     from fixer.repairs.container_settings import nginx_tmpfs_repair, read_only_error_line
     from fixer.repairs.container_start import is_port_free_now, port_publisher, refused_start_reason
-    from fixer.repairs.start_nginx import free_port_repair, start_nginx_steps, wait_for_nginx_steps
+    from fixer.repairs.start_nginx import free_port_repair, is_looping_backend, start_nginx_steps, wait_for_nginx_steps
     from fixer.repairs.start_service import end_wait_repair
 
 REPAIR_ID = "start-nginx"
@@ -185,9 +185,11 @@ def _found(case: Case, nginx: Nginx) -> Finding:
         *((waits[2],) if waits is not None else ()),
         *(homeless[2] if homeless is not None else ()),
     )
-    # somebody stopped it: over a name that does not resolve it would have ended with 1
+    # somebody stopped it: over a name that does not resolve it would have ended with 1. What fails again and again is
+    # another fault; what is stopped, too, was stopped with it
     is_stopped = box is not None and box.status == "exited" and box.exit_code == 0
-    waits_for_name = nameless is not None or (dependency_text(case, nginx) != "" and not is_stopped)
+    needed = dependency_text(case, nginx)
+    waits_for_name = nameless is not None or (needed != "" and not (is_stopped and is_looping_backend(case, needed)))
     role: Role = "contributing" if waits_for_name else "root"
     summary = "nginx does not run"
     if taken:
