@@ -159,6 +159,14 @@ def _renamed_master_text(case: Case, nginx: Nginx) -> str | None:
     return None
 
 
+def _was_stopped_with(case: Case, nginx: Nginx, box: Container | None) -> bool:
+    """Return whether it waits for a container that does not run. Beside one that ends again and again its own end is
+    another fault if somebody stopped it: over a name that does not resolve it would have ended with 1."""
+    needed = dependency_text(case, nginx)
+    is_stopped = box is not None and box.status == "exited" and box.exit_code == 0
+    return needed != "" and not (is_stopped and is_looping_backend(case, needed))
+
+
 def _found(case: Case, nginx: Nginx) -> Finding:
     taken = conflicting_listeners(case, nginx)
     nameless = missing_name_line(nginx)
@@ -185,12 +193,7 @@ def _found(case: Case, nginx: Nginx) -> Finding:
         *((waits[2],) if waits is not None else ()),
         *(homeless[2] if homeless is not None else ()),
     )
-    # somebody stopped it: over a name that does not resolve it would have ended with 1. What fails again and again is
-    # another fault; what is stopped, too, was stopped with it
-    is_stopped = box is not None and box.status == "exited" and box.exit_code == 0
-    needed = dependency_text(case, nginx)
-    waits_for_name = nameless is not None or (needed != "" and not (is_stopped and is_looping_backend(case, needed)))
-    role: Role = "contributing" if waits_for_name else "root"
+    role: Role = "contributing" if nameless is not None or _was_stopped_with(case, nginx, box) else "root"
     summary = "nginx does not run"
     if taken:
         port = address_text(taken[0].address, taken[0].port)
