@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
 from fixer.analysis.evidence import listeners_on, pids_of
-from fixer.analysis.nginx_process import is_held_by_nginx
+from fixer.analysis.nginx_process import is_held_by_nginx, listen_places
 from fixer.analysis.route_verdict import NGINX_PAGE
 from fixer.diagnose.precedence import does_reveal_next
 from fixer.lazy.dataclass import dataclass
@@ -118,9 +118,9 @@ def _inner_route_keys(snapshot: Snapshot, keys: frozenset[RouteKey]) -> frozense
     ours = {name for facts in snapshot.routes if keys.intersection(_keys_of_route(facts)) for name in facts.endpoints}
     inner = {(end.node, end.unix or str(end.port)) for end in snapshot.endpoints
              if end.id in ours and is_held_by_nginx(snapshot, end)}
-    return frozenset(key for facts in snapshot.routes if any(
-        (facts.node, listen.address.removeprefix("unix:") if not listen.port else str(listen.port)) in inner
-        for listen in facts.route.listens) for key in _keys_of_route(facts))
+    return frozenset(key for facts in snapshot.routes if any((facts.node, place) in inner
+                                                             for place in listen_places(facts.route))
+                     for key in _keys_of_route(facts))
 
 
 def _is_condition_gone(before: Observation, after: Observation, addressed: Finding) -> bool:

@@ -20,7 +20,7 @@ from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known
-from fixer.model.nginx_config import Listen
+from fixer.model.nginx_config import Listen, Route
 from fixer.model.snapshot import (
     Container,
     Endpoint,
@@ -183,17 +183,20 @@ def is_held_by_nginx(snapshot: Snapshot, endpoint: Endpoint) -> bool:
 def routes_passing_to(snapshot: Snapshot, inner: RouteFacts) -> tuple[RouteFacts, ...]:
     """Return the routes by which the same node's nginx passes requests on to the inner route's own server, the nearest
     first: what one of them refuses of an answer never reaches a visitor."""
-    found, waiting = [inner], [inner]
-    while waiting:
-        listens = {(listen.address.removeprefix("unix:") if not listen.port else str(listen.port))
-                   for listen in waiting.pop(0).route.listens}
+    found = [inner]
+    for passed in found:        # it grows
+        places = listen_places(passed.route)
         ends = {end.id for end in snapshot.endpoints if end.node == inner.node
-                and (end.unix or str(end.port)) in listens and is_held_by_nginx(snapshot, end)}
-        if ends:
-            new = [facts for facts in snapshot.routes if facts not in found and not ends.isdisjoint(facts.endpoints)]
-            found += new
-            waiting += new
+                and (end.unix or str(end.port)) in places and is_held_by_nginx(snapshot, end)}
+        found += [facts for facts in snapshot.routes
+                  if not ends.isdisjoint(facts.endpoints) and all(facts is not one for one in found)]
     return tuple(found[1:])
+
+
+def listen_places(route: Route) -> frozenset[str]:
+    """Return the ports and the sockets that a route's server listens at, as text."""
+    return frozenset(str(listen.port) if listen.port else listen.address.removeprefix("unix:")
+                     for listen in route.listens)
 
 
 def has_stale_config(case: Case, trouble: FailingAddress) -> bool:

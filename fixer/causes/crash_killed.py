@@ -54,6 +54,7 @@ from fixer.analysis.exits.kills import (
     cut_off_requests,
     is_failing_page_lost,
     last_exit_signal,
+    lost_by_visitors,
     most_lost_pages,
     routes_to,
     worker_deaths,
@@ -163,7 +164,8 @@ def _lost_requests(case: Case, crash: FailedRun) -> tuple[ErrorEvent, ...]:
 def _worker_deaths_finding(case: Case, died: WorkerDeaths) -> Finding:
     """Return the finding for dead workers: the root if the page that fails is one of those that were lost, else advice
     for a few deaths, since the parent replaces a worker."""
-    service, count, lost = died.service, len(died.lines), len(died.lost)
+    service, count, visitors = died.service, len(died.lines), lost_by_visitors(died.lost)
+    lost = len(visitors)
     asked = routes_to(case, died.endpoints)
     again = count >= _MIN_DEATHS
     role: Role = "root" if is_failing_page_lost(asked, died.lost) else "contributing" if again else "advice"
@@ -188,7 +190,7 @@ def _worker_deaths_finding(case: Case, died: WorkerDeaths) -> Finding:
         detail=(), routes=tuple(j.facts.route.id for j in asked), service=service.name, node=service.node,
         evidence=(
             *(log_evidence(line.text, line.where) for line in died.lines[-2:]), state_evidence(service),
-            Evidence("nginx-log", died.lost[-1].where, f"{len(died.lost)} times: {died.lost[-1].raw}"),
+            Evidence("nginx-log", visitors[-1].where, f"{lost} times: {visitors[-1].raw}"),
         ),
         repairs=(repair,) if role != "advice" else (), effects=(),
     )

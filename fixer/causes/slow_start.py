@@ -18,11 +18,10 @@ Why nginx says 502
 
 How it is told apart
   The service runs, it was started less than a minute ago, it has not failed since, and it holds no socket on any other
-  port. One that runs for longer is only possible, and only where the configuration names it and its log has begun and
-  says nothing of serving. Where nobody may see who holds a socket that nobody else is told to open, that is only
-  possible: it may be its own, somewhere else. A service that is started again and again is a crash: its restarts are
-  counted by its manager; one that was killed once from outside, and that systemd has started again, is a start like
-  others.
+  port. A longer start is only possible: the configuration names the service, and its log has begun and says nothing of
+  serving. Where nobody may see who holds a socket that nobody else is told to open, that is only possible: it may be
+  its own, somewhere else. A service that is started again and again is a crash: its restarts are counted by its
+  manager; one that was killed once from outside, and that systemd has started again, is a start like others.
   One that somebody started by hand is as old as its process.
   gunicorn, uWSGI and systemd open the socket before the workers load the application: then connections wait, none was
   ever accepted, and the log says nothing of serving since. backend-hung has served before, and holds what it accepted.

@@ -99,7 +99,7 @@ def _no_common_version_finding(case: Case, where: LoggedRoute, confidence: Confi
     route, service = judged.facts.route, service_of_route(case, judged)
     own = _offered_versions(case, nginx, route)
     ours = [placed for placed in all_directives(case.snapshot, nginx) if placed.words[0] == "ssl_protocols"]
-    theirs = ours if service is None or service == nginx.service else []       # nginx's own server is the backend
+    theirs = ours if service is not None and service == nginx.service else []       # nginx's own server is the backend
     shown = tuple(Evidence("nginx-config", f"{placed.path}:{placed.line}", placed.text)
                   for placed in (*([own] if own is not None else []), *theirs[:_MOST_SHOWN]))
     if own is not None and not _DEFAULT_VERSIONS.issubset(own.words):

@@ -181,8 +181,7 @@ def routes_to(case: Case, endpoints: Sequence[Endpoint]) -> list[RouteVerdict]:
 
 def cut_off_requests(case: Case, endpoints: Sequence[Endpoint], since: float,
                      until: float = float("inf")) -> tuple[ErrorEvent, ...]:
-    """Return the requests of routes to one server that ended unanswered in that time: visitors', and our own probes
-    where no visitor lost one."""
+    """Return the requests of routes to one server that ended unanswered in that time, our own probes among them."""
     found: list[ErrorEvent] = []
     sample: dict[str, int] = {}
     routes: list[RouteFacts] = []
@@ -193,7 +192,12 @@ def cut_off_requests(case: Case, endpoints: Sequence[Endpoint], since: float,
     for nginx in case.snapshot.nginxes:
         ours = [facts for facts in routes if nginx.serves(facts)]
         found += [event for event in events_since(nginx, ours, since, until) if event.kind in CUT_OFF]
-    return tuple([event for event in found if not is_marked_as_probe(event)] or found)
+    return tuple(found)
+
+
+def lost_by_visitors(lost: Sequence[ErrorEvent]) -> Sequence[ErrorEvent]:
+    """Return those of visitors, for people; our own probes' where no visitor lost one."""
+    return [event for event in lost if not is_marked_as_probe(event)] or lost
 
 
 def lost_paths(lost: Sequence[ErrorEvent]) -> frozenset[str]:

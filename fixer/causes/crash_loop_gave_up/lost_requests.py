@@ -13,6 +13,7 @@ from fixer.analysis.exits.kills import (
     fault_signal_text,
     is_failing_page_lost,
     last_signal_line,
+    lost_by_visitors,
     most_lost_pages,
     oom_killings,
     routes_to,
@@ -79,6 +80,8 @@ def _finding(case: Case, service: Service, endpoints: Sequence[Endpoint], lost: 
     fails = is_failing_page_lost(asked, lost) or _is_refused_since(case, asked, lost[-1].at)
     role: Role = "root" if fails else "contributing"
     ends = restart_count_of(service)
+    visitors = lost_by_visitors(lost)
+    count = "1 request" if len(visitors) == 1 else f"{len(visitors)} requests"
     manner = (f"ends in the middle of requests and is started again each time ({ends} times)" if ends > 1
               else "ended in the middle of requests and was started again")
     words = last_error_lines(program_lines(last_run_lines(case.snapshot, service)))[-1:]
@@ -89,13 +92,13 @@ def _finding(case: Case, service: Service, endpoints: Sequence[Endpoint], lost: 
     return Finding(
         cause=cause, variant="container-crash-loop" if service.container is not None else "crash-loop-below-limit",
         role=role, confidence="likely" if ends >= _SURE_ENDS else "possible",
-        summary=f"{service.name} {manner}; nginx lost {len(lost)} requests within 3 minutes{why}",
+        summary=f"{service.name} {manner}; nginx lost {count} within 3 minutes{why}",
         detail=(), routes=tuple(j.facts.route.id for j in asked), service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys((
             state_evidence(service), *(log_evidence(line.text, line.where) for line in words),
             *((log_evidence(signal[0].text, signal[0].where),) if signal is not None and why else ()),
             *((config_evidence(case.snapshot, nginx, endpoints[0]),) if nginx is not None else ()),
-            Evidence("nginx-log", lost[-1].where, f"{len(lost)} times: {lost[-1].raw}"),
+            Evidence("nginx-log", visitors[-1].where, f"{len(visitors)} times: {visitors[-1].raw}"),
         ))),
         repairs=(Repair("start-service", "manual", f"correct what ends {service.name}", (), manual=manual),),
     )

@@ -62,6 +62,15 @@ def test_what_our_own_probes_lost_is_not_counted_beside_what_visitors_lost() -> 
     assert "nginx lost 5 requests within 3 minutes" in found_in(scene).summary, "nobody else has come"
 
 
+def test_what_our_own_probes_lost_still_proves_that_its_page_ends_the_service() -> None:
+    """The one visitor lost another page, as the page that ends the service was asked by fixer alone."""
+    scene = between(lost=3)
+    mark = ', host: "shop.example", referrer: "http://shop.example/badgateway"'
+    scene.events[:2] = [replace(event, raw=event.raw + mark) for event in scene.events[:2]]
+    scene.events[2] = replace(scene.events[2], request="GET /other HTTP/1.1")
+    assert found_in(scene).role == "root" and "nginx lost 1 request within" in found_in(scene).summary
+
+
 @pytest.mark.parametrize(("code", "status", "is_fault"), [
     ("dumped", "6/ABRT", True), ("killed", "11/SEGV", True), ("killed", "15/TERM", False), ("exited", "6/NOTCONFIGURED", False),
 ])
