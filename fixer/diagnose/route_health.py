@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 from fixer.analysis.case import Case, is_answering, unique_route_id
 from fixer.analysis.evidence import clock_of
@@ -12,7 +13,7 @@ from fixer.analysis.ownership.configured import endpoints_of
 from fixer.analysis.route_verdict import RouteVerdict, is_closed
 from fixer.analysis.run_log import message_of
 from fixer.analysis.service_state import restart_count_of
-from fixer.formats.run_output import is_request_line, says_ready
+from fixer.formats.run_output import is_request_line, says_ready, says_start_failed
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, HealthVerdict, RouteHealth
 from fixer.model.facts import Known
@@ -105,11 +106,12 @@ def interrupted_routes(case: Case) -> frozenset[str]:
 def _lost_by_page(case: Case, service: Service) -> Mapping[str, Sequence[float]]:
     """Return the times at which requests were lost lately, by page; none if no end of the service lost them."""
     lost: defaultdict[str, list[float]] = defaultdict(list)
-    if restart_count_of(service) and _has_served(service):
+    if restart_count_of(service):
         since = clock_of(case.snapshot, service.node) - _RECENT
         for event in cut_off_requests(case, endpoints_of(case, service), since):
             lost[request_path(event)].append(event.at)
-    return lost
+    first = min(chain.from_iterable(lost.values()), default=0.0) - _ONE_END
+    return lost if lost and _has_served(service, first) else {}
 
 
 def _is_ended_by_other_page(judged: RouteVerdict, lost: Mapping[str, Sequence[float]]) -> bool:
@@ -119,10 +121,13 @@ def _is_ended_by_other_page(judged: RouteVerdict, lost: Mapping[str, Sequence[fl
                for path, other in lost.items() if path != page)
 
 
-def _has_served(service: Service) -> bool:
-    """Return whether its log shows that it ever served. One that ends as it loads is never there between two ends,
-    though its parent's socket accepts what it then loses."""
-    texts = [message_of(line) for line in service.log.or_else(())]
+def _has_served(service: Service, since: float) -> bool:
+    """Return whether its log shows that it ever served, and gave up no start since then (epoch seconds). One that ends
+    as it loads is never there between two ends, though its parent's socket accepts what it then loses."""
+    lines = service.log.or_else(())
+    texts = [message_of(line) for line in lines]
+    if any(says_start_failed(message_of(line)) for line in lines if line.at is None or line.at >= since):
+        return False
     return not texts or any(says_ready(text) or is_request_line(text) for text in texts)
 
 

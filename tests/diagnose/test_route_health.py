@@ -82,3 +82,18 @@ def test_a_backend_that_another_page_ends_is_met_down_by_chance(ends: int, lost:
     seen = diagnose(scene.snapshot())
     assert any(found.is_proven_fault for found in seen.findings)
     assert seen.verdict == verdict
+
+
+def test_a_parent_that_listens_before_its_application_loads_is_ended_by_no_page() -> None:
+    """gunicorn says that it listens, loses what its socket accepted, and gives up: it never served."""
+    said = ("[2026-01-01 03:00:00 +0000] [1] [INFO] Listening at: http://0.0.0.0:8000 (1)",
+            "ModuleNotFoundError: No module named 'pdfreports'",
+            "[2026-01-01 03:00:00 +0000] [1] [INFO] Reason: Worker failed to boot.")
+    box = {"status": "restarting", "restart_count": 7, "exit_code": 3}
+    back = replace(container_service("app", pid=None, box=box), log=log_lines(*said, ago=15))
+    scene = Scene("app:8000", node="web", back="app").with_service(back)
+    scene.endpoint(configured_service=back.id, tcp=Known(SLOW), http=Known(SLOW), listener=Known(None)).answers(SLOW)
+    cut = ("upstream prematurely closed connection", None, "reading response header from upstream")
+    scene.logs(*cut, ago=20, count=4, path="/login").logs(*cut, ago=20)
+    seen = diagnose(scene.snapshot())
+    assert any(found.is_proven_fault for found in seen.findings) and seen.verdict == "broken"
