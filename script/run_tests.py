@@ -314,8 +314,12 @@ class Run:
         return code
 
     def _interrupt(self) -> None:
-        """End what runs as Ctrl-C does: tests remove their labs."""
+        """End what runs as Ctrl-C does: tests remove their labs. A second signal would leave some."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
         running = [stage.process for stage in self.stages if stage.process is not None]
+        if running:
+            self.say("· the tests end, and remove their containers…")
         for process in running:
             os.killpg(process.pid, signal.SIGINT)
         for process in running:

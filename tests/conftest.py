@@ -13,12 +13,14 @@ from typing import NoReturn
 
 import hypothesis
 import pytest
+from xdist.workermanage import NodeManager
 
 from fixer.hosts.machine.prefetch import pending_answers
 from lab.errors import LabError
 from lab.verbs.down import lab_down
 
 ROOT = Path(__file__).parents[1]
+CLEAN_UP_SECONDS = 120      # for a worker whose tests are interrupted: after its 10 xdist kills it, and containers stay
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -26,7 +28,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if not config.pluginmanager.has_plugin("badgateway"):       # a checkout beside an older installation
         config.pluginmanager.import_plugin("lab.pytest_plugin")
     signal.signal(signal.SIGTERM, _raise_interrupt)
-    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    NodeManager.EXIT_TIMEOUT = CLEAN_UP_SECONDS
+    if hasattr(config, "workerinput"):
+        signal.signal(signal.SIGINT, _raise_interrupt_once)
+    elif signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         # A shell's background job ignores Ctrl-C, and so would every command that a test interrupts.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     # How long one example takes says how busy this machine is; what must be fast is measured where it is promised.
@@ -57,6 +62,12 @@ def hold_that_stages_see_all(items: list[pytest.Item]) -> None:
 
 
 def _raise_interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _raise_interrupt_once(number: int, frame: FrameType | None) -> NoReturn:
+    """execnet sends its worker one more as the run ends: it would cut the removal of containers short."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

@@ -180,6 +180,62 @@ def test_a_signal_ends_the_stages_as_ctrl_c_does(number: signal.Signals, tmp_pat
     assert (tmp_path / "end").read_text() == "cleaned\n"
 
 
+def test_a_second_signal_cuts_no_cleaning_short(tmp_path: Path) -> None:
+    """People press Ctrl-C again where nothing seems to happen."""
+    script = (
+        f"import runpy, signal; from pathlib import Path; s = runpy.run_path({str(ROOT / 'script/run_tests.py')!r})\n"
+        "[signal.signal(number, s['raise_interrupted']) for number in (signal.SIGINT, signal.SIGTERM)]\n"
+        f"body = 'trap \"echo >{tmp_path}/began; while [ ! -e {tmp_path}/go ]; do sleep 0.1; done; echo >{tmp_path}/end; exit\" "
+        f"INT; echo >{tmp_path}/up; while :; do sleep 0.1; done'\n"
+        f"raise SystemExit(s['Run']([s['Stage']('x', [['sh', '-c', body]], 1.0)], Path({str(tmp_path)!r})).run())"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True) as command:
+        for sign in ("up", "began"):
+            until = time.monotonic() + 60
+            while not (tmp_path / sign).exists():
+                assert time.monotonic() < until
+                time.sleep(0.05)
+            command.send_signal(signal.SIGINT)
+        (tmp_path / "go").touch()
+        said = command.communicate(timeout=60)[1].splitlines()
+    assert command.returncode == 130 and (tmp_path / "end").exists()
+    assert said[-2:] == ["· the tests end, and remove their containers…", "interrupted"]
+
+
+SLOW_CLEANING = """
+import time
+from pathlib import Path
+import pytest
+
+@pytest.fixture
+def container(tmp_path_factory):
+    Path("up").touch()
+    yield
+    time.sleep(2)
+    Path("removed").touch()
+
+def test_that_waits(container):
+    time.sleep(300)
+"""
+
+
+def test_an_interrupted_worker_has_time_to_remove_its_containers(tmp_path: Path) -> None:
+    """To stop a container can take longer than xdist waits before it kills a worker: 10 s, and half a one here."""
+    (tmp_path / "conftest.py").write_text(
+        "from xdist.workermanage import NodeManager\nNodeManager.EXIT_TIMEOUT = 0.5\nfrom tests.conftest import pytest_configure\n")
+    (tmp_path / "test_it.py").write_text(SLOW_CLEANING)
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    with subprocess.Popen([sys.executable, "-m", "pytest", "-q", "-n", "1", "-p", "no:cacheprovider"], cwd=tmp_path,
+                          env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL, start_new_session=True) as command:
+        until = time.monotonic() + 60
+        while not (tmp_path / "up").exists():
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        os.killpg(command.pid, signal.SIGINT)
+        assert command.wait(timeout=100) == 2
+    assert (tmp_path / "removed").exists()
+
+
 def test_a_signal_waits_until_the_stage_holds_its_process() -> None:
     held, ask = SCRIPT["Held"], SCRIPT["raise_interrupted"]
     began: list[str] = []
