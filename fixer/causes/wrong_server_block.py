@@ -203,7 +203,7 @@ def _shadowed_finding(case: Case, trouble: FailingAddress, index: int, hidden: t
         detail=(), routes=routes, service=None, node=nginx.node, evidence=tuple(dict.fromkeys(evidence)),
         repairs=(keep_one_repair(case, nginx, first, second, is_first_dead=_is_dead(case, nginx, index, endpoint)),),
         effects=("nothing-listens", "stale-config"),
-        is_met_first=nginx.master_pid is not None and _is_left_by_owner(case, trouble.endpoint),
+        is_met_first=nginx.master_pid is not None,
     )
 
 

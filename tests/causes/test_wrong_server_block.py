@@ -24,6 +24,7 @@ from tests.causes.snapshot_builders import (
     binding,
     container_service,
     error_event,
+    failed_service,
     file,
     finding_of,
     listener,
@@ -382,3 +383,14 @@ def test_a_closed_port_of_a_container_that_is_bound_elsewhere_is_the_old_blocks(
         scene.endpoint(index, tcp=Known(REFUSED), http=Known(REFUSED), listener=Known(None))
     diagnosis = diagnose(made(scene))
     assert CAUSE in roots(diagnosis) and "wrong-port" not in roots(diagnosis)
+
+
+def test_the_block_that_takes_the_requests_comes_before_what_keeps_the_hidden_ones_service_down() -> None:
+    """The second block is asked for one more name, so both faults show; the name of both meets the first block alone."""
+    names = (("shop.example",), ("shop.example", "www.shop.example"))
+    why = log_lines("ModuleNotFoundError: No module named 'desk'")
+    scene = Scene("127.0.0.1:9999", "127.0.0.1:8000").with_service(failed_service("shop.service", log=why)).refused(0).refused(1)
+    for index in (0, 1):
+        scene.route[index] = {"server_index": index, "server_names": names[index]}
+    scene.extra["servers"] = (block(OLD_FILE, OLD, *names[0]), block(SITE, NEW, *names[1]))
+    assert roots(diagnose(made(scene))) == [CAUSE, "crash-code-error"]
