@@ -43,7 +43,7 @@ def stream_log(section: IniSection, programs: list[IniSection], stream: Stream,
     if own is None:
         return Unknown("several programs write to the container's log")
     where = stream[0].where
-    return Known((*(LogLine(e.at, e.text, where) for e in (course.events if course is not None else ())[-40:]), *own))
+    return Known((*_event_lines(course, where), *own))
 
 
 def process_names(section: IniSection) -> tuple[str, ...]:
@@ -94,7 +94,7 @@ def program_log(section: IniSection, main: Mapping[str, IniSection], view: View,
          course: ProgramHistory | None) -> Fact[tuple[LogLine, ...]]:
     """Return supervisord's events for it, then the program's own lines since it was last healthy."""
     where = supervisord_log_query(main, posixpath.dirname(section.file)).path
-    lines = [LogLine(event.at, event.text, where) for event in (course.events if course is not None else ())][-40:]
+    lines = [*_event_lines(course, where)]
     # the lines of the last ended run count until the next run logs; a busy machine notices the end late
     since = 0.0 if course is None else course.last_run_started_at or course.started_at
     read = False
@@ -109,3 +109,9 @@ def program_log(section: IniSection, main: Mapping[str, IniSection], view: View,
     if not read:
         return Unknown("not asked")
     return Known(tuple(lines))
+
+
+def _event_lines(course: ProgramHistory | None, where: str) -> Iterator[LogLine]:
+    """Yield what supervisord itself said of it last: no word of the program's own."""
+    for event in course.events[-40:] if course is not None else ():
+        yield LogLine(event.at, event.text, where, "manager")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from fixer.analysis.run_log import program_lines
 from fixer.formats.ini_file import ini_sections
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, Command, ReadFile
@@ -55,6 +56,8 @@ def test_its_state_and_last_words_are_read_from_the_containers_log() -> None:
     own = [line.text for line in service.log.value if line.at is not None and line.text.startswith("KeyError")]
     assert own == ["KeyError: 'SHOP_KEY'"]
     assert any(line.text.startswith("gave up: shop") for line in service.log.value)
+    # a run that wrote nothing is told by it: what supervisord says of it is no word of its own
+    assert [line.text for line in program_lines(service.log.value)] == own
 
 
 def test_a_stop_is_a_stop() -> None:
