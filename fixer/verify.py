@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Literal, TypeAlias
 
+from fixer.analysis.case import accepts_connections
 from fixer.analysis.evidence import listeners_on, pids_of
 from fixer.analysis.nginx_process import is_held_by_nginx, listen_places
 from fixer.analysis.route_verdict import NGINX_PAGE
-from fixer.diagnose.precedence import does_reveal_next
+from fixer.diagnose.precedence import does_reveal_next, is_about_way
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import UNEXPLAINED, Diagnosis, Finding, Found, RouteHealth, Undetermined
@@ -87,13 +88,14 @@ def _is_proven_by_mechanism(addressed: Finding) -> bool:
 
 def _has_next_fault(before: Observation, after: Observation, addressed: Finding) -> bool:
     """Return whether another fault of the same route or service explains why the page is still broken. One that is only
-    likely does so if the state of the route has changed, if its repair waited for this service, or if no route could be
-    judged before or after: where nginx does not run, no page can answer better. Once it runs, even one that is possible
-    is what it met next."""
+    likely does so if the state of the route has changed, if its address accepts connections by now, if its repair
+    waited for this service, or if no route could be judged before or after: where nginx does not run, no page can
+    answer better. Once it runs, even one that is possible is what it met next."""
     then, now = _health_by_key(before), _health_by_key(after)
     keys = route_keys(before.snapshot, addressed.routes)
     changed = any((then[key].state, then[key].reason) != (now[key].state, now[key].reason)
                   for key in keys & then.keys() & now.keys())
+    changed = changed or (is_about_way(addressed.cause) and _is_accepted_now(before, after, addressed))
     states = [health[key].state for health in (then, now) for key in keys & health.keys()]
     unseen = all(state == "unknown" for state in states)
     begun = changed and all(then[key].state == "unknown" for key in keys & then.keys())
@@ -102,6 +104,17 @@ def _has_next_fault(before: Observation, after: Observation, addressed: Finding)
     return any(found.confidence == "certain" or begun or (
         found.confidence == "likely" and (changed or unseen or found.cause in waited))
                for found in faults_of(after, keys, addressed) if found.cause != UNEXPLAINED)
+
+
+def _is_accepted_now(before: Observation, after: Observation, addressed: Finding) -> bool:
+    """Return whether an address of its routes accepts a connection that it did not accept before: the way is open."""
+    keys = route_keys(before.snapshot, addressed.routes)
+    asked = {name for facts in before.snapshot.routes if keys.intersection(_keys_of_route(facts))
+             for name in facts.endpoints}
+    shut = {(end.node, end.host, end.port, end.unix) for end in before.snapshot.endpoints
+            if end.id in asked and not accepts_connections(end)}
+    return any((end.node, end.host, end.port, end.unix) in shut and accepts_connections(end)
+               for end in after.snapshot.endpoints)
 
 
 def faults_of(look: Observation, keys: frozenset[RouteKey], addressed: Finding) -> tuple[Finding, ...]:

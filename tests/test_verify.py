@@ -26,6 +26,8 @@ from tests.causes.snapshot_builders import (
 )
 from tests.verify_builders import look, two_routes, with_health
 
+RESET = probe(error="reset", phase="head")
+
 
 def fault(found: Observation) -> Finding:
     return found.diagnosis.findings[0]
@@ -404,6 +406,22 @@ def test_the_next_fault_keeps_a_round_on_credit(confidence: str, reason: str, ro
     after = with_health(before, "failing", findings=(other,))
     after = replace(after, diagnosis=replace(after.diagnosis, health=(replace(after.diagnosis.health[0], reason=reason),)))
     judged = compare(with_health(before, "failing", findings=(mine,)), after, mine)
+    assert judged.is_better is kept and not judged.has_helped
+
+
+@pytest.mark.parametrize(("cause", "met", "confidence", "kept"), [
+    ("firewall-reject", RESET, "likely", True), ("firewall-reject", REFUSED, "likely", False),
+    ("firewall-reject", RESET, "possible", False), ("wrong-port", RESET, "likely", False),
+])
+def test_a_way_that_is_open_now_keeps_a_round_on_credit_where_the_next_fault_shows(
+        cause: str, met: ProbeResult, confidence: str, kept: bool) -> None:
+    """Without the rule of the firewall nginx meets the program that holds the port: the page is 502 as before."""
+    scene = Scene().with_service(service(), listener(8000, 300)).answers(BAD_GATEWAY)
+    before = look(scene.endpoint(tcp=Known(REFUSED), http=Known(REFUSED)))
+    after = look(scene.endpoint(tcp=Known(REFUSED if met is REFUSED else probe()), http=Known(met)))
+    mine = replace(fault(look(wrong_port_scene())), cause=cause)
+    other = replace(mine, cause="crash-port-in-use", confidence=confidence)     # type: ignore[arg-type]
+    judged = compare(with_health(before, "failing", findings=(mine,)), with_health(after, "failing", findings=(other,)), mine)
     assert judged.is_better is kept and not judged.has_helped
 
 

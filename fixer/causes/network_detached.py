@@ -63,11 +63,11 @@ from fixer.analysis.nginx_process import (
 )
 from fixer.analysis.ownership.configured import configured_owner
 from fixer.analysis.ownership.container_network import LostSharedNetwork, is_docker_address, lost_shared_network
+from fixer.analysis.ownership.intended_container import misnamed_container
 from fixer.analysis.packet_filter.matching_rules import FilterMatch, certain_filter_matches, filter_match_evidence
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_state import state_evidence
 from fixer.lazy.dataclass import replace
-from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.plan import ContainerAction, Step
@@ -82,10 +82,6 @@ from fixer.repairs.on_demand import (
     wait_for_listener_step,
     wait_for_nginx_steps,
 )
-
-_DEFAULT_NETWORKS = frozenset({"", "none", "host", "default", "bridge"})
-
-_NETWORK_ID = regex(r"^[0-9a-f]{64}$")      # a network id, which says nothing about its name
 
 
 def judge(case: Case) -> Verdict:
@@ -160,8 +156,13 @@ def _icc_finding(case: Case, trouble: FailingAddress, box: Container, block: Fil
 
 
 def _backend_container(case: Case, trouble: FailingAddress) -> Container | None:
+    """Return the container that is meant there: the one that is named, or the one whose port nginx uses with that name.
+    """
     owner = configured_owner(case, trouble.endpoint)
-    return None if owner is None else owner.service.container
+    if owner is None or owner.service.container is None:
+        return None
+    meant = misnamed_container(case, trouble)
+    return (owner if meant is None else meant).service.container
 
 
 def _has_shared_network(web: Container, box: Container) -> bool:
@@ -176,7 +177,7 @@ def _lost_network(case: Case, box: Container) -> ComposeNetwork | None:
         return None
     configured = compose_networks_of(case.snapshot, box)
     made = next((own for own in configured if own.name == box.network_mode), None)
-    if made is None and is_disconnected(box):
+    if made is None and box.is_disconnected:
         made = ComposeNetwork(box.network_mode, (), _networks_evidence(box))
     return made or (configured[0] if configured else None)
 
@@ -205,17 +206,11 @@ def _networks_evidence(box: Container) -> Evidence:
     return Evidence("container", box.name, f"on {names}; created with network {box.network_mode or 'unknown'}")
 
 
-def is_disconnected(box: Container) -> bool:
-    """Return whether the container was disconnected from the network it was created with."""
-    known = box.network_mode not in _DEFAULT_NETWORKS and not _NETWORK_ID.match(box.network_mode)
-    return known and box.network_mode not in {name for name, _, _ in box.networks}
-
-
 def _find_disconnected(case: Case, boxes: tuple[Container, Container]) -> tuple[Container, str, Evidence | None] | None:
     """Return which of the two lacks a network that it was created with, or that its files share with the other."""
     for box, other in (boxes, boxes[::-1]):
         joined = {name for name, _, _ in box.networks}
-        if is_disconnected(box):
+        if box.is_disconnected:
             return box, box.network_mode, None
         theirs = {name for name, _, _ in other.networks} | {n.name for n in compose_networks_of(case.snapshot, other)}
         for wanted in compose_networks_of(case.snapshot, box):
@@ -238,14 +233,16 @@ def _finding(case: Case, trouble: FailingAddress, web: Container, box: Container
         variant = "docker-different-network"
         summary = f"containers {web.name} and {box.name} are on different networks"
         repair = _join_repair(case, trouble, web, box)
+    owner = configured_owner(case, trouble.endpoint)
+    is_named = owner is not None and owner.service.container is box
     evidence = (
         _networks_evidence(box), _networks_evidence(web), *file_evidence,
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
-        *symptom_evidence(case, trouble, CONNECTING | {"name-not-resolved"}),
+        *(symptom_evidence(case, trouble, CONNECTING | {"name-not-resolved"}) if is_named else ()),
     )
     return Finding(
         cause=CAUSE.id, variant=variant, role="root", confidence="certain",
-        summary=f"{summary}: nginx cannot reach {endpoint_text(trouble.endpoint)}",
+        summary=f"{summary}: nginx cannot reach {endpoint_text(trouble.endpoint) if is_named else 'it'}",
         detail=(f"needed by {routes_text(trouble)}",), routes=trouble.route_ids, service=box.name,
         node=trouble.nginx.node, evidence=tuple(dict.fromkeys(evidence)), repairs=(repair,),
     )

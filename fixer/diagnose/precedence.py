@@ -188,6 +188,11 @@ def is_about_address(cause: str) -> bool:
     return _is_of_stage(cause, "address")
 
 
+def is_about_way(cause: str) -> bool:
+    """Return whether it lies between nginx and an address at which something may listen."""
+    return _is_of_stage(cause, "way")
+
+
 def _is_of_stage(cause: str, name: str) -> bool:
     return any(stage.name == name and cause in stage.causes for stage in STAGES)
 

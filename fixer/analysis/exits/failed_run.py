@@ -337,7 +337,7 @@ def has_failed_unmanaged(snapshot: Snapshot, service: Service) -> bool:
     shows, or its script lacks a file."""
     if not is_unwatched(service):
         return False
-    if service.boot_entry is not None and service.missing_file:
+    if service.missing_file:
         return True
     return failed_at_start(last_run_lines(snapshot, service), service)
 

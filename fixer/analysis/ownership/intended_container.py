@@ -99,8 +99,10 @@ def _is_in_network_range(host: str, box: Container) -> bool:
     return any(ip and host.split(".")[:2] == ip.split(".")[:2] for _, ip, _ in box.networks)
 
 
-def _candidate_services(case: Case, trouble: FailingAddress, box: Container) -> list[Service]:
-    """Return applications in containers on a network of nginx's that no route relies on and that speak its protocol."""
+def _candidate_services(case: Case, trouble: FailingAddress, box: Container, *,
+                        taken_off: bool = False) -> list[Service]:
+    """Return applications in containers on a network of nginx's that no route relies on and that speak its protocol.
+    `taken_off` adds those that run and were taken off such a network."""
     kind = trouble.routes[0].route.kind
     mine = {name for name, _, _ in box.networks}
     away = services_wanted_elsewhere(case, trouble)
@@ -109,7 +111,8 @@ def _candidate_services(case: Case, trouble: FailingAddress, box: Container) -> 
         if s.container is not None and not s.container.is_machine and s.node != trouble.nginx.node
         and s.is_app_server and s.id not in case.services_in_use and s.id not in away
         and (kind == "proxy_pass" or kind.removesuffix("_pass") in server_of(s.runtime).protocols)
-        and mine.intersection(name for name, _, _ in s.container.networks)
+        and (mine.intersection(name for name, _, _ in s.container.networks)
+             or (taken_off and s.running and s.container.is_disconnected and s.container.network_mode in mine))
     ]
 
 
@@ -134,14 +137,23 @@ def reachable_ip_and_name(service: Service, box: Container) -> tuple[str, str] |
 
 
 def services_with_same_port(case: Case, trouble: FailingAddress, named: Service) -> tuple[tuple[Service, str], ...]:
-    """Return applications on nginx's networks that no route uses and that have the port that it uses with another one's
-    name, and their names there. The name may be wrong, and not the port: whatever may be one is enough for a doubt."""
+    """Return applications of nginx's networks that no route uses and that have the port that it uses with another one's
+    name, and their names there. The name may be wrong, and not the port: whatever may be one is enough for a doubt.
+    One that was taken off such a network has the name there that it will have again."""
     box = container_of(case.snapshot, trouble.nginx.node)
     if box is None or box.is_machine or named.container is None or trouble.endpoint.unix is not None:
         return ()
-    pool = (s for s in _candidate_services(case, trouble, box) if s.id != named.id
+    pool = (s for s in _candidate_services(case, trouble, box, taken_off=True) if s.id != named.id
             and _has_port(case, s, trouble.endpoint.port))
-    return tuple((s, reached[1]) for s in pool if (reached := reachable_ip_and_name(s, box)) is not None)
+    return tuple((s, name) for s in pool if (name := name_on_network(s, box)))
+
+
+def name_on_network(service: Service, box: Container) -> str:
+    """Return the name by which nginx's container reaches another one, or will; empty if it has none."""
+    reached, own = reachable_ip_and_name(service, box), service.container
+    if reached is not None:
+        return reached[1]
+    return own.service or own.name if own is not None and own.is_disconnected else ""
 
 
 def misnamed_container(case: Case, trouble: FailingAddress) -> PortOwner | None:

@@ -8,7 +8,7 @@ from fixer.analysis.case import Case
 from fixer.analysis.evidence import container_of, find_node, host_path_of, log_evidence
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.run_log import message_of, program_lines
-from fixer.analysis.service_state import state_evidence
+from fixer.analysis.service_state import is_unwatched, state_evidence
 from fixer.causes.crash_missing_env.lost_env_file import CAUSE_ID, VARIANT, backups_of, restore_variables_repair
 from fixer.formats.backup_names import has_similar_name
 from fixer.formats.launchers import UNREAD_FILE
@@ -21,7 +21,7 @@ from fixer.repairs.start_service import start_steps
 def missing_file_finding(case: Case, crash: FailedRun) -> Finding | None:
     """Return the finding if an EnvironmentFile= is missing, so systemd did not start the unit (Result=resources)."""
     unit, entry = crash.service.unit, crash.service.boot_entry
-    if _is_of_variables(crash.service.missing_file) and (entry is not None or not _has_own_output(crash)):
+    if _is_of_variables(crash.service.missing_file) and (is_unwatched(crash.service) or not _has_own_output(crash)):
         said = Evidence("file", crash.service.missing_file, "no such file")
         how = f" as {entry.file}:{entry.line} does" if entry is not None else ""
         return missing_sourced_file_finding(crash, crash.service.missing_file, said, how)

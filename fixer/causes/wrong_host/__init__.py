@@ -89,6 +89,7 @@ with lazy_imports():  # not needed in most looks
         is_own_loopback,
         is_refused_docker_address,
         misnamed_container,
+        name_on_network,
         reachable_ip_and_name,
     )
     from fixer.causes.wrong_host.docker_gateway import gateway_finding
@@ -163,7 +164,7 @@ def _misnamed_finding(case: Case, trouble: FailingAddress, box: Container, meant
     used = named is not None and named.service.id in case.services_in_use
     why = f"{host} serves another route" if used else f"{box.service} depends on {meant.service.name}, not on {host}"
     words = f"{endpoint_text(trouble.endpoint)}, where nothing listens: {why}"
-    if not meant.service.running:
+    if not meant.service.running or reachable_ip_and_name(meant.service, box) is None:
         return _after_start_finding(case, trouble, meant, ("", words))
     found = _wrong_host_finding(case, trouble, ("", words), options, proven=True) if options else None
     if found is None:
@@ -203,13 +204,14 @@ def _container_candidates(case: Case, trouble: FailingAddress, service: Service,
 
 def _after_start_finding(case: Case, trouble: FailingAddress, owner: PortOwner,
                          words: tuple[str, str]) -> Finding | None:
-    """Return the finding on a stopped service with both faults: the address follows after the start."""
+    """Return the finding on a service with both faults, one that is stopped or on no network of nginx's: the address
+    follows after that."""
     service, (variant, said), told = owner.service, words, [b for b in bindings_of(owner.service) if b.port]
     if not told:
         return None
     box = container_of(case.snapshot, trouble.nginx.node)
-    reached = reachable_ip_and_name(service, box) if box is not None else None
-    where = address_text(service.name if reached is None else reached[1], told[0].port)
+    name = name_on_network(service, box) if box is not None else ""
+    where = address_text(name or service.name, told[0].port)
     return Finding(
         cause=CAUSE.id, variant=variant or None, role="root", confidence="likely",
         summary=f"nginx hands {routes_text(trouble)} to {said}; {service.name} is configured to listen on {where}",

@@ -11,7 +11,7 @@ from fixer.model.deployment import BootEntry
 from fixer.model.diagnosis import Diagnosis
 from fixer.model.facts import Known
 from fixer.model.snapshot import LogLine
-from tests.causes.snapshot_builders import NOW, Scene, service
+from tests.causes.snapshot_builders import NOW, Scene, service, stopped_service, unit
 
 LOG = "/var/log/shop.log"
 ENTRY = BootEntry("local", "cron", "/etc/cron.d/shop", 2, "/opt/shop/start.sh", "shop", 8000, None)
@@ -109,6 +109,17 @@ def test_a_file_of_variables_that_its_script_lacks_ends_it_before_any_output() -
     (found,) = diagnosed(*UVICORN, missing_file="/etc/shop.env").findings
     assert (found.cause, found.variant, found.confidence) == ("crash-missing-env", "start-envfile-missing", "likely")
     assert "restore /etc/shop.env" in found.repairs[0].manual and "/etc/cron.d/shop:2" in found.repairs[0].manual
+
+
+def test_so_it_does_where_a_unit_whose_work_is_done_started_it() -> None:
+    """rc-local.service reports success whatever became of the server; the log is of the run before."""
+    log = Known(tuple(LogLine(NOW - 60, text, LOG) for text in (*UVICORN, *UVICORN_END)))
+    made = stopped_service("rc-local.service", unit=unit("rc-local.service", active_state="inactive", sub_state="dead", type="forking",
+                                                         main_pid=0), log=log, missing_file="/etc/shop.env")
+    diagnosis = diagnose(Scene().with_service(made).refused().snapshot())
+    assert [(f.cause, f.role) for f in diagnosis.findings] == [("crash-missing-env", "root"), ("backend-down", "consequence")]
+    there = diagnose(Scene().with_service(replace(made, missing_file="")).refused().snapshot())
+    assert [f.cause for f in there.findings] == ["backend-down"]
 
 
 NODE = ("node:fs:448", "    return binding.readFileUtf8(path, stringToFlags(options.flag));", "                   ^", "",

@@ -10,7 +10,7 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
-from fixer.model.plan import WriteFile
+from fixer.model.plan import NetworkAction, WriteFile
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,
@@ -283,6 +283,30 @@ def test_a_wrong_name_of_one_that_does_not_run_is_a_fault_of_its_own() -> None:
     assert roots(diagnosis)[0] == CAUSE and len(roots(diagnosis)) == 2
     finding = finding_of(diagnosis, CAUSE)
     assert finding.repairs[0].risk == "manual" and "configured to listen on shop:9000" in finding.summary
+
+
+def off(**box: object) -> Scene:
+    """The one that is meant was taken off the network of its creation, and runs."""
+    scene = misnamed(alone=True)
+    scene.with_service(container_service("shop", 9000, pid=9, box={"networks": (), "network_mode": "p_default", **box}),
+                       listener(9000, 9, "0.0.0.0", "shop"))
+    return scene
+
+
+def test_a_wrong_name_of_one_that_was_taken_off_its_network_is_a_fault_of_its_own() -> None:
+    """The named one answers at another port, and is not what visitors wanted: its page is no proof."""
+    diagnosis = diagnose(off().snapshot())
+    assert roots(diagnosis) == [CAUSE, "network-detached"]
+    first, second = (finding_of(diagnosis, cause) for cause in (CAUSE, "network-detached"))
+    assert "shop is configured to listen on shop:9000" in first.summary.replace("p-shop-1", "shop")
+    assert first.repairs[0].risk == "manual" and first.repairs[0].after == second.service
+    assert second.summary.endswith("was disconnected from network p_default: nginx cannot reach it")
+    assert second.repairs[0].risk == "safe" and isinstance(second.repairs[0].steps[0], NetworkAction)
+
+
+@pytest.mark.parametrize("box", [{"network_mode": "p_other"}, {"network_mode": "none"}, {"network_mode": "host"}])
+def test_one_that_never_was_on_a_network_of_nginxs_is_not_meant(box: dict[str, object]) -> None:
+    assert roots(diagnose(off(**box).snapshot())) == ["wrong-port"]
 
 
 @pytest.mark.parametrize(("kind", "runtime", "is_wrong"), [
