@@ -118,7 +118,7 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
         judged[unique_route_id(facts)] = verdict
         if nginx is None:
             continue
-        if verdict.state == "ok" or verdict.skipped_members:
+        if verdict.state == "ok" or verdict.skipped_members or _would_answer(nginx, reached):
             _mark_services_in_use(taken, facts, reached)
         if verdict.has_failures and any(is_auth_request_of(guard, facts)
                                         and _has_no_live_endpoint(guard, snapshot, endpoints) for guard in guards):
@@ -223,6 +223,11 @@ def _dead_stream_endpoints(
 
 def _address_key(facts: RouteFacts, endpoint: Endpoint) -> tuple[object, ...]:
     return facts.node, facts.conf, endpoint.node, endpoint.host, endpoint.port, endpoint.unix, endpoint.single_address
+
+
+def _would_answer(nginx: Nginx, reached: tuple[Endpoint, ...]) -> bool:
+    """Return whether nginx does not run, and each address of the route answers directly: it is well but for that."""
+    return nginx.master_pid is None and bool(reached) and all(map(is_answering, reached))
 
 
 def _mark_services_in_use(taken: dict[str, RouteFacts], facts: RouteFacts, reached: tuple[Endpoint, ...]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fixer.analysis.service_state import requirements_of
 from fixer.lazy.dataclass import dataclass
-from fixer.model.diagnosis import Finding
+from fixer.model.diagnosis import Finding, Repair
 from fixer.verify import Observation, route_keys
 
 
@@ -19,15 +19,17 @@ class AbandonedRepairs:
     dependents: frozenset[tuple[str, str]]  # (node, service) pairs that the finding explained
     hints: tuple[str, ...] = ()
     tried: bool = True  # False: never applied, an operator must act first
+    repair_id: str = ""
 
     def note(self) -> str:
         """Return one line about the abandoned repair."""
         return f"abandoned: {self.summary} ({self.finding.cause}): {self.why}"
 
-    def withheld_reason(self, look: Observation, finding: Finding) -> str:
-        """Return why `finding` is not repaired now; empty if it is unrelated to the abandoned repair."""
+    def withheld_reason(self, look: Observation, finding: Finding, repair: Repair) -> str:
+        """Return why this repair of `finding` is not applied now; empty if it is unrelated to the abandoned one."""
         if self.is_same(look, finding):
-            return f"it was tried in this run and abandoned: {self.why}"
+            which = "it was" if self.repair_id in ("", repair.id) else "another repair of the same finding was"
+            return f"{which} tried in this run and abandoned: {self.why}"
         return f"it may depend on an abandoned repair: {self.summary}" if self._needed_by(look, finding) else ""
 
     def is_same(self, look: Observation, finding: Finding) -> bool:
@@ -72,7 +74,8 @@ def abandon_repair(
         if other.role == "consequence" and other.service is not None
         and (routes & _finding_routes(look, other) if routes else other.node == finding.node)
     )
-    return AbandonedRepairs(finding, summary, why, routes, explained, (hint,) if hint else (), tried)
+    mine = next((repair.id for repair in finding.repairs if repair.summary == summary), "")
+    return AbandonedRepairs(finding, summary, why, routes, explained, (hint,) if hint else (), tried, mine)
 
 
 def _finding_routes(look: Observation, finding: Finding) -> frozenset[tuple[str, str, str, str]]:

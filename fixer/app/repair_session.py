@@ -82,7 +82,7 @@ class RepairSession:
     def _forbidden(self, finding: Finding, repair: Repair) -> str:
         """Return why a repair is not applied now: it depends on an abandoned one, or a policy forbids it."""
         for given_up in self.abandoned:
-            if why := given_up.withheld_reason(self.current, finding):
+            if why := given_up.withheld_reason(self.current, finding, repair):
                 return why
         return self.forbids(finding, repair) if self.forbids is not None else ""
 

@@ -235,6 +235,7 @@ def _finding(case: Case, trouble: FailingAddress, web: Container, box: Container
         repair = _join_repair(case, trouble, web, box)
     owner = configured_owner(case, trouble.endpoint)
     is_named = owner is not None and owner.service.container is box
+    name = next((s.name for s in case.snapshot.services if s.container is box), box.name)
     evidence = (
         _networks_evidence(box), _networks_evidence(web), *file_evidence,
         config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
@@ -243,7 +244,7 @@ def _finding(case: Case, trouble: FailingAddress, web: Container, box: Container
     return Finding(
         cause=CAUSE.id, variant=variant, role="root", confidence="certain",
         summary=f"{summary}: nginx cannot reach {endpoint_text(trouble.endpoint) if is_named else 'it'}",
-        detail=(f"needed by {routes_text(trouble)}",), routes=trouble.route_ids, service=box.name,
+        detail=(f"needed by {routes_text(trouble)}",), routes=trouble.route_ids, service=name,
         node=trouble.nginx.node, evidence=tuple(dict.fromkeys(evidence)), repairs=(repair,),
     )
 

@@ -85,7 +85,7 @@ from fixer.analysis.exits.failed_run import (
 from fixer.analysis.nginx_errors import refused_evidence, symptom_evidence
 from fixer.analysis.ownership.configured import is_supervised, unseen_socket_text
 from fixer.analysis.route_verdict import is_closed
-from fixer.analysis.run_log import lines_of, program_lines, single_external_kill
+from fixer.analysis.run_log import last_run_lines, program_lines, single_external_kill
 from fixer.analysis.service_state import is_idle_container, is_start_queued, run_state_of, start_time_of, state_evidence
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair, Verdict
@@ -261,7 +261,7 @@ def _starting_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> 
             f"the owner of {unseen} is unknown: if it is {service.name}, it listens there and not here",
         ) if unseen else (), routes=trouble.route_ids, service=service.name,
         node=service.node, evidence=tuple(dict.fromkeys((
-            state_evidence(service), *(_last_line_evidence(service) if before or late else ()),
+            state_evidence(service), *_last_line_evidence(case, service),
             *((log_evidence(killed.text, killed.where),) if killed is not None else ()),
             *refused_evidence(case, trouble),
         ))),
@@ -288,7 +288,7 @@ def _loading_finding(case: Case, trouble: FailingAddress, service: Service) -> F
         evidence=tuple(dict.fromkeys((
             state_evidence(service),
             Evidence("socket", endpoint_text(trouble.endpoint), f"{queued} wait to be accepted, none was"),
-            *_last_line_evidence(service), *symptom_evidence(case, trouble)))),
+            *_last_line_evidence(case, service), *symptom_evidence(case, trouble)))),
         repairs=(Repair("wait-for-start", "safe", f"wait until {service.name} answers", (), waits=True),),
     )
 
@@ -312,8 +312,10 @@ def _changed_at(service: Service) -> float:
     return service.unit.state_change if service.unit is not None else 0.0
 
 
-def _last_line_evidence(service: Service) -> tuple[Evidence, ...]:
-    return tuple(log_evidence(line.text, line.where) for line in program_lines(lines_of(service))[-1:])
+def _last_line_evidence(case: Case, service: Service) -> tuple[Evidence, ...]:
+    """Return what it wrote last since its start: it may say how long that takes."""
+    said = program_lines(last_run_lines(case.snapshot, service))[-1:]
+    return tuple(log_evidence(line.text, line.where) for line in said)
 
 
 CAUSE = Cause(

@@ -171,6 +171,14 @@ def test_slow_start_hit_before_the_program(ago: float) -> None:
     assert isinstance(verdict_of(diagnose(late.snapshot()), SLOW_START), RuledOut)
 
 
+def test_the_last_line_of_a_start_is_shown_from_the_first_look_on() -> None:
+    """It may say how long the start takes; what the run before wrote says nothing of this one."""
+    scene = starting()
+    scene.services[-1] = replace(scene.services[-1], log=log_lines("loading the price tables, this takes 15 minutes", ago=3))
+    (found,) = diagnose(scene.snapshot()).findings
+    assert "loading the price tables, this takes 15 minutes" in [shown.text for shown in found.evidence]
+
+
 def test_slow_start_miss_and_unknown() -> None:
     for scene in (healthy_scene(), starting(active_enter=NOW - 3600), starting(n_restarts=4), wrong_port_scene()):
         assert isinstance(verdict_of(diagnose(scene.snapshot()), SLOW_START), RuledOut)

@@ -10,10 +10,13 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.deployment import BootEntry
 from fixer.model.facts import Known, Unknown
-from fixer.model.snapshot import HandStartedLog, LogLine, Service
+from fixer.model.snapshot import HandStartedLog, LogLine, ProbeResult, Service
+from tests.causes.nginx_down.nginx_down_builders import no_nginx
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
+    GOOD,
     NOW,
+    REFUSED,
     Scene,
     causes_of,
     file,
@@ -120,6 +123,17 @@ def beside_another_site(path: str) -> Scene:
 
 def test_hit_the_server_of_another_site_is_not_meant() -> None:
     assert roots(diagnose(beside_another_site("/tmp/shop.log").snapshot())) == ["crash-code-error"]
+
+
+@pytest.mark.parametrize(("answer", "told"), [(GOOD, True), (REFUSED, False)])
+def test_hit_also_while_nginx_is_stopped_where_the_other_server_answers_directly(answer: ProbeResult, told: bool) -> None:
+    """No page shows then which server belongs to which site; its own address does."""
+    scene = beside_another_site("/tmp/shop.log")
+    scene.nginx.update(no_nginx().nginx)
+    for index in (0, 1):
+        scene.probes[index] = Known((REFUSED,))
+    scene.endpoint(1, tcp=Known(answer if answer is REFUSED else probe()), http=Known(answer))
+    assert ("crash-code-error" in roots(diagnose(scene.snapshot()))) is told
 
 
 def test_miss_the_server_of_another_site_may_have_written_a_log_without_the_name() -> None:
