@@ -62,7 +62,12 @@ from fixer.analysis.nginx_process import (
     unresolved_upstream_name,
 )
 from fixer.analysis.ownership.configured import configured_owner
-from fixer.analysis.ownership.container_network import LostSharedNetwork, is_docker_address, lost_shared_network
+from fixer.analysis.ownership.container_network import (
+    LostSharedNetwork,
+    is_disconnected,
+    is_docker_address,
+    lost_shared_network,
+)
 from fixer.analysis.ownership.intended_container import misnamed_container
 from fixer.analysis.packet_filter.matching_rules import FilterMatch, certain_filter_matches, filter_match_evidence
 from fixer.analysis.route_verdict import is_closed
@@ -177,7 +182,7 @@ def _lost_network(case: Case, box: Container) -> ComposeNetwork | None:
         return None
     configured = compose_networks_of(case.snapshot, box)
     made = next((own for own in configured if own.name == box.network_mode), None)
-    if made is None and box.is_disconnected:
+    if made is None and is_disconnected(box):
         made = ComposeNetwork(box.network_mode, (), _networks_evidence(box))
     return made or (configured[0] if configured else None)
 
@@ -210,7 +215,7 @@ def _find_disconnected(case: Case, boxes: tuple[Container, Container]) -> tuple[
     """Return which of the two lacks a network that it was created with, or that its files share with the other."""
     for box, other in (boxes, boxes[::-1]):
         joined = {name for name, _, _ in box.networks}
-        if box.is_disconnected:
+        if is_disconnected(box):
             return box, box.network_mode, None
         theirs = {name for name, _, _ in other.networks} | {n.name for n in compose_networks_of(case.snapshot, other)}
         for wanted in compose_networks_of(case.snapshot, box):

@@ -176,13 +176,6 @@ class Container:
         return self.network_mode == "host" or bool(self.lender)
 
     @property
-    def is_disconnected(self) -> bool:
-        """Return whether it is not on the network that it was created with. An id says nothing about the name."""
-        made = self.network_mode
-        is_named = made not in ("", "none", "default", "bridge") and not (len(made) == 64 and made.isalnum())
-        return is_named and not self.has_shared_network and made not in {name for name, _, _ in self.networks}
-
-    @property
     def follows_docker(self) -> bool:
         """Return whether it can read Docker's events: it mounts the engine's socket."""
         return any(source.rpartition("/")[2] == "docker.sock" for source, _, _ in self.mounts)

@@ -175,6 +175,13 @@ def _container_names(box: Container) -> set[str]:
     return {box.service or "", box.name, *(name for _, _, names in box.networks for name in names)}
 
 
+def is_disconnected(box: Container) -> bool:
+    """Return whether it is not on the network that it was created with. An id says nothing about that one's name."""
+    made = box.network_mode
+    is_named = made not in ("", "none", "default", "bridge") and not (len(made) == 64 and made.isalnum())
+    return is_named and not box.has_shared_network and made not in {name for name, _, _ in box.networks}
+
+
 def is_docker_address(box: Container, host: str) -> bool:
     """Return whether Docker assigns the address on a network of that container, and it is not the host's own."""
     try:

@@ -8,6 +8,7 @@ from fixer.analysis.nginx_errors import events_for
 from fixer.analysis.ownership.configured import configured_owner, services_wanted_elsewhere
 from fixer.analysis.ownership.container_network import (
     database_named,
+    is_disconnected,
     is_docker_address,
     is_docker_host,
     is_loopback_endpoint,
@@ -112,7 +113,7 @@ def _candidate_services(case: Case, trouble: FailingAddress, box: Container, *,
         and s.is_app_server and s.id not in case.services_in_use and s.id not in away
         and (kind == "proxy_pass" or kind.removesuffix("_pass") in server_of(s.runtime).protocols)
         and (mine.intersection(name for name, _, _ in s.container.networks)
-             or (taken_off and s.running and s.container.is_disconnected and s.container.network_mode in mine))
+             or (taken_off and s.running and is_disconnected(s.container) and s.container.network_mode in mine))
     ]
 
 
@@ -153,7 +154,7 @@ def name_on_network(service: Service, box: Container) -> str:
     reached, own = reachable_ip_and_name(service, box), service.container
     if reached is not None:
         return reached[1]
-    return own.service or own.name if own is not None and own.is_disconnected else ""
+    return own.service or own.name if own is not None and is_disconnected(own) else ""
 
 
 def misnamed_container(case: Case, trouble: FailingAddress) -> PortOwner | None:
