@@ -27,14 +27,18 @@ from fixer.observe.view.node_view import View, listening_pids
 LOG_LIMIT = 64 << 10
 
 
-def bare_services(view: View, taken: set[int]) -> list[Service]:
-    """Return processes that listen or serve outside of units, each group under its topmost process."""
+def bare_services(view: View, taken: set[int], own: Container | None = None) -> list[Service]:
+    """Return processes that listen or serve outside of units, each group under its topmost process. Also the server of
+    a boot entry or a start script, whatever kind of program it is: it may not listen yet. `own` is the container that
+    the node is."""
     listening = {pid for fact in listening_pids(view) for pid in fact}
+    told = [found.command.argv for found in boot_commands_of(view, own)]
     roots: dict[int, Process] = {}
     for process in view.by_pid.values():
         if process.pid in taken or process.pid in view.process_table.containers or process.pid == 1:
             continue
-        if process.pid in listening or runtime_of(process.argv) not in ("", "binary", "python"):
+        if process.pid in listening or runtime_of(process.argv) not in ("", "binary", "python") or any(
+                runs_command(process.argv, argv) for argv in told):
             root = _topmost_process(process, view, taken)
             roots[root.pid] = root
     found = [_bare_service(root, view) for _, root in sorted(roots.items())]

@@ -44,7 +44,7 @@ def services_of(views: Mapping[str, View], containers: tuple[Container, ...]) ->
             if view.node.kind == "machine" or beside_nginx:
                 taken = {pid for s in units for pid in s.pids} | theirs
                 bare = [with_start_log(with_boot_entry(service, view, own), view, own)
-                        for service in bare_services(view, taken)]
+                        for service in bare_services(view, taken, own)]
             if own is not None:
                 bare = with_container_log(bare, view, own, views.get(ENGINE))
             found += [*(_without_started_server(service, bare) for service in units), *programs, *bare]

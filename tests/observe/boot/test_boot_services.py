@@ -11,7 +11,7 @@ import pytest
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Answer, FileAnswer, ReadFile
 from fixer.model.service import CommandArgument, Service
-from fixer.observe.bare_services import start_log_queries, stdout_query, with_start_log
+from fixer.observe.bare_services import bare_services, start_log_queries, stdout_query, with_start_log
 from fixer.observe.boot.boot_entries import BOOT_ENTRY_FILES, START_SCRIPTS
 from fixer.observe.boot.boot_services import boot_log_queries, boot_services, with_boot_entry
 from fixer.observe.docker.container_service import logs_query
@@ -126,6 +126,19 @@ def test_root_chose_what_a_boot_entry_of_root_starts() -> None:
 ])
 def test_somebody_else_chose_what_only_looks_alike(about: dict[str, Any]) -> None:
     assert running(**about).boot_entry is None
+
+
+@pytest.mark.parametrize(("argv", "found"), [
+    (("/usr/bin/python3", "desk.py", "--port", "8123"), ["python[77]"]),
+    (("/usr/bin/python3", "desk.py", "--port", "8124"), []), (("/usr/bin/python3", "worker.py"), []),
+])
+def test_the_program_of_a_boot_entry_is_a_service_before_it_listens(argv: Sequence[str], found: list[str]) -> None:
+    """Any script may be a server, and loads for a while before it has a socket."""
+    made = host(SCRIPT.replace("uvicorn web:app --port 8123", "/usr/bin/python3 desk.py --port 8123"))
+    busy = replace(made, by_pid={77: process(77, *argv, uid=1001, comm="python")})
+    services = bare_services(busy, set())
+    assert [s.name for s in services] == found
+    assert [s.name for s in boot_services(busy, services)] == ([] if found else ["start.sh"])
 
 
 ENTRY = "#!/bin/sh\ncd /opt/shop\nrunuser -u shop -- uvicorn web:app --uds /run/shop.sock{} &\nexec nginx -g 'daemon off;'\n"
