@@ -33,7 +33,8 @@ The repair and its safety
   names this address, then `nginx -t`, then a reload. Nothing that runs is stopped. A file that a tool manages
   (Ansible, Puppet, certbot) makes it disruptive: that tool will write the old port again until it is told.
   Where another location leads to the service's only listener, and its image, its command or nginx's own blocks tell
-  two addresses apart, it may lack a second listener: fixer changes nothing until a person has chosen.
+  two addresses apart, or that location is another site's, it may lack a second listener, or another application is
+  meant: fixer changes nothing until a person has chosen.
 
   What a container makes at each start of a template and variables is changed there, and the container is started again
   (disruptive): only where that gives every byte of the present file, and where nothing else takes the variable.

@@ -57,6 +57,8 @@ def _signs(case: Case, trouble: FailingAddress, option: ReachableListener, first
         found.append(("only the one without a listener passes on upgrades (WebSocket)", shown))
     elif here and there.upstream and all(route.upstream not in ("", there.upstream) for route in here):
         found.append((f"the upstream blocks {there.upstream} and {here[0].upstream} tell two addresses apart", shown))
+    elif here and there.server_names and all(set(there.server_names).isdisjoint(route.server_names) for route in here):
+        found.append((f"that is the page of {there.server_names[0]}, another site", shown))
     return found
 
 

@@ -52,6 +52,8 @@ def with_route(scene: Scene, index: int, **changes: object) -> Scene:
     (with_route(in_container(), 1, upgrades=True), "only the one without a listener passes on upgrades", ""),
     (with_route(on_machine(), 1, upgrades=True), "only the one without a listener passes on upgrades", ""),
     (with_route(on_machine(upstream="pages"), 1, upstream="feed"), "the upstream blocks pages and feed tell two addresses apart", ""),
+    (with_route(with_route(in_container(), 0, server_names=("pages.example",)), 1, server_names=("shop.example",)),
+     "that is the page of pages.example, another site", "app:5000"),
 ])
 def test_an_address_that_may_lack_its_own_listener_is_not_moved_to_the_first(scene: Scene, said: str, where: str) -> None:
     found = found_in(scene)
@@ -72,6 +74,7 @@ def test_a_command_that_names_the_port_lacks_a_listener() -> None:
 @pytest.mark.parametrize("scene", [
     on_machine(), with_route(on_machine(upgrades=True), 1, upgrades=True), with_route(on_machine(upstream="shop"), 1, upstream="shop"),
     with_route(on_machine(), 1, upstream="shop"),
+    with_route(on_machine(server_names=("shop.example", "www.shop.example")), 1, server_names=("www.shop.example",)),
 ])
 def test_of_a_slip_in_one_of_two_locations_nothing_is_said(scene: Scene) -> None:
     assert not found_in(scene).detail
