@@ -66,7 +66,7 @@ from fixer.analysis.nginx_process import (
 )
 from fixer.analysis.ownership.configured import configured_owner
 from fixer.analysis.ownership.container_network import is_docker_host
-from fixer.analysis.run_log import is_restarting
+from fixer.analysis.run_log import has_just_restarted, is_restarting
 from fixer.causes.dns_unresolved.background_names import background_findings
 from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
@@ -273,7 +273,8 @@ def _request_finding(case: Case, trouble: FailingAddress) -> Finding | None:
     if not failures:
         return _unlogged_finding(case, trouble)
     owner = configured_owner(case, trouble.endpoint)
-    if owner is not None and _is_down_at(owner.service.container, failures[-1].at):
+    if owner is not None and owner.service.container is not None and (
+            _is_down_at(owner.service.container, failures[-1].at) or has_just_restarted(case.snapshot, owner.service)):
         return None            # the root is that the container was down: Docker resolves names of running ones
     if owner is not None and owner.service.container is not None and owner.service.container.has_shared_network and (
             container_of(case.snapshot, trouble.nginx.node) is not None):
@@ -343,9 +344,9 @@ def _is_known_to_docker(case: Case, trouble: FailingAddress) -> bool:
     return any(network in mine and host in (*names, box.name) for box in boxes for network, _, names in box.networks)
 
 
-def _is_down_at(box: Container | None, at: float | None) -> bool:
+def _is_down_at(box: Container, at: float | None) -> bool:
     """Return whether the container is down, or was not started when nginx resolved its name."""
-    return box is not None and (box.status != "running" or (at is not None and at <= box.started_at + 1.0))
+    return box.status != "running" or (at is not None and at <= box.started_at + 1.0)
 
 
 def _finding(
