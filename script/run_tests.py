@@ -314,9 +314,9 @@ class Run:
         return code
 
     def _interrupt(self) -> None:
-        """End what runs as Ctrl-C does: tests remove their labs. A second signal would leave some."""
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)
+        """End what runs as Ctrl-C does: tests remove their labs. A second signal would leave some, so it waits."""
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        handlers = [signal.signal(number, signal.SIG_IGN) for number in numbers]
         running = [stage.process for stage in self.stages if stage.process is not None]
         if running:
             self.say("· the tests end, and remove their containers…")
@@ -324,6 +324,8 @@ class Run:
             os.killpg(process.pid, signal.SIGINT)
         for process in running:
             process.wait()
+        for number, handler in zip(numbers, handlers, strict=True):
+            signal.signal(number, handler)
 
 
 def closing_text(bad: Sequence[str], once: Sequence[str], twice: Sequence[str], *, nightly: bool) -> tuple[str, int]:

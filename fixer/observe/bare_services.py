@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Iterator
 
 from fixer.formats.launchers import skip_launchers
@@ -33,12 +34,14 @@ def bare_services(view: View, taken: set[int], own: Container | None = None) -> 
     the node is."""
     listening = {pid for fact in listening_pids(view) for pid in fact}
     told = [found.command.argv for found in boot_commands_of(view, own)]
+    last_words = {posixpath.basename(argv[-1]) for argv in told if argv}      # thousands of processes have another one
     roots: dict[int, Process] = {}
     for process in view.by_pid.values():
         if process.pid in taken or process.pid in view.process_table.containers or process.pid == 1:
             continue
-        if process.pid in listening or runtime_of(process.argv) not in ("", "binary", "python") or any(
-                runs_command(process.argv, argv) for argv in told):
+        if process.pid in listening or runtime_of(process.argv) not in ("", "binary", "python") or (
+                process.argv and posixpath.basename(process.argv[-1]) in last_words
+                and any(runs_command(process.argv, argv) for argv in told)):
             root = _topmost_process(process, view, taken)
             roots[root.pid] = root
     found = [_bare_service(root, view) for _, root in sorted(roots.items())]

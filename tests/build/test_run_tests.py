@@ -202,6 +202,14 @@ def test_a_second_signal_cuts_no_cleaning_short(tmp_path: Path) -> None:
     assert said[-2:] == ["· the tests end, and remove their containers…", "interrupted"]
 
 
+def test_a_failed_stage_leaves_the_signals_as_they_were(tmp_path: Path) -> None:
+    """What starts later would ignore Ctrl-C, too."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    assert run(tmp_path, Stage("fails", shell("exit 1"), 1.0), Stage("goes on", shell("sleep 60"), 60.0)) == 1
+    assert [signal.getsignal(number) for number in numbers] == before
+
+
 SLOW_CLEANING = """
 import time
 from pathlib import Path
