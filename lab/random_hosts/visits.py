@@ -22,6 +22,7 @@ QUICK = 4.0     # seconds that a quick look waits for a page
 WELL_SECONDS = 60.0    # on a busy machine
 FAIL_SECONDS = 40.0
 UNSTEADY_LOOKS = 20     # failing looks in a row, no two alike, after which a host counts as failing in a changing way
+OUT_OF_CONNECTIONS_LOOKS = 6    # which page meets that is chance: two looks that are alike prove nothing
 VARYING = -1            # in place of a status that changes from look to look
 _LOGGED = re.compile(r"\S+ \S+ \[(?:error|crit|emerg|alert)\] \d+#\d+: (?:\*\d+ )?(?P<what>.*)")
 # without the scheme, which repeats nginx's own files: if it matters, the message tells of the handshake
@@ -41,6 +42,11 @@ class Signature:
     def is_well(self) -> bool:
         """Return whether every page answers as on a host that is well."""
         return self.statuses == WELL.statuses
+
+    @property
+    def is_out_of_connections(self) -> bool:
+        """Return whether nginx had no connection left for some request."""
+        return any("worker_connections are not enough" in line for line in self.logged)
 
     @property
     def text(self) -> str:
@@ -94,10 +100,11 @@ class Visitors:
         last: Signature | None = None
         while time.monotonic() < until:
             seen = self.signature()
-            if seen == last and (not seen.is_well or self.failing()):
-                return seen
             ill = [] if seen.is_well else [*ill, seen]
-            if len(ill) >= UNSTEADY_LOOKS:
+            by_chance = any(one.is_out_of_connections for one in ill)
+            if seen == last and not by_chance and (not seen.is_well or self.failing()):
+                return seen
+            if len(ill) >= (OUT_OF_CONNECTIONS_LOOKS if by_chance else UNSTEADY_LOOKS):
                 return unsteady_signature(ill)
             last = seen
             time.sleep(0.7)

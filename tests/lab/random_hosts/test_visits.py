@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -94,6 +95,15 @@ def test_a_host_fails_if_it_fails_the_same_way_twice_or_for_long_in_changing_way
     assert _begins(monkeypatch, WELL, ONE, ONE) == ONE
     assert _begins(monkeypatch, WELL, failing=("login page",)) == WELL
     assert _begins(monkeypatch, ONE, OTHER) == Signature((500, visits.VARYING, 500, 500, 500), frozenset({"a", "b"}))
+
+
+def test_two_looks_alike_prove_nothing_while_nginx_runs_out_of_connections(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which page meets that is chance: an undo was judged by one moment that another moment did not repeat."""
+    out, other = (replace(one, logged=frozenset({"768 worker_connections are not enough while connecting to upstream 127.0.0.1:80"}))
+                  for one in (ONE, OTHER))
+    assert _begins(monkeypatch, out, out, other) == replace(out, statuses=(500, VARYING, 500, 500, 500))
+    assert _begins(monkeypatch, out) == out
+    assert _begins(monkeypatch, out, WELL) is None
 
 
 def test_a_host_that_is_well_now_and_then_does_not_fail(monkeypatch: pytest.MonkeyPatch) -> None:
