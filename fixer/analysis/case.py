@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Literal, TypeAlias
 
 from fixer.analysis.cached_errors import reveal_cached_error
+from fixer.analysis.evidence import listener_at, listener_evidence, no_listener_evidence
 from fixer.analysis.hidden_failures import mark_skipped_members, reveal_error_page, reveal_own_failure
 from fixer.analysis.route_verdict import CLOCK_GRAIN, RouteVerdict, is_closed, recent_events, route_verdict
 from fixer.analysis.run_log import is_looping
@@ -59,7 +60,7 @@ class Case:
     services_in_use: Mapping[str, RouteFacts]
     listening_endpoints: tuple[Endpoint, ...]      # the addresses that accept connections
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)      # all of the snapshot, by id
-    observed: tuple[Evidence, ...] = ()     # of up to three routes: failing ones, else those that are ok
+    observed: tuple[Evidence, ...] = ()     # up to three lines, of what rules out a cause without its own
     # id of a failing address without a known owner -> the service that a finding names there
     named_owners: Mapping[int, PortOwner] = field(default_factory=dict)
     # caches of fixer.analysis.ownership: the owner of an address, the addresses that want a service, the routes of a
@@ -145,13 +146,35 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
         for places, routes in gathered.values() if (nginx := snapshot.nginx_of(next(iter(routes.values())))) is not None
     )
     accepting = tuple(e for e in snapshot.endpoints if is_closed(e) is False)
-    return Case(snapshot, inputs, judged, troubles, taken, accepting, endpoints, _observed_evidence(judged.values()))
+    observed = _observed_evidence(judged.values(), snapshot)
+    return Case(snapshot, inputs, judged, troubles, taken, accepting, endpoints, observed)
 
 
-def _observed_evidence(verdicts: Collection[RouteVerdict]) -> tuple[Evidence, ...]:
+def _observed_evidence(verdicts: Collection[RouteVerdict], snapshot: Snapshot) -> tuple[Evidence, ...]:
+    """Return evidence of routes: failing ones, else those that are ok, else those that gave no answer. Where no route
+    could be asked, what listens at their addresses, what nginx said last, and that no location leads anywhere."""
     failing = [verdict for verdict in verdicts if verdict.has_failures and verdict.evidence]
-    shown = failing or (verdict for verdict in verdicts if verdict.state == "ok")
-    return tuple(islice((e for verdict in shown for e in verdict.evidence[:1]), 3))
+    well = (verdict for verdict in verdicts if verdict.state == "ok")
+    for shown in (failing, well, verdicts):
+        if asked := tuple(islice((e for verdict in shown for e in verdict.evidence[:1]), 3)):
+            return asked
+    return tuple(islice(_unasked_evidence(snapshot), 3))
+
+
+def _unasked_evidence(snapshot: Snapshot) -> Iterator[Evidence]:
+    for endpoint in snapshot.endpoints:
+        if (listener := listener_at(endpoint)) is not None:
+            yield listener_evidence(snapshot, listener)
+        else:
+            yield from no_listener_evidence(endpoint)
+    for nginx in snapshot.nginxes:
+        if isinstance(nginx.errors, Known):
+            last = nginx.errors.value[-1:]
+            yield Evidence("nginx-log", *((last[0].where, last[0].raw) if last else (nginx.error_log_path, "no error")))
+        if isinstance(nginx.test, Known) and (said := nginx.test.value[1].strip()):
+            yield Evidence("nginx-test", nginx.conf_path, said.splitlines()[-1])
+        if isinstance(nginx.config, Known) and not any(map(nginx.serves, snapshot.routes)):
+            yield Evidence("nginx-config", nginx.conf_path, "no location passes requests on")
 
 
 def _gather(gathered: _Gathered, facts: RouteFacts, endpoint: Endpoint, others: Iterable[RouteFacts]) -> None:

@@ -95,7 +95,7 @@ def judge(case: Case) -> Verdict:
         ruled.append(Evidence("nginx-log", nginx.error_log_path, "reports no folder that nginx could not write to"))
     if case.failing_addresses:
         findings += full_disk_findings(case)
-    return conclude(findings, missing, ruled)
+    return conclude(findings, missing, ruled or case.observed)
 
 
 def _is_by_current_worker(nginx: Nginx, event: ErrorEvent) -> bool:

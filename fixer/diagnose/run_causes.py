@@ -29,6 +29,7 @@ from fixer.model.diagnosis import (
     Found,
     IgnoredFinding,
     Inputs,
+    RuledOut,
     Undetermined,
 )
 from fixer.model.facts import Known
@@ -40,6 +41,7 @@ with lazy_imports():
     from fixer.diagnose.named_services import named_owners  # only if an address is wrong
     from fixer.diagnose.newer_side import newer_side_notes  # only for a root finding
 
+NOTHING_SEEN = "anything that would rule it out"
 _ROLE_RANK = {"root": 0, "contributing": 1, "consequence": 2, "advice": 3}
 _CONFIDENCE_RANK = {"certain": 0, "likely": 1, "possible": 2}
 
@@ -67,12 +69,14 @@ def diagnose(
 
 
 def _check_causes(case: Case, causes: Sequence[CauseJudge]) -> tuple[Check, ...]:
-    """Return a check for each cause. One that nothing triggers is not asked, nor one of runs where no run failed."""
+    """Return a check for each cause. One that nothing triggers is not asked, nor one of runs where no run failed.
+    What no evidence rules out is not ruled out."""
     present, untold = triggers_of(case), untriggered_verdict(case)
+    verdicts = ((runless_verdict(cause.id, case, present) or cause.verdict(case))
+                if is_triggered(cause.id, present) else untold for cause in causes)
     return tuple(
-        Check(cause.id, (runless_verdict(cause.id, case, present) or cause.verdict(case))
-              if is_triggered(cause.id, present) else untold)
-        for cause in causes)
+        Check(cause.id, Undetermined((NOTHING_SEEN,)) if verdict == RuledOut(()) else verdict)
+        for cause, verdict in zip(causes, verdicts, strict=True))
 
 
 def _findings_of(checks: Sequence[Check]) -> list[Finding]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
-from fixer.model.diagnosis import RuledOut
+from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from tests.causes.snapshot_builders import (
     NOW,
@@ -60,3 +60,39 @@ def test_a_failing_route_is_what_rules_out() -> None:
 def test_where_none_fails_a_good_answer_does() -> None:
     verdict = verdict_of(diagnose(healthy_scene().snapshot()), "tls-verify-failed")
     assert isinstance(verdict, RuledOut) and [e.text for e in verdict.evidence] == ["answers 200"]
+
+
+STOPPED = {"master_pid": None, "worker_pids": (), "loaded_at": Unknown("not running"), "test": Unknown("not asked")}
+
+
+def without_probes(scene: Scene) -> Scene:
+    """The same with a stopped nginx, so that no route could be asked."""
+    scene.probes[0] = Unknown("nginx does not run")
+    scene.nginx.update(STOPPED)
+    return scene
+
+
+def test_where_no_route_could_be_asked_what_listens_at_its_address_does() -> None:
+    verdict = verdict_of(diagnose(without_probes(healthy_scene()).snapshot()), "tls-verify-failed")
+    assert isinstance(verdict, RuledOut) and "uvicorn" in verdict.evidence[0].text
+
+
+def test_where_nothing_is_known_of_the_addresses_what_nginx_said_does() -> None:
+    scene = without_probes(Scene())
+    scene.endpoint(listener=Unknown("outside"), tcp=Unknown("outside"), http=Unknown("outside"))
+    scene.nginx["errors"] = Unknown("not readable")
+    scene.nginx["test"] = Known((1, "nginx: [emerg] unknown directive\nnginx: configuration file test failed\n"))
+    verdict = verdict_of(diagnose(scene.snapshot()), "cached-error")
+    assert isinstance(verdict, RuledOut) and [e.text for e in verdict.evidence] == ["nginx: configuration file test failed"]
+
+
+def test_what_nothing_rules_out_is_not_ruled_out() -> None:
+    """Nobody could look: that is no proof of absence."""
+    scene = without_probes(Scene())
+    scene.endpoint(listener=Unknown("outside"), tcp=Unknown("outside"), http=Unknown("outside"))
+    verdict = verdict_of(diagnose(scene.snapshot()), "cached-error")
+    assert isinstance(verdict, RuledOut) and [e.text for e in verdict.evidence] == ["no error"]
+    scene.nginx["errors"] = Unknown("not readable")
+    checks = diagnose(scene.snapshot()).checks
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), "cached-error"), Undetermined)
+    assert not [check.cause for check in checks if check.verdict == RuledOut(())]

@@ -8,10 +8,10 @@ import pytest
 
 from fixer.analysis.case import open_case
 from fixer.causes import load_causes
-from fixer.diagnose.run_causes import diagnose
+from fixer.diagnose.run_causes import NOTHING_SEEN, diagnose
 from fixer.diagnose.triggers import is_triggered, runless_verdict, triggers_of, untriggered_verdict
 from fixer.lazy.dataclass import replace
-from fixer.model.diagnosis import AT_FAULT, UNEXPLAINED
+from fixer.model.diagnosis import AT_FAULT, UNEXPLAINED, RuledOut, Undetermined
 from fixer.model.facts import Unknown
 from fixer.model.snapshot import Snapshot
 from fixer.observe.build_snapshot import build_snapshot
@@ -115,3 +115,9 @@ def test_a_route_that_fails_constantly_is_proof_by_answers(seen: list[Observatio
         proofs_given = {repair.proof for found in look.diagnosis.findings if failing & {*found.routes}
                         for repair in found.repairs}
         assert proofs_given <= {"answers"}
+
+
+@pytest.mark.slow
+def test_what_is_ruled_out_names_what_rules_it_out(seen: list[Observation]) -> None:
+    bare = (RuledOut(()), Undetermined((NOTHING_SEEN,)))
+    assert [check.cause for look in seen for check in look.diagnosis.checks if check.verdict in bare] == []
