@@ -23,6 +23,7 @@ from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import DaemonReload, UnitAction, WaitForListener, WriteFile
 from fixer.model.snapshot import Container, RouteFacts, Service, Unit
+from fixer.repairs.manual_steps import complete_manual_steps
 from fixer.repairs.mount_sources import restart_after_mounted_edits, write_at_mount_sources
 
 with lazy_imports():
@@ -363,7 +364,7 @@ REVISIONS: tuple[Revision, ...] = (
     find_root_where_nginx_is_down, meet_nginx_first,
     edit_sources_of_generated_files, write_at_mount_sources, restart_after_mounted_edits,
     merge_shared_edits, drop_conflicting_starts, drop_transient_restarts, name_failing_replica,
-    doubt_unrecorded_ends, say_what_comes_first, weigh_boot_script_starts,
+    doubt_unrecorded_ends, say_what_comes_first, weigh_boot_script_starts, complete_manual_steps,
 )
 
 

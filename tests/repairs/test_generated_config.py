@@ -102,7 +102,8 @@ def test_a_variable_with_another_meaning_stays_with_the_operator() -> None:
     assert manual(project) == (
         "point / at api:8001 instead of api:8000: container shop-web-1 generates /etc/nginx/conf.d/shop.conf at each "
         "start from /etc/nginx/templates/shop.conf.template and BACKEND. Change it there, then recreate the container; "
-        "fixer cannot do this: BACKEND also gives /etc/nginx/conf.d/shop.conf:5 its text")
+        "fixer cannot do this: BACKEND also gives /etc/nginx/conf.d/shop.conf:5 its text. On the Docker host "
+        "/etc/nginx/templates/shop.conf.template is /srv/shop/templates/shop.conf.template")
 
 
 @pytest.mark.parametrize(("project", "reason"), [
@@ -122,10 +123,10 @@ def test_what_cannot_be_edited_stays_with_the_operator(project: Project, reason:
 
 
 def test_what_is_not_proven_says_the_same_as_before() -> None:
-    assert manual(replace(Project(), made=MADE + "# by hand\n")).endswith(
+    assert (
         "container shop-web-1 generates /etc/nginx/conf.d/shop.conf at each start from "
         "/etc/nginx/templates/shop.conf.template and its variables: change the template, or the variable in the "
-        "container's settings, then recreate the container")
+        "container's settings, then recreate the container. ") in manual(replace(Project(), made=MADE + "# by hand\n"))
 
 
 def test_other_values_of_an_env_file_are_not_shown() -> None:

@@ -173,7 +173,7 @@ def _repair(case: Case, seen: PortConflict) -> Repair:
         by = managed.name if managed is not None else "process 1"
         manual = (
             f"{by} holds the port of {service.name}: decide which of the two keeps it, and give the other one "
-            f"another port (held by {names})"
+            f"another port (held by {names}); then {manager_of(service).start_text()}"
         )
         return Repair(REPAIR_ID, "manual", f"free the port of {service.name}", (), manual=manual)
     start = start_steps(snapshot, service, seen.endpoint)
