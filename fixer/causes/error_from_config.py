@@ -81,6 +81,7 @@ class _FailedCheck:
     events: tuple[ErrorEvent, ...]
     subject: str
     key: tuple[object, ...]     # equal for the same mistake
+    shown: bool                 # by our own request, not only by those of visitors
 
 
 def judge(case: Case) -> Verdict:
@@ -116,17 +117,26 @@ def _is_refused_now(judged: RouteVerdict) -> bool:
     return is_failing(judged) and any(probe.status == _BAD_STATUS for probe in probes)
 
 
+def _is_unheard(judged: RouteVerdict) -> bool:
+    """Return whether no answer to our requests reached us: on a machine whose loopback is down, visitors still get one,
+    and nginx logs why."""
+    probes = judged.facts.probes.or_else(())
+    return bool(probes) and all(probe.status is None for probe in probes)
+
+
 def _password_file(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEvent, ...],
                    asked: bool) -> _FailedCheck | None:
-    """Return the check if the workers cannot read the file of auth_basic; our own request has just shown it."""
+    """Return the check if the workers cannot read the file of auth_basic."""
     placed = _nearest(case, nginx, judged, "auth_basic_user_file")
     shown = asked or _is_refused_now(judged)
-    if placed is None or not shown or not isinstance(nginx.config, Known) or events[-1].errno in (None, _MISSING):
+    if placed is None or not (shown or _is_unheard(judged)) or not isinstance(nginx.config, Known):
+        return None
+    if events[-1].errno in (None, _MISSING):
         return None
     path = posixpath.join(posixpath.dirname(nginx.conf_path), placed.words[1])
     if f'"{path}"' not in events[-1].message:
         return None
-    return _FailedCheck(nginx, judged, placed, events, path, (path,))
+    return _FailedCheck(nginx, judged, placed, events, path, (path,), shown)
 
 
 def _password_finding(case: Case, checks: Sequence[_FailedCheck]) -> Finding:
@@ -144,10 +154,10 @@ def _auth_request(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[
     """Return the check if auth_request gets an answer that it cannot use; None if its backend is at fault."""
     placed, status = _nearest(case, nginx, judged, "auth_request"), _status_of(events)
     shown = asked or _is_refused_now(judged)
-    if placed is None or not shown or status >= str(_BAD_STATUS) or placed.words[1] == "off":
+    if placed is None or not (shown or _is_unheard(judged)) or status >= str(_BAD_STATUS) or placed.words[1] == "off":
         return None
     check = _FailedCheck(nginx, judged, placed, events, placed.words[1],
-                         (judged.facts.route.server_index, placed.words[1], status))
+                         (judged.facts.route.server_index, placed.words[1], status), shown)
     closed = any(is_closed(case.endpoints[name]) for guard in _guards(case, check) for name in guard.facts.endpoints)
     return None if closed else check
 
@@ -255,7 +265,9 @@ def _fault(case: Case, checks: Sequence[_FailedCheck], names: tuple[str, str], l
     nginx = checks[0].nginx
     logged = (line for check in checks[:_MOST_SHOWN]
               for line in logged_evidence(case, nginx, check.judged, check.events))
-    return Finding(cause=CAUSE.id, variant=names[0], role="root", confidence="certain", summary=names[1], detail=(),
+    sure = any(check.shown for check in checks)
+    return Finding(cause=CAUSE.id, variant=names[0], role="root", confidence="certain" if sure else "likely",
+                   summary=names[1], detail=(),
                    routes=tuple(dict.fromkeys(check.judged.facts.route.id for check in checks)), service=None,
                    node=nginx.node, evidence=tuple(dict.fromkeys((*_places(case, checks), *lines, *logged))),
                    repairs=(repair,))

@@ -24,6 +24,7 @@ from tests.causes.snapshot_builders import (
     healthy_scene,
     listener,
     log_lines,
+    probe,
     roots,
     service,
     stat,
@@ -249,6 +250,18 @@ def test_workers_that_are_killed_again_and_again_answer_nothing(ago: float, role
     assert (found.role, found.variant) == (role, "oom-killed-worker-child")
     if role == "root":
         assert roots(diagnosis) == [CAUSE] and found.repairs[0].id == "raise-memory-limit"
+
+
+def test_a_parent_that_began_to_listen_after_the_sockets_were_read_is_the_configured_one() -> None:
+    """It shares nginx's network, and has just been started again: the connect that it accepts came a moment later."""
+    made = container_service(box={"network_mode": "container:" + "web" * 4, "networks": (), "restart_count": 4, "started_at": NOW - 1})
+    box = made.container
+    assert box is not None
+    scene = Scene(node="web", back="web").answers(SLOW)
+    scene.services += [made, container_service("web", 80, pid=100, is_app_server=False, runtime="", bindings=Known(()))]
+    scene.endpoint(listener=Known(None), tcp=Known(probe()), http=Known(SLOW), configured_service=None, listening_service=None)
+    scene.extra["kernel_logs"] = (KernelLog("engine", Known((kill(f"/docker/{box.id}", ago=2.0),))),)
+    assert roots(diagnose(scene.snapshot())) == [CAUSE]
 
 
 @pytest.mark.parametrize(("size", "now", "found"), [

@@ -14,6 +14,7 @@ from tests.causes.snapshot_builders import (
     GOOD,
     REFUSED,
     SITE,
+    SLOW,
     Scene,
     at_level,
     causes_of,
@@ -101,6 +102,14 @@ def test_a_check_fails_for_every_page_whoever_asked() -> None:
         scene.events = [replace(event, request="POST /api/login HTTP/1.1") for event in scene.events]
         assert roots(diagnose(scene.snapshot())) == [CAUSE]
         assert CAUSE not in causes_of(diagnose(scene.answers(CLOSED).snapshot())), "nginx says 503 for another reason"
+
+
+def test_visitors_lines_tell_where_no_answer_reaches_us() -> None:
+    """A machine whose loopback is down: we cannot ask nginx, visitors can. Another fault may have come since."""
+    for scene in (guarded(page=SLOW), locked(page=SLOW)):
+        assert (found(scene).role, found(scene).confidence) == ("root", "likely")
+        scene.events = [replace(event, at=event.at - 120) for event in scene.events]
+        assert CAUSE not in causes_of(diagnose(scene.snapshot()))
 
 
 def test_the_location_that_is_asked_is_named() -> None:

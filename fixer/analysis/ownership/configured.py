@@ -19,7 +19,7 @@ from fixer.formats.addresses import DOCKER_RESOLVER
 from fixer.lazy.dataclass import replace
 from fixer.model.deployment import BootEntry
 from fixer.model.diagnosis import Finding, Need
-from fixer.model.facts import Evidence, Unknown
+from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Binding, Endpoint, Process, Service, Snapshot
 
 _SUPERVISORS = frozenset({"runsv", "s6-supervise", "supervise"})
@@ -34,10 +34,11 @@ def configured_owner(case: Case, endpoint: Endpoint) -> PortOwner | None:
 
 
 def holding_service(case: Case, endpoint: Endpoint) -> Service | None:
-    """Return the service that holds the socket. If no process is seen to hold it, that is the configured one, which may
-    run in a container that shares the network."""
+    """Return the service that holds the socket. If no process is seen to hold it, or it accepted a connection after the
+    sockets were read, that is the configured one, which may run in a container that shares the network."""
     held = listener_at(endpoint)
-    if endpoint.listening_service is None and held is not None and not pids_of(held):
+    is_new = held is None and isinstance(endpoint.listener, Known) and is_closed(endpoint) is False
+    if endpoint.listening_service is None and (is_new or (held is not None and not pids_of(held))):
         owner = configured_owner(case, endpoint)
         return case.service(endpoint.configured_service) or (None if owner is None else owner.service)
     return case.service(endpoint.listening_service)
