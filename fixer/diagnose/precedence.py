@@ -52,7 +52,7 @@ STAGES: tuple[Stage, ...] = (
 _RANKS: Mapping[str, int] = {
     cause: rank for rank, cause in enumerate(cause for stage in STAGES for cause in stage.causes)}
 
-_FIRST_BEHIND_NGINX = _RANKS[STAGES[1].causes[-1]]      # right after nginx's own start and the names in its files
+_FIRST_BEHIND_NGINX = _RANKS[STAGES[2].causes[-1]]      # right after what nginx decides alone, before it connects
 
 # What an effect looks like. In a chain (below) the order counts.
 EFFECTS: Mapping[Effect, tuple[str, ...]] = {

@@ -112,6 +112,15 @@ def test_visitors_lines_tell_where_no_answer_reaches_us() -> None:
         assert CAUSE not in causes_of(diagnose(scene.snapshot()))
 
 
+def test_a_check_comes_before_an_address_that_stays_wrong_whatever_runs() -> None:
+    """nginx asks for permission before it connects: that is what visitors meet."""
+    made = service(port=8001, unit_changes={"n_restarts": 17, "active_state": "activating", "sub_state": "auto-restart"})
+    scene = Scene().with_service(made, listener(8001, 200)).refused().answers(PAGE)
+    one = guarded()
+    scene.files, scene.events, scene.route = one.files, one.events, one.route
+    assert roots(diagnose(scene.snapshot()))[:2] == [CAUSE, "wrong-port"]
+
+
 def test_the_location_that_is_asked_is_named() -> None:
     scene = Scene("127.0.0.1:8000", "127.0.0.1:8000").with_service(service(), listener(8000, 200)).answers(PAGE)
     one = guarded()
