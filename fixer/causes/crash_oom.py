@@ -46,7 +46,7 @@ from collections.abc import Sequence
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.evidence import clock_of, config_evidence, log_evidence
+from fixer.analysis.evidence import age_text, clock_of, config_evidence, log_evidence
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.exits.kills import OomKilling, missing_kernel_log, oom_killings, routes_to
 from fixer.analysis.nginx_errors import symptom_evidence
@@ -176,10 +176,12 @@ def _worker_finding(case: Case, service: Service, endpoints: Sequence[Endpoint],
         *((config_evidence(case.snapshot, nginx, endpoints[0]),) if nginx is not None else ()),
         *(Evidence("nginx-log", e.where, f"{len(events)} times: {e.raw}") for e in events[-1:]),
     )
-    times = f"{len(kills)} times" if len(kills) > 1 else "once"
+    first, now = kills[0].kill.at, clock_of(case.snapshot, service.node)
+    within = "since its start" if first >= start_time_of(service) - _CLOCK_SLACK else f"within {age_text(now - first)}"
+    times = f"at least {len(kills)} times" if len(kills) > 1 else "once"      # the kernel's log forgets
     return Finding(
         cause=CAUSE.id, variant="oom-killed-worker-child", role="root" if hurts else "advice", confidence="certain",
-        summary=f"workers of {service.name} were killed by the kernel {times} since its start: "
+        summary=f"workers of {service.name} were killed by the kernel {times} {within}: "
                 f"{_limit_text(service, kills)}",
         detail=("the parent process restarts them, so the service looks healthy",),
         routes=tuple(j.facts.route.id for j in asked), service=service.name, node=service.node,

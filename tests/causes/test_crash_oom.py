@@ -260,8 +260,12 @@ def test_a_parent_that_began_to_listen_after_the_sockets_were_read_is_the_config
     scene = Scene(node="web", back="web").answers(SLOW)
     scene.services += [made, container_service("web", 80, pid=100, is_app_server=False, runtime="", bindings=Known(()))]
     scene.endpoint(listener=Known(None), tcp=Known(probe()), http=Known(SLOW), configured_service=None, listening_service=None)
-    scene.extra["kernel_logs"] = (KernelLog("engine", Known((kill(f"/docker/{box.id}", ago=2.0),))),)
-    assert roots(diagnose(scene.snapshot())) == [CAUSE]
+    own = f"/docker/{box.id}"
+    scene.extra["kernel_logs"] = (KernelLog("engine", Known((kill(own, ago=2.0),))),)
+    found = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert found.role == "root" and "killed by the kernel once since its start" in found.summary
+    scene.extra["kernel_logs"] = (KernelLog("engine", Known((kill(own, ago=20.0), kill(own, ago=2.0, pid=813)))),)
+    assert "at least 2 times within 20 s" in finding_of(diagnose(scene.snapshot()), CAUSE).summary
 
 
 @pytest.mark.parametrize(("size", "now", "found"), [
