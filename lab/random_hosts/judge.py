@@ -150,8 +150,8 @@ def _lasting(outcome: str, seen: Observed, problems: list[str]) -> bool | None:
 
 
 def _agreeing(seen: Observed, problems: list[str]) -> bool:
-    """Return whether looks, verify, bundle and repair's first look give one verdict, and the last two the looks'
-    repairs of the first cause."""
+    """Return whether looks, verify, bundle and repair's first look give one verdict, and the last two a first cause of
+    the looks and its repairs."""
     looked = sorted({str(look.get("verdict")) for look in seen.looks})
     found = [f"looks differ: {', '.join(looked)}"] if len(looked) > 1 else []
     others = {"verify": seen.verify, "the bundle": seen.bundle, "repair's first look": seen.repair.get("before")}
@@ -161,7 +161,12 @@ def _agreeing(seen: Observed, problems: list[str]) -> bool:
     offered = {(_first_root(look), _repairs(look)) for look in seen.looks}
     causes = {cause for cause, _ in offered}
     for name, document in list(others.items())[1:]:     # verify offers none
-        if isinstance(document, Mapping) and _first_root(document) in causes:
+        if not isinstance(document, Mapping) or not causes:
+            continue
+        if (first := _first_root(document)) not in causes:
+            known = " or ".join(sorted(cause or "no cause" for cause in causes))
+            found.append(f"{name} names {first or 'no cause'} first, diagnose {known}")
+        else:
             told = _repairs(document)
             if (_first_root(document), told) not in offered:
                 known = " or ".join(sorted(" + ".join(each) or "none" for cause, each in offered))

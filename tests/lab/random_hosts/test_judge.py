@@ -118,7 +118,8 @@ def test_a_bundle_that_offers_another_repair_does_not_agree() -> None:
         found = judge([code], ["code"], seen)
         assert found.agreeing is False and "repairs by correct-target manual, diagnose by correct-target disruptive target" in found.problems[0]
     # a look that names another cause repairs that one
-    assert judge([code], ["code"], repaired(live, bundle=look("crash-code-error-2"))).agreeing
+    other = judge([code], ["code"], repaired(live, bundle=look("crash-code-error-2")))
+    assert other.agreeing is False and "the bundle names crash-code-error-2 first, diagnose crash-code-error" in other.problems
 
 
 def test_an_undo_after_which_the_pages_fail_in_another_way_is_not_exact() -> None:
