@@ -9,18 +9,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from fixer.lazy.dataclass import dataclass, replace
-from fixer.model.diagnosis import Effect, Finding
+from fixer.model.diagnosis import Check, Diagnosis, Effect, Finding, RuledOut, Undetermined
 from fixer.model.plan import has_only_starts
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
     """A stage on the way from nginx's start to the answer. `reveals_next`: whatever reports its faults reports one at a
-    time, so that a repair shows the next."""
+    time, so that a repair shows the next. `needs_requests`: its faults show only where requests come as far as that."""
 
     name: str
     causes: tuple[str, ...]
     reveals_next: bool = False
+    needs_requests: bool = False
 
 
 # The way from nginx's start to the answer. Of two independent faults, the one that is nearer to the start is repaired
@@ -36,19 +37,23 @@ STAGES: tuple[Stage, ...] = (
     Stage("isolation", ("mac-denied", "sandbox-denied")),
     Stage("exit", ("worker-recycled", "crash-oom", "crash-killed", "crash-loop-gave-up")),
     Stage("limits", ("cpu-throttled", "memory-pressure", "fd-exhausted",
-        "worker-connections-exhausted", "ephemeral-ports-exhausted", "nginx-own-failure")),
+        "worker-connections-exhausted", "ephemeral-ports-exhausted", "nginx-own-failure"), needs_requests=True),
     Stage("down", ("backend-down",)),
-    Stage("no-answer", ("backend-hung", "backlog-full", "overload-saturated", "timeout-too-short")),
+    Stage("no-answer", ("backend-hung", "backlog-full", "overload-saturated", "timeout-too-short"),
+          needs_requests=True),
     Stage("routing", ("wrong-server-block", "dns-stale")),
     Stage("address", ("unix-socket-missing", "localhost-ipv6", "wrong-bind-address", "wrong-host", "wrong-port")),
     Stage("protocol", ("header-too-big", "invalid-upstream-headers", "proxy-protocol-mismatch", "tls-mismatch",
         "tls-sni-missing", "tls-verify-failed", "upstream-expects-tls", "upstream-speaks-http-not-tls",
-        "wrong-protocol")),
+        "wrong-protocol"), needs_requests=True),
     Stage("reload", ("nginx-not-reloaded",)),
     Stage("group", ("no-live-upstreams",)),
     Stage("last", ("disk-full", "slow-start", "keepalive-race",
-        "connection-reset")),
+        "connection-reset"), needs_requests=True),
 )
+# Causes of other stages that show only where requests come as far as that: a page that ends its worker, a check that
+# nginx makes before it answers.
+_SHOWN_BY_REQUESTS = frozenset(("worker-recycled", "crash-killed", "error-from-config"))
 _RANKS: Mapping[str, int] = {
     cause: rank for rank, cause in enumerate(cause for stage in STAGES for cause in stage.causes)}
 
@@ -200,6 +205,26 @@ def _is_of_stage(cause: str, name: str) -> bool:
 def does_reveal_next(cause: str) -> bool:
     """Return whether a repair of this cause can show the next fault of the same kind."""
     return any(stage.reveals_next and cause in stage.causes for stage in STAGES)
+
+
+def weigh_hidden(diagnosis: Diagnosis) -> tuple[Check, ...]:
+    """Return the checks; what shows only where requests come as far as that is not ruled out by a host on which a fault
+    keeps all of them away: it may be the next one."""
+    failing = {entry.route for entry in diagnosis.health if entry.state == "failing"}
+    hiding = next((found for found in diagnosis.findings if found.role == "root" and found.is_proven_fault
+                   and failing.issuperset(found.routes)), None)
+    if hiding is None or not failing:
+        return diagnosis.checks
+    hidden = Undetermined((f"what shows once {hiding.cause} is repaired",))
+    return tuple(replace(check, verdict=hidden) if isinstance(check.verdict, RuledOut) and _hides(hiding, check.cause)
+                 else check for check in diagnosis.checks)
+
+
+def _hides(hiding: Finding, cause: str) -> bool:
+    """Return whether the cause would not show beside what keeps requests away: a program that ends names one reason."""
+    if _is_of_stage(cause, "exit-reason"):
+        return _is_of_stage(hiding.cause, "exit-reason") or _is_of_stage(hiding.cause, "unit")
+    return cause in _SHOWN_BY_REQUESTS or any(stage.needs_requests and cause in stage.causes for stage in STAGES)
 
 
 def demote_explained(findings: Sequence[Finding]) -> list[Finding]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from fixer.analysis.evidence import ENGINE
+from fixer.diagnose.precedence import weigh_hidden
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Check, Diagnosis, Finding, Found, Need, Repair, RouteHealth, RuledOut
 from fixer.model.facts import Evidence, Known
@@ -39,7 +40,7 @@ def build_report(snapshot: Snapshot, diagnosis: Diagnosis, *, duration_ms: float
         SCHEMA_VERSION, str(snapshot.target), diagnosis.verdict, round(duration_ms, 1),
         routes=tuple(_route_report(facts, endpoints, health.get(facts.route.id), masked) for facts in snapshot.routes),
         findings=tuple(_finding_report(finding, masked) for finding in diagnosis.findings),
-        checks=tuple(_check_report(check, masked) for check in diagnosis.checks),
+        checks=tuple(_check_report(check, masked) for check in weigh_hidden(diagnosis)),
         notes=tuple(dict.fromkeys(map(masked.note, (*notes, *snapshot.notes, *diagnosis.notes)))),
         host=host, observed_at=snapshot.taken_at,
         without_root=tuple(node.name for node in snapshot.nodes if node.name != ENGINE and not node.root),

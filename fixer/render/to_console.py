@@ -37,6 +37,7 @@ SHOWN_ROUTES = 5
 SHOWN_EVIDENCE = 8
 SHOWN_NAMES = 3
 SHOWN_FACTS = 4  # missing ones
+SHOWN_WAITING = 8  # causes that wait for one fact: all, or so many and the number of the others
 SHOWN_TEXT = 2000  # characters of one piece of evidence
 
 
@@ -270,7 +271,11 @@ def _waiting_lines(checks: tuple[CheckReport, ...], style: Style, indent: int = 
         if not fact:
             text = style.say("console/undetermined-unnamed", "Undetermined, no missing fact is named")
         lines += hang(text, style.text_width, indent)
-        names = wrap(clean(", ".join(causes)), style.text_width - indent - 6)
+        told = ", ".join(causes)
+        if limit == SHOWN_FACTS and len(causes) > SHOWN_WAITING:
+            told = style.say("console/names-more", "{names}, {number} more (--verbose)",
+                             names=", ".join(causes[:SHOWN_NAMES]), number=len(causes) - SHOWN_NAMES)
+        names = wrap(clean(told), style.text_width - indent - 6)
         lines += [f"{' ' * (indent + 4)}{line}" for line in names]
     if len(waiting) > limit:
         number = len(waiting) - limit

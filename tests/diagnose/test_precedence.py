@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import chain
-from typing import get_args
+from typing import Literal, get_args
 
 import pytest
 
@@ -21,9 +21,21 @@ from fixer.diagnose.precedence import (
     does_reveal_next,
     explained_causes,
     rank_of,
+    weigh_hidden,
 )
 from fixer.lazy.dataclass import replace
-from fixer.model.diagnosis import Confidence, Effect, Finding, Repair, Role
+from fixer.model.diagnosis import (
+    Check,
+    Confidence,
+    Diagnosis,
+    Effect,
+    Finding,
+    Repair,
+    Role,
+    RouteHealth,
+    RuledOut,
+    Undetermined,
+)
 from fixer.model.facts import Evidence
 from fixer.model.plan import UnitAction
 
@@ -211,3 +223,28 @@ def test_a_container_that_ended_explains_only_what_ran_in_it() -> None:
     assert roles(ended, beside) == ["root", "consequence"]
     assert roles(ended, replace(beside, node="api", service="api")) == ["root", "root"]
     assert roles(replace(ended, effects=None), beside) == ["root", "root"], "only nginx is missing: its container runs"
+
+
+def verdicts(*findings: Finding, state: Literal["failing", "degraded"] = "failing") -> dict[str, object]:
+    """The verdict on each cause that nothing shows, on a host whose only route is in that state."""
+    checks = tuple(Check(cause, RuledOut(SEEN)) for cause in CAUSES if cause not in {found.cause for found in findings})
+    made = Diagnosis("broken", findings, checks, (RouteHealth("r1", state, "502"),), ())
+    return {check.cause: check.verdict for check in weigh_hidden(made)}
+
+
+@pytest.mark.parametrize(("root", "hidden", "ruled_out"), [
+    ("nginx-down", ("header-too-big", "worker-recycled", "backend-hung"), ("crash-code-error", "wrong-port", "firewall-drop")),
+    ("crash-file-access", ("crash-missing-env", "crash-code-error", "wrong-protocol", "disk-full"), ("wrong-host", "nginx-down")),
+    ("unit-misconfigured", ("crash-missing-env", "slow-start"), ("dns-stale", "crash-loop-gave-up")),
+])
+def test_what_no_request_comes_to_is_not_ruled_out(root: str, hidden: tuple[str, ...], ruled_out: tuple[str, ...]) -> None:
+    found = verdicts(finding(root))
+    assert {found[cause] for cause in hidden} == {Undetermined((f"what shows once {root} is repaired",))}
+    assert {found[cause] for cause in ruled_out} == {RuledOut(SEEN)}
+
+
+def test_where_some_requests_pass_or_nothing_is_at_fault_absence_is_a_proof() -> None:
+    """Advice keeps no request away."""
+    for seen in (verdicts(finding("crash-file-access"), state="degraded"), verdicts(),
+                 verdicts(replace(finding("crash-file-access"), role="advice"))):
+        assert set(seen.values()) == {RuledOut(SEEN)}

@@ -39,6 +39,14 @@ def test_every_verdict_is_told() -> None:
     assert report.routes[0].state == "unknown"
 
 
+def test_a_report_does_not_rule_out_what_its_fault_hides() -> None:
+    scene = wrong_port_scene().snapshot()
+    checks = {check.cause: check for check in build_report(scene, diagnose(scene), duration_ms=1.0).checks}
+    assert (checks["header-too-big"].verdict, checks["header-too-big"].missing) == (
+        "undetermined", ("what shows once wrong-port is repaired",))
+    assert checks["firewall-drop"].verdict == "ruled-out" and checks["firewall-drop"].evidence
+
+
 @pytest.mark.parametrize(("probes", "status"), [((GOOD, BAD_GATEWAY, GOOD), 502), ((GOOD, SLOW, BAD_GATEWAY), None), ((GOOD,), 200)])
 def test_the_worst_probe_is_reported(probes: tuple, status: int | None) -> None:  # type: ignore[type-arg]
     seen = healthy_scene().answers(*probes).snapshot()

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fixer.model.facts import Evidence
-from fixer.model.report import ProbeReport, Report
+from fixer.model.report import CheckReport, ProbeReport, Report
 from fixer.render.outcome_text import catalogue_text, failure_text, history_text, repair_text, undo_text, verify_text
 from fixer.render.plan_text import plan_lines
 from fixer.render.terminal_text import PLAIN, Style, count_columns
@@ -236,3 +236,11 @@ def test_routes_that_are_well_are_told_beside_those_that_nobody_could_judge() ->
 
 def test_an_empty_report_is_a_page() -> None:
     assert render(Report(1, "local", "unknown", 0.0, (), (), (), ()), PLAIN) == "? no route of local could be judged\n"
+
+
+def test_of_many_causes_that_wait_for_one_fact_the_first_are_named() -> None:
+    many = tuple(CheckReport(f"cause-{n}", "undetermined", (), ("what shows once wrong-port is repaired",)) for n in range(9))
+    short, full = (render(replace(s.BROKEN, checks=many), SYMBOLS, verbose=verbose) for verbose in (False, True))
+    assert "cause-0, cause-1, cause-2, 6 more (--verbose)" in short and "cause-8" not in short
+    assert "cause-8" in full
+    assert "cause-7" in render(replace(s.BROKEN, checks=many[:8]), SYMBOLS)
