@@ -42,6 +42,8 @@ class BareProcess(ServiceManager):
         entry = self.service.boot_entry
         if entry is None:
             return super().start_text()
+        if entry.kind == "by-hand":     # the script does more than that line: variables, a folder, a log
+            return f"run {entry.file} again{f' as {entry.user}' if entry.user else ''}"
         return f"restart container {entry.name}" if entry.kind == "entrypoint" else \
             f"start it as {entry.file}:{entry.line} does"
 

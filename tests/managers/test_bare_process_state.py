@@ -31,6 +31,7 @@ def test_nothing_is_said_of_its_runs() -> None:
 
 @pytest.mark.parametrize(("kind", "text"), [
     ("cron", "start it as /etc/cron.d/shop:2 does"), ("entrypoint", "restart container p-web-1"), ("", "start start-shop"),
+    ("by-hand", "run /etc/cron.d/shop again as root"),       # the script reads variables and sets a folder before that line
 ])
 def test_an_operator_starts_it_by_what_starts_it_at_boot(kind: StarterKind, text: str) -> None:
     entry = BootEntry("local", kind, "/etc/cron.d/shop", 2, "serve", "root", 8000, None, name="p-web-1") if kind else None
