@@ -19,7 +19,13 @@ OUTSIDE = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "README.zh-TW.md", 
 
 RESULTS_PLOT = """![seconds of the cases by stack](plots/matrix.svg)
 
-[Random hosts](random-hosts.md#the-ledger) have plots of accuracy, calibration and seconds."""
+On [random hosts](random-hosts.md#the-ledger), run by run:
+
+![accuracy on random hosts](plots/accuracy.svg)
+
+![calibration on random hosts](plots/calibration.svg)
+
+![seconds on random hosts](plots/seconds.svg)"""
 
 
 def on_files(files: Any, config: Any) -> Any:

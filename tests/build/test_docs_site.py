@@ -119,7 +119,7 @@ def test_code_in_a_table_shows_bars_as_they_are_typed(site: Path) -> None:
 
 def test_the_results_have_a_plot(site: Path) -> None:
     shown = re.findall(r'<img alt="([^"]+)" src="(plots/[^"]+)"', (site / "results.html").read_text("utf-8"))
-    assert [file for _, file in shown] == ["plots/matrix.svg"] and (site / shown[0][1]).is_file()
+    assert [file for _, file in shown] == [f"plots/{name}.svg" for name in ("matrix", "accuracy", "calibration", "seconds")] and (site / shown[0][1]).is_file()
 
 
 def test_a_translated_page_names_its_language(site: Path) -> None:
