@@ -167,7 +167,7 @@ def _make_explanation(case: Case, crash: FailedRun, words: tuple[str, str, str],
             shown = () if line is None else (log_evidence(line.text, line.where),)
             return StepExplanation(_VARIANT, f"{service.name} cannot be started: {own.problem}",
                         (state_evidence(service), own.evidence, *shown), (own.repair,))
-    place = _compose_line_evidence(case.snapshot, service, named)
+    place = _compose_line_evidence(case.snapshot, service, named, key)
     box = service.container
     files = "" if box is None else box.label("com.docker.compose.project.config_files") or ""
     at = place.where if place is not None else f"{key or 'the settings'} of {service.name}" + (
@@ -218,13 +218,14 @@ def _typo_repair(case: Case, crash: FailedRun, named: str) -> Repair | None:
                   (*edit.steps, *begin))
 
 
-def _compose_line_evidence(snapshot: Snapshot, service: Service, named: str) -> Evidence | None:
-    """Return the line of the compose file that names it as evidence."""
-    for word in service.command:
-        if named and word.file and named in word.text:
-            text = line_text(snapshot, service.files_node, word.file, word.line)
-            if named in text:
-                return Evidence("file", f"{word.file}:{word.line}", text)
+def _compose_line_evidence(snapshot: Snapshot, service: Service, named: str, key: str) -> Evidence | None:
+    """Return the line of the compose file that names it, in the command or as the value of that key, as evidence."""
+    words = [(word.file, word.line) for word in service.command if word.file and named and named in word.text]
+    values = [(one.file, one.line) for one in service.compose_settings
+              if one.key == key and named and named in one.value]
+    for file, line in (*words, *values):
+        if named in (text := line_text(snapshot, service.files_node, file or "", line)):
+            return Evidence("file", f"{file}:{line}", text)
     return None
 
 

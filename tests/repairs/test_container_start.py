@@ -10,7 +10,7 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding
 from fixer.model.facts import Known
 from fixer.model.plan import ContainerAction, WriteFile
-from fixer.model.snapshot import CommandArgument, Compose
+from fixer.model.snapshot import CommandArgument, Compose, ComposeSetting
 from fixer.model.target import TargetKind, TargetRef
 from tests.causes.snapshot_builders import NOW, Scene, container_service, file, finding_of, log_lines, roots, stat
 from tests.repairs.container_start_builders import START, dead
@@ -22,6 +22,17 @@ def test_the_line_of_the_compose_file_is_named() -> None:
     finding = finding_of(diagnose(dead(START + 'exec: "hypercorn": executable file not found in $PATH').snapshot()), CAUSE)
     assert "/srv/compose.yaml:3" in finding.repairs[0].manual
     assert any(e.where == "/srv/compose.yaml:3" for e in finding.evidence)
+
+
+def test_the_line_of_another_setting_is_named_too() -> None:
+    text = "services:\n  app:\n    command: hypercorn app.main:app\n    user: web-office\n"
+    scene = dead("unable to find user web-office: no matching entries in passwd file")
+    scene.services[-1] = replace(scene.services[-1], files_node="engine",
+                                 compose_settings=(ComposeSetting("user", "web-office", "/srv/compose.yaml", 4),))
+    scene.files[-1] = file("/srv/compose.yaml", text, "engine")
+    finding = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert "correct /srv/compose.yaml:4, or the image" in finding.repairs[0].manual
+    assert any((e.where, e.text) == ("/srv/compose.yaml:4", "user: web-office") for e in finding.evidence)
 
 
 @pytest.mark.parametrize(("code", "line"), [(127, "sh: 1: exec: hypercorn: not found"), (126, "sh: 1: ./run: Permission denied")])

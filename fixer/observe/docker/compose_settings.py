@@ -68,11 +68,11 @@ def _interpolate(scalar: Scalar, outer: Env) -> str:
                        outer).text
 
 
-# Keys that repairs read or set; a dot leads into a mapping.
+# Keys that repairs read, set or name; a dot leads into a mapping.
 SETTING_KEYS = (
     "read_only", "tmpfs", "cpus", "cpu_quota", "cpu_period", "mem_limit", "memswap_limit", "ulimits.nofile",
     "ulimits.nofile.soft", "ulimits.nofile.hard", "deploy.resources.limits.cpus", "deploy.resources.limits.memory",
-    "working_dir",
+    "working_dir", "user",
 )
 
 
