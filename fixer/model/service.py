@@ -312,14 +312,13 @@ class ComposeNetwork:
 @dataclass(frozen=True, slots=True)
 class Service:
     """What runs, or should run, behind a route: its manager's state, its processes, its sockets, its log.
-    `id` is unique in the snapshot: `NODE/NAME`. `bindings` follow from its command, unit files, environment files and
-    wrapper scripts (several if they conflict, the effective one first). `workers` is its configured number of worker
-    processes (1 by default), with evidence. `runtime` is the server: `uvicorn`, `gunicorn`, `hypercorn`, `daphne`,
-    `node`, `python` (a script), `binary` …, empty if unknown; a real server is preferred over a bare script. `command`
-    is the command of its unit, wrapper or compose file, with positions; `command_style` is how an argument would be
-    added. `env_slots` are positions for a new variable, the preferred one first. `files_node` is the node that holds
-    the files of bindings, command and env_slots. `unit_values` are the assignments of its unit files, in effective
-    order; `entry` is the program that its manager starts (a wrapper, if `command` is what the wrapper runs)."""
+    `id` is unique in the snapshot: `NODE/NAME`. `bindings` follow from its command, files and wrapper scripts (several
+    if they conflict, the effective one first). `workers` is its configured number (1 by default), with evidence.
+    `runtime` is the server: `uvicorn`, `node`, `python` (a script), `binary` …, empty if unknown; a real server is
+    preferred over a bare script. `command` is the command of its unit, wrapper or compose file, with positions;
+    `command_style` is how an argument would be added. `env_slots` are positions for a new variable, the preferred one
+    first. `files_node` holds the files of bindings, command and env_slots. `unit_values` are the assignments of its
+    unit files, in effective order; `entry` is what its manager starts (a wrapper, if that runs `command`)."""
 
     id: str
     name: str
@@ -362,6 +361,7 @@ class Service:
     boot_entry: BootEntry | None = None  # what starts it besides service managers
     managed: ManagedService | None = None
     cwd: str = ""  # the folder in which a process without a manager runs, empty if unknown
+    runs_as: str = ""  # the account that its launchers change to (`runuser`, `setpriv` …), empty if to none
 
     @property
     def is_idle_boot_entry(self) -> bool:

@@ -93,6 +93,7 @@ def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
         runtime=runtime, command=tuple(word.to_argument() for word in told.command), command_style=told.style,
         env_slots=slots_of_unit(told, view), files_node=view.name,
         absent_env_files=absent_env_files(told, view), missing_file=missing_file(told, view),
+        runs_as=told.runs_as,
         settings=(*settings_of(unit, told, view), *ulimits_of(told, view)),
         unit_values=unit_values_of(told), entry=told.entry.to_argument() if told.entry is not None else None,
         socket=socket,

@@ -154,10 +154,12 @@ def hiding_setting_text(service: Service, path: str) -> str:
 
 
 def account_of_run(snapshot: Snapshot, crash: FailedRun) -> Account | None:
-    """Return the account that a run had: of its service, or of one started by hand the owner of its log. Root's shell
-    may have opened that for a program of another account."""
+    """Return the account that a run had: that to which its launchers change (`runuser`), else its service's; of one
+    started by hand the owner of its log. Root's shell may have opened that for a program of another account."""
     if crash.is_hearsay:
         return find_account(snapshot, crash.service.node, crash.uid) if crash.uid > 0 else None
+    if crash.service.runs_as:
+        return find_account(snapshot, crash.service.node, crash.service.runs_as)
     return account_of_service(snapshot, crash.service)
 
 

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterator, Mapping
 from typing import Literal
 
-from fixer.formats.launchers import shell_text_index
+from fixer.formats.launchers import launch_user, shell_text_index
 from fixer.formats.server_names import script_of, server_at
 from fixer.formats.shell_words import Env, Word, expand_words, literal_word, split_assignment, systemd_words
 from fixer.formats.systemctl_show import packaged_unit_path, unescape_instance
@@ -52,6 +52,7 @@ class ServiceCommand:
     output_files: tuple[str, ...] = ()
     namespace: str = ""
     required_files: tuple[str, ...] = ()
+    runs_as: str = ""       # the account that its launchers change to
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -74,6 +75,7 @@ class CommandTrace:
     output_files: list[str] = field(default_factory=list)
     required_files: list[str] = field(default_factory=list)
     background: list[BackgroundServer] = field(default_factory=list)    # servers that the scripts run with `&`
+    runs_as: str = ""       # the account that its launchers change to
 
     def read(self, path: str) -> bytes:
         """Return the bytes of a file, and record that it is needed."""
@@ -106,7 +108,7 @@ def command_of_unit(unit: Unit, view: View) -> ServiceCommand:
                           tuple(dict.fromkeys(follow.source_files)),
                 tuple(dict.fromkeys(follow.env_files)), paths, follow.script, lines, entry,
                 (*_unit_output_files(unit, lines), *follow.output_files), _log_namespace(unit, lines),
-                tuple(follow.required_files))
+                tuple(follow.required_files), follow.runs_as)
 
 
 def _masked_unit_file(name: str, contents: Mapping[str, bytes]) -> str:
@@ -195,6 +197,7 @@ def trace_command(words: list[Word], env: dict[str, Word], said: Evidence, follo
     style: CommandStyle = ""
     for _ in range(MAX_DEPTH):
         words = expand_words(words, env)
+        follow.runs_as = launch_user([word.text for word in words]).partition(":")[0] or follow.runs_as
         run, path = _run_inner_script(words, env, follow)
         if run is None:
             break

@@ -32,7 +32,7 @@ def program_command(section: IniSection, main: Mapping[str, IniSection], view: V
     words, env, style, said = trace_command(words, env, said, follow)
     return ServiceCommand(tuple(words), env, said, style, follow.directory, tuple(dict.fromkeys(follow.source_files)),
                 tuple(dict.fromkeys(follow.env_files)), (section.file,), follow.script, entry=entry,
-                required_files=tuple(follow.required_files))
+                required_files=tuple(follow.required_files), runs_as=follow.runs_as)
 
 
 def _expand_word(word: Word, section: IniSection) -> Word:

@@ -163,6 +163,7 @@ def _program_service(section: IniSection, place: Supervisord, view: View, seen: 
         proxies=proxy_variables_of(told.env, section.file),
         startup_waits=waits_of(pids, told, view) if is_app else (), settings=ulimits_of(told, view),
         absent_env_files=absent_env_files(told, view), missing_file=missing_file(told, view),
+        runs_as=told.runs_as,
     )
 
 

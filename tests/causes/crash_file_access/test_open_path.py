@@ -176,3 +176,10 @@ def test_a_setting_that_makes_a_folder_is_named_only_where_the_folder_may_be_gon
     one = finding_of(diagnose(scene.snapshot()), CAUSE)
     assert one.summary.endswith(said) and todo in one.repairs[0].manual
     assert ("Directory=" in one.repairs[0].manual) is ("Directory=" in todo)
+
+
+def test_a_file_is_restored_for_the_account_that_the_start_script_changes_to() -> None:
+    """rc.local runs as root, and its `runuser -u shop` is who must read the file."""
+    scene = crashed(*OPENED, "    open('/srv/shop/words')", NOT_THERE + ": '/srv/shop/words'", runs_as="shop")
+    scene.node_changes["local"] = {"missing_paths": ("/srv/shop/words",)}
+    assert "for the account shop" in finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].manual
