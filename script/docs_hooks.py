@@ -17,16 +17,6 @@ OUTSIDE = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "README.zh-TW.md", 
            "examples/six_steps.sh", "examples/any_command.sh", "integrations/holmesgpt/badgateway.yaml",
            "integrations/ansible/playbooks/rolling_repair.yml")
 
-RESULTS_PLOT = """![seconds of the cases by stack](plots/matrix.svg)
-
-On [random hosts](random-hosts.md#the-ledger), run by run:
-
-![accuracy on random hosts](plots/accuracy.svg)
-
-![calibration on random hosts](plots/calibration.svg)
-
-![seconds on random hosts](plots/seconds.svg)"""
-
 
 def on_files(files: Any, config: Any) -> Any:
     """Add what is no file of docs/."""
@@ -40,8 +30,6 @@ def on_files(files: Any, config: Any) -> Any:
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """Lead links that leave docs/ to their page of the site, and the home page to the tree that only the site has."""
-    if page.file.src_uri == "results.md":       # `lab matrix` writes it, also for other projects, which have no plots
-        markdown = markdown.replace("\n## All\n", f"\n{RESULTS_PLOT}\n\n## All\n")
     tree = "[From the error line to the command]("
     return as_mkdocs_reads(site_links(markdown.replace(f"{tree}nginx-messages.md", f"{tree}decision-tree.md")))
 

@@ -20,6 +20,17 @@ from benchmarks.history import read_history, share_of_limit  # noqa: E402  a scr
 from lab.random_hosts.ledger import SeedRange, ledger_path, read_ledger  # noqa: E402
 
 FOLDER = ROOT / "docs" / "plots"
+RESULTS = ROOT / "docs" / "results.md"
+RESULTS_PLOTS = """\
+![seconds of the cases by stack](plots/matrix.svg)
+
+On [random hosts](random-hosts.md#the-ledger), run by run:
+
+![accuracy on random hosts](plots/accuracy.svg)
+
+![calibration on random hosts](plots/calibration.svg)
+
+![seconds on random hosts](plots/seconds.svg)"""
 MOST_RUNS = 6       # the last ones
 LEFT, WIDTH, RIGHT, TOP, ROW, STEP = 150, 420, 30, 44, 20, 12      # pixels
 ACCURACY = {
@@ -176,6 +187,11 @@ def speed_plot(lines: Sequence[Mapping[str, Any]]) -> str:
     return _frame(SPEED_TITLE, names, ticks, marks, legend, series=1)
 
 
+def with_plots(results: str) -> str:
+    """Return docs/results.md with its plots: `lab matrix` writes it, also for other projects, which have none."""
+    return results if RESULTS_PLOTS in results else results.replace("\n## All\n", f"\n{RESULTS_PLOTS}\n\n## All\n", 1)
+
+
 def plots() -> Mapping[str, str]:
     """Return each file with its content."""
     accuracy = "fixer on random hosts: how many of the hosts (95 % interval)"
@@ -185,15 +201,16 @@ def plots() -> Mapping[str, str]:
         "calibration.svg": share_plot(calibration, "calibration", CALIBRATION),
         "seconds.svg": seconds_plot("Median seconds on random hosts"),
         "speed.svg": speed_plot(read_history()),
-        "matrix.svg": matrix_plot(case_seconds((ROOT / "docs" / "results.md").read_text(encoding="utf-8"))),
+        "matrix.svg": matrix_plot(case_seconds(RESULTS.read_text(encoding="utf-8"))),
     }
 
 
 def main() -> int:
-    """Write or check the plots."""
+    """Write or check the plots, and that docs/results.md shows them."""
     is_current = True
-    for name, text in plots().items():
-        path = FOLDER / name
+    made = {FOLDER / name: text for name, text in plots().items()}
+    made[RESULTS] = with_plots(RESULTS.read_text(encoding="utf-8"))
+    for path, text in made.items():
         is_current = is_current and path.is_file() and path.read_text(encoding="utf-8") == text
         if "--check" not in sys.argv:
             path.write_text(text, encoding="utf-8")

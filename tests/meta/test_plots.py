@@ -87,5 +87,5 @@ def test_the_limit_is_a_line_that_a_slow_row_is_right_of() -> None:
 def test_a_plot_follows_its_readers_colours_and_says_what_it_shows(path: Path) -> None:
     text = path.read_text("utf-8")
     assert "prefers-color-scheme: dark" in text and "http" not in text.replace("http://www.w3.org/2000/svg", "")
-    pages = ("docs/random-hosts.md", "docs/speed.md", "script/docs_hooks.py")
+    pages = ("docs/random-hosts.md", "docs/speed.md", "docs/results.md")
     assert any(f"plots/{path.name})" in (ROOT / page).read_text("utf-8") for page in pages)
