@@ -139,7 +139,7 @@ def plan_stages(*, nightly: bool, records: Path = Path("records")) -> list[Stage
               needs=[stage.name for stage in fast]),
         *overloads,
         Stage(DOCKER, [
-            pytest_command("-m", "docker and not matrix", "-n", "7", "--dist", "loadgroup", "--no-loadscope-reorder",
+            pytest_command("-m", "docker and not matrix", "-n", "4", "--dist", "loadgroup", "--no-loadscope-reorder",
                            "--durations=15", *more, *docker_files()),
         ], 400.0, needs=["images", BUILD, FAST if nightly else LOAD], retried=True),
     ]
