@@ -11,12 +11,12 @@ from collections.abc import Iterator, Sequence
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import container_of, find_node, path_below
 from fixer.analysis.service_state import run_state_of
-from fixer.formats.folders import is_within
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
 from fixer.managers import manager_of
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.snapshot import Service, Snapshot
+from fixer.repairs.mount_sources import innermost_mount
 
 _PATH = regex(r"(?:(?<![\w./:-])(?P<node>[\w.-]{1,80}):)?(?<![\w./-])(?P<path>/[\w./@+-]{1,300})")
 _COMMANDS = ("systemctl ", "supervisorctl ", "rc-service ")
@@ -64,7 +64,5 @@ def _mounted_paths(snapshot: Snapshot, node: str, text: str) -> Iterator[tuple[s
         name, path = found["node"] or node, found["path"].rstrip(".:")
         seen, box = find_node(snapshot, name), container_of(snapshot, name)
         mounts = (*(seen.mounts if seen is not None else ()), *(box.mounts if box is not None else ()))
-        within = [mount for mount in mounts if is_within(path, mount[1])]
-        if within:
-            source, destination, _ = max(within, key=lambda mount: len(mount[1]))
-            yield path, path_below(source, destination, path)
+        if (mount := innermost_mount(mounts, path)) is not None:
+            yield path, path_below(mount[0], mount[1], path)

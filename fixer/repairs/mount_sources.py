@@ -7,7 +7,7 @@ as it runs, so that one is restarted."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from fixer.analysis.case import Case
@@ -16,7 +16,7 @@ from fixer.formats.folders import is_within
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.plan import ComposeUp, ContainerAction, Step, WriteFile
-from fixer.model.snapshot import Container, Node, Snapshot
+from fixer.model.snapshot import Container, Snapshot
 
 
 def write_at_mount_sources(case: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
@@ -38,7 +38,7 @@ def _at_source(snapshot: Snapshot, step: Step) -> Step:
     if not isinstance(step, WriteFile) or step.link_target is not None:
         return step
     node = find_node(snapshot, step.node)
-    mount = None if node is None else _mount_of(node, step.path)
+    mount = None if node is None else innermost_mount(node.mounts, step.path)
     if mount is None or mount[2]:
         return step
     source, destination, _ = mount
@@ -46,10 +46,9 @@ def _at_source(snapshot: Snapshot, step: Step) -> Step:
                    in_place=step.in_place or step.path == destination)
 
 
-def _mount_of(node: Node, path: str) -> tuple[str, str, bool] | None:
+def innermost_mount(mounts: Iterable[tuple[str, str, bool]], path: str) -> tuple[str, str, bool] | None:
     """Return the innermost mount that holds the path: (source, destination, writable)."""
-    return max((mount for mount in node.mounts if is_within(path, mount[1])), key=lambda mount: len(mount[1]),
-               default=None)
+    return max((mount for mount in mounts if is_within(path, mount[1])), key=lambda mount: len(mount[1]), default=None)
 
 
 def restart_after_mounted_edits(case: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
