@@ -10,6 +10,7 @@ import lzma
 import re
 import tarfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from fixer.errors import CannotObserve
 from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.evidence_bundle import INDEX, unpack_bundle
 from tests.frozen.answers import answer_of
+from tests.frozen.quotes import check_quotes
 
 ARCHIVE = Path(__file__).with_name("captures.tar.xz")
 WHEN = ("broken", "repaired")
@@ -146,8 +148,19 @@ def _bundle(index: Any, blobs: Sequence[bytes]) -> bytes:
     return raw.getvalue()
 
 
-def replay(bundle: bytes) -> str:
-    """What is said of a capture, as one line of JSON."""
-    seen = build_snapshot(unpack_bundle(bundle))
-    answer = answer_of(seen, diagnose(seen, accepted=seen.ignored))
-    return json.dumps(answer, sort_keys=True, separators=(",", ":"))
+@dataclass(frozen=True)
+class Replayed:
+    """What is said of a capture, as one line of JSON; its quotes of files, and those that stand elsewhere."""
+
+    answer: str
+    quotes: int
+    misplaced: list[str]
+
+
+def replay(bundle: bytes) -> Replayed:
+    """What is said of a capture, and whether what it quotes stands where it says."""
+    capture = unpack_bundle(bundle)
+    seen = build_snapshot(capture)
+    diagnosis = diagnose(seen, accepted=seen.ignored)
+    answer = json.dumps(answer_of(seen, diagnosis), sort_keys=True, separators=(",", ":"))
+    return Replayed(answer, *check_quotes(capture, diagnosis))

@@ -18,12 +18,12 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
 from tests.frozen import captures, comparing, recorder
-from tests.frozen.comparing import Answers
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -134,8 +134,16 @@ def _captures(glob: str) -> Replayed:
     asked = {f"captures/{key}": bundle for key, bundle in captures.unpacked()}
     chosen = sorted(comparing.only(dict.fromkeys(asked, ""), glob))
     with ProcessPoolExecutor(WORKERS, get_context("spawn")) as pool:
-        answers: Answers = dict(zip(chosen, pool.map(captures.replay, map(asked.__getitem__, chosen), chunksize=8), strict=True))
-    return dict(answers), {}
+        said = dict(zip(chosen, pool.map(captures.replay, map(asked.__getitem__, chosen), chunksize=8), strict=True))
+    print(f"captures: {sum(replayed.quotes for replayed in said.values())} quotes of files compared with their lines")
+    return answers_of(said), {}
+
+
+def answers_of(said: Mapping[str, captures.Replayed]) -> dict[str, str]:
+    """The answers alone; ReplayFailed where one quotes what does not stand in the line that it names."""
+    if wrong := [f"{key}: {fault}" for key, replayed in said.items() for fault in replayed.misplaced]:
+        raise ReplayFailed("\n".join(["these quotes stand elsewhere", *wrong]))
+    return {key: replayed.answer for key, replayed in said.items()}
 
 
 if __name__ == "__main__":

@@ -1,84 +1,14 @@
-"""What a finding quotes of a file stands in the line that it names, in every capture of a real deployment."""
+"""A quote that stands elsewhere is noticed, and `script/same --captures` fails for it."""
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
 
 import pytest
 
-from fixer.diagnose.run_causes import diagnose
-from fixer.model.capture import Capture
-from fixer.model.diagnosis import Diagnosis, Found, RuledOut
 from fixer.model.facts import Evidence
-from fixer.observe.build_snapshot import build_snapshot
-from fixer.observe.evidence_bundle import unpack_bundle
-from tests.frozen import captures
-
-_PLACE = re.compile(r"(?:[^/:]*:)?(/.*):(\d+)")
-_MARK = re.compile(r"\[masked(?: \d+)?\]")
-# nginx says of a line what is wrong with it: its words, not the line's.
-_SAID_OF_LINES = frozenset({"nginx-test"})
-
-
-def files_in(capture: Capture) -> Mapping[str, Sequence[bytes]]:
-    """Path -> every content that a node of the capture has there."""
-    found: dict[str, list[bytes]] = defaultdict(list)
-    for node in capture.nodes:
-        for answer in node.answers.values():
-            for file in answer.files:
-                if file.status == "ok":
-                    found[file.path].append(file.data)
-    return found
-
-
-def all_evidence(diagnosis: Diagnosis) -> Iterator[Evidence]:
-    for finding in diagnosis.findings:
-        yield from finding.evidence
-    for check in diagnosis.checks:
-        if isinstance(check.verdict, RuledOut):
-            yield from check.verdict.evidence
-        elif isinstance(check.verdict, Found):
-            for finding in check.verdict.findings:
-                yield from finding.evidence
-
-
-def stands_in(text: str, line: str) -> bool:
-    """Whether the line holds the text. Blanks may differ, and either may be masked where the other is not."""
-    quoted, whole = " ".join(text.split()), " ".join(line.split())
-    pieces = [re.escape(piece) for piece in _MARK.split(quoted)]
-    return re.search(".*".join(pieces), whole) is not None or _MARK.search(whole) is not None
-
-
-def place_in(files: Mapping[str, Sequence[bytes]], shown: Evidence) -> re.Match[str] | None:
-    """The path and the line that are named, if the text is quoted from there and the capture has the file."""
-    place = _PLACE.fullmatch(shown.where)
-    return place if place is not None and shown.source not in _SAID_OF_LINES and files.get(place[1]) else None
-
-
-def misplaced(files: Mapping[str, Sequence[bytes]], shown: Evidence) -> str:
-    """What stands in the line instead; empty if the text does, or nothing can be compared."""
-    place = place_in(files, shown)
-    if place is None:
-        return ""
-    texts = [data.decode("utf-8", "replace").split("\n") for data in files[place[1]]]
-    lines = [text[int(place[2]) - 1] if 0 < int(place[2]) <= len(text) else "" for text in texts]
-    return "" if any(stands_in(shown.text, line) for line in lines) else f"{shown.where}: {shown.text!r}, not {lines!r}"
-
-
-@pytest.mark.slow
-def test_what_is_quoted_stands_in_its_line() -> None:
-    checked, wrong = 0, []
-    for name, bundle in captures.unpacked():
-        capture = unpack_bundle(bundle)
-        files = files_in(capture)
-        for shown in dict.fromkeys(all_evidence(diagnose(build_snapshot(capture)))):
-            checked += place_in(files, shown) is not None
-            if fault := misplaced(files, shown):
-                wrong.append(f"{name}: {fault}")
-    assert not wrong, "\n".join(wrong)
-    assert checked > 300
+from tests.frozen import captures, quotes, same
+from tests.frozen.quotes import misplaced
 
 
 @pytest.mark.parametrize(("shown", "is_placed"), [
@@ -90,3 +20,17 @@ def test_what_is_quoted_stands_in_its_line() -> None:
 ])
 def test_a_text_that_stands_elsewhere_is_noticed(shown: Evidence, is_placed: bool) -> None:
     assert (misplaced({"/etc/rc.local": [b"#!/bin/sh\nexec start &\n"]}, shown) == "") is is_placed
+
+
+def test_a_quote_of_a_real_deployment_is_compared_with_its_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One capture is replayed with its files as they are, and with an empty line before each."""
+    ((key, bundle),) = captures.unpacked(wanted=lambda place, name: place == 0)
+    right = captures.replay(bundle)
+    assert right.quotes > 0 and same.answers_of({key: right}) == {key: right.answer}
+    files_in = quotes.files_in
+    monkeypatch.setattr(quotes, "files_in", lambda capture: {
+        path: [b"\n" + data for data in contents] for path, contents in files_in(capture).items()})
+    wrong = captures.replay(bundle)
+    assert (wrong.answer, wrong.quotes, len(wrong.misplaced)) == (right.answer, right.quotes, right.quotes)
+    with pytest.raises(same.ReplayFailed, match=re.escape(f"{key}: {wrong.misplaced[0]}")):
+        same.answers_of({key: wrong})
