@@ -38,6 +38,7 @@ How it is told apart
   over; nginx gave up (504, or its log) meanwhile. Where a single page does that and the others are quick, nginx's log
   has the same line as for any late page, so it is told as read-timeout-too-short.
   websocket-idle-cut is advice: three lines `while proxying upgraded connection` within 15 minutes. No page fails.
+  nginx writes them only where error_log asks for level info: at its default level it closes such sockets in silence.
 
 The repair and its safety
   raise-time-limit (safe; disruptive if too few requests fail to measure it): the limit of the location whose pages
