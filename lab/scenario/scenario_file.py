@@ -260,7 +260,7 @@ def _parse_variant(name: str, table: Table, data: Table) -> Variant:
         expect=_parse_expect(table["expect"]),
         hints=tuple(table.get("hints", data["hints"])),
         input={**data.get("input", {}), **table.get("input", {})},
-        load=table.get("load", data.get("load")),
+        load=table.get("load", data.get("load")) or None,
         debrief=table.get("debrief", data["debrief"]).strip(),
         difficulty=table.get("difficulty", data["difficulty"]),
         ways=tuple(table.get("ways", data.get("ways", ()))),

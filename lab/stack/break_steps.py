@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from lab.errors import ScenarioError
@@ -23,6 +24,7 @@ from lab.stack.docker_host_rules import insert_rule
 from lab.stack.fixer_command import fixer_outside
 from lab.stack.lab_records import save_record
 from lab.stack.running_lab import Lab, reload_nginx, wait_for, wait_until_booted
+from lab.web_socket import hold_socket
 
 
 class Control(Protocol):
@@ -245,6 +247,16 @@ def _wait_for_status(lab: Lab, step: Table) -> None:
              f"{lab.id}: {path} did not answer {step['see']}", lab)
 
 
+def _hold_sockets(lab: Lab, step: Table) -> None:
+    """Open sockets (WebSocket) at the same moment, and wait until each has ended as it is said."""
+    count, path, within = int(step["sockets"]), str(step.get("path", "/")), float(step.get("within", 30.0))
+    with ThreadPoolExecutor(count) as pool:
+        ends = list(pool.map(lambda _: hold_socket(lab.url, path, host=lab.visit_name, patience=within), range(count)))
+    if wrong := [end for end in ends if end.status not in step["answers"] or not end.closed]:
+        raise ScenarioError(f"{lab.id}: a socket at {path} got {wrong[0].status}, and "
+                            f"{'was closed' if wrong[0].closed else f'was not closed within {within:g} s'}")
+
+
 def _wait_until_logged(lab: Lab, step: Table) -> None:
     """Wait until a part has written a line to its own log, as its manager stores it."""
     role: Role = step["logged"]
@@ -269,6 +281,7 @@ STEPS: Mapping[str, Callable[[Lab, Table], None]] = {
     "until": _wait_until_success,
     "compose": _compose, "docker": _docker, "edit": _edit, "write": _write, "remove": _remove, "link": _link,
     "reboot": _reboot, "learn": _learn, "see": _wait_for_status, "gone": _wait_until_ended, "kill": _kill,
+    "sockets": _hold_sockets,
     "address": _choose_free_address,
     "engine_rule": _insert_engine_rule,
 }

@@ -11,7 +11,7 @@ import pytest
 
 from lab.errors import ScenarioError
 from lab.scenario import catalog
-from lab.scenario.scenario_file import ExpectedRepair, load_scenario, problems_of, read_toml
+from lab.scenario.scenario_file import ExpectedRepair, load_scenario, parse_scenario, problems_of, read_toml
 from tests.lab.scenario.catalog_builders import variant
 
 
@@ -67,3 +67,14 @@ def test_what_is_no_toml_is_answered_with_its_line(tmp_path: Path) -> None:
     (folder / "scenario.toml").write_text('title = "x\n')
     with pytest.raises(ScenarioError, match=r"scenarios/odd/scenario\.toml: .*line 1"):
         load_scenario(folder)
+
+
+@pytest.mark.parametrize(("said", "load"), [
+    ({}, {"limit": 12, "work": 3}), ({"load": {"limit": 5, "work": 1}}, {"limit": 5, "work": 1}), ({"load": False}, None),
+])
+def test_a_variant_has_the_load_of_its_scenario_another_or_none(tmp_path: Path, said: dict[str, Any], load: dict[str, int] | None) -> None:
+    data = copy.deepcopy(read_toml(WRONG_PORT))
+    data["load"] = {"limit": 12, "work": 3}
+    variant(data).update(said)
+    assert problems_of(data, WRONG_PORT) == []
+    assert parse_scenario(WRONG_PORT.parent, data).variant("wrong-port").load == load

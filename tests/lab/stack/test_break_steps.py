@@ -11,9 +11,11 @@ import pytest
 from lab.errors import ScenarioError
 from lab.scenario import catalog
 from lab.scenario.scenario_file import Variant
+from lab.stack import break_steps
 from lab.stack.break_steps import break_lab, read_file, repair_by_hand, run_again_steps
 from lab.stack.lab_records import LabRecord
 from lab.stack.running_lab import Lab
+from lab.web_socket import SocketEnd
 
 
 @pytest.fixture
@@ -100,3 +102,26 @@ def test_a_link_that_a_container_made_is_not_followed(lab: Lab) -> None:
     for step in ({"write": "out/pwned", "text": "x"}, {"remove": "out/victim"}, {"edit": "out/victim", "old": "a", "new": "b"}):
         with pytest.raises(ScenarioError, match="follows none"):
             break_lab(lab, variant(breaks=(step,)))
+
+
+@pytest.mark.parametrize(("answers", "closed", "said"), [
+    ([101], True, ""), ([404], True, "a socket at /board got 101, and was closed"),
+    ([101], False, r"a socket at /board got 101, and was not closed within 3 s"),
+])
+def test_sockets_must_end_as_the_step_says(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, answers: list[int], closed: bool, said: str,
+) -> None:
+    asked = []
+
+    def end(url: str, path: str, *, host: str, patience: float) -> SocketEnd:
+        asked.append((path, patience))
+        return SocketEnd(101, closed=closed)
+
+    monkeypatch.setattr(break_steps, "hold_socket", end)
+    step = {"sockets": 2, "path": "/board", "answers": answers, "within": 3}
+    if said:
+        with pytest.raises(ScenarioError, match=said):
+            break_lab(lab, variant(breaks=(step,)))
+    else:
+        break_lab(lab, variant(breaks=(step,)))
+    assert asked == [("/board", 3.0)] * 2
