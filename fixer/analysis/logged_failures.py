@@ -309,8 +309,8 @@ def _answered_since(
     pause = max((later - earlier for earlier, later in pairwise(seconds)), default=0)
     quiet = clock_of(case.snapshot, nginx.node) - seconds[-1]
     demanded = MIN_ANSWERS if len(seconds) == span else max(MIN_ANSWERS, math.ceil(_SURE * span / len(seconds)))
-    answers = min(_answers_in_a_row(end, leading.get(name, ()), None if independent else paths)
-                  for name, end in ends.items())
+    answers = min(_answers_in_a_row(end, leading.get(name, ()), None if independent else paths,
+                                    is_read_whole=not kinds.isdisjoint(CUT_IN_BODY)) for name, end in ends.items())
     if answers < demanded or quiet < pause:
         return ""
     return f"{answers} requests in a row were answered since {time_text(lines[-1].at)}"
@@ -321,29 +321,33 @@ def _is_of_connection(event: ErrorEvent) -> bool:
     return event.kind in CONNECTING or event.kind == "name-not-resolved"
 
 
-def _answers_in_a_row(endpoint: Endpoint, leading: Sequence[RouteVerdict], paths: set[str] | None) -> int:
+def _answers_in_a_row(endpoint: Endpoint, leading: Sequence[RouteVerdict], paths: set[str] | None, *,
+                      is_read_whole: bool) -> int:
     """Return how many requests an endpoint answered now, directly and by the routes that lead to it; 0 if one failed.
     Of other pages than the routes' own only those in `paths` count. Where connections failed (`paths` is None), each
-    answer counts, and a connection that it accepts is one, too."""
+    answer counts, and a connection that it accepts is one, too. Where answers ended early, only those count that were
+    read to their end (`is_read_whole`): a status goes out first."""
     connects = paths is None
-    answers = is_answering(endpoint)
+    heard = endpoint.http.or_else(None)
+    answers = is_answering(endpoint) and (not is_read_whole or (heard is not None and heard.whole is True))
     if is_closed(endpoint) is True and not answers:
         return 0
     count = answers + (connects and (answers or is_closed(endpoint) is False))
     for judged in leading:
         if judged.state in ("failing", "degraded"):
             return 0
-        count += judged.succeeded if paths is None else _answers_for(judged, paths)
+        count += judged.succeeded if paths is None else _answers_for(judged, paths, is_read_whole=is_read_whole)
     return count
 
 
-def _answers_for(judged: RouteVerdict, paths: set[str]) -> int:
+def _answers_for(judged: RouteVerdict, paths: set[str], *, is_read_whole: bool) -> int:
     """Return how many requests for these pages succeeded; of the route's own page all, unless it was not the one."""
-    pages = {probe.page for probe in judged.facts.probes.or_else(())}
-    if pages <= {""}:
+    probes = judged.facts.probes.or_else(())
+    if {probe.page for probe in probes} <= {""} and not is_read_whole:
         return judged.succeeded
-    return sum((probe.page or judged.facts.route.path) in paths and (probe.status or 500) < 500
-               for probe in judged.facts.probes.or_else(()))
+    own = {probe.page for probe in probes} <= {""}
+    return sum((own or (probe.page or judged.facts.route.path) in paths) and (probe.status or 500) < 500
+               and (probe.whole is True or not is_read_whole) for probe in probes)
 
 
 def _method_of(event: ErrorEvent) -> str:

@@ -9,14 +9,15 @@ from fixer.analysis.case import Case, FailingAddress, accepts_connections
 from fixer.analysis.evidence import (
     clock_of,
     config_evidence,
+    endpoint_text,
     file_line_text,
     line_text,
     no_listener_evidence,
     recent_since,
 )
 from fixer.analysis.hidden_failures import is_about_endpoint
-from fixer.analysis.other_pages import failed_paths
-from fixer.analysis.route_verdict import RECENT_ERROR, RouteVerdict, recent_events
+from fixer.analysis.other_pages import endpoints_for_page, failed_paths
+from fixer.analysis.route_verdict import RECENT_ERROR, RouteVerdict, probe_text, recent_events
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known, Unknown
@@ -255,6 +256,18 @@ def has_direct_answer(case: Case, judged: RouteVerdict) -> bool:
     """Return whether every server of the route answers our direct probe, without nginx."""
     ends = [case.snapshot.endpoint(name) for name in judged.facts.endpoints]
     return bool(ends) and all(isinstance(end.http, Known) and end.http.value.status is not None for end in ends)
+
+
+def early_end_evidence(case: Case, judged: RouteVerdict) -> Evidence | None:
+    """Return that its server also ends a page early without nginx; None if it sent all, or was not asked for it."""
+    ends = tuple(case.endpoints[name] for name in judged.facts.endpoints)
+    for probe in judged.facts.probes.or_else(()):
+        for end in endpoints_for_page(ends, judged.facts, probe.page) if probe.whole is False else ():
+            heard = end.http.or_else(None)
+            if heard is not None and heard.whole is False:
+                return Evidence("probe", f"{end.protocol}://{endpoint_text(end)}{probe.page or end.path}",
+                                f"{probe_text(heard)}, asked directly, without nginx")
+    return None
 
 
 def service_of_route(case: Case, judged: RouteVerdict) -> Service | None:

@@ -263,7 +263,7 @@ def _judge_probe(
     if needs_tls(probe) and _has_same_status(probe, reached):
         return "bad"
     if probe.status < 500 or _is_configured_return(probe.status, facts, nginx):
-        return "good"
+        return "bad" if probe.whole is False else "good"
     return _judge_error(probe, reached, fresh)
 
 
@@ -391,7 +391,7 @@ def _reason_text(probes: tuple[ProbeResult, ...], words: list[_ProbeVerdict]) ->
 def probe_text(probe: ProbeResult) -> str:
     """Return the result of a probe as text."""
     if probe.status is not None:
-        return f"answers {probe.status}"
+        return f"answers {probe.status}{', and ends early' if probe.whole is False else ''}"
     return "no answer in time" if probe.error == "slow" else f"no answer: {probe.error}"
 
 

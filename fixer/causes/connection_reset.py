@@ -22,6 +22,8 @@ Why nginx says 502
 How it is told apart
   The same process has run all along, and asked directly, without nginx, it hangs up as well. For uploads, pages are
   well, nginx was sending, and the backend's own log shows its answer to them.
+  answer-cut-off: fixer reads pages of up to 64 KiB to their end and compares that with their length. Of longer ones,
+  and of pages that it does not ask for, nginx's log tells.
   crash-killed, worker-recycled: a process ended. wrong-protocol, upstream-expects-tls: it answers in another protocol.
   timeout-too-short: the upload was not read in time. keepalive-race: only on a connection that was kept.
 
@@ -40,6 +42,7 @@ Variants
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 from fixer.analysis.case import Case, FailingAddress, is_dropping
 from fixer.analysis.cause import Cause, conclude, for_each_failing_address
@@ -54,7 +57,13 @@ from fixer.analysis.evidence import (
 from fixer.analysis.exits.exec_step import program_text
 from fixer.analysis.exits.kills import worker_deaths
 from fixer.analysis.logged_failures import LoggedFailure, is_of_run, logged_failures, refusals_before, started_at
-from fixer.analysis.nginx_errors import logged_evidence, routes_text, service_of_route, symptom_evidence
+from fixer.analysis.nginx_errors import (
+    early_end_evidence,
+    logged_evidence,
+    routes_text,
+    service_of_route,
+    symptom_evidence,
+)
 from fixer.analysis.route_verdict import LOGGED_SECONDS, RouteVerdict
 from fixer.analysis.run_log import is_restarting, lines_of, message_of, program_lines
 from fixer.analysis.service_state import state_evidence
@@ -81,6 +90,7 @@ _UPLOADS = ("POST", "PUT", "PATCH")
 _ANSWER = regex(r'"(?:POST|PUT|PATCH) [^"]*" (?P<status>4\d\d)\b')
 _SAME_MOMENT = 3.0      # seconds between nginx's line and the server's: a large upload takes its time
 _MAX_TEXT = 200
+_STATUS_FIRST = "The status was sent before, often 200: visitors get pages that end early."
 
 
 def judge(case: Case) -> Verdict:
@@ -103,6 +113,8 @@ def judge(case: Case) -> Verdict:
     findings += [made for failure in logged_failures(case) if not failure.over
                  for judged in failure.routes if judged.facts.route.id not in found
                  if (made := _judge_cuts(case, failure, judged)) is not None]
+    findings += _early_ends(case, {route for finding in findings for route in finding.routes},
+                            {finding.service for finding in findings if finding.variant == "answer-cut-off"})
     return conclude(findings, missing, ruled)
 
 
@@ -196,11 +208,32 @@ def _judge_cuts(case: Case, failure: LoggedFailure, judged: RouteVerdict) -> Fin
         cause=CAUSE.id, variant="answer-cut-off", role="root", confidence="likely",
         summary=(f"{service.name} closed the connection in the middle of {count} to {route.location} (within "
                  f"{LOGGED_SECONDS / 60:.0f} minutes), and none of its processes has ended"),
-        detail=("The status was sent before, often 200: visitors get pages that end early.",), routes=(route.id,),
+        detail=(_STATUS_FIRST,), routes=(route.id,),
         service=service.name, node=service.node,
         evidence=(*logged_evidence(case, failure.nginx, judged, events), state_evidence(service)),
         repairs=(_mend_repair(service),),
     )
+
+
+def _early_ends(case: Case, found: set[str], cut_off: set[str | None]) -> Iterator[Finding]:
+    """Yield the finding on each other route whose page ends early for us through nginx, and asked directly, too. What
+    another page has shown of its server (`cut_off`) needs no direct answer."""
+    early = {judged.facts.route.id: (judged, early_end_evidence(case, judged)) for judged in case.verdicts.values()
+             if judged.facts.route.id not in found and any(p.whole is False for p in judged.facts.probes.or_else(()))}
+    for judged, direct in sorted(early.values(), key=lambda pair: pair[1] is None):
+        service, route = service_of_route(case, judged), judged.facts.route
+        if service is None or service.gateway or not service.running or (
+                direct is None and service.name not in cut_off):
+            continue
+        cut_off.add(service.name)
+        yield Finding(
+            cause=CAUSE.id, variant="answer-cut-off", role="root", confidence="likely",
+            summary=(f"{service.name} closes connections in the middle of its answers to {route.location}"
+                     f"{', also without nginx' if direct else ''}"),
+            detail=(_STATUS_FIRST,), routes=(route.id,), service=service.name, node=service.node,
+            evidence=(*filter(None, (direct,)), *judged.evidence[:1], state_evidence(service)),
+            repairs=(_mend_repair(service),),
+        )
 
 
 def _events_of_present_run(failure: LoggedFailure, newest: float) -> tuple[ErrorEvent, ...]:

@@ -174,6 +174,12 @@ class ProbeResult:
     location: str = ""  # Location header of a 301, 302, 303, 307 or 308, as sent
     first_bytes: str = ""  # of an answer that is not HTTP (latin-1), if the tool shows them
     page: str = ""  # the path that was asked for, if it is not the route's own
+    whole: bool | None = None  # whether the body is as long as its head says; None if it was not read to its end
+
+    @property
+    def has_failed(self) -> bool:
+        """True if no complete answer came, or an error of a server."""
+        return self.error is not None or (self.status or 0) >= 500 or self.whole is False
 
     @property
     def is_handshake_cut(self) -> bool:

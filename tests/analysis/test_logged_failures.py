@@ -70,6 +70,16 @@ def test_only_answers_for_the_page_that_failed_end_its_failure() -> None:
         assert all(reasons(scene.answers(*[GOOD] * 4).snapshot())) is False
 
 
+CUT = ("upstream prematurely closed connection", None, "reading upstream")
+
+
+@pytest.mark.parametrize(("whole", "over"), [(None, False), (True, True)])
+def test_only_answers_read_to_their_end_end_that_answers_were_cut_off(whole: bool | None, over: bool) -> None:
+    said = probe(200, whole=whole)
+    scene = healthy_scene().answers(*[said] * 8).endpoint(http=Known(said)).logs(*CUT, ago=40)
+    assert [bool(why) for why in reasons(scene.snapshot())] == [over]
+
+
 def test_on_kept_connections_answers_say_nothing_of_a_post() -> None:
     scene = healthy_scene().answers(*[GOOD] * 8).logs(*CLOSED, ago=40, count=2)
     scene.events[1] = replace(scene.events[1], request="POST / HTTP/1.1")

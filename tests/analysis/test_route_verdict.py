@@ -7,6 +7,7 @@ from itertools import product
 
 import pytest
 
+from fixer.analysis.case import open_case
 from fixer.analysis.route_verdict import events_since, has_unloaded_config, route_verdict
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Diagnosis
@@ -48,6 +49,16 @@ def test_a_file_and_a_worker_of_one_moment_are_in_no_order(later: float, unloade
 @pytest.mark.parametrize("status", [200, 204, 301, 401, 403, 404, 405, 429])
 def test_any_answer_below_500_is_an_answer(status: int) -> None:
     assert diagnose(healthy_scene().answers(probe(status)).snapshot()).verdict == "healthy"
+
+
+def test_an_answer_that_ends_early_is_none() -> None:
+    """Its status went out first: browsers show half a page, or an error."""
+    early = probe(200, whole=False)
+    seen = healthy_scene().answers(early, GOOD).snapshot()
+    (judged,) = open_case(seen, {}).verdicts.values()
+    assert (judged.state, judged.reason) == ("degraded", "answers 200, and ends early (1 of 2 requests)")
+    assert diagnose(seen).verdict == "degraded"
+    assert diagnose(healthy_scene().answers(probe(200, whole=True)).snapshot()).verdict == "healthy"
 
 
 @pytest.mark.parametrize(("tls", "where"), [(True, "https://0.0.0.0:443/"), (False, "http://0.0.0.0:443/")])

@@ -150,6 +150,45 @@ def test_hit_in_the_very_second_of_the_start() -> None:
     assert roots(diagnose(scene.snapshot())) == [CAUSE]
 
 
+EARLY, WHOLE = probe(200, whole=False), probe(200, whole=True)
+
+
+def ends_early(direct: ProbeResult = EARLY, **about: Any) -> Scene:
+    """Our own request gets half a page through nginx; no visitor has met it yet."""
+    scene = Scene().with_service(service(**about), listener(8000, 200)).answers(EARLY, EARLY)
+    return scene.endpoint(http=Known(direct))
+
+
+def test_hit_a_page_that_ends_early_for_us_before_any_visitor_met_it() -> None:
+    diagnosis = diagnose(ends_early().snapshot())
+    assert (roots(diagnosis), diagnosis.verdict) == ([CAUSE], "broken")
+    first = finding_of(diagnosis, CAUSE)
+    assert (first.variant, first.confidence, first.service) == ("answer-cut-off", "likely", "backend.service")
+    assert "also without nginx" in first.summary
+    assert [shown.text for shown in first.evidence[:2]] == [
+        "answers 200, and ends early, asked directly, without nginx", "answers 200, and ends early"]
+
+
+def test_hit_another_page_of_the_route_and_what_its_server_does_to_other_routes() -> None:
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:8000").with_service(service(), listener(8000, 200))
+    scene.answers(WHOLE, replace(EARLY, page="/login")).answers(EARLY, route=1).endpoint(http=Known(WHOLE)).endpoint(1, http=Known(WHOLE))
+    seen = scene.snapshot()
+    assert CAUSE not in roots(diagnose(seen)), "asked directly it sends all of it"
+    first, second = seen.routes
+    told = replace(first, direct=((first.endpoints[0], replace(EARLY, page="/login")),))
+    diagnosis = diagnose(replace(seen, routes=(told, second)))
+    assert [finding.routes for finding in diagnosis.findings if finding.cause == CAUSE] == [("r1",), ("r2",)]
+    assert "/login" in finding_of(diagnosis, CAUSE).evidence[0].where
+
+
+@pytest.mark.parametrize("scene", [
+    ends_early(WHOLE), ends_early(GOOD), ends_early(gateway="haproxy", is_app_server=False, runtime=""),
+])
+def test_miss_a_page_that_its_server_sends_whole_or_only_hands_on(scene: Scene) -> None:
+    diagnosis = diagnose(scene.snapshot())
+    assert CAUSE not in roots(diagnosis) and diagnosis.verdict == "broken"
+
+
 @pytest.mark.parametrize("scene", [
     cut(started_at=NOW - 20),                                                                # it is another process now
     cut(gateway="haproxy", is_app_server=False, runtime=""), cut(ago=7200.0), cut(log=Unknown("not root")),

@@ -124,8 +124,8 @@ def view(*files: FileAnswer, **more: object) -> View:
 
 
 def probe_answer(status: int | None = None, error: str | None = None, errno: int | None = None, phase: str = "done",
-            head: str = "HTTP/1.1 200 OK\r\nServer: uvicorn") -> Answer:
-    data = {"phase": phase, "errno": errno, "error": error, "status": status, "ms": 1.5, "head": head, "body": "x"}
+            head: str = "HTTP/1.1 200 OK\r\nServer: uvicorn", whole: bool | None = None) -> Answer:
+    data = {"phase": phase, "errno": errno, "error": error, "status": status, "ms": 1.5, "head": head, "body": "x", "whole": whole}
     return Answer("ok", json.dumps(data).encode())
 
 

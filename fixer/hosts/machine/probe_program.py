@@ -16,6 +16,8 @@ import time
 SERIES_SECONDS = 5.0  # of all attempts of one request
 HEAD_LIMIT = 2048
 BODY_LIMIT = 1024
+_WHOLE_LIMIT = 65536  # bytes of a body that are read to see its end; the rest of a longer one is not asked for
+_WHOLE_SECONDS = 0.25  # within which they must come, and between two pieces of a body
 _INTERIM_LIMIT = 16384  # bytes of interim answers, after which it reads slowly
 _ERROR_NAMES = {
     errno.ECONNREFUSED: "refused", errno.EHOSTUNREACH: "unreachable", errno.ENETUNREACH: "unreachable",
@@ -98,10 +100,11 @@ def _exchange(sock, spec, deadline, out):
     except (BrokenPipeError, ConnectionResetError):
         out["phase"] = "head"  # the answer, or its reset, may still be readable: nginx answers 400 to early ends
     out["phase"] = "head"
-    data = _read_answer(sock, deadline, out)
+    data, ended = _read_answer(sock, deadline, out)
     head, found, body = data.partition(b"\r\n\r\n")
     out["head"] = head[:HEAD_LIMIT].decode("latin-1")
     out["body"] = body[:BODY_LIMIT].decode("latin-1")
+    out["whole"] = is_whole(head, body, ended) if found else None
     if out["error"] == "timeout" and not found:
         return sock  # a partial answer may never be complete: it does not count yet
     out["status"] = _status(head)
@@ -114,20 +117,24 @@ def _exchange(sock, spec, deadline, out):
 
 
 def _read_answer(sock, deadline, out):
-    """Read to the end, or until enough is known: a backend may stream forever.
-    An interim answer (100 Continue) does not count: only what follows it does."""
+    """Read to the end, or until enough is known: a backend may stream forever. Return what came, and whether the other
+    side ended it. An interim answer (100 Continue) does not count: only what follows it does."""
     data = b""
+    ended = False
     interim = 0
     first = last = 0.0
+    until = 0.0
     while True:
         end = data.find(b"\r\n\r\n")
-        if len(data) >= HEAD_LIMIT * 8 or (end >= 0 and len(data) - end - 4 >= BODY_LIMIT):
+        body = len(data) - end - 4 if end >= 0 else 0
+        until = until or (time.time() + _WHOLE_SECONDS if body >= BODY_LIMIT else 0.0)
+        if (end < 0 and len(data) >= HEAD_LIMIT * 8) or body >= _WHOLE_LIMIT or 0.0 < until <= time.time():
             break
         if data and not b"HTTP/".startswith(data[:5]):
             break
         try:
             # with a complete head, wait only briefly for more of the body
-            sock.settimeout(min(_time_left(deadline), 0.25) if end >= 0 else _time_left(deadline))
+            sock.settimeout(min(_time_left(deadline), _WHOLE_SECONDS) if end >= 0 else _time_left(deadline))
             more = sock.recv(8192)
         except socket.timeout:
             if end < 0:
@@ -135,11 +142,13 @@ def _read_answer(sock, deadline, out):
                 out["arrived"], out["growing"] = len(data), round((last - first) * 1000, 1)
             break
         except OSError as error:
+            ended = True
             if end < 0:
                 out["errno"] = error.errno
                 out["error"] = _error_name(error)
             break
         if not more:
+            ended = True
             if end < 0 and data:
                 out["error"] = "closed" if data.startswith(b"HTTP/") else None
             break
@@ -153,7 +162,27 @@ def _read_answer(sock, deadline, out):
             first = last = last if kept else 0.0
             if interim > _INTERIM_LIMIT:
                 time.sleep(min(0.05, _time_left(deadline)))
-    return data
+    return data, ended
+
+
+def is_whole(head: bytes, body: bytes, ended: bool) -> "bool | None":
+    """Return whether a body is as long as its head says; None if that is not known, as before its end.
+    The status tells nothing of it: it goes out first."""
+    status, fields = _status_number(head), {}
+    for line in head.lower().split(b"\r\n")[1:]:
+        name, _, value = line.partition(b":")
+        fields[name.strip()] = value.strip()
+    length = fields.get(b"content-length", b"")
+    if status in (101, 204, 304):
+        return None
+    if b"chunked" in fields.get(b"transfer-encoding", b""):
+        last = (b"\r\n" + body).rfind(b"\r\n0\r\n")
+        whole = last >= 0 and body.endswith(b"\r\n\r\n")
+    elif length.isdigit():
+        whole = len(body) >= int(length)
+    else:
+        return None
+    return True if whole else False if ended else None
 
 
 def after_interim(data: bytes) -> bytes:

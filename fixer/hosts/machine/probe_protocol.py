@@ -9,7 +9,14 @@ from collections.abc import Mapping, Sequence
 from fixer import __version__
 from fixer.hosts.machine import run_process
 from fixer.hosts.machine.look_budget import seconds_within
-from fixer.hosts.machine.probe_program import BODY_LIMIT, HEAD_LIMIT, SERIES_SECONDS, after_interim, is_interim
+from fixer.hosts.machine.probe_program import (
+    BODY_LIMIT,
+    HEAD_LIMIT,
+    SERIES_SECONDS,
+    after_interim,
+    is_interim,
+    is_whole,
+)
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.query import Answer, Probe, Query
@@ -141,6 +148,8 @@ def probe_outcome(probe: Probe, words: Sequence[str], data: bytes) -> dict[str, 
         found |= {
             "phase": "done" if whole else "head", "status": int(match[1]), "head": head[:HEAD_LIMIT].decode("latin-1"),
             "body": body[:BODY_LIMIT].decode("latin-1"), "error": None if whole else "closed",
+            # what a tool printed may be cut or masked since: that an answer ends early, it cannot prove
+            "whole": is_whole(head, body, ended=False) if whole else None,
         }
         return found
     for text, word, number in _ERROR_MESSAGES if code != "0" else ():

@@ -248,6 +248,7 @@ def _parse_outcome(answer: Answer) -> Fact[ProbeResult]:
         str(data.get("phase") or ""), float(ms) if isinstance(ms, int | float) else 0.0,
         server[1] if server else "", str(data.get("body") or ""), *_partial_head(data),
         goes[1] if goes else "", head[:_FIRST_BYTES] if word == "not-http" else "",
+        whole=data["whole"] if isinstance(data.get("whole"), bool) else None,
     ))
 
 

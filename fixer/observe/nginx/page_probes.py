@@ -98,7 +98,7 @@ def direct_page_probes(site: Site, by_address: Mapping[str, Probe], by_route: Ma
             continue
         for probe in asked:
             heard = _result(probe, site) if page_of(probe, address.route) else None
-            if heard is not None and (heard.status or 0) >= 500:
+            if heard is not None and (heard.whole is False or (heard.status or 0) >= 500):
                 yield address.id, replace(first, path=probe.path)
 
 

@@ -28,11 +28,8 @@ def has_failures(site: Site, plan: ProbePlan, views: Mapping[str, View], contain
         return True
     probes = (*plan.each, *(p for some in plan.by_route.values() for p in some))
     results = (probe_result(site.view.node.answers.get(p)) for p in probes if p in site.view.node.answers)
-    return any(not isinstance(found, Known) or _is_failure(found.value) for found in results)
+    return any(not isinstance(found, Known) or found.value.has_failed for found in results)
 
-
-def _is_failure(found: ProbeResult) -> bool:
-    return found.error is not None or (found.status or 0) >= 500
 
 
 def files_with_failures(site: Site, plan: ProbePlan) -> tuple[str, ...]:
@@ -41,7 +38,7 @@ def files_with_failures(site: Site, plan: ProbePlan) -> tuple[str, ...]:
     for address in site.addresses:
         probe, is_nameless = plan.by_address.get(address.id), site.view.resolved.get(address.server.host) == ()
         result = probe_result(site.view.node.answers.get(probe)) if probe is not None else None
-        if is_nameless or (isinstance(result, Known) and _is_failure(result.value)):
+        if is_nameless or (isinstance(result, Known) and result.value.has_failed):
             found[address.server.span.file] = None
     return tuple(found)
 

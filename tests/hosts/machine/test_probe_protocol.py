@@ -109,6 +109,38 @@ def plainly(how, behave, **slots) -> dict:
     return probe_protocol.probe_outcome(query, head.decode().split(" ")[4:], data)
 
 
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(("said", "whole"), [
+    (OK + b"Content-Length: 5\r\n\r\nhello", True), (OK + b"content-length: 0\r\n\r\n", True), (OK + b"Content-Length: 9\r\n\r\nhello", False),
+    (CHUNKED + b"5\r\nhello\r\n0\r\n\r\n", True), (CHUNKED + b"0\r\n\r\n", True), (CHUNKED + b"5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n", True),
+    (CHUNKED + b"5\r\nhello\r\n", False), (CHUNKED + b"5\r\nhe", False),
+    (OK + b"\r\nhello", None),                                                                      # the end is the end
+    (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", None), (b"HTTP/1.1 204 No Content\r\n\r\n", None),
+    (OK + b"Content-Length: 5000\r\n\r\n" + b"x" * 5000, True), (OK + b"Content-Length: 5000\r\n\r\n" + b"x" * 4999, False),
+    (OK + b"Content-Length: 90000\r\n\r\n" + b"x" * 80000, None),                                  # longer than what is read
+])
+def test_whether_an_answer_came_to_its_end(said: bytes, whole: bool | None) -> None:
+    def send(near: socket.socket) -> None:
+        near.recv(4096)
+        near.sendall(said)
+
+    with backend_listeners.run_listener(send) as port:
+        found = probe(port, timeout=2.0)
+    assert (found["whole"], found["error"]) == (whole, None)
+    plain = probe_protocol.probe_outcome(Probe("127.0.0.1", 80, "/"), ["0", "1", "2"], said)
+    assert plain["whole"] is (whole or None), "what a tool printed may be cut or masked"
+
+
+def test_an_answer_that_is_not_over_yet_may_still_come_to_its_end() -> None:
+    with backend_listeners.run_listener(backend_listeners.drip_forever) as port:
+        assert probe(port, timeout=0.8)["whole"] is None
+    half = OK + b"Content-Length: 9\r\n\r\nhello"
+    assert probe_protocol.probe_outcome(Probe("127.0.0.1", 80, "/"), ["124", "1", "2"], half)["whole"] is None
+
+
 def test_what_an_answer_holds() -> None:
     with backend_listeners.run_listener(backend_listeners.answer) as port:
         found = probe(port)

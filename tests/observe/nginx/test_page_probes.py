@@ -94,6 +94,7 @@ def test_a_page_that_fails_is_asked_of_the_backend_itself() -> None:
     failed = {LOGIN: probe_answer(500)}
     assert further("/login", answers=failed) == [NEAR_LOGIN]
     assert further("/login", answers={LOGIN: probe_answer(200)}) == []
+    assert further("/login", answers={LOGIN: probe_answer(200, whole=False)}) == [NEAR_LOGIN], "it ends early"
     with_uri = SITE.replace("8000;", "8000/shop/;")      # the backend gets another path
     assert NEAR_LOGIN not in further("/login", with_uri, failed)
     for text, plain in (("http://unix:/run/a.sock", True), ("http://unix:/run/a.sock:/", False), ("http://$to", True)):
