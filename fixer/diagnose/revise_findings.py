@@ -23,12 +23,12 @@ from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import DaemonReload, UnitAction, WaitForListener, WriteFile
 from fixer.model.snapshot import Container, RouteFacts, Service, Unit
-from fixer.repairs.manual_steps import complete_manual_steps
 from fixer.repairs.mount_sources import restart_after_mounted_edits, write_at_mount_sources
 
 with lazy_imports():
     from fixer.diagnose.named_services import doubt_named_services  # only if one ends again and again
     from fixer.repairs.generated_config import with_lasting_edits  # only if a container generates files
+    from fixer.repairs.manual_steps import complete_manual_steps  # only for what a person repairs
 
 _ChangeKey: TypeAlias = tuple[str, str, tuple[object, ...]]
 _START_VERBS = frozenset({"start", "restart"})
@@ -357,6 +357,13 @@ _STATE_VERBS = {"paused": "unpause", "looping": "find what ends", "masked": "unm
                 "running": "find what delays", "starting": "find what delays"}
 
 
+def tell_manual_steps(case: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
+    """Return the findings; each manual repair names what a person needs to follow it."""
+    if not any(repair.manual for finding in findings for repair in finding.repairs):
+        return findings
+    return complete_manual_steps(case, findings)
+
+
 Revision: TypeAlias = Callable[[Case, Sequence[Finding]], Sequence[Finding]]
 # All revisions of what the causes have found, in the order in which they are made.
 REVISIONS: tuple[Revision, ...] = (
@@ -364,7 +371,7 @@ REVISIONS: tuple[Revision, ...] = (
     find_root_where_nginx_is_down, meet_nginx_first,
     edit_sources_of_generated_files, write_at_mount_sources, restart_after_mounted_edits,
     merge_shared_edits, drop_conflicting_starts, drop_transient_restarts, name_failing_replica,
-    doubt_unrecorded_ends, say_what_comes_first, weigh_boot_script_starts, complete_manual_steps,
+    doubt_unrecorded_ends, say_what_comes_first, weigh_boot_script_starts, tell_manual_steps,
 )
 
 

@@ -26,8 +26,6 @@ _DOWN = frozenset(("stopped", "failed", "looping"))
 def complete_manual_steps(case: Case, findings: Sequence[Finding]) -> Sequence[Finding]:
     """Return the findings; each manual repair names the command of its manager that starts the service that is down,
     and the source of each file that a container mounts."""
-    if not any(repair.manual for finding in findings for repair in finding.repairs):
-        return findings
     return [replace(finding, repairs=tuple(_completed(case, finding, repair) for repair in finding.repairs))
             for finding in findings]
 
