@@ -365,8 +365,7 @@ class _RouteIndex:
 
     def has(self, event: ErrorEvent) -> bool:
         """Return whether the line can belong to one of the routes."""
-        parts = event.request.split(" ")
-        path = parts[1] if len(parts) > 1 else ""
+        path = event.request.partition(" ")[2].partition(" ")[0]
         if not path:
             return bool(self._all) and may_have_logged(event, self._all, self._known)
         return any(may_have_logged(event, self._servers[path[:length]], self._known) for length in self._lengths
@@ -392,7 +391,8 @@ def probe_text(probe: ProbeResult) -> str:
     """Return the result of a probe as text."""
     if probe.status is not None:
         return f"answers {probe.status}{', and ends early' if probe.whole is False else ''}"
-    return "no answer in time" if probe.error == "slow" else f"no answer: {probe.error}"
+    return f"no answer: {probe.error}" if probe.error != "slow" else (
+        f"no {'complete ' if probe.phase == 'body' else ''}answer in time")
 
 
 def _probe_evidence(facts: RouteFacts, probe: ProbeResult) -> Evidence:

@@ -555,3 +555,9 @@ def test_no_answer_at_the_operators_url_is_never_well(probes: tuple[ProbeResult,
     diagnosis = diagnose(replace(made, routes=(replace(made.routes[0], url_asked=True),)))
     assert diagnosis.health[0].state == state
     assert diagnosis.verdict == {"degraded": "degraded", "failing": "broken", "ok": "healthy"}[state]
+
+
+def test_a_page_that_stays_out_after_its_head_is_slow() -> None:
+    seen = healthy_scene().answers(replace(SLOW, phase="body")).snapshot()
+    (judged,) = open_case(seen, {}).verdicts.values()
+    assert (judged.state, judged.reason) == ("slow", "no complete answer in time (1 of 1 requests)")

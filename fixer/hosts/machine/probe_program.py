@@ -18,6 +18,7 @@ HEAD_LIMIT = 2048
 BODY_LIMIT = 1024
 _WHOLE_LIMIT = 65536  # bytes of a body that are read to see its end; the rest of a longer one is not asked for
 _WHOLE_SECONDS = 0.25  # within which they must come, and between two pieces of a body
+_BODILESS = (101, 204, 304)  # statuses that no body follows
 _INTERIM_LIMIT = 16384  # bytes of interim answers, after which it reads slowly
 _ERROR_NAMES = {
     errno.ECONNREFUSED: "refused", errno.EHOSTUNREACH: "unreachable", errno.ENETUNREACH: "unreachable",
@@ -105,7 +106,8 @@ def _exchange(sock, spec, deadline, out):
     out["head"] = head[:HEAD_LIMIT].decode("latin-1")
     out["body"] = body[:BODY_LIMIT].decode("latin-1")
     out["whole"] = is_whole(head, body, ended) if found else None
-    if out["error"] == "timeout" and not found:
+    if out["error"] == "timeout":
+        out["phase"] = "body" if found else "head"
         return sock  # a partial answer may never be complete: it does not count yet
     out["status"] = _status(head)
     if out["status"] is not None:
@@ -117,39 +119,39 @@ def _exchange(sock, spec, deadline, out):
 
 
 def _read_answer(sock, deadline, out):
-    """Read to the end, or until enough is known: a backend may stream forever. Return what came, and whether the other
-    side ended it. An interim answer (100 Continue) does not count: only what follows it does."""
+    """Read to the end, or until enough is known: a backend may stream forever, but not a body whose length it told.
+    Return what came, and whether the other side ended it. An interim answer (100 Continue) does not count: only what
+    follows it does."""
     data = b""
     ended = False
     interim = 0
     first = last = 0.0
     until = 0.0
     while True:
-        end = data.find(b"\r\n\r\n")
-        body = len(data) - end - 4 if end >= 0 else 0
-        until = until or (time.time() + _WHOLE_SECONDS if body >= BODY_LIMIT else 0.0)
-        if (end < 0 and len(data) >= HEAD_LIMIT * 8) or body >= _WHOLE_LIMIT or 0.0 < until <= time.time():
-            break
-        if data and not b"HTTP/".startswith(data[:5]):
+        head, found, body = data.partition(b"\r\n\r\n")
+        awaited = not found or len(body) < (_announced_length(head) or 0) <= _WHOLE_LIMIT
+        until = until or (time.time() + _WHOLE_SECONDS if len(body) >= BODY_LIMIT and not awaited else 0.0)
+        if _is_enough(head, found, body) or 0.0 < until <= time.time():
             break
         try:
-            # with a complete head, wait only briefly for more of the body
-            sock.settimeout(min(_time_left(deadline), _WHOLE_SECONDS) if end >= 0 else _time_left(deadline))
+            # for more of a body of unknown length, and for the end of the connection, wait only briefly
+            sock.settimeout(_time_left(deadline) if awaited else min(_time_left(deadline), _WHOLE_SECONDS))
             more = sock.recv(8192)
         except socket.timeout:
-            if end < 0:
+            if awaited:
                 out["error"] = "timeout"
+            if not found:
                 out["arrived"], out["growing"] = len(data), round((last - first) * 1000, 1)
             break
         except OSError as error:
             ended = True
-            if end < 0:
+            if not found:
                 out["errno"] = error.errno
                 out["error"] = _error_name(error)
             break
         if not more:
             ended = True
-            if end < 0 and data:
+            if not found and data:
                 out["error"] = "closed" if data.startswith(b"HTTP/") else None
             break
         last = time.time()
@@ -165,24 +167,42 @@ def _read_answer(sock, deadline, out):
     return data, ended
 
 
+def _is_enough(head, found, body):
+    if not found:
+        return len(head) >= HEAD_LIMIT * 8 or (bool(head) and not b"HTTP/".startswith(head[:5]))
+    return len(body) >= _WHOLE_LIMIT or not head.startswith(b"HTTP/")
+
+
 def is_whole(head: bytes, body: bytes, ended: bool) -> "bool | None":
     """Return whether a body is as long as its head says; None if that is not known, as before its end.
     The status tells nothing of it: it goes out first."""
-    status, fields = _status_number(head), {}
-    for line in head.lower().split(b"\r\n")[1:]:
-        name, _, value = line.partition(b":")
-        fields[name.strip()] = value.strip()
-    length = fields.get(b"content-length", b"")
-    if status in (101, 204, 304):
+    length = _announced_length(head)
+    if _status_number(head) in _BODILESS:
         return None
-    if b"chunked" in fields.get(b"transfer-encoding", b""):
+    if b"chunked" in _field(head, b"transfer-encoding"):
         last = (b"\r\n" + body).rfind(b"\r\n0\r\n")
         whole = last >= 0 and body.endswith(b"\r\n\r\n")
-    elif length.isdigit():
-        whole = len(body) >= int(length)
+    elif length is not None:
+        whole = len(body) >= length
     else:
         return None
     return True if whole else False if ended else None
+
+
+def _announced_length(head):
+    """Return the length that a body is said to have; None if it ends with the connection, or comes in chunks."""
+    length = _field(head, b"content-length")
+    if not length.isdigit() or _field(head, b"transfer-encoding") or _status_number(head) in _BODILESS:
+        return None
+    return int(length)
+
+
+def _field(head, name):
+    for line in head.lower().split(b"\r\n")[1:]:
+        key, _, value = line.partition(b":")
+        if key.strip() == name:
+            return value.strip()
+    return b""
 
 
 def after_interim(data: bytes) -> bytes:

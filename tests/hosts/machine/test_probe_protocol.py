@@ -134,6 +134,29 @@ def test_whether_an_answer_came_to_its_end(said: bytes, whole: bool | None) -> N
     assert plain["whole"] is (whole or None), "what a tool printed may be cut or masked"
 
 
+def test_a_body_of_known_length_that_stays_out_is_no_answer_in_time() -> None:
+    def stall(near: socket.socket) -> None:
+        near.recv(4096)
+        near.sendall(OK + b"Server: slow\r\nContent-Length: 9\r\n\r\nhello")
+        near.recv(1)        # until the other side leaves
+
+    with backend_listeners.run_listener(stall) as port:
+        found = probe(port, timeout=0.8)
+    assert (found["error"], found["phase"], found["status"], found["whole"]) == ("timeout", "body", None, None)
+    assert "Server: slow" in found["head"] and found["ms"] >= 700
+
+
+def test_one_that_is_whole_is_not_waited_for_longer() -> None:
+    def keep_open(near: socket.socket) -> None:
+        near.recv(4096)
+        near.sendall(OK + b"Content-Length: 5\r\n\r\nhello")
+        near.recv(1)
+
+    with backend_listeners.run_listener(keep_open) as port:
+        found = probe(port, timeout=5.0)
+    assert (found["whole"], found["error"]) == (True, None)
+
+
 def test_an_answer_that_is_not_over_yet_may_still_come_to_its_end() -> None:
     with backend_listeners.run_listener(backend_listeners.drip_forever) as port:
         assert probe(port, timeout=0.8)["whole"] is None
