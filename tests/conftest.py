@@ -30,7 +30,7 @@ def pytest_configure(config: pytest.Config) -> None:
     signal.signal(signal.SIGTERM, _raise_interrupt)
     NodeManager.EXIT_TIMEOUT = CLEAN_UP_SECONDS
     if hasattr(config, "workerinput"):
-        signal.signal(signal.SIGINT, _raise_interrupt_once)
+        config.pluginmanager.register(WorkerInterrupts())
     elif signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         # A shell's background job ignores Ctrl-C, and so would every command that a test interrupts.
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -65,10 +65,17 @@ def _raise_interrupt(number: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _raise_interrupt_once(number: int, frame: FrameType | None) -> NoReturn:
-    """execnet sends its worker one more as the run ends: it would cut the removal of containers short."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    raise KeyboardInterrupt
+class WorkerInterrupts:
+    """The first interrupt ends a worker's run. execnet sends one more as it ends, which would cut the removal of containers
+    short. Where a test has interrupted itself, the next one can be interrupted again."""
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_setup(self) -> None:
+        signal.signal(signal.SIGINT, self._raise_once)
+
+    def _raise_once(self, number: int, frame: FrameType | None) -> NoReturn:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise KeyboardInterrupt
 
 
 @pytest.fixture(autouse=True)
