@@ -28,7 +28,8 @@ How it is told apart
   systemd, passes one. Where the traceback names a file that does not exist and `FILEc` lies beside its place, Python
   ran that compiled file: it is left of an older release.
   An answer that ends early (a 200 that breaks off; `upstream prematurely closed connection while reading upstream`)
-  while the service runs on, with a traceback in its log at that moment, three times within a minute, is its code too.
+  while the service runs on, with a traceback in its log at that moment, is its code too: three times within a minute,
+  or once where our own request for a page of that route ends early as well.
 
 The repair and its safety
   Code is for people: the message names file and line, the module, and the interpreter that lacks it.

@@ -18,7 +18,7 @@ from fixer.model.facts import Evidence, Unknown
 from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Nginx, Service
 from fixer.nginx.error_kinds import CUT_IN_BODY
 
-MIN_EVENTS = 3          # broken responses within a minute; fewer may be chance
+MIN_EVENTS = 3          # broken responses within a minute; fewer may be chance, but where our own ends early, too
 _MAX_GAP_SECONDS = 2.5          # between the application's error and nginx's line, whose clock has whole seconds
 _TRACEBACK_START = regex(r"^(?:ERROR: +|\[[^]]*\] *)*(?:Exception in ASGI application|Error handling "
                          r"request|Traceback \(most)")
@@ -34,7 +34,8 @@ def judge_broken_answers(case: Case) -> Iterable[Finding | str]:
             if service is None or not service.running:
                 continue
             events = _events_of_run(service, fresh)
-            if len(events) < MIN_EVENTS:
+            own = any(probe.whole is False for probe in judged.facts.probes.or_else(()))
+            if len(events) < (1 if own else MIN_EVENTS):
                 continue
             if isinstance(service.log, Unknown):
                 yield f"log of {service.name}: {service.log.reason}"

@@ -7,7 +7,17 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Undetermined
 from fixer.model.facts import Unknown
-from tests.causes.snapshot_builders import NOW, Scene, finding_of, listener, log_lines, roots, service, verdict_of
+from tests.causes.snapshot_builders import (
+    NOW,
+    Scene,
+    finding_of,
+    listener,
+    log_lines,
+    probe,
+    roots,
+    service,
+    verdict_of,
+)
 
 CAUSE = "crash-code-error"
 MAIN = "/srv/shop/app/main.py"
@@ -44,6 +54,10 @@ def test_hit_the_first_of_them_in_the_second_in_which_it_was_started() -> None:
     """nginx's log has whole seconds: an error half a second after a start seems to be older than it."""
     young = cut(3, log=log_lines(*RAISED, ago=4.4), unit_changes={"active_enter": NOW - 4.5})
     assert roots(diagnose(young.snapshot())) == [CAUSE]
+
+
+def test_hit_a_single_one_where_our_own_ends_early_too() -> None:
+    assert roots(diagnose(cut(1, *RAISED).answers(probe(200, whole=False)).snapshot())) == [CAUSE]
 
 
 @pytest.mark.parametrize("scene", [
