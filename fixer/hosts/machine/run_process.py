@@ -245,10 +245,13 @@ class RoundProcess:
 
     def ask(self, stdin: bytes, mark: bytes, *, timeout: float, max_output: int, both: bool = False) -> CommandResult:
         """Send an input, and return the answer up to its mark, with code 0; the process goes on.
-        With `both`, stderr has a mark, too. In all other cases it is ended, and the result is that of `run`."""
+        With `both`, stderr has a mark, too. In all other cases it is ended, and the result is that of `run`; without a
+        code if it was closed meanwhile, and has read nothing of it."""
         if (limit := seconds_within(timeout)) <= 0:
             return CommandResult(self._argv, None, b"", b"", timed_out=True)
         with self._asked:
+            if self._child.stdout is None or self._child.stdout.closed:     # since it was last seen alive
+                return CommandResult(self._argv, None, b"", b"")
             found = _Outputs(self._child, max_output, mark, both=both)
             try:
                 timed_out, cut = _pump(self._child, stdin, time.monotonic() + limit, found, close=False)

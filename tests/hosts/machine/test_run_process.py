@@ -172,3 +172,12 @@ def test_a_process_of_rounds_that_is_closed_while_it_is_asked_is_killed() -> Non
     process.close()
     asking.join()
     assert not process.alive and found[0].returncode != 0
+
+
+def test_a_process_that_was_closed_meanwhile_is_asked_in_vain() -> None:
+    """Another thread ends it between two inputs: where the engine's socket is cut, or where a look is over."""
+    process = RoundProcess(["sh", "-s"])
+    assert process.ask(b"echo here; echo mark\n", b"mark", timeout=5, max_output=100).returncode == 0
+    process.close()
+    told = process.ask(b"echo there; echo mark\n", b"mark", timeout=5, max_output=100)
+    assert (told.returncode, told.stdout, told.timed_out) == (None, b"", False)
