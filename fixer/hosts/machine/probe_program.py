@@ -190,9 +190,11 @@ def is_whole(head: bytes, body: bytes, ended: bool) -> "bool | None":
 
 
 def _announced_length(head):
-    """Return the length that a body is said to have; None if it ends with the connection, or comes in chunks."""
+    """Return the length that a body is said to have; None if none is said, or none that can be meant."""
+    if _status_number(head) in _BODILESS:
+        return None
     length = _field(head, b"content-length")
-    if not length.isdigit() or _field(head, b"transfer-encoding") or _status_number(head) in _BODILESS:
+    if not length.isdigit() or len(length) > 18 or _field(head, b"transfer-encoding"):  # Python converts no longer ones
         return None
     return int(length)
 

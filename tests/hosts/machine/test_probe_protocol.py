@@ -134,6 +134,14 @@ def test_whether_an_answer_came_to_its_end(said: bytes, whole: bool | None) -> N
     assert plain["whole"] is (whole or None), "what a tool printed may be cut or masked"
 
 
+@pytest.mark.parametrize("length", [b"9" * 5000, b"9" * 19, b"-1", b"0x5", b""])
+def test_a_length_that_is_none_proves_nothing_and_harms_nothing(length: bytes) -> None:
+    head = OK + b"Content-Length: " + length
+    for ended in (True, False):
+        assert probe_program.is_whole(head, b"hello", ended) is None
+    assert probe_protocol.probe_outcome(Probe("127.0.0.1", 80, "/"), ["0", "1", "2"], head + b"\r\n\r\nhello")["whole"] is None
+
+
 def test_a_body_of_known_length_that_stays_out_is_no_answer_in_time() -> None:
     def stall(near: socket.socket) -> None:
         near.recv(4096)
