@@ -343,9 +343,9 @@ def _answers_in_a_row(endpoint: Endpoint, leading: Sequence[RouteVerdict], paths
 def _answers_for(judged: RouteVerdict, paths: set[str], *, is_read_whole: bool) -> int:
     """Return how many requests for these pages succeeded; of the route's own page all, unless it was not the one."""
     probes = judged.facts.probes.or_else(())
-    if {probe.page for probe in probes} <= {""} and not is_read_whole:
-        return judged.succeeded
     own = {probe.page for probe in probes} <= {""}
+    if own and not is_read_whole:
+        return judged.succeeded
     return sum((own or (probe.page or judged.facts.route.path) in paths) and (probe.status or 500) < 500
                and (probe.whole is True or not is_read_whole) for probe in probes)
 

@@ -219,7 +219,7 @@ def _early_ends(case: Case, found: set[str], cut_off: set[str | None]) -> Iterat
     """Yield the finding on each other route whose page ends early for us through nginx, and asked directly, too. What
     another page has shown of its server (`cut_off`) needs no direct answer."""
     early = {judged.facts.route.id: (judged, early_end_evidence(case, judged)) for judged in case.verdicts.values()
-             if judged.facts.route.id not in found and any(p.whole is False for p in judged.facts.probes.or_else(()))}
+             if judged.facts.route.id not in found and judged.facts.ends_early}
     for judged, direct in sorted(early.values(), key=lambda pair: pair[1] is None):
         service, route = service_of_route(case, judged), judged.facts.route
         if service is None or service.gateway or not service.running or (

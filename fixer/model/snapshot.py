@@ -253,6 +253,11 @@ class RouteFacts:
     conf: str = ""  # the main file of its nginx, of several on one node; empty for the only one
     url_asked: bool = False  # the first probe asked for the operator's `--url`, and waited as long as nginx would
     direct: tuple[tuple[str, ProbeResult], ...] = ()  # (endpoint, its own answer) for other pages that failed
+
+    @property
+    def ends_early(self) -> bool:
+        """True if an answer to one of our requests ended before its announced end."""
+        return any(probe.whole is False for probe in self.probes.or_else(()))
     kept: tuple[KeptAnswer, ...] = ()
     nginx_version: tuple[int, ...] = ()  # of its nginx's program, asked only if it decides, and answers may not say so
 

@@ -34,8 +34,7 @@ def judge_broken_answers(case: Case) -> Iterable[Finding | str]:
             if service is None or not service.running:
                 continue
             events = _events_of_run(service, fresh)
-            own = any(probe.whole is False for probe in judged.facts.probes.or_else(()))
-            if len(events) < (1 if own else MIN_EVENTS):
+            if len(events) < (1 if judged.facts.ends_early else MIN_EVENTS):
                 continue
             if isinstance(service.log, Unknown):
                 yield f"log of {service.name}: {service.log.reason}"
