@@ -6,7 +6,7 @@ is repaired with it. `ALSO` adds single pairs, each with its reason. If two expl
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.diagnosis import Check, Diagnosis, Effect, Finding, RuledOut, Undetermined
@@ -16,12 +16,14 @@ from fixer.model.plan import has_only_starts
 @dataclass(frozen=True, slots=True)
 class Stage:
     """A stage on the way from nginx's start to the answer. `reveals_next`: whatever reports its faults reports one at a
-    time, so that a repair shows the next. `needs_requests`: its faults show only where requests come as far as that."""
+    time, so that a repair shows the next. `needs_requests`: its faults show only where requests come as far as that.
+    `refuted_by_answer`: a backend that answers fixer directly has none of its faults."""
 
     name: str
     causes: tuple[str, ...]
     reveals_next: bool = False
     needs_requests: bool = False
+    refuted_by_answer: bool = False
 
 
 # The way from nginx's start to the answer. Of two independent faults, the one that is nearer to the start is repaired
@@ -30,19 +32,21 @@ STAGES: tuple[Stage, ...] = (
     Stage("nginx-start", ("nginx-config-invalid", "nginx-down")),
     Stage("names", ("dns-unresolved", "no-resolver")),
     Stage("target", ("invalid-proxy-target", "error-from-config", "cached-error")),
-    Stage("way", ("network-detached", "firewall-drop", "firewall-reject", "route-broken", "unix-socket-permission")),
-    Stage("unit", ("unit-misconfigured",), reveals_next=True),
+    Stage("way", ("network-detached", "firewall-drop", "firewall-reject", "route-broken", "unix-socket-permission"),
+          refuted_by_answer=True),
+    Stage("unit", ("unit-misconfigured",), reveals_next=True, refuted_by_answer=True),
     Stage("exit-reason", ("crash-missing-env", "crash-dependency-down", "crash-code-error", "crash-port-in-use",
-        "crash-file-access")),
-    Stage("isolation", ("mac-denied", "sandbox-denied")),
-    Stage("exit", ("worker-recycled", "crash-oom", "crash-killed", "crash-loop-gave-up")),
+        "crash-file-access"), refuted_by_answer=True),
+    Stage("isolation", ("mac-denied", "sandbox-denied"), refuted_by_answer=True),
+    Stage("exit", ("worker-recycled", "crash-oom", "crash-killed", "crash-loop-gave-up"), refuted_by_answer=True),
     Stage("limits", ("cpu-throttled", "memory-pressure", "fd-exhausted",
         "worker-connections-exhausted", "ephemeral-ports-exhausted", "nginx-own-failure"), needs_requests=True),
-    Stage("down", ("backend-down",)),
+    Stage("down", ("backend-down",), refuted_by_answer=True),
     Stage("no-answer", ("backend-hung", "backlog-full", "overload-saturated", "timeout-too-short"),
           needs_requests=True),
     Stage("routing", ("wrong-server-block", "dns-stale")),
-    Stage("address", ("unix-socket-missing", "localhost-ipv6", "wrong-bind-address", "wrong-host", "wrong-port")),
+    Stage("address", ("unix-socket-missing", "localhost-ipv6", "wrong-bind-address", "wrong-host", "wrong-port"),
+          refuted_by_answer=True),
     Stage("protocol", ("header-too-big", "invalid-upstream-headers", "proxy-protocol-mismatch", "tls-mismatch",
         "tls-sni-missing", "tls-verify-failed", "upstream-expects-tls", "upstream-speaks-http-not-tls",
         "wrong-protocol"), needs_requests=True),
@@ -57,7 +61,9 @@ _SHOWN_BY_REQUESTS = frozenset(("worker-recycled", "crash-killed", "error-from-c
 _RANKS: Mapping[str, int] = {
     cause: rank for rank, cause in enumerate(cause for stage in STAGES for cause in stage.causes)}
 
-_FIRST_BEHIND_NGINX = _RANKS[STAGES[2].causes[-1]]      # right after what nginx decides alone, before it connects
+_STAGE_OF: Mapping[str, int] = {cause: at for at, stage in enumerate(STAGES) for cause in stage.causes}
+_LAST_OF_NGINX = 2      # the last stage that nginx decides alone, before it connects
+_FIRST_BEHIND_NGINX = _RANKS[STAGES[_LAST_OF_NGINX].causes[-1]]
 
 # What an effect looks like. In a chain (below) the order counts.
 EFFECTS: Mapping[Effect, tuple[str, ...]] = {
@@ -207,24 +213,40 @@ def does_reveal_next(cause: str) -> bool:
     return any(stage.reveals_next and cause in stage.causes for stage in STAGES)
 
 
-def weigh_hidden(diagnosis: Diagnosis) -> tuple[Check, ...]:
-    """Return the checks; what shows only where requests come as far as that is not ruled out by a host on which a fault
-    keeps all of them away: it may be the next one."""
+def weigh_hidden(diagnosis: Diagnosis, answering: Collection[str] = ()) -> tuple[Check, ...]:
+    """Return the checks; what comes only after a fault on the way of a request is not ruled out by a host on which that
+    fault keeps all of them away: it may be the next one. `answering` are the routes whose backends answered fixer
+    directly: what would have kept that answer away is ruled out."""
     failing = {entry.route for entry in diagnosis.health if entry.state == "failing"}
-    hiding = next((found for found in diagnosis.findings if found.role == "root" and found.is_proven_fault
-                   and failing.issuperset(found.routes)), None)
-    if hiding is None or not failing:
-        return diagnosis.checks
-    hidden = Undetermined((f"what shows once {hiding.cause} is repaired",))
-    return tuple(replace(check, verdict=hidden) if isinstance(check.verdict, RuledOut) and _hides(hiding, check.cause)
-                 else check for check in diagnosis.checks)
+    hiding = [found for found in diagnosis.findings if found.role == "root" and found.is_proven_fault
+              and failing.issuperset(found.routes)] if failing else []
+    return tuple(replace(check, verdict=hidden) if isinstance(check.verdict, RuledOut) and (
+        hidden := _hidden_by(hiding, check.cause, answering)) else check for check in diagnosis.checks)
 
 
-def _hides(hiding: Finding, cause: str) -> bool:
-    """Return whether the cause would not show beside what keeps requests away: a program that ends names one reason."""
-    if _is_of_stage(cause, "exit-reason"):
-        return _is_of_stage(hiding.cause, "exit-reason") or _is_of_stage(hiding.cause, "unit")
-    return cause in _SHOWN_BY_REQUESTS or any(stage.needs_requests and cause in stage.causes for stage in STAGES)
+def _hidden_by(hiding: Iterable[Finding], cause: str, answering: Collection[str]) -> Undetermined | None:
+    """Return what keeps the cause from being seen, if something does."""
+    by = next((found.cause for found in hiding if _hides(found, cause, answering)), None)
+    return None if by is None else Undetermined((f"what shows once {by} is repaired",))
+
+
+def _hides(found: Finding, cause: str, answering: Collection[str]) -> bool:
+    """Return whether the cause would not show beside a fault that keeps all requests away. Within a stage, too: a
+    program that ends names one reason."""
+    at = _STAGE_OF.get(cause)
+    if at is None:
+        return False        # of another package: nobody knows where it is on the way
+    stage = STAGES[at]
+    if cause in _SHOWN_BY_REQUESTS or stage.needs_requests:
+        return True
+    is_refuted = stage.refuted_by_answer and bool(found.routes) and all(route in answering for route in found.routes)
+    return not is_refuted and at >= _stage_of_finding(found)
+
+
+def _stage_of_finding(found: Finding) -> int:
+    """Return where it is on the way. What nginx's requests meet comes before the service that they do not reach."""
+    at = _STAGE_OF.get(found.cause, len(STAGES))
+    return min(at, _LAST_OF_NGINX) if found.is_met_first else at
 
 
 def demote_explained(findings: Sequence[Finding]) -> list[Finding]:

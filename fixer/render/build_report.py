@@ -40,7 +40,8 @@ def build_report(snapshot: Snapshot, diagnosis: Diagnosis, *, duration_ms: float
         SCHEMA_VERSION, str(snapshot.target), diagnosis.verdict, round(duration_ms, 1),
         routes=tuple(_route_report(facts, endpoints, health.get(facts.route.id), masked) for facts in snapshot.routes),
         findings=tuple(_finding_report(finding, masked) for finding in diagnosis.findings),
-        checks=tuple(_check_report(check, masked) for check in weigh_hidden(diagnosis)),
+        checks=tuple(_check_report(check, masked)
+                     for check in weigh_hidden(diagnosis, _answering_routes(snapshot, endpoints))),
         notes=tuple(dict.fromkeys(map(masked.note, (*notes, *snapshot.notes, *diagnosis.notes)))),
         host=host, observed_at=snapshot.taken_at,
         without_root=tuple(node.name for node in snapshot.nodes if node.name != ENGINE and not node.root),
@@ -85,6 +86,17 @@ class _Masked:
 
 
 _LOGS = frozenset(("nginx-log", "service-log", "nginx-test"))
+
+
+def _answering_routes(snapshot: Snapshot, endpoints: Mapping[str, Endpoint]) -> frozenset[str]:
+    """Return the routes whose every address answered fixer's own request, without an error."""
+    told = ((facts.route.id, [endpoints[name] for name in facts.endpoints if name in endpoints])
+            for facts in snapshot.routes)
+    return frozenset(route for route, reached in told if reached and all(map(_answers_well, reached)))
+
+
+def _answers_well(endpoint: Endpoint) -> bool:
+    return isinstance(endpoint.http, Known) and not endpoint.http.value.has_failed
 
 
 def _route_report(facts: RouteFacts, endpoints: Mapping[str, Endpoint], health: RouteHealth | None,

@@ -225,22 +225,44 @@ def test_a_container_that_ended_explains_only_what_ran_in_it() -> None:
     assert roles(replace(ended, effects=None), beside) == ["root", "root"], "only nginx is missing: its container runs"
 
 
-def verdicts(*findings: Finding, state: Literal["failing", "degraded"] = "failing") -> dict[str, object]:
+def verdicts(*findings: Finding, state: Literal["failing", "degraded"] = "failing", answering: tuple[str, ...] = ()) -> dict[str, object]:
     """The verdict on each cause that nothing shows, on a host whose only route is in that state."""
     checks = tuple(Check(cause, RuledOut(SEEN)) for cause in CAUSES if cause not in {found.cause for found in findings})
     made = Diagnosis("broken", findings, checks, (RouteHealth("r1", state, "502"),), ())
-    return {check.cause: check.verdict for check in weigh_hidden(made)}
+    return {check.cause: check.verdict for check in weigh_hidden(made, answering)}
 
 
 @pytest.mark.parametrize(("root", "hidden", "ruled_out"), [
-    ("nginx-down", ("header-too-big", "worker-recycled", "backend-hung"), ("crash-code-error", "wrong-port", "firewall-drop")),
-    ("crash-file-access", ("crash-missing-env", "crash-code-error", "wrong-protocol", "disk-full"), ("wrong-host", "nginx-down")),
-    ("unit-misconfigured", ("crash-missing-env", "slow-start"), ("dns-stale", "crash-loop-gave-up")),
+    ("nginx-down", ("header-too-big", "worker-recycled", "backend-hung", "crash-code-error", "wrong-port", "firewall-drop"), ()),
+    ("crash-file-access", ("crash-missing-env", "crash-code-error", "wrong-protocol", "disk-full", "wrong-host"),
+     ("nginx-down", "dns-unresolved", "firewall-drop", "unit-misconfigured")),
+    ("unit-misconfigured", ("crash-missing-env", "slow-start", "dns-stale", "crash-loop-gave-up"), ("network-detached", "no-resolver")),
+    ("wrong-port", ("wrong-host", "header-too-big"), ("backend-down", "crash-oom", "dns-stale", "wrong-server-block")),
 ])
 def test_what_no_request_comes_to_is_not_ruled_out(root: str, hidden: tuple[str, ...], ruled_out: tuple[str, ...]) -> None:
     found = verdicts(finding(root))
     assert {found[cause] for cause in hidden} == {Undetermined((f"what shows once {root} is repaired",))}
-    assert {found[cause] for cause in ruled_out} == {RuledOut(SEEN)}
+    assert {found[cause] for cause in ruled_out} <= {RuledOut(SEEN)}
+
+
+def test_each_proven_fault_hides_what_comes_after_it() -> None:
+    """Two services: the one that nginx meets first says nothing of why the other one ends."""
+    found = verdicts(finding("wrong-port"), finding("crash-code-error"))
+    assert found["crash-file-access"] == Undetermined(("what shows once crash-code-error is repaired",))
+
+
+def test_backends_that_answered_directly_rule_out_what_lies_before_their_answer() -> None:
+    """nginx is down and its backend answers: what nginx decides, and what a visitor's request shows, is open."""
+    found = verdicts(finding("nginx-down"), answering=("r1",))
+    assert {found[cause] for cause in ("crash-code-error", "backend-down", "wrong-port", "firewall-drop")} == {RuledOut(SEEN)}
+    hidden = {found[cause] for cause in ("header-too-big", "invalid-proxy-target", "wrong-server-block", "no-live-upstreams")}
+    assert hidden == {Undetermined(("what shows once nginx-down is repaired",))}
+
+
+def test_a_cause_of_another_package_is_not_weighed() -> None:
+    """Nobody knows where it is on the way."""
+    made = Diagnosis("broken", (finding("nginx-down"),), (Check("moon-phase", RuledOut(SEEN)),), (RouteHealth("r1", "failing", ""),))
+    assert weigh_hidden(made)[0].verdict == RuledOut(SEEN)
 
 
 def test_where_some_requests_pass_or_nothing_is_at_fault_absence_is_a_proof() -> None:

@@ -8,10 +8,11 @@ import pytest
 
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Check, Diagnosis, Need, Repair, RuledOut, Undetermined
-from fixer.model.facts import Evidence, Unknown
+from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import WriteFile
 from fixer.render.build_report import build_report, repair_report
-from tests.causes.snapshot_builders import BAD_GATEWAY, GOOD, SLOW, Scene, healthy_scene, wrong_port_scene
+from tests.causes.nginx_down.nginx_down_builders import no_nginx
+from tests.causes.snapshot_builders import BAD_GATEWAY, GOOD, REFUSED, SLOW, Scene, healthy_scene, wrong_port_scene
 
 
 def test_a_wrong_port_is_reported_with_its_change() -> None:
@@ -45,6 +46,16 @@ def test_a_report_does_not_rule_out_what_its_fault_hides() -> None:
     assert (checks["header-too-big"].verdict, checks["header-too-big"].missing) == (
         "undetermined", ("what shows once wrong-port is repaired",))
     assert checks["firewall-drop"].verdict == "ruled-out" and checks["firewall-drop"].evidence
+
+
+def test_a_backend_that_answers_directly_rules_out_its_end_while_nginx_is_down() -> None:
+    open_checks = {}
+    for answer in (GOOD, BAD_GATEWAY, REFUSED):
+        seen = no_nginx().snapshot()
+        seen = replace(seen, endpoints=tuple(replace(end, http=Known(answer)) for end in seen.endpoints))
+        checks = {check.cause: check.verdict for check in build_report(seen, diagnose(seen), duration_ms=1.0).checks}
+        open_checks[answer.status] = checks["crash-code-error"], checks["no-live-upstreams"]
+    assert open_checks == {200: ("ruled-out", "undetermined"), 502: ("undetermined",) * 2, None: ("undetermined",) * 2}
 
 
 @pytest.mark.parametrize(("probes", "status"), [((GOOD, BAD_GATEWAY, GOOD), 502), ((GOOD, SLOW, BAD_GATEWAY), None), ((GOOD,), 200)])
