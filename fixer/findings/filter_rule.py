@@ -6,13 +6,20 @@ from collections.abc import Callable
 
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.cause import conclude
-from fixer.analysis.evidence import config_evidence, connect_error_text, listener_at, listener_evidence
+from fixer.analysis.evidence import (
+    config_evidence,
+    connect_error_text,
+    listener_at,
+    listener_evidence,
+    no_listener_evidence,
+)
 from fixer.analysis.nginx_errors import routes_text, symptom_evidence
 from fixer.analysis.packet_filter.matching_rules import (
     FilterMatch,
     certain_filter_matches,
     filter_match_evidence,
     filter_match_text,
+    is_refused_by_empty_port,
     uncertain_filter_matches,
 )
 from fixer.lazy.lazy_imports import lazy_imports
@@ -46,7 +53,7 @@ def judge_filters(case: Case, cause: str, variant: Callable[[FilterMatch], str |
         elif unsure:
             missing.append(f"whether a rule matches nginx's packets: {_filter_text(unsure[0])}")
         elif not wanted:
-            ruled += _no_filter_evidence(trouble)
+            ruled += _no_filter_evidence(case, trouble)
     return conclude(findings.values(), missing, ruled)
 
 
@@ -55,7 +62,9 @@ def _filter_text(block: FilterMatch) -> str:
     return f"{shown.where}: {shown.text}"
 
 
-def _no_filter_evidence(trouble: FailingAddress) -> tuple[Evidence, ...]:
+def _no_filter_evidence(case: Case, trouble: FailingAddress) -> tuple[Evidence, ...]:
+    if is_refused_by_empty_port(case, trouble):
+        return no_listener_evidence(trouble.endpoint)
     tcp = trouble.endpoint.tcp
     if isinstance(tcp, Known):
         text = "connects" if tcp.value.error is None else f"{connect_error_text(tcp.value.error)}, and no rule matches"

@@ -76,6 +76,18 @@ def test_miss_where_nothing_listens() -> None:
     assert roots(diagnose(scene.snapshot())) == ["wrong-port"]
 
 
+@pytest.mark.parametrize("filters", [Unknown("not asked"), saved_firewall("INPUT -p tcp --dport 8001 -j REJECT")])
+def test_where_nothing_listens_no_word_is_said_of_rules_that_nobody_read(filters: object) -> None:
+    """On a random host a rule rejected the port of a program that had ended: "no rule matches", said the report."""
+    scene = wrong_port_scene()
+    scene.node_changes["local"] = {"firewall": filters}
+    for cause in (REJECT, "firewall-drop"):
+        verdict = verdict_of(diagnose(scene.snapshot()), cause)
+        assert isinstance(verdict, RuledOut) and verdict.evidence
+        assert not any("rule" in shown.text for shown in verdict.evidence)
+        assert any("listens" in shown.text for shown in verdict.evidence)
+
+
 def test_unknown() -> None:
     assert isinstance(verdict_of(diagnose(rejecting_scene(Unknown("not root")).snapshot()), REJECT), Undetermined)
 

@@ -78,6 +78,12 @@ def symptoms_of(case: Case, trouble: FailingAddress) -> frozenset[Symptom]:
     return frozenset(found)
 
 
+def is_refused_by_empty_port(case: Case, trouble: FailingAddress) -> bool:
+    """Return whether the address refuses and nothing listens there: no rule is needed for that, and none is read."""
+    return (symptoms_of(case, trouble) == {"refused"} and trouble.endpoint.node is not None
+            and listener_at(trouble.endpoint) is None)
+
+
 def certain_filter_matches(case: Case, trouble: FailingAddress) -> tuple[tuple[FilterMatch, ...], str]:
     """Return the rules that explain the failure, only the certain ones; and what could not be read, if it matters."""
     found, missing = _filter_matches(case, trouble)
@@ -98,7 +104,7 @@ def _filter_matches(case: Case, trouble: FailingAddress) -> tuple[list[FilterMat
     if endpoint.unix is not None or not endpoint.port or isinstance(endpoint.addresses, Unknown):
         return [], ""
     seen = symptoms_of(case, trouble)
-    if not seen or (seen == {"refused"} and endpoint.node is not None and listener_at(endpoint) is None):
+    if not seen or is_refused_by_empty_port(case, trouble):
         return [], ""
     found: list[FilterMatch] = []
     missing = ""
