@@ -148,10 +148,11 @@ def _marked_finding(case: Case, nginx: Nginx, judged: RouteVerdict, ends: Sequen
         "it answers" if one else f"{len(answering)} of {len(ends)} answer") + " when asked directly"
     logged = logged_evidence(case, nginx, judged, tuple(events)) if events else judged.evidence[:1]
     summary = f"{'the only server' if one else 'every server'} of {group} is marked down; {does}"
-    return _finding(nginx, judged, ("upstream-all-marked-down", summary),
-                    (*_server_lines(case, nginx, ends), *_answers(answering), *logged),
-                    _guessed_port_repair(case, nginx, judged.facts.route, ends) or _remove_down_repair(
-                        case, nginx, ends, answering))
+    found = _finding(nginx, judged, ("upstream-all-marked-down", summary),
+                     (*_server_lines(case, nginx, ends), *_answers(answering), *logged),
+                     _guessed_port_repair(case, nginx, judged.facts.route, ends) or _remove_down_repair(
+                         case, nginx, ends, answering))
+    return replace(found, is_met_first=True)    # nginx asks none of them, whatever they would answer
 
 
 def _server_lines(case: Case, nginx: Nginx, ends: Sequence[Endpoint]) -> Iterator[Evidence]:

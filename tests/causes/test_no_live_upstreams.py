@@ -12,7 +12,8 @@ from fixer.model.diagnosis import Diagnosis, Finding, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.nginx_config import Route, Span, UpstreamServer
 from fixer.model.plan import CheckNginx, ReloadNginx, WriteFile
-from fixer.model.snapshot import Snapshot
+from fixer.model.snapshot import ProbeResult, Snapshot
+from fixer.render.build_report import build_report
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,
@@ -93,6 +94,16 @@ def test_hit_every_server_is_marked_down_and_a_person_chooses() -> None:
 
 def test_the_only_server_is_marked_down() -> None:
     assert "the only server of upstream shop is marked down; it answers" in found(group(f"{FIRST} down")).summary
+
+
+@pytest.mark.parametrize(("answer", "verdict"), [(GOOD, "ruled-out"), (REFUSED, "undetermined")])
+def test_nobody_knows_of_a_server_that_is_marked_down_what_it_would_answer(answer: ProbeResult, verdict: str) -> None:
+    """nginx asks none of them: a service that is stopped behind the mark is met once the mark is gone."""
+    seen = group(f"{FIRST} down")
+    seen = replace(seen, endpoints=tuple(replace(end, http=Known(answer), tcp=Known(answer)) for end in seen.endpoints))
+    report = build_report(seen, judged(seen), duration_ms=1.0)
+    assert [f.cause for f in report.findings if f.role == "root"] == [CAUSE]
+    assert {check.verdict for check in report.checks if check.cause in ("backend-down", "crash-file-access")} == {verdict}
 
 
 def test_hit_all_failed_a_moment_ago_and_answer_again() -> None:
