@@ -65,7 +65,7 @@ def share_of(answers: Iterable[bool | None]) -> Share:
 
 
 def shares(results: Sequence[HostResult]) -> Mapping[str, Share]:
-    """Return every share of a run; of the last four the good count is how often it happened."""
+    """Return every share of a run; of the last five the good count is how often it happened."""
     judged = [one.judgement for one in results if one.judgement is not None]
     faulty = [one.judgement for one in results if one.judgement is not None and one.faults]
     return {
@@ -77,6 +77,7 @@ def shares(results: Sequence[HostResult]) -> Mapping[str, Share]:
         "steady": share_of(one.steady for one in judged),
         "harm": share_of(bool(one.harm) for one in judged),
         "falsely_healthy": share_of(one.falsely_healthy for one in faulty),
+        "falsely_ruled_out": share_of(one.falsely_ruled_out for one in judged),
         "false_alarms": share_of(one.false_alarm for one in judged),
         "generator_failures": share_of(one.judgement is None for one in results),
     }

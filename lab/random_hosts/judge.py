@@ -63,6 +63,7 @@ class Judgement:
     steady: bool | None     # all looks name the same first root cause
     harm: tuple[str, ...]
     problems: tuple[str, ...]   # each failed question in one line; empty: the host is passed
+    falsely_ruled_out: bool | None = None   # of an injected fault all causes; None: the solver rules nothing out
 
 
 def judge(faults: Sequence[Fault], showing: Sequence[str], seen: Observed) -> Judgement:
@@ -98,7 +99,7 @@ def judge(faults: Sequence[Fault], showing: Sequence[str], seen: Observed) -> Ju
     exact = None if seen.left_by_undo is None else not seen.left_by_undo and not seen.fails_otherwise
     undo_exact = None if exact and seen.undo_kept else exact    # the judge's own restart: it proves nothing
     return Judgement(claims, right, outcome, outcome_right, falsely_healthy, false_alarm, lasting, undo_exact,
-                     agreeing, steady, harm, tuple(problems))
+                     agreeing, steady, harm, tuple(problems), _falsely_ruled_out(faults, seen.said))
 
 
 def accepted_outcomes(faults: Sequence[Fault]) -> frozenset[str]:
@@ -119,6 +120,14 @@ def _claims(faults: Sequence[Fault], look: Mapping[str, Any]) -> tuple[Claim, ..
 def _is_right(faults: Sequence[Fault], showing: Sequence[str], claims: Sequence[Claim]) -> bool:
     first = {cause for fault in faults if fault.name in showing for cause in fault.causes}
     return bool(claims) and claims[0].cause in first and all(one.right for one in claims)
+
+
+def _falsely_ruled_out(faults: Sequence[Fault], said: Mapping[str, Any]) -> bool | None:
+    """Return whether it calls all causes of a fault ruled out, also of one that another fault hides."""
+    verdicts = {str(one.get("cause")): one.get("verdict") for one in said.get("checks") or ()}
+    if not faults or not verdicts:
+        return None
+    return any(all(verdicts.get(cause) == "ruled-out" for cause in fault.causes) for fault in faults)
 
 
 def _outcome(faults: Sequence[Fault], seen: Observed) -> str:

@@ -85,7 +85,8 @@ def ledger_line(solver: str, seeds: SeedRange, parts_digest: str, commit: str, r
 
 
 _COLUMNS = {"cause": "cause_right", "outcome": "outcome_right", "lasting": "lasting", "undo exact": "undo_exact",
-            "falsely healthy": "falsely_healthy", "false alarms": "false_alarms", "harm": "harm"}
+            "falsely healthy": "falsely_healthy", "falsely ruled out": "falsely_ruled_out",
+            "false alarms": "false_alarms", "harm": "harm"}
 _CONFIDENCES = ("certain", "likely", "possible")
 
 
@@ -100,7 +101,9 @@ def ledger_markdown(runs: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _share_text(share: Mapping[str, Any] | None) -> str:
-    if not share or not share["of"]:
+    if share is None:
+        return "not counted"        # by a run from before this figure
+    if not share["of"]:
         return "0 of 0"
     low, high = share["interval"]
     return f"{share['good']} of {share['of']} ({low:.0%} to {high:.0%})".replace("%", " %")

@@ -40,6 +40,23 @@ def test_each_claim_is_right_or_wrong_by_itself() -> None:
     assert [(one.confidence, one.right) for one in found.claims] == [("certain", True), ("likely", False)]
 
 
+@pytest.mark.parametrize(("verdicts", "expected"), [
+    ({"wrong-port": "found", "backend-down": "ruled-out"}, True),
+    ({"wrong-port": "found", "backend-down": "undetermined"}, False), ({"wrong-port": "found"}, False), ({}, None),
+])
+def test_a_fault_whose_causes_are_all_ruled_out_is_counted(verdicts: dict[str, str], expected: bool | None) -> None:
+    said = {**look("wrong-port"), "checks": [{"cause": cause, "verdict": verdict} for cause, verdict in verdicts.items()]}
+    found = judge([PORT, DOWN], ["port"], repaired(said))
+    assert (found.falsely_ruled_out, found.problems) == (expected, ())
+    assert judge([], [], repaired({**HEALTHY, "checks": said["checks"]})).falsely_ruled_out is None
+
+
+def test_one_of_the_causes_that_a_fault_accepts_may_be_ruled_out() -> None:
+    checks = [{"cause": "wrong-port", "verdict": "ruled-out"}, {"cause": "wrong-host", "verdict": "undetermined"}]
+    either = fault("either", "wrong-port", "wrong-host")
+    assert judge([either], ["either"], repaired({**look("wrong-port"), "checks": checks})).falsely_ruled_out is False
+
+
 def test_an_operator_is_accepted_only_where_a_fault_says_so() -> None:
     assert accepted_outcomes([PORT]) == {"repaired"}
     assert accepted_outcomes([PORT, KEY]) == {"operator"}
