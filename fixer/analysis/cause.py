@@ -69,12 +69,17 @@ def sort_outcomes(outcomes: Iterable[Outcome], ruled_out: Iterable[Evidence]) ->
     return findings, missing, ruled
 
 
+def add_finding(found: dict[str, Finding], key: str, new: Finding) -> None:
+    """Add a finding; one of the same key keeps its words and gets the routes. One fault may be met at several
+    addresses."""
+    found[key] = found[key].with_routes_of(new) if key in found else new
+
+
 def join_by(findings: Iterable[Finding], key: Callable[[Finding], str]) -> list[Finding]:
-    """Return one finding for each key: the first, with the routes of all. One fault may be met at several addresses."""
+    """Return one finding for each key: the first, with the routes of all."""
     found: dict[str, Finding] = {}
     for finding in findings:
-        name = key(finding)
-        found[name] = found[name].with_routes_of(finding) if name in found else finding
+        add_finding(found, key(finding), finding)
     return list(found.values())
 
 

@@ -45,7 +45,7 @@ Variants
 from __future__ import annotations
 
 from fixer.analysis.case import Case
-from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.cause import Cause, add_finding, conclude
 from fixer.analysis.dependency.blocked_start import is_connection_of, is_suspended, locate_peer
 from fixer.analysis.evidence import address_text, clock_of, config_evidence, find_node, process_text
 from fixer.analysis.load.pressure import (
@@ -108,9 +108,9 @@ def judge(case: Case) -> Verdict:
             continue
         else:
             new = _blocked_finding(case, pressure)
-        findings.setdefault(pressure.service.id, new)
+        add_finding(findings, pressure.service.id, new)
     for service_id, silent in _silent_answer_findings(case).items():
-        findings.setdefault(service_id, silent)
+        add_finding(findings, service_id, silent)
     return conclude(findings.values(), lacking, shown)
 
 

@@ -34,7 +34,7 @@ Variants
 from __future__ import annotations
 
 from fixer.analysis.case import Case, FailingAddress
-from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.cause import Cause, add_finding, conclude
 from fixer.analysis.evidence import config_evidence, listener_at
 from fixer.analysis.nginx_errors import failing_or_slow_services, symptom_evidence
 from fixer.analysis.service_state import state_evidence
@@ -70,7 +70,7 @@ def judge(case: Case) -> Verdict:
         elif not _is_throttled(service.throttled.value, MIN_SHARE_SMALL_LIMIT if limit < SMALL_LIMIT else MIN_SHARE):
             ruled += service.throttled.evidence
         else:
-            findings.setdefault(service.id, _found(case, trouble, service, limit))
+            add_finding(findings, service.id, _found(case, trouble, service, limit))
     return conclude(findings.values(), missing, ruled)
 
 

@@ -43,7 +43,7 @@ Variants
 from __future__ import annotations
 
 from fixer.analysis.case import Case, FailingAddress, accepts_connections
-from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.cause import Cause, add_finding, conclude
 from fixer.analysis.evidence import config_evidence, container_of, endpoint_text, find_node
 from fixer.analysis.nginx_errors import Kinds, events_for, routes_text, symptom_evidence
 from fixer.analysis.selinux_denials import (
@@ -87,7 +87,8 @@ def judge(case: Case) -> Verdict:
         if isinstance(named, str):
             missing.append(named)
         else:
-            findings.setdefault(f"{trouble.nginx.node}/{named[0]}", _finding(case, trouble, named))
+            variant, _, summary, _, _ = named
+            add_finding(findings, f"{trouble.nginx.node}/{variant}/{summary}", _finding(case, trouble, named))
     return conclude(findings.values(), missing, ruled)
 
 

@@ -35,7 +35,7 @@ Variants
 from __future__ import annotations
 
 from fixer.analysis.case import Case, FailingAddress
-from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.cause import Cause, add_finding, conclude
 from fixer.analysis.evidence import config_evidence
 from fixer.analysis.load.pressure import MIN_REFAULTS, is_thrashing, refault_rate
 from fixer.analysis.nginx_errors import failing_or_slow_services, symptom_evidence
@@ -66,7 +66,7 @@ def judge(case: Case) -> Verdict:
         elif not is_thrashing(case, service):
             missing.append(f"whether {service.name} is short of memory now: its count covers a long time")
         else:
-            findings.setdefault(service.id, _found(case, trouble, service, service.refaults.value))
+            add_finding(findings, service.id, _found(case, trouble, service, service.refaults.value))
     return conclude(findings.values(), missing, ruled)
 
 

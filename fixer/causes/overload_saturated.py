@@ -43,7 +43,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fixer.analysis.case import Case, FailingAddress
-from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.cause import Cause, add_finding, conclude
 from fixer.analysis.evidence import clock_of, config_evidence, file_line_text, listener_at, log_evidence, processes_of
 from fixer.analysis.load.pressure import Pressure, is_paused, pressure_evidence, pressures, stopped_processes
 from fixer.analysis.nginx_errors import recent_lines_by_route, symptom_evidence
@@ -96,12 +96,13 @@ def judge(case: Case) -> Verdict:
         elif pressure.waiting <= pressure.service.workers.value:
             shown += pressure_evidence(pressure)
         else:
-            findings.setdefault(pressure.service.id, _saturated_finding(case, pressure, pressure.service.workers.value))
+            new = _saturated_finding(case, pressure, pressure.service.workers.value)
+            add_finding(findings, pressure.service.id, new)
     for outcome in limits:
         if isinstance(outcome, str):
             lacking.append(outcome)
         else:
-            findings.setdefault(f"{outcome.variant} {outcome.node} {outcome.service or outcome.routes}", outcome)
+            add_finding(findings, f"{outcome.variant} {outcome.node} {outcome.service or outcome.routes}", outcome)
     return conclude(findings.values(), lacking, shown)
 
 

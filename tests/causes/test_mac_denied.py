@@ -76,6 +76,20 @@ def test_hit_a_filter_of_the_unit(value: str) -> None:
     assert isinstance(reload, DaemonReload) and isinstance(restart, UnitAction)
 
 
+def test_one_filter_denies_every_address_of_nginx() -> None:
+    """A second site on the machine was left without a cause: one filter is one finding, with the routes of both."""
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:8001").with_service(service(), listener(8000, 200))
+    scene.with_service(service("feed.service", 8001, 201), listener(8001, 201))
+    for index, path in enumerate(("/", "/1")):
+        scene.answers(BAD_GATEWAY, route=index)
+        scene.logs(f"connect() to 127.0.0.1:800{index} failed (13: Permission denied)", 13, "connecting to upstream", path=path)
+    value = "~connect:EACCES"
+    scene.nginx["service"] = service("nginx.service", 80, 100, settings=(
+        UnitSetting("SystemCallFilter", value, Evidence("unit", "/etc/x.conf:2", value)),))
+    diagnosis = diagnose(scene.snapshot())
+    assert [(finding.cause, finding.routes) for finding in diagnosis.findings] == [(MAC, ("r1", "r2"))]
+
+
 def test_hit_a_profile_of_the_container() -> None:
     scene = Scene("app:8000", node="web", back="app").with_service(container_service(), listener(8000, 7, "0.0.0.0", "app"))
     scene.answers(BAD_GATEWAY).logs("connect() to 172.18.0.2:8000 failed (13: x)", 13, "connecting to upstream")

@@ -37,7 +37,7 @@ Variants
 from __future__ import annotations
 
 from fixer.analysis.case import Case, FailingAddress, is_answering
-from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.cause import Cause, add_finding, conclude
 from fixer.analysis.evidence import config_evidence, listener_at, log_evidence, recent_since
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.exits.hand_started_run import for_person, hand_started_runs
@@ -81,7 +81,7 @@ def judge(case: Case) -> Verdict:
             continue
         error_lines = _recent_error_lines(case, service)
         if error_lines or _is_near_limit(trouble, service):
-            findings.setdefault(service.id, _backend_finding(case, trouble, service, error_lines))
+            add_finding(findings, service.id, _backend_finding(case, trouble, service, error_lines))
         elif isinstance(service.log, Unknown):
             missing.append(f"log of {service.name}: {service.log.reason}")
         else:

@@ -43,7 +43,7 @@ Variants
 from __future__ import annotations
 
 from fixer.analysis.case import Case, FailingAddress, PortOwner
-from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.cause import Cause, add_finding, conclude
 from fixer.analysis.evidence import (
     config_evidence,
     endpoint_text,
@@ -101,7 +101,7 @@ def judge(case: Case) -> Verdict:
         if denial is None:
             ruled.append(config_evidence(case.snapshot, trouble.nginx, trouble.endpoint))
         else:
-            findings.setdefault(f"{denial.service.id}/{denial.variant}", _finding(case, trouble, denial))
+            add_finding(findings, f"{denial.service.id}/{denial.variant}", _finding(case, trouble, denial))
     return conclude(findings.values(), (), ruled)
 
 
