@@ -233,6 +233,11 @@ def for_each_logged_route(
     return findings, missing, ruled
 
 
+def was_logged_since(event: ErrorEvent, start: float) -> bool:
+    """Return whether nginx logged it since that time: a program's start, say. nginx cuts its times to whole seconds."""
+    return event.at > start - 1.0
+
+
 def is_failing(judged: RouteVerdict) -> bool:
     """Return whether all or some of our probes of the route fail."""
     return judged.state in ("failing", "degraded")

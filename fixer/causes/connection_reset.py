@@ -63,6 +63,7 @@ from fixer.analysis.nginx_errors import (
     routes_text,
     service_of_route,
     symptom_evidence,
+    was_logged_since,
 )
 from fixer.analysis.route_verdict import LOGGED_SECONDS, RouteVerdict
 from fixer.analysis.run_log import is_restarting, lines_of, message_of, program_lines
@@ -168,7 +169,7 @@ def _judge_uploads(case: Case, failure: LoggedFailure, judged: RouteVerdict,
     service = service_of_route(case, judged)
     if service is None or judged.has_failures:
         return shown
-    events = tuple(event for event in events if event.at > started_at(case, service))
+    events = tuple(event for event in events if was_logged_since(event, started_at(case, service)))
     if not events or not service.running or is_restarting(service):
         return shown
     if isinstance(service.log, Unknown):

@@ -49,7 +49,7 @@ from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import age_text, clock_of, config_evidence, log_evidence
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.exits.kills import OomKilling, missing_kernel_log, oom_killings, routes_to
-from fixer.analysis.nginx_errors import symptom_evidence
+from fixer.analysis.nginx_errors import symptom_evidence, was_logged_since
 from fixer.analysis.ownership.configured import endpoints_of
 from fixer.analysis.route_verdict import RECENT_ERROR, RouteVerdict, recent_events
 from fixer.analysis.run_log import event_of, lines_of
@@ -197,7 +197,7 @@ def cut_off_events(case: Case, service: Service, asked: Sequence[RouteVerdict]) 
     found = {
         e.where + e.raw: e for nginx in case.snapshot.nginxes
         for e in recent_events(nginx, [r for r in routes if r.node == nginx.node], case.snapshot)
-        if e.kind in CUT_OFF and e.at >= start_time_of(service) - 1.0
+        if e.kind in CUT_OFF and was_logged_since(e, start_time_of(service))
     }
     return tuple(sorted(found.values(), key=lambda e: e.at))
 

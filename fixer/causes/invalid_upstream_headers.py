@@ -60,6 +60,7 @@ from fixer.analysis.nginx_errors import (
     pass_line,
     request_path,
     service_of_route,
+    was_logged_since,
 )
 from fixer.analysis.route_verdict import RouteVerdict
 from fixer.analysis.service_state import start_time_of
@@ -122,7 +123,7 @@ def _broken_body(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[E
     fails. `asked` is false then."""
     route, service = judged.facts.route, service_of_route(case, judged)
     if service is not None and service.running:
-        events = tuple(event for event in events if event.at >= start_time_of(service))
+        events = tuple(event for event in events if was_logged_since(event, start_time_of(service)))
     if not events:
         return None     # the program that sent it runs no more
     who = service.name if service is not None else "the backend"

@@ -61,6 +61,7 @@ from fixer.analysis.nginx_errors import (
     is_failing,
     logged_evidence,
     service_of_route,
+    was_logged_since,
 )
 from fixer.analysis.route_verdict import RouteVerdict
 from fixer.analysis.service_state import start_time_of
@@ -132,7 +133,8 @@ def _no_handshake_finding(case: Case, nginx: Nginx, judged: RouteVerdict, events
     word = words.pop() if len(words) == 1 else ""
     if not is_failing(judged) or route.scheme != "https" or not word:
         return None
-    if service is not None and (word == "silent" or not service.running or start_time_of(service) > events[0].at):
+    if service is not None and (word == "silent" or not service.running
+                                or not was_logged_since(events[0], start_time_of(service))):
         return None     # it hangs, or dies with each request: other causes know why
     closes = word == "closed"
     who = service.name if service is not None else f"the backend at {', '.join(end.written for end in ends[:3])}"

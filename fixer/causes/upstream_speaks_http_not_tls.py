@@ -46,6 +46,7 @@ from fixer.analysis.nginx_errors import (
     recent_lines_by_route,
     routes_text,
     symptom_evidence,
+    was_logged_since,
 )
 from fixer.analysis.service_state import start_time_of, state_evidence
 from fixer.findings.configured_scheme import configured_scheme_evidence, configured_scheme_finding
@@ -119,9 +120,10 @@ def _find_behind_queue(case: Case, trouble: FailingAddress) -> Finding | None:
         return None
     service = owner.service
     told = configured_scheme_evidence(case, trouble, service, tls=False)
-    ended = any(event.at >= start_time_of(service) for event in events_for(case, trouble, _ENDED_BY_BACKEND))
+    began = start_time_of(service)
+    ended = any(was_logged_since(event, began) for event in events_for(case, trouble, _ENDED_BY_BACKEND))
     earlier = () if ended or not events_for(case, trouble, _LATE) else events_since(
-        trouble, _ENDED_BY_BACKEND, start_time_of(service))      # none comes to its end any more: its queue is full
+        trouble, _ENDED_BY_BACKEND, began)      # none comes to its end any more: its queue is full
     if told is None or not (ended or earlier) or is_paused(service) or any(
             p.state == "T" for p in processes_of(case.snapshot, service.node, service.pids)):
         return None      # a stopped one ended them before

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from fixer.analysis.case import open_case
-from fixer.analysis.nginx_errors import Kinds, events_for, recent_lines_by_route, symptom_evidence
+from fixer.analysis.nginx_errors import Kinds, events_for, recent_lines_by_route, symptom_evidence, was_logged_since
 from fixer.model.facts import Known
 from fixer.nginx.error_kinds import CONNECT_FAILED, CONNECTING, CUT_OFF, READ_TIMEOUT
 from tests.causes.snapshot_builders import Scene
@@ -67,3 +67,10 @@ def test_a_line_that_names_another_endpoint_is_about_that_one(upstream: str, cou
     scene.events = [replace(event, upstream=upstream) for event in scene.events]
     case = open_case(scene.snapshot(), {})
     assert bool(events_for(case, case.failing_addresses[0], CONNECT_FAILED)) is counts
+
+
+@pytest.mark.parametrize(("start", "since"), [(57.0, True), (57.9, True), (58.0, False), (60.0, False), (0.0, True)])
+def test_a_line_of_the_second_of_a_start_is_no_older(start: float, since: bool) -> None:
+    """nginx writes 57 from 57.0 to 57.9; the start of a program is known to the millisecond."""
+    event = replace(Scene().logs("x", None, UP).events[0], at=57.0)
+    assert was_logged_since(event, start) is since

@@ -182,6 +182,11 @@ def test_hit_whoever_asked() -> None:
     assert found(shaken(path="/login")).variant == "tls-peer-closed"
 
 
+def test_hit_a_backend_that_started_in_the_second_of_the_first_line() -> None:
+    """nginx cuts its times to whole seconds: such a line seems to be older than the program that it is about."""
+    assert found(shaken(started=4.4)).variant == "tls-peer-closed"
+
+
 def test_hit_a_backend_elsewhere_that_answers_no_handshake() -> None:
     scene = shaken(LATE, NO_ANSWER, other=Known(NO_ANSWER), header=Unknown("not asked"), node=None,
                    configured_service=None, listening_service=None)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import config_evidence, log_evidence, shorten
 from fixer.analysis.exits.code_error import application_frame
-from fixer.analysis.nginx_errors import recent_lines_by_route
+from fixer.analysis.nginx_errors import recent_lines_by_route, was_logged_since
 from fixer.analysis.route_verdict import RouteVerdict
 from fixer.analysis.run_log import lines_of, message_of
 from fixer.analysis.service_state import start_time_of, state_evidence
@@ -45,8 +45,8 @@ def judge_broken_answers(case: Case) -> Iterable[Finding | str]:
 
 
 def _events_of_run(service: Service, events: tuple[ErrorEvent, ...]) -> tuple[ErrorEvent, ...]:
-    """Return the events since the service started. nginx's clock truncates to whole seconds."""
-    return tuple(event for event in events if event.at > start_time_of(service) - 1.0)
+    """Return the events since the service started."""
+    return tuple(event for event in events if was_logged_since(event, start_time_of(service)))
 
 
 def _error_lines(service: Service, events: tuple[ErrorEvent, ...]) -> tuple[LogLine, ...]:

@@ -63,7 +63,7 @@ from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, Outcome, conclude, sort_outcomes
 from fixer.analysis.evidence import clock_of, listener_at
 from fixer.analysis.logged_failures import logged_failures
-from fixer.analysis.nginx_errors import recent_lines_by_route, request_path
+from fixer.analysis.nginx_errors import recent_lines_by_route, request_path, was_logged_since
 from fixer.analysis.other_pages import asked_paths
 from fixer.analysis.route_verdict import LOGGED_SECONDS, RouteVerdict
 from fixer.analysis.service_state import start_time_of
@@ -247,7 +247,7 @@ def _is_from_other_process(case: Case, endpoint: Endpoint, events: tuple[ErrorEv
     if endpoint.listening_service is not None and endpoint.configured_service not in (None, endpoint.listening_service):
         return True
     service = case.service(endpoint.configured_service)
-    return service is not None and events[0].at < start_time_of(service)
+    return service is not None and not was_logged_since(events[0], start_time_of(service))
 
 
 def _has_spare_capacity(endpoints: Sequence[Endpoint], answers: BackendAnswers) -> bool:
