@@ -189,7 +189,8 @@ def _edit(lab: Lab, step: Table) -> None:
     path, old = str(step["edit"]), str(step["old"]).encode()
     data = read_file(lab, path)
     if data.count(old) < 1:
-        raise ScenarioError(f"{lab.record.scenario}/scenario.toml: edit {path}: {step['old']!r} is not in the file")
+        raise ScenarioError(f"{lab.record.scenario}/scenario.toml: edit {path}: {step['old']!r} is not in the file, "
+                            f"which has {len(data)} bytes")
     _write_bytes(lab, path, data.replace(old, str(step["new"]).encode(), 1))
 
 
