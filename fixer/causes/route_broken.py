@@ -47,7 +47,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from fixer.analysis.case import Case, FailingAddress, unique_route_id
-from fixer.analysis.cause import Cause, conclude, for_each_failing_address, join_by
+from fixer.analysis.cause import Cause, add_finding, conclude, for_each_failing_address, join_by
 from fixer.analysis.evidence import config_evidence, container_of, endpoint_text, find_node
 from fixer.analysis.nginx_errors import events_for, routes_text, symptom_evidence
 from fixer.analysis.packet_filter.matching_rules import certain_filter_matches
@@ -93,7 +93,7 @@ def _size_filter_findings(case: Case) -> tuple[Finding, ...]:
     for trouble in (*case.failing_addresses, *_cut_short_addresses(case, late)):
         for block in certain_filter_matches(case, trouble)[0]:
             if block.is_length:
-                found.setdefault(block.hit.where, filter_finding(case, CAUSE.id, "mtu-blackhole", block))
+                add_finding(found, block.hit.where, filter_finding(case, CAUSE.id, "mtu-blackhole", block))
     return tuple(found.values())
 
 

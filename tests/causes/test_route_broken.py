@@ -164,6 +164,16 @@ def test_only_long_answers_vanish() -> None:
     assert shown.repairs[0].id == "remove-rule"
 
 
+def test_a_rule_about_long_answers_is_one_finding_for_all_routes() -> None:
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:8001").with_service(service(), listener(8000, 200))
+    scene.with_service(service("feed.service", 8001, 201), listener(8001, 201))
+    for path in ("/", "/1"):
+        scene.logs("upstream timed out (110: Connection timed out)", 110, "reading upstream", path=path)
+    scene.node_changes["local"] = {"firewall": nft_chain(rule("drop", Match("length", ("1401-65535",))), hook="output")}
+    shown = [finding for finding in diagnose(scene.snapshot()).findings if finding.cause == BROKEN]
+    assert [(finding.variant, finding.routes) for finding in shown] == [("mtu-blackhole", ("r1", "r2"))]
+
+
 @pytest.mark.parametrize("scene", [
     cut_short(Match("length", ("1401-65535",)), phase="connecting to upstream"), cut_short(Match("skuid", ("999",))),
     healthy_scene().logs("upstream timed out (110: Connection timed out)", 110, "reading upstream"),
