@@ -36,12 +36,12 @@ def build_report(snapshot: Snapshot, diagnosis: Diagnosis, *, duration_ms: float
     health = {entry.route: entry for entry in diagnosis.health}
     endpoints = {endpoint.id: endpoint for endpoint in snapshot.endpoints}
     masked = _Masked(snapshot)
+    answering = _answering_routes(snapshot, endpoints) if diagnosis.findings else frozenset[str]()
     return Report(
         SCHEMA_VERSION, str(snapshot.target), diagnosis.verdict, round(duration_ms, 1),
         routes=tuple(_route_report(facts, endpoints, health.get(facts.route.id), masked) for facts in snapshot.routes),
         findings=tuple(_finding_report(finding, masked) for finding in diagnosis.findings),
-        checks=tuple(_check_report(check, masked)
-                     for check in weigh_hidden(diagnosis, _answering_routes(snapshot, endpoints))),
+        checks=tuple(_check_report(check, masked) for check in weigh_hidden(diagnosis, answering)),
         notes=tuple(dict.fromkeys(map(masked.note, (*notes, *snapshot.notes, *diagnosis.notes)))),
         host=host, observed_at=snapshot.taken_at,
         without_root=tuple(node.name for node in snapshot.nodes if node.name != ENGINE and not node.root),

@@ -80,8 +80,8 @@ def symptoms_of(case: Case, trouble: FailingAddress) -> frozenset[Symptom]:
 
 def is_refused_by_empty_port(case: Case, trouble: FailingAddress) -> bool:
     """Return whether the address refuses and nothing listens there: no rule is needed for that, and none is read."""
-    return (symptoms_of(case, trouble) == {"refused"} and trouble.endpoint.node is not None
-            and listener_at(trouble.endpoint) is None)
+    return trouble.endpoint.node is not None and listener_at(trouble.endpoint) is None and (
+        symptoms_of(case, trouble) == {"refused"})
 
 
 def certain_filter_matches(case: Case, trouble: FailingAddress) -> tuple[tuple[FilterMatch, ...], str]:
