@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Protocol
 
@@ -12,6 +13,7 @@ from fixer.errors import FixerError
 from fixer.lazy.lazy_imports import lazy_imports
 
 with lazy_imports():
+    import signal  # only for an interrupt
     import traceback  # only for a bug of fixer
 
     import typer  # a plain diagnose runs without it
@@ -43,7 +45,10 @@ class _ClickError(Protocol):
 def run(command: Callable[[], object], argv: Sequence[str]) -> int:
     """Run a parsed command line. Only an exit code leaves this function. With `--agent` it is 0 once the object was
     printed, also that of an error: whoever runs tools for a program would take any other code for a broken tool."""
-    code = _run(command, argv)
+    try:
+        code = _run(command, argv)
+    except KeyboardInterrupt:  # a second one, in the moment before the first was reported
+        code = fail(argv, INTERRUPTED_CODE, "interrupted", "interrupted")
     return 0 if AGENT_OPTION in argv and code != INTERRUPTED_CODE else code
 
 
@@ -69,6 +74,22 @@ def emit(text: str) -> None:
 
 def fail(argv: Sequence[str], code: int, kind: str, message: str, hint: str = "") -> int:
     """Print one line and a hint on stderr; with --json or --agent also the object on stdout. Return `code`."""
+    if code != INTERRUPTED_CODE:
+        return _print_failure(argv, code, kind, message, hint)
+    with _interrupts_ignored():  # whoever presses Ctrl-C twice would get a traceback instead
+        return _print_failure(argv, code, kind, message, hint)
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def _print_failure(argv: Sequence[str], code: int, kind: str, message: str, hint: str) -> int:
     if wants_json(argv):
         failure = report.ErrorReport(kind, message, hint)
         emit(render(report.Failure(report.SCHEMA_VERSION, target_argument(argv), "unknown", failure)))

@@ -105,7 +105,9 @@ def main() -> NoReturn:
 
 
 def exit_interrupted() -> NoReturn:
-    """Exit after Ctrl-C."""
+    """Exit after Ctrl-C. Another one would cut the line off with a traceback."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     sys.exit(_print_error("interrupted; unfinished work is removed", "", INTERRUPTED))
 
 

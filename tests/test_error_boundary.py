@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -91,6 +95,48 @@ def test_a_program_gets_0_with_the_object_of_an_error(error: Exception, capsys: 
 
 def test_a_program_gets_0_for_whatever_was_found() -> None:
     assert [error_boundary.run(lambda code=code: code, ["diagnose", "--agent"]) for code in (0, 1, 3, 4)] == [0] * 4
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), Interrupted("interrupted")])
+def test_a_second_interrupt_does_not_cut_the_line_off(
+    error: BaseException, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ctrl-C twice, as people press it: the second comes while the first is reported."""
+    def again(message: str, hint: str) -> str:
+        os.kill(os.getpid(), signal.SIGINT)
+        return f"{message}\n"
+
+    monkeypatch.setattr(error_boundary, "failure_text", again)
+    before = signal.getsignal(signal.SIGINT)
+    assert error_boundary.run(raising(error), ["diagnose", "--json"]) == 130
+    out, err = capsys.readouterr()
+    assert (json.loads(out)["error"]["kind"], err) == ("interrupted", "interrupted\n")
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_second_interrupt_before_the_line_is_the_same_interrupt(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = error_boundary._print_failure
+    left = [KeyboardInterrupt()]
+
+    def again(*words: object) -> int:
+        if left:
+            raise left.pop()
+        return told(*words)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(error_boundary, "_print_failure", again)
+    assert error_boundary.run(raising(KeyboardInterrupt()), ["diagnose"]) == 130
+    assert capsys.readouterr() == ("", "fixer: interrupted\n")
+
+
+def test_an_interrupt_at_the_very_end_shows_nothing_more() -> None:
+    """Python still tidies up after the line."""
+    text = ("import os, signal, sys; sys.argv = ['fixer', 'diagnose']; from fixer import start\n"
+            "def stop(): raise KeyboardInterrupt\n"
+            "code = start.main(instead=stop); os.kill(os.getpid(), signal.SIGINT); sys.exit(code)")
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "fixer: interrupted\n")
 
 
 def test_an_interrupt_is_no_answer_for_a_program(capsys: pytest.CaptureFixture[str]) -> None:

@@ -97,3 +97,11 @@ def test_any_is_completed_and_refused_with_what_fits() -> None:
     ended = lab("up", "wrong-port", "--difficulty", "2")
     assert ended.returncode == 2 and "lab up any --difficulty" in ended.stderr
     assert "any: a fault that is not named" in lab("list").stdout
+
+
+def test_a_second_interrupt_does_not_cut_the_line_off() -> None:
+    text = ("import os, signal; from lab import cli; told = cli._print_error\n"
+            "def again(*words): os.kill(os.getpid(), signal.SIGINT); return told(*words)\n"
+            "cli._print_error = again; cli.exit_interrupted()")
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "lab: interrupted; unfinished work is removed\n")
