@@ -43,9 +43,10 @@ def with_journal_state(unit: Unit, answer: Answer | None, view: View) -> Unit:
     if not loaded or not (rests or runs or again) or answer is None or answer.status != "ok":
         return unit
     said = _said_by_systemd(answer.data, view.process_table.boot_at.or_else(0.0))
-    if again:
-        return _with_previous_try(unit, said, view)
-    return _with_last_failure(unit, said) if rests else _with_restart_count(unit, said)
+    if rests:
+        return _with_last_failure(unit, said)
+    counted = _with_restart_count(unit, said) if runs else unit
+    return _with_previous_try(counted, said, view) if counted.n_restarts else counted
 
 
 def _said_by_systemd(data: bytes, since: float) -> list[_Said]:

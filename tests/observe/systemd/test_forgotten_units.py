@@ -142,6 +142,14 @@ def test_while_the_next_try_is_prepared_the_try_before_tells(state: str, argv: S
     assert (found.active_state, found.result, found.exec_main_status, found.main_pid) == (state, "exit-code", 200, 0)
 
 
+@pytest.mark.parametrize("argv", [("/usr/lib/systemd/systemd-executor", "--deserialize", "4"), ("(uvicorn)",), None])
+def test_so_it_does_where_the_count_of_restarts_was_reset_as_well(argv: Sequence[str] | None) -> None:
+    now = {"active_state": "active", "sub_state": "running", "main_pid": 77, "active_enter": BOOT + 101.01}
+    found = with_journal_state(unit("solo.service", **now), AGAIN_NOW, trying(argv))
+    assert (found.active_state, found.result, found.exec_main_status, found.main_pid) == ("active", "exit-code", 200, 0)
+    assert found.n_restarts == 2
+
+
 @pytest.mark.parametrize(("said", "argv"), [
     (AGAIN_NOW, ("/srv/venv/bin/uvicorn", "a:b")),                                          # the program runs by now
     (timed((100, (*KILLED, *AGAIN))), None),                # a program that ran once may be there, and was only not seen
