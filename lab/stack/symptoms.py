@@ -101,6 +101,11 @@ def _patience(symptom: Table) -> float:
     return float(symptom.get("patience", PATIENCE))
 
 
+def _within(symptom: Table) -> float:
+    """Return the seconds within which the scenario says that its failure shows."""
+    return float(symptom.get("within", 30.0))
+
+
 def matches_symptom(seen: StatusCounts, symptom: Table) -> bool:
     """Return whether a round shows the symptom."""
     total = seen.statuses.total()
@@ -115,7 +120,7 @@ def matches_symptom(seen: StatusCounts, symptom: Table) -> bool:
 
 def wait_for_symptom(lab: Lab, symptom: Table, mark: LogPosition, cookie: str) -> StatusCounts:
     """Wait until requests fail as expected and nginx has logged why; else raise UnexpectedState with the result."""
-    within = float(symptom.get("within", 30.0))
+    within = _within(symptom)
     until = time.monotonic() + within
     pattern = str(symptom.get("log", ""))
     while True:
@@ -134,12 +139,14 @@ def wait_for_symptom(lab: Lab, symptom: Table, mark: LogPosition, cookie: str) -
         time.sleep(0.1)
 
 
-def has_symptom_again(lab: Lab, variant: Variant) -> bool:
+def has_symptom_again(lab: Lab, variant: Variant, *, as_at_first: bool = False) -> bool:
     """Return whether a fault that the oracle cannot see goes on: long forms fail again, or nginx logs it again.
-    Where only a share of the forms fails, one within a while shows it. False if the oracle sees the fault itself."""
+    Where only a share of the forms fails, one within a while shows it. False if the oracle sees the fault itself.
+    `as_at_first` gives it as long as the scenario gave its first failure: programs that have just started are slow."""
     symptom = symptom_of(lab, variant)
+    seconds = max(REPEAT_SECONDS, _within(symptom)) if as_at_first else REPEAT_SECONDS
     if symptom.get("post") and float(symptom.get("share", 1.0)) < 1.0:
-        until = time.monotonic() + REPEAT_SECONDS
+        until = time.monotonic() + seconds
         while not (seen := ask_round(lab, symptom, "").count(symptom["statuses"])) and time.monotonic() < until:
             pass
         return seen > 0
@@ -147,7 +154,7 @@ def has_symptom_again(lab: Lab, variant: Variant) -> bool:
         return matches_symptom(ask_round(lab, symptom, ""), symptom)
     if not symptom.get("healthy") or not symptom.get("log"):
         return False
-    mark, until = lab.log_position(), time.monotonic() + REPEAT_SECONDS
+    mark, until = lab.log_position(), time.monotonic() + seconds
     while time.monotonic() < until:
         if re.search(str(symptom["log"]), lab.log_since(mark)) is not None:
             return True

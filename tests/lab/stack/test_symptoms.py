@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import socket
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -127,3 +128,17 @@ def test_where_a_share_of_the_forms_fails_one_within_a_while_shows_it(
     variant = scenario_named("connection-reset").variant("early-response-upload")
     with page(0, iter(502 if count == late else 413 for count in itertools.count())) as url:
         assert has_symptom_again(lab_at(url, "connection-reset"), variant) is goes_on
+
+
+@pytest.mark.parametrize(("as_at_first", "goes_on"), [(False, False), (True, True)])
+def test_as_at_first_the_scenario_says_how_long_its_failure_may_take(
+    as_at_first: bool, goes_on: bool, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(symptoms, "REPEAT_SECONDS", 0.5)
+    variant = scenario_named("keepalive-race").variant("keepalive-race")
+    line = "recv() failed (104: Connection reset by peer) while reading response header from upstream, request: \"POST /api/login\""
+    began = time.monotonic()
+    lab = lab_at("http://127.0.0.1:1", "keepalive-race")
+    lab.log_position = lambda: 0
+    lab.log_since = lambda mark: line if time.monotonic() - began > 1.5 else ""
+    assert has_symptom_again(lab, variant, as_at_first=as_at_first) is goes_on
