@@ -79,15 +79,13 @@ class Killing:
             return self.place.run_script(f"cat {self.place.inside}/points").splitlines()
         return (self.folder / "points").read_text().splitlines()
 
+    def run_states(self) -> list[str]:
+        """What fixer says of all runs, the last one first."""
+        return [run["state"] for run in json.loads(self.fixer("history", "--json").stdout)["runs"]] or ["none"]
+
     def last_state(self) -> str:
         """What fixer says of the last run."""
-        done = self.fixer("history", "--json")
-        runs = json.loads(done.stdout)["runs"]
-        return runs[0]["state"] if runs else "none"
-
-    def is_kept(self) -> bool:
-        """Whether a run is still in force."""
-        return any(run["state"] == "committed" for run in json.loads(self.fixer("history", "--json").stdout)["runs"])
+        return self.run_states()[0]
 
     def is_told(self) -> None:
         """An unfinished run is said by the next look, and nothing else is."""
@@ -99,11 +97,13 @@ class Killing:
         """`undo`: as before, to the byte, and nothing is called kept, but what was `started` by hand since.
         A run that was killed between its rounds, and the repair after it, are two runs: the last one first."""
         done = self.fixer("undo", "--json")
-        if self.is_kept() and done.returncode == 0:
+        states = self.run_states()
+        if "committed" in states and done.returncode == 0:      # one is still in force
             done = self.fixer("undo", "--json")
+            states = self.run_states()
         kept = [line for line in json.loads(done.stdout)["conflicts"] if not started or "was started again since" not in line]
         assert kept == [], kept
-        state = self.last_state()
+        state = states[0]
         assert (done.returncode, state) == (1, "undone-with-conflicts") or (
             done.returncode == 0 and state in ("none", "nothing", "undone", "rolled-back")), done.stdout + done.stderr
         self.is_old()
