@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from fixer.errors import FixerError
 from fixer.lazy.lazy_imports import lazy_imports
@@ -21,6 +20,9 @@ with lazy_imports():
     from fixer.model import report
     from fixer.render.outcome_text import failure_text
     from fixer.render.to_json import render
+
+if TYPE_CHECKING:
+    from types import FrameType
 
 DEBUG_VARIABLE = "BADGATEWAY_DEBUG"
 AGENT_OPTION = "--agent"
@@ -76,17 +78,23 @@ def fail(argv: Sequence[str], code: int, kind: str, message: str, hint: str = ""
     """Print one line and a hint on stderr; with --json or --agent also the object on stdout. Return `code`."""
     if code != INTERRUPTED_CODE:
         return _print_failure(argv, code, kind, message, hint)
-    with _interrupts_ignored():  # whoever presses Ctrl-C twice would get a traceback instead
-        return _print_failure(argv, code, kind, message, hint)
-
-
-@contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    handlers = ignore_interrupts()
     try:
-        yield
+        return _print_failure(argv, code, kind, message, hint)
     finally:
-        signal.signal(signal.SIGINT, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def ignore_interrupts() -> dict[int, Callable[[int, FrameType | None], object]]:
+    """Ignore the signals that would raise here: another one would end the one line as a traceback. Return the handlers
+    that they had."""
+    heard: dict[int, Callable[[int, FrameType | None], object]] = {
+        number: handler for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        if callable(handler := signal.getsignal(number))}
+    for number in heard:
+        signal.signal(number, signal.SIG_IGN)
+    return heard
 
 
 def _print_failure(argv: Sequence[str], code: int, kind: str, message: str, hint: str) -> int:

@@ -20,8 +20,6 @@ from fixer import error_boundary  # noqa: E402
 from fixer.lazy.lazy_imports import lazy_imports  # noqa: E402
 
 with lazy_imports():
-    import signal  # only after an interrupt
-
     from fixer.cli import run_command_line
     from fixer.diagnose_command import run_diagnose
     from fixer.languages.choose_language import take_language
@@ -41,7 +39,7 @@ def main(argv: Sequence[str] | None = None, *, instead: Callable[[], object] | N
     code = error_boundary.run(instead or (lambda: _run(words)), words)
     if argv is None:
         if code == error_boundary.INTERRUPTED_CODE:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)  # Python would end with a traceback at another Ctrl-C
+            error_boundary.ignore_interrupts()  # Python would end with a traceback at another Ctrl-C
         gc.freeze()  # process exit frees everything: Python would first visit every object for 20 ms
     return code
 

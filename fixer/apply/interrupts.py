@@ -1,4 +1,5 @@
-"""Signals during a repair: the first lets the current step end, the second stops at once."""
+"""Signals during a repair: the first lets the current step end, the second stops at once. What a process was started
+to ignore (`nohup`, a job in the background), it ignores here, too."""
 
 from __future__ import annotations
 
@@ -24,14 +25,17 @@ class Interrupts:
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
             for number in _SIGNALS:
-                self._before[number] = signal.signal(number, self._on_signal)
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._on_signal)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         for number, handler in self._before.items():
-            signal.signal(number, handler)  # type: ignore[arg-type]
+            # the default would end the process before it says how the run ended
+            is_deadly = self.asked and handler is signal.SIG_DFL
+            signal.signal(number, _raise_interrupt if is_deadly else handler)  # type: ignore[arg-type]
         self._before.clear()
 
     @contextmanager
@@ -50,3 +54,7 @@ class Interrupts:
         self.abandoned = self._busy
         self.asked = True
         raise KeyboardInterrupt
+
+
+def _raise_interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

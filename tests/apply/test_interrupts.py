@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from fixer.apply.interrupts import Interrupts
 from fixer.apply.repair_run import forget, history, undo, unfinished_run
 from fixer.errors import Interrupted, UsageError
 from tests.apply.folder_target import NEW, OLD, FolderTarget, make_plan, read_tree, write_step
 from tests.apply.repair_run_builders import Interrupting, open_run
+
+
+@pytest.fixture(autouse=True)
+def as_in_a_terminal() -> Iterator[None]:
+    """A run of the tests in the background ignores Ctrl-C, and so would what it tests."""
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    handlers = [signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL) for number in numbers]
+    yield
+    for number, handler in zip(numbers, handlers, strict=True):
+        signal.signal(number, handler)
 
 
 def test_the_first_interrupt_ends_the_step_and_goes_back(site: Path, tmp_path: Path) -> None:
@@ -43,3 +55,27 @@ def test_the_second_interrupt_stops_at_once_and_the_journal_knows(site: Path, tm
         forget(target, broken.id)
     assert undo(FolderTarget(tmp_path / "state"), None).restored == (f"restored {site}/shop",)
     assert read_tree(site) == before and unfinished_run(target) is None
+
+
+def test_a_signal_after_an_interrupted_run_still_lets_it_say_how_it_ended() -> None:
+    """A second TERM, or the HUP of a terminal that closes after its Ctrl-C, ended the process without a word."""
+    with Interrupts() as interrupts, interrupts.busy():
+        signal.raise_signal(signal.SIGTERM)
+    assert interrupts.asked
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(number)
+
+
+def test_without_an_interrupt_all_is_as_before() -> None:
+    with Interrupts():
+        pass
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_what_was_started_to_ignore_a_signal_ignores_it() -> None:
+    """`nohup fixer repair --yes`: the terminal is closed, and the repair goes on."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with Interrupts() as interrupts, interrupts.busy():
+        signal.raise_signal(signal.SIGHUP)
+    assert not interrupts.asked and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
