@@ -86,7 +86,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
-    signal.signal(signal.SIGTERM, _raise_interrupt)
+    for number in (signal.SIGTERM, signal.SIGHUP):  # a terminal that closes leaves no half-made lab
+        if signal.getsignal(number) is signal.SIG_DFL:  # unless it was started to go on: nohup
+            signal.signal(number, _raise_interrupt)
     try:
         code = app(take_language(sys.argv[1:], UsageError) or ["--help"], prog_name="lab", standalone_mode=False)
     except LabError as error:
@@ -106,7 +108,7 @@ def main() -> NoReturn:
 
 def exit_interrupted() -> NoReturn:
     """Exit after Ctrl-C. Another one would cut the line off with a traceback."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     sys.exit(_print_error("interrupted; unfinished work is removed", "", INTERRUPTED))
 
@@ -135,7 +137,7 @@ def _print_file_error(error: OSError) -> int:
 
 
 def _raise_interrupt(number: int, frame: FrameType | None) -> NoReturn:
-    """Treat SIGTERM like Ctrl-C: what was started is removed."""
+    """Treat the signal like Ctrl-C: what was started is removed."""
     raise KeyboardInterrupt
 
 

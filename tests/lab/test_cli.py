@@ -105,3 +105,13 @@ def test_a_second_interrupt_does_not_cut_the_line_off() -> None:
             "cli._print_error = again; cli.exit_interrupted()")
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (130, "lab: interrupted; unfinished work is removed\n")
+
+
+@pytest.mark.parametrize(("number", "ignored", "code"), [
+    ("SIGTERM", False, 130), ("SIGHUP", False, 130), ("SIGHUP", True, 0)])
+def test_a_terminal_that_closes_ends_it_as_an_interrupt_does(number: str, ignored: bool, code: int) -> None:
+    text = (f"import os, signal; signal.signal(signal.{number}, signal.{'SIG_IGN' if ignored else 'SIG_DFL'})\n"
+            f"from lab import cli; cli.app = lambda *words, **more: os.kill(os.getpid(), signal.{number})\n"
+            "cli.main()")
+    done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, check=False)
+    assert (done.returncode, "interrupted" in done.stderr) == (code, code == 130)
