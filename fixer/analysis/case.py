@@ -63,17 +63,22 @@ class Case:
     observed: tuple[Evidence, ...] = ()     # up to three lines, of what rules out a cause without its own
     # id of a failing address without a known owner -> the service that a finding names there
     named_owners: Mapping[int, PortOwner] = field(default_factory=dict)
-    # caches of fixer.analysis.ownership: the owner of an address, the addresses that want a service, the routes of a
-    # server that have a listener
+    # caches of fixer.analysis.ownership: the owner of an address, the addresses that want a service, those that lead to
+    # a service, the routes of a server that have a listener
     configured_owner_cache: dict[int, tuple[Endpoint, PortOwner | None]] = field(default_factory=dict)
     candidate_owner_cache: dict[int, tuple[FailingAddress, tuple[PortOwner, ...]]] = field(default_factory=dict)
     wanted_address_cache: dict[str, set[int]] = field(default_factory=dict)
+    service_endpoint_cache: dict[str, list[Endpoint]] = field(default_factory=dict)
     listening_route_cache: dict[tuple[str, str, int],
                                 list[tuple[RouteVerdict, list[Endpoint]]]] = field(default_factory=dict)
 
     def failing_routes(self, nginx: Nginx) -> tuple[RouteVerdict, ...]:
         """Return the routes of one nginx that fail for all or some requests."""
         return tuple(j for j in self.verdicts.values() if nginx.serves(j.facts) and j.has_failures)
+
+    def reached(self, facts: RouteFacts) -> tuple[Endpoint, ...]:
+        """Return the addresses that a route leads to. There may be thousands: each is looked up, none searched for."""
+        return tuple(self.endpoints[name] for name in facts.endpoints if name in self.endpoints)
 
     def service(self, service_id: str | None) -> Service | None:
         """Return the service with that id, or None."""
@@ -89,7 +94,7 @@ def route_ids_to_host(case: Case, nginx: Nginx, host: str) -> tuple[str, ...]:
     """Return the ids of the routes by which that nginx connects to that name or address."""
     return tuple(
         facts.route.id for facts in case.snapshot.routes if nginx.serves(facts)
-        and any(case.snapshot.endpoint(name).host == host for name in facts.endpoints)
+        and any(case.endpoints[name].host == host for name in facts.endpoints)
     )
 
 

@@ -162,7 +162,7 @@ def slow_visitor_addresses(case: Case, kinds: Kinds) -> list[FailingAddress]:
     for nginx in case.snapshot.nginxes:
         for judged, events in recent_lines_by_route(case, nginx, kinds).values():
             if len(events) >= MIN_SYMPTOM_LINES:
-                ends = tuple(e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down)
+                ends = tuple(e for e in case.reached(judged.facts) if not e.down)
                 found += [FailingAddress(nginx, (end,), (judged.facts,), (judged,)) for end in ends]
     return found
 
@@ -259,7 +259,7 @@ def pass_line(case: Case, nginx: Nginx, route: Route) -> tuple[str, str]:
 
 def has_direct_answer(case: Case, judged: RouteVerdict) -> bool:
     """Return whether every server of the route answers our direct probe, without nginx."""
-    ends = [case.snapshot.endpoint(name) for name in judged.facts.endpoints]
+    ends = case.reached(judged.facts)
     return bool(ends) and all(isinstance(end.http, Known) and end.http.value.status is not None for end in ends)
 
 
@@ -277,7 +277,7 @@ def early_end_evidence(case: Case, judged: RouteVerdict) -> Evidence | None:
 
 def service_of_route(case: Case, judged: RouteVerdict) -> Service | None:
     """Return the service of the route if all its servers belong to one, else None."""
-    ends = [case.snapshot.endpoint(name) for name in judged.facts.endpoints]
+    ends = case.reached(judged.facts)
     found = {name for end in ends for name in (end.configured_service or end.listening_service,)}
     return case.service(next(iter(found))) if len(found) == 1 else None
 

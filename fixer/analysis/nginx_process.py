@@ -43,11 +43,9 @@ def addresses_of_stopped_nginx(case: Case, nginx: Nginx) -> tuple[FailingAddress
     if nginx.master_pid is not None:
         return ()
     found: dict[str, tuple[Endpoint, list[RouteFacts]]] = {}
-    endpoints = {endpoint.id: endpoint for endpoint in case.snapshot.endpoints}
-    for facts in case.snapshot.routes:
-        for name in facts.endpoints if nginx.serves(facts) else ():
-            if name in endpoints:
-                found.setdefault(name, (endpoints[name], []))[1].append(facts)
+    for facts in filter(nginx.serves, case.snapshot.routes):
+        for endpoint in case.reached(facts):
+            found.setdefault(endpoint.id, (endpoint, []))[1].append(facts)
     return tuple(
         FailingAddress(nginx, (endpoint,), tuple(routes),
                        tuple(case.verdicts[unique_route_id(facts)] for facts in routes))

@@ -153,7 +153,7 @@ def _silent_answer_findings(case: Case) -> dict[str, Finding]:
         for judged in case.verdicts.values():
             if judged.state != "ok" or not nginx.serves(judged.facts):
                 continue
-            endpoints = [e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and e.configured_service]
+            endpoints = [e for e in case.reached(judged.facts) if e.configured_service]
             service = case.service(endpoints[0].configured_service) if len(endpoints) == 1 else None
             since = max(clock_of(case.snapshot, nginx.node) - _RECENT_SECONDS,
                         start_time_of(service) if service is not None else 0.0)
@@ -167,7 +167,7 @@ def _silent_answer_finding(case: Case, service: Service, judged: RouteVerdict, n
                            events: tuple[ErrorEvent, ...]) -> Finding:
     """Return advice only: an idle event stream that outlasts proxy_read_timeout looks the same."""
     route = judged.facts.route
-    endpoint = next(e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints)
+    endpoint = case.reached(judged.facts)[0]
     return Finding(
         cause=CAUSE.id, variant="hang-mid-body", role="advice", confidence="possible",
         summary=f"{len(events)} response{'s' if len(events) > 1 else ''} of {service.name} started and then stalled "

@@ -62,8 +62,8 @@ def judge(case: Case) -> Verdict:
         for judged, events in recent_lines_by_route(case, nginx, BACKLOG_FULL).values():
             if len(events) < MIN_EVENTS:
                 continue
-            outcomes += (_judge_backlog(case, nginx, judged, endpoint, events) for endpoint in case.snapshot.endpoints
-                         if endpoint.id in judged.facts.endpoints and not endpoint.down)
+            outcomes += (_judge_backlog(case, nginx, judged, end, events) for end in case.reached(judged.facts)
+                         if not end.down)
     findings, missing, ruled = sort_outcomes(outcomes, case.observed)
     return conclude(join_by(findings, lambda found: f"{found.node}/{found.service}"), missing, ruled)
 

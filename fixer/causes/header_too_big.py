@@ -183,7 +183,7 @@ def refused_block_findings(case: Case, cause: str, variant: str) -> Iterator[Fin
     """Find routes with recently cut requests whose uWSGI logs that the request block is too big."""
     for nginx in case.snapshot.nginxes:
         for judged, events in recent_lines_by_route(case, nginx, CUT_OFF).values():
-            ends = [e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints]
+            ends = case.reached(judged.facts)
             for service in filter(None, (case.service(e.listening_service or e.configured_service) for e in ends)):
                 error_lines = _block_error_lines(case, service) if judged.facts.route.kind == "uwsgi_pass" else []
                 asked = judged.state in ("failing", "degraded")

@@ -169,7 +169,7 @@ def _broken_answer(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple
 
 def _first_bytes(case: Case, judged: RouteVerdict) -> Iterator[Evidence]:
     """Yield what the first server said to a request of HTTP/1, if that was no HTTP."""
-    for end in map(case.snapshot.endpoint, judged.facts.endpoints[:1]):
+    for end in case.reached(judged.facts)[:1]:
         heard = end.http.value if isinstance(end.http, Known) else None
         if heard is not None and heard.first_bytes:
             yield Evidence("probe", f"http://{endpoint_text(end)}", f"answers {heard.first_bytes[:40]!r}")

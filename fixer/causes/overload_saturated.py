@@ -213,7 +213,7 @@ def judge_max_conns(case: Case) -> Iterable[Outcome]:
             route = judged.facts.route
             servers = [s for s in route.servers if not s.down]
             unlimited = any(s.max_conns == 0 for s in servers)
-            ends = [e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down]
+            ends = [e for e in case.reached(judged.facts) if not e.down]
             if len(events) < MIN_REJECTED or not servers or unlimited or not ends or route.upstream in done:
                 continue
             done.add(route.upstream)
@@ -277,7 +277,7 @@ def judge_full_pools(case: Case) -> Iterable[Outcome]:
     done: set[str] = set()
     for nginx in case.snapshot.nginxes:
         for judged, events in recent_lines_by_route(case, nginx, READ_TIMEOUT).values():
-            ends = [e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down]
+            ends = [e for e in case.reached(judged.facts) if not e.down]
             if len(events) < MIN_REJECTED or len(ends) != 1 or ends[0].id in done:
                 continue
             done.add(ends[0].id)

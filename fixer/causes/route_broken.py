@@ -106,7 +106,7 @@ def _cut_short_addresses(case: Case, nginxes: list[Nginx]) -> Iterator[FailingAd
                 continue
             if any(e.kind in READ_TIMEOUT for e in recent_events(nginx, (facts,), case.snapshot)):
                 for name in facts.endpoints:
-                    yield FailingAddress(nginx, (case.snapshot.endpoint(name),), (facts,), (judged,))
+                    yield FailingAddress(nginx, (case.endpoints[name],), (facts,), (judged,))
 
 
 def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:

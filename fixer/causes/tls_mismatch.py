@@ -128,7 +128,7 @@ def _no_handshake_finding(case: Case, nginx: Nginx, judged: RouteVerdict, events
     """Return the finding about a backend that ends, or never answers, every handshake; None where more is known. It is
     likely whoever `asked`: the handshakes of our own show it."""
     route, service = judged.facts.route, service_of_route(case, judged)
-    ends = [end for end in map(case.snapshot.endpoint, judged.facts.endpoints) if not end.down]
+    ends = [end for end in case.reached(judged.facts) if not end.down]
     words = {_handshake_end(end) for end in ends}
     word = words.pop() if len(words) == 1 else ""
     if not is_failing(judged) or route.scheme != "https" or not word:
@@ -158,7 +158,7 @@ def _refused_finding(case: Case, nginx: Nginx, judged: RouteVerdict, events: tup
                      asked: bool) -> Finding | None:
     """Return the finding about a handshake that one end refuses, with OpenSSL's reason; None for plain HTTP."""
     route, service = judged.facts.route, service_of_route(case, judged)
-    ends = [end for end in map(case.snapshot.endpoint, judged.facts.endpoints) if not end.down]
+    ends = [end for end in case.reached(judged.facts) if not end.down]
     spoken = [end.other_scheme_probe for end in ends]
     if not is_failing(judged) or route.scheme != "https" or (not asked and len(events) < MIN_SYMPTOM_LINES) or any(
             not isinstance(one, Unknown) and one.value.status is not None for one in spoken):

@@ -60,7 +60,7 @@ def _found(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEv
     route = judged.facts.route
     if not is_failing(judged) or not _sends_no_name(route):
         return None
-    ends = [case.snapshot.endpoint(name) for name in judged.facts.endpoints]
+    ends = case.reached(judged.facts)
     if any(_result_with(end, "") == "answered" for end in ends):
         return None     # it needs no name
     names = {_accepted_name(end) for end in ends}
@@ -142,7 +142,7 @@ def _routes_alike(case: Case, nginx: Nginx, judged: RouteVerdict) -> list[Route]
 
 
 def _addresses_of(case: Case, judged: RouteVerdict) -> set[str]:
-    return {case.snapshot.endpoint(name).written for name in judged.facts.endpoints}
+    return {case.endpoints[name].written for name in judged.facts.endpoints}
 
 
 def _repair(case: Case, nginx: Nginx, routes: list[Route], name: str) -> Repair:

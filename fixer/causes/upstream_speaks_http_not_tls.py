@@ -181,7 +181,7 @@ def _effects(case: Case, trouble: FailingAddress) -> tuple[Effect, ...] | None:
     None otherwise: those of the cause."""
     holder = trouble.endpoint.listening_service
     late = recent_lines_by_route(case, trouble.nginx, READ_TIMEOUT).values()
-    ends = (case.snapshot.endpoint(name) for judged, _ in late for name in judged.facts.endpoints)
+    ends = (case.endpoints[name] for judged, _ in late for name in judged.facts.endpoints)
     return () if holder is not None and any(end.listening_service == holder for end in ends) else None
 
 

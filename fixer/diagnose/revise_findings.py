@@ -101,7 +101,7 @@ def name_failing_replica(case: Case, findings: Sequence[Finding]) -> Sequence[Fi
 def _failing_replicas(case: Case) -> Iterator[_FailingReplica]:
     for judged in (judged for judged in case.verdicts.values() if judged.has_failures
                    and len(judged.facts.endpoints) > 1):
-        for endpoint in (case.snapshot.endpoint(name) for name in judged.skipped_members or judged.facts.endpoints):
+        for endpoint in (case.endpoints[name] for name in judged.skipped_members or judged.facts.endpoints):
             service = case.service(endpoint.configured_service)
             box = service.container if service is not None else None
             if service is None or box is None or not (box.project and box.service and is_dead(endpoint, case.snapshot)):

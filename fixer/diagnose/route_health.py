@@ -42,15 +42,13 @@ def unreachable_slow_routes(case: Case) -> Mapping[str, str]:
     directly or by another route, or all answer the same page directly at once."""
     if not any(judged.state == "slow" for judged in case.verdicts.values()):
         return {}
-    known = {endpoint.id: endpoint for endpoint in case.snapshot.endpoints}
     alive = {
-        _address_and_protocol(known[name], judged) for judged in case.verdicts.values()
-        for name in judged.facts.endpoints
-        if name in known and (judged.some_answered or is_answering(known[name]))
+        _address_and_protocol(endpoint, judged) for judged in case.verdicts.values()
+        for endpoint in case.reached(judged.facts) if judged.some_answered or is_answering(endpoint)
     }
     dark: dict[str, str] = {}
     for judged in case.verdicts.values():
-        behind = [known[name] for name in judged.facts.endpoints if name in known]
+        behind = case.reached(judged.facts)
         if judged.state == "slow" and not any(_address_and_protocol(endpoint, judged) in alive for endpoint in behind):
             dark[judged.facts.route.id] = "no backend of it was seen to answer"
         elif judged.state == "slow" and behind and _is_own_page_slow(judged) and all(

@@ -64,7 +64,7 @@ def unexplained_notes(case: Case, puzzling: Container[str]) -> Iterator[str]:
 def _unasked_server_notes(case: Case, left: Sequence[RouteVerdict]) -> Iterator[str]:
     """Return notes on app servers that no route uses, on the node of a closed endpoint. Nothing proves that one is
     intended, and any user may have started it, so the operator decides."""
-    reached = [case.snapshot.endpoint(name) for judged in left for name in judged.facts.endpoints]
+    reached = [case.endpoints[name] for judged in left for name in judged.facts.endpoints]
     empty = {endpoint.node: endpoint for endpoint in reversed(reached) if is_closed(endpoint)
              and not endpoint.container_port}
     asked = {name for endpoint in case.snapshot.endpoints
@@ -86,7 +86,7 @@ def _inner_listen_notes(case: Case, left: Sequence[RouteVerdict]) -> Iterator[st
     asked = {endpoint.port for endpoint in case.snapshot.endpoints if is_closed(endpoint) is not True}
     doors = {node: _inner_listens(case, node) for node in {judged.facts.node for judged in left}}
     for judged in left:
-        reached = [case.snapshot.endpoint(name) for name in judged.facts.endpoints]
+        reached = case.reached(judged.facts)
         empty = next((e for e in reached if is_closed(e) and e.unix is None and e.node == judged.facts.node), None)
         free = [listen for listen in doors[judged.facts.node] if listen.port not in asked]
         if empty is not None and len(free) == 1:
@@ -104,7 +104,7 @@ def _inner_listens(case: Case, node: str) -> list[Listen]:
 
 def _unloaded_unit_notes(case: Case, left: Sequence[RouteVerdict]) -> Iterator[str]:
     """Return notes on units that systemd did not load. Without a command it is unknown if one is the backend."""
-    nodes = {case.snapshot.endpoint(name).node for judged in left for name in judged.facts.endpoints}
+    nodes = {case.endpoints[name].node for judged in left for name in judged.facts.endpoints}
     for service in case.snapshot.services:
         if service.node in nodes and service.unit is not None and service.unit.load_state in ("bad-setting", "error"):
             yield (f"systemd could not load {service.name}. If that is the backend, run systemd-analyze verify "
@@ -113,7 +113,7 @@ def _unloaded_unit_notes(case: Case, left: Sequence[RouteVerdict]) -> Iterator[s
 
 def _podman_notes(case: Case, left: Sequence[RouteVerdict]) -> Iterator[str]:
     """Return notes on podman's containers, which are no nodes of fixer: podman knows which publishes the endpoint."""
-    reached = [case.snapshot.endpoint(name) for judged in left for name in judged.facts.endpoints]
+    reached = [case.endpoints[name] for judged in left for name in judged.facts.endpoints]
     for node, endpoint in {e.node: e for e in reversed(reached) if e.node and is_closed(e)
                            and not e.container_port}.items():
         if found := list(podman_services(case, node or "")):
@@ -147,7 +147,7 @@ def _cut_off_notes(case: Case) -> Iterator[str]:
 
 def _route_text(case: Case, judged: RouteVerdict) -> str:
     route = judged.facts.route
-    reached = [case.snapshot.endpoint(name) for name in judged.facts.endpoints]
+    reached = case.reached(judged.facts)
     seen = "; ".join(dict.fromkeys(_observed_text(case, judged, endpoint) for endpoint in reached[:3]))
     page = f"{route.location} on {route.listen_text}"
     did = f"gives {judged.reason}" if judged.reason.startswith("no answer") else judged.reason
@@ -273,7 +273,7 @@ def container_notes(case: Case, left: Sequence[RouteVerdict]) -> Iterator[str]:
         nginx = case.snapshot.nginx_of(judged.facts)
         web = container_of(case.snapshot, nginx.node) if nginx is not None else None
         for name in judged.facts.endpoints if web is not None and not web.is_machine else ():
-            endpoint = case.snapshot.endpoint(name)
+            endpoint = case.endpoints[name]
             silent |= dict.fromkeys(filter(None, (_silent_container_text(case, endpoint),)))
     yield from silent
 

@@ -361,13 +361,6 @@ class Snapshot:
         """Return the nginx of a route."""
         return next((nginx for nginx in self.nginxes if nginx.serves(facts)), None)
 
-    def endpoint(self, endpoint_id: str) -> Endpoint:
-        """Return the endpoint with that id; KeyError if there is none."""
-        for endpoint in self.endpoints:
-            if endpoint.id == endpoint_id:
-                return endpoint
-        raise KeyError(endpoint_id)
-
     def node(self, name: str) -> Node:
         """Return the node with that name; KeyError if there is none."""
         for node in self.nodes:

@@ -224,7 +224,7 @@ def merge_same_edits(findings: Sequence[Finding]) -> list[Finding]:
 def _can_all_change_scheme(case: Case, trouble: FailingAddress) -> bool:
     """Return whether every server of these passes answered in the other scheme; a socket is always asked plainly."""
     names = {name for facts in trouble.routes for name in facts.endpoints}
-    ends = [case.snapshot.endpoint(name) for name in sorted(names)]
+    ends = [case.endpoints[name] for name in sorted(names)]
     heard = [endpoint.http if endpoint.unix is not None else endpoint.other_scheme_probe for endpoint in ends]
     return all(isinstance(other, Known) and other.value.status is not None for other in heard)
 

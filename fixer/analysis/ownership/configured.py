@@ -47,8 +47,15 @@ def holding_service(case: Case, endpoint: Endpoint) -> Service | None:
 def endpoints_of(case: Case, service: Service) -> tuple[Endpoint, ...]:
     """Return the endpoints that lead to a service: nginx's files may write its address in several places, and it may
     run in a container that shares the network."""
-    return tuple(e for e in case.snapshot.endpoints if service.id in (e.configured_service, e.listening_service) or (
-        e.configured_service is None and holding_service(case, e) is service))
+    led = case.service_endpoint_cache
+    if not led:
+        for endpoint in case.snapshot.endpoints:
+            names = {endpoint.configured_service, endpoint.listening_service}
+            if endpoint.configured_service is None and (holder := holding_service(case, endpoint)) is not None:
+                names.add(holder.id)
+            for name in filter(None, names):
+                led.setdefault(name, []).append(endpoint)
+    return tuple(led.get(service.id, ()))
 
 
 def _find_configured_owner(case: Case, endpoint: Endpoint) -> PortOwner | None:

@@ -114,7 +114,6 @@ def _cut_off_evidence(case: Case, trouble: FailingAddress) -> Evidence | None:
 
 def skipped_endpoint_findings(case: Case) -> Iterator[Finding]:
     """Yield one finding for each upstream member or variable value where nothing listens. Skip backup members."""
-    endpoints = {endpoint.id: endpoint for endpoint in case.snapshot.endpoints}
     seen: set[tuple[object, ...]] = {
         (e.node, e.host, e.port, e.unix, e.single_address) for trouble in case.failing_addresses
         for e in trouble.endpoints
@@ -123,9 +122,8 @@ def skipped_endpoint_findings(case: Case) -> Iterator[Finding]:
     for judged in case.verdicts.values():
         if (judged.state != "ok" and not judged.skipped_members) or any(nginx.serves(judged.facts) for nginx in edited):
             continue
-        for name in judged.facts.endpoints:
-            endpoint = endpoints.get(name)
-            if endpoint is None or endpoint.down or endpoint.backup or not is_confirmed_closed(endpoint):
+        for endpoint in case.reached(judged.facts):
+            if endpoint.down or endpoint.backup or not is_confirmed_closed(endpoint):
                 continue
             key = (endpoint.node, endpoint.host, endpoint.port, endpoint.unix, endpoint.single_address)
             if key not in seen:
@@ -137,7 +135,7 @@ def _skipped_endpoint_finding(case: Case, facts: RouteFacts, endpoint: Endpoint)
     owner = configured_owner(case, endpoint)
     service = None if owner is None else owner.service
     text = endpoint_text(endpoint)
-    others = any(e.id in facts.endpoints and not is_confirmed_closed(e) for e in case.snapshot.endpoints)
+    others = not all(map(is_confirmed_closed, case.reached(facts)))
     if not others:
         what = "the configuration answers before nginx connects there"
     elif facts.route.upstream:

@@ -29,7 +29,7 @@ def judge_broken_answers(case: Case) -> Iterable[Finding | str]:
     """Yield a finding for each route with several recent responses cut off, if its running service logged errors."""
     for nginx in case.snapshot.nginxes:
         for judged, fresh in recent_lines_by_route(case, nginx, CUT_IN_BODY).values():
-            ends = [e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down]
+            ends = [e for e in case.reached(judged.facts) if not e.down]
             service = case.service(ends[0].listening_service or ends[0].configured_service) if len(ends) == 1 else None
             if service is None or not service.running:
                 continue

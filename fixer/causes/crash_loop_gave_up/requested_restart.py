@@ -41,8 +41,7 @@ def restart_window_findings(case: Case, cause: str) -> tuple[Finding, ...]:
 
 
 def _is_route_to(case: Case, facts: RouteFacts, service_id: str) -> bool:
-    return any(service_id in (e.configured_service, e.listening_service) for e in case.snapshot.endpoints
-               if e.id in facts.endpoints)
+    return any(service_id in (e.configured_service, e.listening_service) for e in case.reached(facts))
 
 
 def _restart_window_finding(case: Case, service: Service, routes: tuple[RouteFacts, ...], cause: str) -> Finding | None:

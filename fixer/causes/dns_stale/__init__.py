@@ -221,7 +221,7 @@ def stranger_findings(case: Case) -> Iterator[Finding]:
     """Find routes where nginx returns the answer of the old address's new container, not of the name's."""
     done: set[str] = set()
     for stranger in case.snapshot.address_candidates:
-        endpoint = case.snapshot.endpoint(stranger.endpoint)
+        endpoint = case.endpoints[stranger.endpoint]
         theirs, ours = stranger.http, endpoint.http
         if not isinstance(theirs, Known) or not isinstance(ours, Known) or endpoint.host in done:
             continue

@@ -38,7 +38,7 @@ def collision_findings(case: Case) -> Iterator[Finding]:
     for facts in case.snapshot.routes:
         nginx = case.snapshot.nginx_of(facts)
         for name in facts.endpoints if nginx is not None else ():
-            endpoint = case.snapshot.endpoint(name)
+            endpoint = case.endpoints[name]
             if nginx is not None and (facts.node, endpoint.host) not in done:
                 done.add((facts.node, endpoint.host))
                 found = _judge_name(case, nginx, endpoint)
@@ -165,7 +165,7 @@ def find_stale_replicas(case: Case, reported: AbstractSet[str]) -> Iterator[Find
         if case.verdicts[unique_route_id(facts)].state not in ("ok", "degraded", "slow"):
             continue
         for name in facts.endpoints:
-            endpoint = case.snapshot.endpoint(name)
+            endpoint = case.endpoints[name]
             if (facts.node, facts.conf, endpoint.host) not in done and _is_cached_name(facts, endpoint):
                 done.add((facts.node, facts.conf, endpoint.host))
                 yield from _stale_replica_findings(case, nginx, facts, endpoint)
@@ -219,7 +219,7 @@ def _has_name(box: Container, host: str, networks: AbstractSet[str]) -> bool:
 
 def _is_certain(case: Case, nginx: Nginx, facts: RouteFacts, endpoint: Endpoint, strange: list[ErrorEvent]) -> bool:
     """Return whether a replica was removed for good: several log lines, none with another address of this route."""
-    endpoints = [case.snapshot.endpoint(name) for name in facts.endpoints]
+    endpoints = case.reached(facts)
     if any(not isinstance(e.addresses, Known) for e in endpoints):
         return False
     others = {a for e in endpoints if isinstance(e.addresses, Known) and e.host != endpoint.host

@@ -199,9 +199,9 @@ def _renamed_service_findings(case: Case, nginx: Nginx) -> list[Finding]:
     if box is None or box.is_machine or _has_resolver(case, nginx):
         return []
     for judged in case.verdicts.values():
-        named = judged.facts.endpoints if judged.state == "ok" and nginx.serves(judged.facts) else ()
-        for endpoint in (e for e in case.snapshot.endpoints if e.id in named and e.host):
-            if not isinstance(endpoint.addresses, Known) or endpoint.addresses.value:
+        named = case.reached(judged.facts) if judged.state == "ok" and nginx.serves(judged.facts) else ()
+        for endpoint in named:
+            if not endpoint.host or not isinstance(endpoint.addresses, Known) or endpoint.addresses.value:
                 continue
             return [Finding(
                 cause=CAUSE.id, variant="dns-name-missing-at-start", role="advice", confidence="certain",

@@ -151,7 +151,7 @@ def _is_asking_elsewhere(case: Case, trouble: FailingAddress) -> bool:
     """Return whether nginx's last refused connect, since the reload or edit if any, went to a port that its files do
     not name for these routes. A client may have forged that line; the only result is one more reload."""
     named = [*trouble.routes, *(facts for facts in case.snapshot.routes if facts.route.asked_first)]
-    ours = [e for e in case.snapshot.endpoints if any(e.id in facts.endpoints for facts in named)]
+    ours = [e for facts in named for e in case.reached(facts)]
     events = events_for(case, trouble, CONNECT_FAILED)
     known = (trouble.nginx.config_mtime, trouble.nginx.loaded_at)
     moment = max((fact.value for fact in known if isinstance(fact, Known)), default=0.0)
@@ -346,7 +346,7 @@ def _next_reload_finding(case: Case, nginx: Nginx) -> Finding | None:
     for judged in case.verdicts.values():
         if judged.state != "ok" or not nginx.serves(judged.facts) or len(judged.facts.endpoints) != 1:
             continue
-        endpoint = next((e for e in case.snapshot.endpoints if e.id == judged.facts.endpoints[0]), None)
+        endpoint = next(iter(case.reached(judged.facts)), None)
         if endpoint is not None and not endpoint.down and (failure := _failure_text(endpoint)):
             empty.append((judged.facts.route.id, endpoint, failure))
     if not empty:

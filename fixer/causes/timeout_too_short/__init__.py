@@ -173,7 +173,7 @@ def _judge_route(
 ) -> Finding | str | Evidence:
     last = events[-1]
     shown = Evidence("nginx-log", last.where, f"{len(events)} times within a minute: {last.raw}")
-    endpoints = tuple(e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down)
+    endpoints = tuple(e for e in case.reached(judged.facts) if not e.down)
     # one slow page marks each server of a group as failed; later requests fail before a timeout
     all_gone = len(endpoints) > 1 and len(none_left) >= MIN_EVENTS and len(events) >= len(endpoints)
     times = [own_page_time(case, judged, e, events) for e in endpoints] if judged.state == "failing" else []
@@ -207,7 +207,7 @@ def _lasting_findings(case: Case) -> Iterator[Finding]:
     same time, and a body that stops in the middle hangs for any limit."""
     for failure in logged_failures(case):
         judged, events = failure.routes[0], failure.events
-        endpoints = tuple(e for e in case.snapshot.endpoints if e.id in judged.facts.endpoints and not e.down)
+        endpoints = tuple(e for e in case.reached(judged.facts) if not e.down)
         paths = {request_path(event) for event in events}
         one_page = len(paths) == 1 and min(paths).startswith("/") and all(e.kind == "timeout-read" for e in events)
         if failure.over or len(failure.routes) != 1 or not one_page or not endpoints:

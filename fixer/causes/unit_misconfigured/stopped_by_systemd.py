@@ -230,9 +230,7 @@ def restarted_unit_runs(case: Case) -> Iterator[FailedRun]:
         unit = None if service is None else service.unit
         if service is None or unit is None or not (unit.n_restarts or unit.active_state == "activating"):
             continue
-        ends = {e.id: e for e in case.snapshot.endpoints}
-        near = [e for name in facts.endpoints if (e := ends.get(name)) is not None
-                and key in (e.configured_service, e.listening_service)]
+        near = [e for e in case.reached(facts) if key in (e.configured_service, e.listening_service)]
         nginx = case.snapshot.nginx_of(facts)
         judged = next((j for j in case.verdicts.values() if j.facts is facts), None)
         if near and nginx is not None and judged is not None:

@@ -209,7 +209,7 @@ def _repair(case: Case, trouble: FailingAddress, holder: Service, spoken: str) -
 
     kind = PASS_DIRECTIVES[spoken]
     ends = {name for facts in trouble.routes for name in facts.endpoints}
-    holders = [holding_service(case, case.snapshot.endpoint(name)) for name in sorted(ends)]
+    holders = [holding_service(case, case.endpoints[name]) for name in sorted(ends)]
     alike = all(one is not None and _spoken_protocol(one)[0] == spoken for one in holders)
     unmanaged = is_unmanaged_user_process(case.snapshot, holder)
     if alike and (not unmanaged or hands_over_anyway(case, trouble)):
@@ -251,7 +251,7 @@ def change_pass_repair(case: Case, trouble: FailingAddress, kind: str) -> Repair
     if isinstance(broken, Known) and broken.value[0] != 0:
         return _manual_repair(trouble, kind, summary, "nginx -t rejects the present configuration: repair that first")
     ends = {name for facts in trouble.routes for name in facts.endpoints}
-    plain = all(_is_whole_value(case, trouble, case.snapshot.endpoint(name)) for name in ends)
+    plain = all(_is_whole_value(case, trouble, case.endpoints[name]) for name in ends)
     repair = edit_passes_repair(case, trouble, Repair(REPAIR_ID, "safe", summary, ()), f"{was} becomes {kind}",
                                 lambda data, routes: _edit_passes(data, routes, kind, takes_variable=plain))
     return _manual_repair(trouble, kind, summary, repair.reason) if isinstance(repair, NotEditable) else repair
