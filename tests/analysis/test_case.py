@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
+from fixer.analysis.case import open_case
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
@@ -96,3 +99,10 @@ def test_what_nothing_rules_out_is_not_ruled_out() -> None:
     checks = diagnose(scene.snapshot()).checks
     assert isinstance(verdict_of(diagnose(scene.snapshot()), "cached-error"), Undetermined)
     assert not [check.cause for check in checks if check.verdict == RuledOut(())]
+
+
+def test_a_route_leads_to_the_addresses_that_are_there() -> None:
+    snapshot = healthy_scene().snapshot()
+    (facts,), case = snapshot.routes, open_case(snapshot, {})
+    assert case.reached(facts) == snapshot.endpoints
+    assert case.reached(replace(facts, endpoints=("e9", "e0", "e9"))) == snapshot.endpoints and not case.reached(replace(facts, endpoints=()))

@@ -20,7 +20,7 @@ def test_a_tls_server_that_was_asked_in_plain(status: int | None, body: str, exp
 
 def test_what_is_there_is_found_by_its_name() -> None:
     seen = healthy_scene().snapshot()
-    assert seen.node("local").name == "local" and seen.endpoint("e0").port == 8000
+    assert seen.node("local").name == "local"
     assert (seen.service("local/backend.service") or service("x")).name == "backend.service"
 
 
@@ -29,8 +29,6 @@ def test_what_is_not_there_is_none_or_an_error() -> None:
     assert seen.service("local/gone.service") is None and seen.file("local", "/gone") is None and seen.file("web", SITE) is None
     with pytest.raises(KeyError):
         seen.node("web")
-    with pytest.raises(KeyError):
-        seen.endpoint("e9")
 
 
 def test_a_file_has_the_name_that_is_used_and_its_own() -> None:
@@ -52,5 +50,5 @@ def test_a_node_with_several_nginx_finds_each_by_its_main_file() -> None:
 
 
 def test_a_published_port_has_another_number_on_its_node() -> None:
-    endpoint = healthy_scene().snapshot().endpoint("e0")
+    (endpoint,) = healthy_scene().snapshot().endpoints
     assert (endpoint.port_on_node, replace(endpoint, container_port=80).port_on_node) == (8000, 80)
