@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Literal, TypeAlias
 
@@ -18,7 +18,7 @@ from fixer.model.snapshot import Connection, Listener, Process
 
 LISTEN, ESTABLISHED, DIALING = "0A", "01", "02"
 DEPENDENCY_PORTS = frozenset({*BY_PORT, 1433, 9042})  # also of systems that nothing else here knows
-_DEPENDENCY_ENDS = frozenset(f"{port:04X}" for port in DEPENDENCY_PORTS)  # of an address, as the kernel prints it
+_TO_DEPENDENCY = regex(rf":(?:{'|'.join(f'{port:04X}' for port in sorted(DEPENDENCY_PORTS))}) {ESTABLISHED} ")
 MOST_CONNECTIONS = 64
 ConnectionState: TypeAlias = Literal["dialing", "open", "unread"]
 _ACCEPT_FLAG = 0x10000  # __SO_ACCEPTCON: a unix socket that listens
@@ -37,19 +37,20 @@ def parse_sockets(answer: Answer | None, node: str) -> Fact[tuple[Listener, ...]
     holders = socket_holders(answer)
     found: list[Listener] = []
     families: tuple[Literal["tcp", "tcp6"], ...] = ("tcp", "tcp6")
-    rows = {family: tcp_rows(tables.get(f"/proc/net/{family}", b"")) for family in families}
-    heard = [(family, *place) for family in families for place in _listening_places(rows[family])]
-    established = _count_by_address(rows.values(), {port for _, _, port, _, _ in heard})
-    for family, address, port, queued, inode in heard:
-        owners = _holder_pids(inode, holders, answer.message)
-        count = _established_count(established, address, port)
-        found.append(Listener(node, family, address, port, inode, owners, queued, count))
+    rows = {family: list(_parse_rows(tables.get(f"/proc/net/{family}", b""))) for family in families}
+    established = _count_by_address(rows)
+    for family in families:
+        for address, port, state, queued, inode in rows[family]:
+            if state == LISTEN:
+                owners = _holder_pids(inode, holders, answer.message)
+                count = _established_count(established, address, port)
+                found.append(Listener(node, family, address, port, inode, owners, queued, count))
     # the kernel prints line breaks in paths: a row with a TCP socket's inode is part of a path
-    others = {fields[9] for table in rows.values() for fields in table}
+    others = {row[4] for table in rows.values() for row in table}
     unix = unix_rows(tables.get("/proc/net/unix", b""))
     waiting, taken = count_unix_callers(unix)
     for path, inode in _unix_listeners(unix):
-        if str(inode) in others:
+        if inode in others:
             continue
         owners = _holder_pids(inode, holders, answer.message)
         found.append(Listener(node, "unix", path, 0, inode, owners, waiting[path], waiting[path] + taken[path]))
@@ -62,26 +63,26 @@ def parse_connections(answer: Answer | None) -> tuple[Connection, ...]:
     if answer is None or answer.status != "ok":
         return ()
     tables = [f.data for f in answer.files if f.path in ("/proc/net/tcp", "/proc/net/tcp6")]
-    unread = unread_rows(tables)
+    unread = unread_lines(tables)
     holders: dict[int, tuple[int, ...]] | None = None
     found: dict[Connection, None] = {}
     for data in tables:
-        for fields in tcp_rows(data):
-            state, is_dialing = fields[3], fields[3] == DIALING
-            let_lie = bool(unread) and (fields[1], fields[2]) in unread
-            is_named = state == ESTABLISHED and fields[2][-4:] in _DEPENDENCY_ENDS
-            if not (is_dialing or is_named or let_lie):
+        for line in data.decode("ascii", "replace").splitlines()[1:]:
+            if " 02 " not in line and line not in unread and not _TO_DEPENDENCY.search(line):
                 continue
+            fields = line.split()
             try:
-                host, port = fields[2].split(":")
+                state, (host, port) = fields[3], fields[2].split(":")
                 number, uid, inode = int(port, 16), int(fields[7]), int(fields[9])
-                holders = socket_holders(answer) if holders is None else holders
-                address = decode_address(host).removeprefix("::ffff:")
-                is_unread = let_lie and inode in holders
-                kind: ConnectionState = "dialing" if is_dialing else "unread" if is_unread else "open"
-                if kind != "open" or number in DEPENDENCY_PORTS:
-                    found[Connection(address, number, kind, uid, holders.get(inode, ()),
-                                     _seconds_waited(fields) if kind == "dialing" else 0.0)] = None
+                let_lie = line in unread
+                if state == DIALING or (state == ESTABLISHED and (number in DEPENDENCY_PORTS or let_lie)):
+                    holders = socket_holders(answer) if holders is None else holders
+                    address = decode_address(host).removeprefix("::ffff:")
+                    is_unread = let_lie and inode in holders
+                    kind: ConnectionState = "dialing" if state == DIALING else "unread" if is_unread else "open"
+                    if kind != "open" or number in DEPENDENCY_PORTS:
+                        found[Connection(address, number, kind, uid, holders.get(inode, ()),
+                                         _seconds_waited(fields) if kind == "dialing" else 0.0)] = None
             except (IndexError, ValueError):
                 continue
             if len(found) == MOST_CONNECTIONS:
@@ -115,22 +116,13 @@ def _holder_pids(inode: int, holders: Mapping[int, tuple[int, ...]], incomplete:
     return Unknown(incomplete) if incomplete else Known(())
 
 
-@lru_cache(maxsize=4)  # reader and parsers ask for the same tables: thousands of rows take as long as a file
-def tcp_rows(data: bytes) -> tuple[list[str], ...]:
-    """Return the fields of each row of /proc/net/tcp or tcp6 that has all of them: [1] own address, [2] the other one,
-    [3] state, [4] bytes to send and to read, [5] timer, [6] repeats, [7] uid, [9] inode. See proc_net_tcp.txt."""
-    rows = (line.split(None, 10) for line in data.decode("ascii", "replace").splitlines()[1:])
-    return tuple(fields for fields in rows if len(fields) > 9)
-
-
-def _listening_places(rows: Iterable[list[str]]) -> Iterable[tuple[str, int, int, int]]:
-    """Yield (address, port, queued, inode) of each row that listens; skip malformed ones."""
-    for fields in rows:
-        if fields[3] != LISTEN:
-            continue
+def _parse_rows(data: bytes) -> Iterable[tuple[str, int, str, int, int]]:
+    """Yield (address, port, state, queued, inode) of each line; skip malformed lines."""
+    for line in data.decode("ascii", "replace").splitlines()[1:]:
+        fields = line.split()
         try:
             host, port = fields[1].split(":")
-            yield decode_address(host), int(port, 16), int(fields[4].split(":")[1], 16), int(fields[9])
+            yield decode_address(host), int(port, 16), fields[3], int(fields[4].split(":")[1], 16), int(fields[9])
         except (IndexError, ValueError):
             continue
 
@@ -149,19 +141,13 @@ def decode_address(text: str) -> str:
     return compress_ipv6(data)
 
 
-def _count_by_address(tables: Iterable[Iterable[list[str]]], ports: Collection[int]) -> Counter[tuple[str, int]]:
-    """Count established connections per local address of these ports; v4 seen through a v6 socket counts as v4."""
-    ends = frozenset(f"{port:04X}" for port in ports)
-    printed = Counter(fields[1] for rows in tables for fields in rows
-                      if fields[3] == ESTABLISHED and fields[1][-4:] in ends)
-    counts: Counter[tuple[str, int]] = Counter()
-    for place, count in printed.items():
-        try:
-            host, port = place.split(":")
-            counts[decode_address(host).removeprefix("::ffff:"), int(port, 16)] += count
-        except ValueError:
-            continue
-    return counts
+_TcpRows = Mapping[Literal["tcp", "tcp6"], list[tuple[str, int, str, int, int]]]
+
+
+def _count_by_address(rows: _TcpRows) -> Counter[tuple[str, int]]:
+    """Count established connections per local address; v4 seen through a v6 socket counts as v4."""
+    return Counter((address.removeprefix("::ffff:"), port) for table in rows.values()
+                   for address, port, state, _, _ in table if state == ESTABLISHED)
 
 
 def _established_count(established: Counter[tuple[str, int]], address: str, port: int) -> int:
@@ -222,42 +208,51 @@ def _with_absolute_path(listener: Listener, by_pid: Mapping[int, Process]) -> Li
 
 
 # Connections whose peer is silent, as the kernel's tables show: it does not read, or has ended.
-_NOTHING_QUEUED, _NO_PROCESS = "00000000:00000000", "0"
+_ESTABLISHED = " 01 "
+# unread data, or no owning process
+_UNREAD_OR_UNOWNED = regex(rb" 01 (?!00000000:00000000 \S+ \S+ +\d+ +\d+ [1-9])")
 _UNREAD_REPEATS = 2  # retransmissions by the kernel: any network may lose one
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One end: bytes to send, bytes to read, retransmissions, and its inode, 0 if no process owns it."""
+    """One end: bytes to send, bytes to read, retransmissions, and whether a process owns it."""
 
     unsent: int
     unread: int
     repeats: int
-    inode: int
+    has_process: bool
 
 
-def unread_rows(tables: Iterable[bytes]) -> Mapping[tuple[str, str], int]:
-    """Return the inodes of rows of /proc/net/tcp and tcp6 whose peer does not read what was sent, by both addresses.
+def unread_lines(tables: Iterable[bytes]) -> frozenset[str]:
+    """Return the lines of /proc/net/tcp and tcp6 whose peer does not read what was sent.
     Its program on this node does not read or accept, or its machine does not acknowledge."""
-    established = [fields for data in tables for fields in tcp_rows(data) if fields[3] == ESTABLISHED]
-    if all(fields[4] == _NOTHING_QUEUED and fields[9] != _NO_PROCESS for fields in established):
-        return {}
-    rows: dict[tuple[str, str], tuple[tuple[str, str], _Row]] = {}
-    for fields in established:
-        try:
-            unsent, unread = (int(number, 16) for number in fields[4].split(":"))
-            row = _Row(unsent, unread, int(fields[6], 16), int(fields[9]))
-        except ValueError:
-            continue
-        rows[_plain_ipv4(fields[1]), _plain_ipv4(fields[2])] = (fields[1], fields[2]), row
-    return {printed: row.inode for (ours, theirs), (printed, row) in rows.items()
-            if row.inode and _is_unread(row, rows.get((theirs, ours)))}
+    return _unread_lines(tuple(tables))
 
 
-def _is_unread(row: _Row, other: tuple[tuple[str, str], _Row] | None) -> bool:
+@lru_cache(maxsize=4)  # reader and parser of the tables both ask: thousands of rows take as long as a file
+def _unread_lines(tables: tuple[bytes, ...]) -> frozenset[str]:
+    if not any(_UNREAD_OR_UNOWNED.search(data) for data in tables):
+        return frozenset()
+    rows: dict[tuple[str, str], tuple[str, _Row]] = {}
+    for data in tables:
+        for line in data.decode("ascii", "replace").splitlines()[1:]:
+            if _ESTABLISHED in line:
+                fields = line.split()
+                try:
+                    unsent, unread = (int(number, 16) for number in fields[4].split(":"))
+                    row = _Row(unsent, unread, int(fields[6], 16), int(fields[9]) != 0)
+                except (IndexError, ValueError):
+                    continue
+                rows[_plain_ipv4(fields[1]), _plain_ipv4(fields[2])] = line, row
+    return frozenset(line for (ours, theirs), (line, row) in rows.items()
+                     if row.has_process and _is_unread(row, rows.get((theirs, ours))))
+
+
+def _is_unread(row: _Row, other: tuple[str, _Row] | None) -> bool:
     if other is None:
         return row.unsent > 0 and row.repeats >= _UNREAD_REPEATS
-    return other[1].unread > 0 or not other[1].inode
+    return other[1].unread > 0 or not other[1].has_process
 
 
 def _plain_ipv4(address: str) -> str:

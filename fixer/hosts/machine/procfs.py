@@ -7,7 +7,7 @@ import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from fixer.formats.socket_tables import DIALING, LISTEN, tcp_rows, unread_rows
+from fixer.formats.socket_tables import unread_lines
 from fixer.hosts.machine.read_files import read_bytes, status_of
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.host import NodeClock
@@ -117,14 +117,15 @@ def listening_inodes(tables: dict[str, bytes]) -> frozenset[bytes]:
     """Return the inodes of sockets in /proc/net/tcp, tcp6 and unix that listen or whose peer is silent.
     A silent peer has not answered a connect, or does not read what it was sent."""
     found: set[bytes] = set()
-    tcp = [data for path, data in tables.items() if not path.endswith("unix")]
-    for data in tcp:
-        found.update(fields[9].encode() for fields in tcp_rows(data) if fields[3] in (LISTEN, DIALING))
     for path, data in tables.items():
         if path.endswith("unix"):
             rows = (line.split(None, 7) for line in data.splitlines() if b" 00010000 " in line)
             found.update(row[6] for row in rows if len(row) > 6 and row[3] == b"00010000")
-    return frozenset(found).union(str(inode).encode() for inode in unread_rows(tcp).values())
+        else:
+            rows = (line.split(None, 10) for line in data.splitlines() if b" 0A " in line or b" 02 " in line)
+            found.update(row[9] for row in rows if len(row) > 9 and row[3] in (b"0A", b"02"))
+    silent = unread_lines(data for path, data in tables.items() if not path.endswith("unix"))
+    return frozenset(found).union(line.split(None, 10)[9].encode() for line in silent)
 
 
 def list_sockets() -> Answer:
