@@ -76,9 +76,7 @@ def emit(text: str) -> None:
 
 def fail(argv: Sequence[str], code: int, kind: str, message: str, hint: str = "") -> int:
     """Print one line and a hint on stderr; with --json or --agent also the object on stdout. Return `code`."""
-    if code != INTERRUPTED_CODE:
-        return _print_failure(argv, code, kind, message, hint)
-    handlers = ignore_interrupts()
+    handlers = ignore_interrupts() if code == INTERRUPTED_CODE else {}
     try:
         return _print_failure(argv, code, kind, message, hint)
     finally:
@@ -87,8 +85,8 @@ def fail(argv: Sequence[str], code: int, kind: str, message: str, hint: str = ""
 
 
 def ignore_interrupts() -> dict[int, Callable[[int, FrameType | None], object]]:
-    """Ignore the signals that would raise here: another one would end the one line as a traceback. Return the handlers
-    that they had."""
+    """Ignore the signals that would raise here: another one would cut the line off with a traceback. Return the
+    handlers that they had."""
     heard: dict[int, Callable[[int, FrameType | None], object]] = {
         number: handler for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         if callable(handler := signal.getsignal(number))}

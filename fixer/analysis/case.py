@@ -94,7 +94,7 @@ def route_ids_to_host(case: Case, nginx: Nginx, host: str) -> tuple[str, ...]:
     """Return the ids of the routes by which that nginx connects to that name or address."""
     return tuple(
         facts.route.id for facts in case.snapshot.routes if nginx.serves(facts)
-        and any(case.endpoints[name].host == host for name in facts.endpoints)
+        and any(endpoint.host == host for endpoint in case.reached(facts))
     )
 
 

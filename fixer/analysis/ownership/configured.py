@@ -51,8 +51,8 @@ def endpoints_of(case: Case, service: Service) -> tuple[Endpoint, ...]:
     if not led:
         for endpoint in case.snapshot.endpoints:
             names = {endpoint.configured_service, endpoint.listening_service}
-            if endpoint.configured_service is None and (holder := holding_service(case, endpoint)) is not None:
-                names.add(holder.id)
+            if endpoint.configured_service is None and (found := holding_service(case, endpoint)) is not None:
+                names.add(found.id)
             for name in filter(None, names):
                 led.setdefault(name, []).append(endpoint)
     return tuple(led.get(service.id, ()))
