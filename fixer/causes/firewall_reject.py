@@ -41,10 +41,10 @@ from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.cause import Cause
 from fixer.analysis.evidence import ENGINE, config_evidence, container_of, endpoint_text, find_node
 from fixer.analysis.nginx_errors import routes_text, symptom_evidence
-from fixer.analysis.packet_filter.matching_rules import FilterMatch
+from fixer.analysis.packet_filter.matching_rules import FilterMatch, waits_for_listener
 from fixer.findings.filter_rule import judge_filters
 from fixer.lazy.lazy_imports import lazy_imports
-from fixer.model.diagnosis import Finding, Found, Repair, RuledOut, Verdict
+from fixer.model.diagnosis import Finding, Found, Repair, RuledOut, Undetermined, Verdict
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import Node
 
@@ -53,6 +53,7 @@ with lazy_imports():
 
 _HOST_UNREACHABLE = 113
 _PROMPT_MS = 500.0      # an address that does not answer ARP gets the same error, after three seconds
+_SHOWN_LATER = "whether a rule rejects connections, too: it shows once something listens"
 
 
 def judge(case: Case) -> Verdict:
@@ -63,7 +64,10 @@ def judge(case: Case) -> Verdict:
     elsewhere = tuple(_rejected_elsewhere(case, trouble, node) for trouble in case.failing_addresses
                       if (node := find_node(case.snapshot, trouble.nginx.node)) is not None
                       and _is_rejected_elsewhere(case, trouble, node))
-    return Found(elsewhere) if elsewhere else verdict
+    if elsewhere:
+        return Found(elsewhere)
+    is_waiting = any(waits_for_listener(case, trouble) for trouble in case.failing_addresses)
+    return Undetermined((_SHOWN_LATER,)) if is_waiting else verdict
 
 
 def _is_rejected_elsewhere(case: Case, trouble: FailingAddress, node: Node) -> bool:

@@ -54,7 +54,7 @@ def test_hit_prohibited() -> None:
 
 
 @pytest.mark.parametrize("scene", [
-    healthy_scene(), wrong_port_scene(), rejecting_scene(saved_firewall()), rejecting_scene(saved_firewall("INPUT -p tcp --dport 8000 -j DROP")),
+    healthy_scene(), rejecting_scene(saved_firewall()), rejecting_scene(saved_firewall("INPUT -p tcp --dport 8000 -j DROP")),
     rejecting_scene(saved_firewall(REFUSE.format("icmp-admin-prohibited"))),      # that would not look like a refusal
     dropping_scene(saved_firewall(REFUSE.format("tcp-reset"))),
 ])
@@ -81,11 +81,19 @@ def test_where_nothing_listens_no_word_is_said_of_rules_that_nobody_read(filters
     """On a random host a rule rejected the port of a program that had ended: "no rule matches", said the report."""
     scene = wrong_port_scene()
     scene.node_changes["local"] = {"firewall": filters}
-    for cause in (REJECT, "firewall-drop"):
-        verdict = verdict_of(diagnose(scene.snapshot()), cause)
-        assert isinstance(verdict, RuledOut) and verdict.evidence
-        assert not any("rule" in shown.text for shown in verdict.evidence)
-        assert any("listens" in shown.text for shown in verdict.evidence)
+    diagnosis = diagnose(scene.snapshot())
+    assert isinstance(verdict_of(diagnosis, REJECT), Undetermined)      # such a rule shows once something listens
+    verdict = verdict_of(diagnosis, "firewall-drop")
+    assert isinstance(verdict, RuledOut) and verdict.evidence           # packets that are refused arrive
+    assert not any("rule" in shown.text for shown in verdict.evidence)
+    assert any("listens" in shown.text for shown in verdict.evidence)
+
+
+@pytest.mark.parametrize("rules", [(), ("INPUT -p tcp --dport 8002 -j REJECT", "INPUT -p tcp --dport 8001 -j DROP")])
+def test_where_nothing_listens_rules_that_were_read_and_reject_nothing_rule_it_out(rules: tuple[str, ...]) -> None:
+    scene = wrong_port_scene()
+    scene.node_changes["local"] = {"firewall": saved_firewall(*rules)}
+    assert isinstance(verdict_of(diagnose(scene.snapshot()), REJECT), RuledOut)
 
 
 def test_unknown() -> None:

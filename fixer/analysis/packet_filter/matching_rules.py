@@ -84,6 +84,14 @@ def is_refused_by_empty_port(case: Case, trouble: FailingAddress) -> bool:
         symptoms_of(case, trouble) == {"refused"})
 
 
+def waits_for_listener(case: Case, trouble: FailingAddress) -> bool:
+    """Return whether a rule may reject the connections of an empty port, too: it shows only once something listens."""
+    return is_refused_by_empty_port(case, trouble) and any(
+        isinstance(firewall, Unknown) or bool(firewall.value.unread)
+        or any(hit.rejects and not _is_docker_chain(hit.chain) for hit in hits)
+        for _, firewall, hits in _filters_on_path(case, trouble))
+
+
 def certain_filter_matches(case: Case, trouble: FailingAddress) -> tuple[tuple[FilterMatch, ...], str]:
     """Return the rules that explain the failure, only the certain ones; and what could not be read, if it matters."""
     found, missing = _filter_matches(case, trouble)
