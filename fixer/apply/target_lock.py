@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 
 from fixer.apply.journal_folder import make_folders
 from fixer.apply.steps.process_step import parse_process_table
@@ -38,9 +39,10 @@ def hold_lock(files: Files, state_dir: str, what: str) -> Iterator[None]:
     If a holder died and the node missed it (lost connection), the next fixer on this machine releases the lock."""
     make_folders(files, state_dir)
     path = f"{state_dir}/lock"
+    record = partial(_holder_json, what)
     with contextlib.ExitStack() as stack:
         try:
-            holder = stack.enter_context(files.lock(path))
+            stack.enter_context(files.lock(path, record))
         except Locked as error:
             fields = _read_holder(files, path)
             if not _has_holder_ended(fields):
@@ -48,10 +50,9 @@ def hold_lock(files: Files, state_dir: str, what: str) -> Iterator[None]:
             try:
                 with contextlib.suppress(OSError):
                     files.release_lock(str(fields.get("holder", "")))
-                holder = stack.enter_context(files.lock(path))
+                stack.enter_context(files.lock(path, record))
             except Locked:
                 raise _locked_error(fields, error) from None
-        files.overwrite(path, _holder_json(what, holder))
         yield
 
 

@@ -4,7 +4,7 @@ Observers receive only Askers: a diagnosis cannot write because its type has no 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Protocol
 
@@ -125,9 +125,10 @@ class Files(Protocol):
         """Return the sorted names; empty if the directory does not exist."""
         ...
 
-    def lock(self, path: str) -> AbstractContextManager[str]:
+    def lock(self, path: str, record: Callable[[str], bytes] | None = None) -> AbstractContextManager[None]:
         """Hold an exclusive flock on the file until the block or its holder ends; raise `Locked` if held.
-        Yield an argument for `release_lock`, empty if this process is the holder."""
+        `record` returns what the holder writes to the file at once. Its argument is that of `release_lock`, empty if
+        this process is the holder."""
         ...
 
     def release_lock(self, holder: str) -> None:

@@ -1,7 +1,9 @@
 """Files are changed the same way through every transport: exact bytes, metadata kept, nothing done by halves."""
 
 import hashlib
+import json
 import os
+import re
 
 import pytest
 
@@ -179,6 +181,24 @@ def test_the_lock_keeps_others_out_and_ends_with_its_block(place: Transport) -> 
         pass
     with pytest.raises(FileNotFoundError), place.files.lock(f"{place.root}/no/lock"):
         pass
+
+
+def test_a_lock_names_its_holder_as_soon_as_it_is_held(place: Transport) -> None:
+    """A connection that was lost between the two left a lock that nobody could let go of."""
+    path = f"{place.root}/lock"
+    for word in ("first", "2nd"):
+        with place.files.lock(path, lambda who, word=word: f'{{"{word}": "{who}"}}\n'.encode()):
+            said = json.loads(place.files.read(path))
+            assert list(said) == [word]
+            assert said[word] == "" or re.fullmatch(r"\d+ \d+", said[word])
+            assert place.sh('test -z "$1" || kill -0 "$1"', said[word].partition(" ")[0]).returncode == 0
+
+
+def test_no_lock_writes_through_a_link(place: Transport) -> None:
+    place.sh('echo precious >"$1/file"; ln -s file "$1/lock"', place.root)
+    with pytest.raises(OSError), place.files.lock(f"{place.root}/lock", lambda who: who.encode()):
+        pass
+    assert place.files.read(f"{place.root}/file") == b"precious\n"
 
 
 def test_both_kinds_of_lock_are_one(tmp_path) -> None:

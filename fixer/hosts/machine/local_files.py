@@ -10,7 +10,7 @@ import errno
 import fcntl
 import os
 import stat as st
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from fixer.errors import Locked
 from fixer.lazy.lazy_imports import lazy_imports
@@ -272,7 +272,7 @@ class LocalFiles:
             return ()
 
     @contextlib.contextmanager
-    def lock(self, path: str) -> Iterator[str]:
+    def lock(self, path: str, record: Callable[[str], bytes] | None = None) -> Iterator[None]:
         """Hold flock(2) on the file, the lock that util-linux flock uses; its folder must exist."""
         with _open_parent(path) as (folder, name):
             fd = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=folder)
@@ -281,7 +281,10 @@ class LocalFiles:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise Locked("another repair or undo is running on this target", "wait until it ends") from None
-            yield ""
+            if record is not None:
+                os.ftruncate(fd, 0)
+                _write_all(fd, record(""))
+            yield
         finally:
             os.close(fd)
 

@@ -161,8 +161,11 @@ for name in sorted(names):
 """
 _ATTRIBUTES_UNKNOWN = "no python3 and no getfattr there: nobody can tell"
 # Report that it holds the lock and its identity, and stay until its input ends.
-_LOCK_HOLDER = r"""printf %s "$1"; x=$(cat /proc/$$/stat 2>/dev/null)
-set -f; set -- ${x##*) }; echo " $$ ${20}"; exec cat"""
+# It writes who holds the lock before it answers: a connection that is lost right then leaves no lock without a name.
+_LOCK_HOLDER = r"""held=$1 path=$2 head=$3 tail=$4; x=$(cat /proc/$$/stat 2>/dev/null); set -f; set -- ${x##*) }
+[ ! -h "$path" ] || { echo "Not a regular file"; exit 1; }
+[ -z "$head" ] || printf %s "$head$$ ${20}$tail" >"$path" || exit 1
+printf %s "$held"; exec cat"""
 
 
 def quoted_bytes(data: bytes) -> str:
@@ -311,12 +314,14 @@ class ShFiles:
         return tuple(sorted(os.fsdecode(name) for name in self._call("names", path).split(b"\0")[:-1]))
 
     @contextlib.contextmanager
-    def lock(self, path: str) -> Iterator[str]:
+    def lock(self, path: str, record: Callable[[str], bytes] | None = None) -> Iterator[None]:
         """Hold the lock by a live `flock` on the node: it ends with its input, so also if fixer is killed.
         After a lost connection the node may not notice for hours; its process there is known by `pid start_ticks`."""
-        begun, held = os.urandom(16).hex(), os.urandom(16).hex()
-        script = 'umask 077; echo "$3"; flock -n "$1" sh -c "$4" sh "$2" 2>&1 || echo "busy $2"'
-        holder = InteractiveProcess(self._enter(("sh", "-c", script, "sh", path, held, begun, _LOCK_HOLDER)))
+        begun, held, who = (os.urandom(16).hex() for _ in range(3))
+        head, _, tail = (record(who) if record is not None else b"").decode().partition(who)
+        script = 'umask 077; echo "$3"; flock -n "$1" sh -c "$4" sh "$2" "$1" "$5" "$6" 2>&1 || echo "busy $2"'
+        words = ("sh", "-c", script, "sh", path, held, begun, _LOCK_HOLDER, head, tail)
+        holder = InteractiveProcess(self._enter(words))
         try:
             holder.exchange(b"", f"{begun}\n".encode(), _TIMEOUT)
             before = holder.exchange(b"", held.encode(), _TIMEOUT)
@@ -326,8 +331,7 @@ class ShFiles:
                 if complaint := before.removesuffix(b"busy ").decode(errors="replace"):
                     raise _os_error(complaint, path)
                 raise Locked("another repair or undo is running on this target", "wait until it ends")
-            who = holder.exchange(b"", b"\n", _TIMEOUT)
-            yield (who or b"").decode("ascii", "replace").strip()
+            yield
         finally:
             holder.close()
 
