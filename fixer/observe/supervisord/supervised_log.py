@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import posixpath
 from collections.abc import Iterator, Mapping
 
@@ -36,14 +37,21 @@ _AUTO_LOG = frozenset(("", "auto", "none"))
 def stream_log(section: IniSection, programs: list[IniSection], stream: Stream,
             course: ProgramHistory | None) -> Fact[tuple[LogLine, ...]]:
     """Return the same as `program_log`, from the container's log."""
-    own = own_stream_lines(section, programs, stream,
-                           course.last_run_started_at or course.started_at if course is not None else 0.0)
+    own = own_stream_lines(section, programs, stream, *_span_of_tries(course))
     if own is None and course is not None:
         own = lines_of_each_run({event.name for event in course.events}, stream) or None
     if own is None:
         return Unknown("several programs write to the container's log")
     where = stream[0].where
     return Known((*_event_lines(course, where), *own))
+
+
+def _span_of_tries(course: ProgramHistory | None) -> tuple[float, float]:
+    """Return since when its own lines count, and from when on a shutdown in them is one that somebody asked for."""
+    if course is None:
+        return 0.0, math.inf
+    # the lines of the last ended run count until the next run logs; a busy machine notices the end late
+    return course.last_run_started_at or course.started_at, course.stopped_try_at
 
 
 def process_names(section: IniSection) -> tuple[str, ...]:
@@ -95,8 +103,7 @@ def program_log(section: IniSection, main: Mapping[str, IniSection], view: View,
     """Return supervisord's events for it, then the program's own lines since it was last healthy."""
     where = supervisord_log_query(main, posixpath.dirname(section.file)).path
     lines = [*_event_lines(course, where)]
-    # the lines of the last ended run count until the next run logs; a busy machine notices the end late
-    since = 0.0 if course is None else course.last_run_started_at or course.started_at
+    since, until = _span_of_tries(course)
     read = False
     for query in _section_log_queries(section, main, view):
         answer = view.node.answers.get(query)
@@ -105,7 +112,7 @@ def program_log(section: IniSection, main: Mapping[str, IniSection], view: View,
         file, read = answer.files[0], True
         told = parse_log_file(answer, file.path, view.node.utc_offset)
         old = file.stat is not None and file.stat.mtime < since - 2.0
-        lines += lines_since_healthy(told.value, since) if isinstance(told, Known) and not old else ()
+        lines += lines_since_healthy(told.value, since, until) if isinstance(told, Known) and not old else ()
     if not read:
         return Unknown("not asked")
     return Known(tuple(lines))

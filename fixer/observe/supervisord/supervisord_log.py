@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import posixpath
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
@@ -66,6 +67,12 @@ class ProgramHistory:
     restarts: int
     events: tuple[ProgramEvent, ...]
     last_run_started_at: float = 0.0       # start of the run that ended last
+
+    @property
+    def stopped_try_at(self) -> float:
+        """Return the second in which the try began that somebody stopped before it failed; inf if there was none."""
+        was_tried = self.state == "STOPPED" and not self.expected and self.started_at > self.last_run_started_at
+        return math.floor(self.started_at) if was_tried else math.inf
 
 
 def log_events(place: Supervisord, view: View, stream: Stream = ()) -> tuple[ProgramEvent, ...]:
@@ -200,13 +207,13 @@ def _stream_bytes(stream: Stream) -> bytes:
 
 
 def own_stream_lines(section: IniSection, programs: Sequence[IniSection], stream: Stream,
-                     since: float) -> Stream | None:
+                     since: float, until: float = math.inf) -> Stream | None:
     """Return the program's own lines since its run started; None if other programs than nginx write there too."""
     writers = [one for one in programs if _writes_to_stream(one) and not _runs_nginx(one)]
     if not stream or [(one.file, one.line) for one in writers] != [(section.file, section.line)]:
         return None
     return lines_since_healthy(tuple(line for line in stream if (line.at is None or line.at >= since - 2.0)
-                            and not _OTHER_WRITER.search(line.text)), since)
+                            and not _OTHER_WRITER.search(line.text)), since, until)
 
 
 def lines_of_each_run(names: Collection[str], stream: Stream) -> Stream:
@@ -251,11 +258,13 @@ def _runs_nginx(section: IniSection) -> bool:
     return bool(words) and is_nginx(posixpath.basename(words[0]))
 
 
-def lines_since_healthy(lines: tuple[LogLine, ...], since: float = 0.0) -> tuple[LogLine, ...]:
-    """Return the lines since the program was last healthy; and from before, since that time, its words on workers that
-    ended, for their successors are healthy at once."""
+def lines_since_healthy(lines: tuple[LogLine, ...], since: float = 0.0, until: float = math.inf) -> tuple[LogLine, ...]:
+    """Return the lines since the program was last healthy, before `until`; and from before, since that time, its words
+    on workers that ended, for their successors are healthy at once."""
     for index in range(len(lines) - 1, -1, -1):
         after = lines[index + 1].text if index + 1 < len(lines) else ""
+        if (lines[index].at or 0.0) >= until:
+            continue
         if _RUN_FINISHED.search(lines[index].text) and not _FAILURE_REASON.search(after) and _reached_serving(lines,
                                                                                                               index):
             return (*(line for line in lines[:index] if line.at is not None and line.at >= since and (

@@ -65,6 +65,20 @@ def test_a_stop_is_a_stop() -> None:
     assert stopped.program is not None and stopped.program.state == "STOPPED"
 
 
+def test_a_try_that_somebody_stopped_does_not_hide_why_those_before_it_failed() -> None:
+    """gunicorn says the same last words when it is stopped as after an orderly end: so a trial of kills left a program
+    whose reason nobody knew any more."""
+    tried = ((20.0, "% INFO spawned: 'shop' with pid 7"), (19.5, "KeyError: 'SHOP_KEY'"),
+             (19.0, "% WARN exited: shop (exit status 3; not expected)"), (18.0, "% INFO spawned: 'shop' with pid 8"))
+    ends = ((17.0, "[INFO] Handling signal: term"), (16.5, "[INFO] Shutting down: Master"), (16.0, "% INFO stopped: shop (exit status 0)"))
+    texts = [line.text for line in program_lines(told(lines(*tried, *ends)).log.or_else(()))]
+    assert "KeyError: 'SHOP_KEY'" in texts
+    served = (17.9, "% INFO success: shop entered RUNNING state, x")
+    long_ago = tuple((ago + 400, text) for ago, text in tried)
+    over = [line.text for line in program_lines(told(lines(*long_ago, served, *ends)).log.or_else(()))]
+    assert "KeyError: 'SHOP_KEY'" not in over, "it ran for minutes, and was stopped in good order"
+
+
 def test_what_several_programs_write_is_nobodys_word() -> None:
     """Their lines stand between one another, and which wrote which nobody knows; the state is supervisord's own word."""
     service = told(CRASH, NGINX + SHOP + BLOG)
