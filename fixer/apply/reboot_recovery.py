@@ -79,7 +79,7 @@ def _is_younger(runner: Runner, pid: str, since: float) -> bool:
 
 
 def has_started_since(step: AutomaticStep, nodes: Nodes, since: float) -> bool:
-    """Return whether the step's service started after `since` (epoch seconds of our clock).
+    """Return whether the step's service started after `since` (epoch seconds of our clock): then it read these files.
     If it ran when the step was planned, starts by other people count (a hand restart, a certificate renewal)."""
     if isinstance(step, ContainerAction):
         return start_marks.has_container_restarted(step.container_id, nodes.engine(), since,
@@ -98,7 +98,7 @@ def has_started_since(step: AutomaticStep, nodes: Nodes, since: float) -> bool:
         case ReloadNginx():
             return _has_reloaded_since(step, runner, since)
         case DaemonReload():
-            return False
+            return True     # a unit file that is put back has a new time: systemd asks to read it again
         case _:
             assert_never(step)
 

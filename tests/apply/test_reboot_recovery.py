@@ -132,6 +132,25 @@ def test_what_an_undo_stopped_and_a_boot_started_is_stopped_again(tmp_path: Path
     assert stopped == [START] * (2 if booted else 1) and (tmp_path / "site").read_bytes() == b"old\n"
 
 
+def test_a_unit_file_that_is_put_back_is_read_again_though_the_round_never_came_to_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It has a new time: systemd asks to read it again, and until then fixer offered no older version of it."""
+    target, runner = FolderTarget(tmp_path / "state"), Told()
+    (tmp_path / "a.service").write_bytes(b"old\n")
+
+    def killed(*_: object) -> str:
+        raise KilledError
+
+    monkeypatch.setattr(rollback, "COMMAND_SECONDS", 0.0)
+    monkeypatch.setattr("fixer.apply.repair_run.perform_step", killed)
+    monkeypatch.setattr(Nodes, "runner", lambda *_: runner)
+    with pytest.raises(KilledError), RepairRun.open(target, cause="c", now=NOW) as run:
+        run.round(Plan("c", "r", "safe", "x", (
+            write_step(tmp_path / "a.service", b"old\n", b"new\n"), CheckNginx("local", "/usr/sbin/nginx", "/c", "/"), DaemonReload("local"), START)))
+    undo(target, None)
+    assert (tmp_path / "a.service").read_bytes() == b"old\n"
+    assert [words for words in runner.ran if words[:1] == ("systemctl",) and "show" not in words] == [("systemctl", "daemon-reload")]
+
+
 @pytest.mark.parametrize(("error", "noted"), [
     (ConfigRefused("nginx refuses the configuration: x"), "because it refuses the earlier configuration"),
     (NginxNotRunning("nginx does not run"), "nginx was not reloaded: nginx does not run"),
