@@ -141,7 +141,13 @@ def apply_restored_files(step: AutomaticStep, nodes: Nodes) -> str:
 def _restart_program(step: ProgramAction, runner: Runner) -> str:
     control = ["supervisorctl", "-c", step.conf]
     if step.verb == "update":
+        pid = _pid_of(step, runner)
         runner.run([*control, "update", step.group], timeout=180.0)
-    elif b"RUNNING" in (said := runner.run([*control, "status", step.program]).stdout) or b"STARTING" in said:
+        # supervisord starts anew only what its own files changed: not a program whose file of variables is back
+        runs_on = pid != "0" and _pid_of(step, runner) == pid
+    else:
+        said = runner.run([*control, "status", step.program]).stdout
+        runs_on = b"RUNNING" in said or b"STARTING" in said
+    if runs_on:
         runner.run([*control, "restart", step.program], timeout=180.0)
     return f"{step.program} has its earlier files again"

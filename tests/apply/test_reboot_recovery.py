@@ -79,7 +79,7 @@ def test_this_machine_has_not_booted_a_second_ago() -> None:
 
 @pytest.mark.parametrize(("step", "said", "ran"), [
     (DaemonReload("local"), b"", ["systemctl", "daemon-reload"]), (START, b"", ["try-restart", "a.service"]),
-    (BOX, b"", ["docker", "restart", "f"]), (UPDATE, b"", ["update", "g"]), (AGAIN, b"p RUNNING pid 7", ["restart", "p"]), (AGAIN, b"p STOPPED", ["status", "p"]),
+    (BOX, b"", ["docker", "restart", "f"]), (UPDATE, b"", ["update", "g"]), (UPDATE, b"7", ["restart", "p"]), (AGAIN, b"p RUNNING pid 7", ["restart", "p"]), (AGAIN, b"p STOPPED", ["status", "p"]),
 ])
 def test_what_runs_takes_them(step: DaemonReload | UnitAction | ProgramAction | ContainerAction, said: bytes, ran: list[str]) -> None:
     runner = Told(said=said)
