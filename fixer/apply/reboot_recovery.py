@@ -78,8 +78,8 @@ def _is_younger(runner: Runner, pid: str, since: float) -> bool:
     return up - began < time.time() - since
 
 
-def has_started_since(step: AutomaticStep, nodes: Nodes, since: float) -> bool:
-    """Return whether the step's service started after `since` (epoch seconds of our clock): then it read these files.
+def must_read_again(step: AutomaticStep, nodes: Nodes, since: float) -> bool:
+    """Return whether the step's service read the repair's files: it started after `since` (epoch seconds of our clock).
     If it ran when the step was planned, starts by other people count (a hand restart, a certificate renewal)."""
     if isinstance(step, ContainerAction):
         return start_marks.has_container_restarted(step.container_id, nodes.engine(), since,
@@ -98,7 +98,7 @@ def has_started_since(step: AutomaticStep, nodes: Nodes, since: float) -> bool:
         case ReloadNginx():
             return _has_reloaded_since(step, runner, since)
         case DaemonReload():
-            return True     # a unit file that is put back has a new time: systemd asks to read it again
+            return True     # a restored unit file has a new time: systemd asks for a reload
         case _:
             assert_never(step)
 
@@ -143,7 +143,7 @@ def _restart_program(step: ProgramAction, runner: Runner) -> str:
     if step.verb == "update":
         pid = _pid_of(step, runner)
         runner.run([*control, "update", step.group], timeout=180.0)
-        # supervisord starts anew only what its own files changed: not a program whose file of variables is back
+        # supervisord restarts a program only if its own section changed, not for a restored file of variables
         runs_on = pid != "0" and _pid_of(step, runner) == pid
     else:
         said = runner.run([*control, "status", step.program]).stdout

@@ -16,7 +16,7 @@ from fixer.apply.reboot_recovery import (
     apply_restored_files,
     automatic_steps,
     has_booted,
-    has_started_since,
+    must_read_again,
     was_running,
 )
 from fixer.apply.refusal_hint import refusal_hint
@@ -233,7 +233,7 @@ class _Rollback:
                 self._attempt(Intent(record, None), partial(self._read_anew, step, did[0].intent.at))
 
     def _read_anew(self, step: AutomaticStep, since: float) -> str:
-        if not has_started_since(step, self.nodes, since):
+        if not must_read_again(step, self.nodes, since):
             return ""
         try:
             return apply_restored_files(step, self.nodes)

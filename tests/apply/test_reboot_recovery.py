@@ -100,7 +100,7 @@ def test_a_program_that_ran_and_began_anew_has_read_the_files(was: str, pid: byt
             return Told(said=pid).run(argv) if argv[0] == "supervisorctl" else Told(ages.get(argv[-1])).run(argv)
 
     step = ProgramAction("local", "p", "g", "restart", "/etc/s.conf", was)
-    assert reboot_recovery.has_started_since(step, Anywhere(There()), time.time() - 60) is read  # type: ignore[arg-type]
+    assert reboot_recovery.must_read_again(step, Anywhere(There()), time.time() - 60) is read  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("booted", [True, False])
@@ -164,7 +164,7 @@ def test_an_nginx_that_takes_nothing_after_a_boot_is_a_note(
     def brought(*_: object) -> str:
         raise error
 
-    monkeypatch.setattr(rollback, "has_started_since", lambda *_: True)
+    monkeypatch.setattr(rollback, "must_read_again", lambda *_: True)
     monkeypatch.setattr(rollback, "apply_restored_files", brought)
     with RepairRun.open(target, cause="wrong-port", now=NOW) as run:
         with pytest.raises(StepFailed):
@@ -187,7 +187,7 @@ def test_a_round_that_a_boot_cut_off_goes_back_in_effect_too(tmp_path: Path, mon
         with RepairRun.open(target, cause="wrong-port", now=NOW) as run:
             run.round(Plan("c", "r", "safe", "x", (write_step(tmp_path / "site", b"old\n", b"new\n"), RELOAD, START)))
     monkeypatch.setattr(rollback, "COMMAND_SECONDS", 0.0)
-    monkeypatch.setattr(rollback, "has_started_since", lambda *_: booted)
+    monkeypatch.setattr(rollback, "must_read_again", lambda *_: booted)
     monkeypatch.setattr(rollback, "apply_restored_files", lambda step, _: brought.append(step) or "done")
     monkeypatch.setattr(Nodes, "runner", lambda *_: Told())
     undo(target, None)

@@ -184,7 +184,7 @@ def test_the_lock_keeps_others_out_and_ends_with_its_block(place: Transport) -> 
 
 
 def test_a_lock_names_its_holder_as_soon_as_it_is_held(place: Transport) -> None:
-    """A connection that was lost between the two left a lock that nobody could let go of."""
+    """A connection that was lost between the two left a lock that nobody could release."""
     path = f"{place.root}/lock"
     for word in ("first", "2nd"):
         with place.files.lock(path, lambda who, word=word: f'{{"{word}": "{who}"}}\n'.encode()):

@@ -160,8 +160,8 @@ for name in sorted(names):
         print(name)
 """
 _ATTRIBUTES_UNKNOWN = "no python3 and no getfattr there: nobody can tell"
-# Report that it holds the lock and its identity, and stay until its input ends.
-# It writes who holds the lock before it answers: a connection that is lost right then leaves no lock without a name.
+# Write who holds the lock, report that it is held, and stay until the input ends. The name comes first: a connection
+# that is lost right then leaves no lock without one.
 _LOCK_HOLDER = r"""held=$1 path=$2 head=$3 tail=$4; x=$(cat /proc/$$/stat 2>/dev/null); set -f; set -- ${x##*) }
 [ ! -h "$path" ] || { echo "Not a regular file"; exit 1; }
 [ -z "$head" ] || printf %s "$head$$ ${20}$tail" >"$path" || exit 1
