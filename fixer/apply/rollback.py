@@ -11,6 +11,7 @@ from functools import partial
 from fixer.apply.file_change import FileRestore
 from fixer.apply.journal_folder import Journal, last_work_time
 from fixer.apply.journal_records import RESTARTED, Intent, Round, is_step_undone, is_undoing, rounds_of
+from fixer.apply.memory_loss import discards_memory, is_plain_restart, restarts_only
 from fixer.apply.reboot_recovery import (
     AutomaticStep,
     apply_restored_files,
@@ -156,22 +157,6 @@ def _append_note(journal: Journal, like: Record, note: str = "") -> None:
         journal.append(replace(like, note=note))
 
 
-def _discards_memory(step: Step) -> bool:
-    """Return whether the step discards state in memory: a reload, a restart, systemd's pause before its next try, or a
-    missing container network."""
-    if isinstance(step, ComposeUp):
-        return bool(step.network) and step.was == "running"
-    paused = isinstance(step, UnitAction) and step.verb in ("start", "restart") and step.was_active == "activating"
-    return paused or isinstance(step, ReloadNginx | DaemonReload) or _is_plain_restart(step)
-
-
-def _is_plain_restart(step: Step) -> bool:
-    """Return whether the step restarted what its manager called running."""
-    if isinstance(step, ContainerAction | ProgramAction):
-        return step.verb == "restart" and step.was.lower() == "running"
-    return isinstance(step, UnitAction) and step.verb == "restart" and step.was_active == "active"
-
-
 @dataclass(slots=True)
 class _Rollback:
     """One round in rollback: undo steps in reverse order, remove leftovers, then apply effects in forward order."""
@@ -189,11 +174,11 @@ class _Rollback:
         self._check_gaps()
         self.refused = frozenset(item.intent.index for item, step in steps if isinstance(step, ReloadNginx)
                                  and item.done is not None and self._is_refused(item, step, steps))
-        wrote = any(isinstance(step, WriteFile) for _, step in steps)
-        if not wrote:
-            # No file of the round was written: what was held in memory is in no file that a reload or restart could
-            # restore.
-            self.result.irreversible += [i.intent.describe for i, step in steps if _discards_memory(step)]
+        only_restarts = restarts_only([step for _, step in steps])
+        if not any(isinstance(step, WriteFile) for _, step in steps):
+            # What was held in memory is in no file that a reload or restart could restore.
+            self.result.irreversible += [i.intent.describe for i, step in steps if discards_memory(step)
+                                         and (only_restarts or not is_plain_restart(step))]
         for item, step in reversed(steps):
             if isinstance(step, WriteFile):
                 self._attempt(item, partial(self._restore, item, step))
@@ -210,7 +195,7 @@ class _Rollback:
         if not self.result.lost:  # torn in-place writes of this rollback need the images
             self._drop_images()
         for item, step in sorted(steps, key=lambda pair: not isinstance(pair[1], DaemonReload)):
-            if not wrote and _is_plain_restart(step):
+            if only_restarts and is_plain_restart(step):
                 continue    # one more would interrupt its service, and bring nothing back
             if not isinstance(step, WriteFile) and (self.files_moved or not self._is_back(item)):
                 starts_anew = not isinstance(step, ReloadNginx | DaemonReload)

@@ -20,7 +20,7 @@ from fixer.apply import rollback
 from fixer.apply.file_change import FileRestore
 from fixer.apply.journal_folder import Journal, create_run
 from fixer.apply.repair_run import RepairRun, history, undo, unfinished_run
-from fixer.apply.rollback import _discards_memory, recover, wait_for_commands
+from fixer.apply.rollback import recover, wait_for_commands
 from fixer.apply.run_history import incomplete_run_notes
 from fixer.apply.steps.node_access import Nodes
 from fixer.errors import NeedsPerson, StepFailed, Unreachable
@@ -28,7 +28,6 @@ from fixer.hosts.machine.local_files import LocalFiles
 from fixer.model.host import CommandResult
 from fixer.model.journal import Record
 from fixer.model.plan import (
-    ComposeUp,
     ContainerAction,
     FileMeta,
     NetworkAction,
@@ -309,17 +308,6 @@ def test_nobody_is_blamed_for_what_a_disk_refuses(site: Path, tmp_path: Path) ->
     assert "somebody" not in said
 
 
-# What an undo cannot bring back, and says so: the network of a container that is gone.
-
-
-@pytest.mark.parametrize(("network", "was", "gone"), [
-    ("container:abc", "running", True), ("container:abc", "exited", False), ("", "running", False),
-])
-def test_a_container_made_anew_in_another_network_than_it_was_alone_in(network: str, was: str, gone: bool) -> None:
-    step = ComposeUp("p", "web", "/srv", ("/srv/compose.yaml",), (), "abc", was, network)
-    assert _discards_memory(step) is gone
-
-
 # An undo whose reload is refused: for what goes back, or for a file of somebody else's. A script stands for the
 # master: it takes HUP as nginx does, and refuses a configuration that holds `bad`. (With a real nginx: test_machine.)
 MASTER = """#!{python} -S
@@ -594,6 +582,18 @@ def test_a_restart_without_a_file_is_not_repeated_on_the_way_back(tmp_path: Path
     target.told.clear()
     result = undo(target, run.id)
     assert "restart" not in target.told and result.conflicts == () and result.restored == () and len(result.irreversible) == 1
+    assert history(target)[0].state == "undone"
+
+
+def test_what_was_restarted_for_a_started_dependency_is_restarted_without_it(tmp_path: Path) -> None:
+    """Caught in one of its tries, a service that cannot start is called running: left alone, it would go on serving."""
+    target = Managed(tmp_path / "state")
+    with repaired(target, UnitAction("local", "database.service", "start", "inactive", "disabled"), RESTART) as run:
+        run.commit()
+    target.told.clear()
+    result = undo(target, run.id)
+    assert [word for word in target.told if word in ("stop", "restart")] == ["stop", "restart"]
+    assert result.conflicts == () and result.irreversible == () and len(result.restored) == 2
     assert history(target)[0].state == "undone"
 
 
