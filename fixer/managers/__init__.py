@@ -84,6 +84,10 @@ class ServiceManager(ABC):
         """Return whether a run of the service may have ended by itself."""
         return False
 
+    def is_stopped_after_failure(self) -> bool:
+        """Return whether somebody stopped the service after a run had failed: no further start will show why."""
+        return False
+
     def is_started(self) -> bool:
         """Return whether it has started the service: that runs, is starting, or ended with a failure."""
         return False

@@ -75,6 +75,9 @@ class Supervisord(ServiceManager):
     def has_ended(self) -> bool:
         return self.program.state in _ENDED_STATES
 
+    def is_stopped_after_failure(self) -> bool:
+        return self.program.state == "STOPPED" and not self.program.expected
+
     def is_started(self) -> bool:
         return self.service.running or self.program.state in _ENDED_STATES
 

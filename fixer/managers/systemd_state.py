@@ -85,6 +85,9 @@ class Systemd(ServiceManager):
     def has_ended(self) -> bool:
         return self.unit.active_state in _ENDED_STATES or self.unit.n_restarts > 0
 
+    def is_stopped_after_failure(self) -> bool:
+        return self.unit.active_state == "inactive" and self.run_state() == "failed"
+
     def is_started(self) -> bool:
         return any(unit.active_state not in _INACTIVE_STATES for unit in self._units())
 

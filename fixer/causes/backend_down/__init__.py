@@ -16,9 +16,9 @@ Why nginx says 502
   address of a stopped container is gone: first `upstream timed out` (504), then `113: No route to host` (502).
 
 How it is told apart
-  wrong-port: the service runs, and listens elsewhere. crash-*: its manager says failed, and its log says why. Of what
-  cron, rc.local or an init script started, no manager says so: the file that its output goes to does.
-  nginx-down: nginx itself does not answer.
+  wrong-port: the service runs, and listens elsewhere. crash-*: its manager says failed, and its log says why; where no
+  log does and somebody stopped it since, a start shows it. Of what cron, rc.local or an init script started, no
+  manager says so: the file that its output goes to does. nginx-down: nginx itself does not answer.
 
 The repair and its safety
   start-service (safe): start it, and where no boot starts it, let one: enabled where it is disabled, a link as of
@@ -114,10 +114,12 @@ with lazy_imports():  # not needed in most looks
     from fixer.causes.backend_down.manager_state import (
         explain_lost_server,
         finding_without_socket,
+        is_stopped_silently,
         missing_socket_line,
         ordering_cycle_finding,
         supervisord_error_evidence,
         supervisord_fix_text,
+        tell_silent_failure,
     )
     from fixer.causes.backend_down.replaced_unit import find_successors, which_unit_finding
     from fixer.causes.backend_down.stopped_container import (
@@ -189,7 +191,9 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
             return error_exit_finding(case, owner.service, ordering_cycle_finding(
                 case, owner.service, _stopped_finding(case, trouble, owner)))
         case "masked":
-            return _masked_finding(case, trouble, owner)
+            repairs, shown = (mask_repair(case, trouble, owner.service),), mask_evidence(case, owner.service)
+            words = "unit-masked", f"{owner.service.name} is masked"
+            return _finding(case, trouble, owner, words, repairs=repairs, shown=shown)
         case "failed" if (known := _failed_service_finding(case, trouble, owner)) is not None:
             return known
         case "unknown":
@@ -208,11 +212,13 @@ def _learned_finding(case: Case, trouble: FailingAddress) -> Finding | None:
 
 
 def _failed_service_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding | None:
-    """Return the finding if the failed service was stopped on purpose, skipped by a condition, or lacks its socket."""
+    """Return the finding if it was stopped (on purpose, or without a known failure), skipped, or lacks its socket."""
     if was_asked_to_stop(case.snapshot, owner.service) or skipped_by_condition(owner.service):
         return _stopped_finding(case, trouble, owner)
-    said = missing_socket_line(case.snapshot, owner.service)
-    return None if said is None else finding_without_socket(owner.service, said, _stopped_finding(case, trouble, owner))
+    if (said := missing_socket_line(case.snapshot, owner.service)) is not None:
+        return finding_without_socket(owner.service, said, _stopped_finding(case, trouble, owner))
+    is_silent = is_stopped_silently(case.snapshot, owner.service)
+    return tell_silent_failure(owner.service, _stopped_finding(case, trouble, owner)) if is_silent else None
 
 
 def is_stopped_container(service: Service) -> bool:
@@ -353,12 +359,6 @@ def _manual_text(case: Case, service: Service) -> str:
     if (own := failed_supervisord_unit(service)) is not None:
         return supervisord_fix_text(case, service, own)
     return starter_of(case.snapshot, service).by_hand()
-
-
-def _masked_finding(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding:
-    service = owner.service
-    return _finding(case, trouble, owner, ("unit-masked", f"{service.name} is masked"),
-                    repairs=(mask_repair(case, trouble, service),), shown=mask_evidence(case, service))
 
 
 def _finding(

@@ -8,6 +8,7 @@ from fixer.analysis.ownership.configured import is_configured_at
 from fixer.analysis.run_log import (
     event_of,
     has_kind,
+    has_log,
     is_start_line,
     last_run_lines,
     lines_of,
@@ -21,6 +22,7 @@ from fixer.formats.run_output import says_ready
 from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
+from fixer.managers import manager_of
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known
 from fixer.model.snapshot import LogLine, Process, Service, Snapshot, Unit
@@ -49,6 +51,18 @@ def finding_without_socket(service: Service, said: LogLine, found: Finding) -> F
         found, summary=f"{service.name} was started without {socket.name}, which provides its socket; {instead}",
         evidence=(log_evidence(said.text, said.where), *found.evidence),
         effects=("run-ends", "last-words", "stale-config"))
+
+
+def is_stopped_silently(snapshot: Snapshot, service: Service) -> bool:
+    """Return whether somebody stopped it after a failure of which its log says nothing: only a start shows why."""
+    return manager_of(service).is_stopped_after_failure() and has_log(service) and not program_lines(
+        last_run_lines(snapshot, service))
+
+
+def tell_silent_failure(service: Service, found: Finding) -> Finding:
+    """Return the finding of a stopped service, changed to tell of the failure before."""
+    told = f"{service.name} had failed before somebody stopped it, and its log does not say why: the start will show it"
+    return replace(found, confidence="likely", detail=(*found.detail, told))
 
 
 # Ordering cycle: systemd starts none of its units, or drops one of them at every boot.

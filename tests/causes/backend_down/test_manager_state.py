@@ -7,14 +7,16 @@ from dataclasses import replace
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
+from fixer.model.diagnosis import RuledOut
 from fixer.model.facts import Evidence, Known
 from fixer.model.plan import UnitAction, WaitForListener, WriteFile
-from fixer.model.snapshot import UnitValue
+from fixer.model.snapshot import Service, UnitValue
 from tests.causes import snapshot_builders
 from tests.causes.backend_down.manager_state_builders import supervisord_scene, verbs
 from tests.causes.snapshot_builders import (
     NOW,
     Scene,
+    failed_service,
     finding_of,
     listener,
     log_lines,
@@ -24,6 +26,7 @@ from tests.causes.snapshot_builders import (
     stopped_service,
     supervised_service,
     unit,
+    verdict_of,
 )
 
 TEXT = '[program:shop]\ncommand=/usr/bin/uvicorn shop:app\nautostart=false\nenvironment=MODE="x"\n'
@@ -213,3 +216,25 @@ def test_a_unit_that_starts_one_program_at_boot_and_leaves_it_alone_starts_it_ag
     assert repair.risk == risk
     if repair.steps:
         assert isinstance(repair.steps[0], UnitAction) and repair.steps[0].verb == "restart"
+
+
+FAILED_PROGRAM = {"ended": "exit status 3; not expected", "expected": False, "restarts": 2}
+FAILED_UNIT = {"result": "exit-code", "exec_main_code": 1, "exec_main_status": 3, "n_restarts": 2}
+
+
+@pytest.mark.parametrize("made", [
+    supervised_service("STOPPED", program=FAILED_PROGRAM, log=Known(())), stopped_service(unit_changes=FAILED_UNIT, log=Known(())),
+], ids=["supervisord", "systemd"])
+def test_a_stop_after_a_failure_of_which_nothing_is_logged_is_started_to_see_why(made: Service) -> None:
+    found = finding_of(diagnose(supervisord_scene(made).snapshot()), "backend-down")
+    assert (found.variant, found.confidence) == ("backend-not-running", "likely")
+    assert "its log does not say why" in found.detail[-1]
+    assert (found.repairs[0].risk, verbs(found.repairs[0])[-1]) == ("safe", "start")
+
+
+@pytest.mark.parametrize("made", [
+    supervised_service("STOPPED", program=FAILED_PROGRAM, log=log_lines("KeyError: 'SECRET'")),
+    supervised_service("FATAL", program=FAILED_PROGRAM, log=Known(())), failed_service(log=Known(())),
+])
+def test_a_failure_that_is_logged_or_that_nobody_stopped_is_no_stop(made: Service) -> None:
+    assert isinstance(verdict_of(diagnose(supervisord_scene(made).snapshot()), "backend-down"), RuledOut)
