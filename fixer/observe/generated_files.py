@@ -294,13 +294,21 @@ def _source_runs(place: _Place, template: str, run: TemplateRun) -> Iterator[Sou
     elif is_secret_name(name):
         yield SourceRun(run.start, run.end, "", "", None, name, f"the value of {name} may be a secret")
     elif word is None or word.text.encode("latin-1", "replace") != value:
-        why = f"{name} of container {place.box.name} is set in none of its compose files"
-        yield SourceRun(run.start, run.end, "", "", None, name, why)
+        yield SourceRun(run.start, run.end, "", "", None, name, _unset_value_text(place.box, name, word))
     else:
         at = run.start
         for piece in word.pieces:
             yield _run_of_piece(place, piece, name, at)
             at += len(piece.text)
+
+
+def _unset_value_text(box: Container, name: str, word: Word | None) -> str:
+    """Return why no place in the compose files gives a container its value of a variable."""
+    at = next((f"{piece.file}:{piece.line}" for piece in word.pieces if piece.file), "") if word is not None else ""
+    if not at:
+        return f"{name} of container {box.name} is set in none of its compose files"
+    return (f"{at} gives {name} another value than container {box.name} was created with. `docker compose up -d "
+            f"{box.service}` applies it, and no file holds the old value for an undo")
 
 
 def _run_of_piece(place: _Place, piece: Piece, name: str, at: int) -> SourceRun:

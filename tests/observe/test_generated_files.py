@@ -99,6 +99,14 @@ def test_a_variable_of_the_image_or_of_docker_run() -> None:
     assert why(project) == "BACKEND of container shop-web-1 is set in none of its compose files"
 
 
+def test_a_variable_that_was_changed_since_the_container_was_created() -> None:
+    project = in_environment("      BACKEND: api:8001\n")
+    line = project.compose[:project.compose.index("BACKEND:")].count("\n") + 1
+    assert why(project) == (
+        f"/srv/shop/compose.yaml:{line} gives BACKEND another value than container shop-web-1 was created with. "
+        "`docker compose up -d web` applies it, and no file holds the old value for an undo")
+
+
 @pytest.mark.parametrize("project", [
     replace(Project(), made=MADE + "# by hand\n"),
     replace(Project(), env=("BACKEND=[masked 1]",)),
