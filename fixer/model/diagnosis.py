@@ -91,8 +91,9 @@ class Finding:
         return self.is_at_fault and self.cause != UNEXPLAINED
 
     def with_routes_of(self, other: Finding) -> Finding:
-        """This finding, for the routes of another one of the same fault too."""
-        return replace(self, routes=tuple(dict.fromkeys((*self.routes, *other.routes))))
+        """This finding, for the routes of another one of the same fault too: details name the pages that need it."""
+        return replace(self, routes=tuple(dict.fromkeys((*self.routes, *other.routes))),
+                       detail=tuple(dict.fromkeys((*self.detail, *other.detail))))
 
     def joined_with(self, other: Finding) -> Finding:
         """This finding, with the routes and the evidence of another one of the same fault."""

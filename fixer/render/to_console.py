@@ -194,9 +194,15 @@ def finding_lines(finding: FindingReport, style: Style, *, verbose: bool) -> lis
     sure = word_text(finding.confidence, style)
     first, *rest = hang(f"{name} {dot} {sure}{_role_text(finding, style)}", style.text_width, 2)
     lines = [first.replace(name, style.paint(name, "bold"), 1), *rest]
-    for text in (finding_title(finding, style), finding.summary, *finding.detail):
+    shown = finding.detail if verbose else finding.detail[:SHOWN_EVIDENCE]
+    more = _more_text(len(finding.detail) - len(shown), style)
+    for text in (finding_title(finding, style), finding.summary, *shown, more):
         lines += [f"  {line}" for line in wrap(clean(text), style.text_width - 2)] if text else []
     return [*lines, "", *evidence_lines(finding.evidence, style, verbose=verbose)]
+
+
+def _more_text(number: int, style: Style) -> str:
+    return style.say("console/more-evidence", "and {number} more: fixer diagnose -v", number=number) if number else ""
 
 
 def cause_name(finding: FindingReport) -> str:
@@ -227,9 +233,8 @@ def evidence_lines(evidence: tuple[Evidence, ...], style: Style, *, verbose: boo
     longest = max((count_columns(clean(item.where)) for item in shown), default=0)
     column = min(longest, room * 10 // 19)
     lines = [line for item in shown for line in _evidence_item_lines(item, column, room, style, verbose=verbose)]
-    if len(evidence) > len(shown):
-        lines.append(style.say("console/more-evidence", "and {number} more: fixer diagnose -v",
-                               number=len(evidence) - len(shown)))
+    if more := _more_text(len(evidence) - len(shown), style):
+        lines.append(more)
     return [f"{' ' * indent}{line}".rstrip() for line in lines]
 
 

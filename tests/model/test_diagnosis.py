@@ -26,5 +26,12 @@ def test_findings_of_one_fault_become_one() -> None:
     assert one.joined_with(two) == replace(one, routes=("r1", "r2", "r3"), evidence=lines)
 
 
+def test_a_joined_finding_tells_the_details_of_both() -> None:
+    """Each address names the pages that need it: those of the first alone would not be all."""
+    one, two = (Finding("backend-down", None, "root", "certain", "it is stopped", (f"needed by {page}", "it is disabled"), (page,), None, None, (), ())
+                for page in ("/", "/api/"))
+    assert one.joined_with(two).detail == one.with_routes_of(two).detail == ("needed by /", "it is disabled", "needed by /api/")
+
+
 def test_a_variable_names_the_repair_that_sets_it() -> None:
     assert variable_repair_id("DATABASE_URL") == "set-database-url"
