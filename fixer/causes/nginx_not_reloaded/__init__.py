@@ -19,7 +19,8 @@ Why nginx says 502
 How it is told apart
   The newest configuration file is younger than the oldest worker, the address that the files name answers when asked
   directly, and the route still fails. wrong-port: there the address in the file is empty. If the address in the file
-  is empty too, that is repaired first. While pages answer, an unloaded change is no fault.
+  is empty too, that is repaired first, unless the page waits while that address refuses at once: nginx is then not
+  connecting to it. While pages answer, an unloaded change is no fault.
 
 The repair and its safety
   reload-nginx (safe): nginx -t, then a reload; proof is new workers and a page that answers.
@@ -55,7 +56,7 @@ from fixer.analysis.evidence import (
 )
 from fixer.analysis.nginx_errors import events_for, routes_text, symptom_evidence
 from fixer.analysis.nginx_process import has_stale_config, holder_evidence, is_held_by_others, listen_addresses_of
-from fixer.analysis.route_verdict import CLOCK_GRAIN, has_unloaded_config, is_closed
+from fixer.analysis.route_verdict import CLOCK_GRAIN, has_unloaded_config, is_closed, is_confirmed_closed
 from fixer.formats.numbers import is_number
 from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
@@ -76,6 +77,7 @@ _WRITER = regex(r"\[[a-z]+\] (\d{1,9})#\d")
 REPAIR_ID = "reload-nginx"
 _MOST_VALUES = 16       # of several variables in one pass
 _SAME_MOMENT_TEXT = "the file changed at the moment of the last reload, and nginx connects elsewhere"
+_WAITING_TEXT = "its page waits, while that address refuses at once"
 RELOAD_TEXT = "check the configuration and reload nginx (the configuration in its memory cannot be restored)"
 
 
@@ -93,19 +95,20 @@ def judge(case: Case) -> Verdict:
 
 def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence | None:
     nginx, endpoint = trouble.nginx, trouble.endpoint
-    if nginx.master_pid is None or not any(j.state == "failing" for j in trouble.verdicts):
+    waits = _is_waiting_elsewhere(case, trouble)
+    if nginx.master_pid is None or not (waits or any(j.state == "failing" for j in trouble.verdicts)):
         return None
     if has_stale_config(case, trouble):
         return _stale_mount_finding(case, trouble)
     closed, near = is_closed(endpoint), _is_in_same_moment(nginx)
     old = _unwritten_place(case, trouble) if near or has_unloaded_config(nginx) else ""
-    if closed and not old:
+    if closed and not old and not waits:
         return no_listener_evidence(endpoint)[0]
     silent = isinstance(endpoint.http, Known) and endpoint.http.value.status is None
-    if silent and not old and not _is_hidden(case, trouble):
+    if silent and not old and not waits and not _is_hidden(case, trouble):
         error = endpoint.http.value.error if isinstance(endpoint.http, Known) else ""
         return Evidence("probe", endpoint_text(endpoint), f"no answer when asked directly: {error}")
-    if closed is None or (isinstance(endpoint.http, Unknown) and not _is_asking_elsewhere(case, trouble)):
+    if closed is None or (isinstance(endpoint.http, Unknown) and not waits and not _is_asking_elsewhere(case, trouble)):
         return _failed_reload_finding(case, trouble) or f"whether {endpoint_text(endpoint)} answers when asked directly"
     if isinstance(nginx.config_mtime, Unknown) or isinstance(nginx.loaded_at, Unknown):
         return f"when nginx on {nginx.node} loaded its configuration"
@@ -115,8 +118,8 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         return _age_evidence(case, nginx)
     failed = _port_conflict_finding(case, trouble)
     if failed is not None or not near:
-        found = failed or _not_reloaded_finding(case, trouble, _unseen_holder_text(case, nginx))
-        return replace(found, is_met_first=bool(old))
+        doubt = _unseen_holder_text(case, nginx) or (_WAITING_TEXT if waits else "")
+        return replace(failed or _not_reloaded_finding(case, trouble, doubt), is_met_first=bool(old) or waits)
     if old:
         proven = _not_reloaded_finding(case, trouble, f"since its last load it connects to {old}, which no file has")
         return replace(proven, confidence="certain", is_met_first=True)
@@ -138,6 +141,13 @@ def _is_hidden(case: Case, trouble: FailingAddress) -> bool:
     """Return whether the endpoint accepts connections while nginx's are refused elsewhere: that it gives no answer is a
     second fault, which the old configuration hides."""
     return is_closed(trouble.endpoint) is False and _is_asking_elsewhere(case, trouble)
+
+
+def _is_waiting_elsewhere(case: Case, trouble: FailingAddress) -> bool:
+    """Return whether a page waits although each of its addresses refuses at once: nginx does not connect to these."""
+    return has_unloaded_config(trouble.nginx) and any(
+        facts.probes.or_else(()) and all(probe.error == "slow" for probe in facts.probes.or_else(()))
+        and all(is_confirmed_closed(endpoint) for endpoint in case.reached(facts)) for facts in trouble.routes)
 
 
 def _is_in_same_moment(nginx: Nginx) -> bool:

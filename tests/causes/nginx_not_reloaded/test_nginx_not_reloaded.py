@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from fixer.diagnose.precedence import weigh_hidden
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Fact, Known, Unknown
@@ -19,6 +20,7 @@ from tests.causes.snapshot_builders import (
     NOW,
     REFUSED,
     SITE,
+    SLOW,
     Scene,
     at_level,
     failed_service,
@@ -67,6 +69,32 @@ def test_old_miss_and_unknown() -> None:
         assert isinstance(verdict_of(diagnose(scene.snapshot()), OLD), RuledOut)
     for scene in (edited(config_mtime=Unknown("denied")), edited().endpoint(http=Unknown("--no-probe"))):
         assert isinstance(verdict_of(diagnose(scene.snapshot()), OLD), Undetermined)
+
+
+def waiting(loaded_ago: float = 3000.0) -> Scene:
+    """The page waits, while the address in its file refuses at once, and the service there has failed."""
+    scene = Scene().with_service(failed_service(log=log_lines("SyntaxError: invalid syntax"))).refused().answers(SLOW)
+    scene.events.clear()
+    scene.nginx.update(config_mtime=Known(NOW - 60), loaded_at=Known(NOW - loaded_ago))
+    return scene
+
+
+def test_a_page_that_waits_though_its_address_refuses_is_that_of_an_older_configuration() -> None:
+    """nginx has logged nothing yet: it waits a minute. What is at fault at the address in the file comes behind it."""
+    diagnosis = diagnose(waiting().snapshot())
+    found = finding_of(diagnosis, OLD)
+    assert (found.role, found.confidence, found.repairs[0].id) == ("root", "likely", "reload-nginx")
+    assert "its page waits, while that address refuses at once" in found.summary
+    hidden = {check.cause: check.verdict for check in weigh_hidden(diagnosis)}
+    assert isinstance(hidden["firewall-drop"], Undetermined) and isinstance(hidden["crash-code-error"], Undetermined)
+
+
+@pytest.mark.parametrize("scene", [
+    waiting().answers(BAD_GATEWAY), waiting().answers(SLOW, BAD_GATEWAY), waiting(30.0),
+    waiting().endpoint(listener=Known(listener(8000, 200)), tcp=Known(GOOD)),
+])
+def test_a_page_that_its_address_explains_is_no_word_on_the_load(scene: Scene) -> None:
+    assert not any(found.cause == OLD for found in diagnose(scene.snapshot()).findings)
 
 
 def test_old_and_answering_is_no_fault() -> None:
