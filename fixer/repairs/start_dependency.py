@@ -9,7 +9,7 @@ from fixer.analysis.evidence import process_text, processes_of, shorten
 from fixer.analysis.exits.exit_reason import last_error_lines
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.run_log import last_run_lines, lines_of, program_lines, was_asked_to_stop
-from fixer.analysis.service_state import run_state_of
+from fixer.analysis.service_state import is_unwatched, run_state_of
 from fixer.formats.dependency_systems import ACCOUNT_VARIABLE, ADDRESS_VARIABLE, SECRET_VARIABLE
 from fixer.managers import manager_of
 from fixer.managers.systemd_steps import unit_action
@@ -18,6 +18,7 @@ from fixer.model.diagnosis import Need, Repair, variable_repair_id
 from fixer.model.plan import ContainerAction, SignalProcess, Step, WaitForListener
 from fixer.model.snapshot import LogLine, Service
 from fixer.redaction.secrets import is_secret_name
+from fixer.repairs.boot_line_start import start_as_at_boot_repair
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.restore_code import RESTART_TIMEOUT, restart_after_edit_steps
 from fixer.repairs.start_service import reachable_host, start_or_restart_steps, start_steps
@@ -51,11 +52,24 @@ def start_dependency_repairs(case: Case, crash: FailedRun, said: DependencyCompl
     started = start_provider_steps(case, provider)
     if not started:
         return (_manual_repair(_manual_text(case, crash, said, needed)), *other_address_repairs(case, crash, said)[:1])
-    wait = _wait_for_provider_steps(said, provider)
-    steps = (*started, *wait, *restart_after_edit_steps(case, crash))
+    steps = (*started, *_wait_for_provider_steps(said, provider))
     verb = "resume" if run_state_of(provider) == "paused" else "start"
     also = " and enable it at boot" if any(getattr(step, "verb", "") == "enable" for step in started) else ""
-    return (Repair("start-dependency", "safe", f"{verb} {provider.name}{also}, then start {name}", steps),)
+    summary, last = f"{verb} {provider.name}{also}, then ", restart_after_edit_steps(case, crash)
+    if last or not is_unwatched(crash.service):
+        return (Repair("start-dependency", "safe", f"{summary}start {name}", (*steps, *last)),)
+    return (_with_boot_line(case, crash, summary, steps),)
+
+
+def _with_boot_line(case: Case, crash: FailedRun, first: str, steps: tuple[Step, ...]) -> Repair:
+    """Return these steps, then what a line of a boot does: nothing else starts the backend before the next boot."""
+    entry, endpoint = crash.service.boot_entry, crash.endpoint
+    line = None
+    if entry is not None and endpoint is not None:
+        line = start_as_at_boot_repair(case.snapshot, endpoint, entry)
+    if line is None:
+        return _manual_repair(f"{first}{manager_of(crash.service).start_text()}")
+    return Repair("start-dependency", line.risk, f"{first}{line.summary}", (*steps, *line.steps))
 
 
 def free_connections_repairs(crash: FailedRun, said: DependencyComplaint,

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from fixer.diagnose.run_causes import diagnose
+from fixer.model.deployment import BootEntry
+from fixer.model.diagnosis import Repair
+from fixer.model.facts import Known
+from fixer.model.plan import UnitAction, WaitForListener
 from tests.causes.crash_dependency_down.crash_dependency_down_builders import crashed, database, found, umbrella, verbs
 from tests.causes.snapshot_builders import FAILED, STOPPED, log_lines, process, roots
 
@@ -37,3 +41,30 @@ def test_a_bare_program_cannot_be_started_by_fixer() -> None:
     bare = replace(scene.services[0], unit=None, manager="none", pids=())
     scene.services[0] = bare
     assert CAUSE not in roots(diagnose(scene.snapshot()))
+
+
+LINE = BootEntry("local", "cron", "/etc/cron.d/shop", 2, "/usr/local/bin/start-shop", "shop", None, None, program="/usr/local/bin/start-shop")
+
+
+def of_cron(entry: BootEntry) -> Repair:
+    """The repair of a server that only a line of cron starts, and whose log says that the database refuses."""
+    scene = crashed().with_service(database(**STOPPED))
+    scene.node_changes["local"] = {"init": "systemd"}
+    scene.services[0] = replace(scene.services[0], unit=None, manager="none", pids=(), boot_entry=entry, log=Known(tuple(
+        replace(line, at=None, where="/var/log/shop/output.log") for line in scene.services[0].log.or_else(()))))
+    return found(scene).repairs[0]
+
+
+def test_a_backend_that_only_a_line_of_cron_starts_is_started_as_that_line_does() -> None:
+    """The database alone brings no page back before the next boot: that round was abandoned as no better."""
+    repair = of_cron(LINE)
+    assert (repair.id, repair.risk) == ("start-dependency", "disruptive")
+    assert "then start /usr/local/bin/start-shop as user shop, as /etc/cron.d/shop:2 does at boot" in repair.summary
+    assert [step.verb for step in repair.steps if isinstance(step, UnitAction)] == ["start", "start"]
+    assert isinstance(repair.steps[-1], WaitForListener) and repair.steps[-1].port == 8000
+
+
+def test_a_line_that_fixer_cannot_do_again_is_named() -> None:
+    repair = of_cron(replace(LINE, user="root"))
+    assert repair.risk == "manual" and repair.steps == ()
+    assert repair.manual == "start postgresql@17-main.service, then start it as /etc/cron.d/shop:2 does"

@@ -31,7 +31,7 @@ from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, Process, Service
 
 with lazy_imports():  # not needed in most looks
     from fixer.analysis.exits.last_output import find_exit_line, is_clean_shutdown, last_server_output
-    from fixer.causes.backend_down.boot_line_start import start_as_at_boot_repair
+    from fixer.repairs.boot_line_start import start_as_at_boot_repair
     from fixer.repairs.start_service import restart_steps
 
 _RESTARTING_MANAGERS = frozenset({"runit", "s6", "daemontools"})
@@ -117,7 +117,7 @@ def _repairs(case: Case, trouble: FailingAddress, starter: BootEntry, state: str
     """Return the start that the line itself would do, if that is possible, and what an operator does."""
     where = file_line_text(case.snapshot, starter.node, starter.file, starter.line)
     why = f"; {starter.not_run_reason}" if starter.not_run_reason else ""
-    begun = start_as_at_boot_repair(case, trouble, starter) if state == _NOT_RUNNING_TEXT else None
+    begun = start_as_at_boot_repair(case.snapshot, trouble.endpoint, starter) if state == _NOT_RUNNING_TEXT else None
     by_hand = Repair("start-service", "manual", "start the backend", (),
                      manual=_manual_text(starter, where, why, state != _NOT_RUNNING_TEXT))
     return (*((begun,) if begun is not None else ()), by_hand)

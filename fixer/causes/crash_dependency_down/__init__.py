@@ -38,7 +38,8 @@ How it is told apart
 
 The repair and its safety
   start-dependency (safe): the database that is stopped is started, and enabled where it is off at boot; then the
-  backend. A database that failed by itself, one that is masked, and one on another machine are for people.
+  backend (disruptive where only a line of cron starts it: it is done again, as backend-down does). A database that
+  failed by itself, one that is masked, and one on another machine are for people.
   set-variable (disruptive): the address, the account or the password is yours to give (`--set NAME=VALUE`), written
   over the old value where the service takes it from.
   start-service (safe): the database answers now, or the settings that name it were changed since: only the start is

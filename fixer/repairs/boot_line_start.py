@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import posixpath
 
-from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import file_line_text, find_node
 from fixer.lazy.regex import regex
 from fixer.model.deployment import BootEntry
 from fixer.model.diagnosis import Repair
 from fixer.model.plan import DaemonReload, FileMeta, UnitAction, WaitForListener, WriteFile
-from fixer.model.snapshot import Snapshot
+from fixer.model.snapshot import Endpoint, Snapshot
 from fixer.repairs.start_service import LISTEN_TIMEOUT, reachable_host
 
 REPAIR_ID = "start-as-at-boot"
@@ -24,15 +23,15 @@ _UNUSABLE = regex(r"[^A-Za-z0-9_-]+")
 _CRON_PATH = "/usr/bin:/bin"
 
 
-def start_as_at_boot_repair(case: Case, trouble: FailingAddress, entry: BootEntry) -> Repair | None:
+def start_as_at_boot_repair(snapshot: Snapshot, endpoint: Endpoint, entry: BootEntry) -> Repair | None:
     """Return the repair; None if the line is more than a program, does not run at boot, or runs as root, or systemd
     does not run there."""
-    node = find_node(case.snapshot, entry.node)
+    node = find_node(snapshot, entry.node)
     if entry.kind != "cron" or not entry.program or entry.not_run_reason or entry.user in ("", "root") or (
             node is None or node.init != "systemd"):
         return None
-    name, endpoint = _new_unit_name(case.snapshot, entry), trouble.endpoint
-    where = file_line_text(case.snapshot, entry.node, entry.file, entry.line)
+    name = _new_unit_name(snapshot, entry)
+    where = file_line_text(snapshot, entry.node, entry.file, entry.line)
     steps = (
         WriteFile(entry.node, f"{_FOLDER}/{name}", None, _unit_text(entry, where).encode(),
                   f"a unit that runs {entry.program} until the next boot", meta=FileMeta(0o644, 0, 0)),
