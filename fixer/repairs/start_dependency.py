@@ -6,22 +6,21 @@ from fixer.analysis.case import Case
 from fixer.analysis.dependency.complaint import DependencyComplaint
 from fixer.analysis.dependency.locate import LocatedDependency, is_umbrella_unit, tcp_listeners_of, umbrella_of
 from fixer.analysis.evidence import process_text, processes_of, shorten
-from fixer.analysis.exits.exit_reason import last_error_lines
+from fixer.analysis.exits.exit_reason import last_log_lines
 from fixer.analysis.exits.failed_run import FailedRun
-from fixer.analysis.run_log import last_run_lines, lines_of, program_lines, was_asked_to_stop
+from fixer.analysis.run_log import was_asked_to_stop
 from fixer.analysis.service_state import is_unwatched, run_state_of
 from fixer.formats.dependency_systems import ACCOUNT_VARIABLE, ADDRESS_VARIABLE, SECRET_VARIABLE
 from fixer.managers import manager_of
 from fixer.managers.systemd_steps import unit_action
-from fixer.model.deployment import Dependency
 from fixer.model.diagnosis import Need, Repair, variable_repair_id
 from fixer.model.plan import ContainerAction, SignalProcess, Step, WaitForListener
-from fixer.model.snapshot import LogLine, Service
+from fixer.model.snapshot import Service
 from fixer.redaction.secrets import is_secret_name
 from fixer.repairs.boot_line_start import start_as_at_boot_repair
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.restore_code import RESTART_TIMEOUT, restart_after_edit_steps
-from fixer.repairs.start_service import reachable_host, start_or_restart_steps, start_steps
+from fixer.repairs.start_service import reachable_host, start_or_restart_steps
 from fixer.repairs.write_variables import write_variables
 
 _MAX_VARIABLES = 4
@@ -130,26 +129,13 @@ def start_provider_steps(case: Case, provider: Service) -> tuple[Step, ...]:
 def _wait_for_provider_steps(said: DependencyComplaint, provider: Service) -> tuple[Step, ...]:
     host = "127.0.0.1" if provider.container is not None else reachable_host(said.ip or said.host or "127.0.0.1")
     if said.unix:
-        return (WaitForListener(provider.node, "", 0, said.unix, RESTART_TIMEOUT),)
-    return (WaitForListener(provider.node, host, said.port, None, RESTART_TIMEOUT),) if said.port else ()
+        return (wait_step(provider, "", 0, said.unix),)
+    return (wait_step(provider, host, said.port, None),) if said.port else ()
 
 
-def last_log_lines(case: Case, service: Service) -> tuple[LogLine, ...]:
-    """Return its last lines: its own of the last run, its manager's if it has none."""
-    lines = last_run_lines(case.snapshot, service)
-    return last_error_lines(program_lines(lines)) or last_error_lines(lines) or last_error_lines(lines_of(service))
-
-
-def start_and_wait_steps(case: Case, reliance: Dependency, provider: Service) -> tuple[Step, ...]:
-    """Return steps that start it and wait until it listens; empty if a start would fail or is not known."""
-    if start_obstacle_text(case, provider):
-        return ()
-    steps = start_provider_steps(case, provider) if provider.unit is not None else start_steps(case.snapshot, provider,
-                                                                                               None)
-    named = "127.0.0.1" if provider.container is not None else reliance.ip or reliance.host or "127.0.0.1"
-    host, unix = reachable_host(named), reliance.path or None
-    wait = WaitForListener(provider.node, "" if unix else host, 0 if unix else reliance.port, unix, RESTART_TIMEOUT)
-    return (*steps, wait) if steps else ()
+def wait_step(provider: Service, host: str, port: int, unix: str | None) -> WaitForListener:
+    """Return the wait for a dependency, by port or by socket."""
+    return WaitForListener(provider.node, host, port, unix, RESTART_TIMEOUT)
 
 
 def start_obstacle_text(case: Case, provider: Service) -> str:
@@ -163,7 +149,7 @@ def start_obstacle_text(case: Case, provider: Service) -> str:
     by_signal = unit is not None and unit.result in ("signal", "core-dump", "oom-kill", "timeout")
     if by_signal or (box is not None and box.exit_code > 128):
         return ""
-    last = last_log_lines(case, provider)[-1:]
+    last = last_log_lines(case.snapshot, provider)[-1:]
     shown = f"; its log ends with: {shorten(last[0].text.strip(), 200)}" if last else ""
     return f"{provider.name} fails on its own: fix the cause of its exit{shown}"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import chain
 
-from fixer.analysis.run_log import RunEnd, event_of, message_of, read_run_end
+from fixer.analysis.run_log import RunEnd, event_of, last_run_lines, lines_of, message_of, program_lines, read_run_end
 from fixer.formats.run_output import ends_run_at, is_below_frames, raised_name
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
-from fixer.model.snapshot import LogLine, Service
+from fixer.model.snapshot import LogLine, Service, Snapshot
 
 _CONTEXT_LINES = 14            # lines before a KeyError that belong to its traceback
 _VARIABLE_NAME = r"[\"'`]?(?P<name>[A-Z][A-Z0-9_]+)[\"'`]?"
@@ -177,6 +177,12 @@ def last_error_lines(lines: Sequence[LogLine]) -> tuple[LogLine, ...]:
     """Return the end of the last traceback, or the last lines: what an operator would read first."""
     tail, found = _tail_and_error(lines)
     return tail[-3:] if found is None else tail[max(0, found - 2):found + 1]
+
+
+def last_log_lines(snapshot: Snapshot, service: Service) -> tuple[LogLine, ...]:
+    """Return its last lines: its own of the last run, its manager's if it has none."""
+    lines = last_run_lines(snapshot, service)
+    return last_error_lines(program_lines(lines)) or last_error_lines(lines) or last_error_lines(lines_of(service))
 
 
 def reported_error_lines(lines: Sequence[LogLine]) -> tuple[LogLine, ...]:

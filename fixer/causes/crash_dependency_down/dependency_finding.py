@@ -11,13 +11,16 @@ from fixer.analysis.nginx_errors import refused_evidence
 from fixer.analysis.service_state import start_time_of, state_evidence
 from fixer.causes.crash_dependency_down.unanswered_dependency import CAUSE_ID
 from fixer.lazy.lazy_imports import lazy_imports
+from fixer.model.deployment import Dependency
 from fixer.model.diagnosis import Confidence, Finding, Repair
+from fixer.model.plan import Step
+from fixer.model.snapshot import Service
 
 with lazy_imports():  # not needed in most looks
     from fixer.causes.crash_dependency_down.stopped_dependency import StoppedDependency, find_stopped_dependencies
     from fixer.repairs.restore_code import restart_after_edit_steps
-    from fixer.repairs.start_dependency import start_and_wait_steps, start_obstacle_text
-    from fixer.repairs.start_service import wait_for_listener_step
+    from fixer.repairs.start_dependency import start_obstacle_text, start_provider_steps, wait_step
+    from fixer.repairs.start_service import reachable_host, start_steps, wait_for_listener_step
 
 
 def stopped_dependency_findings(case: Case, found: tuple[FailedRun, ...],
@@ -80,3 +83,15 @@ def _start_dependency_repair(case: Case, one: StoppedDependency, crash: FailedRu
     also = " (and enable it at boot if needed)" if any(getattr(step, "verb", "") == "enable" for step in begun) else ""
     then = f"then start {service.name}" if crash is not None else f"{service.name} then continues by itself"
     return Repair("start-dependency", "safe", f"start {names}{also}, {then}", tuple(dict.fromkeys((*begun, *after))))
+
+
+def start_and_wait_steps(case: Case, reliance: Dependency, provider: Service) -> tuple[Step, ...]:
+    """Return steps that start it and wait until it listens; empty if a start would fail or is not known."""
+    if start_obstacle_text(case, provider):
+        return ()
+    steps = start_provider_steps(case, provider) if provider.unit is not None else start_steps(case.snapshot, provider,
+                                                                                               None)
+    named = "127.0.0.1" if provider.container is not None else reliance.ip or reliance.host or "127.0.0.1"
+    host, unix = reachable_host(named), reliance.path or None
+    wait = wait_step(provider, "" if unix else host, 0 if unix else reliance.port, unix)
+    return (*steps, wait) if steps else ()

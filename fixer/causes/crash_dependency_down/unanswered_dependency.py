@@ -22,9 +22,9 @@ from fixer.model.snapshot import LogLine, Service
 
 with lazy_imports():  # not needed in most looks
     from fixer.analysis.dependency.start_order import AwaitedService, first_awaited
+    from fixer.analysis.exits.exit_reason import last_log_lines
     from fixer.analysis.ownership.resolve import only_owner
     from fixer.repairs.start_dependency import (
-        last_log_lines,
         lost_packets_repair,
         resume_steps,
         start_obstacle_text,
@@ -97,7 +97,7 @@ def required_finding(case: Case, one: UnstartedUnit) -> Finding:
 
 
 def _last_log_lines(case: Case, service: Service) -> tuple[LogLine, ...]:
-    return tuple(w for w in last_log_lines(case, service)[-2:] if w.text.strip())
+    return tuple(w for w in last_log_lines(case.snapshot, service)[-2:] if w.text.strip())
 
 
 def _start_required_repairs(case: Case, one: UnstartedUnit) -> tuple[Repair, ...]:

@@ -21,8 +21,9 @@ with lazy_imports():  # not needed in most looks
         waiting_script_evidence,
         waiting_seconds,
     )
+    from fixer.causes.crash_dependency_down.dependency_finding import start_and_wait_steps
     from fixer.causes.crash_dependency_down.waiting_order import waiting_scripts
-    from fixer.repairs.start_dependency import start_and_wait_steps, start_obstacle_text
+    from fixer.repairs.start_dependency import start_obstacle_text
     from fixer.repairs.start_service import wait_for_listener_step
 
 _STATE_TEXTS: Mapping[str, str] = {
