@@ -85,7 +85,7 @@ class ServiceManager(ABC):
         return False
 
     def is_stopped_after_failure(self) -> bool:
-        """Return whether somebody stopped the service after a run had failed: no further start will show why."""
+        """Return whether somebody stopped the service after its program had exited with a failure status of its own."""
         return False
 
     def is_started(self) -> bool:

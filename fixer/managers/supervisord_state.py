@@ -76,7 +76,8 @@ class Supervisord(ServiceManager):
         return self.program.state in _ENDED_STATES
 
     def is_stopped_after_failure(self) -> bool:
-        return self.program.state == "STOPPED" and not self.program.expected
+        program = self.program
+        return program.state == "STOPPED" and not program.expected and program.ended.startswith("exit status")
 
     def is_started(self) -> bool:
         return self.service.running or self.program.state in _ENDED_STATES

@@ -14,6 +14,7 @@ _UNENABLED_STATES = frozenset({"static", "linked", "linked-runtime", "enabled-ru
 _BOOT_TARGETS = frozenset({"multi-user.target", "graphical.target", "default.target", "basic.target", "sysinit.target",
                      "network.target", "network-online.target"})
 _LEAVING_TYPES = frozenset({"forking", "oneshot"})
+_OWN_STATUSES = 200     # from here on systemd's own: it could not execute the program, and says what was lacking
 
 
 class Systemd(ServiceManager):
@@ -86,7 +87,8 @@ class Systemd(ServiceManager):
         return self.unit.active_state in _ENDED_STATES or self.unit.n_restarts > 0
 
     def is_stopped_after_failure(self) -> bool:
-        return self.unit.active_state == "inactive" and self.run_state() == "failed"
+        unit = self.unit
+        return unit.active_state == "inactive" and unit.result == "exit-code" and unit.exec_main_status < _OWN_STATUSES
 
     def is_started(self) -> bool:
         return any(unit.active_state not in _INACTIVE_STATES for unit in self._units())

@@ -235,6 +235,11 @@ def test_a_stop_after_a_failure_of_which_nothing_is_logged_is_started_to_see_why
 @pytest.mark.parametrize("made", [
     supervised_service("STOPPED", program=FAILED_PROGRAM, log=log_lines("KeyError: 'SECRET'")),
     supervised_service("FATAL", program=FAILED_PROGRAM, log=Known(())), failed_service(log=Known(())),
+    # the manager itself says why
+    supervised_service("STOPPED", program={**FAILED_PROGRAM, "ended": "spawnerr: can't find command '/srv/serve'"}, log=Known(())),
+    supervised_service("STOPPED", program={**FAILED_PROGRAM, "ended": "terminated by SIGKILL; not expected"}, log=Known(())),
+    stopped_service(unit_changes={**FAILED_UNIT, "exec_main_status": 217}, log=Known(())),
+    stopped_service(unit_changes={**FAILED_UNIT, "result": "timeout"}, log=Known(())),
 ])
 def test_a_failure_that_is_logged_or_that_nobody_stopped_is_no_stop(made: Service) -> None:
     assert isinstance(verdict_of(diagnose(supervisord_scene(made).snapshot()), "backend-down"), RuledOut)
