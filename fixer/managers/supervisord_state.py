@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fixer.formats.exec_status import NOT_STARTED_STATUSES
 from fixer.managers import RunState, ServiceManager
 from fixer.model.facts import Evidence
 from fixer.model.service import Program, Service
@@ -77,7 +78,8 @@ class Supervisord(ServiceManager):
 
     def is_stopped_after_failure(self) -> bool:
         program = self.program
-        return program.state == "STOPPED" and not program.expected and program.ended.startswith("exit status")
+        exited = program.ended.startswith("exit status") and program.ended not in NOT_STARTED_STATUSES
+        return program.state == "STOPPED" and not program.expected and exited
 
     def is_started(self) -> bool:
         return self.service.running or self.program.state in _ENDED_STATES

@@ -218,7 +218,7 @@ def test_a_unit_that_starts_one_program_at_boot_and_leaves_it_alone_starts_it_ag
         assert isinstance(repair.steps[0], UnitAction) and repair.steps[0].verb == "restart"
 
 
-FAILED_PROGRAM = {"ended": "exit status 3; not expected", "expected": False, "restarts": 2}
+FAILED_PROGRAM = {"ended": "exit status 3", "expected": False, "restarts": 2}
 FAILED_UNIT = {"result": "exit-code", "exec_main_code": 1, "exec_main_status": 3, "n_restarts": 2}
 
 
@@ -236,8 +236,9 @@ def test_a_stop_after_a_failure_of_which_nothing_is_logged_is_started_to_see_why
     supervised_service("STOPPED", program=FAILED_PROGRAM, log=log_lines("KeyError: 'SECRET'")),
     supervised_service("FATAL", program=FAILED_PROGRAM, log=Known(())), failed_service(log=Known(())),
     # the manager itself says why
+    supervised_service("STOPPED", program={**FAILED_PROGRAM, "ended": "exit status 127"}, log=Known(())),
     supervised_service("STOPPED", program={**FAILED_PROGRAM, "ended": "spawnerr: can't find command '/srv/serve'"}, log=Known(())),
-    supervised_service("STOPPED", program={**FAILED_PROGRAM, "ended": "terminated by SIGKILL; not expected"}, log=Known(())),
+    supervised_service("STOPPED", program={**FAILED_PROGRAM, "ended": "terminated by SIGKILL"}, log=Known(())),
     stopped_service(unit_changes={**FAILED_UNIT, "exec_main_status": 217}, log=Known(())),
     stopped_service(unit_changes={**FAILED_UNIT, "result": "timeout"}, log=Known(())),
 ])
