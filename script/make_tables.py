@@ -1,4 +1,4 @@
-"""The generated tables of docs/: scenarios, what a scenario file may hold, nginx's messages, speed.
+"""The generated tables of docs/: scenarios, what a scenario file may hold, nginx's messages, speed, random hosts.
 
 `--check` exits 1 if a page is out of date."""
 
@@ -158,6 +158,22 @@ def peer_host_rows() -> list[tuple[str, ...]]:
     return list(host_table(read_results()))
 
 
+def ledger_rows() -> list[tuple[str, ...]]:
+    """Return one row per published run on random hosts."""
+    sys.path.insert(0, str(ROOT))
+    from lab.random_hosts.ledger import ledger_path, ledger_table, read_ledger
+
+    return ledger_table(read_ledger(ledger_path()))
+
+
+def ledger_head() -> tuple[str, ...]:
+    """Return the columns of the ledger."""
+    sys.path.insert(0, str(ROOT))
+    from lab.random_hosts.ledger import LEDGER_HEAD
+
+    return LEDGER_HEAD
+
+
 def _definitions() -> Mapping[str, Any]:
     found: Mapping[str, Any] = json.loads(SCHEMA.read_text(encoding="utf-8"))["$defs"]
     return found
@@ -198,6 +214,7 @@ TABLES: Mapping[str, tuple[str, tuple[str, ...], Callable[[], Iterable[tuple[str
     "run of the peers": ("comparison.md", ("day", "processors", "mean load", "broken hosts", "healthy hosts"),
                          peer_run_rows),
     "hosts of the peers": ("comparison.md", ("seed", "fault", "named by", "repaired by"), peer_host_rows),
+    "ledger": ("random-hosts.md", ledger_head(), ledger_rows),
     "steps": ("scenario-files.md", ("step", "keys", "what it does"), step_rows),
     "macros": ("scenario-files.md", ("macro", "keys", "what it does", "its steps"), macro_rows),
     "named symptoms": ("scenario-files.md", ("name", "what is seen", "statuses", "nginx's log"), symptom_rows),

@@ -90,14 +90,15 @@ _COLUMNS = {"cause": "cause_right", "outcome": "outcome_right", "lasting": "last
 _CONFIDENCES = ("certain", "likely", "possible")
 
 
-def ledger_markdown(runs: Sequence[Mapping[str, Any]]) -> str:
-    """Return the published runs as a table: of each figure how many of how many, with the 95 % interval of shares."""
-    head = ("commit", "solver", "seeds", *_COLUMNS, *(f"right if {name}" for name in _CONFIDENCES), "a look")
-    rows = [(str(run["commit"])[:8], str(run["solver"]), SeedRange(run["seeds"]["first"], run["seeds"]["count"]).text,
+LEDGER_HEAD = ("commit", "solver", "seeds", *_COLUMNS, *(f"right if {name}" for name in _CONFIDENCES), "a look")
+
+
+def ledger_table(runs: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
+    """Return one row per published run: of each figure how many of how many, with the 95 % interval of shares."""
+    return [(str(run["commit"])[:8], str(run["solver"]), SeedRange(run["seeds"]["first"], run["seeds"]["count"]).text,
              *(_share_text(run["shares"].get(key)) for key in _COLUMNS.values()),
              *(_share_text(run["calibration"].get(name)) for name in _CONFIDENCES), f"{run['seconds']['look']:.1f} s")
             for run in runs]
-    return "\n".join(f"| {' | '.join(row)} |" for row in (head, ("---",) * len(head), *rows)) + "\n"
 
 
 def _share_text(share: Mapping[str, Any] | None) -> str:

@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 
 from lab.errors import LabError, UsageError
-from lab.paths import data_root
 from lab.random_hosts.ledger import (
+    LEDGER_HEAD,
     SeedRange,
     append_run,
     ledger_line,
-    ledger_markdown,
-    ledger_path,
+    ledger_table,
     read_ledger,
     refuse_used_seeds,
 )
@@ -60,15 +59,8 @@ def test_a_broken_ledger_is_named(tmp_path: Path) -> None:
         read_ledger(tmp_path / "random.jsonl")
 
 
-def test_the_page_shows_all_published_runs() -> None:
-    runs = read_ledger(ledger_path())
-    page = (data_root() / "docs" / "random-hosts.md").read_text(encoding="utf-8")
-    assert runs and ledger_markdown(runs) in page
-
-
 def test_a_figure_without_hosts_is_no_share() -> None:
     run = {"commit": "c" * 40, "solver": "mine", "seeds": {"first": 1, "count": 1}, "seconds": {"look": 1.25},
            "shares": {"harm": {"good": 0, "of": 0, "interval": [0.0, 1.0]}}, "calibration": {}}
-    told = ledger_markdown([run]).splitlines()
-    row = dict(zip(told[0].split(" | "), told[2].split(" | "), strict=True))
+    row = dict(zip(LEDGER_HEAD, ledger_table([run])[0], strict=True))
     assert (row["harm"], row["falsely ruled out"]) == ("0 of 0", "not counted"), "a run of before this figure was counted"
