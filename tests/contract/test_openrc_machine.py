@@ -28,7 +28,7 @@ class OpenRCMachine:
 
     def __init__(self) -> None:
         base = images.ensure(lambda line: None, ["app"])["app"]
-        files = b"".join(path.read_bytes() for path in sorted(FOLDER.iterdir()))
+        files = b"".join(path.read_bytes() for path in sorted(FOLDER.iterdir()) if path.is_file())
         tag = f"badgateway/test-openrc:{hashlib.sha256(base.encode() + files).hexdigest()[:12]}"
         if not docker("images", "-q", tag):
             docker("build", "-q", "--build-arg", f"BASE={base}", "-t", tag, str(FOLDER))
