@@ -11,6 +11,7 @@ from fixer.model.plan import (
     DaemonReload,
     ProgramAction,
     ReloadNginx,
+    ServiceAction,
     SignalProcess,
     Step,
     UnitAction,
@@ -29,7 +30,7 @@ def discards_memory(step: Step) -> bool:
 
 def is_plain_restart(step: Step) -> bool:
     """Return whether the step restarted what its manager called running."""
-    if isinstance(step, ContainerAction | ProgramAction):
+    if isinstance(step, ContainerAction | ProgramAction | ServiceAction):
         return step.verb == "restart" and step.was.lower() == "running"
     return isinstance(step, UnitAction) and step.verb == "restart" and step.was_active == "active"
 

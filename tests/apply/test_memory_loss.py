@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 
 from fixer.apply.memory_loss import discards_memory, restarts_only
-from fixer.model.plan import CheckNginx, ComposeUp, ContainerAction, ReloadNginx, Step, UnitAction, WaitForListener
+from fixer.model.plan import (
+    CheckNginx,
+    ComposeUp,
+    ContainerAction,
+    ReloadNginx,
+    ServiceAction,
+    Step,
+    UnitAction,
+    WaitForListener,
+)
 from tests.apply.folder_target import NEW, OLD, write_step
 
 
@@ -32,3 +41,14 @@ def test_a_restart_beside_a_started_dependency_is_not_all(beside: tuple[Step, ..
 
 def test_a_restart_for_a_written_file_is_not_all() -> None:
     assert not restarts_only([write_step("/etc/shop", OLD, NEW), RESTART])
+
+
+@pytest.mark.parametrize(("step", "lost"), [
+    (UnitAction("local", "shop.service", "restart", "active", "enabled"), True),
+    (UnitAction("local", "shop.service", "restart", "failed", "enabled"), False),
+    (ServiceAction("local", "openrc", "shop", "restart", "running", 7), True),
+    (ServiceAction("local", "openrc", "shop", "restart", "crashed"), False),
+    (ServiceAction("local", "openrc", "shop", "start", "stopped"), False),
+])
+def test_a_restart_of_what_ran_loses_its_memory_under_each_manager(step: Step, lost: bool) -> None:
+    assert discards_memory(step) is restarts_only([step]) is lost
