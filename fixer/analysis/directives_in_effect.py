@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import TypeAlias
 
 from fixer.lazy.dataclass import dataclass
 from fixer.model.facts import Known
 from fixer.model.nginx_config import Route, Span
 from fixer.model.snapshot import Nginx, Snapshot
+from fixer.nginx.effective_config import DEEPEST_INCLUDE
+from fixer.nginx.include import Sources
 from fixer.nginx.tree import Directive, Tree, parse
+
+_Block: TypeAlias = tuple[Tree, Sequence[Directive]]       # the directives of a block, and the file that they are in
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +52,15 @@ def enclosing_directives(block: Sequence[Directive], at: int) -> Iterator[Direct
 
 
 def directives_for(snapshot: Snapshot, nginx: Nginx, route: Route) -> Iterator[PlacedDirective]:
-    """Yield the directives that can hold for a route, the nearest first. What another file includes into a block is
-    found only for the server of the route and for `http` of the main file."""
-    seen: set[tuple[str, int]] = set()
-    for span in (route.source, *_server_spans(nginx, route)):
-        for found in _around(snapshot, nginx, span):
+    """Yield the directives that can hold for a route, the nearest first, with what `include` inserts into its blocks.
+
+    Of blocks that include the route's own file, those of its server are found, and `http` of the main file."""
+    sources, seen = _sources_of(snapshot, nginx), set[tuple[str, int]]()
+    for block in _blocks_around(sources, nginx, route):
+        for found in _with_includes(sources, block, ()):
             if (found.path, found.directive.start) not in seen:
                 seen.add((found.path, found.directive.start))
                 yield found
-    tree = _tree_of(snapshot, nginx, nginx.conf_path)
-    for directive in tree.directives if tree is not None else ():
-        if tree is not None and directive.name == b"http":
-            yield from _children(tree, directive.block or ())
 
 
 def cache_of(snapshot: Snapshot, nginx: Nginx, route: Route) -> PlacedDirective | None:
@@ -82,20 +85,86 @@ def directives_of(data: bytes, path: str) -> Iterator[PlacedDirective]:
     yield from _children(tree, tree.directives, deep=True)
 
 
-def _server_spans(nginx: Nginx, route: Route) -> tuple[Span, ...]:
-    servers = nginx.config.value.servers if isinstance(nginx.config, Known) else ()
-    return (servers[route.server_index].span,) if route.server_index < len(servers) else ()
+def _blocks_around(sources: Sources, nginx: Nginx, route: Route) -> Iterator[_Block]:
+    """Yield the blocks around the `proxy_pass` of a route, the innermost first."""
+    server = _server_span(nginx, route)
+    if server is not None and server.file != route.source.file:
+        yield from reversed(_inner_blocks(sources, server, route))
+    for span in (route.source, server):
+        tree = sources.tree(span.file) if span is not None else None
+        if span is None or tree is None:
+            continue
+        for outer in reversed(list(enclosing_directives(tree.directives, span.start))):
+            yield tree, outer.block or ()
+        yield tree, tree.directives
+    tree = sources.tree(nginx.conf_path)
+    for directive in tree.directives if tree is not None else ():
+        if tree is not None and directive.name == b"http":
+            yield tree, directive.block or ()
 
 
-def _around(snapshot: Snapshot, nginx: Nginx, span: Span) -> Iterator[PlacedDirective]:
-    """Yield the directives of the blocks around a span, the innermost block first."""
-    tree = _tree_of(snapshot, nginx, span.file)
-    if tree is None:
+def _inner_blocks(sources: Sources, server: Span, route: Route) -> tuple[_Block, ...]:
+    """Return the blocks from a route's location inwards, the outermost first; empty if no file of its server includes
+    the route's."""
+    tree = sources.tree(server.file)
+    around = list(enclosing_directives(tree.directives, server.start)) if tree is not None else []
+    for found, blocks in _walk(sources, around[-1].block or (), ()) if around else ():
+        if (found.tree.file, found.start) == (route.source.file, route.source.start) and any(
+                one.name == b"location" and _label(one) == route.location for one in blocks):
+            return tuple((one.tree, one.block or ()) for one in blocks)
+    return ()
+
+
+def _walk(sources: Sources, block: Sequence[Directive], around: tuple[Directive, ...],
+          files: tuple[str, ...] = ()) -> Iterator[tuple[Directive, tuple[Directive, ...]]]:
+    """Yield each directive below a block, includes inserted, with the blocks around it, the outermost first."""
+    for directive in block:
+        yield directive, around
+        if directive.block:
+            yield from _walk(sources, directive.block, (*around, directive), files)
+        for tree in _included(sources, directive, files):
+            yield from _walk(sources, tree.directives, around, (*files, tree.file))
+
+
+def _label(location: Directive) -> str:
+    return " ".join(word.decode("utf-8", "replace") for word in location.args)
+
+
+def _with_includes(sources: Sources, block: _Block, files: tuple[str, ...]) -> Iterator[PlacedDirective]:
+    """Yield the directives of a block, and of the files that it includes where it includes them."""
+    tree, directives = block
+    for directive in directives:
+        yield PlacedDirective(tree.file, tree.line(directive.start), directive)
+        for inserted in _included(sources, directive, files):
+            yield from _with_includes(sources, (inserted, inserted.directives), (*files, inserted.file))
+
+
+def _included(sources: Sources, directive: Directive, files: tuple[str, ...]) -> Iterator[Tree]:
+    """Yield the files that an `include` inserts, without one that includes itself."""
+    if directive.name != b"include" or len(directive.args) != 1 or len(files) > DEEPEST_INCLUDE:
         return
-    chain = list(enclosing_directives(tree.directives, span.start))
-    for outer in reversed(chain):
-        yield from _children(tree, outer.block or ())
-    yield from _children(tree, tree.directives)
+    path = sources.full_path(directive.args[0])
+    for match in sources.matches(path) or (path,):
+        tree = sources.tree(match) if match not in files else None
+        if tree is not None:
+            yield tree
+
+
+def _server_span(nginx: Nginx, route: Route) -> Span | None:
+    servers = nginx.config.value.servers if isinstance(nginx.config, Known) else ()
+    return servers[route.server_index].span if route.server_index < len(servers) else None
+
+
+def _sources_of(snapshot: Snapshot, nginx: Nginx) -> Sources:
+    """Return the files of the configuration that was read, each parsed when it is needed first."""
+    paths = nginx.config.value.files if isinstance(nginx.config, Known) else ()
+    found = ((path, snapshot.file(nginx.node, path)) for path in dict.fromkeys((nginx.conf_path, *paths)))
+    return _open_sources(tuple((path, file.data) for path, file in found if file is not None), nginx.conf_path)
+
+
+@lru_cache(maxsize=2)       # several causes ask about each failing route
+def _open_sources(files: tuple[tuple[str, bytes], ...], main: str) -> Sources:
+    return Sources(dict(files), main)
 
 
 def _children(tree: Tree, block: Sequence[Directive], *, deep: bool = False) -> Iterator[PlacedDirective]:

@@ -91,3 +91,34 @@ def test_what_encloses_an_offset() -> None:
 ])
 def test_a_directive_is_shown_as_it_is_written(written: str, shown: str) -> None:
     assert next(iter(directives_of(written.encode(), SITE))).text == shown
+
+
+def included(site: str, snippet: str, location: str) -> list[tuple[str, int]]:
+    """Return the places of `proxy_bind` that hold for the location of a server that includes a snippet."""
+    made = scene()
+    made.files[1], made.files[2] = file(SITE, site), file(SNIPPET, snippet)
+    origin = made.files[1 if "proxy_pass" in site else 2]
+    start = origin.data.index(b"proxy_pass")
+    line = origin.data[:start].count(b"\n") + 1
+    made.route[0] = {"source": Span(origin.path, line, start, start + 10), "location": location}
+    snapshot = made.snapshot()
+    found = directives_for(snapshot, snapshot.nginxes[0], snapshot.routes[0].route)
+    return [(d.path, d.line) for d in found if d.words[0] == "proxy_bind"]
+
+
+def test_what_a_location_includes_holds_for_it() -> None:
+    site = "server {\n    location / {\n        include /etc/nginx/snippets/*.conf;\n        proxy_pass http://a;\n    }\n}\n"
+    assert included(site, "proxy_bind 10.0.0.1;\n", "/") == [(SNIPPET, 1), (CONF, 3)]
+    assert included(site, "include snippets/app.conf;\nproxy_bind 10.0.0.1;\n", "/") == [(SNIPPET, 2), (CONF, 3)]
+
+
+def test_a_location_holds_for_what_it_includes() -> None:
+    """The same file is included in two locations: the route's own counts."""
+    site = ("server {\n    location /a {\n        proxy_bind 10.0.0.1;\n        include snippets/app.conf;\n    }\n"
+            "    location /b {\n        proxy_bind 10.0.0.2;\n        include snippets/app.conf;\n    }\n}\n")
+    assert included(site, "proxy_connect_timeout 1s;\nproxy_pass  http://a;\n".replace("  ", " "), "/b")[0] == (SITE, 7)
+
+
+def test_what_http_includes_holds_too() -> None:
+    site = "include snippets/app.conf;\nserver {\n    location / {\n        proxy_pass http://a;\n    }\n}\n"
+    assert included(site, "proxy_bind 10.0.0.9;\n", "/") == [(SNIPPET, 1), (CONF, 3)]
