@@ -153,6 +153,13 @@ def lines_since_stop_request(lines: tuple[LogLine, ...]) -> tuple[LogLine, ...]:
     return _lines_after_last(lines, lambda line: has_kind(line, "stopping"))
 
 
+def _lines_after_requested_end(lines: tuple[LogLine, ...]) -> tuple[LogLine, ...]:
+    """Return the lines from the start after the last request to stop it: the end before that start was asked for."""
+    after = lines_since_stop_request(lines)
+    first = next((at for at, line in enumerate(after) if is_start_line(line)), len(after))
+    return after[first:] if len(after) < len(lines) else lines
+
+
 def _last_two_runs(lines: tuple[LogLine, ...]) -> tuple[LogLine, ...]:
     """Return the last ended run and the one after it, if systemd logged their starts. What ended an earlier run may be
     repaired since."""
@@ -199,7 +206,7 @@ def has_restarted(service: Service) -> bool:
     on a connection: if the service ended by itself and the connection still waits, it starts again at once."""
     if restart_count_of(service) > 0 or service.socket is None:
         return restart_count_of(service) > 0
-    lines = lines_since_stop_request(lines_of(service))
+    lines = _lines_after_requested_end(lines_of(service))
     latest = max((line.at for line in lines if line.at is not None), default=0.0)
     marks = [line for line in lines if has_kind(line, "starting", "started", "succeeded", "main-exited")]
     return any(is_start_line(later) and not is_start_line(ended)

@@ -34,6 +34,8 @@ The repair and its safety
   share-socket (manual): the two containers have no folder in common there: what to mount where is told.
   restart-service (disruptive): the backend listens on a socket that it made at the very path, and whose name is gone
   since (it was removed, or a link on the way leads to another release now). A start recreates it.
+  restart-socket (disruptive): the same where systemd holds the socket (socket activation): a restart of the service
+  gets the old one again. If the service's own RuntimeDirectory= takes the path away at each stop, a drop-in keeps it.
   loosen-sandbox (disruptive): it is nginx's own unit that hides the folder (some distributions ship nginx with
   PrivateTmp=yes): a drop-in lets it see that, and nginx is restarted.
   move-socket (manual): out of a private /tmp, into a folder that both see (RuntimeDirectory=): the unit and the site
@@ -66,12 +68,12 @@ from fixer.analysis.evidence import (
 from fixer.analysis.load.server_protocol import has_matching_protocol
 from fixer.analysis.nginx_errors import connect_symptoms, routes_text
 from fixer.analysis.route_verdict import is_closed
-from fixer.analysis.service_state import holds_socket, state_evidence
+from fixer.analysis.service_state import holds_socket, is_held_by_systemd, state_evidence
 from fixer.causes.unix_socket_missing.lost_socket import (
     FALSE_VALUES,
-    LOST_TEXT,
     judge_lost_socket,
-    other_runtime_folder_text,
+    lost_text,
+    runtime_folder_text,
 )
 from fixer.causes.unix_socket_missing.occupied_path import path_finding
 from fixer.findings.configured_address import (
@@ -131,14 +133,14 @@ def _judge_socket_path(case: Case, trouble: FailingAddress) -> Finding | str | E
     if private is not None:
         return _private_tmp_finding(case, trouble, owner, private)
     own = listener_at(endpoint)
-    if endpoint.unix is not None and own is not None and _is_socket_missing(endpoint) and _is_held_by(owner.service,
-                                                                                                      own):
+    if endpoint.unix is not None and own is not None and _is_socket_missing(endpoint) and (
+            _is_held_by(owner.service, own) or is_held_by_systemd(owner.service, own)):
         lost = judge_lost_socket(case, trouble, owner.service)
         if isinstance(lost, str):
             return lost
-        told = ("unix-socket-missing", LOST_TEXT.format(owner.service.name), lost, False)
+        told = ("unix-socket-missing", lost_text(owner.service), lost, False)
         return replace(_finding(case, trouble, owner, own, told),
-                       detail=other_runtime_folder_text(case, trouble, owner.service))
+                       detail=runtime_folder_text(case, trouble, owner.service))
     return config_evidence(case.snapshot, trouble.nginx, endpoint) if elsewhere else _judge_other_socket(
         case, trouble, owner)
 

@@ -227,7 +227,8 @@ def _other_path_text(case: Case, trouble: FailingAddress) -> str | None:
     owner = only_owner(case, trouble)
     if endpoint.unix is None or is_closed(endpoint) is not True or owner is None or not owner.service.running:
         return None
-    told = ", ".join(address_text(b.host, b.port, b.unix) for b in bindings_of(owner.service)) or "an unknown address"
+    told = ", ".join(dict.fromkeys(address_text(b.host, b.port, b.unix) for b in bindings_of(owner.service))) or (
+        "an unknown address")
     return f"why nothing listens on {endpoint_text(endpoint)}: {owner.service.name} is configured to listen on {told}"
 
 

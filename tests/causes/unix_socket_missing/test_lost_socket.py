@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
-from fixer.model.diagnosis import RuledOut, Undetermined
+from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Known
-from fixer.model.plan import UnitAction
+from fixer.model.plan import UnitAction, WriteFile
 from fixer.model.service import UnitValue
-from tests.causes.snapshot_builders import NOW, Scene, finding_of, probe, roots, service, verdict_of
+from tests.causes.snapshot_builders import NOW, Scene, file, finding_of, log_lines, probe, roots, service, unit, verdict_of
 from tests.causes.unix_socket_missing.unix_socket_missing_builders import ASKED, scene, socket, told
 
 CAUSE = "unix-socket-missing"
@@ -58,3 +58,47 @@ def test_a_folder_that_another_unit_takes_away_is_named(*, preserved: bool) -> N
     lost.services.append(service("gateway.service", 9, 9, is_app_server=False, unit_values=tuple(values)))
     found = finding_of(diagnose(lost.snapshot()), CAUSE)
     assert any("RuntimeDirectory= of gateway.service" in line for line in found.detail) is not preserved
+
+
+FRAGMENT = "[Unit]\nRequires=backend.socket\n[Service]\nExecStart=/usr/bin/gunicorn shop:app\n"
+
+
+def activated(text: str = FRAGMENT, **changes: object) -> Scene:
+    """systemd holds the socket, and the service that inherited it runs."""
+    held = lost(socket=unit("backend.socket", listen=(ASKED,)), **changes)
+    held.files.append(file("/etc/systemd/system/backend.service", text))
+    return held
+
+
+def verbs(found: Finding) -> list[tuple[str, str]]:
+    return [(step.unit, step.verb) for step in found.repairs[0].steps if isinstance(step, UnitAction)]
+
+
+def test_a_socket_that_systemd_holds_is_made_anew_by_its_own_unit() -> None:
+    """A restart of the service gets the old socket again."""
+    found = finding_of(diagnose(activated().snapshot()), CAUSE)
+    assert (found.repairs[0].risk, verbs(found)) == ("disruptive", [("backend.socket", "restart")])
+    assert "systemd still listens" in found.summary
+
+
+def test_where_the_service_does_not_require_its_socket_a_person_stops_it_first() -> None:
+    """systemd refuses a socket whose service runs."""
+    (repair,) = finding_of(diagnose(activated("[Service]\nExecStart=/usr/bin/gunicorn shop:app\n").snapshot()), CAUSE).repairs
+    assert repair.risk == "manual" and repair.manual is not None
+    assert "systemctl stop backend.service; systemctl restart backend.socket; systemctl start backend.service" in repair.manual
+
+
+def test_its_own_folder_that_goes_at_each_stop_is_kept() -> None:
+    own = UnitValue("RuntimeDirectory", "shop", "/etc/systemd/system/backend.service", 4, 1, 2)
+    found = finding_of(diagnose(activated(unit_values=(own,)).snapshot()), CAUSE)
+    (written,) = [step for step in found.repairs[0].steps if isinstance(step, WriteFile)]
+    assert written.after == b"[Service]\nRuntimeDirectoryPreserve=yes\n" and verbs(found) == [("backend.socket", "restart")]
+    assert any("RuntimeDirectory= of backend.service" in line for line in found.detail)
+
+
+def test_a_restart_that_was_asked_for_is_no_loop() -> None:
+    """systemd logs its end after "Stopping", right before the next start."""
+    said = ("Stopping backend.service - Shop...", "backend.service: Deactivated successfully.",
+            "Stopped backend.service - Shop.", "Started backend.service - Shop.")
+    asked_for = activated(log=log_lines(*said), unit_changes={"active_enter": NOW - 2, "state_change": NOW - 2})
+    assert roots(diagnose(asked_for.snapshot())) == [CAUSE]
