@@ -32,6 +32,9 @@ _VALUE = regex(
     r"""(?:"(?:[^"\\]|\\.)*"|'[^']*')(?:(?=\w)BARE+)?|\\+"[^"]*"|\\+'[^']*'|BARE+(?:["']\w[^"'\s]*["'])?|["'].+"""
     .replace("BARE", _BARE), re.ASCII
 )
+# `:8000` of an address, `:12` of a line of a file: after a slash, or after a name that is secret only for its "auth"
+_NUMBER = regex(r":[0-9]{1,5}(?![\w@.-]|:\S)", re.ASCII)
+_NEAR_SECRET = regex(rf"(?!AUTH)(?:{MASKED_NAME_PARTS})|KEY|PW", re.IGNORECASE)
 # a code line that looks a variable up by name: it contains no value, and tracebacks need it
 _LOOKUP = regex(
     r"""\s*[=:]\s*(?:os\.)?(?:environ\[|environ\.get\(|getenv\()["'][A-Za-z_]\w*["'][\])](?=[\s),\r\n]*$)""", re.ASCII
@@ -142,7 +145,7 @@ def _mask_assignments(body: str) -> str:
             parts.append(body[at:lookup.end()])
             at = lookup.end()
             continue
-        value = _VALUE.match(body, start) if is_secret_name(name) else None
+        value = _VALUE.match(body, start) if is_secret_name(name) and not _is_place(body, match) else None
         if value is not None and not value[0].startswith(MASKS) and value[0] not in ('""', "''"):
             parts += [body[at:start], f"[redacted: {name}]"]
             at = _end_of_value(body, match, value)
@@ -150,6 +153,13 @@ def _mask_assignments(body: str) -> str:
             parts.append(body[at:start])
             at = start
     return "".join(parts) + body[at:]
+
+
+def _is_place(body: str, match: re.Match[str]) -> bool:
+    """Return whether the name is a host or a file, and the number after it a port or a line."""
+    name, start = match["name"], match.start("name")
+    return _NUMBER.match(body, match.end("name")) is not None and (
+        body[start - 1:start] == "/" or _NEAR_SECRET.search(name) is None)
 
 
 _BARE_START = regex(r"\s*(?:-\s+)?(?:export\s+)?", re.ASCII)

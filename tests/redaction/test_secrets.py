@@ -56,3 +56,19 @@ def test_a_private_key_keeps_its_lines_and_loses_its_bytes() -> None:
 def test_names() -> None:
     assert is_secret_name("SECRET_KEY") and is_secret_name("app.api_key") and is_secret_name("SENTRY_DSN")
     assert not is_secret_name("PORT") and not is_secret_name("KEEPALIVE") and not is_secret_name("AUTHOR")
+
+
+@pytest.mark.parametrize("line", [
+    "server http://authelia:9091;", "upstream auth-service:8000", "/etc/nginx/snippets/authelia-location.conf:5",
+    "/srv/token.py:12: return", "connect() to auth:80, refused",
+])
+def test_a_port_and_a_line_number_are_no_secret(line: str) -> None:
+    assert redact_text(line) == line
+
+
+@pytest.mark.parametrize("line", [
+    "password:12345", "auth: 9091", "auth:hunter2", "AUTH_TOKEN:9091", "redis://token:12345@cache/0", "auth:123456",
+    "/srv/secret_key:12ab",
+])
+def test_other_numbers_after_such_a_name_are_masked(line: str) -> None:
+    assert "[redacted" in redact_text(line)

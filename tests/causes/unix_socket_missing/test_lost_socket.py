@@ -9,7 +9,18 @@ from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Known
 from fixer.model.plan import UnitAction, WriteFile
 from fixer.model.service import UnitValue
-from tests.causes.snapshot_builders import NOW, Scene, file, finding_of, log_lines, probe, roots, service, unit, verdict_of
+from tests.causes.snapshot_builders import (
+    NOW,
+    Scene,
+    file,
+    finding_of,
+    log_lines,
+    probe,
+    roots,
+    service,
+    unit,
+    verdict_of,
+)
 from tests.causes.unix_socket_missing.unix_socket_missing_builders import ASKED, scene, socket, told
 
 CAUSE = "unix-socket-missing"
