@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeGuard
 
-from fixer.analysis.evidence import bindings_of, file_line_text, pids_of
+from fixer.analysis.evidence import bindings_of, file_line_text, pids_of, processes_of
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.managers import RunState, manager_of
 from fixer.model.facts import Evidence
@@ -93,3 +93,16 @@ def is_idle_container(service: Service) -> bool:
 def program_name(argv: tuple[str, ...]) -> str:
     """Return the program's file name."""
     return argv[0].rpartition("/")[2] if argv else ""
+
+
+_REMOVED = " (deleted)"      # the kernel's mark behind the name of what is gone
+
+
+def removed_folder_evidence(snapshot: Snapshot, service: Service) -> Evidence | None:
+    """Return evidence that a process of the service runs in a folder that was removed after its start: what it opens by
+    a relative path is gone, though a folder of the same name may be there again."""
+    for process in processes_of(snapshot, service.node, service.pids):
+        folder = process.cwd.or_else("")
+        if folder.endswith(_REMOVED):
+            return Evidence("process", f"/proc/{process.pid}/cwd", folder)
+    return None

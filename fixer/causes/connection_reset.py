@@ -28,6 +28,8 @@ How it is told apart
   timeout-too-short: the upload was not read in time. keepalive-race: only on a connection that was kept.
 
 The repair and its safety
+  restart-service (disruptive): the folder that the backend runs in was removed (a release that was pruned): it cannot
+  open its files any more. A restart begins in the folder that is there now.
   mend-backend (manual): the message names the log and what it says; why it hangs up is known there only.
   limit-uploads (disruptive, since only uploads show it): `--set max_body=10m` writes the most that the backend takes as
   `client_max_body_size` of the location. nginx then answers 413 itself, which visitors see. Uploads that the backend
@@ -67,7 +69,7 @@ from fixer.analysis.nginx_errors import (
 )
 from fixer.analysis.route_verdict import LOGGED_SECONDS, RouteVerdict
 from fixer.analysis.run_log import is_restarting, lines_of, message_of, program_lines
-from fixer.analysis.service_state import state_evidence
+from fixer.analysis.service_state import removed_folder_evidence, state_evidence
 from fixer.formats.run_output import is_request_line
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
@@ -80,6 +82,7 @@ from fixer.repairs.file_edits import NotEditable, check_and_reload_steps, edit_r
 with lazy_imports():  # only for what hangs up
     from fixer.analysis.ownership.configured import holding_service
     from fixer.repairs.nginx_directives import DirectiveValue, is_held_by_stranger, set_directives
+    from fixer.repairs.start_service import restart_steps
 
 CLOSED_KINDS: frozenset[ErrorKind] = frozenset({
     "closed-before-answer", "reset-before-answer", "closed-elsewhere", "reset-while-sending", "read-failed",
@@ -140,19 +143,33 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
                       f"accepts the connection, then: {error}, asked directly, without nginx")
     symptoms = symptom_evidence(case, trouble, CLOSED_KINDS)
     logged = any(shown.source == "nginx-log" for shown in symptoms)
+    gone, told = _removed_folder(case, holder)
     return Finding(
         cause=CAUSE.id, variant="connection-reset-before-reply", role="root",
         confidence="certain" if logged and all(j.state == "failing" for j in trouble.verdicts) else "likely",
         summary=(f"{holder.name} accepts connections at {endpoint_text(endpoint)} and closes them without an answer, "
                  f"also without nginx: {routes_text(trouble)} gets 502"),
-        detail=(), routes=trouble.route_ids, service=holder.name, node=holder.node,
-        evidence=(direct, listener_evidence(case.snapshot, held, holder), *symptoms, state_evidence(holder)),
-        repairs=(_mend_repair(holder),),
+        detail=told, routes=trouble.route_ids, service=holder.name, node=holder.node,
+        evidence=(direct, *gone, listener_evidence(case.snapshot, held, holder), *symptoms, state_evidence(holder)),
+        repairs=(_mend_repair(case, holder),),
     )
 
 
-def _mend_repair(service: Service) -> Repair:
-    """Return the manual step, with the last thing that the program itself said."""
+def _removed_folder(case: Case, service: Service) -> tuple[tuple[Evidence, ...], tuple[str, ...]]:
+    """Return the folder that was removed below the running service, as evidence and as text; nothing if it is there."""
+    gone = removed_folder_evidence(case.snapshot, service)
+    if gone is None:
+        return (), ()
+    folder = gone.text.removesuffix(" (deleted)")
+    return (gone,), (f"it runs in {folder}, which was removed after its start: no file of it can be opened any more",)
+
+
+def _mend_repair(case: Case, service: Service) -> Repair:
+    """Return a restart where the folder that it runs in was removed, else the manual step with the last thing that the
+    program itself said."""
+    steps = restart_steps(case.snapshot, service, None) if _removed_folder(case, service)[0] else ()
+    if steps:
+        return Repair("restart-service", "disruptive", f"restart {service.name} in the folder that is there now", steps)
     own = [line for line in program_lines(lines_of(service)) if not is_request_line(line.text)]
     said = (f"; its last line is: {message_of(own[-1]).strip()[:_MAX_TEXT]} ({own[-1].where})" if own else
             f"; its log could not be read: {service.log.reason}" if isinstance(service.log, Unknown) else "")
@@ -205,14 +222,15 @@ def _judge_cuts(case: Case, failure: LoggedFailure, judged: RouteVerdict) -> Fin
     if not events:
         return None
     count = f"{len(events)} answer{'s'[:len(events) != 1]}"
+    gone, told = _removed_folder(case, service)
     return Finding(
         cause=CAUSE.id, variant="answer-cut-off", role="root", confidence="likely",
         summary=(f"{service.name} closed the connection in the middle of {count} to {route.location} (within "
                  f"{LOGGED_SECONDS / 60:.0f} minutes), and none of its processes has ended"),
-        detail=(_STATUS_FIRST,), routes=(route.id,),
+        detail=(_STATUS_FIRST, *told), routes=(route.id,),
         service=service.name, node=service.node,
-        evidence=(*logged_evidence(case, failure.nginx, judged, events), state_evidence(service)),
-        repairs=(_mend_repair(service),),
+        evidence=(*logged_evidence(case, failure.nginx, judged, events), *gone, state_evidence(service)),
+        repairs=(_mend_repair(case, service),),
     )
 
 
@@ -227,13 +245,14 @@ def _early_ends(case: Case, found: set[str], cut_off: set[str | None]) -> Iterat
                 direct is None and service.name not in cut_off):
             continue
         cut_off.add(service.name)
+        gone, told = _removed_folder(case, service)
         yield Finding(
             cause=CAUSE.id, variant="answer-cut-off", role="root", confidence="likely",
             summary=(f"{service.name} closes connections in the middle of its answers to {route.location}"
                      f"{', also without nginx' if direct else ''}"),
-            detail=(_STATUS_FIRST,), routes=(route.id,), service=service.name, node=service.node,
-            evidence=(*filter(None, (direct,)), *judged.evidence[:1], state_evidence(service)),
-            repairs=(_mend_repair(service),),
+            detail=(_STATUS_FIRST, *told), routes=(route.id,), service=service.name, node=service.node,
+            evidence=(*filter(None, (direct,)), *judged.evidence[:1], *gone, state_evidence(service)),
+            repairs=(_mend_repair(case, service),),
         )
 
 

@@ -226,3 +226,16 @@ def test_unknown() -> None:
     unread.services[0] = replace(unread.services[0], log=Unknown("not root"))
     for scene in (hidden, unread, uploads("INFO: started"), uploads(REFUSAL.replace("413", "200"))):
         assert isinstance(verdict(scene), Undetermined)
+
+
+@pytest.mark.parametrize(("folder", "risk"), [
+    ("/srv/shop/releases/7 (deleted)", "disruptive"), ("/srv/shop/releases/8", "manual"),
+])
+def test_what_runs_in_a_removed_folder_is_restarted(folder: str, risk: str) -> None:
+    """A deployment removed the release that still runs; the new one is there, and its files are well."""
+    scene = hung_up("closed")
+    scene.processes = [replace(p, cwd=Known(folder)) for p in scene.processes]
+    made = found(scene)
+    assert made.repairs[0].risk == risk
+    assert any("(deleted)" in e.text for e in made.evidence) is any("was removed" in d for d in made.detail) is (
+        risk == "disruptive")
