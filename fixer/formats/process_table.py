@@ -222,3 +222,10 @@ def descendants(pids: Sequence[int], table: Mapping[int, Process]) -> tuple[int,
 def working_directory(process: Process) -> str:
     """Return the working directory of a process, `/` if it is not readable."""
     return process.cwd.or_else("/")
+
+
+def is_supervisord(process: Process) -> bool:
+    """Return whether the process is supervisord itself."""
+    if not process.comm.startswith(("supervisor", "python", "pypy")):
+        return False
+    return any(word.rpartition("/")[2] == "supervisord" for word in process.argv[:3])

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Iterator
 
 from fixer.formats.launchers import skip_launchers
-from fixer.formats.process_table import ancestors, descendants, working_directory
+from fixer.formats.process_table import ancestors, descendants, is_supervisord, working_directory
 from fixer.formats.server_bindings import bindings_of, workers_of
 from fixer.formats.server_names import DAEMONS, is_app_server, runtime_of
 from fixer.formats.service_log import parse_log_file
@@ -22,7 +22,7 @@ from fixer.observe.commands.server_settings import configured_bindings
 from fixer.observe.commands.startup_waits import command_of_shell, is_shell, waits_of
 from fixer.observe.docker.container_service import output_beside_nginx
 from fixer.observe.files.log_files import log_file_paths, log_file_query
-from fixer.observe.supervisord.supervisord_config import is_supervisord, is_trusted_supervisord
+from fixer.observe.supervisord.supervisord_config import is_trusted_supervisord
 from fixer.observe.view.node_view import View, listening_pids
 
 LOG_LIMIT = 64 << 10

@@ -11,6 +11,7 @@ from fixer.analysis.evidence import (
     listeners_on,
     log_evidence,
     pids_of,
+    processes_of,
     shorten,
 )
 from fixer.analysis.exits.exec_step import StepExplanation
@@ -18,10 +19,11 @@ from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import event_of, lines_of
 from fixer.analysis.service_state import start_time_of
+from fixer.formats.process_table import is_supervisord
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Repair
 from fixer.model.facts import Evidence
-from fixer.model.snapshot import Binding, Service
+from fixer.model.snapshot import Binding, Listener, Service
 from fixer.repairs.file_edits import NotEditable
 
 with lazy_imports():  # only for what is found
@@ -59,29 +61,48 @@ def explain_unread_edit(case: Case, trouble: FailingAddress) -> tuple[PortOwner,
             (told.source, Evidence("unit", service.name, "NeedDaemonReload=yes"), elsewhere),
             (reload_and_start_repair(case, crash),),
         )
-    changed = _changed_file_evidence(case, service, told)
+    since = _settings_time(case, service, held[0], {b.port for b in ports if b.source.source == "process"})
+    changed = _changed_file_evidence(case, service, told, since)
     begin = start_or_restart_steps(case.snapshot, service, endpoint) if changed is not None else None
     if changed is None or begin is None or isinstance(begin, NotEditable):
         return None
-    summary = f"restart {service.name} to apply its files"
+    unread, does = "the service was not restarted since", f"restart {service.name} to apply its files"
+    if service.program is not None:
+        unread = "supervisord runs it with what it read before"
+        does = f"let supervisord read its files again, and run {service.name} with them"
     return owner, StepExplanation(
         _UNREAD_VARIANT,
-        f"{runs_on}: {changed.where} was edited and says port {told.port}, but the service was not restarted since",
-        (told.source, changed, elsewhere), (Repair("restart-service", "disruptive", summary, begin),),
+        f"{runs_on}: {changed.where} was edited and says port {told.port}, but {unread}",
+        (told.source, changed, elsewhere), (Repair("restart-service", "disruptive", does, begin),),
         confidence="likely",
         detail=("nginx already uses the port of those files: another port in nginx would not last",),
     )
 
 
-def _changed_file_evidence(case: Case, service: Service, told: Binding) -> Evidence | None:
-    """Return evidence that the file with its listen address changed after the running process started."""
-    path, since = told.file or told.source.where.rpartition(":")[0], start_time_of(service)
+def _settings_time(case: Case, service: Service, held: Listener, named: set[int]) -> tuple[float, str]:
+    """Return when its manager may last have read the settings that it runs with, and the name of what began then.
+
+    supervisord starts a program again with what it has read itself: its own start counts where the command that runs
+    names the port, or supervisord holds the socket (`socket=`)."""
+    began = (start_time_of(service), service.name)
+    parents = {p.ppid for p in processes_of(case.snapshot, service.node, service.pids)} | set(pids_of(held))
+    masters = processes_of(case.snapshot, service.node, tuple(parents)) if service.program is not None else ()
+    masters = tuple(p for p in masters if is_supervisord(p))
+    if not masters or not (held.port in named or any(p.pid in pids_of(held) for p in masters)):
+        return began
+    return min(p.started_at for p in masters), "supervisord"
+
+
+def _changed_file_evidence(case: Case, service: Service, told: Binding, began: tuple[float, str]) -> Evidence | None:
+    """Return evidence that the file with its listen address changed after those settings were read."""
+    path, (since, what) = told.file or told.source.where.rpartition(":")[0], began
     file = case.snapshot.file(service.files_node or service.node, path)
     if file is None or not since or file.stat.mtime < since - _CLOCK_SLACK:
         return None
     if file.stat.mtime <= since + _CLOCK_SLACK:      # it runs with another value, so it was read before the edit
-        return Evidence("file", path, f"changed at the moment when {service.name} started")
-    return Evidence("file", path, f"changed {age_text(file.stat.mtime - since)} after {service.name} started")
+        return Evidence("file", path, f"changed at the moment when {what} started")
+    again = "; a restart of a program does not read it again" if what == "supervisord" else ""
+    return Evidence("file", path, f"changed {age_text(file.stat.mtime - since)} after {what} started{again}")
 
 
 # Units that systemd refused to load: a line is invalid or the command is missing. The journal names it.

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 
 from fixer.formats.numbers import is_number
+from fixer.formats.process_table import is_supervisord
 from fixer.formats.server_bindings import parse_address
 from fixer.formats.shell_words import Piece, Word
 from fixer.lazy.dataclass import dataclass, replace
@@ -38,13 +39,6 @@ class Supervisord:
     conf: str
     process: Process | None
     unit: Unit | None
-
-
-def is_supervisord(process: Process) -> bool:
-    """Return whether the process is supervisord itself."""
-    if not process.comm.startswith(("supervisor", "python", "pypy")):
-        return False
-    return any(word.rpartition("/")[2] == "supervisord" for word in process.argv[:3])
 
 
 def is_trusted_supervisord(process: Process, view: View) -> bool:

@@ -16,6 +16,7 @@ from tests.causes.snapshot_builders import (
     file,
     listener,
     log_lines,
+    process,
     roots,
     service,
     stat,
@@ -74,6 +75,31 @@ def test_a_program_of_supervisord_that_was_edited_after_its_start_is_updated() -
         (repair,) = stopped_by_systemd_found(scene).repairs
         assert [s.verb for s in repair.steps if isinstance(s, ProgramAction)] == ["update"]
         scene.files.pop()
+
+
+@pytest.mark.parametrize(("names", "holder", "ago", "stale"), [
+    ("--port 8000", 300, 600.0, True),       # the command that runs is not that of the file
+    ("app:main", 50, 600.0, True),           # socket=: supervisord opened it when it started
+    ("app:main", 300, 600.0, False),         # the code may choose the port: no restart would move it
+    ("--port 8000", 300, 9000.0, False),     # supervisord has started since
+])
+def test_a_program_that_was_restarted_without_an_update_runs_as_before(
+        names: str, holder: int, ago: float, *, stale: bool) -> None:
+    conf = "/etc/supervisor/conf.d/shop.conf"
+    told = replace(binding(8001), source=Evidence("file", f"{conf}:2", "--port 8001"), file=conf)
+    running = replace(binding(8000), source=Evidence("process", "pid 300", f"uvicorn {names}"))
+    seen = (told, running) if "port" in names else (told,)
+    made = supervised_service(bindings=Known(seen), program={"started_at": NOW - 60})
+    scene = Scene("127.0.0.1:8001").with_service(made, listener(8000, 300, pids=Known((holder, 300)))).refused()
+    scene.processes = [replace(p, ppid=50) if p.pid == 300 else p for p in scene.processes]
+    scene.processes.append(process(50, "/usr/bin/python3", "/usr/bin/supervisord", "-n", comm="supervisord", started_at=NOW - 7200))
+    scene.files.append(file(conf, "[program:shop]\n", stat=stat(mtime=NOW - ago)))
+    diagnosis = diagnose(scene.snapshot())
+    assert (roots(diagnosis) == [CAUSE]) is stale
+    if stale:
+        first = diagnosis.findings[0]
+        assert "supervisord runs it with what it read before" in first.summary
+        assert any("a restart of a program does not read it again" in e.text for e in first.evidence)
 
 
 def test_what_answers_and_was_never_restarted_is_left_alone() -> None:
