@@ -60,6 +60,7 @@ from fixer.analysis.exits.exec_step import program_text
 from fixer.analysis.exits.kills import worker_deaths
 from fixer.analysis.logged_failures import LoggedFailure, is_of_run, logged_failures, refusals_before, started_at
 from fixer.analysis.nginx_errors import (
+    Kinds,
     early_end_evidence,
     logged_evidence,
     routes_text,
@@ -75,7 +76,6 @@ from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.nginx_config import ErrorKind
 from fixer.model.snapshot import ErrorEvent, LogLine, Service
 from fixer.repairs.file_edits import NotEditable, check_and_reload_steps, edit_risk, overwriters_text
 
@@ -84,11 +84,11 @@ with lazy_imports():  # only for what hangs up
     from fixer.repairs.nginx_directives import DirectiveValue, is_held_by_stranger, set_directives
     from fixer.repairs.start_service import restart_steps
 
-CLOSED_KINDS: frozenset[ErrorKind] = frozenset({
+CLOSED_KINDS: Kinds = frozenset({
     "closed-before-answer", "reset-before-answer", "closed-elsewhere", "reset-while-sending", "read-failed",
     "connect-reset"})
-CUT_KINDS: frozenset[ErrorKind] = frozenset({"closed-in-body", "reset-in-body"})
-UPLOAD_KINDS: frozenset[ErrorKind] = frozenset({"reset-while-sending"})
+CUT_KINDS: Kinds = frozenset({"closed-in-body", "reset-in-body"})
+UPLOAD_KINDS: Kinds = frozenset({"reset-while-sending"})
 INPUT_KEY = "max_body"
 _UPLOADS = ("POST", "PUT", "PATCH")
 _ANSWER = regex(r'"(?:POST|PUT|PATCH) [^"]*" (?P<status>4\d\d)\b')
