@@ -8,7 +8,7 @@ from fixer.analysis.evidence import bindings_of, file_line_text, pids_of, proces
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.managers import RunState, manager_of
 from fixer.model.facts import Evidence
-from fixer.model.snapshot import Listener, Service, Snapshot
+from fixer.model.snapshot import Listener, Service, Snapshot, UnitSetting
 
 with lazy_imports():
     from fixer.managers.systemd_steps import requirement_lines  # only if a service is down
@@ -106,3 +106,13 @@ def removed_folder_evidence(snapshot: Snapshot, service: Service) -> Evidence | 
         if folder.endswith(_REMOVED):
             return Evidence("process", f"/proc/{process.pid}/cwd", folder)
     return None
+
+
+# Units with a network namespace of their own: they cannot reach what the machine itself serves.
+_TRUE_VALUES = frozenset({"yes", "true", "on", "1"})
+
+
+def private_network_setting(service: Service) -> UnitSetting | None:
+    """Return the setting of its namespace: an empty one (PrivateNetwork=) or a named one (NetworkNamespacePath=)."""
+    return next((s for s in service.settings if s.value and (
+        s.key == "NetworkNamespacePath" or (s.key == "PrivateNetwork" and s.value.lower() in _TRUE_VALUES))), None)

@@ -86,7 +86,14 @@ from fixer.analysis.nginx_errors import refused_evidence, symptom_evidence
 from fixer.analysis.ownership.configured import is_supervised, unseen_socket_text
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import last_run_lines, program_lines, single_external_kill
-from fixer.analysis.service_state import is_idle_container, is_start_queued, run_state_of, start_time_of, state_evidence
+from fixer.analysis.service_state import (
+    is_idle_container,
+    is_start_queued,
+    private_network_setting,
+    run_state_of,
+    start_time_of,
+    state_evidence,
+)
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
@@ -128,6 +135,8 @@ def judge(case: Case) -> Verdict:
             ruled += [e for j in trouble.verdicts[:1] for e in j.evidence[:1]]
         elif (held := _judge_queued(case, trouble, owner) or _judge_start_script(case, trouble, owner)) is not None:
             _add_finding(findings, owner.service, held)
+        elif trouble.endpoint.unix is None and private_network_setting(owner.service) is not None:
+            missing.append(f"whether {owner.service.name} listens in its own network namespace")
         elif _is_starting(case, trouble, owner):
             _add_finding(findings, owner.service, _starting_finding(case, trouble, owner))
         else:

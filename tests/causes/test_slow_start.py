@@ -8,9 +8,9 @@ import pytest
 
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import RuledOut, Undetermined
-from fixer.model.facts import Unknown
+from fixer.model.facts import Evidence, Unknown
 from fixer.model.plan import UnitAction, WaitForListener
-from fixer.model.snapshot import BlockingUnit, Process
+from fixer.model.snapshot import BlockingUnit, Process, UnitSetting
 from tests.causes.backend_hung_builders import late
 from tests.causes.crash_dependency_down.waiting_script_builders import (
     DATABASE,
@@ -113,6 +113,13 @@ def test_slow_start_hit_waits() -> None:
     diagnosis = diagnose(starting().snapshot())
     assert roots(diagnosis) == [SLOW_START] and diagnosis.findings[0].repairs[0].waits
     assert roots(diagnose(starting(active_state="activating", sub_state="start").snapshot())) == [SLOW_START]
+
+
+def test_in_a_network_of_its_own_it_may_listen_unseen() -> None:
+    own = UnitSetting("PrivateNetwork", "yes", Evidence("unit", "/etc/systemd/system/backend.service:7", "PrivateNetwork=yes"))
+    young = service(settings=(own,), unit_changes={"active_enter": NOW - 5, "state_change": NOW - 5})
+    verdict = verdict_of(diagnose(Scene().with_service(young).refused().snapshot()), SLOW_START)
+    assert isinstance(verdict, Undetermined) and "network namespace" in verdict.missing[0]
 
 
 BOOTED = ("[2026-01-01 03:00:00 +0000] [88] [INFO] Listening at: http://127.0.0.1:8000 (88)",

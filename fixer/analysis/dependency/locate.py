@@ -15,7 +15,6 @@ from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.managers import manager_of
 from fixer.model.facts import Evidence, Unknown
-from fixer.model.service import UnitSetting
 from fixer.model.snapshot import Listener, Service, Snapshot
 
 with lazy_imports():  # not needed in most looks
@@ -171,16 +170,6 @@ def tcp_listeners_of(snapshot: Snapshot, service: Service) -> Iterator[Listener]
     """Yield the TCP sockets that a service holds."""
     ours = set(service.pids)
     yield from (x for x in listeners_on(snapshot, service.node) if x.port and ours.intersection(pids_of(x)))
-
-
-# Units with a network namespace of their own: they cannot reach what the machine itself serves.
-_TRUE_VALUES = frozenset({"yes", "true", "on", "1"})
-
-
-def private_network_setting(service: Service) -> UnitSetting | None:
-    """Return the setting of its namespace: an empty one (PrivateNetwork=) or a named one (NetworkNamespacePath=)."""
-    return next((s for s in service.settings if s.value and (
-        s.key == "NetworkNamespacePath" or (s.key == "PrivateNetwork" and s.value.lower() in _TRUE_VALUES))), None)
 
 
 def needs_host_network(case: Case, service: Service) -> bool:

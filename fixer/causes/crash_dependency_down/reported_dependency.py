@@ -6,7 +6,7 @@ from fixer.analysis.case import Case
 from fixer.analysis.evidence import listener_evidence, log_evidence
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.run_log import is_restarting, was_ended_by_person
-from fixer.analysis.service_state import run_state_of, start_text_of, state_evidence
+from fixer.analysis.service_state import private_network_setting, run_state_of, start_text_of, state_evidence
 from fixer.causes.crash_dependency_down.closed_name_file import closed_name_file
 from fixer.causes.crash_dependency_down.unanswered_dependency import CAUSE_ID
 from fixer.formats.name_files import NAME_FILES
@@ -28,7 +28,6 @@ with lazy_imports():  # not needed in most looks
     from fixer.analysis.dependency.locate import (
         LocatedDependency,
         locate_dependency,
-        private_network_setting,
         tcp_listeners_of,
         unobserved_clusters,
     )

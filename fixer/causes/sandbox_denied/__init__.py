@@ -58,7 +58,7 @@ from fixer.analysis.nginx_errors import events_for, symptom_evidence
 from fixer.analysis.ownership.resolve import only_owner
 from fixer.analysis.packet_filter.matching_rules import symptoms_of
 from fixer.analysis.route_verdict import is_closed
-from fixer.analysis.service_state import run_state_of, state_evidence
+from fixer.analysis.service_state import private_network_setting, run_state_of, state_evidence
 from fixer.formats.addresses import is_loopback
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.lazy_imports import lazy_imports
@@ -70,7 +70,7 @@ from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.on_demand import start_or_restart_steps, unit_action, write_drop_in
 
 with lazy_imports():  # only for what a sandbox may have refused
-    from fixer.analysis.dependency.locate import needs_host_network, private_network_setting
+    from fixer.analysis.dependency.locate import needs_host_network
     from fixer.causes.sandbox_denied.refused_call import RefusedCall, find_refused_call, refused_family, setting_for
 
 SANDBOX_DROP_IN = "50-badgateway-sandbox.conf"
