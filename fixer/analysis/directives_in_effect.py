@@ -63,6 +63,28 @@ def directives_for(snapshot: Snapshot, nginx: Nginx, route: Route) -> Iterator[P
                 yield found
 
 
+def set_by_another_file(snapshot: Snapshot, nginx: Nginx, route: Route, name: str) -> PlacedDirective | None:
+    """Return the directive of that name in the very block of a route's pass, if another file than the pass's sets it:
+    nginx refuses a second one there."""
+    sources = _sources_of(snapshot, nginx)
+    block = next(_blocks_around(sources, nginx, route, levels_only=True), None)
+    found = _with_includes(sources, block, ()) if block is not None else iter(())
+    return next((d for d in found if d.words[0] == name and d.path != route.source.file), None)
+
+
+def is_included_once(snapshot: Snapshot, nginx: Nginx, path: str) -> bool:
+    """Return whether only one place of the configuration reads that file, and none reads that place's file twice."""
+    sources, seen = _sources_of(snapshot, nginx), {path}
+    while path != nginx.conf_path:
+        places = [d.path for d in all_directives(snapshot, nginx)
+                  if any(tree.file == path for tree in _included(sources, d.directive, ()))]
+        if len(places) != 1 or places[0] in seen:
+            return False
+        path = places[0]
+        seen.add(path)
+    return True
+
+
 def cache_of(snapshot: Snapshot, nginx: Nginx, route: Route) -> PlacedDirective | None:
     """Return the directive that names the cache of the route's answers; None if nginx asks for each of them."""
     name = f"{route.kind.removesuffix('_pass')}_cache"
@@ -85,8 +107,9 @@ def directives_of(data: bytes, path: str) -> Iterator[PlacedDirective]:
     yield from _children(tree, tree.directives, deep=True)
 
 
-def _blocks_around(sources: Sources, nginx: Nginx, route: Route) -> Iterator[_Block]:
-    """Yield the blocks around the `proxy_pass` of a route, the innermost first."""
+def _blocks_around(sources: Sources, nginx: Nginx, route: Route, *, levels_only: bool = False) -> Iterator[_Block]:
+    """Yield the blocks around the `proxy_pass` of a route, the innermost first; with `levels_only` only braces count,
+    not the ends of files."""
     server = _server_span(nginx, route)
     if server is not None and server.file != route.source.file:
         yield from reversed(_inner_blocks(sources, server, route))
@@ -95,7 +118,8 @@ def _blocks_around(sources: Sources, nginx: Nginx, route: Route) -> Iterator[_Bl
         if span is None or tree is None:
             continue
         for outer in reversed(list(enclosing_directives(tree.directives, span.start))):
-            yield tree, outer.block or ()
+            if outer.block is not None or not levels_only:
+                yield tree, outer.block or ()
         yield tree, tree.directives
     tree = sources.tree(nginx.conf_path)
     for directive in tree.directives if tree is not None else ():

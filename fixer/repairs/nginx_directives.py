@@ -14,7 +14,7 @@ from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.nginx_config import Route
+from fixer.model.nginx_config import Route, Span
 from fixer.model.plan import Step, WriteFile
 from fixer.model.snapshot import Nginx, ProbeResult, RouteFacts, Snapshot
 from fixer.nginx.effective_config import word_span
@@ -31,7 +31,12 @@ from fixer.repairs.file_edits import (
 )
 
 with lazy_imports():  # not needed in most looks
-    from fixer.analysis.directives_in_effect import all_directives, enclosing_directives
+    from fixer.analysis.directives_in_effect import (
+        all_directives,
+        enclosing_directives,
+        is_included_once,
+        set_by_another_file,
+    )
     from fixer.analysis.ownership.resolve import unclaimed_candidates
 
 
@@ -82,9 +87,12 @@ class DirectiveEdit:
 def set_directives(snapshot: Snapshot, nginx: Nginx, wishes: Sequence[DirectiveValue],
                    summary: str) -> DirectiveEdit | NotEditable:
     """Return one write for all directives of one file; NotEditable if a location cannot hold one of them."""
-    path = wishes[0].route.source.file
-    if any(wish.route.source.file != path for wish in wishes):
-        return NotEditable("the locations are in several files")
+    spots = [_spot_of(snapshot, nginx, wish) for wish in wishes]
+    path = spots[0].file
+    if any(spot.file != path for spot in spots):
+        return NotEditable("the directives are in several files")
+    if path != wishes[0].route.source.file and not is_included_once(snapshot, nginx, path):
+        return NotEditable(f"{path}:{spots[0].line} sets {wishes[0].name}, and several places include that file")
     place = locate_editable_file(snapshot, nginx.node, path)
     if isinstance(place, NotEditable):
         return place
@@ -92,20 +100,28 @@ def set_directives(snapshot: Snapshot, nginx: Nginx, wishes: Sequence[DirectiveV
         return NotEditable(f"{path} is too large")
     data, where = place.data, []
     shift, last = 0, -1      # several directives of one location: the text before its pass may become longer
-    for wish in sorted(wishes, key=lambda wish: -wish.route.source.start):
-        start = wish.route.source.start
+    for spot, wish in sorted(zip(spots, wishes, strict=True), key=lambda pair: -pair[0].start):
+        start = spot.start
         shift = shift if start == last else 0
         made = _set_directive(data, wish, start + shift)
         if isinstance(made, NotEditable):
             return made
         data, moved = made
         if start != last:
-            where.append(f"{path}:{wish.route.source.line}")
+            where.append(f"{path}:{spot.line}")
         shift, last = shift + moved, start
     if data == place.data:
         return NotEditable(f"{path} already contains that")
     return DirectiveEdit(WriteFile(place.node, place.path, place.data, data, summary, in_place=place.in_place),
                   tuple(reversed(where)), place)
+
+
+def _spot_of(snapshot: Snapshot, nginx: Nginx, wish: DirectiveValue) -> Span:
+    """Return where the directive is to be set: where a file that the location includes sets it, else at the pass."""
+    found = set_by_another_file(snapshot, nginx, wish.route, wish.name)
+    if found is None:
+        return wish.route.source
+    return Span(found.path, found.line, found.directive.start, found.directive.stop)
 
 
 def _set_directive(data: bytes, wish: DirectiveValue, at: int) -> tuple[bytes, int] | NotEditable:

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from fixer.model.nginx_config import Span
+from fixer.model.facts import Known
+from fixer.model.nginx_config import Listen, ServerBlock, Span
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.nginx_directives import DirectiveEdit, DirectiveValue, remove_argument, set_directives
 from tests.causes.snapshot_builders import SITE, file, healthy_scene
@@ -95,3 +96,45 @@ def test_a_list_of_another_length_is_replaced_where_it_stands(old: bytes) -> Non
     route = replace(route, source=replace(route.source, start=data.index(b"proxy_pass")))
     made = set_directives(snapshot, snapshot.nginxes[0], [DirectiveValue(route, "proxy_ssl_protocols", "TLSv1.2 TLSv1.3")], "x")
     assert not isinstance(made, NotEditable) and made.step.after == data.replace(old, b"TLSv1.2 TLSv1.3")
+
+
+MAIN, SNIPPET = "/etc/nginx/nginx.conf", "/etc/nginx/snippets/proxy.conf"
+LOCATION = "    location {} {{\n        include snippets/proxy.conf;\n        {}\n    }}\n"
+PASS, LIMIT = "proxy_pass http://127.0.0.1:8000;", "proxy_read_timeout 5s;"
+
+
+def edit_included(site: str, snippet: str) -> DirectiveEdit | NotEditable:
+    """Set a limit of the location / of a server whose locations include a snippet."""
+    scene = late()
+    scene.files = [file(MAIN, "http {\n    include sites-enabled/*;\n}\n"), file(SITE, site), file(SNIPPET, snippet)]
+    origin = next(f for f in scene.files if b"proxy_pass" in f.data)
+    start = origin.data.index(b"proxy_pass")
+    span = Span(SITE, 1, 0, 6)
+    config = scene.snapshot().nginxes[0].config
+    assert isinstance(config, Known)
+    server = ServerBlock((Listen("0.0.0.0", 80, False, False, False, span),), (), span, None)
+    scene.nginx["config"] = Known(replace(config.value, servers=(server,), files=(MAIN, SITE, SNIPPET)))
+    line = origin.data[:start].count(b"\n") + 1
+    scene.route[0] = {"source": Span(origin.path, line, start, start + 10), "location": "/"}
+    snapshot = scene.snapshot()
+    return set_directives(snapshot, snapshot.nginxes[0],
+                          [DirectiveValue(snapshot.routes[0].route, "proxy_read_timeout", "60s")], "wait longer")
+
+
+@pytest.mark.parametrize(("near", "snippet", "path"), [
+    (PASS, f"proxy_buffering off;\n{LIMIT}\n", SNIPPET),      # the location includes the directive
+    (LIMIT, f"{PASS}\n", SITE),                              # the location includes the pass
+    (PASS, "proxy_buffering off;\n", SITE),                  # it is set nowhere yet
+])
+def test_a_directive_is_changed_in_the_file_that_sets_it(near: str, snippet: str, path: str) -> None:
+    """nginx refuses it twice in one location, wherever it is written."""
+    made = edit_included(f"server {{\n{LOCATION.format('/', near)}}}\n", snippet)
+    assert isinstance(made, DirectiveEdit) and made.step.path == path
+    assert (made.step.after or b"").count(b"proxy_read_timeout 60s;") == 1 and b" 5s" not in (made.step.after or b"")
+
+
+def test_a_file_that_several_locations_include_is_left_to_a_person() -> None:
+    two = LOCATION.format("/", PASS) + LOCATION.format("/api", PASS.replace("8000", "8001"))
+    made = edit_included(f"server {{\n{two}}}\n", f"{LIMIT}\n")
+    assert isinstance(made, NotEditable)
+    assert made.reason == f"{SNIPPET}:1 sets proxy_read_timeout, and several places include that file"
