@@ -61,6 +61,8 @@ def directives_for(snapshot: Snapshot, nginx: Nginx, route: Route) -> Iterator[P
             if (found.path, found.directive.start) not in seen:
                 seen.add((found.path, found.directive.start))
                 yield found
+    yield from (found for found in _http_level(_files_of(snapshot, nginx), nginx.conf_path)
+                if (found.path, found.directive.start) not in seen)
 
 
 def set_by_another_file(snapshot: Snapshot, nginx: Nginx, route: Route, name: str) -> PlacedDirective | None:
@@ -108,8 +110,8 @@ def directives_of(data: bytes, path: str) -> Iterator[PlacedDirective]:
 
 
 def _blocks_around(sources: Sources, nginx: Nginx, route: Route, *, levels_only: bool = False) -> Iterator[_Block]:
-    """Yield the blocks around the `proxy_pass` of a route, the innermost first; with `levels_only` only braces count,
-    not the ends of files."""
+    """Yield the blocks around the `proxy_pass` of a route, up to the file of its server, the innermost first; with
+    `levels_only` only braces count, not the ends of files."""
     server = _server_span(nginx, route)
     if server is not None and server.file != route.source.file:
         yield from reversed(_inner_blocks(sources, server, route))
@@ -121,10 +123,6 @@ def _blocks_around(sources: Sources, nginx: Nginx, route: Route, *, levels_only:
             if outer.block is not None or not levels_only:
                 yield tree, outer.block or ()
         yield tree, tree.directives
-    tree = sources.tree(nginx.conf_path)
-    for directive in tree.directives if tree is not None else ():
-        if tree is not None and directive.name == b"http":
-            yield tree, directive.block or ()
 
 
 def _inner_blocks(sources: Sources, server: Span, route: Route) -> tuple[_Block, ...]:
@@ -179,16 +177,30 @@ def _server_span(nginx: Nginx, route: Route) -> Span | None:
     return servers[route.server_index].span if route.server_index < len(servers) else None
 
 
-def _sources_of(snapshot: Snapshot, nginx: Nginx) -> Sources:
-    """Return the files of the configuration that was read, each parsed when it is needed first."""
+def _files_of(snapshot: Snapshot, nginx: Nginx) -> tuple[tuple[str, bytes], ...]:
+    """Return the files of the configuration that was read."""
     paths = nginx.config.value.files if isinstance(nginx.config, Known) else ()
     found = ((path, snapshot.file(nginx.node, path)) for path in dict.fromkeys((nginx.conf_path, *paths)))
-    return _open_sources(tuple((path, file.data) for path, file in found if file is not None), nginx.conf_path)
+    return tuple((path, file.data) for path, file in found if file is not None)
 
 
-@lru_cache(maxsize=2)       # several causes ask about each failing route
+def _sources_of(snapshot: Snapshot, nginx: Nginx) -> Sources:
+    return _open_sources(_files_of(snapshot, nginx), nginx.conf_path)
+
+
+@lru_cache(maxsize=2)       # several causes ask about each failing route; each file is parsed when it is needed first
 def _open_sources(files: tuple[tuple[str, bytes], ...], main: str) -> Sources:
     return Sources(dict(files), main)
+
+
+@lru_cache(maxsize=2)       # there may be thousands of sites, each in a file of its own
+def _http_level(files: tuple[tuple[str, bytes], ...], main: str) -> tuple[PlacedDirective, ...]:
+    """Return the directives of `http` itself, without its servers."""
+    sources = _open_sources(files, main)
+    tree = sources.tree(main)
+    blocks = [one.block or () for one in tree.directives if one.name == b"http"] if tree is not None else []
+    return tuple(found for block in blocks if tree is not None for found in _with_includes(sources, (tree, block), ())
+                 if found.directive.name != b"server")
 
 
 def _children(tree: Tree, block: Sequence[Directive], *, deep: bool = False) -> Iterator[PlacedDirective]:
