@@ -323,6 +323,23 @@ class AddressCandidate:
     http: Fact[ProbeResult]
 
 
+# The files of the last snapshot that was asked, by node and path: a host may have a file for each of 10,000 sites.
+_indexed: tuple[tuple[FileContent, ...], dict[tuple[str, str], FileContent]] = ((), {})
+
+
+def _files_by_path(files: tuple[FileContent, ...]) -> dict[tuple[str, str], FileContent]:
+    """Return the files by (node, path) and by (node, real path); the first of each counts."""
+    global _indexed  # noqa: PLW0603 - one entry, replaced as a whole
+    known, found = _indexed
+    if known is not files:
+        found = {}
+        for file in files:
+            found.setdefault((file.node, file.path), file)
+            found.setdefault((file.node, file.real_path), file)
+        _indexed = (files, found)
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything known about a target at one moment."""
@@ -370,4 +387,4 @@ class Snapshot:
 
     def file(self, node: str, path: str) -> FileContent | None:
         """Return the readable file at that path (or real path) of that node."""
-        return next((f for f in self.files if f.node == node and path in (f.path, f.real_path)), None)
+        return _files_by_path(self.files).get((node, path))

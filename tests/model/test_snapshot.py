@@ -52,3 +52,13 @@ def test_a_node_with_several_nginx_finds_each_by_its_main_file() -> None:
 def test_a_published_port_has_another_number_on_its_node() -> None:
     (endpoint,) = healthy_scene().snapshot().endpoints
     assert (endpoint.port_on_node, replace(endpoint, container_port=80).port_on_node) == (8000, 80)
+
+
+def test_the_first_file_of_a_path_counts_and_each_snapshot_has_its_own() -> None:
+    scene = healthy_scene()
+    scene.files = [file("/srv/a", "one", real_path="/srv/b"), file("/srv/b", "two")]
+    first = scene.snapshot()
+    assert [found.data for path in ("/srv/a", "/srv/b") if (found := first.file("local", path))] == [b"one", b"one"]
+    scene.files = [file("/srv/b", "two")]
+    assert (found := scene.snapshot().file("local", "/srv/b")) is not None and found.data == b"two"
+    assert (found := first.file("local", "/srv/b")) is not None and found.data == b"one"
