@@ -22,7 +22,8 @@ Why nginx says 502
 How it is told apart
   nginx says so itself, and what it says is of the present: no restart changes an answer. The backend is well and logs a
   200. invalid headers are another message. Where the page that we ask for is well, several such lines within a minute
-  are needed: a single visitor's cookie is no outage.
+  are needed: a single visitor's cookie is no outage. What uWSGI says of one is told as advice: it holds for every such
+  visitor, and our own small requests show nothing of it.
 
 The repair and its safety
   raise-header-buffer (safe; disruptive if too few requests fail to measure it): a larger proxy_buffer_size for that
@@ -60,6 +61,7 @@ from fixer.analysis.other_pages import plain_path
 from fixer.analysis.route_verdict import RECENT_ERROR, RouteVerdict
 from fixer.analysis.run_log import lines_of
 from fixer.analysis.service_state import start_time_of, state_evidence
+from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.nginx_config import Route
@@ -187,9 +189,15 @@ def refused_block_findings(case: Case, cause: str, variant: str) -> Iterator[Fin
             for service in filter(None, (case.service(e.listening_service or e.configured_service) for e in ends)):
                 error_lines = _block_error_lines(case, service) if judged.facts.route.kind == "uwsgi_pass" else []
                 asked = judged.state in ("failing", "degraded")
-                if error_lines and (asked or min(len(events), len(error_lines)) >= MIN_SYMPTOM_LINES):
-                    yield _uwsgi_finding((cause, variant), judged, events, service, error_lines)
+                if error_lines:
+                    several = min(len(events), len(error_lines)) >= MIN_SYMPTOM_LINES
+                    made = _uwsgi_finding((cause, variant), judged, events, service, error_lines)
+                    yield made if asked or several else replace(made, role="advice")
                     break
+
+
+def _times_text(count: int) -> str:
+    return "once" if count == 1 else f"{count} times"
 
 
 def _block_error_lines(case: Case, service: Service) -> list[LogLine]:
@@ -210,11 +218,11 @@ def _uwsgi_finding(names: tuple[str, str], judged: RouteVerdict, events: tuple[E
     manual = (f"set buffer-size = {wanted}{f' in {at}' if at else ' where its other settings are'} (now {now}), "
               f"then restart {service.name}. Also find out what makes the requests so large (cookies, a token, "
               "uwsgi_param)")
-    lost = f"{len(events)} times within a minute: {events[-1].raw}"
+    lost = f"{_times_text(len(events))} within a minute: {events[-1].raw}"
     return Finding(
         cause=names[0], variant=names[1], role="root", confidence="certain",
         summary=(f"request headers for {route.location} ({size} bytes) exceed what {service.name} accepts "
-                 f"(buffer-size {now}): {len(error_lines)} times within a minute"),
+                 f"(buffer-size {now}): {_times_text(len(error_lines))} within a minute"),
         detail=(), routes=(route.id,), service=service.name, node=service.node,
         evidence=(log_evidence(last.text, last.where), state_evidence(service),
                   Evidence("nginx-log", events[-1].where, lost), *judged.evidence[:1]),

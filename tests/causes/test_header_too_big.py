@@ -154,6 +154,14 @@ def test_hit_requests_that_are_too_big_for_uwsgi() -> None:
     assert found(blocks(REFUSED, ok=False)).variant == "request-too-big"
 
 
+def test_one_visitor_that_uwsgi_refused_is_advice_and_not_over() -> None:
+    """Our own requests are small: that they are answered shows nothing."""
+    diagnosis = diagnose(blocks(REFUSED).snapshot())
+    advice = finding_of(diagnosis, CAUSE)
+    assert (advice.role, advice.variant, diagnosis.verdict) == ("advice", "request-too-big", "healthy")
+    assert not any("That is over" in note for note in diagnosis.notes)
+
+
 @pytest.mark.parametrize("scene", [
     blocks(REFUSED), blocks(*3 * ("invalid request block size: 21573 (max 4096)...skip",)), blocks(*3 * (REFUSED,), ago=300),
     blocks(*3 * ("[pid: 9] GET /" + REFUSED,)), blocks(*3 * (REFUSED,), runtime="gunicorn"),
