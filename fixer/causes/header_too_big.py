@@ -22,7 +22,7 @@ Why nginx says 502
 How it is told apart
   nginx says so itself, and what it says is of the present: no restart changes an answer. The backend is well and logs a
   200. invalid headers are another message. Where the page that we ask for is well, several such lines within a minute
-  are needed: a single visitor's cookie is no outage. What uWSGI says of one is told as advice: it holds for every such
+  are needed: a single visitor's cookie is no outage. What uWSGI says of one contributes: it holds for every such
   visitor, and our own small requests show nothing of it.
 
 The repair and its safety
@@ -192,7 +192,7 @@ def refused_block_findings(case: Case, cause: str, variant: str) -> Iterator[Fin
                 if error_lines:
                     several = min(len(events), len(error_lines)) >= MIN_SYMPTOM_LINES
                     made = _uwsgi_finding((cause, variant), judged, events, service, error_lines)
-                    yield made if asked or several else replace(made, role="advice")
+                    yield made if asked or several else replace(made, role="contributing")
                     break
 
 

@@ -135,9 +135,10 @@ def judge(case: Case) -> Verdict:
             ruled += [e for j in trouble.verdicts[:1] for e in j.evidence[:1]]
         elif (held := _judge_queued(case, trouble, owner) or _judge_start_script(case, trouble, owner)) is not None:
             _add_finding(findings, owner.service, held)
-        elif trouble.endpoint.unix is None and private_network_setting(owner.service) is not None:
-            missing.append(f"whether {owner.service.name} listens in its own network namespace")
         elif _is_starting(case, trouble, owner):
+            if trouble.endpoint.unix is None and private_network_setting(owner.service) is not None:
+                missing.append(f"whether {owner.service.name} listens in its own network namespace")
+                continue
             _add_finding(findings, owner.service, _starting_finding(case, trouble, owner))
         else:
             ruled.append(state_evidence(owner.service))

@@ -154,11 +154,11 @@ def test_hit_requests_that_are_too_big_for_uwsgi() -> None:
     assert found(blocks(REFUSED, ok=False)).variant == "request-too-big"
 
 
-def test_one_visitor_that_uwsgi_refused_is_advice_and_not_over() -> None:
+def test_one_visitor_that_uwsgi_refused_is_told_and_is_not_over() -> None:
     """Our own requests are small: that they are answered shows nothing."""
     diagnosis = diagnose(blocks(REFUSED).snapshot())
-    advice = finding_of(diagnosis, CAUSE)
-    assert (advice.role, advice.variant, diagnosis.verdict) == ("advice", "request-too-big", "healthy")
+    told = finding_of(diagnosis, CAUSE)
+    assert (told.role, told.variant, diagnosis.verdict) == ("contributing", "request-too-big", "degraded")
     assert not any("That is over" in note for note in diagnosis.notes)
 
 
