@@ -30,6 +30,7 @@ _ONCE = _PASSES | _TIMEOUTS | _SIZES | _BUFFERS
 MOST_LOCATIONS = 120_000  # servers, locations and passes; no real configuration comes near
 _ADDITIONS = frozenset({b"add_before_body", b"add_after_body"})
 _INNER = frozenset((b"location", b"if", b"limit_except"))
+_NO_FILE = frozenset((b"(!-f$request_filename)", b"(!-e$request_filename)"))
 # What changes anything that a location inherits, or is noted of it beside its passes and its inner blocks.
 CHANGES = (_ONCE - _PASSES) | RETRIES | TLS_NAMES | _ADDITIONS | frozenset((
     b"proxy_set_header", b"proxy_http_version", b"error_page", b"auth_request", b"allow", b"deny", b"satisfy",
@@ -66,6 +67,7 @@ class _Level(NamedTuple):
     any_will_do: bool = False
     assembles: bool = False  # anywhere in the `http` block
     tls: Mapping[bytes, str] = {}
+    without_file: bool = False  # in an `if` that holds for each path that names no file
 
 
 class _Draft(NamedTuple):
@@ -253,6 +255,7 @@ class Routes:
             inner = level._replace(
                 label=label, timeouts=timeouts, conditional=True, variables=level.variables.within(block),
                 pages=pages_in_force(block, level.pages), access=_access(block, level.access),
+                without_file=not level.conditional and node.name == b"if" and b"".join(node.args) in _NO_FILE,
             )
             self._note_return(block, server, inner)
             self._read_block(block, server, inner, depth + 1)
@@ -375,6 +378,7 @@ class Routes:
 
     def _path(self, draft: _Draft) -> str | None:
         level, server = draft.level, draft.server
-        if level.place is None or level.conditional or level.internal or server.returns or _denies_all(level):
+        asked = not level.conditional or level.without_file
+        if level.place is None or not asked or level.internal or server.returns or _denies_all(level):
             return None
-        return None if level.place.answers else server.locations.path_to(level.place)
+        return None if level.place.answers else server.locations.path_to(level.place, without_file=level.without_file)

@@ -65,12 +65,13 @@ class Locations:
         table[pattern] = place
         return place, False
 
-    def path_to(self, place: Location) -> str | None:
-        """Return a request path that only this location serves, None if none was found."""
+    def path_to(self, place: Location, *, without_file: bool = False) -> str | None:
+        """Return a request path that only this location serves, None if none was found; one that names no file for a
+        named location, and if asked (`without_file`)."""
         source = self.fallbacks.get(place.pattern) if place.kind == "@" else place
         if source is None or source.answers:
             return None
-        for candidate in _candidates(source) if source is place else _no_files(source):
+        for candidate in _candidates(source) if source is place and not without_file else _no_files(source):
             if self._lands(candidate, source):
                 return text_of(_SAFE.sub(lambda match: b"%%%02X" % match[0][0], candidate))
         return None

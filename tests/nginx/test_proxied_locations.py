@@ -126,6 +126,11 @@ def test_a_location_that_stands_twice_is_refused() -> None:
 @pytest.mark.parametrize(("server", "expected"), [
     (b"location /a { proxy_pass http://127.0.0.1:1; }", "/a"),
     (b"location /a { if ($arg_x) { proxy_pass http://127.0.0.1:1; } }", None),
+    (b"location / { if (!-f $request_filename) { proxy_pass http://127.0.0.1:1; break; } }", "/-"),
+    (b"location /a { if ( !-e $request_filename ) { proxy_pass http://127.0.0.1:1; } }", "/a/-"),
+    (b"location /a { if (-f $request_filename) { proxy_pass http://127.0.0.1:1; } }", None),
+    (b"location /a { if (!-f $request_filename) { return 404; } proxy_pass http://127.0.0.1:1; }", "/a"),
+    (b"location /a { if ($x) { limit_except GET { proxy_pass http://127.0.0.1:1; } } }", None),
     (b"location /a { internal; proxy_pass http://127.0.0.1:1; }", None),
     (b"return 301 /x; location /a { proxy_pass http://127.0.0.1:1; }", None),
     (b"location /a { return 200; proxy_pass http://127.0.0.1:1; }", None),
