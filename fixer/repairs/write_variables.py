@@ -46,7 +46,10 @@ def write_variables(
     over = _overwrite_value(snapshot, service, values, replace)
     if over is not None:
         return over
+    known = set(values).intersection(service.container.env_names) if replace and service.container is not None else ()
     for slot in service.env_slots:
+        if known and slot.style.startswith("yaml-"):
+            return NotEditable(f"{slot.file} sets {', '.join(known)} in a way that fixer does not rewrite")
         if slot.only_for and not set(values) <= set(slot.only_for):
             continue          # compose reads it for these variables only: another one would have no effect there
         if slot.style == "supervisor" and not all(map(_is_quotable_in_supervisor, values.values())):

@@ -152,3 +152,18 @@ def test_into_the_middle_of_a_line(written: str, template: str, style: str, want
     scene.files.append(file("/c.yaml", data, node="engine"))
     write = steps_of(scene, SECRET_KEY="x")[0]
     assert isinstance(write, WriteFile) and write.after == data.replace(written, want).encode()
+
+
+@pytest.mark.parametrize(("known", "written"), [(("VIRTUAL_PORT",), False), (("OTHER",), True)])
+def test_a_variable_is_never_written_a_second_time(known: tuple[str, ...], *, written: bool) -> None:
+    """Compose refuses a key that stands twice."""
+    scene = composed()
+    data = 'services:\n  app:\n    environment: {VIRTUAL_PORT: "${APP:-1}"}\n'
+    inside = replace(slot("/c.yaml", data, ', {name}: "{value}"', "yaml-map", "engine"), offset=data.index("}\"}") + 2)
+    box = scene.services[0].container
+    assert box is not None
+    scene.services[0] = replace(scene.services[0], env_slots=(inside,), container=replace(box, env_names=known))
+    scene.files.append(file("/c.yaml", data, node="engine"))
+    snapshot = scene.snapshot()
+    made = write_variables(snapshot, snapshot.services[0], {"VIRTUAL_PORT": "5000"}, replace=True)
+    assert isinstance(made, NotEditable) is not written
