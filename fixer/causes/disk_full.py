@@ -72,7 +72,7 @@ RECENT_SECONDS = 600.0       # maximum age of a log line, if the folder is still
 _CURRENT_SECONDS = 60.0          # maximum age of a log line, if the folder cannot be checked
 _LOG_ERROR = regex(r"^write\(\) to \"(?P<path>/[^\"\n]+)\" failed \(28: ")
 _REASON_TEXTS = {
-    2: "does not exist", 13: "gives its workers no write permission", 28: "is on a full disk",
+    2: "does not exist", 13: "gives its workers no write permission", 28: "had no space left",
     30: "is on a read-only disk",
 }
 
@@ -167,7 +167,8 @@ def _repair(case: Case, nginx: Nginx, folder: str, errno: int) -> Repair:
     if errno in (28, 30):
         where = file_line_text(case.snapshot, nginx.node, folder)
         what = f"free space on the disk of {where}" if errno == 28 else f"make {where} writable"
-        manual = f"{what} (df -h {folder}); fixer deletes nothing"
+        small = ". If df shows space, what arrives does not fit there (a tmpfs with size=1m)" if errno == 28 else ""
+        manual = f"{what} (df -h {folder}); fixer deletes nothing{small}"
         return Repair("free-disk-space", "manual", f"let nginx write to {folder}", (), manual=manual)
     summary = f"reload nginx: it creates {folder} again, owned by its workers"
     return Repair("reload-nginx", "safe", summary, check_and_reload_steps(case.snapshot, nginx))

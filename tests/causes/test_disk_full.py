@@ -62,6 +62,7 @@ def test_hit_a_folder_is_made_right_by_a_reload(scene: Scene) -> None:
 def test_hit_a_full_or_read_only_disk_is_for_a_person() -> None:
     first = found(says(FULL, uid=33, mode=0o40700))
     assert first.repairs[0].risk == "manual" and f"df -h {BODY}" in first.repairs[0].manual
+    assert "had no space left" in first.summary and "what arrives does not fit there" in first.repairs[0].manual
     assert found(says(FULL.replace("28: No space left on device", "30: Read-only file system"))).repairs[0].risk == "manual"
 
 
