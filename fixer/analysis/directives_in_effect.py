@@ -55,13 +55,14 @@ def directives_for(snapshot: Snapshot, nginx: Nginx, route: Route) -> Iterator[P
     """Yield the directives that can hold for a route, the nearest first, with what `include` inserts into its blocks.
 
     Of blocks that include the route's own file, those of its server are found, and `http` of the main file."""
-    sources, seen = _sources_of(snapshot, nginx), set[tuple[str, int]]()
+    files, seen = _files_of(snapshot, nginx), set[tuple[str, int]]()
+    sources = _open_sources(files, nginx.conf_path)
     for block in _blocks_around(sources, nginx, route):
         for found in _with_includes(sources, block, ()):
             if (found.path, found.directive.start) not in seen:
                 seen.add((found.path, found.directive.start))
                 yield found
-    yield from (found for found in _http_level(_files_of(snapshot, nginx), nginx.conf_path)
+    yield from (found for found in _http_level(files, nginx.conf_path)
                 if (found.path, found.directive.start) not in seen)
 
 
@@ -100,13 +101,13 @@ def all_directives(snapshot: Snapshot, nginx: Nginx) -> Iterator[PlacedDirective
     for path in dict.fromkeys((nginx.conf_path, *files)):
         tree = _tree_of(snapshot, nginx, path)
         if tree is not None:
-            yield from _children(tree, tree.directives, deep=True)
+            yield from _children(tree, tree.directives)
 
 
 def directives_of(data: bytes, path: str) -> Iterator[PlacedDirective]:
     """Yield every directive of one file."""
     tree = parse(data, path)
-    yield from _children(tree, tree.directives, deep=True)
+    yield from _children(tree, tree.directives)
 
 
 def _blocks_around(sources: Sources, nginx: Nginx, route: Route, *, levels_only: bool = False) -> Iterator[_Block]:
@@ -203,11 +204,11 @@ def _http_level(files: tuple[tuple[str, bytes], ...], main: str) -> tuple[Placed
                  if found.directive.name != b"server")
 
 
-def _children(tree: Tree, block: Sequence[Directive], *, deep: bool = False) -> Iterator[PlacedDirective]:
+def _children(tree: Tree, block: Sequence[Directive]) -> Iterator[PlacedDirective]:
     for directive in block:
         yield PlacedDirective(tree.file, tree.line(directive.start), directive)
-        if deep and directive.block:
-            yield from _children(tree, directive.block, deep=True)
+        if directive.block:
+            yield from _children(tree, directive.block)
 
 
 def _tree_of(snapshot: Snapshot, nginx: Nginx, path: str) -> Tree | None:

@@ -48,7 +48,7 @@ def write_variables(
         return over
     known = set(values).intersection(service.container.env_names) if replace and service.container is not None else ()
     for slot in service.env_slots:
-        if known and slot.style.startswith("yaml-"):
+        if known and slot.style == "yaml-map":     # Compose refuses a key that stands twice; of a list the last wins
             return NotEditable(f"{slot.file} sets {', '.join(known)} in a way that fixer does not rewrite")
         if slot.only_for and not set(values) <= set(slot.only_for):
             continue          # compose reads it for these variables only: another one would have no effect there

@@ -154,15 +154,17 @@ def test_into_the_middle_of_a_line(written: str, template: str, style: str, want
     assert isinstance(write, WriteFile) and write.after == data.replace(written, want).encode()
 
 
-@pytest.mark.parametrize(("known", "written"), [(("VIRTUAL_PORT",), False), (("OTHER",), True)])
-def test_a_variable_is_never_written_a_second_time(known: tuple[str, ...], *, written: bool) -> None:
-    """Compose refuses a key that stands twice."""
+@pytest.mark.parametrize(("known", "style", "written"), [
+    ("VIRTUAL_PORT", "yaml-map", False), ("OTHER", "yaml-map", True), ("VIRTUAL_PORT", "yaml-list", True),
+])
+def test_a_key_is_never_written_a_second_time(known: str, style: str, *, written: bool) -> None:
+    """Compose refuses a key that stands twice; of a list it takes the last item."""
     scene = composed()
     data = 'services:\n  app:\n    environment: {VIRTUAL_PORT: "${APP:-1}"}\n'
-    inside = replace(slot("/c.yaml", data, ', {name}: "{value}"', "yaml-map", "engine"), offset=data.index("}\"}") + 2)
+    inside = replace(slot("/c.yaml", data, ', {name}: "{value}"', style, "engine"), offset=data.index("}\"}") + 2)
     box = scene.services[0].container
     assert box is not None
-    scene.services[0] = replace(scene.services[0], env_slots=(inside,), container=replace(box, env_names=known))
+    scene.services[0] = replace(scene.services[0], env_slots=(inside,), container=replace(box, env_names=(known,)))
     scene.files.append(file("/c.yaml", data, node="engine"))
     snapshot = scene.snapshot()
     made = write_variables(snapshot, snapshot.services[0], {"VIRTUAL_PORT": "5000"}, replace=True)
