@@ -54,9 +54,9 @@ from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.file_edits import NotEditable
 
 with lazy_imports():  # only for what is found
-    from fixer.repairs.command_options import edit_option, find_numbered_option, second_worker_repair
+    from fixer.repairs.command_options import add_option, edit_option, find_numbered_option, second_worker_repair
     from fixer.repairs.start_service import start_or_restart_steps
-    from fixer.repairs.write_variables import EditSteps, write_variables
+    from fixer.repairs.write_variables import EditSteps
 
 RECENT_SECONDS = 180.0     # seconds: older events are over, or the state shows them
 _LOSS_SECONDS = 8.0        # seconds between the server's log line and nginx's lost requests
@@ -204,7 +204,7 @@ _TIMEOUT_OPTION = regex(r"^(?P<head>--timeout=|--timeout$|-t=?(?=\d)|-t$)(?P<val
 
 def timeout_of(service: Service) -> int:
     """Return the timeout of its command, in seconds."""
-    found = find_numbered_option(service.command, _TIMEOUT_OPTION)
+    found = find_numbered_option(service, _TIMEOUT_OPTION)
     return int(found.value) if found is not None and is_number(found.value) else DEFAULT_SECONDS
 
 
@@ -228,7 +228,7 @@ def raise_timeout_repair(case: Case, service: Service, endpoint: Endpoint) -> Re
 def _write_timeout(snapshot: Snapshot, service: Service, seconds: str) -> EditSteps | NotEditable:
     if service.runtime != "gunicorn":
         return NotEditable(f"{service.runtime or 'its server'} has no such option")
-    found = find_numbered_option(service.command, _TIMEOUT_OPTION)
+    found = find_numbered_option(service, _TIMEOUT_OPTION)
     if found is not None:
         return edit_option(snapshot, service, found, seconds, "its time limit")
-    return write_variables(snapshot, service, {"GUNICORN_CMD_ARGS": f"--timeout={seconds}"})
+    return add_option(snapshot, service, f"--timeout={seconds}", "GUNICORN_CMD_ARGS")

@@ -9,7 +9,7 @@ from itertools import zip_longest
 from fixer.formats.addresses import ANY_IPV4
 from fixer.formats.numbers import is_number
 from fixer.lazy.dataclass import dataclass, replace
-from fixer.model.service import Service
+from fixer.model.service import CommandArgument, Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,17 +170,24 @@ APPLICATION_SERVERS: Mapping[str, ApplicationServer] = {
 _UNKNOWN = ApplicationServer(protocols=frozenset())
 
 
+def arguments_of(service: Service) -> tuple[CommandArgument, ...]:
+    """Return the arguments that its server reads, with their positions: of two that contradict, the last counts."""
+    return (*service.variable_arguments, *service.command)
+
+
 def busy_limit_of(service: Service) -> float:
     """Return the seconds after which its server ends a worker that is busy with one request; inf if it has no such
     limit, or none is known."""
     server = server_of(service.runtime)
-    words = [argument.text for argument in service.command] or list(service.argv)
+    seconds = server.busy_seconds
+    words = [word.text for word in arguments_of(service)]
+    words += () if service.command else service.argv
     for word, after in zip_longest(words, words[1:], fillvalue=""):
         name, is_joined, value = word.partition("=")
         given = value if is_joined else after
         if name in server.busy_options and is_number(given):
-            return float(given)
-    return server.busy_seconds
+            seconds = float(given) or math.inf
+    return seconds
 
 
 def server_of(runtime: str) -> ApplicationServer:

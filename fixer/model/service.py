@@ -316,9 +316,8 @@ class Service:
     if they conflict, the effective one first). `workers` is its configured number (1 by default), with evidence.
     `runtime` is the server: `uvicorn`, `node`, `python` (a script), `binary` …, empty if unknown; a real server is
     preferred over a bare script. `command` is the command of its unit, wrapper or compose file, with positions;
-    `command_style` is how an argument would be added. `env_slots` are positions for a new variable, the preferred one
-    first. `files_node` holds the files of bindings, command and env_slots. `unit_values` are the assignments of its
-    unit files, in effective order; `entry` is what its manager starts (a wrapper, if that runs `command`)."""
+    `command_style` is how an argument would be added. `env_slots` are places for a new variable, the preferred one
+    first. `files_node` holds the files of bindings, command and env_slots. `unit_values`: its unit files' own."""
 
     id: str
     name: str
@@ -336,13 +335,14 @@ class Service:
     is_app_server: bool  # an application server (uvicorn, gunicorn, node …), not a system daemon
     runtime: str = ""
     command: tuple[CommandArgument, ...] = ()
+    variable_arguments: tuple[CommandArgument, ...] = ()  # that its server reads from a variable, before its command's
     command_style: Literal["", "unit", "shell", "yaml-flow", "yaml-block", "yaml-string"] = ""
     env_slots: tuple[EnvSlot, ...] = ()
     files_node: str = ""
     settings: tuple[UnitSetting, ...] = ()
     program: Program | None = None
     unit_values: tuple[UnitValue, ...] = ()
-    entry: CommandArgument | None = None
+    entry: CommandArgument | None = None  # what its manager starts: a wrapper, if that runs `command`
     socket: Unit | None = None  # the socket unit that starts it, if any
     compose_settings: tuple[ComposeSetting, ...] = ()
     throttled: Fact[tuple[int, int]] = Unknown("not asked")  # (periods throttled by its CPU quota, all periods)

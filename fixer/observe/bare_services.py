@@ -20,6 +20,7 @@ from fixer.observe.commands.python_programs import is_no_web_program
 from fixer.observe.commands.resolved_command import command_of_process
 from fixer.observe.commands.server_settings import configured_bindings
 from fixer.observe.commands.startup_waits import command_of_shell, is_shell, waits_of
+from fixer.observe.commands.written_values import variable_arguments
 from fixer.observe.docker.container_service import output_beside_nginx
 from fixer.observe.files.log_files import log_file_paths, log_file_query
 from fixer.observe.supervisord.supervisord_config import is_trusted_supervisord
@@ -109,6 +110,7 @@ def _bare_service(root: Process, view: View) -> Service:
         env_files=(),
         workers=workers_of(told.command, told.env, told.evidence), log=_bare_log(root, view), is_app_server=is_app,
         runtime=runtime, command=tuple(word.to_argument() for word in told.command), files_node=view.name,
+        variable_arguments=variable_arguments(runtime, told.env),
         cwd=started.cwd.or_else(""),
     )
 

@@ -24,6 +24,7 @@ from fixer.observe.commands.written_values import (
     quoted_bindings,
     slots_of_unit,
     unit_values_of,
+    variable_arguments,
 )
 from fixer.observe.nginx.other_proxies import gateway_bindings, gateway_of, proxy_socket_unit
 from fixer.observe.systemd.socket_activation import all_socket_bindings, socket_of
@@ -90,6 +91,7 @@ def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
         env=env_assignments(told.env, unit.name), env_files=_env_file_paths(told, view),
         workers=configured_workers(told, view),
         log=unit_log(unit, told, view), is_app_server=is_app, gateway="" if is_app else gateway_of(unit.exec_start),
+        variable_arguments=variable_arguments(runtime, told.env),
         runtime=runtime, command=tuple(word.to_argument() for word in told.command), command_style=told.style,
         env_slots=slots_of_unit(told, view), files_node=view.name,
         absent_env_files=absent_env_files(told, view), missing_file=missing_file(told, view),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from itertools import zip_longest
 
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import file_line_text
@@ -11,7 +12,7 @@ from fixer.analysis.exits.code_error import CodeFault
 from fixer.analysis.exits.exec_step import working_directory_of
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.load.pressure import Pressure
-from fixer.formats.application_servers import server_of
+from fixer.formats.application_servers import arguments_of, server_of
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
@@ -112,7 +113,7 @@ def _needed_workers(pressure: Pressure) -> int:
 def _write_workers(snapshot: Snapshot, service: Service, number: str) -> EditSteps | NotEditable:
     if "--reload" in service.argv:
         return NotEditable("it runs with --reload, which allows one worker only")
-    option = find_numbered_option(service.command, _WORKERS_OPTION)
+    option = find_numbered_option(service, _WORKERS_OPTION)
     if option is not None:
         return edit_option(snapshot, service, option, number, "the number of workers")
     if any(_WORKERS_OPTION.match(word) for word in service.argv):
@@ -151,15 +152,29 @@ def find_option(service: Service, name: str) -> CommandOption | None:
     return None
 
 
-def find_numbered_option(command: tuple[CommandArgument, ...], pattern: re.Pattern[str]) -> CommandOption | None:
-    """Return the first option that the pattern matches (`head`, and `value` if one argument holds both)."""
-    for index, word in enumerate(command):
+def find_numbered_option(service: Service, pattern: re.Pattern[str]) -> CommandOption | None:
+    """Return the option that counts of those that the pattern matches (`head`, and `value` if one argument holds
+    both)."""
+    words, found = arguments_of(service), None
+    for word, after in zip_longest(words, words[1:]):
         match = pattern.match(word.text)
         if match is not None and match["value"]:
-            return CommandOption(word, match["head"], match["value"], match["head"])
-        if match is not None and index + 1 < len(command):
-            return CommandOption(command[index + 1], "", command[index + 1].text, word.text)
-    return None
+            found = CommandOption(word, match["head"], match["value"], match["head"])
+        elif match is not None and after is not None:
+            found = CommandOption(after, "", after.text, word.text)
+    return found
+
+
+def add_option(snapshot: Snapshot, service: Service, option: str, variable: str) -> EditSteps | NotEditable:
+    """Return the steps that add an option (`--timeout=9`) to those in the variable that its server reads: behind its
+    last one where a file holds them, else in a new variable."""
+    if not service.variable_arguments:
+        return write_variables(snapshot, service, {variable: option}, replace=True)
+    first, last = service.variable_arguments[0], service.variable_arguments[-1]
+    file = None if first.file is None else snapshot.file(service.files_node or service.node, first.file)
+    if file is None or (first is last and file.data[:first.start or 0][-1:] not in (b'"', b"'")):
+        return NotEditable(f"{variable} holds {last.text}, in no quotes that fixer read")      # a blank may end it
+    return edit_argument(snapshot, service, last, f"{last.text} {option}", f"add {option} to {variable}")
 
 
 def edit_option(snapshot: Snapshot, service: Service, option: CommandOption, value: str,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -193,3 +194,24 @@ def test_miss_a_visitor_that_writes_harakiri() -> None:
     scene = silent()
     scene.services[0] = service(log=log_lines("GET /*** HARAKIRI ON WORKER 1 (pid: 8", ago=20), runtime="uwsgi")
     assert CAUSE not in roots(diagnose(scene.snapshot()))
+
+
+@pytest.mark.parametrize(("value", "now", "after"), [
+    ('"--bind=:80 --timeout=4 -w 2"', 4, '"--bind=:80 --timeout=30 -w 2"'),
+    ("--bind=:80 -w 2", 30, "--bind=:80 -w 2 --timeout=120"),
+    ("'--bind=:80'", 30, "'--bind=:80 --timeout=120'"),
+    ("--bind=:80", 30, ""),       # a blank ends a value without quotes in some of the files
+])
+def test_arguments_in_a_variable_are_changed_there(value: str, now: int, after: str) -> None:
+    data = f"GUNICORN_CMD_ARGS={value}\nPORT=80\n"
+    found = tuple(CommandArgument(m[1], "/etc/default/shop", 1, *m.span(1)) for m in re.finditer(r"[ =\"']([-\w][^\s\"']*)", data.splitlines()[0]))
+    slot = EnvSlot("local", "/etc/default/shop", len(data), "{name}={value}\n", "env-file")
+    scene = silent(env_slots=(slot,), variable_arguments=found)
+    scene.files.append(file("/etc/default/shop", data))
+    repair = finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0]
+    if not after:
+        assert repair.risk == "manual" and "GUNICORN_CMD_ARGS holds --bind=:80" in repair.manual
+        return
+    assert f"now {now}" in repair.needs[0].why
+    written = repair.steps[0]
+    assert isinstance(written, WriteFile) and written.after == f"GUNICORN_CMD_ARGS={after}\nPORT=80\n".encode()

@@ -23,6 +23,7 @@ from fixer.observe.commands.written_values import (
     missing_file,
     quoted_bindings,
     slots_of_unit,
+    variable_arguments,
 )
 from fixer.observe.docker.container_service import output_beside_nginx
 from fixer.observe.files.log_files import log_file_paths, log_file_query, output_lines
@@ -173,6 +174,7 @@ def _boot_service(found: BootCommand, bindings: Sequence[Binding], view: View) -
         argv=told.argv, bindings=quoted_bindings(Known(tuple(bindings), (told.evidence,)), view),
         env=env_assignments(told.env, entry.file), env_files=told.env_files, workers=configured_workers(told, view),
         log=_log_of(told, view), is_app_server=True, runtime=runtime_of(told.argv),
+        variable_arguments=variable_arguments(runtime_of(told.argv), told.env),
         command=tuple(word.to_argument() for word in told.command), command_style=told.style,
         env_slots=() if entry.kind == "entrypoint" else slots_of_unit(told, view),      # a container's do not last
         files_node=view.name, boot_entry=entry, absent_env_files=absent_env_files(told, view),

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from fixer.formats.numbers import is_number
+from fixer.formats.server_bindings import arguments_of_variable
 from fixer.formats.shell_words import Word
 from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.facts import Evidence, Fact, Known
-from fixer.model.snapshot import Binding, EnvAssignment, EnvSlot, UnitValue
+from fixer.model.snapshot import Binding, CommandArgument, EnvAssignment, EnvSlot, UnitValue
 from fixer.observe.commands.resolved_command import ServiceCommand
 from fixer.observe.view.node_view import View
 from fixer.redaction.secrets import redact_text
@@ -28,6 +29,11 @@ def env_assignments(env: Mapping[str, Word], fallback: str) -> tuple[EnvAssignme
         where = f"{place.file}:{place.line}" if place.file else fallback
         found.append(EnvAssignment(name, where, not word.text))
     return tuple(found)
+
+
+def variable_arguments(runtime: str, env: Mapping[str, Word]) -> tuple[CommandArgument, ...]:
+    """Return the arguments that the server reads from a variable, with their positions."""
+    return tuple(word.to_argument() for word in arguments_of_variable(runtime, env))
 
 
 def absent_env_files(told: ServiceCommand, view: View) -> tuple[str, ...]:

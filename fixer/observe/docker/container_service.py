@@ -17,7 +17,7 @@ from fixer.model.snapshot import Binding, Container, LogLine, Process, Service
 from fixer.nginx.error_log import is_error_log_line
 from fixer.observe.commands.dependencies import proxy_variables_of
 from fixer.observe.commands.startup_waits import waits_of_container
-from fixer.observe.commands.written_values import env_assignments, quoted_bindings, quoted_count
+from fixer.observe.commands.written_values import env_assignments, quoted_bindings, quoted_count, variable_arguments
 from fixer.observe.files.log_files import log_file_query, with_unit_logs
 from fixer.observe.view.node_view import ENGINE, INSPECT_COMMANDS, View, container_of
 
@@ -67,6 +67,7 @@ def container_service(container: Container, node: str, views: Mapping[str, View]
         workers=quoted_count(workers_of(asked, env, said), engine),
         log=_with_own_logs(_log(container, engine), written, view),
         is_app_server=is_application(container, runtime, processes, view), runtime=runtime,
+        variable_arguments=variable_arguments(runtime, env),
         command=tuple(word.to_argument() for word in (inside.command if inside and inside.script else command)),
         command_style=written.style if written else "",
         env_slots=written.env_slots if written else (), files_node=ENGINE,

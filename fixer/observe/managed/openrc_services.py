@@ -32,6 +32,7 @@ from fixer.observe.commands.written_values import (
     missing_file,
     quoted_bindings,
     slots_of_unit,
+    variable_arguments,
 )
 from fixer.observe.files.log_files import log_file_paths, log_file_query, output_lines
 from fixer.observe.view.node_view import MOST_PROGRAM_FILES, PEEK_BYTES, View
@@ -181,6 +182,7 @@ def _service_of(script: InitScript, view: View) -> Service:
         pids=pids, argv=argv, bindings=quoted_bindings(_bindings_of(told, view), view),
         env=env_assignments(told.env, script.path), env_files=tuple(dict.fromkeys(slot.file for slot in slots)),
         workers=configured_workers(told, view), log=_log_of(told, view), is_app_server=is_app, runtime=runtime,
+        variable_arguments=variable_arguments(runtime, told.env),
         command=tuple(word.to_argument() for word in told.command), command_style="shell", env_slots=slots,
         files_node=view.name, entry=told.entry.to_argument() if told.entry is not None else None,
         managed=_managed(script, mark, bool(root), view),

@@ -18,7 +18,13 @@ from fixer.observe.commands.python_programs import is_no_web_program, program_pa
 from fixer.observe.commands.resolved_command import ServiceCommand, ulimits_of
 from fixer.observe.commands.server_settings import configured_workers, settings_path
 from fixer.observe.commands.startup_waits import waits_of
-from fixer.observe.commands.written_values import absent_env_files, env_assignments, missing_file, quoted_bindings
+from fixer.observe.commands.written_values import (
+    absent_env_files,
+    env_assignments,
+    missing_file,
+    quoted_bindings,
+    variable_arguments,
+)
 from fixer.observe.supervisord.supervised_command import environment_slots, program_command, section_values
 from fixer.observe.supervisord.supervised_log import process_names, program_log, stream_log
 from fixer.observe.supervisord.supervisord_config import (
@@ -156,6 +162,7 @@ def _program_service(section: IniSection, place: Supervisord, view: View, seen: 
         bindings=quoted_bindings(Known(program_bindings(section, told, view, numbers), (told.evidence,)), view),
         env=env_assignments(told.env, section.file), env_files=tuple(dict.fromkeys(slot.file for slot in slots)),
         workers=configured_workers(told, view), log=program_log(section, main, view, course), is_app_server=is_app,
+        variable_arguments=variable_arguments(runtime, told.env),
         runtime=runtime, command=tuple(word.to_argument() for word in told.command), command_style=told.style,
         env_slots=slots, files_node=view.name, program=program, unit_values=tuple(section_values(section)),
         entry=told.entry.to_argument() if told.entry is not None else None,

@@ -54,3 +54,11 @@ def test_places_for_a_variable() -> None:
     assert data[: slot.offset] + slot.template.format(name="K", value="v") + data[slot.offset :] == f"[Service]\nEnvironment=K=v\n{text}"
     assert [e.name for e in found.env] == ["A"] and found.env[0].defined_in == "/etc/e:1"
     assert back("Description=x").env_slots[0].style == "unit"
+
+
+def test_arguments_that_a_server_reads_from_a_variable() -> None:
+    written = '# x\nGUNICORN_CMD_ARGS="--bind=:80 --timeout=4"\n'
+    found = back("EnvironmentFile=/etc/e\nExecStart=gunicorn -w 2 a", files={"/etc/e": written}).variable_arguments
+    assert [(w.text, w.file, w.line, written[w.start:w.end]) for w in found] == [
+        ("--bind=:80", "/etc/e", 2, "--bind=:80"), ("--timeout=4", "/etc/e", 2, "--timeout=4")]
+    assert back("EnvironmentFile=/etc/e\nExecStart=uvicorn a", files={"/etc/e": written}).variable_arguments == ()
