@@ -9,7 +9,14 @@ from typing import Literal, TypeAlias
 from fixer.analysis.cached_errors import reveal_cached_error
 from fixer.analysis.evidence import listener_at, listener_evidence, no_listener_evidence
 from fixer.analysis.hidden_failures import mark_skipped_members, reveal_error_page, reveal_own_failure
-from fixer.analysis.route_verdict import CLOCK_GRAIN, RouteVerdict, is_closed, recent_events, route_verdict
+from fixer.analysis.route_verdict import (
+    CLOCK_GRAIN,
+    LOGGED_SECONDS,
+    RouteVerdict,
+    is_closed,
+    recent_events,
+    route_verdict,
+)
 from fixer.analysis.run_log import is_looping
 from fixer.formats.addresses import ANY_IPV4, ANY_IPV6, is_own_host
 from fixer.lazy.dataclass import dataclass, field
@@ -194,7 +201,7 @@ def _suspects(verdict: RouteVerdict, reached: tuple[Endpoint, ...], nginx: Nginx
               snapshot: Snapshot) -> tuple[Endpoint, ...]:
     """Return the addresses of a route that may be at fault."""
     told = any(endpoint.configured_service for endpoint in reached)
-    if _is_suspect(verdict, told) or _has_failed_internal_request(verdict, reached, nginx, snapshot):
+    if _is_suspect(verdict, told) or _has_failed_unasked_request(verdict, reached, nginx, snapshot):
         found = _suspect_endpoints(verdict, reached, snapshot)
         if found:
             return found
@@ -282,15 +289,17 @@ def _is_suspect(verdict: RouteVerdict, told: bool) -> bool:
         route.shadowed and asked)
 
 
-def _has_failed_internal_request(
+def _has_failed_unasked_request(
     verdict: RouteVerdict, reached: tuple[Endpoint, ...], nginx: Nginx, snapshot: Snapshot,
 ) -> bool:
-    """Return whether recent requests to an internal location (`X-Accel-Redirect`, error page, `ssi`) found no backend.
+    """Return whether requests that fixer cannot ask for found no backend: of an internal location (`X-Accel-Redirect`,
+    error page, `ssi`), or of a pass in an `if`. Whether the address accepts now is known: the line may be older.
     Failures of background subrequests (`mirror`) do not count: visitors do not see them."""
     route = verdict.facts.route
-    if verdict.state != "unknown" or not route.internal or route.asked_first:
+    if verdict.state != "unknown" or route.asked_first or not (route.internal or route.path is None) or not any(
+            _is_dead(endpoint, snapshot) for endpoint in reached):
         return False
-    events = [e for e in recent_events(nginx, (verdict.facts,), snapshot)
+    events = [e for e in recent_events(nginx, (verdict.facts,), snapshot, seconds=LOGGED_SECONDS)
               if e.errno and (route.included or SUBREQUEST not in e.raw)]
     return any(_is_about_endpoint(event, endpoint) for event in events for endpoint in reached)
 

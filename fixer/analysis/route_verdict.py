@@ -324,12 +324,13 @@ def _is_return_444(probe: ProbeResult, facts: RouteFacts, nginx: Nginx | None) -
 
 
 def recent_events(nginx: Nginx, routes: Sequence[RouteFacts], snapshot: Snapshot,
-                  is_wanted: Callable[[ErrorEvent], bool] = is_about_upstream) -> tuple[ErrorEvent, ...]:
-    """Return the recent lines about upstreams of these routes that are newer than the loaded configuration."""
+                  is_wanted: Callable[[ErrorEvent], bool] = is_about_upstream, *,
+                  seconds: float = RECENT_ERROR) -> tuple[ErrorEvent, ...]:
+    """Return the lines of the last `seconds` about upstreams of these routes, newer than the loaded configuration."""
     if isinstance(nginx.errors, Unknown):
         return ()
     now = next((node.now for node in snapshot.nodes if node.name == nginx.node), snapshot.taken_at)
-    since = now - RECENT_ERROR
+    since = now - seconds
     if isinstance(nginx.loaded_at, Known):
         since = max(since, nginx.loaded_at.value - 1.0)
     return events_since(nginx, routes, since, now + _CLOCK_AHEAD, is_wanted)

@@ -85,11 +85,12 @@ def route_facts(site: Site, plan: ProbePlan, options: ObserveOptions) -> Iterato
               if isinstance(result := probe_result(answers.get(probe)), Known)}
     kept = kept_errors_of(site)
     version = program_version(site.nginx, site.view)
-    unasked = Unknown(_no_probe_reason(site, options, ()))
+    unasked = {led: Unknown(_no_probe_reason(site, options, (), is_led_to=led)) for led in (False, True)}
     for route in site.routes:
         made = plan.by_route.get(route.id, ())
         if not made and not direct and not kept:        # most of thousands
-            yield RouteFacts(route, site.view.name, site.by_route.get(route.id, ()), unasked, site.nginx.conf,
+            yield RouteFacts(route, site.view.name, site.by_route.get(route.id, ()),
+                             unasked[route.path is not None], site.nginx.conf,
                              nginx_version=version)
             continue
         results = [probe_result(answers.get(probe)) for probe in made]
@@ -98,17 +99,21 @@ def route_facts(site: Site, plan: ProbePlan, options: ObserveOptions) -> Iterato
         ends = site.by_route.get(route.id, ())
         near = tuple((end, replace(found, page=(path or "").partition("?")[0])) for (end, path), found in direct.items()
                      if end in ends)
-        probes = Known(known) if known else Unknown(_no_probe_reason(site, options, results))
+        led = route.path is not None
+        probes = Known(known) if known else Unknown(_no_probe_reason(site, options, results, is_led_to=led))
         asked = bool(options.url and results and isinstance(results[0], Known)
                      and route_of_url(site, options.url) == route.id)
         yield RouteFacts(route, site.view.name, ends, probes, site.nginx.conf, asked, near,
                          tuple(kept.get(route.id, ())[:MOST_PAGES]), version)
 
 
-def _no_probe_reason(site: Site, options: ObserveOptions, results: Sequence[Fact[ProbeResult]]) -> str:
+def _no_probe_reason(site: Site, options: ObserveOptions, results: Sequence[Fact[ProbeResult]], *,
+                     is_led_to: bool) -> str:
     if not options.probe:
         return "probing was switched off"
     if site.nginx.master is None:
         return "nginx does not run"
     reasons = [r.reason for r in results if isinstance(r, Unknown)]
-    return reasons[0] if reasons else "no request could be constructed for it, or the limit of probes was reached"
+    if reasons:
+        return reasons[0]
+    return "the limit of probes was reached" if is_led_to else "no request that fixer could make leads there"

@@ -424,11 +424,12 @@ def test_a_login_that_answers_blames_nobody() -> None:
     assert healthy_scene().snapshot().routes[0].route.asked_first is False
 
 
-def redirected(upstream: str, more: str = "", *, included: bool = False) -> Diagnosis:
+def redirected(upstream: str, more: str = "", *, included: bool = False, internal: bool = True,
+               ago: float = 0.0) -> Diagnosis:
     """Route 0 answers; route 1 is where its answers send visitors to (`X-Accel-Redirect`), and nobody is there."""
     made = scene().answers(probe(200)).with_service(stopped_service("store.service", 8600))
-    made.events = [replace(event, upstream=upstream, raw=event.raw + more) for event in made.events]
-    made.route[1] = {"location": "/kept/", "path": None, "internal": True, "included": included}
+    made.events = [replace(event, upstream=upstream, raw=event.raw + more, at=event.at - ago) for event in made.events]
+    made.route[1] = {"location": "/kept/", "path": None, "internal": internal, "included": included}
     return diagnose(made.snapshot())
 
 
@@ -436,6 +437,12 @@ def test_an_internal_location_that_visitors_were_sent_to_just_now_is_missed() ->
     assert redirected("http://127.0.0.1:8600/x").findings[0].service == "store.service"
     assert redirected("http://127.0.0.1:8999/x").findings == ()
     assert redirected("http://127.0.0.1:8600/x", ', subrequest: "/kept/"').findings == ()      # a mirror
+
+
+@pytest.mark.parametrize(("ago", "is_found"), [(0.0, True), (300.0, True), (1000.0, False)])
+def test_a_pass_in_an_if_that_visitors_met_is_missed(ago: float, is_found: bool) -> None:
+    found = redirected("http://127.0.0.1:8600/x", internal=False, ago=ago).findings
+    assert [(f.cause, f.service) for f in found] == [("backend-down", "store.service")] * is_found
 
 
 def test_a_part_of_a_page_that_is_put_together_is_missed() -> None:
