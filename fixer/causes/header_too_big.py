@@ -22,8 +22,8 @@ Why nginx says 502
 How it is told apart
   nginx says so itself, and what it says is of the present: no restart changes an answer. The backend is well and logs a
   200. invalid headers are another message. Where the page that we ask for is well, several such lines within a minute
-  are needed: a single visitor's cookie is no outage. What uWSGI says of one contributes: it holds for every such
-  visitor, and our own small requests show nothing of it.
+  are an outage; fewer contribute: they hold for every such visitor, and our own small requests show nothing of it. So
+  does what uWSGI says of one.
 
 The repair and its safety
   raise-header-buffer (safe; disruptive if too few requests fail to measure it): a larger proxy_buffer_size for that
@@ -82,19 +82,18 @@ def judge(case: Case) -> Verdict:
     """Judge each route with recent log lines of this error: does our probe fail, or did several requests?"""
     findings, missing, ruled = for_each_logged_route(case, {"header-too-big"}, partial(_found, case))
     if any(service.runtime == "uwsgi" for service in case.snapshot.services):
-
         findings += refused_block_findings(case, CAUSE.id, "request-too-big")
     return conclude(findings, missing, ruled)
 
 
 def _found(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEvent, ...],
            asked: bool) -> Finding | None:
-    if not asked and len(events) < MIN_SYMPTOM_LINES:
-        return None
     route = judged.facts.route
     now = route.header_buffer or PAGE_SIZE
+    several = len(events) >= MIN_SYMPTOM_LINES
     return Finding(
-        cause=CAUSE.id, variant=CAUSE.id, role="root", confidence="certain" if asked else "likely",
+        cause=CAUSE.id, variant=CAUSE.id, role="root" if asked or several else "contributing",
+        confidence="certain" if asked else "likely",
         summary=f"response headers of {_pages_text(events, route)} exceed nginx's buffer ({_size_text(now)}"
                 f"{'' if route.header_buffer else ', its default'}): "
                 f"{'once' if len(events) == 1 else f'{len(events)} times'} a 502 within a minute",
