@@ -8,27 +8,25 @@ from typing import Literal, TypeAlias
 
 from fixer.analysis.cached_errors import reveal_cached_error
 from fixer.analysis.evidence import listener_at, listener_evidence, no_listener_evidence
-from fixer.analysis.hidden_failures import mark_skipped_members, reveal_error_page, reveal_own_failure
-from fixer.analysis.route_verdict import (
-    CLOCK_GRAIN,
-    LOGGED_SECONDS,
-    RouteVerdict,
-    is_closed,
-    recent_events,
-    route_verdict,
+from fixer.analysis.hidden_failures import (
+    SUBREQUEST,
+    has_met_no_backend,
+    mark_skipped_members,
+    reveal_error_page,
+    reveal_own_failure,
 )
+from fixer.analysis.route_verdict import CLOCK_GRAIN, RouteVerdict, is_closed, recent_events, route_verdict
 from fixer.analysis.run_log import is_looping
 from fixer.formats.addresses import ANY_IPV4, ANY_IPV6, is_own_host
 from fixer.lazy.dataclass import dataclass, field
 from fixer.model.diagnosis import Inputs
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, RouteFacts, Service, Snapshot
+from fixer.model.snapshot import Endpoint, Nginx, RouteFacts, Service, Snapshot
 
 # address -> its occurrences and the failing routes that lead there, by their ids
 _Gathered: TypeAlias = dict[tuple[object, ...], tuple[dict[str, Endpoint], dict[str, RouteFacts]]]
 _HIDDEN_SERVER_TEXT = "an earlier server block with the same name and address gets its requests"
 _NAMELESS_SERVER_TEXT = "it has no name that a request could ask for, and another server block is the default there"
-SUBREQUEST = ', subrequest: "'      # in a line of nginx's error log, before the path of the location
 _NO_UNUSED_SERVERS: tuple[frozenset[int], frozenset[int]] = (frozenset(), frozenset())
 
 
@@ -201,7 +199,7 @@ def _suspects(verdict: RouteVerdict, reached: tuple[Endpoint, ...], nginx: Nginx
               snapshot: Snapshot) -> tuple[Endpoint, ...]:
     """Return the addresses of a route that may be at fault."""
     told = any(endpoint.configured_service for endpoint in reached)
-    if _is_suspect(verdict, told) or _has_failed_unasked_request(verdict, reached, nginx, snapshot):
+    if _is_suspect(verdict, told) or has_met_no_backend(verdict, reached, nginx, snapshot):
         found = _suspect_endpoints(verdict, reached, snapshot)
         if found:
             return found
@@ -289,21 +287,6 @@ def _is_suspect(verdict: RouteVerdict, told: bool) -> bool:
         route.shadowed and asked)
 
 
-def _has_failed_unasked_request(
-    verdict: RouteVerdict, reached: tuple[Endpoint, ...], nginx: Nginx, snapshot: Snapshot,
-) -> bool:
-    """Return whether requests that fixer cannot ask for found no backend: of an internal location (`X-Accel-Redirect`,
-    error page, `ssi`), or of a pass in an `if`. Whether the address accepts now is known: the line may be older.
-    Failures of background subrequests (`mirror`) do not count: visitors do not see them."""
-    route = verdict.facts.route
-    if verdict.state != "unknown" or route.asked_first or not (route.internal or route.path is None) or not any(
-            _is_dead(endpoint, snapshot) for endpoint in reached):
-        return False
-    events = [e for e in recent_events(nginx, (verdict.facts,), snapshot, seconds=LOGGED_SECONDS)
-              if e.errno and (route.included or SUBREQUEST not in e.raw)]
-    return any(_is_about_endpoint(event, endpoint) for event in events for endpoint in reached)
-
-
 def _lost_names(verdict: RouteVerdict, reached: tuple[Endpoint, ...], nginx: Nginx,
                 snapshot: Snapshot) -> tuple[Endpoint, ...]:
     """Return the addresses of an internal location (`auth_request`, an error page, `ssi`) whose name nginx just failed
@@ -330,13 +313,6 @@ def _nameless_guards(guards: Iterable[RouteFacts], judged: Mapping[str, RouteVer
             continue        # askers are looked for last: there may be thousands of routes
         askers = [j.facts for j in judged.values() if j.has_failures and is_auth_request_of(facts, j.facts)]
         yield from ((facts, endpoint, askers) for endpoint in nameless if askers)
-
-
-def _is_about_endpoint(event: ErrorEvent, endpoint: Endpoint) -> bool:
-    place = event.upstream.partition("://")[2]
-    if endpoint.unix is not None:
-        return place.startswith(f"unix:{endpoint.unix}:")
-    return place.partition("/")[0].rpartition(":")[2] == str(endpoint.port)
 
 
 def _suspect_endpoints(verdict: RouteVerdict, reached: tuple[Endpoint, ...],

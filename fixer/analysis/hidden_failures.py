@@ -6,6 +6,7 @@ import math
 
 from fixer.analysis.other_pages import asked_paths
 from fixer.analysis.route_verdict import (
+    LOGGED_SECONDS,
     RouteVerdict,
     has_unloaded_config,
     is_closed,
@@ -20,6 +21,7 @@ from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, ProbeResult, Route
 from fixer.nginx.error_kinds import CONNECTING, CUT_OFF, TIMED_OUT
 
 _HTTP_FAILURES = frozenset({"closed", "reset", "not-http", "refused", "unreachable", "no-socket"})
+SUBREQUEST = ', subrequest: "'      # in a line of nginx's error log, before the path of the location
 LOCAL_CLIENTS = frozenset({"127.0.0.1", "::1", "unix:"})
 
 
@@ -265,3 +267,26 @@ def _has_intended_service(endpoint: Endpoint, snapshot: Snapshot) -> bool:
 def _has_started_service(endpoint: Endpoint, snapshot: Snapshot) -> bool:
     service = None if endpoint.configured_service is None else snapshot.service(endpoint.configured_service)
     return service is not None and manager_of(service).is_started()
+
+
+def has_met_no_backend(
+    verdict: RouteVerdict, reached: tuple[Endpoint, ...], nginx: Nginx, snapshot: Snapshot,
+) -> bool:
+    """Return whether requests that fixer cannot ask for found no backend: of an internal location (`X-Accel-Redirect`,
+    error page, `ssi`), or of a pass in an `if`. Whether the address accepts now is known: the line may be older.
+    Failures of background subrequests (`mirror`) do not count: visitors do not see them."""
+    route = verdict.facts.route
+    if verdict.state != "unknown" or route.asked_first or not (route.internal or route.path is None) or not any(
+            is_closed(endpoint) is not False for endpoint in reached):
+        return False
+    events = [e for e in recent_events(nginx, (verdict.facts,), snapshot, seconds=LOGGED_SECONDS)
+              if e.errno and (route.included or SUBREQUEST not in e.raw)]
+    return any(_is_about_port(event, endpoint) for event in events for endpoint in reached)
+
+
+def _is_about_port(event: ErrorEvent, endpoint: Endpoint) -> bool:
+    """Return whether the line names this port, or socket: the address of a container may be another one by now."""
+    place = event.upstream.partition("://")[2]
+    if endpoint.unix is not None:
+        return place.startswith(f"unix:{endpoint.unix}:")
+    return place.partition("/")[0].rpartition(":")[2] == str(endpoint.port)

@@ -327,12 +327,8 @@ def recent_events(nginx: Nginx, routes: Sequence[RouteFacts], snapshot: Snapshot
                   is_wanted: Callable[[ErrorEvent], bool] = is_about_upstream, *,
                   seconds: float = RECENT_ERROR) -> tuple[ErrorEvent, ...]:
     """Return the lines of the last `seconds` about upstreams of these routes, newer than the loaded configuration."""
-    if isinstance(nginx.errors, Unknown):
-        return ()
     now = next((node.now for node in snapshot.nodes if node.name == nginx.node), snapshot.taken_at)
-    since = now - seconds
-    if isinstance(nginx.loaded_at, Known):
-        since = max(since, nginx.loaded_at.value - 1.0)
+    since = max(now - seconds, nginx.loaded_at.or_else(0.0) - 1.0)
     return events_since(nginx, routes, since, now + _CLOCK_AHEAD, is_wanted)
 
 

@@ -52,7 +52,8 @@ class ServerLog:
 
 
 _LISTENING = ServerLog(ready=(r"[Ll]istening (?:at|on)\b",))
-_DAPHNE = replace(_LISTENING, finished=(r"Killed \d+ pending application instances",))
+_DAPHNE = replace(_LISTENING, finished=(r"Killed \d+ pending application instances",),
+                  failed=(r"CRITICAL +Listen failure: ",))
 _RUNNING = ServerLog(ready=(r"[Rr]unning on (?:(?:unix )?socket )?\S*[:/(]",))     # an address, no other words
 _SERVING = ServerLog(ready=(r"[Ss]erving (?:HTTP )?on\b",))
 _UVICORN = ServerLog(
@@ -68,7 +69,7 @@ _GUNICORN = ServerLog(("Starting gunicorn", "Booting worker"), _LISTENING.ready,
                       (WORKER_BOOT_FAILED, "App failed to load"))
 _UWSGI = ServerLog((r"\*\*\* Starting uWSGI ",), (r"^WSGI app \d+ \(.*\) ready in \d",), (),
                    ("SIG(?:INT|TERM|QUIT)/SIG(?:INT|TERM|QUIT) received",), (r"^goodbye to uWSGI",),
-                   (r"no app loaded\. GAME OVER",))
+                   (r"no app loaded\. GAME OVER", r"\[emperor\] curse the uwsgi instance "))
 
 
 @dataclass(frozen=True, slots=True)

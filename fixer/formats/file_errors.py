@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Sequence
 
 from fixer.lazy.regex import regex
-from fixer.model.service import Service
+from fixer.model.service import Service, configured_sockets
 
 _PATH_ERRORS = (
     regex(r"^(?:[A-Za-z_]\w*\.)*[A-Z]\w*Error: \[Errno (?P<errno>1|2|13|20|21|30)\] [^:]{1,60}: '(?P<path>/[^']+)'"),
@@ -35,7 +35,14 @@ _SQLITE = regex(r"^(?:[\w.]+\.)?\(?(?:sqlite3\.)?OperationalError\)?:? (?:\(sqli
                 r"(?P<said>unable to open database file|attempt to write a readonly database)$")
 _CONNECT_CALL = regex(r"\bconnect\(\s*[\"'](?:file:)?(?P<path>/[^\"'?{}]+)[\"'?]")
 # A socket that could not be created: some servers name its path, for others only the call above shows it.
-_SOCKET = regex(r"(?:^|\] )connection to (?P<path>/\S+) failed: \[Errno (?P<errno>2|13)\] ")
+_SOCKETS = (
+    regex(r"(?:^|\] )connection to (?P<path>/\S+) failed: \[Errno (?P<errno>2|13)\] "),
+    regex(r"^Unable to check or remove stale UNIX socket '(?P<path>/[^']+)': \w+\((?P<errno>1|13|30), "),    # asyncio
+    regex(r"\bListen failure: \[Errno (?P<errno>2|13|30)\] [^:]{1,60}: b?'(?P<path>/[^']+?)(?:\.lock)?'$"),   # Twisted
+)
+_UWSGI_SOCKET = regex(r"^(?:\w{3} .{20} - )?(?:error removing unix socket, unlink|bind)\(\): "
+                      r"(?P<said>Permission denied|No such file or directory|Read-only file system) \[core/socket\.c ")
+_UWSGI_CODES = {"Permission denied": "13", "No such file or directory": "2", "Read-only file system": "30"}
 _PATHLESS_ERROR = regex(r"^(?:FileNotFound|Permission)Error: \[Errno (?P<errno>2|13)\] "
                  r"(?:No such file or directory|Permission denied)$")
 _BIND_CALL = regex(r"\bcreate_unix_server\b|\bsock(?:et)?\.bind\(")
@@ -48,7 +55,9 @@ _TLS_OPTIONS = (  # key first: most accounts may not read it
 )
 _CALL_LINES = 8  # lines above an error that contain its call
 _WRITE_ERROR = regex(r"isn't writable|\bconnection to /\S+ failed: |unable to open database file|readonly database|"
+                r"remove stale UNIX socket|\bListen failure: |(?:unlink|bind)\(\): |"
                 r", (?:mkdir|unlink|rename|symlink|chmod|chown) '")
+_KEPT_SOCKET = regex(r"^(?:\w{3} .{20} - )?error removing unix socket, unlink\(\): |remove stale UNIX socket '")
 _SQLITE_CODES = {"unable to open database file": "CANTOPEN", "attempt to write a readonly database": "READONLY"}
 NEW_FILE_NAME = "badgateway-new"  # an unused name, to test whether a file can be created in a folder
 MISSING_CODES = frozenset({"2", "20", "CANTOPEN", "FileNotFoundError", "ENOENT"})
@@ -91,17 +100,20 @@ def inaccessible_path_at(texts: Sequence[str], index: int) -> tuple[str, str] | 
     return named
 
 
-def inaccessible_socket_at(texts: Sequence[str], index: int, told: Sequence[str]) -> tuple[str, str] | None:
-    """Return (path, error number) of a socket that a program should create and could not.
-    `told` are the paths that its own files configure: the log may not say which one failed."""
-    text = texts[index]
-    named, bare = _SOCKET.search(text), _PATHLESS_ERROR.match(text)
+def inaccessible_socket_at(texts: Sequence[str], index: int, service: Service) -> tuple[tuple[str, ...], str]:
+    """Return (paths, error number) of a socket that a program should create and could not: one of those that its own
+    files configure. Of several, the log may not say which one failed."""
+    text, told = texts[index], configured_sockets(service)
+    if (kept := _UWSGI_SOCKET.match(text)) is not None:
+        return told, _UWSGI_CODES[kept["said"]]
+    named = next((match for pattern in _SOCKETS if (match := pattern.search(text))), None)
+    bare = _PATHLESS_ERROR.match(text)
     if named is not None:
-        return (named["path"], named["errno"]) if named["path"] in told else None
+        return ((named["path"],), named["errno"]) if named["path"] in told else ((), "")
     if bare is None or len(told) != 1 or not any(_BIND_CALL.search(t)
                                                  for t in texts[max(0, index - _CALL_LINES):index]):
-        return None
-    return told[0], bare["errno"]
+        return (), ""
+    return told, bare["errno"]
 
 
 def unread_script_at(texts: Sequence[str], index: int, service: Service) -> tuple[str, str] | None:
@@ -135,7 +147,9 @@ def inaccessible_tls_at(texts: Sequence[str], index: int, argv: Sequence[str]) -
 
 def unnamed_paths_at(texts: Sequence[str], index: int, service: Service) -> tuple[tuple[str, ...], str]:
     """Return (paths, error number) of a line that names no path, if only these can be meant: key and certificate or the
-    folder of the command, or what a container mounts under the name of a file."""
+    folder of the command, its sockets, or what a container mounts under the name of a file."""
+    if (sockets := inaccessible_socket_at(texts, index, service))[0]:
+        return sockets
     if _NO_FOLDER.match(texts[index]):
         return tuple(_option_values(service.argv, frozenset({"--chdir"}))), "ENOENT"
     told = _UNNAMED_FOLDER.match(texts[index])
@@ -149,6 +163,13 @@ def _option_values(argv: Sequence[str], options: frozenset[str]) -> list[str]:
     """Return the values of these options, as separate arguments or after `=`."""
     own = [argv[i + 1] for i in range(len(argv) - 1) if argv[i] in options]
     return own + [word.partition("=")[2] for word in argv if "=" in word and word.partition("=")[0] in options]
+
+
+def is_socket_kept(texts: Sequence[str], path: str) -> bool:
+    """Return whether a server says that it could not remove the socket of an earlier run: then that is in its way, and
+    no other program. `path` is the socket, empty where it names none."""
+    return any(_KEPT_SOCKET.search(text) or (path and (named := inaccessible_path(text)) is not None
+                                             and named[0] == path) for text in texts)
 
 
 def is_write_error(text: str) -> bool:

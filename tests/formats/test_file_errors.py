@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from fixer.formats.file_errors import (
@@ -14,7 +16,8 @@ from fixer.formats.file_errors import (
     last_frame,
     unnamed_paths_at,
 )
-from tests.causes.snapshot_builders import container_service, service
+from fixer.model.facts import Known
+from tests.causes.snapshot_builders import binding, container_service, service
 
 DENIED = "PermissionError: [Errno 13] Permission denied"
 DATABASE = "sqlite3.OperationalError: unable to open database file"
@@ -56,15 +59,27 @@ def test_a_database_is_named_by_the_call_above(above: list[str], last: str, expe
     assert inaccessible_path_at([*above, last], len(above)) == expected
 
 
+A, B, NONE = ("/run/a.sock",), ("/run/b.sock",), ((), "")
+UWSGI = "Wed Dec  2 18:49:21 2026 - {}(): {} [core/socket.c line 230]"
+
+
 @pytest.mark.parametrize(("lines", "told", "expected"), [
-    (["[2026] connection to /run/a.sock failed: [Errno 13] Permission denied"], ["/run/a.sock"], ("/run/a.sock", "13")),
-    (["[2026] connection to /run/a.sock failed: [Errno 13] Permission denied"], ["/run/b.sock"], None),
-    (["    sock.bind(path)", DENIED], ["/run/a.sock"], ("/run/a.sock", "13")),
-    (["    sock.bind(path)", DENIED], ["/run/a.sock", "/run/b.sock"], None),         # which of them is not known
-    (["    open(path)", DENIED], ["/run/a.sock"], None),
+    (["[2026] connection to /run/a.sock failed: [Errno 13] Permission denied"], A, (A, "13")),
+    (["[2026] connection to /run/a.sock failed: [Errno 13] Permission denied"], B, NONE),
+    (["    sock.bind(path)", DENIED], A, (A, "13")),
+    (["    sock.bind(path)", DENIED], A + B, NONE),         # which of them is not known
+    (["    open(path)", DENIED], A, NONE),
+    (["Unable to check or remove stale UNIX socket '/run/a.sock': PermissionError(13, 'Permission denied')"], A, (A, "13")),
+    (["2026-12-02 20:41:07,072 CRITICAL Listen failure: [Errno 13] Permission denied: b'/run/a.sock.lock'"], A, (A, "13")),
+    (["2026-12-02 20:41:07,072 CRITICAL Listen failure: [Errno 2] No such file or directory: b'/run/a.sock'"], A, (A, "2")),
+    (["Listen failure: Couldn't listen on 127.0.0.1:8000: [Errno 98] Address already in use."], A, NONE),
+    ([UWSGI.format("error removing unix socket, unlink", "Permission denied")], A + B, (A + B, "13")),
+    ([UWSGI.format("bind", "No such file or directory").partition(" - ")[2]], A, (A, "2")),
+    ([UWSGI.format("bind", "Address already in use")], A, NONE),
 ])
-def test_a_socket_that_could_not_be_made(lines: list[str], told: list[str], expected: tuple[str, str] | None) -> None:
-    assert inaccessible_socket_at(lines, len(lines) - 1, told) == expected
+def test_a_socket_that_could_not_be_made(lines: list[str], told: tuple[str, ...], expected: tuple[tuple[str, ...], str]) -> None:
+    own = Known(tuple(replace(binding(0), unix=path) for path in told))
+    assert inaccessible_socket_at(lines, len(lines) - 1, service(bindings=own)) == expected
 
 
 def test_key_and_certificate_come_from_the_command_the_key_first() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import chain
 
 from fixer.analysis.run_log import RunEnd, event_of, last_run_lines, lines_of, message_of, program_lines, read_run_end
+from fixer.formats.file_errors import inaccessible_socket_at, is_socket_kept
 from fixer.formats.run_output import ends_run_at, is_below_frames, raised_name
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
@@ -55,6 +56,7 @@ _SETTINGS_ERROR = regex(r"validation errors? for \w*(?:Settings|Config|Configura
 _FIELD = regex(r"^(?P<name>[A-Za-z_]\w*)$")
 _REQUIRED = regex(r"^\s+(?:Field required|field required)")
 _PORT_IN_USE = regex(r"\[Errno 98\]|[Aa]ddress already in use|EADDRINUSE|\] Connection in use: ")
+_SOCKET_IN_USE = regex(r"Address '(?P<path>/[^']+)' is already in use")
 _UNAVAILABLE = regex(r"\[Errno 99\]|[Cc]annot assign requested address|EADDRNOTAVAIL")
 _BIND_CALL = regex(r"\bbind(?:ing)?\b|\.bind\(|\blisten\b|create_server|create_sockets")
 _CONNECTION_EXCEPTION = regex(
@@ -142,8 +144,20 @@ def _missing_variable_in(texts: Sequence[str], index: int) -> str | None:
 
 
 def port_in_use_line(end: RunEnd) -> LogLine | None:
-    """Return the line that reports that the address is in use."""
-    return end.last_line(_PORT_IN_USE)
+    """Return the line that reports that the address is in use; None if the server could not remove its old socket."""
+    line = end.last_line(_PORT_IN_USE)
+    named = _SOCKET_IN_USE.search(message_of(line)) if line is not None else None
+    return None if line is not None and is_socket_kept(end.texts, named["path"] if named else "") else line
+
+
+def says_in_use(text: str) -> bool:
+    """Return whether the line reports an address in use: of a socket that was not removed, the line above says more."""
+    return _PORT_IN_USE.search(text) is not None
+
+
+def lacks_socket(end: RunEnd, service: Service) -> bool:
+    """Return whether the end of the run names a socket of the service that could not be made."""
+    return any(inaccessible_socket_at(end.texts, index, service)[0] for index in end.newest_first())
 
 
 def has_variable_or_port_reason(end: RunEnd) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Sequence
 
 from fixer.analysis.case import Case, FailingAddress, PortOwner, is_answering, is_dropping
@@ -18,7 +19,7 @@ from fixer.analysis.evidence import (
     supervisor_name_of,
 )
 from fixer.analysis.nginx_errors import refused_evidence
-from fixer.analysis.ownership.configured import is_configured_at
+from fixer.analysis.ownership.configured import binding_evidence, is_configured_at
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import (
     NO_OUTPUT,
@@ -49,6 +50,7 @@ from fixer.formats.run_output import (
     is_request_line,
     is_traceback_start,
     says_ready,
+    says_server_starting,
     says_start_failed,
     says_starting,
 )
@@ -62,7 +64,12 @@ from fixer.model.unit_event import UnitEventKind
 
 with lazy_imports():
     from fixer.analysis.exits.code_error import find_code_fault
-    from fixer.analysis.exits.exit_reason import has_repeated_exception, missing_variables, port_in_use_line
+    from fixer.analysis.exits.exit_reason import (
+        has_repeated_exception,
+        lacks_socket,
+        missing_variables,
+        port_in_use_line,
+    )
     from fixer.analysis.ownership.resolve import only_owner
 
 
@@ -141,6 +148,7 @@ def failed_runs(case: Case) -> FailedRuns:
         troubles.sort(key=lambda trouble: not is_configured_at(owner.service, trouble.endpoint))
         inside = not has_failed(case, owner.service, troubles[0])
         lines = lines_since_reload(last_run_lines(case.snapshot, owner.service))
+        lines = (inside and _lines_of_last_start(lines, _files_of_binding(owner.service, troubles[0]))) or lines
         end = read_run_end(lines, start_time_of(owner.service))
         found.append(FailedRun(owner, tuple(troubles), lines, inside, end))
     return FailedRuns(tuple(found), tuple(missing), tuple(dict.fromkeys(sound)))
@@ -240,9 +248,9 @@ def has_missing_mount_source(service: Service) -> bool:
 
 
 def has_known_exit_reason(service: Service, lines: Sequence[LogLine]) -> bool:
-    """Return whether the lines name what ends the program before it serves: a variable, or a fault in its code."""
+    """Return whether the lines name what ends the program first: a variable, a fault in its code, its own socket."""
     end = read_run_end(lines, start_time_of(service))
-    return bool(missing_variables(end)) or find_code_fault(end, service.argv) is not None
+    return bool(missing_variables(end)) or find_code_fault(end, service.argv) is not None or lacks_socket(end, service)
 
 
 def has_failing_workers(case: Case, service: Service, trouble: FailingAddress) -> bool:
@@ -254,11 +262,22 @@ def has_failing_workers(case: Case, service: Service, trouble: FailingAddress) -
         return False
     unserved = is_closed(trouble.endpoint) is True or (
         is_held_by_systemd(service, listener_at(trouble.endpoint)) and not is_answering(trouble.endpoint))
+    if unserved and has_listening_socket(case, service) and (files := _files_of_binding(service, trouble)):
+        return bool(_lines_of_last_start(last_run_lines(case.snapshot, service), files))
     if not unserved or has_listening_socket(case, service):
         return (not is_answering(trouble.endpoint) and bool(parent_without_workers(case, trouble, service))
                 and has_known_exit_reason(service, lines_since_reload(last_run_lines(case.snapshot, service))))
     lines = last_run_lines(case.snapshot, service)
-    return has_repeated_exception(read_run_end(lines)) or has_known_exit_reason(service, lines)
+    end = read_run_end(lines)
+    return has_repeated_exception(end) or has_known_exit_reason(service, lines) or any(
+        says_start_failed(end.texts[index]) for index in end.newest_first())
+
+
+def _files_of_binding(service: Service, trouble: FailingAddress) -> frozenset[str]:
+    """Return the names of the files that say that it listens at that address, if it has one for each of several."""
+    here, every = ({posixpath.basename(said.where.rpartition(":")[0]) for said in told} for told in (
+        binding_evidence(service, trouble.endpoint), [binding.source for binding in bindings_of(service)]))
+    return frozenset(here if len(every) > 1 else ())
 
 
 def has_listening_socket(case: Case, service: Service) -> bool:
@@ -315,6 +334,16 @@ def lines_since_reload(lines: Sequence[LogLine]) -> tuple[LogLine, ...]:
     return tuple(lines[last + 1:])
 
 
+def _lines_of_last_start(lines: Sequence[LogLine], files: frozenset[str]) -> tuple[LogLine, ...]:
+    """Return the lines of the last start that failed, of those that a parent makes, and of one of the `files` if there
+    are several: earlier ones may have failed for another reason. Empty if no line says that one failed."""
+    texts = [message_of(line) for line in lines]
+    failed = next((i for i in range(len(texts) - 1, -1, -1) if says_start_failed(texts[i]) and (
+        not files or not files.isdisjoint(texts[i].split()))), -1)
+    begun = next((i for i in range(failed, -1, -1) if says_server_starting(texts[i])), 0)
+    return tuple(lines[begun:failed + 1] if files or failed < 0 else lines[begun:])
+
+
 # A service that ended with status 0 after an error: hypercorn's parent, and scripts that continue after their program,
 # pass no status on, so its service manager sees no failure.
 _ERROR_TAIL_LINES = 3          # after an error there may be a note to it, or the script's own last line
@@ -329,7 +358,8 @@ def exited_zero_on_error(snapshot: Snapshot, service: Service) -> LogLine | None
     if any(says_ready(text) for text in end.texts):
         return None
     last = range(max(0, len(end.lines) - _ERROR_TAIL_LINES), len(end.lines))
-    return next((end.lines[index] for index in last if ends_run_at(end.texts, index)), None)
+    return next((end.lines[index] for index in last if ends_run_at(end.texts, index) or says_start_failed(
+        end.texts[index])), None)
 
 
 def has_failed_unmanaged(snapshot: Snapshot, service: Service) -> bool:

@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
-from fixer.analysis.evidence import find_node, host_path_of
+from fixer.analysis.evidence import find_node, host_path_of, processes_of
 from fixer.analysis.exits.code_error import CodeFault
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.run_log import message_of
@@ -44,11 +44,13 @@ _MOUNTS_FILE = "/proc/mounts"
 
 @dataclass(frozen=True, slots=True)
 class PathState:
-    """The present state of a path, as text that continues "because it was so", and the evidence."""
+    """The present state of a path, as text that continues "because it was so", and the evidence. `need` is what its
+    account may not do (`write to /run/app`), empty for any other state."""
 
     state: FaultState
     text: str
     evidence: tuple[Evidence, ...] = ()
+    need: str = ""
 
 
 def path_state(snapshot: Snapshot, crash: FailedRun, path: str, why: str, line: LogLine) -> PathState:
@@ -101,23 +103,33 @@ def _judge_access(stats: dict[str, FileStat], way: Sequence[str], account: Accou
     folders = way if path != last else way[:-1]
     shut = next((p for p in folders if not has_permission(stats[p].end, account, PASS)), None)
     if shut is not None:
-        return PathState("holds", f"{account.name} may not enter {shut}", (_stat_evidence(shut, stats[shut]),))
+        return _closed(account, f"enter {shut}", _stat_evidence(shut, stats[shut]))
     end, shown = stats[last].end, (_stat_evidence(last, stats[last]),)
     if path != last:
         if last != posixpath.dirname(path):
             return PathState("holds", f"{path} is not there, nor is its folder", shown)
-        state: FaultState = "gone" if has_permission(end, account, WRITE) else "holds"
-        return PathState(state, f"{account.name} may write to {last} now" if state == "gone" else
-                         f"{account.name} may not write to {last}", shown)
+        if has_permission(end, account, WRITE):
+            return PathState("gone", f"{account.name} may write to {last} now", shown)
+        return _closed(account, f"write to {last}", *shown)
+    if end.kind == "socket":        # a server makes its socket anew
+        folder = posixpath.dirname(path)
+        if may_remove(stats[folder].end, end, account):
+            return PathState("gone", f"{account.name} may make it anew now", shown)
+        found = _closed(account, f"write to {folder}", _stat_evidence(folder, stats[folder]))
+        return replace(found, text=f"{found.text}, so it cannot make its socket anew")
     read, write = has_permission(end, account, READ), has_permission(end, account, WRITE)
     if not read and not (write and use == "write"):
-        return PathState("holds", f"{account.name} may not read {path}", shown)
+        return _closed(account, f"read {path}", *shown)
     if use == "write" and not write:
-        return PathState("holds", f"{account.name} may not write to {path}", shown)
+        return _closed(account, f"write to {path}", *shown)
     if not write and use != "read":
         return PathState("unknown", f"{account.name} may read {path} and not write to it, and it is unknown which "
                                     "it needs", shown)
     return PathState("gone", f"it is there now and {account.name} may use it", shown)
+
+
+def _closed(account: Account, need: str, *shown: Evidence) -> PathState:
+    return PathState("holds", f"{account.name} may not {need}", shown, need)
 
 
 def _stat_evidence(path: str, stat: FileStat) -> Evidence:
@@ -160,6 +172,10 @@ def account_of_run(snapshot: Snapshot, crash: FailedRun) -> Account | None:
         return find_account(snapshot, crash.service.node, crash.uid) if crash.uid > 0 else None
     if crash.service.runs_as:
         return find_account(snapshot, crash.service.node, crash.service.runs_as)
+    if crash.has_running_parent:        # it may have changed its account since its start
+        uids = {process.uid for process in processes_of(snapshot, crash.service.node, crash.service.pids)}
+        if len(uids) == 1:
+            return find_account(snapshot, crash.service.node, uids.pop())
     return account_of_service(snapshot, crash.service)
 
 
@@ -229,6 +245,7 @@ def image_path_state(service: Service, path: str) -> PathState | None:
 
 # What an account of a machine may do with a file, by the machine's own account files and the file's mode.
 READ, WRITE, PASS = 4, 2, 1
+_STICKY = 0o1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +277,12 @@ def has_permission(stat: FileStat, account: Account, bit: int) -> bool:
         return True
     shift = 6 if stat.uid == account.uid else 3 if stat.gid in account.gids else 0
     return bool(stat.mode >> shift & bit)
+
+
+def may_remove(folder: FileStat, file: FileStat, account: Account) -> bool:
+    """Return whether the account may remove a file of the folder: of one that is everybody's, only its own."""
+    own = account.uid in (0, folder.uid, file.uid)
+    return has_permission(folder, account, WRITE) and (own or not folder.mode & _STICKY)
 
 
 def read_account_file(snapshot: Snapshot, node: str, path: str) -> list[list[str]]:

@@ -58,7 +58,7 @@ from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import log_evidence
 from fixer.analysis.exits.code_error import find_code_fault
 from fixer.analysis.exits.exec_step import setting_evidence
-from fixer.analysis.exits.exit_reason import has_variable_or_port_reason
+from fixer.analysis.exits.exit_reason import has_variable_or_port_reason, says_in_use
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.exits.folder_maker import FolderMaker, root_folder_maker
 from fixer.analysis.exits.hand_started_run import for_person, hand_started_runs
@@ -89,7 +89,6 @@ from fixer.formats.file_errors import (
     READ_ONLY_CODES,
     absolute_path,
     inaccessible_path_at,
-    inaccessible_socket_at,
     unnamed_paths_at,
     unread_script_at,
 )
@@ -97,7 +96,7 @@ from fixer.formats.run_output import ends_run_at
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Confidence, Finding, Verdict
 from fixer.model.facts import Evidence
-from fixer.model.service import Service, configured_sockets
+from fixer.model.service import Service
 from fixer.repairs.mount_at_folder import find_mount_with, mount_at_folder_repair, mount_evidence
 from fixer.repairs.start_service import start_again_repairs
 
@@ -129,17 +128,16 @@ def _find_unusable_path(case: Case, crash: FailedRun) -> UnusablePath | None:
     if fault is not None:
         shut = denied_folder_of(case.snapshot, crash, fault)
         return UnusablePath(shut, _EACCES, fault.log_line) if shut else None
-    end, told = crash.end, configured_sockets(crash.service)
+    end = crash.end
     for index in end.newest_first():
-        named = (inaccessible_path_at(end.texts, index) or inaccessible_socket_at(end.texts, index, told)
-                 or unread_script_at(end.texts, index, crash.service))
+        named = inaccessible_path_at(end.texts, index) or unread_script_at(end.texts, index, crash.service)
         if named is not None:
             return UnusablePath(absolute_path(named[0], crash.service), named[1], end.lines[index])
         meant, why = unnamed_paths_at(end.texts, index, crash.service)
         if meant:
             found = UnusablePath(meant[0], why, end.lines[index], meant[1:])
             return found if why not in FOLDER_CODES else _folder_among(case, crash, found)
-        if ends_run_at(end.texts, index):
+        if ends_run_at(end.texts, index) and not says_in_use(end.texts[index]):
             return None
     return None
 
@@ -186,12 +184,15 @@ def _unusable_path_finding(case: Case, crash: FailedRun, denied: UnusablePath) -
         todo = f"let {service.name} write to {denied.path} ({by})"
     else:
         variant, (said, todo, maker) = "start-file-denied", _denied_texts(case, service, denied, user, state)
+    who = f"{service.name} runs, and its workers end at once" if crash.has_running_parent else (
+        f"{service.name} ends at once")
     known = state.state == "holds" or setting is not None
     doubt = () if known else (f"it is unknown whether that still holds: {state.text}",)
     confidence: Confidence = "certain" if crash.owner.certain and known and denied.named else "likely"
     return Finding(
         cause=CAUSE.id, variant=variant, role="root", confidence=confidence,
-        summary=f"{service.name} ends at once: {said}", detail=("nothing listens while it does not run", *doubt),
+        summary=f"{who}: {said}",
+        detail=(f"nothing listens {'meanwhile' if crash.has_running_parent else 'while it does not run'}", *doubt),
         routes=crash.routes, service=service.name, node=service.node,
         evidence=_evidence(case, crash, denied, (
             *((setting_evidence(setting),) if setting is not None else ()), *state.evidence,
@@ -209,7 +210,7 @@ def _denied_texts(case: Case, service: Service, denied: UnusablePath, user: str,
         return said, todo, None
     maker = root_folder_maker(case.snapshot, service, posixpath.dirname(posixpath.normpath(denied.path)))
     if maker is None:
-        return f"{said} ({state.text})", f"{todo}; {state.text}", None
+        return f"{said} ({state.text})", f"let {user} {state.need} (chown or chmod)" if state.need else todo, None
     return f"{said} ({state.text}): {maker.text}", own_runtime_folder_text(service, denied.path, maker), maker
 
 

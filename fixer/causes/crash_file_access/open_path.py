@@ -195,7 +195,7 @@ def temporary_folder_repairs(case: Case, crash: FailedRun, setting: UnitValue | 
 
 def account_text(case: Case, crash: FailedRun) -> str:
     """Return the name of the account that the run had."""
-    if not crash.is_hearsay:
-        return crash.service.runs_as or manager_of(crash.service).account_name()
-    account = account_of_run(case.snapshot, crash)
-    return account.name if account is not None else NO_NAME
+    account = account_of_run(case.snapshot, crash) if crash.is_hearsay or crash.has_running_parent else None
+    if account is not None or crash.is_hearsay:
+        return account.name if account is not None else NO_NAME
+    return crash.service.runs_as or manager_of(crash.service).account_name()

@@ -42,7 +42,13 @@ from __future__ import annotations
 from fixer.analysis.case import Case, FailingAddress, PortOwner
 from fixer.analysis.cause import Cause, Outcome, conclude, join_by, sort_outcomes
 from fixer.analysis.evidence import bindings_of, endpoint_text, listener_at, listener_evidence, pids_of, processes_of
-from fixer.analysis.exits.failed_run import FailedRun, failed_at_start, failed_runs, has_listening_socket
+from fixer.analysis.exits.failed_run import (
+    FailedRun,
+    exited_zero_on_error,
+    failed_at_start,
+    failed_runs,
+    has_listening_socket,
+)
 from fixer.analysis.exits.hand_started_run import for_person, hand_started_runs
 from fixer.analysis.ownership.configured import configured_owner, is_configured_at
 from fixer.analysis.route_verdict import is_closed
@@ -155,7 +161,8 @@ def _can_have_failed(case: Case, service: Service) -> bool:
     manager watches."""
     state = run_state_of(service)
     return state in ("failed", "looping") or is_unwatched(service) or (
-        state == "running" and (restart_count_of(service) > 0 or not has_listening_socket(case, service)))
+        state == "running" and (restart_count_of(service) > 0 or not has_listening_socket(case, service))) or (
+        state == "stopped" and exited_zero_on_error(case.snapshot, service) is not None)
 
 
 def _pids_of_this_run(case: Case, service: Service) -> frozenset[int]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from fixer.analysis.case import SUBREQUEST, Case
+from fixer.analysis.case import Case
 from fixer.analysis.evidence import config_evidence, endpoint_text
+from fixer.analysis.hidden_failures import SUBREQUEST
 from fixer.analysis.route_verdict import RouteVerdict, recent_events
 from fixer.model.diagnosis import Finding
 from fixer.model.facts import Evidence

@@ -10,7 +10,6 @@ from fixer.formats.file_errors import (
     READ_ONLY_CODES,
     absolute_path,
     inaccessible_path_at,
-    inaccessible_socket_at,
     unnamed_paths_at,
     unread_script_at,
 )
@@ -20,7 +19,7 @@ from fixer.formats.run_output import last_own_lines
 from fixer.formats.start_files import ACCOUNT_FILES, find_missing_module, module_files, module_folders, path_and_parents
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.query import Query, ReadFile
-from fixer.model.service import Container, Service, configured_sockets
+from fixer.model.service import Container, Service
 from fixer.observe.files.application_code import locate_on_disk
 from fixer.observe.files.log_files import unmanaged_log_of
 from fixer.observe.view.node_view import ENGINE, View
@@ -126,10 +125,8 @@ def _path_queries(node: str, there: str, why: str) -> Iterator[tuple[str, Query]
 def _paths_of_last_error(service: Service) -> tuple[tuple[str, ...], str]:
     lines = last_own_lines(service) if service.is_app_server else ()
     texts = [line.text.strip() for line in lines]
-    told = configured_sockets(service)
     for index in range(len(texts) - 1, -1, -1):
-        named = (inaccessible_path_at(texts, index) or inaccessible_socket_at(texts, index, told)
-                 or unread_script_at(texts, index, service))
+        named = inaccessible_path_at(texts, index) or unread_script_at(texts, index, service)
         if named is not None:
             return (posixpath.normpath(absolute_path(named[0], service)),), named[1]
         meant, why = unnamed_paths_at(texts, index, service)

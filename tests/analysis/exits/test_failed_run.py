@@ -8,8 +8,8 @@ import pytest
 
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Diagnosis
-from fixer.model.facts import Known
-from fixer.model.snapshot import LogLine
+from fixer.model.facts import Evidence, Known
+from fixer.model.snapshot import Binding, LogLine
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     NOW,
@@ -130,6 +130,44 @@ def test_a_connection_that_systemd_accepts_says_nothing_of_a_run_that_has_just_b
     ended = [(6.0, text) for text in WORKER_ENDS]
     diagnosis = behind_socket((7.0, BEGUN), *ended, (2.0, BEGUN), (1.0, last), holders=(1, 200), n_restarts=3)
     assert (roots(diagnosis), diagnosis.verdict) == (found, "broken")
+
+
+UWSGI_START, CURSE = "*** Starting uWSGI 2.0.28-debian (64bit) on [Wed Dec  2 20:45:41 2026] ***", (
+    "Wed Dec  2 20:45:41 2026 - [emperor] curse the uwsgi instance {} (pid: 1361)")
+NO_PYTHON = "chdir(): No such file or directory [core/uwsgi.c line 2617]"
+
+
+def emperor(*lines: str, others: tuple[str, ...] = (), listens: bool = False) -> Diagnosis:
+    """An emperor of shop.ini, and of others."""
+    own = tuple(Binding("", 0, f"/run/{name}.sock", Evidence("file", f"/etc/uwsgi/vassals/{name}.ini:2", "socket"))
+                for name in ("shop", *others))
+    made = service("emperor.service", argv=("/usr/bin/uwsgi", "--ini", "/etc/uwsgi/emperor.ini"), runtime="uwsgi",
+                   bindings=Known(own), log=log_lines(*lines, ago=5.0), unit_changes={"active_enter": NOW - 400})
+    held = [listener(0, 200, "/run/blog.sock", family="unix")] if listens else []
+    scene = Scene().with_service(made, *held)
+    scene.endpoint(unix="/run/shop.sock", host="/run/shop.sock", port=0, tcp=Known(probe(None, error="no-socket")),
+                   listener=Known(None), configured_service=made.id)
+    return diagnose(scene.answers(BAD_GATEWAY).snapshot())
+
+
+def test_a_program_that_its_emperor_starts_in_vain_ends_again_and_again() -> None:
+    found = emperor(UWSGI_START, NO_PYTHON, CURSE.format("shop.ini")).findings[0]
+    assert found.cause == "crash-loop-gave-up" and "its workers end at once" in found.summary
+    assert emperor(UWSGI_START, "spawned uWSGI worker 1").findings[0].cause == "slow-start"
+
+
+def test_an_earlier_start_of_the_emperor_is_over() -> None:
+    first = (UWSGI_START, *TRACE, NO_MODULE, CURSE.format("shop.ini"))
+    assert emperor(*first).findings[0].cause == "crash-code-error"
+    assert emperor(*first, UWSGI_START, NO_PYTHON, CURSE.format("shop.ini")).findings[0].cause == "crash-loop-gave-up"
+
+
+def test_of_several_programs_of_an_emperor_one_may_fail() -> None:
+    lines = (UWSGI_START, *TRACE, NO_MODULE, CURSE.format("shop.ini"))
+    assert emperor(*lines, others=("blog",), listens=True).findings[0].cause == "crash-code-error"
+    other = (UWSGI_START, NO_PYTHON, CURSE.format("blog.ini"))
+    assert emperor(*lines, *other, others=("blog",), listens=True).findings[0].cause == "crash-code-error"
+    assert "crash-code-error" not in roots(emperor(*other, others=("blog",), listens=True))
 
 
 GUNICORN_HALTS = ("[INFO] Starting gunicorn 23.0.0", "[INFO] Listening at: http://0.0.0.0:8000 (1)",

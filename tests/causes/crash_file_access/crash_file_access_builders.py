@@ -63,8 +63,9 @@ def no_socket(*lines: str, absent: tuple[str, ...] = ("/run/hub", "/run/hub/a.so
                     file("/etc/group", "root:x:0:\nshop:x:998:\n"),
                     file("/etc/systemd/system/backend.service", "[Service]\nExecStart=x\n")]
     there = ("/", "/run", "/run/hub")
-    scene.node_changes["local"] = {"init": "systemd", "missing_paths": absent, "files": tuple(
-        (path, ROOT_ONLY) for path in there if path not in absent)}
+    kept = () if "/run/hub/a.sock" in absent else (("/run/hub/a.sock", stat(kind="socket", mode=0o140755, uid=998)),)
+    scene.node_changes["local"] = {"init": "systemd", "missing_paths": absent, "files": (
+        *((path, ROOT_ONLY) for path in there if path not in absent), *kept)}
     return scene.endpoint(unix="/run/hub/a.sock", host="", port=0)
 
 

@@ -7,7 +7,7 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
-from fixer.model.facts import Unknown
+from fixer.model.facts import Known, Unknown
 from fixer.model.plan import UnitAction
 from fixer.model.service import UnitValue
 from fixer.redaction.secrets import redact_text
@@ -32,6 +32,7 @@ from tests.causes.snapshot_builders import (
     finding_of,
     healthy_scene,
     log_lines,
+    probe,
     roots,
     stat,
     stopped_service,
@@ -108,6 +109,44 @@ def test_what_is_mended_by_now_needs_a_start_and_nothing_else(said: str, modes: 
 def test_a_folder_that_it_may_not_write_to_is_named(lines: tuple[str, ...]) -> None:
     first = finding_of(diagnose(no_socket(*lines, absent=("/run/hub/a.sock",)).snapshot()), CAUSE)
     assert "shop may not write to /run/hub" in first.summary and first.repairs[0].risk == "manual"
+
+
+REMOVED = ('  File "/usr/lib/python3/dist-packages/uvicorn/main.py", line 584, in run', "    os.remove(config.uds)",
+           "PermissionError: [Errno 13] Permission denied: '/run/hub/a.sock'")
+
+
+@pytest.mark.parametrize(("lines", "failed"), [
+    ((GUNICORN.format("13] Permission denied: '/run/hub/a.sock'"),), True),
+    (("OSError: [Errno 98] Address '/run/hub/a.sock' is already in use", *HEAD[:1], *REMOVED), True),
+    (("Unable to check or remove stale UNIX socket '/run/hub/a.sock': PermissionError(13, 'Permission denied')",
+      "OSError: [Errno 98] Address '/run/hub/a.sock' is already in use"), True),
+    (("error removing unix socket, unlink(): Permission denied [core/socket.c line 198]",
+      "bind(): Address already in use [core/socket.c line 230]"), True),
+    (("2026-12-02 20:41:07,072 CRITICAL Listen failure: [Errno 13] Permission denied: b'/run/hub/a.sock.lock'",), False),
+])
+def test_an_old_socket_in_a_folder_that_it_may_not_write_to_is_not_in_its_way(lines: tuple[str, ...], failed: bool) -> None:
+    """It cannot make its socket anew, whoever owns the old one; daphne even ends with success."""
+    scene = no_socket(*lines, absent=())
+    scene.endpoint(tcp=Known(probe(None, error="refused")), listener=Known(None))
+    if not failed:
+        over = (*lines, "backend.service: Deactivated successfully.")
+        scene.services[0] = replace(stopped_service(log=log_lines("Started backend.service.", *over)), runtime="daphne",
+                                    bindings=scene.services[0].bindings)
+    diagnosis = diagnose(scene.snapshot())
+    first = finding_of(diagnosis, CAUSE)
+    assert roots(diagnosis) == [CAUSE] and first.variant == "start-file-denied"
+    assert "shop may not write to /run/hub, so it cannot make its socket anew" in first.summary
+    assert "let shop write to /run/hub (chown or chmod)" in first.repairs[0].manual
+
+
+def test_an_old_socket_that_it_may_remove_by_now_needs_a_start() -> None:
+    scene = no_socket(GUNICORN.format("13] Permission denied"), absent=())
+    own = stat(kind="dir", mode=0o41777)        # everybody's, each removes what is its own
+    files = dict(scene.node_changes["local"]["files"])
+    for owner, repair in ((998, "start-service"), (33, "open-path")):
+        kept = replace(files["/run/hub/a.sock"], uid=owner)
+        scene.node_changes["local"]["files"] = tuple({**files, "/run/hub": own, "/run/hub/a.sock": kept}.items())
+        assert finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0].id == repair
 
 
 def test_the_unit_that_made_the_folder_as_root_is_named() -> None:
