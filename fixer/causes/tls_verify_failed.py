@@ -27,6 +27,9 @@ The repair and its safety
   name-certificate (safe, `--set tls_name=shop.internal`): proxy_ssl_name, one of the names in the certificate. nginx
   1.26 does not take an address in it as a name: a pass to an address needs a name.
   renew-certificate (manual): a new certificate, and a restart of the backend: it reads its files when it starts.
+  restart-service (disruptive): where the file of its certificate was changed after it started, the restart is all.
+  Where nginx has a CA to trust, the backend may lack the certificates between the two: the whole chain belongs into its
+  file.
   To turn verification off is no repair.
 
 Variants

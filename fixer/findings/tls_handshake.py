@@ -8,17 +8,21 @@ from typing import Literal, TypeAlias
 from fixer.analysis.case import Case
 from fixer.analysis.cause import conclude
 from fixer.analysis.directives_in_effect import PlacedDirective, all_directives, directives_for, directives_of
+from fixer.analysis.evidence import age_text, host_path_of
+from fixer.analysis.exits.exec_step import stat_of
+from fixer.analysis.logged_failures import started_at
 from fixer.analysis.nginx_errors import Kinds, for_each_logged_route, is_failing, logged_evidence, service_of_route
 from fixer.analysis.route_verdict import RouteVerdict
+from fixer.formats.application_servers import certificate_file_of
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Confidence, Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.nginx_config import Route
-from fixer.model.snapshot import ErrorEvent, Nginx, Service
-from fixer.repairs.command_options import TLS_OPTIONS, option_value
+from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, Service
 from fixer.repairs.file_edits import NotEditable, check_and_reload_steps, edit_risk, overwriters_text
 from fixer.repairs.nginx_directives import DirectiveValue, set_directives
+from fixer.repairs.start_service import restart_steps
 
 HandshakeProblem: TypeAlias = Literal["untrusted", "no-version"]
 
@@ -50,6 +54,8 @@ _NAME_MISMATCH = regex(r'upstream SSL certificate does not match "(?P<name>[^"]*
 _DATE_ERRORS = frozenset({9, 10})                                 # X509_V_ERR_CERT_NOT_YET_VALID, …_HAS_EXPIRED
 # no issuer, self-signed, not trusted
 _UNTRUSTED_ERRORS = frozenset({2, 18, 19, 20, 21, 27})
+_CHAIN_ERRORS = frozenset({20, 21})      # no issuer was found for what the backend sent
+_CLOCK_SLACK = 2.0      # seconds between the clocks of processes and of files
 FILE_PATH = r"/[^\s;'\"{}$\\]+"
 HOST_NAME = r"[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9])?"
 _DEFAULT_PROTOCOLS = "TLSv1.2 TLSv1.3"
@@ -62,7 +68,7 @@ def _untrusted_finding(case: Case, where: LoggedRoute, confidence: Confidence) -
     judged, events = where[1:]
     message, route = events[-1].message, judged.facts.route
     service = service_of_route(case, judged)
-    own = _certificate_file_of(service)
+    own = certificate_file_of(service) if service is not None else ""
     beside = f" ({own})" if own else ""
     named = _NAME_MISMATCH.match(message)
     found = _VERIFY_ERROR.match(message)
@@ -89,8 +95,26 @@ def _untrusted_finding(case: Case, where: LoggedRoute, confidence: Confidence) -
         repair = Repair("renew-certificate", "manual", f"renew the certificate of {_backend_text(service)}", (),
                         manual=manual)
     summary = f"nginx does not trust the certificate of {_backend_text(service)} for {route.location}: {what}"
-    return _finding(case, where, names=("tls-verify-failed", variant), summary=summary, repair=repair,
-                    confidence=confidence)
+    found_so = _finding(case, where, names=("tls-verify-failed", variant), summary=summary, repair=repair,
+                        confidence=confidence)
+    changed = _changed_certificate(case, service, own) if service is not None and own else None
+    if service is not None and changed is not None:
+        restart = _restart_repair(case, service, next(iter(case.reached(judged.facts)), None))
+        detail = f"{service.name} serves the certificate that it read when it started: {own} has another one since"
+        return replace(found_so, detail=(detail,), evidence=(*found_so.evidence, changed), repairs=(restart, repair))
+    trusted = _nearest_directive(case, where, f"{route.kind.removesuffix('_pass')}_ssl_trusted_certificate")
+    if code in _CHAIN_ERRORS and trusted is not None:
+        detail = (f"nginx trusts what is in {trusted.words[1]}: if that is the right CA, {_backend_text(service)} does "
+                  f"not send the certificates between the two. Then put the whole chain into its file{beside}, and "
+                  "restart it")
+        return replace(found_so, detail=(detail,), evidence=(*found_so.evidence, Evidence(
+            "nginx-config", f"{trusted.path}:{trusted.line}", trusted.text)))
+    return found_so
+
+
+def _nearest_directive(case: Case, where: LoggedRoute, name: str) -> PlacedDirective | None:
+    near = directives_for(case.snapshot, where[0], where[1].facts.route)
+    return next((placed for placed in near if placed.words[0] == name and len(placed.words) > 1), None)
 
 
 def _no_common_version_finding(case: Case, where: LoggedRoute, confidence: Confidence) -> Finding:
@@ -130,10 +154,22 @@ def _backend_text(service: Service | None) -> str:
     return service.name if service is not None else "the backend"
 
 
-def _certificate_file_of(service: Service | None) -> str:
-    """Return the certificate file that its command names, empty if it names none."""
-    word = option_value(service, TLS_OPTIONS["cert"]) if service is not None else None
-    return word.text if word is not None and word.text.startswith("/") else ""
+def _changed_certificate(case: Case, service: Service, path: str) -> Evidence | None:
+    """Return evidence that the file of its certificate was changed after the service started, and so was not read."""
+    box = service.container
+    stat = stat_of(case.snapshot, service.node, path) if box is None else dict(case.snapshot.engine_files).get(
+        host_path_of(box, path))
+    began = started_at(case, service)
+    if stat is None or not began or stat.end.mtime <= began + _CLOCK_SLACK:
+        return None
+    return Evidence("file", path, f"changed {age_text(stat.end.mtime - began)} after {service.name} started")
+
+
+def _restart_repair(case: Case, service: Service, endpoint: Endpoint | None) -> Repair:
+    steps = restart_steps(case.snapshot, service, endpoint)
+    does = f"restart {service.name}, so that it serves the certificate that is in its file now"
+    return Repair("restart-service", "disruptive", does, steps) if steps else Repair(
+        "restart-service", "manual", does, (), manual=does)
 
 
 def _directive_repair(case: Case, where: LoggedRoute, name: str, need: Need | None,

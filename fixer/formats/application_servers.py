@@ -191,6 +191,16 @@ def busy_limit_of(service: Service) -> float:
     return seconds
 
 
+def certificate_file_of(service: Service) -> str:
+    """Return the path of the certificate that its options name, empty if they name none by its whole path."""
+    options = server_of(service.runtime).tls_options[:1]
+    words, found = [word.text for word in arguments_of(service)], ""
+    for word, after in zip_longest(words, words[1:], fillvalue=""):
+        name, is_joined, value = word.partition("=")
+        found = (value if is_joined else after) if name in options else found
+    return found if found.startswith("/") else ""
+
+
 def server_of(runtime: str) -> ApplicationServer:
     """Return the server's row; one with nothing but the usual options for a program that is no known server."""
     return APPLICATION_SERVERS.get(runtime, _UNKNOWN)

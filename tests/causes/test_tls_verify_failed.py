@@ -5,11 +5,23 @@ from __future__ import annotations
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
+from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
 from fixer.model.facts import Unknown
-from fixer.model.plan import CheckNginx, ReloadNginx, WriteFile
+from fixer.model.plan import CheckNginx, ReloadNginx, UnitAction, WriteFile
 from fixer.model.snapshot import CommandArgument
-from tests.causes.snapshot_builders import BAD_GATEWAY, Scene, finding_of, healthy_scene, roots, service, verdict_of
+from tests.causes.snapshot_builders import (
+    BAD_GATEWAY,
+    NOW,
+    Scene,
+    finding_of,
+    healthy_scene,
+    process,
+    roots,
+    service,
+    stat,
+    verdict_of,
+)
 
 CAUSE = "tls-verify-failed"
 SHAKING = "SSL handshaking to upstream"
@@ -55,6 +67,29 @@ def test_what_a_person_chooses_is_set_beside_the_pass(message: str, inputs: dict
     write, check, reload = found(told(message), **inputs).repairs[0].steps
     assert isinstance(write, WriteFile) and isinstance(check, CheckNginx) and isinstance(reload, ReloadNginx)
     assert write.after is not None and line.encode() in write.after
+
+
+@pytest.mark.parametrize("message", [EXPIRED, STRANGER, NAME])
+@pytest.mark.parametrize(("age", "is_new"), [(100.0, True), (900.0, False)])
+def test_a_certificate_that_was_renewed_since_its_start_needs_a_restart(message: str, age: float, is_new: bool) -> None:
+    scene = told(message)
+    scene.processes = [process(200, "uvicorn", started_at=NOW - 600)]
+    scene.node_changes["local"] = {"files": ((PEM, stat(mtime=NOW - age)),)}
+    first = found(scene)
+    assert (first.repairs[0].id == "restart-service") is is_new
+    if is_new:
+        assert [step.verb for step in first.repairs[0].steps if isinstance(step, UnitAction)] == ["restart"]
+        assert (PEM, "changed 8 min after backend.service started") in [(e.where, e.text) for e in first.evidence]
+
+
+def test_a_chain_that_ends_before_the_trusted_ca_is_thought_of() -> None:
+    scene = told(STRANGER)
+    line = b"    proxy_ssl_trusted_certificate /etc/ssl/own-ca.pem;\n    proxy_pass"
+    scene.files[0] = replace(scene.files[0], data=scene.files[0].data.replace(b"proxy_pass", line, 1))
+    first = found(scene)
+    assert "the whole chain into its file (/srv/shop/tls/own.pem)" in first.detail[0]
+    assert "proxy_ssl_trusted_certificate /etc/ssl/own-ca.pem;" in first.evidence[-1].text
+    assert found(told(STRANGER)).detail == ()
 
 
 def test_of_a_certificate_that_signed_itself_its_file_is_named() -> None:

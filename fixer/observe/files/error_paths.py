@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 
+from fixer.formats.application_servers import certificate_file_of
 from fixer.formats.file_errors import (
     MISSING_CODES,
     READ_ONLY_CODES,
@@ -44,6 +45,9 @@ def closed_path_queries(services: Sequence[Service]) -> Iterator[tuple[str, Quer
                 yield from _other_mount_queries(service, path)
         yield from _module_queries(service)
         yield from _name_queries(service)
+        certificate = certificate_file_of(service)
+        if certificate and (place := locate_on_disk(service, certificate)) is not None:
+            yield place[0], ReadFile(place[1], 0)
         box = service.container
         if box is not None and box.status != "running":
             program = _program_on_host(service, box)
