@@ -18,6 +18,7 @@ from fixer.analysis.evidence import (
 from fixer.analysis.hidden_failures import is_about_endpoint
 from fixer.analysis.other_pages import endpoints_for_page, failed_paths
 from fixer.analysis.route_verdict import RECENT_ERROR, RouteVerdict, probe_text, recent_events
+from fixer.formats.numbers import times_text
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known, Unknown
@@ -79,7 +80,7 @@ def symptom_evidence(case: Case, trouble: FailingAddress, kinds: Kinds = KINDS) 
     shown = [e for judged in trouble.verdicts[:3] for e in judged.evidence[:1]]
     if events:
         last = events[-1]
-        count = f"{len(events)} times: " if len(events) > 1 else ""
+        count = f"{times_text(len(events))}: " if len(events) > 1 else ""
         shown.insert(0, Evidence("nginx-log", last.where, count + last.raw))
     return tuple(shown)
 
@@ -247,7 +248,7 @@ def logged_evidence(case: Case, nginx: Nginx, judged: RouteVerdict,
                     events: tuple[ErrorEvent, ...]) -> tuple[Evidence, ...]:
     """Return the last line with the number of lines, the `*_pass` line, and the probe result."""
     route, last = judged.facts.route, events[-1]
-    return (Evidence("nginx-log", last.where, f"{len(events)} times within a minute: {last.raw}"),
+    return (Evidence("nginx-log", last.where, f"{times_text(len(events))} within a minute: {last.raw}"),
             Evidence("nginx-config", *pass_line(case, nginx, route)), *judged.evidence[:1])
 
 

@@ -59,6 +59,7 @@ from fixer.analysis.load.pressure import (
 from fixer.analysis.nginx_errors import symptom_evidence
 from fixer.analysis.route_verdict import RouteVerdict, events_since
 from fixer.analysis.service_state import start_time_of, state_evidence
+from fixer.formats.numbers import times_text
 from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
@@ -176,7 +177,7 @@ def _silent_answer_finding(case: Case, service: Service, judged: RouteVerdict, n
                 "purpose, raise proxy_read_timeout or let it send keep-alive messages",),
         routes=(route.id,), service=service.name, node=service.node,
         evidence=(
-            Evidence("nginx-log", events[-1].where, f"{len(events)} times: {events[-1].raw}"),
+            Evidence("nginx-log", events[-1].where, f"{times_text(len(events))}: {events[-1].raw}"),
             config_evidence(case.snapshot, nginx, endpoint), state_evidence(service),
         ),
     )

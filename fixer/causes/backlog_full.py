@@ -41,6 +41,7 @@ from fixer.analysis.load.pressure import Pressure, is_paused, stopped_processes
 from fixer.analysis.nginx_errors import recent_lines_by_route
 from fixer.analysis.route_verdict import RouteVerdict, is_closed
 from fixer.analysis.service_state import state_evidence
+from fixer.formats.numbers import times_text
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, Service
@@ -71,7 +72,7 @@ def judge(case: Case) -> Verdict:
 def _judge_backlog(
     case: Case, nginx: Nginx, judged: RouteVerdict, endpoint: Endpoint, events: tuple[ErrorEvent, ...],
 ) -> Finding | str | Evidence:
-    shown = Evidence("nginx-log", events[-1].where, f"{len(events)} times within a minute: {events[-1].raw}")
+    shown = Evidence("nginx-log", events[-1].where, f"{times_text(len(events))} within a minute: {events[-1].raw}")
     service = case.service(endpoint.configured_service or endpoint.listening_service)
     if service is None or not service.running or is_paused(service) or is_closed(endpoint) is True:
         return shown

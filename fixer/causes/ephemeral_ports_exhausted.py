@@ -38,6 +38,7 @@ from fixer.analysis.evidence import find_node
 from fixer.analysis.logged_failures import logged_failures
 from fixer.analysis.nginx_errors import recent_lines
 from fixer.analysis.nginx_process import route_ids_of
+from fixer.formats.numbers import times_text
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import ErrorKind
@@ -86,10 +87,10 @@ def _found(case: Case, nginx: Nginx, lines: list[ErrorEvent], time: str) -> Find
     return Finding(
         cause=CAUSE.id, variant=CAUSE.id, role="root", confidence="certain" if few else "likely",
         summary=(f"nginx's machine has used {all_ports} for connections to the backend: nginx cannot open further ones "
-                 f"({len(lines)} times within {time})"),
+                 f"({times_text(len(lines))} within {time})"),
         detail=(), routes=route_ids_of(case, nginx), service=None if nginx.service is None else nginx.service.name,
         node=nginx.node,
-        evidence=(Evidence("nginx-log", last.where, f"{len(lines)} times within {time}: {last.raw}"), *shown,
+        evidence=(Evidence("nginx-log", last.where, f"{times_text(len(lines))} within {time}: {last.raw}"), *shown,
                   *(e for judged in case.failing_routes(nginx)[:2] for e in judged.evidence[:1])),
         repairs=(Repair("widen-port-range", "manual", "give nginx's machine more local ports", (),
                         manual=f"{widen}. Or {_KEEP}" if few or not count else f"{_KEEP}. Or {widen}"),),

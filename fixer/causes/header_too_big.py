@@ -61,6 +61,7 @@ from fixer.analysis.other_pages import plain_path
 from fixer.analysis.route_verdict import RECENT_ERROR, RouteVerdict
 from fixer.analysis.run_log import lines_of
 from fixer.analysis.service_state import start_time_of, state_evidence
+from fixer.formats.numbers import times_text
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence
@@ -96,7 +97,7 @@ def _found(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEv
         confidence="certain" if asked else "likely",
         summary=f"response headers of {_pages_text(events, route)} exceed nginx's buffer ({_size_text(now)}"
                 f"{'' if route.header_buffer else ', its default'}): "
-                f"{'once' if len(events) == 1 else f'{len(events)} times'} a 502 within a minute",
+                f"{times_text(len(events))} a 502 within a minute",
         detail=(), routes=(route.id,), service=None, node=nginx.node,
         evidence=logged_evidence(case, nginx, judged, events),
         repairs=(_raise_buffer_repair(case, nginx, judged.facts, now),),
@@ -195,10 +196,6 @@ def refused_block_findings(case: Case, cause: str, variant: str) -> Iterator[Fin
                     break
 
 
-def _times_text(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"
-
-
 def _block_error_lines(case: Case, service: Service) -> list[LogLine]:
     since = max(start_time_of(service), clock_of(case.snapshot, service.node) - RECENT_ERROR)
     return [line for line in lines_of(service) if service.runtime == "uwsgi" and line.at is not None
@@ -217,11 +214,11 @@ def _uwsgi_finding(names: tuple[str, str], judged: RouteVerdict, events: tuple[E
     manual = (f"set buffer-size = {wanted}{f' in {at}' if at else ' where its other settings are'} (now {now}), "
               f"then restart {service.name}. Also find out what makes the requests so large (cookies, a token, "
               "uwsgi_param)")
-    lost = f"{_times_text(len(events))} within a minute: {events[-1].raw}"
+    lost = f"{times_text(len(events))} within a minute: {events[-1].raw}"
     return Finding(
         cause=names[0], variant=names[1], role="root", confidence="certain",
         summary=(f"request headers for {route.location} ({size} bytes) exceed what {service.name} accepts "
-                 f"(buffer-size {now}): {_times_text(len(error_lines))} within a minute"),
+                 f"(buffer-size {now}): {times_text(len(error_lines))} within a minute"),
         detail=(), routes=(route.id,), service=service.name, node=service.node,
         evidence=(log_evidence(last.text, last.where), state_evidence(service),
                   Evidence("nginx-log", events[-1].where, lost), *judged.evidence[:1]),

@@ -64,6 +64,7 @@ from fixer.analysis.nginx_errors import (
 )
 from fixer.analysis.route_verdict import RouteVerdict
 from fixer.analysis.service_state import start_time_of
+from fixer.formats.numbers import times_text
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
@@ -110,7 +111,7 @@ def _found(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEv
     return Finding(
         cause=CAUSE.id, variant="header-invalid", role="root", confidence="certain" if asked else "likely",
         summary=f"{who} answers {page} with headers that nginx rejects ({what}): "
-                f"{len(events)} times within a minute",
+                f"{times_text(len(events))} within a minute",
         detail=(), routes=(route.id,), service=service.name if service is not None else None, node=nginx.node,
         evidence=logged_evidence(case, nginx, judged, events),
         repairs=(Repair("mend-headers", "manual", f"correct the headers of {who}", (), manual=manual),),
@@ -134,8 +135,8 @@ def _broken_body(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[E
     return Finding(
         cause=CAUSE.id, variant="invalid-chunked-body", role="root",
         confidence="certain" if asked or many else "likely",
-        summary=f"{who} answers {route.location} with a body whose chunks nginx rejects: {len(events)} times within a "
-                "minute",
+        summary=f"{who} answers {route.location} with a body whose chunks nginx rejects: {times_text(len(events))} "
+                "within a minute",
         detail=("nginx has sent status 200 before: visitors get pages that end early.",), routes=(route.id,),
         service=service.name if service is not None else None, node=nginx.node,
         evidence=logged_evidence(case, nginx, judged, events),

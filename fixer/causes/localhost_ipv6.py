@@ -51,6 +51,7 @@ from fixer.analysis.nginx_errors import is_failing
 from fixer.analysis.nginx_process import is_ip_address
 from fixer.analysis.route_verdict import LOGGED_SECONDS, RouteVerdict, events_since
 from fixer.formats.addresses import is_loopback
+from fixer.formats.numbers import times_text
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Verdict
@@ -162,7 +163,7 @@ def _finding(case: Case, nginx: Nginx, half: _HalfName, routes: tuple[RouteVerdi
         evidence=(config_evidence(case.snapshot, nginx, endpoint),
                   Evidence("file", "resolver", f"{endpoint.host}: {' '.join(endpoint.addresses.or_else(()))}"),
                   listener_evidence(case.snapshot, half.listener, service),
-                  Evidence("nginx-log", last.where, f"{len(refused)} times: {last.raw}"),
+                  Evidence("nginx-log", last.where, f"{times_text(len(refused))}: {last.raw}"),
                   *(e for judged in harmed[:1] for e in judged.evidence[:1])),
         repairs=(point_at_address_repair(case, trouble, REPAIR_ID, target),) if harmed else (),
     )

@@ -44,6 +44,7 @@ from fixer.analysis.evidence import shorten
 from fixer.analysis.logged_failures import lasting_lines
 from fixer.analysis.nginx_errors import recent_lines, recent_lines_by_route
 from fixer.analysis.nginx_process import route_ids_of
+from fixer.formats.numbers import times_text
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
 from fixer.model.service import UnitSetting
@@ -76,10 +77,11 @@ def _found(case: Case, nginx: Nginx, lines: Sequence[ErrorEvent], time: str) -> 
     failing = case.failing_routes(nginx)
     return Finding(
         cause=CAUSE.id, variant=variant, role="root", confidence="certain" if failing else "likely",
-        summary=f"nginx itself ends requests, {what}: {shorten(last.message, 120)} ({len(lines)} times within {time})",
+        summary=(f"nginx itself ends requests, {what}: {shorten(last.message, 120)} "
+                 f"({times_text(len(lines))} within {time})"),
         detail=tuple(f"{s.key}={s.value} limits it" for s in limits), routes=routes,
         service=None if nginx.service is None else nginx.service.name, node=nginx.node,
-        evidence=(Evidence("nginx-log", last.where, f"{len(lines)} times within {time}: {last.raw}"),
+        evidence=(Evidence("nginx-log", last.where, f"{times_text(len(lines))} within {time}: {last.raw}"),
                   *(s.source for s in limits), *(e for judged in failing[:2] for e in judged.evidence[:1])),
         repairs=(repair,),
     )

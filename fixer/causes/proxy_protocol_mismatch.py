@@ -41,6 +41,7 @@ from fixer.analysis.cause import Cause, conclude, for_each_failing_address
 from fixer.analysis.evidence import config_evidence, endpoint_text, file_line_text, line_text
 from fixer.analysis.nginx_errors import recent_lines, routes_text, symptom_evidence
 from fixer.formats.addresses import is_loopback, is_wildcard
+from fixer.formats.numbers import times_text
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Confidence, Finding, Need, Repair, Verdict
@@ -143,7 +144,7 @@ def _listen_evidence(case: Case, places: list[tuple[Nginx, Listen]]) -> Iterator
 def _broken_header_evidence(case: Case, places: list[tuple[Nginx, Listen]]) -> tuple[Evidence, ...]:
     """Return the newest line of the backend's nginx about a header that it missed."""
     lines = [line for nginx, _ in places[:1] for line in recent_lines(case, nginx, {"proxy-protocol-broken"})]
-    return tuple(Evidence("nginx-log", line.where, f"{len(lines)} times within a minute: {line.raw}")
+    return tuple(Evidence("nginx-log", line.where, f"{times_text(len(lines))} within a minute: {line.raw}")
                  for line in lines[-1:])
 
 

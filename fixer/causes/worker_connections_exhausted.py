@@ -39,7 +39,7 @@ from fixer.analysis.evidence import file_line_text, line_text, listeners_on, pid
 from fixer.analysis.logged_failures import lasting_lines
 from fixer.analysis.nginx_errors import recent_lines
 from fixer.analysis.nginx_process import route_ids_of
-from fixer.formats.numbers import is_number
+from fixer.formats.numbers import is_number, times_text
 from fixer.lazy.dataclass import dataclass
 from fixer.managers import manager_of
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
@@ -95,7 +95,7 @@ def _found(case: Case, nginx: Nginx, lines: list[ErrorEvent], time: str) -> Find
     last, limits = lines[-1], _limits(case, nginx)
     number = last.message.partition(" ")[0]
     full = f"all {number} connections" if is_number(number) else "all their connections"
-    shown = [Evidence("nginx-log", last.where, f"{len(lines)} times within {time}: {last.raw}")]
+    shown = [Evidence("nginx-log", last.where, f"{times_text(len(lines))} within {time}: {last.raw}")]
     if limits is not None:
         text = line_text(case.snapshot, nginx.node, limits.path, limits.line)
         where = file_line_text(case.snapshot, nginx.node, limits.path, limits.line)
@@ -104,7 +104,7 @@ def _found(case: Case, nginx: Nginx, lines: list[ErrorEvent], time: str) -> Find
     return Finding(
         cause=CAUSE.id, variant=CAUSE.id, role="root", confidence="certain",
         summary=f"nginx's workers have used {full} that `worker_connections` allows, and refuse further ones "
-                f"({len(lines)} times within {time})",
+                f"({times_text(len(lines))} within {time})",
         detail=(), routes=route_ids_of(case, nginx), service=None if nginx.service is None else nginx.service.name,
         node=nginx.node,
         evidence=(*shown, *(e for j in case.failing_routes(nginx)[:2] for e in j.evidence[:1])),

@@ -44,7 +44,7 @@ from fixer.analysis.exits.kills import cut_off_requests, routes_to
 from fixer.analysis.ownership.configured import endpoints_of
 from fixer.analysis.run_log import lines_of, message_of
 from fixer.analysis.service_state import run_state_of, start_time_of, state_evidence
-from fixer.formats.numbers import is_number
+from fixer.formats.numbers import is_number, times_text
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Need, Repair, Role, Verdict
@@ -177,7 +177,7 @@ def _finding(
         log_evidence(line.text, line.where), *((log_evidence(said.text, said.where),) if said is not None else ()),
         state_evidence(service),
         *((config_evidence(case.snapshot, nginx, endpoints[0]),) if nginx is not None else ()),
-        *(Evidence("nginx-log", e.where, f"{len(lost)} times: {e.raw}") for e in lost[-1:]),
+        *(Evidence("nginx-log", e.where, f"{times_text(len(lost))}: {e.raw}") for e in lost[-1:]),
     )
     return Finding(
         cause=CAUSE.id, variant=words[0], role=role, confidence="certain", summary=words[1], detail=(),

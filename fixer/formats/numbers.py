@@ -34,6 +34,11 @@ def timespan(text: str) -> float:
     return sum(float(n) * _SPAN_UNITS.get(unit, 0.0) for n, unit in spans)
 
 
+def times_text(count: int) -> str:
+    """Return how often, as people say it."""
+    return "once" if count == 1 else f"{count} times"
+
+
 def share_interval(count: int, total: int) -> tuple[float, float]:
     """Return the 95 % interval of a share, from 0 to 1, that `count` of `total` show (Wilson's score interval)."""
     share, square = count / total, _NORMAL_95 * _NORMAL_95

@@ -11,6 +11,7 @@ from fixer.analysis.nginx_errors import recent_lines_by_route, was_logged_since
 from fixer.analysis.route_verdict import RouteVerdict
 from fixer.analysis.run_log import lines_of, message_of
 from fixer.analysis.service_state import start_time_of, state_evidence
+from fixer.formats.numbers import times_text
 from fixer.formats.run_output import WORKER_DIED
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair
@@ -96,7 +97,7 @@ def _found(
         detail=("visitors get an incomplete page with status 200",), routes=(judged.facts.route.id,),
         service=service.name, node=service.node,
         evidence=(
-            Evidence("nginx-log", last.where, f"{len(events)} times within a minute: {last.raw}"),
+            Evidence("nginx-log", last.where, f"{times_text(len(events))} within a minute: {last.raw}"),
             log_evidence(raised[-1].text, raised[-1].where),
             *((log_evidence(named.text, named.where),) if named is not None else ()),
             *((Evidence("file", f"{shown[0]}:{shown[1]}", shown[2]),) if shown[0] else ()),

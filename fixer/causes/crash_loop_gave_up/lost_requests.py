@@ -22,6 +22,7 @@ from fixer.analysis.ownership.configured import endpoints_of
 from fixer.analysis.route_verdict import RouteVerdict, events_since
 from fixer.analysis.run_log import last_run_lines, lines_of, message_of, program_lines
 from fixer.analysis.service_state import restart_count_of, run_state_of, start_time_of, state_evidence
+from fixer.formats.numbers import times_text
 from fixer.formats.run_output import WORKER_RECYCLED
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair, Role
@@ -98,7 +99,7 @@ def _finding(case: Case, service: Service, endpoints: Sequence[Endpoint], lost: 
             state_evidence(service), *(log_evidence(line.text, line.where) for line in words),
             *((log_evidence(signal[0].text, signal[0].where),) if signal is not None and why else ()),
             *((config_evidence(case.snapshot, nginx, endpoints[0]),) if nginx is not None else ()),
-            Evidence("nginx-log", visitors[-1].where, f"{len(visitors)} times: {visitors[-1].raw}"),
+            Evidence("nginx-log", visitors[-1].where, f"{times_text(len(visitors))}: {visitors[-1].raw}"),
         ))),
         repairs=(Repair("start-service", "manual", f"correct what ends {service.name}", (), manual=manual),),
     )

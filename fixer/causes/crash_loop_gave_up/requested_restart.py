@@ -9,6 +9,7 @@ from fixer.analysis.evidence import age_text, clock_of, find_node, log_evidence,
 from fixer.analysis.route_verdict import recent_events
 from fixer.analysis.run_log import message_of, program_lines, read_run_end, stop_request_line
 from fixer.analysis.service_state import run_state_of, start_time_of, state_evidence
+from fixer.formats.numbers import times_text
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex, up_to_first
 from fixer.managers import manager_of
@@ -63,7 +64,7 @@ def _restart_window_finding(case: Case, service: Service, routes: tuple[RouteFac
         detail=("a second backend, or a socket held by systemd, would bridge such a restart",),
         routes=tuple(facts.route.id for facts in routes), service=service.name, node=service.node,
         evidence=(state_evidence(service), log_evidence(stop_line.text, stop_line.where),
-                  Evidence("nginx-log", events[-1].where, f"{len(events)} times: {events[-1].raw}")),
+                  Evidence("nginx-log", events[-1].where, f"{times_text(len(events))}: {events[-1].raw}")),
     )
 
 

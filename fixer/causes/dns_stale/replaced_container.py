@@ -19,6 +19,7 @@ from fixer.analysis.evidence import (
 from fixer.analysis.nginx_process import is_about_other_route, is_ip_address, logged_address
 from fixer.analysis.route_verdict import has_unloaded_config, recent_events
 from fixer.analysis.service_state import state_evidence
+from fixer.formats.numbers import times_text
 from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.managers import manager_of
@@ -264,7 +265,7 @@ def _old_address_finding(
 def _newest_evidence(lines: list[ErrorEvent]) -> tuple[Evidence, ...]:
     if not lines:
         return ()
-    count = f"{len(lines)} times: " if len(lines) > 1 else ""
+    count = f"{times_text(len(lines))}: " if len(lines) > 1 else ""
     return (Evidence("nginx-log", lines[-1].where, count + lines[-1].raw),)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import file_line_text
 from fixer.analysis.nginx_process import route_ids_of
+from fixer.formats.numbers import times_text
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.managers.systemd_steps import unit_action
 from fixer.model.diagnosis import Effect, Finding, Need, Repair
@@ -48,11 +49,11 @@ def worker_finding(case: Case, nginx: Nginx, lines: list[ErrorEvent]) -> Finding
         effects = (*effects, "nginx-stops")     # no worker gets the files that it needs to start
     return Finding(
         cause="fd-exhausted", variant="worker-fd-limit", role="root", confidence="certain",
-        summary=f"nginx's workers have reached their limit of open files ({len(lines)} times within a minute)",
+        summary=f"nginx's workers have reached their limit of open files ({times_text(len(lines))} within a minute)",
         detail=(),
         routes=route_ids_of(case, nginx), service=None if nginx.service is None else nginx.service.name,
         node=nginx.node,
-        evidence=(Evidence("nginx-log", last.where, f"{len(lines)} times: {last.raw}"),
+        evidence=(Evidence("nginx-log", last.where, f"{times_text(len(lines))}: {last.raw}"),
                   *(e for j in case.failing_routes(nginx)[:2] for e in j.evidence[:1])),
         repairs=(_raise_worker_repair(case, nginx),),
         effects=effects,

@@ -15,6 +15,7 @@ from fixer.analysis.evidence import (
     pids_of,
 )
 from fixer.analysis.nginx_errors import recent_lines, routes_text, symptom_evidence
+from fixer.formats.numbers import times_text
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known
@@ -63,7 +64,7 @@ def _found(case: Case, trouble: FailingAddress, lines: list[ErrorEvent]) -> Find
         shown.append(listener_evidence(case.snapshot, held))
     if lines:
         last = lines[-1]
-        shown.append(Evidence("nginx-log", last.where, f"{len(lines)} times within a minute: {last.raw}"))
+        shown.append(Evidence("nginx-log", last.where, f"{times_text(len(lines))} within a minute: {last.raw}"))
     return Finding(
         cause="invalid-proxy-target", variant=_VARIANT, role="root", confidence="certain" if lines else "likely",
         summary=f"nginx hands {routes_text(trouble)} to {endpoint_text(endpoint)}, where it listens itself: each "

@@ -10,6 +10,7 @@ from fixer.analysis.nginx_errors import recent_lines, recent_lines_by_route
 from fixer.analysis.route_verdict import RouteVerdict
 from fixer.analysis.service_state import run_state_of, state_evidence
 from fixer.errors import StepFailed
+from fixer.formats.numbers import times_text
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
@@ -126,7 +127,7 @@ def ended_workers_finding(case: Case, nginx: Nginx) -> Finding | None:
     fresh = [e for e in events if now - e.at < _CURRENT_SECONDS]
     hurts = bool(cut and fresh)
     last = events[-1]
-    times = f"{len(events)} times: " if len(events) > 1 else ""
+    times = f"{times_text(len(events))}: " if len(events) > 1 else ""
     summary = f"{last.message} ({len(events)} within 10 minutes); nginx started new workers"
     repairs = (_worker_exit_repair(last.message),) if hurts else ()
     routes = cut or tuple(j for j in case.verdicts.values() if nginx.serves(j.facts))
@@ -229,7 +230,7 @@ def judge_refused_memory(case: Case, nginx: Nginx) -> Finding | str | None:
     routes = tuple(recent_lines_by_route(case, nginx, {"no-memory"}))
     unit = nginx.service
     limits = tuple(s for s in (unit.settings if unit is not None else ()) if s.key in ("LimitAS", "LimitDATA"))
-    times = f"{len(lines)} times: " if len(lines) > 1 else ""
+    times = f"{times_text(len(lines))}: " if len(lines) > 1 else ""
     return Finding(
         cause=CAUSE_ID, variant="nginx-out-of-memory", role="root", confidence="certain",
         summary=f"nginx gets no memory for a request: {asked[0].text} asks for {asked[0].size >> 20} MB in one piece",

@@ -70,6 +70,7 @@ from fixer.analysis.service_state import start_time_of
 from fixer.causes.timeout_too_short.answer_times import AnswerTime, limit_evidence, logged_time, own_page_time
 from fixer.causes.timeout_too_short.idle_sockets import idle_socket_findings
 from fixer.causes.timeout_too_short.trickling_header import judge_trickling
+from fixer.formats.numbers import times_text
 from fixer.lazy.dataclass import dataclass
 from fixer.model.diagnosis import Confidence, Finding, Need, Repair, Verdict
 from fixer.model.facts import Evidence, Unknown
@@ -117,7 +118,7 @@ class _TimedOutRoute:
     @property
     def count(self) -> str:
         """Return how many lines there are."""
-        return "once" if len(self.timeouts) == 1 else f"{len(self.timeouts)} times"
+        return times_text(len(self.timeouts))
 
     @property
     def span(self) -> str:
@@ -172,7 +173,7 @@ def _judge_route(
     case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEvent, ...], none_left: tuple[ErrorEvent, ...],
 ) -> Finding | str | Evidence:
     last = events[-1]
-    shown = Evidence("nginx-log", last.where, f"{len(events)} times within a minute: {last.raw}")
+    shown = Evidence("nginx-log", last.where, f"{times_text(len(events))} within a minute: {last.raw}")
     endpoints = tuple(e for e in case.reached(judged.facts) if not e.down)
     # one slow page marks each server of a group as failed; later requests fail before a timeout
     all_gone = len(endpoints) > 1 and len(none_left) >= MIN_EVENTS and len(events) >= len(endpoints)
@@ -269,7 +270,7 @@ def _timeout_finding(case: Case, seen: _TimedOutRoute) -> Finding:
                f"{what}; {seen.proof}")
     if several:
         summary += ("; each try counts as a failure of its server, so nginx has no live server left "
-                    f"({len(seen.no_live_upstream)} times)")
+                    f"({times_text(len(seen.no_live_upstream))})")
     times = (seen.took.evidence,) if seen.took is not None else ()
     limit = limit_evidence(case, seen.nginx, route, "send" if seen.is_sending else "read")
     lines = (Evidence("nginx-log", last.where, f"{seen.count} within {seen.span}: {last.raw}"),

@@ -12,7 +12,7 @@ from fixer.analysis.exits.failed_run import FailedRun
 from fixer.analysis.exits.kills import cut_off_requests, routes_to
 from fixer.analysis.ownership.configured import endpoints_of
 from fixer.analysis.run_log import event_of, lines_of
-from fixer.formats.numbers import is_number, timespan
+from fixer.formats.numbers import is_number, times_text, timespan
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Need, Repair
@@ -109,7 +109,7 @@ def _explain_stop_kills(case: Case, service: Service, setting: UnitValue | None,
         f"{service.name} is stopped again and again, and killed before its requests end: {limit} is too short "
         f"({times}, {len(lost)} requests lost)",
         (*shown, *(Evidence("service-log", k.line.where, k.line.text.strip()) for k in kills[-2:]),
-         Evidence("nginx-log", lost[-1].where, f"{len(lost)} times: {lost[-1].raw}")),
+         Evidence("nginx-log", lost[-1].where, f"{times_text(len(lost))}: {lost[-1].raw}")),
         (_repair(case, service, setting),),
         confidence="certain" if len(kills) >= _MIN_KILLS else "likely",
         detail=("something restarts it: check systemctl list-timers, cron and deployments. Each time, requests that "
