@@ -140,6 +140,10 @@ class ServiceManager(ABC):
         """Return how an operator starts the service, as part of a sentence."""
         return f"start {self.service.name}"
 
+    def reread_text(self) -> str:
+        """Return how an operator lets it read its changed files, as part of a sentence."""
+        return f"{self.start_text()} again"
+
     def environment_text(self) -> str:
         """Return what an operator does to give the service a variable, if no file of its own holds any."""
         return "recreate it with the value"

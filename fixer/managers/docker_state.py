@@ -82,6 +82,10 @@ class Docker(ServiceManager):
     def command_text(self, verb: str) -> str:
         return f"docker {verb} {self.container.name}"
 
+    def reread_text(self) -> str:
+        box = self.container      # a restart keeps what the container was created with
+        return f"run docker compose up -d {box.service}" if box.project and box.service else f"create {box.name} again"
+
     def unread_log_text(self, reason: str) -> str:
         return (f"See its output with docker start -a {self.container.name} (docker attach, if it restarts again and "
                 "again), or give it a log driver that supports reading")

@@ -16,6 +16,7 @@ from fixer.analysis.run_log import last_run_lines, read_run_end
 from fixer.analysis.service_state import start_time_of, state_evidence
 from fixer.causes.crash_dependency_down.proxied_call import ProxiedCall, is_excepted, told_call
 from fixer.causes.crash_dependency_down.unanswered_dependency import CAUSE_ID
+from fixer.managers import manager_of
 from fixer.model.deployment import Dependency
 from fixer.model.diagnosis import Finding
 from fixer.model.snapshot import Service
@@ -49,7 +50,7 @@ def _finding(case: Case, service: Service) -> Finding | None:
         cause=CAUSE_ID, variant="call-through-proxy", role="advice", confidence="certain",
         summary=(f"{service.name} asks {what}, which is here, through the proxy of its variable {variable.name} "
                  f"({variable.source.where}){answer}: what needs that call fails"),
-        detail=(f"name {call.host} in {name} ({place}), then start {service.name} again",),
+        detail=(f"name {call.host} in {name} ({place}), then {manager_of(service).reread_text()}",),
         routes=_routes(case, service), service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys((
             said, *(v.source for v in (variable, call.exceptions) if v is not None),

@@ -8,6 +8,7 @@ from fixer.analysis.case import Case
 from fixer.analysis.service_state import run_state_of, state_evidence
 from fixer.causes.crash_dependency_down.unanswered_dependency import CAUSE_ID
 from fixer.lazy.lazy_imports import lazy_imports
+from fixer.managers import manager_of
 from fixer.model.deployment import Dependency
 from fixer.model.diagnosis import Confidence, Effect, Finding, Repair
 
@@ -33,6 +34,7 @@ _STATE_TEXTS: Mapping[str, str] = {
 # a script that should start nginx, or something that nginx's own script waits for
 _EFFECTS: tuple[Effect, ...] = ("dependents-end", "nothing-listens", "nginx-stops")
 START_SECONDS = 60.0     # a start may take this long if no dependency is known to be down
+_CREATED_SECONDS = 10.0     # the containers of a project are created side by side
 
 
 def waiting_findings(case: Case, told: Container[tuple[str, str | None]]) -> list[Finding]:
@@ -72,10 +74,11 @@ def dependency_finding(case: Case, one: WaitingScript, behind: Sequence[WaitingS
     provider = needed.provider
     serves = provider is not None and run_state_of(provider) in ("running", "starting")
     down = needed.is_listening is False and provider is not None and not serves
-    if not down and waiting_seconds(case, one) < START_SECONDS:
+    unknown = _is_unknown_name(one, reliance, needed)
+    if not down and waiting_seconds(case, one) < (_CREATED_SECONDS if unknown else START_SECONDS):
         return None
     sure = down and one.owner.certain and reliance.is_looped
-    nowhere = needed.is_listening is False or _is_unknown_name(one, reliance, needed)
+    nowhere = needed.is_listening is False or unknown
     confidence: Confidence = "certain" if sure else "likely" if nowhere else "possible"
     return Finding(
         cause=CAUSE_ID, variant="startup-blocked-on-dependency", role="root", confidence=confidence,
@@ -128,7 +131,7 @@ def _start_repairs(case: Case, one: WaitingScript, reliance: Dependency,
         which = f"start the intended one of {names}" if names else "start the service that should answer there"
         place = next((known.source.where for known in service.dependencies
                       if (known.host, known.port) == (reliance.host, reliance.port)), "")
-        correct = f"correct the address at {place}, then start {service.name} again" if place else (
+        correct = f"correct the address at {place}, then {manager_of(service).reread_text()}" if place else (
             f"correct that line; {service.name} then starts by itself")
         manual = f"{reliance.source.where} waits for {reliance.address}: {which}, or {correct}"
         return (Repair("mend-dependency", "manual", title, (), manual=manual),)

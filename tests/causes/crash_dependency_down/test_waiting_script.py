@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from fixer.lazy.dataclass import replace
 from fixer.model.deployment import Dependency
 from fixer.model.facts import Evidence
 from fixer.model.plan import ContainerAction, UnitAction, WaitForListener
@@ -93,6 +96,18 @@ def test_a_name_that_no_container_has_is_likely_wrong() -> None:
     first = told(box_scene(waiting_box("app", on_db("dbx")), database_box("running"))).findings[0]
     assert (first.cause, first.confidence, first.service) == ("crash-dependency-down", "likely", "p-app-1")
     assert "no observed container has the name dbx" in first.summary and first.repairs[0].risk == "manual"
+
+
+@pytest.mark.parametrize(("age", "is_known"), [(8.0, False), (20.0, True)])
+def test_a_name_that_no_container_has_is_not_waited_for_a_minute(age: float, is_known: bool) -> None:
+    said = replace(on_db("dbx"), source=Evidence("file", "/srv/p/.env:3", "DB_HOST=dbx"))
+    made = waiting_box("app", on_db("dbx"), box={"started_at": NOW - age}, dependencies=(said,))
+    scene = box_scene(made, database_box("running"))
+    scene.processes = [replace(one, started_at=NOW - age) for one in scene.processes]
+    found = told(scene).findings[0]
+    assert found.cause == ("crash-dependency-down" if is_known else "slow-start")
+    if is_known:
+        assert "correct the address at /srv/p/.env:3, then run docker compose up -d app" in found.repairs[0].manual
 
 
 def test_the_words_of_the_script_name_it_as_well() -> None:
