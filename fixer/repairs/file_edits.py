@@ -52,6 +52,12 @@ def locate_editable_file(snapshot: Snapshot, node: str, path: str) -> EditableFi
     if generated_file(snapshot, node, path) is not None:
         return EditableFile(node, file.real_path, file.data, False, "", file.real_path, is_generated=True)
     template = template_of(snapshot, file)
+    if template is not None and file.stat.mtime < int(box.started_at):      # a file's time has whole seconds
+        return NotEditable(
+            f"the last start of container {box.name} did not make {file.real_path} of {template}, which it has: its "
+            f"entry point may not write to that folder (docker logs {box.name} says so), or its command passes it by. "
+            "Mend that, then recreate the container"
+        )
     if template is not None:
         return NotEditable(
             f"container {box.name} generates {file.real_path} at each start from {template} and its variables: change "

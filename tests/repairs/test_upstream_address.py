@@ -11,6 +11,7 @@ from fixer.model.facts import Known, Unknown
 from fixer.model.nginx_config import Span, UpstreamServer
 from fixer.model.plan import WriteFile
 from tests.causes.snapshot_builders import (
+    NOW,
     SITE,
     Scene,
     container_service,
@@ -64,13 +65,18 @@ def test_a_file_in_the_layer_is_for_a_person() -> None:
     assert repair.risk == "manual" and "layer" in repair.manual and "8000" in repair.manual
 
 
-def test_a_file_that_the_container_makes_at_each_start_is_for_a_person() -> None:
-    """Edited behind its mount it would serve until the next start."""
+@pytest.mark.parametrize(("age", "words"), [
+    (3590, "from {} and its variables: change the template"),
+    (7200, "did not make {real} of {}, which it has: its entry point may not write to that folder (docker logs"),
+])
+def test_a_file_that_the_container_makes_at_each_start_is_for_a_person(age: float, words: str) -> None:
+    """Edited behind its mount it would serve until the next start. One that is older than the start, no start made."""
     scene = containers()
-    made = scene.files[0].real_path.rpartition("/")[2]
-    scene.node_changes["web"] = {"files": ((f"/etc/nginx/templates/{made}.template", stat()),)}
+    scene.files[0] = replace(scene.files[0], stat=stat(mtime=NOW - age))
+    template = f"/etc/nginx/templates/{scene.files[0].real_path.rpartition('/')[2]}.template"
+    scene.node_changes["web"] = {"files": ((template, stat()),)}
     repair = finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0]
-    assert repair.risk == "manual" and f"from /etc/nginx/templates/{made}.template and its variables" in repair.manual
+    assert repair.risk == "manual" and words.format(template, real=scene.files[0].real_path) in repair.manual
 
 
 def test_a_managed_file_says_who_overwrites_it() -> None:
