@@ -103,6 +103,13 @@ def test_hit_one_or_two_ends_are_as_many_as_the_first_look_sees(ends: int, confi
                                     else "backend.service ended in the middle of requests and was started again; nginx lost 2")
 
 
+@pytest.mark.parametrize("restarts", [1, 4])
+def test_hit_the_first_request_that_a_page_which_fails_now_lost(restarts: int) -> None:
+    """What the other requests meet until it listens again is a refused connection."""
+    diagnosis = diagnose(between(restarts=restarts, lost=1).snapshot())
+    assert roots(diagnosis) == [CAUSE] and "nginx lost 1 request" in finding_of(diagnosis, CAUSE).summary
+
+
 def test_hit_every_page_is_refused_until_it_listens_again() -> None:
     """The first look after the end: the service is just up, and the pages that failed are not those that end it."""
     scene = between(restarts=1, path="/report")
@@ -117,7 +124,7 @@ def test_miss_one_end_at_another_page() -> None:
 
 
 @pytest.mark.parametrize("scene", [
-    between(restarts=0), between(lost=1), between(started=900.0),
+    between(restarts=0), between(lost=1, path="/report"), between(started=900.0),
     between(log=("Maximum request limit of 20 exceeded. Terminating process.",)),       # it ends itself on purpose
 ])
 def test_miss(scene: Scene) -> None:
