@@ -47,6 +47,7 @@ _FINISHED = regex(log_phrases(lambda log: log.finished))
 _START_FAILED = regex(log_phrases(lambda log: log.failed))
 # a parent's words on a worker that ended
 WORKER_DIED = regex(r"Child process \[\d+\] died|Worker \(pid:\s*\d+\) was sent SIG(?!TERM|INT|QUIT)\w+|"
+                    r"Worker \(pid:\s*\d+\) exited with code (?![034]\b)\d+$|"
                     r"Worker with pid \d+ was terminated due to signal (?!(?:2|3|15)\b)\d+|"
                     r"DAMN ! worker \d+ \(pid: \d+\) (?:died|MYSTERIOUSLY killed)")
 WORKER_RECYCLED = regex(r"Maximum request limit of \d+ exceeded|Autorestarting worker|WORKER TIMEOUT|"

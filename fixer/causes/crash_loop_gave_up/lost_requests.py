@@ -33,7 +33,7 @@ with lazy_imports():  # not needed in most looks
     from fixer.analysis.exits.exit_reason import last_error_lines
 
 _SURE_ENDS = 2          # restarts by the manager itself from which they are no accident
-_MIN_LOST = 2           # requests that nginx lost in the middle
+_MIN_LOST = 2           # requests that nginx lost in the middle, of pages that are well now
 _START_SECONDS = 90.0        # seconds that a manager may wait before it starts a service again
 
 
@@ -53,7 +53,8 @@ def lost_request_findings(case: Case, cause: str) -> Iterator[Finding]:
         if quiet and 0.0 <= now - quiet - started < _START_SECONDS:
             continue        # fixer's repair started it: that has explained what was before
         lost = cut_off_requests(case, endpoints, now - RECENT_DEATH)
-        if len(lost) >= _MIN_LOST and any(started - _START_SECONDS <= event.at <= started for event in lost):
+        many = len(lost) >= _MIN_LOST or is_failing_page_lost(routes_to(case, endpoints), lost)
+        if many and any(started - _START_SECONDS <= event.at <= started for event in lost):
             found = _finding(case, service, endpoints, lost, cause)
             if found.role == "root" or found.confidence == "likely":
                 yield found

@@ -45,6 +45,7 @@ def worker(*lines: str, ago: float = 20.0, **changes: object) -> Scene:
 
 @pytest.mark.parametrize("said", ["INFO:     Child process [812] died",
                                   "[WARNING] Worker with pid 812 was terminated due to signal 6",
+                                  "[ERROR] Worker (pid:812) exited with code 1",
                                   "[ERROR] Worker (pid:812) was sent SIGKILL! Perhaps out of memory?"])
 def test_a_worker_that_died_behind_its_parent_is_told_and_left_alone(said: str) -> None:
     diagnosis = diagnose(worker(said).snapshot())
