@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 
 from fixer.lazy.dataclass import replace
 from fixer.lazy.regex import regex
-from fixer.model.nginx_config import Listen, Route, Span
+from fixer.model.nginx_config import Listen, NginxConfig, Route, Span
 from fixer.nginx.address import parse_port, text_of
 from fixer.nginx.directive_checks import IN_SERVER, swallowed_word
 from fixer.nginx.effective_config import Effective, Node, word_span
@@ -155,6 +156,49 @@ def _matching_host(name: str) -> str:
         made = made.replace("\\.", ".").replace("\\-", "-").lower()
         made = f"a{made}" if made.startswith(".") and not name.startswith("~^") else made
     return made if _HOST_NAME.match(made) else ""
+
+
+def serving_server(config: NginxConfig, host: str, port: int) -> int | None:
+    """Return the index of the server block that nginx chooses for a request, of those on the port; of all if none is:
+    a container publishes it, or something in front takes it. None without a server.
+
+    As in nginx: an exact name, else the longest name with `*` in front, else with `*` behind, else the first expression
+    that matches, else the default server (https://nginx.org/en/docs/http/server_names.html)."""
+    at_port = [index for index, server in enumerate(config.servers) if any(x.port == port for x in server.listens)]
+    at_port = at_port or list(range(len(config.servers)))
+    ranks = {index: _name_rank(host.lower(), config.servers[index].names) for index in at_port}
+    found = max(at_port, default=None, key=lambda index: (ranks[index], -index))
+    if found is None or ranks[found] > _NO_NAME:
+        return found
+    return next((index for index in at_port if index in config.default_servers()), found)
+
+
+_NO_NAME = (0, 0)
+
+
+def _name_rank(host: str, names: Collection[str]) -> tuple[int, int]:
+    """Return how well the names fit the host: the kind of the best one and its length, `_NO_NAME` if none does."""
+    rank = _NO_NAME
+    for name in map(str.lower, names):
+        bare = name.removeprefix("*").removeprefix(".")
+        if name == host or (name.startswith(".") and bare == host):
+            return 4, 0
+        if name.startswith(("*.", ".")) and host.endswith(f".{bare}"):
+            rank = max(rank, (3, len(bare)))
+        elif name.endswith(".*") and host.startswith(name[:-1]):
+            rank = max(rank, (2, len(name)))
+        elif name.startswith("~") and _is_matched(name[1:], host):
+            rank = max(rank, (1, 0))
+    return rank
+
+
+def _is_matched(pattern: str, host: str) -> bool:
+    """Return whether an expression finds the host; one that only PCRE knows finds none."""
+    try:
+        return re.search(pattern.replace("(?<", "(?P<").replace("(?P<=", "(?<=").replace("(?P<!", "(?<!"), host,
+                         re.IGNORECASE) is not None
+    except re.error:
+        return False
 
 
 def is_listed_name(host: str, names: Collection[str]) -> bool:

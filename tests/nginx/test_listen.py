@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from fixer.nginx.config import read_config
-from fixer.nginx.listen import host_header, parse_listen, server_names
+from fixer.nginx.listen import host_header, parse_listen, server_names, serving_server
 from fixer.nginx.tree import parse
 from tests.nginx.config_builders import read
 
@@ -93,3 +93,28 @@ def test_what_nginx_refuses_about_addresses(servers: bytes, kinds: list[str]) ->
 ])
 def test_the_name_by_which_a_server_is_asked(names: tuple[str, ...], asked: str) -> None:
     assert host_header(SimpleNamespace(server_names=names)) == asked     # type: ignore[arg-type]
+
+
+SERVERS = ("legacy.example", "*.saas.example", ".shop.example", "mail.*", r"~^(?<tenant>[a-z]+)\.lan$", r"~\.lan$", r"~^\\p{L}+x$", "_")
+
+
+@pytest.mark.parametrize(("host", "name"), [
+    ("legacy.example", "legacy.example"), ("LEGACY.example", "legacy.example"), ("foo.saas.example", "*.saas.example"),
+    ("saas.example", "default"), ("shop.example", ".shop.example"), ("a.b.shop.example", ".shop.example"),
+    ("mail.saas.example", "*.saas.example"), ("mail.lan", "mail.*"), ("globex.lan", SERVERS[4]), ("a.b.lan", SERVERS[5]),
+    ("10.0.0.9", "default"),
+])
+def test_the_server_that_nginx_chooses(host: str, name: str) -> None:
+    """As nginx 1.26 chose for each of these."""
+    made = " ".join(f'server {{ listen 80; server_name "{one}"; }}' for one in SERVERS)
+    found = read(f"{made} server {{ listen 80 default_server; server_name default; }}".encode())
+    index = serving_server(found, host, 80)
+    assert index is not None and found.servers[index].names == (name,)
+
+
+@pytest.mark.parametrize(("port", "expected"), [(80, 0), (81, 1), (8080, 0)])
+def test_the_server_of_a_port(port: int, expected: int) -> None:
+    """The first of a port is its default; a port that nobody has is published by a container."""
+    found = read(b"server { listen 80; server_name a; } server { listen 81; server_name b; } server { listen 80; server_name c; }")
+    assert serving_server(found, "x", port) == expected
+    assert serving_server(read(b""), "x", 80) is None

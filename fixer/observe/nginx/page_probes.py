@@ -13,7 +13,7 @@ from fixer.model.facts import Known
 from fixer.model.nginx_config import Route
 from fixer.model.query import Probe
 from fixer.model.snapshot import ProbeResult
-from fixer.nginx.listen import host_header
+from fixer.nginx.listen import host_header, serving_server
 from fixer.observe.nginx.endpoints import probe_result, route_probe
 from fixer.observe.nginx.sites import Site
 from fixer.observe.view.observe_options import ObserveOptions
@@ -40,15 +40,16 @@ def probes_of_url(route: Route, site: Site, options: ObserveOptions) -> Iterator
 
 
 def route_of_url(site: Site, url: str) -> str | None:
-    """Return the route of this site that a URL most likely matches: by port, name, then longest prefix."""
+    """Return the route of this site that a URL leads to: of the server that nginx chooses, by the longest prefix."""
     match = _URL.match(url)
     if match is None:
         return None
     host, path = match[2].strip("[]"), match[4] or "/"
     port = int(match[3]) if match[3] else 443 if match[1] == "https" else 80
-    best = max(_routes_at(site, path), default=None, key=lambda route: (
-        any(x.port == port for x in route.listens), host in route.server_names or host_header(route) == host,
-        _prefix_length(route)))
+    config = site.config.or_else(None)
+    server = serving_server(config, host, port) if config is not None else None
+    best = max((route for route in _routes_at(site, path) if server in (None, route.server_index)), default=None,
+               key=lambda route: (host in route.server_names or host_header(route) == host, _prefix_length(route)))
     return best.id if best is not None else None
 
 

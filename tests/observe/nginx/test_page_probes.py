@@ -41,6 +41,12 @@ def test_the_route_that_a_url_asks_for() -> None:
     assert [route_of_url(site, f"http://a.example{path}") for path in ("/", "/login")] == ["r1", None]
 
 
+def test_a_url_of_a_name_with_a_star_leads_to_its_server() -> None:
+    other = "server { listen 80; server_name *.b.example; location / { proxy_pass http://127.0.0.1:9000; } }"
+    (site,) = sites_of(views_of(capture(node(site=f"{SITE} {other}"))), ())
+    assert [route_of_url(site, f"http://{host}/") for host in ("x.b.example", "a.example", "c.example")] == ["r2", "r1", "r1"]
+
+
 @pytest.mark.parametrize("location", ["/login", "http://a.example/login", "/login?next=/", "/login#top"])
 def test_a_redirect_is_followed_on_the_same_site(location: str) -> None:
     assert further(location) == [LOGIN]
