@@ -146,7 +146,8 @@ def _mark_skipped_values(verdict: RouteVerdict, meant: list[Endpoint], nginx: Ng
 
     An address counts if a Host or a path that the configuration names leads there. One that only a header, a cookie or
     an argument chooses may be in use by no request: it counts if its service manager has started the service, or if it
-    refused visitors recently. One that no request can choose does not count.
+    refused visitors recently. One that no request can choose does not count. A name counts that nginx's resolver did
+    not know for a visitor.
     """
     route = verdict.facts.route
     groups = {(server.span.file, server.span.start): server.group for server in route.servers}
@@ -160,13 +161,15 @@ def _mark_skipped_values(verdict: RouteVerdict, meant: list[Endpoint], nginx: Ng
         choosers.get((e.file, e.start)) == "config" for e in members)]
     dead = [members for members in asked.values() if all(is_dead(e, snapshot) for e in members)]
     dead += [members for members in sure if members not in dead]
-    if verdict.state != "ok" or not dead or len(dead) == len(places):
+    if verdict.state != "ok" or len(dead) == len(places):
         return verdict
-    refused = [event.upstream for event in recent_events(nginx, (verdict.facts,), snapshot)
-               if event.kind in ("refused", "socket-missing")]
+    lines = recent_events(nginx, (verdict.facts,), snapshot)
+    refused = [event.upstream for event in lines if event.kind in ("refused", "socket-missing")]
+    unknown = {event.message.partition(" ")[0] for event in lines if event.kind == "name-not-resolved"}
     gone = [members for members in dead if members in sure or any(
         (choosers.get((e.file, e.start)) != "request" and _has_started_service(e, snapshot))
         or any(is_about_endpoint(text, e) for text in refused) for e in members)]
+    gone += [members for members in asked.values() if members not in gone and all(e.host in unknown for e in members)]
     if not gone:
         return verdict
     down = f"{len(gone)} of {len(places)} targets of {route.pass_text} {'is' if len(gone) == 1 else 'are'} down"
@@ -281,10 +284,10 @@ def has_met_no_backend(
         return False
     events = [e for e in recent_events(nginx, (verdict.facts,), snapshot, seconds=LOGGED_SECONDS)
               if e.errno and (route.included or SUBREQUEST not in e.raw)]
-    return any(_is_about_port(event, endpoint) for event in events for endpoint in reached)
+    return any(is_about_port(event, endpoint) for event in events for endpoint in reached)
 
 
-def _is_about_port(event: ErrorEvent, endpoint: Endpoint) -> bool:
+def is_about_port(event: ErrorEvent, endpoint: Endpoint) -> bool:
     """Return whether the line names this port, or socket: the address of a container may be another one by now."""
     place = event.upstream.partition("://")[2]
     if endpoint.unix is not None:

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from fixer.analysis.case import Case, is_answering, is_dropping
 from fixer.analysis.evidence import clock_of, find_node, processes_of
-from fixer.analysis.hidden_failures import LOCAL_CLIENTS, is_about_endpoint
+from fixer.analysis.hidden_failures import LOCAL_CLIENTS, is_about_endpoint, is_about_port
 from fixer.analysis.nginx_errors import is_from_current_worker, request_path, reuses_connections
 from fixer.analysis.other_pages import asked_paths
 from fixer.analysis.route_verdict import LOGGED_SECONDS, RouteVerdict, is_answered_by_config, is_closed
@@ -105,7 +105,7 @@ def _final_lines(case: Case, nginx: Nginx, index: LineRoutes, events: Sequence[E
     """Yield the lines after which nginx tried no other server: only those ended a request of a route.
 
     It logs one line for each server that it tries, and the last one ends the request. What fails in the middle of a
-    body, or after a request was sent that may not be repeated (POST), is not tried again.
+    body, or after a request was sent that may not be repeated (POST), is not tried again, nor is an unknown name.
     """
     tried = Counter(_request_of(event) for event in events)
     exhausted = {_request_of(event) for event in events if event.kind == "no-live-upstreams"}
@@ -113,7 +113,8 @@ def _final_lines(case: Case, nginx: Nginx, index: LineRoutes, events: Sequence[E
         routes = index.of(event)
         if not routes or _is_unseen(event, routes):
             continue
-        again = event.kind not in CUT_IN_BODY and (event.kind in CONNECTING or _method_of(event) in _SAFE_METHODS)
+        may_repeat = event.kind in CONNECTING or _method_of(event) in _SAFE_METHODS
+        again = event.kind not in CUT_IN_BODY and event.kind != "name-not-resolved" and may_repeat
         tries = min(_server_count(case, judged, event) for judged in routes)
         if again and tries > 1 and tried[_request_of(event)] < tries and _request_of(event) not in exhausted:
             continue
@@ -280,7 +281,11 @@ def _endpoints_of(case: Case, routes: tuple[RouteVerdict, ...], event: ErrorEven
     """Return the endpoints that the line can be about: the one that it names, else all of its routes."""
     ends = {name: case.endpoints[name] for judged in routes for name in judged.facts.endpoints}
     live = [end for end in ends.values() if not end.down]
-    return [end for end in live if event.upstream and is_about_endpoint(event.upstream, end)] or live
+    if event.kind == "name-not-resolved":
+        name = event.message.partition(" ")[0]
+        live = [end for end in live if end.host == name] or live
+    named = [end for end in live if event.upstream and is_about_endpoint(event.upstream, end)]
+    return named or [end for end in live if is_about_port(event, end)] or live
 
 
 def _answered_since(
@@ -336,8 +341,15 @@ def _answers_in_a_row(endpoint: Endpoint, leading: Sequence[RouteVerdict], paths
     for judged in leading:
         if judged.state in ("failing", "degraded"):
             return 0
-        count += judged.succeeded if paths is None else _answers_for(judged, paths, is_read_whole=is_read_whole)
+        if answers or not _may_have_asked_another(judged):
+            count += judged.succeeded if paths is None else _answers_for(judged, paths, is_read_whole=is_read_whole)
     return count
+
+
+def _may_have_asked_another(judged: RouteVerdict) -> bool:
+    """Return whether the request chooses one of several addresses: an answer of the route is not of each."""
+    route = judged.facts.route
+    return "$" in route.pass_text and not route.upstream and len(judged.facts.endpoints) > 1
 
 
 def _answers_for(judged: RouteVerdict, paths: set[str], *, is_read_whole: bool) -> int:

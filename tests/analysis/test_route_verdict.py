@@ -366,6 +366,22 @@ def test_visitors_who_were_refused_just_now_make_it_degraded(groups: tuple[str, 
     assert diagnosis.health[0].reason == "answers 200, but 1 of 2 targets of http://$pool is down"
 
 
+def unresolved(name: str, ago: float = 5.0) -> ErrorEvent:
+    return replace(refused(8001), at=NOW - ago, message=f"{name} could not be resolved (3: Host not found)", errno=3, phase="",
+                   upstream="", kind="name-not-resolved")
+
+
+@pytest.mark.parametrize(("ago", "cause"), [(5.0, "dns-unresolved"), (300.0, "unexplained")])
+def test_a_name_that_nginx_did_not_resolve_for_a_visitor_is_no_address_that_answered(ago: float, cause: str) -> None:
+    """The other values of the variable answer: they say nothing of this one."""
+    made = mapped(None, unresolved("two.lan", ago))
+    ends = tuple(replace(end, host="two.lan", addresses=Known(()), tcp=Unknown("no address"), http=Unknown("no address"))
+                 if end.id == "e1" else end for end in made.endpoints)
+    routes = tuple(replace(one, probes=Known((GOOD,) * 40)) for one in made.routes)
+    diagnosis = diagnose(replace(made, endpoints=ends, routes=routes))
+    assert (diagnosis.verdict, diagnosis.findings[0].cause) == ("degraded", cause)
+
+
 def test_a_service_that_failed_makes_it_degraded() -> None:
     crashed = failed_service("two.service", 8001, log=log_lines("RuntimeError: SHOP_TOKEN is not set"))
     diagnosis = diagnose(mapped(crashed, groups=("a_pool", "b_pool")))

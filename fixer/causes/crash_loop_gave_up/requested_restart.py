@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import age_text, clock_of, find_node, log_evidence, shorten
+from fixer.analysis.hidden_failures import is_about_port
 from fixer.analysis.route_verdict import recent_events
 from fixer.analysis.run_log import message_of, program_lines, read_run_end, stop_request_line
 from fixer.analysis.service_state import run_state_of, start_time_of, state_evidence
@@ -52,7 +53,7 @@ def _restart_window_finding(case: Case, service: Service, routes: tuple[RouteFac
     stop_line = stop_request_line(service, ended - _STOP_SECONDS, began + _CLOCK_SLACK)
     if stop_line is None or stop_line.at is None:
         return None
-    refused = _refused_events(case, routes)
+    refused = _refused_events(case, routes, service.id)
     events = [event for event in refused if stop_line.at - _CLOCK_SLACK <= event.at <= began + _START_SECONDS]
     if not events or events[-1] != refused[-1]:
         return None                 # no refusal, or one after the restart: another fault
@@ -68,12 +69,15 @@ def _restart_window_finding(case: Case, service: Service, routes: tuple[RouteFac
     )
 
 
-def _refused_events(case: Case, routes: tuple[RouteFacts, ...]) -> tuple[ErrorEvent, ...]:
+def _refused_events(case: Case, routes: tuple[RouteFacts, ...], service_id: str) -> tuple[ErrorEvent, ...]:
+    """Return the lines about connections to the service's own addresses: a variable may lead a route to others."""
     found: dict[str, ErrorEvent] = {}
+    own = [end for facts in routes for end in case.reached(facts)
+           if service_id in (end.configured_service, end.listening_service)]
     for nginx in case.snapshot.nginxes:
         mine = [facts for facts in routes if nginx.serves(facts)]
         for event in recent_events(nginx, mine, case.snapshot):
-            if event.kind in CONNECTING:
+            if event.kind in CONNECTING and any(is_about_port(event, end) for end in own):
                 found.setdefault(event.where + event.raw, event)
     return tuple(sorted(found.values(), key=lambda event: event.at))
 
