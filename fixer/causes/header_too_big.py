@@ -48,7 +48,7 @@ from functools import partial
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import bindings_of, clock_of, log_evidence
-from fixer.analysis.load.server_protocol import INVALID_BLOCK_SIZE, is_http_read_as_block
+from fixer.analysis.load.server_protocol import INVALID_BLOCK_SIZE, is_text_read_as_block
 from fixer.analysis.nginx_errors import (
     MIN_SYMPTOM_LINES,
     for_each_logged_route,
@@ -199,7 +199,7 @@ def refused_block_findings(case: Case, cause: str, variant: str) -> Iterator[Fin
 def _block_error_lines(case: Case, service: Service) -> list[LogLine]:
     since = max(start_time_of(service), clock_of(case.snapshot, service.node) - RECENT_ERROR)
     return [line for line in lines_of(service) if service.runtime == "uwsgi" and line.at is not None
-            and line.at >= since and INVALID_BLOCK_SIZE.match(line.text) and not is_http_read_as_block(line.text)]
+            and line.at >= since and INVALID_BLOCK_SIZE.match(line.text) and not is_text_read_as_block(line.text)]
 
 
 def _uwsgi_finding(names: tuple[str, str], judged: RouteVerdict, events: tuple[ErrorEvent, ...], service: Service,

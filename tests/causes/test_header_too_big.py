@@ -170,7 +170,8 @@ def test_one_visitor_that_uwsgi_refused_is_told_and_is_not_over() -> None:
 
 
 @pytest.mark.parametrize("scene", [
-    blocks(REFUSED), blocks(*3 * ("invalid request block size: 21573 (max 4096)...skip",)), blocks(*3 * (REFUSED,), ago=300),
+    blocks(REFUSED), blocks(*3 * ("invalid request block size: 21573 (max 4096)...skip",)),
+    blocks(*3 * ("invalid request block size: 20306 (max 4096)...skip",)), blocks(*3 * (REFUSED,), ago=300),
     blocks(*3 * ("[pid: 9] GET /" + REFUSED,)), blocks(*3 * (REFUSED,), runtime="gunicorn"),
 ])
 def test_miss_one_visitor_http_and_what_was_said_long_ago_or_by_a_visitor(scene: Scene) -> None:

@@ -21,6 +21,7 @@ INVALID_BLOCK_SIZE = regex(r"^invalid request block size: (?P<size>\d{1,6}) \(ma
 _NO_PLUGIN = regex(r"^-- unavailable modifier requested: (?!22 |6[5-9] |[78]\d |90 )\d{1,3} --")
 # uWSGI reads the second and third letter of GET, POST, HEAD, PUT, OPTIONS, PATCH or DELETE as the size of a request
 _METHOD_BLOCK_SIZES = frozenset({"21573", "21327", "16709", "21589", "21584", "21569", "19525"})
+_PROXY_BLOCK_SIZE = "20306"        # and those of PROXY, with which the PROXY protocol begins, of a probe too
 
 
 def configured_protocol(service: Service) -> str:
@@ -85,6 +86,13 @@ def is_http_read_as_block(text: str) -> bool:
     """Return whether uWSGI refused a request whose size is two letters of HTTP."""
     match = INVALID_BLOCK_SIZE.match(text)
     return match is not None and match["size"] in _METHOD_BLOCK_SIZES
+
+
+def is_text_read_as_block(text: str) -> bool:
+    """Return whether that size is two letters of HTTP or of the PROXY protocol: nothing tells how large the request
+    was."""
+    match = INVALID_BLOCK_SIZE.match(text)
+    return match is not None and match["size"] in (*_METHOD_BLOCK_SIZES, _PROXY_BLOCK_SIZE)
 
 
 def protocol_of(service: Service) -> str:

@@ -77,7 +77,7 @@ def _refused_events(case: Case, routes: tuple[RouteFacts, ...], service_id: str)
     for nginx in case.snapshot.nginxes:
         mine = [facts for facts in routes if nginx.serves(facts)]
         for event in recent_events(nginx, mine, case.snapshot):
-            if event.kind in CONNECTING and any(is_about_port(event, end) for end in own):
+            if event.kind in CONNECTING and (not event.upstream or any(is_about_port(event, end) for end in own)):
                 found.setdefault(event.where + event.raw, event)
     return tuple(sorted(found.values(), key=lambda event: event.at))
 

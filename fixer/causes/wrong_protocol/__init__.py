@@ -54,10 +54,11 @@ Variants
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.cause import Cause, conclude, for_each_failing_address
+from fixer.analysis.directives_in_effect import directives_for
 from fixer.analysis.evidence import bindings_of, config_evidence, endpoint_text
 from fixer.analysis.load.server_protocol import (
     PASS_DIRECTIVES,
@@ -252,8 +253,11 @@ def change_pass_repair(case: Case, trouble: FailingAddress, kind: str) -> Repair
         return _manual_repair(trouble, kind, summary, "nginx -t rejects the present configuration: repair that first")
     ends = {name for facts in trouble.routes for name in facts.endpoints}
     plain = all(_is_whole_value(case, trouble, case.endpoints[name]) for name in ends)
+    told = "uwsgi_param" if kind == "uwsgi_pass" else "proxy_set_header"
+    bare = {facts.route.id for facts in trouble.routes if not any(
+        placed.words[0] == told for placed in directives_for(case.snapshot, trouble.nginx, facts.route))}
     repair = edit_passes_repair(case, trouble, Repair(REPAIR_ID, "safe", summary, ()), f"{was} becomes {kind}",
-                                lambda data, routes: _edit_passes(data, routes, kind, takes_variable=plain))
+                                lambda data, routes: _edit_passes(data, routes, kind, bare, takes_variable=plain))
     return _manual_repair(trouble, kind, summary, repair.reason) if isinstance(repair, NotEditable) else repair
 
 
@@ -266,15 +270,15 @@ def _is_whole_value(case: Case, trouble: FailingAddress, endpoint: Endpoint) -> 
     return _PLAIN_ADDRESS.match(written) is not None and after in _VALUE_ENDS
 
 
-def _edit_passes(data: bytes, routes: list[RouteFacts], kind: str, *, takes_variable: bool) -> bytes:
-    """Edit the last pass first, so that earlier offsets stay valid. `takes_variable`: each value of a variable is an
-    address."""
-    known = b"uwsgi_params" if kind == "uwsgi_pass" else b"proxy_set_header"
-    bare = known not in data and not (kind == "proxy_pass" and b"proxy_params" in data)
+def _edit_passes(data: bytes, routes: list[RouteFacts], kind: str, bare: Collection[str], *,
+                 takes_variable: bool) -> bytes:
+    """Edit the last pass first, so that earlier offsets stay valid. `bare` are the routes for which nothing says what
+    the new protocol hands on; `takes_variable`: each value of a variable is an address."""
     for start, facts in sorted({f.route.source.start: f for f in routes}.items(), reverse=True):
         address = _target_of(facts, takes_variable=takes_variable)
         target = f"http://{address}" if kind == "proxy_pass" else address
-        more = [] if not bare else ["include uwsgi_params;"] if kind == "uwsgi_pass" else list(_HEADERS)
+        usual = ("include uwsgi_params;",) if kind == "uwsgi_pass" else _HEADERS
+        more = usual if facts.route.id in bare else ()
         data = _edit_pass(data, start, facts, f"{kind} {target}", more)
     if parse(data).problem is not None:
         raise EditRefused("the edited file would not be a valid configuration any more")

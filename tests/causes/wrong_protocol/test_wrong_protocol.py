@@ -103,6 +103,13 @@ def test_hit_http_is_spoken_to_a_socket_of_uwsgis_own(page: str) -> None:
     assert written(diagnosis) == "location / { include uwsgi_params; uwsgi_pass 127.0.0.1:8000; }\n"
 
 
+def test_what_another_location_of_the_file_includes_is_not_its_own() -> None:
+    other = "location /api { include uwsgi_params; uwsgi_pass 127.0.0.1:9000; }\nlocation / { PASS; }\n"
+    assert "location / { include uwsgi_params; uwsgi_pass 127.0.0.1:8000; }" in written(judged(text=other, log=log_lines(MISREAD)))
+    above = "uwsgi_param QUERY_STRING $query_string;\nlocation / { PASS; }\n"
+    assert "location / { uwsgi_pass 127.0.0.1:8000; }" in written(judged(text=above, log=log_lines(MISREAD)))
+
+
 def test_hit_by_its_log_alone_where_no_file_of_it_was_read() -> None:
     """An emperor's vassal: its command names no socket."""
     assert roots(judged(key="", log=log_lines(MISREAD))) == [CAUSE]
