@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from fixer.analysis.case import Case, FailingAddress
+from fixer.analysis.directives_in_effect import directives_for
 from fixer.analysis.evidence import endpoint_text, listener_at, listener_evidence
 from fixer.analysis.nginx_errors import routes_text
 from fixer.analysis.ownership.configured import is_unmanaged_user_process
@@ -38,6 +39,12 @@ with lazy_imports():  # not needed in most looks
         set_by_another_file,
     )
     from fixer.analysis.ownership.resolve import unclaimed_candidates
+
+
+def routes_without(snapshot: Snapshot, trouble: FailingAddress, name: str) -> frozenset[str]:
+    """Return the ids of the routes for which no such directive is in effect."""
+    return frozenset(facts.route.id for facts in trouble.routes if not any(
+        placed.words[0] == name for placed in directives_for(snapshot, trouble.nginx, facts.route)))
 
 
 def edit_passes_repair(case: Case, trouble: FailingAddress, repair: Repair, what: str,

@@ -58,7 +58,6 @@ from collections.abc import Collection, Sequence
 
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.cause import Cause, conclude, for_each_failing_address
-from fixer.analysis.directives_in_effect import directives_for
 from fixer.analysis.evidence import bindings_of, config_evidence, endpoint_text
 from fixer.analysis.load.server_protocol import (
     PASS_DIRECTIVES,
@@ -81,7 +80,7 @@ from fixer.nginx.error_kinds import TIMED_OUT
 from fixer.nginx.lexer import tokenize
 from fixer.nginx.tree import parse
 from fixer.repairs.file_edits import NotEditable
-from fixer.repairs.nginx_directives import edit_passes_repair, hands_over_anyway
+from fixer.repairs.nginx_directives import edit_passes_repair, hands_over_anyway, routes_without
 
 with lazy_imports():  # not needed in most looks
     from fixer.nginx.span_edit import EditRefused
@@ -254,8 +253,7 @@ def change_pass_repair(case: Case, trouble: FailingAddress, kind: str) -> Repair
     ends = {name for facts in trouble.routes for name in facts.endpoints}
     plain = all(_is_whole_value(case, trouble, case.endpoints[name]) for name in ends)
     told = "uwsgi_param" if kind == "uwsgi_pass" else "proxy_set_header"
-    bare = {facts.route.id for facts in trouble.routes if not any(
-        placed.words[0] == told for placed in directives_for(case.snapshot, trouble.nginx, facts.route))}
+    bare = routes_without(case.snapshot, trouble, told)
     repair = edit_passes_repair(case, trouble, Repair(REPAIR_ID, "safe", summary, ()), f"{was} becomes {kind}",
                                 lambda data, routes: _edit_passes(data, routes, kind, bare, takes_variable=plain))
     return _manual_repair(trouble, kind, summary, repair.reason) if isinstance(repair, NotEditable) else repair
