@@ -344,6 +344,25 @@ def rejected_answer_notes(seen: Assessment) -> Iterator[str]:
                "(add --url with that page to probe it)")
 
 
+def missed_header_notes(seen: Assessment) -> Iterator[str]:
+    """Return a note for each nginx that closed connections which began with no header of the PROXY protocol. Visitors
+    get nothing then; so does a health check, which is no fault. Lines of our own requests are younger than the look."""
+    for nginx in seen.case.snapshot.nginxes:
+        node, config = find_node(seen.case.snapshot, nginx.node), nginx.config.or_else(None)
+        now = node.now if node is not None else 0.0
+        lines = [event for event in nginx.errors.or_else(())
+                 if event.kind == "proxy-protocol-broken" and now - RECENT_ERROR <= event.at < now // 1]
+        span = next((listen.span for server in config.servers for listen in server.listens if listen.proxy_protocol),
+                    None) if lines and config is not None else None
+        if span is None:
+            continue
+        where = file_line_text(seen.case.snapshot, nginx.node, span.file, span.line)
+        count = f"{len(lines)} connection{'' if len(lines) == 1 else 's'}"
+        yield (f"nginx closed {count} within {RECENT_ERROR:.0f} s, the last of "
+               f"{lines[-1].client}: no PROXY header came first, which its `listen … proxy_protocol` ({where}) "
+               "requires. If those were visitors, the proxy in front sends none; a health check may send none, too")
+
+
 def failure_notes(seen: Assessment) -> Iterator[str]:
     """Return what is known of routes that fail without a cause."""
     if seen.puzzling:
@@ -353,6 +372,6 @@ def failure_notes(seen: Assessment) -> Iterator[str]:
 # All kinds of notes, in the order of the report.
 NOTES: tuple[Callable[[Assessment], Iterable[str]], ...] = (
     route_notes, slow_route_notes, unclear_route_notes, shared_drop_in_notes, unresolved_value_notes, dead_value_notes,
-    failure_notes, rejected_answer_notes, unloaded_site_notes, front_proxy_notes, no_pass_notes, redirect_notes,
-    kept_error_notes, container_layer_notes,
+    failure_notes, rejected_answer_notes, missed_header_notes, unloaded_site_notes, front_proxy_notes, no_pass_notes,
+    redirect_notes, kept_error_notes, container_layer_notes,
 )

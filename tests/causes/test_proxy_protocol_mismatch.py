@@ -17,6 +17,7 @@ from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,
     NGINX_PID,
+    NOW,
     Scene,
     file,
     finding_of,
@@ -156,3 +157,17 @@ def test_miss(shot: Snapshot) -> None:
 def test_unknown_where_the_address_was_not_asked() -> None:
     diagnosis = judged(heard=Unknown("not asked"))
     assert isinstance(verdict_of(diagnosis, CAUSE), RuledOut | Undetermined)
+
+
+@pytest.mark.parametrize(("ago", "is_told"), [(5.0, True), (0.0, False), (90.0, False)])
+def test_connections_of_a_front_that_sends_no_header_are_told_and_are_no_fault(ago: float, is_told: bool) -> None:
+    """They may be a health check's. A line of this second may be of fixer's own."""
+    made = snapshot()
+    (nginx,) = made.nginxes
+    (line,) = [event for event in nginx.errors.or_else(()) if event.kind == "proxy-protocol-broken"]
+    well = replace(made.routes[0], probes=Known((GOOD,)))
+    seen = replace(made, routes=(well,), nginxes=(replace(nginx, errors=Known((replace(line, at=NOW - ago),))),))
+    diagnosis = diagnose(seen)
+    told = [note for note in diagnosis.notes if "no PROXY header came first" in note]
+    assert diagnosis.verdict == "healthy" and bool(told) is is_told
+    assert all(note.startswith("nginx closed 1 connection within 60 s, the last of") and f"{INNER}:2" in note for note in told)
