@@ -6,6 +6,7 @@ import posixpath
 
 from fixer.analysis.case import Case
 from fixer.analysis.exits.changed_since import (
+    changed_command_evidence,
     changed_files_evidence,
     installed_module_evidence,
     is_file_mended,
@@ -80,10 +81,12 @@ def find_change_since_exit(case: Case, crash: FailedRun, fault: CodeFault) -> Ch
         there = installed_module_evidence(case.snapshot, crash)
         text = f"{fault.name} is there now{_NOT_RESTARTED_TEXT}"
         return None if there is None else ChangeSinceExit(text, (there,), is_cure=True)
-    changed = changed_files_evidence(case.snapshot, crash)
+    of_command = fault.kind in ("target", "option")
+    changed = changed_command_evidence(case.snapshot, crash, fault.name if fault.kind == "target" else "") \
+        if of_command else changed_files_evidence(case.snapshot, crash)
     word = option_argument(service, fault) if fault.kind == "option" else None
     now = target_of(service.argv) if fault.kind == "target" else word.text if word is not None else ""
-    if changed and now and now not in fault.text:
+    if changed and now and now not in fault.text and now != fault.name:
         return ChangeSinceExit(f"its command contains {now} now{_NOT_RESTARTED_TEXT}", changed)
     if not changed or (file is not None and not has_valid_syntax(file) and file.path.endswith(".py")):
         return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from fixer.analysis.evidence import age_text, clock_of, find_node
 from fixer.analysis.exits.code_error import CodeFault
@@ -54,13 +54,24 @@ def _without_refused_starts(lines: Sequence[LogLine]) -> Sequence[LogLine]:
     return lines[:at] if any(has_kind(line, "start-limit") for line in lines[at:]) else lines
 
 
-def changed_files_evidence(snapshot: Snapshot, crash: FailedRun, also: Sequence[str] = ()) -> tuple[Evidence, ...]:
+def changed_command_evidence(snapshot: Snapshot, crash: FailedRun, target: str) -> tuple[Evidence, ...]:
+    """Return the files that changed after its end of those that hold its command, and of the module of the target
+    (`app.main:app`) that the command names: another file cannot mend what the command says."""
+    told = set(_configured_paths(crash)) | set(drop_in_folders(crash.service))
+    module = target.partition(":")[0].partition(".")[0]
+    of_module = (f"/{module}.py/", f"/{module}/") if module else ()
+    return changed_files_evidence(snapshot, crash, is_wanted=lambda path: path in told or any(
+        name in f"{path}/" for name in of_module))
+
+
+def changed_files_evidence(snapshot: Snapshot, crash: FailedRun, also: Sequence[str] = (), *,
+                           is_wanted: Callable[[str], bool] = bool) -> tuple[Evidence, ...]:
     """Return its files, and those in `also`, that changed after its end; the newest first."""
     service, now = crash.service, clock_of(snapshot, crash.service.node)
     began = short_run_began_at(crash)
     since, what = (began, "last start") if began else (ended_at(crash), "end")
-    found = {(at, path) for path,
-             at in _file_mtimes(snapshot, crash, also) if since and since + CLOCK_SLACK < at <= now + _FUTURE_SLACK}
+    found = {(at, path) for path, at in _file_mtimes(snapshot, crash, also)
+             if since and since + CLOCK_SLACK < at <= now + _FUTURE_SLACK and is_wanted(path)}
     return tuple(
         Evidence("file", path, f"changed {age_text(max(0.0, now - at))} ago, {age_text(at - since)} after the {what} "
                                f"of {service.name}")

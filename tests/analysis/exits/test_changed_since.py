@@ -96,6 +96,16 @@ def test_a_command_that_names_another_target_by_now() -> None:
     assert first.repairs[0].id == "start-service" and first.evidence[1].where == unit
 
 
+@pytest.mark.parametrize(("path", "mended"), [
+    ("/srv/shop/application.py", True), ("/srv/shop/application/__init__.py", True), ("/srv/shop/backup.py", False),
+])
+def test_a_target_that_does_not_exist_is_mended_by_its_command_or_its_module_alone(path: str, mended: bool) -> None:
+    said = (STARTED, "Traceback (most recent call last):", "ModuleNotFoundError: No module named 'application'")
+    first = found(looked(crashed(*said, argv=("/usr/bin/gunicorn", "application:app"), runtime="gunicorn"), **{path: 5.0}))
+    assert (first.repairs[0].id == "start-service") is mended
+    assert "application:app now" not in first.summary
+
+
 @pytest.mark.parametrize(("path", "ago", "mended"), [
     ("/home/lab/app/rate.py", 5.0, True), ("/home/lab/app/rate.py", 500.0, False), ("/home/lab/app/rate.py.bak", 5.0, False),
     ("/home/lab/other/rate.py", 5.0, False), ("/home/lab/app/app.log", 5.0, False),
