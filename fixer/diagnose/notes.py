@@ -345,9 +345,10 @@ def rejected_answer_notes(seen: Assessment) -> Iterator[str]:
 
 
 def missed_header_notes(seen: Assessment) -> Iterator[str]:
-    """Return a note for each nginx that closed connections which began with no header of the PROXY protocol. Visitors
-    get nothing then; so does a health check, which is no fault. Lines of our own requests are younger than the look."""
-    for nginx in seen.case.snapshot.nginxes:
+    """Return a note for each nginx that closed connections which began with no header of the PROXY protocol, though all
+    is well for our own requests, which have one. Visitors get nothing then; so does a health check, which is no fault.
+    Lines of our own requests are younger than the look."""
+    for nginx in seen.case.snapshot.nginxes if seen.verdict == "healthy" else ():
         node, config = find_node(seen.case.snapshot, nginx.node), nginx.config.or_else(None)
         now = node.now if node is not None else 0.0
         lines = [event for event in nginx.errors.or_else(())
