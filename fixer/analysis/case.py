@@ -11,6 +11,7 @@ from fixer.analysis.evidence import listener_at, listener_evidence, no_listener_
 from fixer.analysis.hidden_failures import (
     SUBREQUEST,
     has_met_no_backend,
+    ignore_own_limit,
     mark_skipped_members,
     reveal_error_page,
     reveal_own_failure,
@@ -123,6 +124,7 @@ def open_case(snapshot: Snapshot, inputs: Inputs) -> Case:
             continue
         verdict = reveal_error_page(route_verdict(facts, reached, nginx, snapshot), reached, nginx, snapshot)
         verdict = reveal_own_failure(verdict, reached, nginx, snapshot)
+        verdict = ignore_own_limit(verdict, nginx, snapshot)
         verdict = mark_skipped_members(verdict, reached, nginx, snapshot)
         if verdict.from_application or facts.kept:
             verdict = reveal_cached_error(verdict, reached, nginx, snapshot)

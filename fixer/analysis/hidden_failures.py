@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
+from fixer.analysis.directives_in_effect import directives_for
 from fixer.analysis.other_pages import asked_paths
 from fixer.analysis.route_verdict import (
     LOGGED_SECONDS,
+    NGINX_PAGE,
     RouteVerdict,
     has_unloaded_config,
     is_closed,
@@ -17,11 +19,12 @@ from fixer.lazy.dataclass import replace
 from fixer.managers import manager_of
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import PAGE_FAILURES
-from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, ProbeResult, RouteFacts, Snapshot
+from fixer.model.snapshot import PROBE_REFERRER, Endpoint, ErrorEvent, Nginx, ProbeResult, RouteFacts, Snapshot
 from fixer.nginx.error_kinds import CONNECTING, CUT_OFF, TIMED_OUT
 
 _HTTP_FAILURES = frozenset({"closed", "reset", "not-http", "refused", "unreachable", "no-socket"})
 SUBREQUEST = ', subrequest: "'      # in a line of nginx's error log, before the path of the location
+_LIMITS = frozenset({"limit-requests", "limit-connections"})
 LOCAL_CLIENTS = frozenset({"127.0.0.1", "::1", "unix:"})
 
 
@@ -66,6 +69,30 @@ def reveal_own_failure(verdict: RouteVerdict, reached: tuple[Endpoint, ...], ngi
     shown = Evidence("nginx-log", ours[-1].where, ours[-1].raw)
     return replace(verdict, state="failing", failed=verdict.total, succeeded=0, from_application=False,
                    evidence=(*verdict.evidence, shown), reason=f"{verdict.reason}: nginx gets no upstream answer")
+
+
+def ignore_own_limit(verdict: RouteVerdict, nginx: Nginx | None, snapshot: Snapshot) -> RouteVerdict:
+    """Mark a route as unknown if `limit_req` or `limit_conn` turned away requests of ours, and none of a visitor: fixer
+    asked more often than one visitor may. Where visitors are turned away, too, the route fails. The log may have been
+    read before our request: the directive tells, too."""
+    bad = [probe for probe in verdict.facts.probes.or_else(()) if (probe.status or 0) >= 400]
+    as_meant = verdict.state == "ok" and not verdict.from_application       # `return 503`
+    if nginx is None or not bad or as_meant or any(
+            probe.status in (502, 504) or NGINX_PAGE not in probe.body for probe in bad):
+        return verdict
+    lines = recent_events(nginx, (verdict.facts,), snapshot, lambda event: event.kind in _LIMITS)
+    is_limited = bool(lines) or any(placed.words[0] in ("limit_req", "limit_conn") for placed in directives_for(
+        snapshot, nginx, verdict.facts.route))
+    if not is_limited or not all(map(is_marked_as_probe, lines)):
+        return verdict
+    reason = f"{verdict.reason}, from nginx, which limits how often a page may be asked: fixer asked more often"
+    return replace(verdict, state="unknown", reason=reason, failed=0, from_application=False)
+
+
+def is_marked_as_probe(event: ErrorEvent) -> bool:
+    """Return whether the line names the referrer that only our probes send."""
+    marked = event.raw.rpartition(', referrer: "')[2]
+    return marked.startswith("http") and marked.rstrip('"').endswith(PROBE_REFERRER)
 
 
 def _is_own_probe(event: ErrorEvent, facts: RouteFacts, nginx: Nginx, snapshot: Snapshot) -> bool:

@@ -13,7 +13,7 @@ from itertools import pairwise
 
 from fixer.analysis.case import Case, is_answering, is_dropping
 from fixer.analysis.evidence import clock_of, find_node, processes_of
-from fixer.analysis.hidden_failures import LOCAL_CLIENTS, is_about_endpoint, is_about_port
+from fixer.analysis.hidden_failures import LOCAL_CLIENTS, is_about_endpoint, is_about_port, is_marked_as_probe
 from fixer.analysis.nginx_errors import is_from_current_worker, request_path, reuses_connections
 from fixer.analysis.other_pages import asked_paths
 from fixer.analysis.route_verdict import LOGGED_SECONDS, RouteVerdict, is_answered_by_config, is_closed
@@ -22,7 +22,7 @@ from fixer.lazy.dataclass import dataclass
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.nginx_config import ErrorKind
-from fixer.model.snapshot import PROBE_REFERRER, Endpoint, ErrorEvent, Nginx, Service
+from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, Service
 from fixer.nginx.error_kinds import ANSWER_TIMEOUT, CONNECTING, CUT_IN_BODY, READ_TIMEOUT, Side, ends_request, side_of
 
 with lazy_imports():  # not needed in most looks
@@ -154,12 +154,6 @@ def _is_own(case: Case, nginx: Nginx, event: ErrorEvent, paths: set[str | None])
         return False
     return is_marked_as_probe(event) or (
         event.at >= math.floor(node.now) and _method_of(event) == "GET" and request_path(event) in paths)
-
-
-def is_marked_as_probe(event: ErrorEvent) -> bool:
-    """Return whether the line names the referrer that only our probes send."""
-    marked = event.raw.rpartition(', referrer: "')[2]
-    return marked.startswith("http") and marked.rstrip('"').endswith(PROBE_REFERRER)
 
 
 def _sorted_out(

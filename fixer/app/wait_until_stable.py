@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import TypeAlias
 
 from fixer.analysis.evidence import clock_of, processes_of
-from fixer.analysis.logged_failures import is_marked_as_probe
+from fixer.analysis.hidden_failures import is_marked_as_probe
 from fixer.analysis.service_state import restart_count_of, run_state_of, start_time_of
 from fixer.app.inspect_target import StateNotes, observe_and_diagnose
 from fixer.app.request import RepairRequest

@@ -571,6 +571,33 @@ def test_a_value_that_no_request_chooses_is_nothing() -> None:
     assert chosen("never").verdict == chosen("never", stopped_service("two.service", 8001), refused(8000)).verdict == "healthy"
 
 
+LIMITED = probe(503, body="<center><h1>503 Service Temporarily Unavailable</h1></center><hr><center>nginx/1.26.3</center>")
+MARKED = ', request: "GET / HTTP/1.1", host: "shop.example", referrer: "http://shop.example/badgateway"'
+
+
+@pytest.mark.parametrize(("raws", "page", "is_well"), [
+    ((MARKED, MARKED), LIMITED, True),
+    ((MARKED, ""), LIMITED, False),                  # visitors are turned away, too
+    ((), LIMITED, False),
+    ((MARKED,), BAD_GATEWAY, False),
+])
+def test_a_limit_that_only_our_own_requests_met_is_no_failure(raws: tuple[str, ...], page: ProbeResult, is_well: bool) -> None:
+    made = Scene("127.0.0.1:8000", "127.0.0.1:8001").with_service(service(), listener(8000, 200))
+    made.with_service(service("two.service", 8001, 201), listener(8001, 201))
+    made.answers(page).answers(GOOD, route=1)
+    made.events = [replace(unresolved("x"), kind="limit-requests", message='limiting requests, excess: 0.3 by zone "login"', raw=raw)
+                   for raw in raws]
+    diagnosis = diagnose(made.snapshot())
+    assert (diagnosis.verdict == "healthy" and not roots(diagnosis)) is is_well
+
+
+@pytest.mark.parametrize(("line", "is_well"), [(b"limit_req zone=login;\n", True), (b"", False)])
+def test_a_limit_that_our_own_request_met_after_the_log_was_read(line: bytes, is_well: bool) -> None:
+    made = healthy_scene().answers(LIMITED)
+    made.files[0] = replace(made.files[0], data=made.files[0].data.replace(b"proxy_pass", line + b"proxy_pass", 1))
+    assert (diagnose(made.snapshot()).health[0].state == "unknown") is is_well
+
+
 # The operator's own page (`--url`), which is waited for as long as nginx would wait.
 @pytest.mark.parametrize(("probes", "state"), [((SLOW, GOOD), "degraded"), ((SLOW,), "failing"), ((GOOD, SLOW), "ok")])
 def test_no_answer_at_the_operators_url_is_never_well(probes: tuple[ProbeResult, ...], state: str) -> None:

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import ENGINE, clock_of
 from fixer.analysis.exits.failed_run import FailedRun
-from fixer.analysis.logged_failures import is_marked_as_probe
+from fixer.analysis.hidden_failures import is_marked_as_probe
 from fixer.analysis.nginx_errors import request_path
 from fixer.analysis.other_pages import failed_paths
 from fixer.analysis.ownership.configured import endpoints_of
