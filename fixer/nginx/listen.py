@@ -170,7 +170,8 @@ def serving_server(config: NginxConfig, host: str, port: int) -> int | None:
     found = max(at_port, default=None, key=lambda index: (ranks[index], -index))
     if found is None or ranks[found] > _NO_NAME:
         return found
-    return next((index for index in at_port if index in config.default_servers()), found)
+    defaults = config.default_servers()
+    return next((index for index in at_port if index in defaults), found)
 
 
 _NO_NAME = (0, 0)
