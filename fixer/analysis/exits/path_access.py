@@ -111,12 +111,12 @@ def _judge_access(stats: dict[str, FileStat], way: Sequence[str], account: Accou
         if has_permission(end, account, WRITE):
             return PathState("gone", f"{account.name} may write to {last} now", shown)
         return _closed(account, f"write to {last}", *shown)
-    if end.kind == "socket":        # a server makes its socket anew
+    if end.kind == "socket":        # a server creates its socket at each start
         folder = posixpath.dirname(path)
         if may_remove(stats[folder].end, end, account):
-            return PathState("gone", f"{account.name} may make it anew now", shown)
+            return PathState("gone", f"{account.name} may create it now", shown)
         found = _closed(account, f"write to {folder}", _stat_evidence(folder, stats[folder]))
-        return replace(found, text=f"{found.text}, so it cannot make its socket anew")
+        return replace(found, text=f"{found.text}, so it cannot create its socket")
     read, write = has_permission(end, account, READ), has_permission(end, account, WRITE)
     if not read and not (write and use == "write"):
         return _closed(account, f"read {path}", *shown)

@@ -125,7 +125,7 @@ REMOVED = ('  File "/usr/lib/python3/dist-packages/uvicorn/main.py", line 584, i
     (("2026-12-02 20:41:07,072 CRITICAL Listen failure: [Errno 13] Permission denied: b'/run/hub/a.sock.lock'",), False),
 ])
 def test_an_old_socket_in_a_folder_that_it_may_not_write_to_is_not_in_its_way(lines: tuple[str, ...], failed: bool) -> None:
-    """It cannot make its socket anew, whoever owns the old one; daphne even ends with success."""
+    """It cannot create its socket, whoever owns the old one; daphne even ends with success."""
     scene = no_socket(*lines, absent=())
     scene.endpoint(tcp=Known(probe(None, error="refused")), listener=Known(None))
     if not failed:
@@ -135,7 +135,7 @@ def test_an_old_socket_in_a_folder_that_it_may_not_write_to_is_not_in_its_way(li
     diagnosis = diagnose(scene.snapshot())
     first = finding_of(diagnosis, CAUSE)
     assert roots(diagnosis) == [CAUSE] and first.variant == "start-file-denied"
-    assert "shop may not write to /run/hub, so it cannot make its socket anew" in first.summary
+    assert "shop may not write to /run/hub, so it cannot create its socket" in first.summary
     assert "let shop write to /run/hub (chown or chmod)" in first.repairs[0].manual
 
 
