@@ -30,7 +30,8 @@ The repair and its safety
 
   mend-variable-line (disruptive): the EnvironmentFile holds the variable in a line that only a shell takes (`export
   NAME=value`, or behind a byte order mark): what stands before the name is taken away, where a shell and systemd read
-  the value alike. Nobody has to give a value then.
+  the value alike. Nobody has to give a value then. The program names only the first variable that it lacks: other lines
+  of that file that systemd ignores so are mended with it.
 
   restore-backup (disruptive): where a copy beside the EnvironmentFile, the env_file or the application's .env holds the
   variable (shop.env.bak, .env.old, shop.env.dpkg-old), or the file is gone and a copy is left, a person may choose it
@@ -63,6 +64,7 @@ from fixer.causes.crash_missing_env.lost_env_file import (
     find_misread_line,
     limit_to_compose,
     lost_env_findings,
+    other_ignored_lines,
     remove_prefix_steps,
     restore_variables_repair,
 )
@@ -138,8 +140,9 @@ def _missing_variable_finding(case: Case, crash: FailedRun, missing: tuple[Named
     return Finding(
         cause=CAUSE.id, variant="start-env-var-missing", role="root", confidence="certain",
         summary=f"{crash.service.name} ends at once: {names} {'is' if len(missing) == 1 else 'are'} not set",
-        detail=(*(m.problem_text for m in lost), "nothing listens while it does not run"), routes=crash.routes,
-        service=crash.service.name, node=crash.service.node, evidence=evidence,
+        detail=(*(m.problem_text for m in lost), *_others_text(case, crash, lost),
+                "nothing listens while it does not run"),
+        routes=crash.routes, service=crash.service.name, node=crash.service.node, evidence=evidence,
         repairs=(*(by_hand if write.risk == "manual" else ()), write, *(() if again is None else (again,)),
                  *(by_hand if write.risk != "manual" else ())),
     )
@@ -176,6 +179,8 @@ def _repair(case: Case, crash: FailedRun, missing: tuple[NamedLine, ...], lost: 
     if len(lost) == len(missing) and all(m.is_plain for m in lost) and not any(s.name in case.inputs for s in missing):
         again = start_or_restart_steps(case.snapshot, service, crash.failing_addresses[0].endpoint)
         files = ", ".join(dict.fromkeys(m.file.path for m in lost))
+        others = tuple(m for m in other_ignored_lines(case.snapshot, service, lost) if m.is_plain)
+        names = ", ".join((names, *(m.name for m in others)))
         closed = dict.fromkeys(f"{m.within.name} at line {m.within.line}" for m in lost if m.within is not None)
         how = f" (and close the quote of {' and '.join(closed)})" if closed else ""
         text = f"write {names} in {files} as systemd reads it{how}, then start {service.name}"
@@ -183,11 +188,10 @@ def _repair(case: Case, crash: FailedRun, missing: tuple[NamedLine, ...], lost: 
         if managers:
             text += f" ({managers} manages that file and will overwrite the edit)"
         if not isinstance(again, NotEditable):
-            return Repair("mend-variable-line", "disruptive", text, (*remove_prefix_steps(lost), *again))
+            return Repair("mend-variable-line", "disruptive", text, (*remove_prefix_steps((*lost, *others)), *again))
     needs = tuple(
         Need(s.name, "secret" if is_secret_name(s.name) else "value",
-             f"{service.name} needs "
-             f"{s.name}{_similar_name_text(service, s.name) or _set_elsewhere_text(case, service, s.name)}")
+             f"{service.name} needs {s.name}{_found_elsewhere_text(case, service, s.name, lost)}")
         for s in missing
     )
     values = {s.name: case.inputs.get(s.name, "") for s in missing}
@@ -206,6 +210,21 @@ def _repair(case: Case, crash: FailedRun, missing: tuple[NamedLine, ...], lost: 
         summary += f" ({written.managed_by} manages that file and will overwrite the edit)"
     complete = all(s.name in case.inputs for s in missing)
     return Repair(REPAIR_ID, "disruptive", summary, (*written.steps, *begin) if complete else (), needs)
+
+
+def _others_text(case: Case, crash: FailedRun, lost: tuple[MisreadLine, ...]) -> tuple[str, ...]:
+    """Return one line that names the other variables which systemd ignores for the same reason."""
+    others = other_ignored_lines(case.snapshot, crash.service, lost)
+    lines = ", ".join(f"{m.name} (line {m.line})" for m in others)
+    return (f"systemd ignores {lines} there too",) if others else ()
+
+
+def _found_elsewhere_text(case: Case, service: Service, name: str, lost: tuple[MisreadLine, ...]) -> str:
+    """Return a hint where a value of the variable, or a similar name, stands, or ""."""
+    found = next((m for m in lost if m.name == name), None)
+    if found is not None:
+        return f"; {found.where} holds it, in a form that a shell and systemd read differently"
+    return _similar_name_text(service, name) or _set_elsewhere_text(case, service, name)
 
 
 def _similar_name_text(service: Service, name: str) -> str:

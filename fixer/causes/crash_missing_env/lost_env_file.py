@@ -24,6 +24,7 @@ from fixer.redaction.secrets import is_secret_name
 from fixer.repairs.file_edits import NotEditable
 from fixer.repairs.older_state import BACKUP_ID, BACKUP_KEY, masked_lines, newest_first_key
 from fixer.repairs.start_service import create_service_step, start_or_restart_steps
+from fixer.repairs.write_variables import is_variable_set
 
 CAUSE_ID = "crash-missing-env"
 VARIANT = "start-envfile-missing"
@@ -206,8 +207,9 @@ _BOM_LINE = regex(rb"^(?P<word>\xef\xbb\xbf)[ \t]*(?P<name>[A-Za-z_]\w*)=(?P<val
 _ASSIGNMENT = regex(rb"^[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_]\w*)=")
 # a one-line value that lacks only its closing quote
 _UNCLOSED_QUOTE = regex(rb"[ \t]*(?P<quote>['\"])[^'\"\\$`]*")
-# read alike by a shell and systemd: no expansion, escape or trailing comment
-_PLAIN_VALUE = regex(rb"[^\s$`\\'\"#]*|'[^'$`\\]*'|\"[^\"$`\\]*\"")
+# Read by systemd as it was meant for a shell: no expansion, escape or trailing comment. A `$` before anything but a
+# name expands to nothing in a shell: it is part of a secret that nobody wrote for one.
+_PLAIN_VALUE = regex(rb"(?:[^\s$`\\'\"#]|\$(?![\w{(])|\$\d)*|'[^'\\]*'|\"(?:[^\"$`\\]|\$(?![\w{(])|\$\d)*\"")
 
 _MAX_UNMASKED = 3     # masking shorter values (1, yes) would hide too much of the display
 
@@ -242,21 +244,45 @@ class MisreadLine:
 
 def find_misread_line(snapshot: Snapshot, service: Service, name: str) -> MisreadLine | None:
     """Return the last misread line that should set the variable, or None if there is none or no unit."""
-    if service.unit is None:
-        return None
-    for word in reversed(service.unit.environment_files):
-        file = snapshot.file(service.node, word.split(" ")[0].removeprefix("-"))
-        lines = () if file is None else file.data.split(b"\n")
-        for number in range(len(lines), 0, -1):
-            text = lines[number - 1].rstrip(b"\r")
-            match = _EXPORT_LINE.match(text) or (_BOM_LINE.match(text) if number == 1 else None)
-            if file is not None and match is not None and match["name"] == name.encode():
-                plain = _PLAIN_VALUE.fullmatch(match["value"].strip()) is not None and bool(match["value"].strip())
-                return MisreadLine(name, file, number, match["word"], plain)
-        lost = None if file is None else _find_line_within_value(file, name)
+    for file in _environment_files(snapshot, service):
+        lost = next((one for one in _prefixed_lines(file) if one.name == name), _find_line_within_value(file, name))
         if lost is not None:
             return lost
     return None
+
+
+def other_ignored_lines(snapshot: Snapshot, service: Service, found: Sequence[MisreadLine]) -> tuple[MisreadLine, ...]:
+    """Return the other lines that systemd ignores for the same reason in the files of these lines: the program has met
+    only the first variable that it lacks. A line whose variable is set elsewhere is left as it is."""
+    taken = {one.name for one in found}
+    paths = {one.file.path for one in found if one.within is None}
+    others: list[MisreadLine] = []
+    for file in _environment_files(snapshot, service):
+        for one in _prefixed_lines(file) if file.path in paths else ():
+            if one.name not in taken and not is_variable_set(service, one.name):
+                taken.add(one.name)
+                others.append(one)
+    return tuple(sorted(others, key=lambda one: (one.file.path, one.line)))
+
+
+def _environment_files(snapshot: Snapshot, service: Service) -> Iterator[FileContent]:
+    """Yield the unit's EnvironmentFile= files, the one that systemd reads last first."""
+    for word in reversed(service.unit.environment_files if service.unit is not None else ()):
+        file = snapshot.file(service.node, word.split(" ")[0].removeprefix("-"))
+        if file is not None:
+            yield file
+
+
+def _prefixed_lines(file: FileContent) -> Iterator[MisreadLine]:
+    """Yield the lines that systemd ignores since something stands before the name, the last first."""
+    lines = file.data.split(b"\n")
+    for number in range(len(lines), 0, -1):
+        text = lines[number - 1].rstrip(b"\r")
+        match = _EXPORT_LINE.match(text) or (_BOM_LINE.match(text) if number == 1 else None)
+        if match is not None:
+            value = match["value"].strip()
+            plain = bool(value) and _PLAIN_VALUE.fullmatch(value) is not None
+            yield MisreadLine(match["name"].decode(), file, number, match["word"], plain)
 
 
 def _find_line_within_value(file: FileContent, name: str) -> MisreadLine | None:

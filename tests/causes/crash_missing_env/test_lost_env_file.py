@@ -12,7 +12,7 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.plan import ABSENT, ComposeUp, FileMeta, UnitAction, WriteFile
-from fixer.model.snapshot import Compose, MissingEnvFile, UncreatedService
+from fixer.model.snapshot import Compose, EnvAssignment, MissingEnvFile, UncreatedService
 from fixer.model.target import TargetRef
 from fixer.redaction.masked_steps import describe_step, diff_of
 from tests.causes.crash_missing_env.crash_missing_env_builders import TRACEBACK
@@ -274,7 +274,10 @@ def crashed(text: str, word: str = f"{SHELL_ONLY_LINES_PATH} (ignore_errors=no)"
 
 
 @pytest.mark.parametrize(("text", "after", "line"), [
-    ("# x\nexport SECRET_KEY=s3c\nexport B=1\n", "# x\nSECRET_KEY=s3c\nexport B=1\n", 2),
+    ("# x\nexport SECRET_KEY=s3c\nexport B=1\n", "# x\nSECRET_KEY=s3c\nB=1\n", 2),
+    ("export SECRET_KEY=s3c\nexport B=$HOME\nexport C=2\n", "SECRET_KEY=s3c\nexport B=$HOME\nC=2\n", 1),
+    ("export SECRET_KEY=\"s3c$8x)\"\n", "SECRET_KEY=\"s3c$8x)\"\n", 1),
+    ("export SECRET_KEY='s3c$A`'\n", "SECRET_KEY='s3c$A`'\n", 1),
     ("  export  SECRET_KEY='a b'\r\n", "  SECRET_KEY='a b'\r\n", 1),
     ("declare -x SECRET_KEY=\"a b\"", "SECRET_KEY=\"a b\"", 1),
     ("\ufeffSECRET_KEY=s3c\nB=1\n", "SECRET_KEY=s3c\nB=1\n", 1),
@@ -288,7 +291,19 @@ def test_what_stands_before_the_name_is_taken_away(text: str, after: str, line: 
         SHELL_ONLY_LINES_PATH, text.encode(), after.encode())
     assert any(isinstance(step, UnitAction) and step.verb == "start" for step in rest)
     assert found.evidence[-1].where == f"{SHELL_ONLY_LINES_PATH}:{line}" and "s3c" not in repr((found.detail, found.evidence))
-    assert (b"s3c" in first.mask) is ("s3c" in text)
+    assert any(b"s3c" in masked for masked in first.mask) is ("s3c" in text)
+
+
+def test_the_other_ignored_lines_are_named_and_one_that_is_set_elsewhere_is_left() -> None:
+    scene = crashed("export A=1\nexport SECRET_KEY=s3c\nexport SET=2\nexport B=3\n")
+    seen = scene.snapshot()
+    (service,) = seen.services
+    held = replace(service, env=(*service.env, EnvAssignment("SET", "/etc/other.env:1", False)))
+    found = finding_of(diagnose(replace(seen, services=(held,))), SHELL_ONLY_LINES_CAUSE)
+    (step,) = (step for step in found.repairs[0].steps if isinstance(step, WriteFile))
+    assert step.after == b"A=1\nSECRET_KEY=s3c\nexport SET=2\nB=3\n"
+    assert "systemd ignores A (line 1), B (line 4) there too" in found.detail
+    assert "write SECRET_KEY, A, B in" in found.repairs[0].summary
 
 
 @pytest.mark.parametrize(("text", "after", "line"), [
@@ -318,6 +333,7 @@ def test_a_value_that_a_shell_makes_is_for_a_person_to_give(value: str) -> None:
     found = finding_of(diagnose(crashed(f"export SECRET_KEY={value}\n").snapshot()), SHELL_ONLY_LINES_CAUSE)
     assert found.repairs[0].id == "set-variable" and found.repairs[0].needs[0].key == "SECRET_KEY"
     assert "after `export`" in found.detail[0]
+    assert f"{SHELL_ONLY_LINES_PATH}:1 holds it, in a form that" in found.repairs[0].needs[0].why
 
 
 @pytest.mark.parametrize("text", ["export SECRET_KEYS=1\n", "#export SECRET_KEY=1\n", "A=1\n\ufeffSECRET_KEY=1\n", ""])
