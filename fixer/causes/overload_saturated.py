@@ -294,11 +294,11 @@ def _pool_pressure(
         return None
     processes = processes_of(case.snapshot, service.node, service.pids)
     full = [p for p in processes if p.threads > _POOL_THREADS]
-    workers = service.workers.value
     # a busy machine delays every answer; a request without a thread waits until nginx gives up
     quick = http.value.status is not None and http.value.ms < max(_QUICK_MS, judged.facts.route.read_timeout * 1000 / 4)
     crowd = max(held.established, len(events))      # requests come in waves: those that timed out were open, too
-    if len(full) < workers or crowd <= _POOL_THREADS * workers or not quick:
+    # workers do not take turns: one's pool may be full while another's is not
+    if not full or crowd <= _POOL_THREADS * len(full) or not quick:
         return None
     trouble = FailingAddress(nginx, (endpoint,), (judged.facts,), (judged,))
     text = f"answers {http.value.status} in {http.value.ms:.0f} ms when asked directly"

@@ -77,8 +77,8 @@ def add_workers_repair(case: Case, pressure: Pressure, workers: int, *, each: in
     """Return the repair, complete with the computed number or the operator's. `each` is how many requests a worker
     serves at once."""
     if each > 1:
-        # requests arrive in uneven waves
-        default = min(-(-_needed_workers(pressure) // each) + workers * 2, _MAX_DEFAULT)
+        # requests arrive in uneven waves, and workers do not take turns: one may have twice its share
+        default = min(2 * -(-_needed_workers(pressure) // each) + workers * 2, _MAX_DEFAULT)
     else:
         default = min(max(_needed_workers(pressure) + _SPARE_WORKERS, workers * 2, _MIN_DEFAULT), _MAX_DEFAULT)
     if default <= workers:

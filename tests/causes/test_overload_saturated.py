@@ -163,7 +163,16 @@ def test_a_full_pool_of_threads_wants_more_workers() -> None:
     assert (first.variant, first.repairs[0].id) == ("threadpool-exhausted", "add-workers")
     assert roots(diagnose(pool().answers(SLOW).snapshot())) == [CAUSE]      # also where the page that we ask for is late
     assert roots(diagnose(pool(established=9, count=50).snapshot())) == [CAUSE]     # between two waves of visitors
-    assert first.repairs[0].needs[0].default == "4"      # 70 at once, 40 in each, and two to spare
+    assert first.repairs[0].needs[0].default == "6"      # 70 at once, 40 in each, twice the share and two to spare
+
+
+def test_one_full_pool_of_several_workers_is_enough() -> None:
+    scene = Scene().with_service(service(pids=(200, 201), workers=Known(2)), listener(8000, 200, established=70))
+    scene.processes = [replace(one, threads=45) if one.pid == 200 else one for one in scene.processes]
+    scene.answers(GOOD).logs("upstream timed out (110: Connection timed out)", 110,
+                             "reading response header from upstream", count=4, path="/report")
+    diagnosis = diagnose(scene.snapshot())
+    assert roots(diagnosis) == [CAUSE] and diagnosis.findings[0].variant == "threadpool-exhausted"
 
 
 @pytest.mark.parametrize("scene", [
