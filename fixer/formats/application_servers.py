@@ -154,7 +154,8 @@ APPLICATION_SERVERS: Mapping[str, ApplicationServer] = {
         Dialect(("-b", "--bind"), (), positional=True, default=(ANY_IPV4, 8000)), ("http.server",), is_program=False,
         log=_SERVING),
     "uwsgi": ApplicationServer(
-        Dialect((), (), ("--http", "--http-socket", "--socket", "-s", "--uwsgi-socket"), (),
+        Dialect((), (), ("--http", "--http-socket", "--socket", "-s", "--uwsgi-socket", "--fastcgi-socket",
+                         "--scgi-socket"), (),
                 ("-p", "--processes", "--workers")),
         protocols=frozenset({"http", "uwsgi"}), detach_option="-d", log=_UWSGI,
         interface="wsgi", busy_options=("--harakiri", "-t")),
@@ -169,6 +170,19 @@ APPLICATION_SERVERS: Mapping[str, ApplicationServer] = {
     "litestar": ApplicationServer(),
 }
 _UNKNOWN = ApplicationServer(protocols=frozenset())
+
+
+# What uWSGI's sockets take: an option's own protocol, or the one that `protocol` names for all plain sockets.
+UWSGI_PROTOCOL_KEYS = ("protocol", "socket-protocol")
+_UWSGI_SOCKETS = {"http": "http", "http-socket": "http", "uwsgi-socket": "uwsgi", "fastcgi-socket": "fastcgi",
+                  "scgi-socket": "scgi"}
+
+
+def uwsgi_protocol(option: str, named: str) -> str:
+    """Return what a socket that this option opens takes, where `protocol` names `named`, both without dashes; empty
+    for any other protocol."""
+    spoken = _UWSGI_SOCKETS.get(option, named or "uwsgi")
+    return spoken if spoken in _UWSGI_SOCKETS.values() else ""
 
 
 def arguments_of(service: Service) -> tuple[CommandArgument, ...]:

@@ -15,7 +15,8 @@ Manager: TypeAlias = str      # its name in fixer/managers; "none" without one
 @dataclass(frozen=True, slots=True)
 class Binding:
     """Where a service is configured to listen; `source.where` is file:line. `start`/`end`: the bytes of the port (or
-    socket path) in `file`, None if not literal there. `host_place`: the host's, if each is a variable of its own."""
+    socket path) in `file`, None if not literal there. `host_place`: the host's, if each is a variable of its own.
+    `protocol`: what the server's file says that it takes there (`http`, `uwsgi`, `fastcgi`, `scgi`), else empty."""
 
     host: str
     port: int
@@ -25,6 +26,7 @@ class Binding:
     start: int | None = None
     end: int | None = None
     host_place: CommandArgument | None = None
+    protocol: str = ""
 
 
 @dataclass(frozen=True, slots=True)

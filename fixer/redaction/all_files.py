@@ -144,7 +144,7 @@ _UWSGI_PUBLIC = frozenset((
     b"socket", b"uwsgi-socket", b"http-socket", b"http", b"chmod-socket", b"chown-socket", b"chdir", b"module", b"wsgi",
     b"wsgi-file", b"callable", b"master", b"processes", b"workers", b"threads", b"harakiri", b"buffer-size", b"emperor",
     b"vacuum", b"uid", b"gid", b"plugins", b"plugin", b"logto", b"daemonize", b"pidfile", b"virtualenv", b"home",
-    b"listen",
+    b"listen", b"protocol", b"socket-protocol", b"fastcgi-socket", b"scgi-socket",
 ))
 
 

@@ -95,7 +95,7 @@ _ROWS: Mapping[str, str] = {
         r"-b|-w|-t|-c|-C|-m|-A|-g|-n|-l|-s|-f|-D|--?(([a-z]+[_-])?(host|port)|bind|uds|fd|socket|unix-socket-perm|workers"
         r"|threads|worker-class|worker-connections|worker-tmp-dir|timeout[a-z-]*|graceful-timeout|keep-?alive"
         r"|app|app-dir|chdir|directory|config|conf|module|wsgi|wsgi-file|callable|mount|factory|loop|http"
-        r"|https|http-socket|uwsgi-socket|ini|interface|address|listen|log-level|log-config|access-logfile"
+        r"|https|(http|uwsgi|fastcgi|scgi)-socket|ini|interface|address|listen|log-level|log-config|access-logfile"
         r"|error-logfile|access-log|error-log|logfile|pid|pidfile|user|group|uid|gid|root-path"
         r"|forwarded-allow-ips|limit-[a-z-]+|backlog|max-requests(-jitter)?|env-file|ssl-(keyfile|certfile"
         r"|ca-certs|version|cert-reqs|ciphers)|certfile|keyfile|name|bind-addr|processes|preload|reload-dir"

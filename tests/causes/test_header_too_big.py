@@ -144,7 +144,7 @@ def test_unknown_without_the_log() -> None:
 def blocks(*texts: str, ok: bool = True, ago: float = 20.0, **changes: object) -> Scene:
     """uWSGI refused requests of several visitors; the page that we ask for is well, if `ok`."""
     said = {"runtime": "uwsgi", "argv": ("/usr/bin/uwsgi", "--ini", "/srv/shop/app.ini"), "log": log_lines(*texts, ago=ago),
-            "bindings": Known((replace(binding(8000), source=Evidence("file", "/srv/shop/app.ini:4", "socket = :8000")),))}
+            "bindings": Known((replace(binding(8000), source=Evidence("file", "/srv/shop/app.ini:4", "socket = :8000"), protocol="uwsgi"),))}
     scene = Scene().with_service(service(**said | changes), listener(8000, 200)).answers(GOOD if ok else BAD_GATEWAY)
     scene.route[0] = {"kind": "uwsgi_pass"}
     return scene.logs("upstream prematurely closed connection", None, HEAD, count=3, path="/account")

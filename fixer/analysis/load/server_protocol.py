@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import bindings_of
-from fixer.formats.application_servers import server_of
+from fixer.formats.application_servers import UWSGI_PROTOCOL_KEYS, server_of, uwsgi_protocol
+from fixer.formats.server_bindings import last_option_value
+from fixer.formats.shell_words import literal_word
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence, Known
@@ -13,9 +15,7 @@ from fixer.model.snapshot import CommandArgument, Endpoint, Service, Snapshot
 with lazy_imports():  # not needed in most looks
     from fixer.analysis.ownership.resolve import candidate_owners
 
-_HTTP_OPTIONS = frozenset({"http", "http-socket"})
-_UWSGI_OPTIONS = frozenset({"socket", "s", "uwsgi-socket"})
-PASS_DIRECTIVES = {"http": "proxy_pass", "uwsgi": "uwsgi_pass"}
+PASS_DIRECTIVES = {"http": "proxy_pass", "uwsgi": "uwsgi_pass", "fastcgi": "fastcgi_pass", "scgi": "scgi_pass"}
 INVALID_BLOCK_SIZE = regex(r"^invalid request block size: (?P<size>\d{1,6}) \(max (?P<most>\d{1,6})\)")
 # not 22, the first byte of a TLS handshake (of a probe, too), nor a letter, the first byte of HTTP
 _NO_PLUGIN = regex(r"^-- unavailable modifier requested: (?!22 |6[5-9] |[78]\d |90 )\d{1,3} --")
@@ -25,15 +25,17 @@ _PROXY_BLOCK_SIZE = "20306"        # and those of PROXY, with which the PROXY pr
 
 
 def configured_protocol(service: Service) -> str:
-    """Return `http` or `uwsgi` if that is configured for all its sockets, else an empty text."""
+    """Return `http`, `uwsgi`, `fastcgi` or `scgi` if that is configured for all its sockets, else an empty text."""
     if service.runtime != "uwsgi":
         return ""
-    words = {word.partition("=")[0].lstrip("-") for word in service.argv
-             if word.startswith("-")} & (_HTTP_OPTIONS | _UWSGI_OPTIONS)
-    keys = words or {b.source.text.partition("=")[0].strip() for b in bindings_of(service)}
-    if keys and keys <= _HTTP_OPTIONS:
-        return "http"
-    return "uwsgi" if keys and keys <= _UWSGI_OPTIONS else ""
+    words = [literal_word(text) for text in service.argv]
+    named = last_option_value(words, [f"--{key}" for key in UWSGI_PROTOCOL_KEYS])
+    opened = {name.lstrip("-") for name in server_of(service.runtime).dialect.bind
+              if last_option_value(words, [name]) is not None}
+    spoken = {uwsgi_protocol(option, named.text if named else "") for option in opened}
+    if not opened and named is None:
+        spoken = {one.protocol for one in bindings_of(service)}
+    return spoken.pop() if len(spoken) == 1 else ""
 
 
 _CONFIG_OPTIONS = frozenset({"-c", "--config"})
@@ -106,10 +108,11 @@ def protocol_of(service: Service) -> str:
 def has_matching_protocol(case: Case, trouble: FailingAddress) -> bool:
     """Return whether the route passes HTTP, or the one protocol that its owner's server speaks."""
     kind, found = trouble.routes[0].route.kind, candidate_owners(case, trouble)
-    if any(configured_protocol(owner.service) == ("http" if kind == "uwsgi_pass" else "uwsgi") for owner in found):
-        return False      # its file configures the other protocol: it would not understand nginx
+    if any(PASS_DIRECTIVES.get(configured_protocol(owner.service), kind) != kind for owner in found):
+        return False      # its file configures another protocol: it would not understand nginx
     return kind == "proxy_pass" or (bool(found) and all(
-        kind.removesuffix("_pass") in server_of(owner.service.runtime).protocols for owner in found))
+        kind.removesuffix("_pass") in (configured_protocol(owner.service), *server_of(owner.service.runtime).protocols)
+        for owner in found))
 
 
 def speaks_fastcgi(holder: Service, endpoint: Endpoint) -> bool:

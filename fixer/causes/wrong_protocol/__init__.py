@@ -11,7 +11,8 @@ By hand
 What it is
   uWSGI has two kinds of sockets: `socket =` takes its own binary protocol (nginx: `uwsgi_pass`), `http-socket =` takes
   HTTP (nginx: `proxy_pass`). One end was changed, or copied from another project, and the other was not. The same with
-  `fastcgi_pass`, `uwsgi_pass` or `grpc_pass` to a server that takes HTTP/1 only (gunicorn, uvicorn), and
+  `fastcgi_pass`, `uwsgi_pass` or `grpc_pass` to a server that takes HTTP/1 only (gunicorn, uvicorn; uWSGI with
+  `protocol = http`), and
   with `proxy_pass` to one that takes FastCGI (php-fpm). Or uWSGI, whose languages are plugins, has not loaded the one
   for the application: it takes the request and has nobody to hand it to.
   WebSocket begins as HTTP/1.1 with the headers Upgrade and Connection, which nginx hands on only if its files say so
@@ -70,12 +71,13 @@ from fixer.analysis.nginx_errors import Kinds, events_for, routes_text, symptom_
 from fixer.analysis.ownership.configured import holding_service, is_unmanaged_user_process
 from fixer.analysis.service_state import start_time_of, state_evidence
 from fixer.causes.wrong_protocol.websocket import websocket_findings
+from fixer.formats.application_servers import server_of
 from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
-from fixer.model.snapshot import Endpoint, RouteFacts, Service
+from fixer.model.snapshot import Binding, Endpoint, RouteFacts, Service
 from fixer.nginx.error_kinds import TIMED_OUT
 from fixer.nginx.lexer import tokenize
 from fixer.nginx.tree import parse
@@ -85,7 +87,9 @@ from fixer.repairs.nginx_directives import edit_passes_repair, hands_over_anyway
 with lazy_imports():  # not needed in most looks
     from fixer.nginx.span_edit import EditRefused
 
-_PROTOCOL_NAMES = {"http": "HTTP", "uwsgi": "uWSGI's own protocol"}
+_PROTOCOL_NAMES = {"http": "HTTP", "uwsgi": "uWSGI's own protocol", "fastcgi": "FastCGI", "scgi": "SCGI"}
+_EDITABLE = frozenset((      # what fixer edits: (what the backend takes, what the pass sends)
+    ("http", "uwsgi_pass"), ("http", "fastcgi_pass"), ("http", "grpc_pass"), ("uwsgi", "proxy_pass")))
 _PROTOCOL_ERRORS: Kinds = (TIMED_OUT - {"connect-timeout-kernel"}) | {
     "closed-before-answer", "closed-in-body", "closed-elsewhere", "reset-before-answer", "reset-in-body",
     "reset-in-tunnel", "read-failed", "wrong-protocol", "header-malformed", "not-http", "not-http2",
@@ -108,7 +112,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     if kind == "proxy_pass" and isinstance(endpoint.http, Known) and _SETTINGS_FRAME.match(
             endpoint.http.value.first_bytes):
         return _http2_finding(case, trouble, holder)
-    if holder is None or kind == "scgi_pass" or (kind == "grpc_pass" and not _has_answered_http(case, trouble)):
+    if holder is None or (kind == "grpc_pass" and not _has_answered_http(case, trouble)):
         return shown
     if isinstance(endpoint.http, Known) and endpoint.http.value.status is not None:
         return Evidence("probe", endpoint_text(endpoint), f"answers {endpoint.http.value.status}")
@@ -120,8 +124,13 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     spoken, why = _spoken_protocol(holder)
     if kind == "grpc_pass":
         spoken = "http"
-    if not spoken or kind == PASS_DIRECTIVES[spoken] or (spoken == "uwsgi" and kind != "proxy_pass"):
+    if not spoken and kind != "proxy_pass" and not server_of(holder.runtime).protocols and events_for(
+            case, trouble, _PROTOCOL_ERRORS):
+        return f"whether {holder.name} takes what {kind} sends"
+    if not spoken or kind == PASS_DIRECTIVES[spoken]:
         return shown
+    if (spoken, kind) not in _EDITABLE:
+        return _other_protocol_finding(case, trouble, holder, spoken)
     return Finding(
         cause=CAUSE.id, variant="backend-is-uwsgi" if spoken == "uwsgi" else f"{kind.partition('_')[0]}-pass-to-http",
         role="root", confidence="likely" if is_unmanaged_user_process(case.snapshot, holder) else "certain",
@@ -156,6 +165,19 @@ def _fastcgi_finding(case: Case, trouble: FailingAddress, holder: Service) -> Fi
     return replace(found, variant="backend-is-fastcgi")
 
 
+def _other_protocol_finding(case: Case, trouble: FailingAddress, holder: Service, spoken: str) -> Finding:
+    """Return the finding about uWSGI that is configured for one of the protocols beside the usual two."""
+    wanted, text = PASS_DIRECTIVES[spoken], trouble.endpoint.written
+    target = f"http://{text}" if wanted == "proxy_pass" else text
+    with_it = "" if wanted == "proxy_pass" else f"include {spoken}_params and "
+    manual = f"write {with_it}{wanted} {target} at {_spots(trouble)}, then run nginx -t and reload nginx"
+    said = (*_spoken_protocol(holder)[1], state_evidence(holder))
+    found = _persons_finding(case, trouble, holder, (_PROTOCOL_NAMES.get(spoken, spoken), said[0], manual))
+    is_listed = spoken == "fastcgi" and trouble.routes[0].route.kind == "proxy_pass"
+    return replace(found, variant="backend-is-fastcgi" if is_listed else None,
+                   evidence=tuple(dict.fromkeys((*found.evidence, *said))))
+
+
 def _plugin_finding(case: Case, trouble: FailingAddress, holder: Service, said: Evidence) -> Finding:
     """Return the finding about uWSGI that has nobody to hand a request to."""
     files = ", ".join(dict.fromkeys(b.source.where.partition(":")[0] for b in bindings_of(holder)[:2]))
@@ -176,8 +198,8 @@ def _persons_finding(case: Case, trouble: FailingAddress, holder: Service | None
     who = holder.name if holder is not None else "the listener there"
     return Finding(
         cause=CAUSE.id, variant=None, role="root", confidence="certain",
-        summary=(f"nginx hands {routes_text(trouble)} to {endpoint_text(endpoint)} with proxy_pass, but {who} takes "
-                 f"{spoken} there"),
+        summary=(f"nginx hands {routes_text(trouble)} to {endpoint_text(endpoint)} with "
+                 f"{trouble.routes[0].route.kind}, but {who} takes {spoken} there"),
         detail=(), routes=trouble.route_ids, service=holder.name if holder is not None else None,
         node=trouble.nginx.node,
         evidence=tuple(dict.fromkeys((config_evidence(case.snapshot, trouble.nginx, endpoint), shown,
@@ -199,10 +221,17 @@ def _has_answered_http(case: Case, trouble: FailingAddress) -> bool:
 def _spoken_protocol(service: Service) -> tuple[str, tuple[Evidence, ...]]:
     """Return the protocol on its sockets, and the evidence."""
     heard, spoken = http_on_uwsgi_evidence(service, start_time_of(service)), protocol_of(service)
-    said = tuple(b.source for b in bindings_of(service)[:1])
+    said = tuple(one for b in bindings_of(service)[:1] for one in (b.source, _protocol_evidence(b)) if one is not None)
     if heard is not None and spoken != "http":
         return "uwsgi", (*said, heard)
     return spoken, said
+
+
+def _protocol_evidence(bound: Binding) -> Evidence | None:
+    """Return what the file says about the protocol of a plain `socket =`, if it is not the usual one."""
+    if bound.protocol in ("", "uwsgi") or bound.protocol in bound.source.text.partition("=")[0]:
+        return None
+    return Evidence("file", bound.source.where.rpartition(":")[0], f"protocol = {bound.protocol}")
 
 
 def _repair(case: Case, trouble: FailingAddress, holder: Service, spoken: str) -> Repair:

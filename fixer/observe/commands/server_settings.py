@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 
-from fixer.formats.application_servers import server_of
+from fixer.formats.application_servers import UWSGI_PROTOCOL_KEYS, server_of, uwsgi_protocol
 from fixer.formats.server_bindings import (
     arguments_of_variable,
     bindings_in_python,
@@ -107,8 +107,9 @@ def _sockets_in_ini(told: ServiceCommand, path: str, data: bytes) -> tuple[Bindi
     said = [(word, Evidence("file", f"{path}:{v.line}", text)) for v, (word, text) in zip(found, words, strict=True)]
     folder = next((v.value.strip() for s in own for v in s.values if v.key == "chdir"), "")
     start = posixpath.join(told.directory, folder) if not set(folder) & set("%$@") else ""
-    return tuple(b for word,
-                 shown in said if (b := parse_address(word, shown) or _socket_path_binding(word, shown, start)))
+    named = next((v.value.strip() for s in own for v in reversed(s.values) if v.key in UWSGI_PROTOCOL_KEYS), "")
+    return tuple(replace(b, protocol=uwsgi_protocol(v.key, named)) for v, (word, shown) in zip(found, said, strict=True)
+                 if (b := parse_address(word, shown) or _socket_path_binding(word, shown, start)))
 
 
 def _with_variables(value: IniValue, env: Mapping[str, Word]) -> IniValue:
@@ -223,7 +224,7 @@ def debian_socket(told: ServiceCommand, path: str) -> Binding | None:
         return None
     name = posixpath.basename(path).removesuffix(".ini")
     where = Evidence("file", f"{_DEBIAN_DEFAULT_INI}:1", f"socket = /run/uwsgi/app/{name}/socket")
-    return Binding("", 0, f"/run/uwsgi/app/{name}/socket", where)
+    return Binding("", 0, f"/run/uwsgi/app/{name}/socket", where, protocol="uwsgi")
 
 
 def _is_debian_script(told: ServiceCommand) -> bool:

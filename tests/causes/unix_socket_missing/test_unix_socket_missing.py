@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
+from fixer.formats.application_servers import uwsgi_protocol
 from fixer.model.deployment import BootEntry
 from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
@@ -52,7 +53,8 @@ def test_hit_nginx_is_pointed_at_the_path() -> None:
 def test_uwsgi_is_asked_on_a_socket_that_speaks_what_nginx_does(key: str, kind: str, *, is_moved: bool) -> None:
     source = Evidence("file", "/etc/shop.ini:4", f"{key} = {HELD}")
     made = told(runtime="uwsgi")
-    made = replace(made, bindings=Known((replace(binding(0), host="", unix=HELD, source=source),)))
+    made = replace(made, bindings=Known((replace(binding(0), host="", unix=HELD, source=source,
+                                                     protocol=uwsgi_protocol(key, "")),)))
     asked = scene(made, socket())
     asked.route[0] = {"kind": kind}
     assert (roots(diagnose(asked.snapshot())) == [CAUSE]) is is_moved

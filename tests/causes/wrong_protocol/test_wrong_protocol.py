@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
-from fixer.model.diagnosis import Diagnosis, RuledOut
+from fixer.formats.application_servers import uwsgi_protocol
+from fixer.model.diagnosis import Diagnosis, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import Span
 from fixer.model.plan import CheckNginx, ReloadNginx, WriteFile
@@ -38,8 +39,9 @@ CLOSED = Known(probe(error="closed"))
 def judged(kind: str = "proxy_pass", key: str = "socket", page: str = "http://127.0.0.1:8000", http: Any = CLOSED,
            text: str = "location / { PASS; }\n", answer: Any = BAD_GATEWAY,
            line: tuple[str, int | None] = ("upstream prematurely closed connection", None), written: str = "",
-           uid: int | None = None, end: Mapping[str, Any] = MappingProxyType({}), **changes: Any) -> Diagnosis:
-    said = (replace(binding(8000), source=Evidence("file", "/srv/shop/app.ini:4", f"{key} = :8000")),) if key else ()
+           uid: int | None = None, spoken: str = "", end: Mapping[str, Any] = MappingProxyType({}), **changes: Any) -> Diagnosis:
+    said = (replace(binding(8000), source=Evidence("file", "/srv/shop/app.ini:4", f"{key} = :8000"),
+                    protocol=spoken or uwsgi_protocol(key, "")),) if key else ()
     changes = {"runtime": "uwsgi", "argv": ("/usr/bin/uwsgi", "--ini", "app.ini"), "bindings": Known(said), **changes}
     made = Scene().with_service(service(**changes), listener(8000, 200)).answers(answer)
     made.processes = [p if uid is None else replace(p, uid=uid) for p in made.processes]
@@ -245,6 +247,33 @@ def test_hit_a_pass_that_says_more_is_a_persons_to_edit(page: str) -> None:
 ])
 def test_miss_where_both_speak_alike_or_nothing_says_what_is_spoken(changes: dict[str, Any]) -> None:
     assert isinstance(verdict_of(judged(**changes), CAUSE), RuledOut)
+
+
+@pytest.mark.parametrize(("kind", "spoken", "variant", "steps"), [
+    ("uwsgi_pass", "http", "uwsgi-pass-to-http", True), ("proxy_pass", "fastcgi", "backend-is-fastcgi", False),
+    ("fastcgi_pass", "scgi", None, False), ("scgi_pass", "uwsgi", None, False), ("uwsgi_pass", "fastcgi", None, False),
+    ("scgi_pass", "http", None, False),
+])
+def test_hit_the_file_of_uwsgi_names_another_protocol(kind: str, spoken: str, variant: str | None, steps: bool) -> None:
+    page = "http://127.0.0.1:8000" if kind == "proxy_pass" else "127.0.0.1:8000"
+    found = finding_of(judged(kind, page=page, spoken=spoken, http=Unknown("not asked")), CAUSE)
+    assert (found.variant, found.confidence, bool(found.repairs[0].steps)) == (variant, "certain", steps)
+    assert f"with {kind}, but backend.service takes" in found.summary
+    assert Evidence("file", "/srv/shop/app.ini", f"protocol = {spoken}") in found.evidence or spoken == "uwsgi"
+    assert steps or f"{'proxy' if spoken == 'http' else spoken}_pass" in found.repairs[0].manual
+
+
+@pytest.mark.parametrize(("kind", "spoken"), [("fastcgi_pass", "fastcgi"), ("scgi_pass", "scgi")])
+def test_miss_uwsgi_takes_what_the_pass_sends(kind: str, spoken: str) -> None:
+    made = judged(kind, page="127.0.0.1:8000", spoken=spoken, http=Unknown("not asked"))
+    assert isinstance(verdict_of(made, CAUSE), RuledOut)
+
+
+@pytest.mark.parametrize("kind", ["fastcgi_pass", "uwsgi_pass", "scgi_pass"])
+def test_unknown_what_a_program_of_no_known_server_takes(kind: str) -> None:
+    made = judged(kind, key="", page="127.0.0.1:8000", http=Unknown("not asked"), runtime="",
+                  argv=("/usr/bin/python3", "/srv/shop/metrics.py"))
+    assert isinstance(verdict_of(made, CAUSE), Undetermined)
 
 
 def test_unknown_who_holds_the_socket_is_no_claim() -> None:

@@ -35,6 +35,16 @@ def test_where_the_ini_file_of_uwsgi_puts_its_sockets(command: str, said: str, t
     assert [(b.port, b.unix) for b in found.value] == told if isinstance(found, Known) else not told
 
 
+@pytest.mark.parametrize(("said", "spoken"), [
+    ("socket = :81\n", ["uwsgi"]), ("socket = :81\nprotocol = http\n", ["http"]), ("http-socket = :81\n", ["http"]),
+    ("protocol = fastcgi\nsocket = :81\nhttp-socket = :82\n", ["fastcgi", "http"]), ("scgi-socket = :81\n", ["scgi"]),
+    ("socket = :81\nprotocol = raw\n", [""]), ("fastcgi-socket = :81\nprotocol = http\n", ["fastcgi"]),
+])
+def test_which_protocol_the_ini_file_of_uwsgi_names(said: str, spoken: list[str]) -> None:
+    found = back("ExecStart=uwsgi --ini /etc/a.ini", files={"/etc/a.ini": f"[uwsgi]\n{said}"}).bindings
+    assert isinstance(found, Known) and [b.protocol for b in found.value] == spoken
+
+
 VASSAL = "[uwsgi]\nsocket = /run/uwsgi/%n.sock\n"
 
 
