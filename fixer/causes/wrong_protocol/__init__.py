@@ -10,11 +10,10 @@ By hand
 
 What it is
   uWSGI has two kinds of sockets: `socket =` takes its own binary protocol (nginx: `uwsgi_pass`), `http-socket =` takes
-  HTTP (nginx: `proxy_pass`). One end was changed, or copied from another project, and the other was not. The same with
-  `fastcgi_pass`, `uwsgi_pass` or `grpc_pass` to a server that takes HTTP/1 only (gunicorn, uvicorn; uWSGI with
-  `protocol = http`), and
-  with `proxy_pass` to one that takes FastCGI (php-fpm). Or uWSGI, whose languages are plugins, has not loaded the one
-  for the application: it takes the request and has nobody to hand it to.
+  HTTP (nginx: `proxy_pass`); `protocol =` changes what `socket =` takes. One end was changed, or copied from another
+  project, and the other was not. The same with `fastcgi_pass`, `uwsgi_pass` or `grpc_pass` to a server that takes
+  HTTP/1 only (gunicorn, uvicorn), and with `proxy_pass` to one that takes FastCGI (php-fpm). Or uWSGI, whose languages
+  are plugins, has not loaded the one for the application: it takes the request and has nobody to hand it to.
   WebSocket begins as HTTP/1.1 with the headers Upgrade and Connection, which nginx hands on only if its files say so
   (a location with headers of its own inherits none). The server needs a library for it.
 
