@@ -65,7 +65,7 @@ TRIGGERS: Mapping[str, frozenset[Trigger]] = {
     "localhost-ipv6": CONNECT_FAILED,
     "no-live-upstreams": _ADDRESS | {"no-live-upstreams"},
     "keepalive-race": RACE_KINDS,
-    "invalid-proxy-target": _ADDRESS | TARGET_INVALID,
+    "invalid-proxy-target": _ADDRESS | TARGET_INVALID | {"connections-exhausted"},
     "ephemeral-ports-exhausted": frozenset({"local-address-exhausted"}),
     "nginx-own-failure": OWN_FAILURE,
     "slow-start": _ADDRESS | {"container-unhealthy"},

@@ -10,16 +10,27 @@ from fixer.analysis.evidence import (
     config_evidence,
     endpoint_text,
     file_line_text,
+    find_node,
     listener_at,
     listener_evidence,
+    listeners_on,
     pids_of,
 )
-from fixer.analysis.nginx_errors import recent_lines, routes_text, symptom_evidence
-from fixer.formats.numbers import times_text
+from fixer.analysis.line_routes import authority_of
+from fixer.analysis.nginx_errors import (
+    locations_text,
+    recent_lines,
+    recent_lines_by_route,
+    routes_text,
+    symptom_evidence,
+)
+from fixer.analysis.route_verdict import RouteVerdict
+from fixer.formats.addresses import is_loopback
+from fixer.formats.numbers import is_number, times_text
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known
-from fixer.model.snapshot import ErrorEvent
+from fixer.model.snapshot import ErrorEvent, Nginx
 from fixer.repairs.upstream_address import POINT_ID, point_at_listener_repair, reachable_listeners
 
 with lazy_imports():  # not needed in most looks
@@ -30,11 +41,61 @@ _MAX_SHOWN = 3
 
 
 def loop_findings(case: Case) -> Iterator[Finding]:
-    """Yield a finding for each failing address at which the route's own server listens."""
+    """Yield a finding for each failing address at which the route's own server listens, then for each route whose
+    variable has led there: nginx's lines say the address."""
+    shown: set[str] = set()
     for trouble in case.failing_addresses:
         lines = recent_lines(case, trouble.nginx, {"connections-exhausted"})
         if _leads_back(trouble) and (lines or _is_alone(trouble)):
+            shown.update(trouble.route_ids)
             yield _found(case, trouble, lines)
+    for nginx in case.snapshot.nginxes:
+        for judged, events in recent_lines_by_route(case, nginx, {"connections-exhausted"}).values():
+            found = None if judged.facts.route.id in shown else _logged_loop(case, nginx, judged, events)
+            if found is not None:
+                yield found
+
+
+def _logged_loop(case: Case, nginx: Nginx, judged: RouteVerdict, events: tuple[ErrorEvent, ...]) -> Finding | None:
+    """Return the finding about a value of a variable that has led a route's requests to its own server's socket."""
+    route = judged.facts.route
+    own = {nginx.master_pid, *nginx.worker_pids}
+    held = {listener.port: listener for listener in listeners_on(case.snapshot, nginx.node)
+            if own.intersection(pids_of(listener)) and listener.port in {listen.port for listen in route.listens}}
+    back = [(event, held[port]) for event in events if (port := _own_port(case, nginx, event)) in held]
+    if not back or "$" not in route.pass_text:
+        return None
+    last, listener = back[-1]
+    address = authority_of(last.upstream).partition("://")[2]
+    ends = [case.endpoints[name] for name in judged.facts.endpoints]
+    values = [e for e in ends if e.port == listener.port and e.unix is None]
+    places = [file_line_text(case.snapshot, nginx.node, e.file, e.line) for e in values[:_MAX_SHOWN]]
+    where = " or ".join(places) or f"the value of {route.pass_text}"
+    portless = "" if not values else " A value without a port means port 80."
+    return Finding(
+        cause="invalid-proxy-target", variant=_VARIANT, role="root",
+        confidence="certain" if is_loopback(last.client) else "likely",
+        summary=f"a value of {route.pass_text} leads {locations_text((judged.facts,))} to {address}, where nginx "
+                "listens itself: each request goes round until no connection is left",
+        detail=(), routes=(route.id,), service=None, node=nginx.node,
+        evidence=(
+            Evidence("nginx-log", last.where, f"{times_text(len(back))} within a minute: {last.raw}"),
+            listener_evidence(case.snapshot, listener),
+            *(config_evidence(case.snapshot, nginx, e) for e in values[:_MAX_SHOWN]),
+        ),
+        repairs=(Repair(POINT_ID, "manual", f"correct the value that leads to {address}", (), manual=(
+            f"correct {where}: write the application's address with its port.{portless} Then run nginx -t and reload "
+            "nginx")),),
+        effects=("loops", "looks-busy", "stale-config"),
+    )
+
+
+def _own_port(case: Case, nginx: Nginx, event: ErrorEvent) -> int:
+    """Return the port of the line's upstream if its address is one of nginx's machine, else 0."""
+    host, _, port = authority_of(event.upstream).partition("://")[2].rpartition(":")
+    node = find_node(case.snapshot, nginx.node)
+    mine = is_loopback(host.strip("[]")) or (node is not None and host.strip("[]") in node.addresses)
+    return int(port) if mine and is_number(port) else 0
 
 
 def _leads_back(trouble: FailingAddress) -> bool:

@@ -68,3 +68,29 @@ def test_miss_a_second_hop_that_answers() -> None:
     """A site may pass requests on to another one of the same nginx."""
     scene = looping().endpoint(http=Known(GOOD))
     assert isinstance(verdict_of(diagnosed(scene), CAUSE), RuledOut)
+
+
+def _led(upstream: str = "http://127.0.0.1:80/", client: str = "127.0.0.1", pass_text: str = "http://$backend") -> Scene:
+    """The page answers; nginx logs that a value of the variable led to an address."""
+    scene = Scene("127.0.0.1:8000", "shop.internal:80").answers(GOOD).with_service(service(), listener(8000, 200))
+    scene.listeners.append(listener(80, NGINX_PID, address="0.0.0.0"))
+    scene.route[0] = {"pass_text": pass_text}
+    scene.endpoint(1, addresses=Known(()), http=Known(GOOD), tcp=Known(probe()))
+    scene.logs(FULL, None, CONNECT)
+    scene.events = [replace(at_level(event, "alert"), upstream=upstream, client=client) for event in scene.events]
+    return scene
+
+
+def test_hit_a_value_of_a_variable_leads_back() -> None:
+    diagnosis = diagnosed(_led())
+    assert roots(diagnosis) == [CAUSE]
+    first = finding_of(diagnosis, CAUSE)
+    assert (first.variant, first.confidence, first.repairs[0].risk) == ("proxy-loop", "certain", "manual")
+    assert "leads / to 127.0.0.1:80, where nginx listens itself" in first.summary
+    assert found(_led(client="203.0.113.5")).confidence == "likely"
+
+
+def test_miss_lines_about_another_address_or_a_pass_without_a_variable() -> None:
+    for scene in (_led("http://127.0.0.1:8000/"), _led("http://192.0.2.9:80/"), _led(pass_text="http://127.0.0.1:8000"),
+                  _led("http://unix:/run/a.sock:/")):
+        assert roots(diagnosed(scene)) == ["worker-connections-exhausted"]
