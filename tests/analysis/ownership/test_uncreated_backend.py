@@ -19,6 +19,7 @@ from tests.causes.snapshot_builders import (
     Scene,
     container_service,
     finding_of,
+    listener,
     probe,
     roots,
 )
@@ -167,6 +168,15 @@ def test_hit_another_service_is_asked_for_the_port_of_one_without_a_container() 
     host, down = finding_of(seen, "wrong-host"), finding_of(seen, "backend-down")
     assert "have service app listen on app:8000" in host.summary and host.confidence == down.confidence == "likely"
     assert [repair.risk for repair in (*host.repairs, *down.repairs)] == ["manual", "disruptive"]
+
+
+def test_the_other_service_listens_elsewhere_and_its_port_is_not_the_mistake() -> None:
+    scene = asks_another(replace(GONE, ports=(8000,)))
+    scene.listeners.append(listener(9000, 7, address="0.0.0.0", node="other"))
+    assert sorted(roots(diagnose(scene.snapshot()))) == ["backend-down", "wrong-host"]
+    alone = asks_another(replace(GONE, ports=(8001,)))
+    alone.listeners.append(listener(9000, 7, address="0.0.0.0", node="other"))
+    assert roots(diagnose(alone.snapshot())) == ["wrong-port"]
 
 
 @pytest.mark.parametrize(("gone", "changes"), [
