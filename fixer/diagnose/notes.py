@@ -7,32 +7,29 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import address_text, clock_of, container_of, endpoint_text, file_line_text, find_node
+from fixer.analysis.evidence import address_text, container_of, endpoint_text, file_line_text, find_node
 from fixer.analysis.hidden_failures import accepts_nothing
 from fixer.analysis.other_pages import redirect_path, site_url
-from fixer.analysis.route_verdict import RECENT_ERROR, RouteVerdict, recent_events
+from fixer.analysis.route_verdict import RECENT_ERROR, recent_events
+from fixer.diagnose.state_notes import state_notes
 from fixer.formats.addresses import ANY_IPV4
 from fixer.formats.folders import is_within
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, HealthVerdict, RouteHealth
-from fixer.model.facts import Known, Unknown
+from fixer.model.facts import Known
 from fixer.model.nginx_config import UnloadedSite
 from fixer.model.plan import WriteFile
 from fixer.model.snapshot import Container, Service, Snapshot, Unit
-from fixer.repairs.boot_enablement import boot_notes
 
 with lazy_imports():
     from fixer.analysis.cached_errors import error_keeping_lines
-    from fixer.analysis.exits.exit_reason import names_error, reported_error_lines  # only for an application's 5xx
     from fixer.analysis.ownership.resolve import unloaded_site_text
-    from fixer.analysis.run_log import last_run_lines, message_of
     from fixer.diagnose.unexplained import unexplained_notes  # only for unexplained routes
     from fixer.formats.backup_names import is_unused_name
 
 _MAX_REDIRECTS = 3
-_MAX_QUOTED = 200       # characters of a log line
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,32 +248,8 @@ def dead_value_notes(seen: Assessment) -> tuple[str, ...]:
 
 
 def route_notes(seen: Assessment) -> tuple[str, ...]:
-    """Return notes on error pages of the application, deleted logs, unread configurations and boot enablement."""
-    case = seen.case
-    own = [
-        f"{j.facts.route.location} on {j.facts.route.listen_text} {j.reason}: sent by the application itself or "
-        f"by a gateway in front of it, not by this nginx{_logged_error_text(case, j)}"
-        for j in case.verdicts.values() if j.from_application
-    ]
-    lost = [f"nginx on {n.node} writes to a deleted log ({', '.join(n.lost_logs)}): the lines are lost and use disk "
-            "space. Run nginx -s reopen; create its folder first if that is missing"
-            for n in case.snapshot.nginxes if n.lost_logs]
-    unread = [f"the nginx configuration is unknown: {n.config.reason}" for n in case.snapshot.nginxes
-              if isinstance(n.config, Unknown) and n.master_pid is not None]
-    return (*case.snapshot.notes, *own, *lost, *unread, *boot_notes(case.snapshot))
-
-
-def _logged_error_text(case: Case, judged: RouteVerdict) -> str:
-    """Return the last error that the application's log names of late, or ""."""
-    ends = [case.endpoints[name] for name in judged.facts.endpoints]
-    for name in dict.fromkeys(e.listening_service or e.configured_service for e in ends):
-        service = case.service(name)
-        lines = last_run_lines(case.snapshot, service) if service is not None else ()
-        last = reported_error_lines(lines)[-1] if service is not None and names_error(lines) else None
-        if service is not None and last is not None and last.at is not None and (
-                last.at >= clock_of(case.snapshot, service.node) - RECENT_ERROR):
-            return f". {service.name} has logged: {message_of(last).strip()[:_MAX_QUOTED]}"
-    return ""
+    """Return notes on the application's own errors, deleted logs, unread configurations and boot enablement."""
+    return state_notes(seen.case)
 
 
 # A faulty drop-in that several services share breaks the others at their next start, too.

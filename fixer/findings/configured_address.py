@@ -7,6 +7,7 @@ has no container is configured by the project's files alone.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from fixer.analysis.case import Case, FailingAddress, PortOwner
@@ -158,6 +159,15 @@ def configured_elsewhere_finding(
                  else listen_after_start_repair(service, binding),), effects=(),
         is_met_first=is_address_met_first(case, trouble, owner),
     )
+
+
+def host_fault_evidence(case: Case, trouble: FailingAddress, owners: Sequence[PortOwner]) -> Evidence | None:
+    """Return what shows that the host of the address is wrong, not its port: `wrong-host` judges that. The port is that
+    of a service at another host, or of one without a container."""
+    if any(owner.rule == "elsewhere" for owner in owners):
+        return state_evidence(owners[0].service)
+    return next((backend.service.source for backend in uncreated_backends(case)
+                 if backend.host and backend.trouble.endpoint.id == trouble.endpoint.id), None)
 
 
 def uncreated_elsewhere_findings(case: Case, part: AddressPart, kind: tuple[str, str]) -> list[Finding]:

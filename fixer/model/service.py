@@ -15,8 +15,7 @@ Manager: TypeAlias = str      # its name in fixer/managers; "none" without one
 @dataclass(frozen=True, slots=True)
 class Binding:
     """Where a service is configured to listen; `source.where` is file:line. `start`/`end`: the bytes of the port (or
-    socket path) in `file`, None if not literal there. `host_place`: the host's, if each is a variable of its own.
-    `protocol`: what the server's file says that it takes there (`http`, `uwsgi`, `fastcgi`, `scgi`), else empty."""
+    socket path) in `file`, None if not literal there. `host_place`: the host's, if each is a variable of its own."""
 
     host: str
     port: int
@@ -26,7 +25,7 @@ class Binding:
     start: int | None = None
     end: int | None = None
     host_place: CommandArgument | None = None
-    protocol: str = ""
+    protocol: str = ""      # that the server's file names for it: http, uwsgi, fastcgi, scgi; else empty
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +95,8 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class UnitSetting:
-    """One line of a unit file or compose file that causes need: a condition, a limit, enablement.
-    `source.where` is file:line. `present`: whether the path it names exists now (for `WantedBy` the link in the
-    target's folder); None if not checked or if it names none."""
+    """One line of a unit file or compose file that causes need: a condition, a limit, enablement. `source.where` is
+    file:line. `present`: whether its path (for `WantedBy` the link in the target's folder) exists; None if unknown."""
 
     key: str
     value: str

@@ -82,7 +82,6 @@ from fixer.analysis.ownership.resolve import (
     only_owner,
     unclaimed_candidates,
 )
-from fixer.analysis.ownership.uncreated_backend import uncreated_backends
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_names import has_unrelated_name, has_unrelated_unit_name, system_kind_of
 from fixer.analysis.service_state import state_evidence
@@ -91,6 +90,7 @@ from fixer.findings.configured_address import (
     configured_elsewhere,
     configured_elsewhere_finding,
     ends_again_and_again,
+    host_fault_evidence,
     is_address_met_first,
     uncreated_elsewhere_findings,
 )
@@ -130,9 +130,8 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     text = endpoint_text(endpoint)
     if endpoint.unix is not None or not has_matching_protocol(case, trouble):
         return _other_path_text(case, trouble) or config_evidence(case.snapshot, trouble.nginx, endpoint)
-    other = _other_fault_evidence(case, trouble)
-    if other is not None:
-        return other
+    if has_stale_config(case, trouble):
+        return config_evidence(case.snapshot, trouble.nginx, endpoint)
     if endpoint.container_port:
         return judge_published(case, trouble)
     stranger = is_occupied_by_stranger(case, trouble)
@@ -144,8 +143,8 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         return Evidence("socket", f"socket {text}", "something accepts connections") if held is None else \
             listener_evidence(case.snapshot, held, case.service(endpoint.listening_service))
     found = unclaimed_candidates(case, trouble) if stranger else candidate_owners(case, trouble)
-    if any(owner.rule == "elsewhere" for owner in found):
-        return state_evidence(found[0].service)       # the host is wrong, not the port: wrong-host
+    if (named := host_fault_evidence(case, trouble, found)) is not None:
+        return named
     if not found:
         return judge_unpublished(case, trouble) or f"which service belongs behind {text}"
     if len(found) == 1 and found[0].service.container is not None and system_kind_of(found[0].service):
@@ -164,16 +163,6 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     if elsewhere is None and found[0].needs_choice:
         return f"whether {found[0].service.name} belongs behind {text}"
     return elsewhere or _out_of_reach_text(case, trouble, found[0]) or state_evidence(found[0].service)
-
-
-def _other_fault_evidence(case: Case, trouble: FailingAddress) -> Evidence | None:
-    """Return what shows that another part than the port is at fault: nginx runs with older files, or the host is that
-    of another service than the one without a container that has the port. None if nothing does."""
-    endpoint = trouble.endpoint
-    if has_stale_config(case, trouble):
-        return config_evidence(case.snapshot, trouble.nginx, endpoint)
-    gone = next((b for b in uncreated_backends(case) if b.host and b.trouble.endpoint.id == endpoint.id), None)
-    return gone.service.source if gone is not None else None
 
 
 def _judge_group(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding | Evidence | None:

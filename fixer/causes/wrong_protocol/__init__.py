@@ -54,8 +54,6 @@ Variants
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.cause import Cause, conclude, for_each_failing_address
 from fixer.analysis.evidence import bindings_of, config_evidence, endpoint_text
@@ -69,22 +67,16 @@ from fixer.analysis.load.server_protocol import (
 from fixer.analysis.nginx_errors import Kinds, events_for, routes_text, symptom_evidence
 from fixer.analysis.ownership.configured import holding_service, is_unmanaged_user_process
 from fixer.analysis.service_state import start_time_of, state_evidence
+from fixer.causes.wrong_protocol.change_pass import REPAIR_ID, change_pass_repair, pass_places_text
 from fixer.causes.wrong_protocol.websocket import websocket_findings
 from fixer.formats.application_servers import server_of
 from fixer.lazy.dataclass import replace
-from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
-from fixer.model.snapshot import Binding, Endpoint, RouteFacts, Service
+from fixer.model.snapshot import Binding, Service
 from fixer.nginx.error_kinds import TIMED_OUT
-from fixer.nginx.lexer import tokenize
-from fixer.nginx.tree import parse
-from fixer.repairs.file_edits import NotEditable
-from fixer.repairs.nginx_directives import edit_passes_repair, hands_over_anyway, routes_without
-
-with lazy_imports():  # not needed in most looks
-    from fixer.nginx.span_edit import EditRefused
+from fixer.repairs.nginx_directives import hands_over_anyway
 
 _PROTOCOL_NAMES = {"http": "HTTP", "uwsgi": "uWSGI's own protocol", "fastcgi": "FastCGI", "scgi": "SCGI"}
 _EDITABLE = frozenset((      # what fixer edits: (what the backend takes, what the pass sends)
@@ -147,8 +139,8 @@ def _http2_finding(case: Case, trouble: FailingAddress, holder: Service | None) 
     """Return the finding about a server that answers HTTP/1 with the first frame of HTTP/2."""
     text = endpoint_text(trouble.endpoint)
     who = holder.name if holder is not None else "the listener there"
-    manual = (f"let {who} take HTTP/1.1, or write grpc_pass grpc://{text} at {_spots(trouble)} instead of proxy_pass, "
-              "then run nginx -t and reload nginx: that asks with HTTP/2, whatever the application is")
+    manual = (f"let {who} take HTTP/1.1, or write grpc_pass grpc://{text} at {pass_places_text(trouble)} instead of "
+              "proxy_pass, then run nginx -t and reload nginx: that asks with HTTP/2, whatever the application is")
     shown = Evidence("probe", f"http://{text}", "answers HTTP/1 with a SETTINGS frame of HTTP/2")
     found = _persons_finding(case, trouble, holder, ("HTTP/2 only", shown, manual))
     return replace(found, variant="backend-is-http2-only",
@@ -158,8 +150,8 @@ def _http2_finding(case: Case, trouble: FailingAddress, holder: Service | None) 
 def _fastcgi_finding(case: Case, trouble: FailingAddress, holder: Service) -> Finding:
     """Return the finding about a server that speaks FastCGI alone."""
     manual = (f"write include fastcgi_params, fastcgi_param SCRIPT_FILENAME (the script that {holder.name} is to run) "
-              f"and fastcgi_pass {trouble.endpoint.written} at {_spots(trouble)} instead of proxy_pass, then run "
-              "nginx -t and reload nginx")
+              f"and fastcgi_pass {trouble.endpoint.written} at {pass_places_text(trouble)} instead of proxy_pass, then "
+              "run nginx -t and reload nginx")
     found = _persons_finding(case, trouble, holder, ("FastCGI", state_evidence(holder), manual))
     return replace(found, variant="backend-is-fastcgi")
 
@@ -169,7 +161,7 @@ def _other_protocol_finding(case: Case, trouble: FailingAddress, holder: Service
     wanted, text = PASS_DIRECTIVES[spoken], trouble.endpoint.written
     target = f"http://{text}" if wanted == "proxy_pass" else text
     with_it = "" if wanted == "proxy_pass" else f"include {spoken}_params and "
-    manual = f"write {with_it}{wanted} {target} at {_spots(trouble)}, then run nginx -t and reload nginx"
+    manual = f"write {with_it}{wanted} {target} at {pass_places_text(trouble)}, then run nginx -t and reload nginx"
     said = (*_spoken_protocol(holder)[1], state_evidence(holder))
     found = _persons_finding(case, trouble, holder, (_PROTOCOL_NAMES.get(spoken, spoken), said[0], manual))
     is_listed = spoken == "fastcgi" and trouble.routes[0].route.kind == "proxy_pass"
@@ -205,11 +197,6 @@ def _persons_finding(case: Case, trouble: FailingAddress, holder: Service | None
                                       *symptom_evidence(case, trouble, _PROTOCOL_ERRORS)))),
         repairs=(Repair(REPAIR_ID, "manual", f"make nginx and {who} use the same protocol", (), manual=manual),),
     )
-
-
-def _spots(trouble: FailingAddress) -> str:
-    return ", ".join(dict.fromkeys(
-        f"{facts.route.source.file}:{facts.route.source.line}" for facts in trouble.routes[:3]))
 
 
 def _has_answered_http(case: Case, trouble: FailingAddress) -> bool:
@@ -258,85 +245,3 @@ CAUSE = Cause(
     verdict=judge,
     page=__doc__,
 )
-
-# Repairs of a pass with the wrong protocol.
-REPAIR_ID = "speak-its-protocol"
-_TARGET = regex(r"^(?:(?:http|grpc)://)?(?P<to>unix:(?://)?/[^\s:$]+|[\w.\[\]:-]+)(?P<page>:?/?)$")
-# A variable behind the scheme, or that another pass takes as it is: its values are addresses.
-_VARIABLE = regex(r"^(?P<to>\$(?:\w+|\{\w+\}))(?P<page>)$")
-_PLAIN_ADDRESS = regex(r"^(?:unix:/[^\s:$]+|[\w.\[\]:-]+)$")
-_VALUE_ENDS = frozenset((b";", b" ", b"\t", b"\r", b"\n", b'"', b"'"))
-_HEADERS = ("proxy_set_header Host $http_host;", "proxy_set_header X-Real-IP $remote_addr;",
-            "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
-            "proxy_set_header X-Forwarded-Proto $scheme;")
-
-
-def change_pass_repair(case: Case, trouble: FailingAddress, kind: str) -> Repair:
-    """Change every pass to the address to `kind` (`uwsgi_pass`, `proxy_pass`), with its further directives."""
-    was = trouble.routes[0].route.kind
-    summary = f"use {kind} instead of {was} for {routes_text(trouble)}"
-    broken = trouble.nginx.test
-    if isinstance(broken, Known) and broken.value[0] != 0:
-        return _manual_repair(trouble, kind, summary, "nginx -t rejects the present configuration: repair that first")
-    ends = {name for facts in trouble.routes for name in facts.endpoints}
-    plain = all(_is_whole_value(case, trouble, case.endpoints[name]) for name in ends)
-    told = "uwsgi_param" if kind == "uwsgi_pass" else "proxy_set_header"
-    bare = routes_without(case.snapshot, trouble, told)
-    repair = edit_passes_repair(case, trouble, Repair(REPAIR_ID, "safe", summary, ()), f"{was} becomes {kind}",
-                                lambda data, routes: _edit_passes(data, routes, kind, bare, takes_variable=plain))
-    return _manual_repair(trouble, kind, summary, repair.reason) if isinstance(repair, NotEditable) else repair
-
-
-def _is_whole_value(case: Case, trouble: FailingAddress, endpoint: Endpoint) -> bool:
-    """Return whether the address is written plainly, and nothing of its value follows it (`unix:/run/a.sock:/page`)."""
-    written = f"unix:{endpoint.written.removeprefix('unix:')}" if endpoint.unix is not None else endpoint.written
-    file = case.snapshot.file(trouble.nginx.node, endpoint.file)
-    at = file.data.find(endpoint.written.encode(), endpoint.start) if file is not None else -1
-    after = file.data[endpoint.end:endpoint.end + 1] if file is not None and at == endpoint.start else b";"
-    return _PLAIN_ADDRESS.match(written) is not None and after in _VALUE_ENDS
-
-
-def _edit_passes(data: bytes, routes: list[RouteFacts], kind: str, bare: Collection[str], *,
-                 takes_variable: bool) -> bytes:
-    """Edit the last pass first, so that earlier offsets stay valid. `bare` are the routes for which nothing says what
-    the new protocol hands on; `takes_variable`: each value of a variable is an address."""
-    for start, facts in sorted({f.route.source.start: f for f in routes}.items(), reverse=True):
-        address = _target_of(facts, takes_variable=takes_variable)
-        target = f"http://{address}" if kind == "proxy_pass" else address
-        usual = ("include uwsgi_params;",) if kind == "uwsgi_pass" else _HEADERS
-        more = usual if facts.route.id in bare else ()
-        data = _edit_pass(data, start, facts, f"{kind} {target}", more)
-    if parse(data).problem is not None:
-        raise EditRefused("the edited file would not be a valid configuration any more")
-    return data
-
-
-def _target_of(facts: RouteFacts, *, takes_variable: bool) -> str:
-    """Return the address, or the variable, that the pass names; raise EditRefused if it names more."""
-    route = facts.route
-    match = _TARGET.match(route.pass_text)
-    if match is None and takes_variable and route.pass_text.startswith("http://") is (route.kind == "proxy_pass"):
-        match = _VARIABLE.match(route.pass_text.removeprefix("http://"))
-    if match is None or (match["page"].strip(":") and route.location != "/"):
-        raise EditRefused(f"{route.pass_text} contains more than an address (a path or a variable)")
-    return match["to"]
-
-
-def _edit_pass(data: bytes, start: int, facts: RouteFacts, directive: str, before: Sequence[str]) -> bytes:
-    """Replace the pass at `start` by the directive, and write the directives `before` in front of it."""
-    route = facts.route
-    words = [token for token in tokenize(data[start:start + 4096])[0][:3] if token.kind == "word"]
-    if len(words) != 2 or words[0].value != route.kind.encode() or words[1].value != route.pass_text.encode():
-        raise EditRefused(f"{route.kind} {route.pass_text} is not written there as one plain directive")
-    line = data.rfind(b"\n", 0, start) + 1
-    indent = data[line:start]
-    gap = b"\n" + indent if not indent.strip() else b" "
-    added = b"".join(text.encode() + gap for text in before)
-    return data[:start] + added + directive.encode() + data[start + words[1].end:]
-
-
-def _manual_repair(trouble: FailingAddress, kind: str, summary: str, why: str) -> Repair:
-    extra = " with include uwsgi_params" if kind == "uwsgi_pass" else ""
-    manual = (f"write {kind}{extra} at {_spots(trouble)} instead of {trouble.routes[0].route.kind}, then run nginx -t "
-              "and reload nginx")
-    return Repair(REPAIR_ID, "manual", summary, (), manual=f"{manual} ({why})")

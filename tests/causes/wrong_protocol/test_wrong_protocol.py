@@ -2,97 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from types import MappingProxyType
 from typing import Any
 
 import pytest
 
-from fixer.diagnose.run_causes import diagnose
-from fixer.formats.application_servers import uwsgi_protocol
-from fixer.model.diagnosis import Diagnosis, RuledOut, Undetermined
+from fixer.model.diagnosis import RuledOut, Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.nginx_config import Span
-from fixer.model.plan import CheckNginx, ReloadNginx, WriteFile
 from tests.causes.snapshot_builders import (
-    BAD_GATEWAY,
     GOOD,
-    SITE,
-    Scene,
-    binding,
-    file,
     finding_of,
-    listener,
     log_lines,
     probe,
     roots,
-    service,
     verdict_of,
 )
-
-CAUSE = "wrong-protocol"
-MISREAD = "invalid request block size: 21573 (max 4096)...skip"
-CLOSED = Known(probe(error="closed"))
-
-
-def judged(kind: str = "proxy_pass", key: str = "socket", page: str = "http://127.0.0.1:8000", http: Any = CLOSED,
-           text: str = "location / { PASS; }\n", answer: Any = BAD_GATEWAY,
-           line: tuple[str, int | None] = ("upstream prematurely closed connection", None), written: str = "",
-           uid: int | None = None, spoken: str = "", end: Mapping[str, Any] = MappingProxyType({}), **changes: Any) -> Diagnosis:
-    said = (replace(binding(8000), source=Evidence("file", "/srv/shop/app.ini:4", f"{key} = :8000"),
-                    protocol=spoken or uwsgi_protocol(key, "")),) if key else ()
-    changes = {"runtime": "uwsgi", "argv": ("/usr/bin/uwsgi", "--ini", "app.ini"), "bindings": Known(said), **changes}
-    made = Scene().with_service(service(**changes), listener(8000, 200)).answers(answer)
-    made.processes = [p if uid is None else replace(p, uid=uid) for p in made.processes]
-    whole = text.replace("PASS", f"{kind} {page}")
-    made.files = [file(SITE, whole, real_path="/etc/nginx/sites-available/shop")]
-    made.route[0] = {"kind": kind, "pass_text": page, "source": Span(SITE, 1, whole.index(kind), 0)}
-    shown: dict[str, Any] = {"written": written, **end} if written else {}
-    made.endpoint(tcp=Known(probe()), http=http, **shown)
-    made.logs(*line, "reading response header from upstream")
-    return diagnose(made.snapshot())
-
-
-@pytest.mark.parametrize(("uid", "text", "risk"), [
-    (1000, "location / { PASS; }\n", "disruptive"), (0, "location / { PASS; }\n", "safe"),
-    (1000, "location / { PASS; }\nproxy_ssl_verify on;\n", "manual"),
-])
-def test_a_server_that_a_user_started_gets_the_requests_in_its_protocol_if_it_could_have_them_anyway(
-    uid: int, text: str, risk: str,
-) -> None:
-    found = finding_of(judged(uid=uid, text=text, unit=None, manager="none"), CAUSE)
-    assert found.repairs[0].risk == risk and bool(found.repairs[0].steps) is (risk != "manual")
-    assert found.confidence == ("likely" if uid else "certain")
-
-
-def written(diagnosis: Diagnosis) -> str:
-    steps = finding_of(diagnosis, CAUSE).repairs[0].steps
-    write, check, reload = steps
-    assert isinstance(write, WriteFile) and isinstance(check, CheckNginx) and isinstance(reload, ReloadNginx)
-    return (write.after or b"").decode()
-
-
-@pytest.mark.parametrize(("page", "address", "becomes"), [
-    ("http://$where", "127.0.0.1:8000", "uwsgi_pass $where;"), ("http://${where}", "[::1]:8000", "uwsgi_pass ${where};"),
-    ("http://$where", "unix:/run/shop/s.sock", "uwsgi_pass $where;"), ("http://$where", "127.0.0.1:8000/app", ""),
-    ("http://$where/", "127.0.0.1:8000", ""), ("http://$where:8000", "127.0.0.1", ""), ("$where", "http://127.0.0.1:8000", ""),
-    ("http://$a$b", "127.0.0.1:8000", ""),
-])
-def test_a_variable_goes_along_where_each_of_its_values_is_an_address(page: str, address: str, becomes: str) -> None:
-    first = finding_of(judged(page=page, written=address, log=log_lines(MISREAD)), CAUSE).repairs[0]
-    assert (first.risk == "safe") is bool(becomes)
-    assert not becomes or becomes in (first.steps[0].after or b"").decode()      # type: ignore[union-attr]
-
-
-@pytest.mark.parametrize(("value", "goes"), [("unix:/run/shop/s.sock", True), ("unix:/run/shop/s.sock:/page", False)])
-def test_a_value_goes_along_if_it_ends_with_its_address(value: str, goes: bool) -> None:
-    """As nginx's file is read: the address is written without `unix:`, and a page may follow it."""
-    text, path = f"set $where {value};\nlocation / {{ PASS; }}\n", "/run/shop/s.sock"
-    at = text.index(path)
-    end = {"unix": path, "file": SITE, "start": at, "end": at + len(path)}
-    first = finding_of(judged(page="http://$where", text=text, written=path, end=end, log=log_lines(MISREAD)), CAUSE).repairs[0]
-    assert (first.risk == "safe") is goes
+from tests.causes.wrong_protocol.wrong_protocol_builders import CAUSE, CLOSED, MISREAD, judged, written
 
 
 @pytest.mark.parametrize("page", ["http://127.0.0.1:8000", "http://127.0.0.1:8000/"])
@@ -103,13 +27,6 @@ def test_hit_http_is_spoken_to_a_socket_of_uwsgis_own(page: str) -> None:
     assert (found.variant, found.confidence, found.repairs[0].risk) == ("backend-is-uwsgi", "certain", "safe")
     assert {"socket = :8000", MISREAD} <= {e.text for e in found.evidence}
     assert written(diagnosis) == "location / { include uwsgi_params; uwsgi_pass 127.0.0.1:8000; }\n"
-
-
-def test_what_another_location_of_the_file_includes_is_not_its_own() -> None:
-    other = "location /api { include uwsgi_params; uwsgi_pass 127.0.0.1:9000; }\nlocation / { PASS; }\n"
-    assert "location / { include uwsgi_params; uwsgi_pass 127.0.0.1:8000; }" in written(judged(text=other, log=log_lines(MISREAD)))
-    above = "uwsgi_param QUERY_STRING $query_string;\nlocation / { PASS; }\n"
-    assert "location / { uwsgi_pass 127.0.0.1:8000; }" in written(judged(text=above, log=log_lines(MISREAD)))
 
 
 def test_hit_by_its_log_alone_where_no_file_of_it_was_read() -> None:
@@ -231,12 +148,6 @@ def test_miss_a_server_of_grpc_that_fails_otherwise(line: tuple[str, int | None]
 def test_a_pass_of_grpc_over_tls_is_a_persons_to_edit() -> None:
     (repair,) = finding_of(judged("grpc_pass", page="grpcs://127.0.0.1:8000", line=FRAME, **HTTP_SERVER), CAUSE).repairs
     assert (repair.risk, repair.steps) == ("manual", ())
-
-
-@pytest.mark.parametrize("page", ["http://127.0.0.1:8000/api/", "http://127.0.0.1:8000$request_uri"])
-def test_hit_a_pass_that_says_more_is_a_persons_to_edit(page: str) -> None:
-    first = finding_of(judged(page=page), CAUSE).repairs[0]
-    assert (first.risk, first.steps) == ("manual", ()) and "uwsgi_pass" in first.manual
 
 
 @pytest.mark.parametrize("changes", [
