@@ -203,10 +203,10 @@ def slow_route_notes(seen: Assessment) -> tuple[str, ...]:
 
 
 def unclear_route_notes(seen: Assessment) -> tuple[str, ...]:
-    """Return one note for each route that was probed without a clear result."""
+    """Return one note for each route that was probed without a clear result; for each open one if all are."""
     open_ones = {h.route for h in seen.health if h.state == "unknown"}
     asked = [j for j in seen.case.verdicts.values() if j.state == "unknown" and j.facts.route.id in open_ones
-             and isinstance(j.facts.probes, Known) and j.facts.probes.value]
+             and (seen.verdict == "unknown" or (isinstance(j.facts.probes, Known) and j.facts.probes.value))]
     said = tuple(f"{j.facts.route.location} on {j.facts.route.listen_text} could not be judged: {j.reason}"
                  for j in asked[:_MAX_ROUTES])
     more = len(asked) - _MAX_ROUTES

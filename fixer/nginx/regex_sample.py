@@ -9,11 +9,14 @@ from fixer.lazy.regex import regex
 
 _DEEPEST = 6
 _LONGEST = 500
-_MOST_REPEATS = 16
+_LONGEST_NESTED = 10      # characters that a repeat within a repeat is tried on: the cost may double with each
+_MOST_REPEATS = 128
 _CLASSES = {b"d": b"1", b"w": b"a", b"s": b" ", b"D": b"a", b"W": b"-", b"S": b"a"}
 _NO_TEXT = frozenset((b"b", b"B", b"A", b"Z", b"z"))
 _REPEAT = regex(rb"(\*|\+|\?|\{(\d{1,4})(,\d{0,4})?\})[?+]?")
 _NAMED = regex(rb"\(\?P?<(\w+)>")
+_LOOK_AROUND = regex(rb"\?<?[=!]")
+_FLAGS = regex(rb"\?[imsx]+(?P<end>[:)])")
 _LITERAL = regex(rb"(?:(?:[A-Za-z0-9/_~-]|\\[^A-Za-z0-9])(?![*?{+]))*")
 _ESCAPED = regex(rb"\\(.)", re.DOTALL)
 _SET_OPERATION = regex(rb"--|&&|~~|\|\|")  # Python may interpret these differently in future, and warns
@@ -22,13 +25,16 @@ _CANDIDATES = b"axz019-_.AZ/~+%"
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A text that the expression matches, and the expression itself."""
+    """A text that the expression probably matches, and the expression itself. `is_nested`: it repeats a repeat."""
 
     text: bytes
     pattern: re.Pattern[bytes]
+    is_nested: bool = False
 
-    def matches(self, path: bytes) -> bool:
-        """Return whether the expression matches a path; cheap, since expressions with nested repeats are excluded."""
+    def matches(self, path: bytes) -> bool | None:
+        """Return whether the expression matches a path, None if that may be slow to find out."""
+        if self.is_nested and len(path) > _LONGEST_NESTED:
+            return None
         return self.pattern.search(path[:_LONGEST]) is not None
 
 
@@ -37,7 +43,7 @@ class _HardError(Exception):
 
 
 def sample_of(pattern: bytes, *, ignore_case: bool) -> Sample | None:
-    """Return a sample of the expression, None if it is too complex or could be slow to match."""
+    """Return a sample of the expression, None if it is too complex."""
     if len(pattern) > _LONGEST:
         return None
     try:
@@ -48,7 +54,7 @@ def sample_of(pattern: bytes, *, ignore_case: bool) -> Sample | None:
         return None
     if reader.position < len(pattern):
         return None
-    return Sample(text, compiled)
+    return Sample(text, compiled, reader.is_nested)
 
 
 def literal_start(pattern: bytes) -> bytes:
@@ -66,6 +72,7 @@ class _Reader:
         self.pattern = pattern
         self.position = 0
         self.repeats = 0
+        self.is_nested = False
 
     def alternatives(self, depth: int) -> bytes:
         if depth > _DEEPEST:
@@ -90,12 +97,11 @@ class _Reader:
         self.position = match.end()
         if match[1] != b"?":
             self.repeats += 1
-            if has_inner_repeat:
-                raise _HardError
+            self.is_nested |= has_inner_repeat
         if match[1] in (b"*", b"?"):
             return b""
         count = int(match[2]) if match[2] is not None else 1
-        if count > _MOST_REPEATS:
+        if count > _MOST_REPEATS or len(atom) * count > _LONGEST:
             raise _HardError
         return atom * count
 
@@ -146,8 +152,16 @@ class _Reader:
 
     def _group(self, depth: int) -> bytes:
         rest = self.pattern[self.position :]
+        is_read = True
         if rest.startswith(b"?:"):
             self.position += 2
+        elif (look := _LOOK_AROUND.match(rest)) is not None:
+            self.position += look.end()
+            is_read = False         # what it looks at is no part of the match
+        elif (flags := _FLAGS.match(rest)) is not None:
+            self.position += flags.end()
+            if flags["end"] == b")":
+                return b""
         elif rest.startswith(b"?"):
             named = _NAMED.match(self.pattern, self.position - 1)
             if named is None:
@@ -156,7 +170,7 @@ class _Reader:
         text = self.alternatives(depth + 1)
         if not self._take(b")"):
             raise _HardError
-        return text
+        return text if is_read else b""
 
     def _take(self, char: bytes) -> bool:
         if self.pattern[self.position : self.position + 1] != char:

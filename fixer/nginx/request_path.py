@@ -122,7 +122,10 @@ class Locations:
             return False
         if place.sample is None or self._comparisons > _MOST_COMPARISONS:
             raise _UnknownMatchError
-        return place.sample.matches(path)
+        matched = place.sample.matches(path)
+        if matched is None:
+            raise _UnknownMatchError
+        return matched
 
 
 class _UnknownMatchError(Exception):

@@ -42,9 +42,21 @@ def test_a_nested_regex_wins_over_the_outer_ones():
 
 
 def test_a_hard_regex_in_the_way_leaves_no_path():
-    locations, places = made(("/",), ("~", "(a+)+b"))
+    locations, places = made(("/",), ("~", "(?>a)b"))
     assert locations.path_to(places["/"]) is None
-    assert locations.path_to(places["~ (a+)+b"]) is None
+    assert locations.path_to(places["~ (?>a)b"]) is None
+
+
+def test_what_repeats_a_repeat_is_tried_on_short_paths_only():
+    locations, places = made(("/",), ("/a-long-prefix/",), ("~", "^/(?:[^/]+/)*x$"))
+    assert locations.path_to(places["/"]) == "/"
+    assert locations.path_to(places["/a-long-prefix/"]) is None
+
+
+@pytest.mark.parametrize("pattern", [r"/\.(?!well-known)", r"^/(?!static/|media/).*\.(?:css|js)$", r"(?<!robots)\.txt$", r"(?i)\.git"])
+def test_what_looks_around_leaves_the_other_locations_their_paths(pattern):
+    locations, places = made(("/",), ("~", pattern))
+    assert locations.path_to(places["/"]) == "/"
 
 
 def test_comparisons_are_bounded():
