@@ -47,6 +47,7 @@ from fixer.observe.supervisord.supervisord_log import ProgramHistory, Stream, hi
 from fixer.observe.systemd.failed_units import directory_queries, program_queries
 from fixer.observe.view.node_view import View
 
+_RUN_STATES = frozenset(("RUNNING", "STARTING"))
 _START_SECONDS = 5.0    # in which a supervisord that has started starts its programs
 _TRUE_TEXTS = frozenset(("true", "yes", "on", "1"))
 
@@ -97,13 +98,15 @@ def program_services(view: View, stream: Stream = ()) -> list[Service]:
         groups = groups_of(place, view)
         taken: set[int] = set()
         programs = program_sections(place, view)
-        for section in programs:
-            for names in _group_processes(process_names(section), section, place, view):
-                course = history_of(names, events, view.node.now)
-                found.append(_program_service(section, place, view, (main, course, groups, taken), names))
-                if stream and isinstance(found[-1].log, Unknown):
-                    found[-1] = replace(found[-1], log=stream_log(section, programs, stream, course))
-                taken.update(found[-1].pids)
+        parts = [(section, names, history_of(names, events, view.node.now)) for section in programs
+                 for names in _group_processes(process_names(section), section, place, view)]
+        runs = [(names, course.pid) for _, names, course in parts if course is not None and course.state in _RUN_STATES]
+        for section, names, course in parts:
+            others = taken.union(pid for other, pid in runs if other != names)       # their commands may be alike
+            found.append(_program_service(section, place, view, (main, course, groups, others), names))
+            if stream and isinstance(found[-1].log, Unknown):
+                found[-1] = replace(found[-1], log=stream_log(section, programs, stream, course))
+            taken.update(found[-1].pids)
         found += _unincluded_services(place, view, main)
     return found
 
@@ -216,7 +219,7 @@ def _make_program(section: IniSection, place: Supervisord, course: ProgramHistor
     state = course.state if course is not None else "RUNNING" if roots else "UNKNOWN"
     if place.process is None:
         state = "DOWN"
-    elif roots and state not in ("RUNNING", "STARTING"):
+    elif roots and state not in _RUN_STATES:
         state = "RUNNING"       # the log was truncated or is elsewhere: a live process runs
     elif state == "UNKNOWN" and not autostart:
         state = "STOPPED"

@@ -63,6 +63,18 @@ def test_without_its_log_the_child_that_runs_the_command_is_it() -> None:
     assert found.program is not None and found.program.state == "UNKNOWN"
 
 
+@pytest.mark.parametrize("last", ["stopped: shop (exit status 0)", "gave up: shop entered FATAL state, too many start retries too quickly"])
+def test_a_process_that_the_log_gives_another_program_is_not_its_own(last: str) -> None:
+    """Both have one command line, in folders of their own."""
+    programs = PROGRAM + PROGRAM.replace("[program:shop]", "[program:zine]").replace("/srv/shop", "/srv/zine")
+    log = said((90, "spawned: 'shop' with pid 70"), (80, "success: shop entered RUNNING state, x"), (70, last),
+               (60, "spawned: 'zine' with pid 71"), (59, "success: zine entered RUNNING state, x"))
+    told = node(answers(program=programs, log=log), site=SITE, running=[DAEMON, CHILD])
+    made = {s.name: s for s in build_snapshot(capture(told)).services if s.program is not None}
+    assert (made["shop"].pids, made["zine"].pids) == ((), (71,))
+    assert made["shop"].program is not None and made["shop"].program.state in ("STOPPED", "FATAL")
+
+
 @pytest.mark.parametrize(("began", "text", "log", "state"), [
     (600, "autostart=false\n", (), "UNREAD"), (400, "autostart=false\n", (), "STOPPED"),   # written 500 s ago
     (400, "", (), "UNREAD"), (3, "", (), "UNKNOWN"),    # a copy keeps its time; at once nothing is started yet
