@@ -22,6 +22,7 @@ from fixer.formats.addresses import ANY_IPV4, ANY_IPV6, is_own_host
 from fixer.lazy.dataclass import dataclass, field
 from fixer.model.diagnosis import Inputs
 from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.nginx_config import Route
 from fixer.model.snapshot import Endpoint, Nginx, RouteFacts, Service, Snapshot
 
 # address -> its occurrences and the failing routes that lead there, by their ids
@@ -380,3 +381,16 @@ class PortOwner:
     def needs_choice(self) -> bool:
         """True if the operator must confirm the service."""
         return self.rule in ("same-site", "contested")
+
+
+def location_text(case: Case, route: Route) -> str:
+    """Return the location, with its server if another server of the case has such a location, too."""
+    several = any(other.location == route.location and other.server_names != route.server_names
+                  for other in (judged.facts.route for judged in case.verdicts.values()))
+    return route_text(route, several)
+
+
+def route_text(route: Route, with_server: bool) -> str:
+    """Return the location, with its server if asked."""
+    name = next((name for name in route.server_names if name not in ("", "_")), "")
+    return f"{route.location} of {name or route.listen_text}" if with_server else route.location

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TypeAlias, TypeVar
 
-from fixer.analysis.case import Case, FailingAddress, accepts_connections
+from fixer.analysis.case import Case, FailingAddress, accepts_connections, route_text
 from fixer.analysis.evidence import (
     clock_of,
     config_evidence,
@@ -104,15 +104,10 @@ def routes_text(trouble: FailingAddress) -> str:
 def locations_text(routes: Sequence[RouteFacts]) -> str:
     """Return locations as text, with their servers if there are several."""
     several = len({facts.route.server_index for facts in routes}) > 1
-    names = list(dict.fromkeys(_route_text(facts.route, several) for facts in routes))
+    names = list(dict.fromkeys(route_text(facts.route, several) for facts in routes))
     if len(names) > 3:
         return f"{', '.join(names[:3])} and {len(names) - 3} more"
     return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
-
-
-def _route_text(route: Route, with_server: bool) -> str:
-    name = next((name for name in route.server_names if name not in ("", "_")), "")
-    return f"{route.location} of {name or route.listen_text}" if with_server else route.location
 
 
 # Match a log line with its route: by server name, then by the longest location that fits the path.

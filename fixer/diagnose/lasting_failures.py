@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
-from fixer.analysis.case import Case
+from fixer.analysis.case import Case, location_text
 from fixer.analysis.logged_failures import LoggedFailure, logged_failures, time_text
 from fixer.analysis.nginx_errors import service_of_route
 from fixer.analysis.route_verdict import LOGGED_SECONDS
@@ -30,7 +30,7 @@ def judge_logged_failures(case: Case, findings: Sequence[Finding]) -> tuple[tupl
     lasting = [failure for failure in found if not failure.over]
     named = {failure.route_ids for failure in lasting}
     over = [failure for failure in found if failure.over and failure.route_ids not in named]
-    return tuple(_finding(case, failure) for failure in lasting[:_MAX_FINDINGS]), tuple(_notes(over))
+    return tuple(_finding(case, failure) for failure in lasting[:_MAX_FINDINGS]), tuple(_notes(case, over))
 
 
 def _is_explained(case: Case, failure: LoggedFailure, findings: Sequence[Finding]) -> bool:
@@ -68,7 +68,7 @@ def _finding(case: Case, failure: LoggedFailure) -> Finding:
     lines = "line" if count == 1 else "lines"
     return Finding(
         cause=UNEXPLAINED, variant=None, role="contributing", confidence="possible",
-        summary=(f"nginx logged {count} failed request{'s'[:count != 1]} of {_routes_text(failure)} within "
+        summary=(f"nginx logged {count} failed request{'s'[:count != 1]} of {_routes_text(case, failure)} within "
                  f"{LOGGED_SECONDS / 60:.0f} minutes; no cause is proven, and nothing shows that this is over"),
         detail=(f"The {lines} concern{'s'[:count == 1]} {_SIDES[failure.side]}.",), routes=failure.route_ids,
         service=None if service is None else service.name, node=failure.nginx.node,
@@ -78,7 +78,7 @@ def _finding(case: Case, failure: LoggedFailure) -> Finding:
     )
 
 
-def _notes(over: Collection[LoggedFailure]) -> Iterator[str]:
+def _notes(case: Case, over: Collection[LoggedFailure]) -> Iterator[str]:
     """Yield one note for all past failures of the same routes, with the reason of the latest."""
     by_routes: dict[tuple[str, ...], list[LoggedFailure]] = {}
     for failure in over:
@@ -86,11 +86,11 @@ def _notes(over: Collection[LoggedFailure]) -> Iterator[str]:
     for failures in by_routes.values():
         count = sum(len(failure.events) for failure in failures)
         latest = max(failures, key=lambda failure: failure.events[-1].at)
-        yield (f"nginx logged {count} failed request{'s'[:count != 1]} of {_routes_text(latest)}, the last at "
+        yield (f"nginx logged {count} failed request{'s'[:count != 1]} of {_routes_text(case, latest)}, the last at "
                f"{time_text(latest.events[-1].at)}. That is over: {latest.over}")
 
 
-def _routes_text(failure: LoggedFailure) -> str:
-    names = list(dict.fromkeys(judged.facts.route.location for judged in failure.routes))
+def _routes_text(case: Case, failure: LoggedFailure) -> str:
+    names = list(dict.fromkeys(location_text(case, judged.facts.route) for judged in failure.routes))
     more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
     return f"{', '.join(names[:_MAX_NAMES])}{more}"

@@ -6,7 +6,7 @@ import posixpath
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from fixer.analysis.case import Case
+from fixer.analysis.case import Case, location_text
 from fixer.analysis.evidence import address_text, container_of, endpoint_text, file_line_text, find_node
 from fixer.analysis.hidden_failures import accepts_nothing
 from fixer.analysis.other_pages import redirect_path, site_url
@@ -207,8 +207,8 @@ def unclear_route_notes(seen: Assessment) -> tuple[str, ...]:
     open_ones = {h.route for h in seen.health if h.state == "unknown"}
     asked = [j for j in seen.case.verdicts.values() if j.state == "unknown" and j.facts.route.id in open_ones
              and (seen.verdict == "unknown" or (isinstance(j.facts.probes, Known) and j.facts.probes.value))]
-    said = tuple(f"{j.facts.route.location} on {j.facts.route.listen_text} could not be judged: {j.reason}"
-                 for j in asked[:_MAX_ROUTES])
+    said = tuple(f"{location_text(seen.case, j.facts.route)} on {j.facts.route.listen_text} could not be judged: "
+                 f"{j.reason}" for j in asked[:_MAX_ROUTES])
     more = len(asked) - _MAX_ROUTES
     return (*said, f"{more} more routes could not be judged") if more > 0 else said
 

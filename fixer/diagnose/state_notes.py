@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fixer.analysis.case import Case
+from fixer.analysis.case import Case, location_text
 from fixer.analysis.evidence import clock_of
 from fixer.analysis.route_verdict import RECENT_ERROR, RouteVerdict
 from fixer.lazy.lazy_imports import lazy_imports
@@ -29,8 +29,8 @@ def state_notes(case: Case) -> tuple[str, ...]:
 def _application_errors(case: Case) -> tuple[str, ...]:
     """Return one note for each route whose application answers with an error of its own."""
     return tuple(
-        f"{j.facts.route.location} on {j.facts.route.listen_text} {j.reason}: sent by the application itself or "
-        f"by a gateway in front of it, not by this nginx{_logged_error_text(case, j)}"
+        f"{location_text(case, j.facts.route)} on {j.facts.route.listen_text} {j.reason}: sent by the application "
+        f"itself or by a gateway in front of it, not by this nginx{_logged_error_text(case, j)}"
         for j in case.verdicts.values() if j.from_application)
 
 
