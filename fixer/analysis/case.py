@@ -387,7 +387,7 @@ def location_text(case: Case, route: Route) -> str:
     """Return the location, with its server if another server of the case has such a location, too."""
     several = any(other.location == route.location and other.server_names != route.server_names
                   for other in (judged.facts.route for judged in case.verdicts.values()))
-    return route_text(route, several)
+    return route_text(route, several and any(name not in ("", "_") for name in route.server_names))
 
 
 def route_text(route: Route, with_server: bool) -> str:

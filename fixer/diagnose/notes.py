@@ -203,10 +203,12 @@ def slow_route_notes(seen: Assessment) -> tuple[str, ...]:
 
 
 def unclear_route_notes(seen: Assessment) -> tuple[str, ...]:
-    """Return one note for each route that was probed without a clear result; for each open one if all are."""
+    """Return one note for each route that was probed without a clear result; if none has one, also for each route that
+    no request of ours reaches."""
     open_ones = {h.route for h in seen.health if h.state == "unknown"}
     asked = [j for j in seen.case.verdicts.values() if j.state == "unknown" and j.facts.route.id in open_ones
-             and (seen.verdict == "unknown" or (isinstance(j.facts.probes, Known) and j.facts.probes.value))]
+             and (j.facts.probes.value if isinstance(j.facts.probes, Known)
+                  else seen.verdict == "unknown" and not j.facts.route.path)]
     said = tuple(f"{location_text(seen.case, j.facts.route)} on {j.facts.route.listen_text} could not be judged: "
                  f"{j.reason}" for j in asked[:_MAX_ROUTES])
     more = len(asked) - _MAX_ROUTES
