@@ -19,7 +19,8 @@ from fixer.model.snapshot import Endpoint, Nginx, RouteFacts, Service, Snapshot
 
 with lazy_imports():
     import hashlib  # only for journals
-    from urllib.parse import urlsplit  # with ipaddress 4 ms, only for --url
+
+    from fixer.nginx.url_route import route_at_url  # only for --url
 
 RouteKey: TypeAlias = tuple[str, str, str, str]     # node, listen, server name, location
 
@@ -373,23 +374,15 @@ def url_notes(look: Observation, url: str) -> tuple[str, ...]:
     if route is None:
         return (f"no route of this nginx serves {url}: the name resolves elsewhere, or nginx answers it itself",)
     health = next((entry for entry in look.diagnosis.health if entry.route == route), None)
-    if health is None or health.state != "ok":
+    if health is None or health.state != "ok" or any(
+            route in finding.routes for finding in look.diagnosis.findings if finding.is_at_fault):
         return ()
     return (f"this nginx answers {url} ({health.reason}): a 502 seen there comes from a proxy in front of it",)
 
 
 def _route_at_url(snapshot: Snapshot, url: str) -> str | None:
-    """Return the id of the route that serves the URL: server name and port first, then the longest prefix."""
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    best: tuple[tuple[bool, bool, int], str] | None = None
-    for facts in snapshot.routes:
-        route = facts.route
-        prefix = route.location.lstrip("=^~* ")
-        if route.internal or not (parts.path or "/").startswith(prefix):
-            continue
-        on_port = any(listen.port == port for listen in route.listens)
-        score = (parts.hostname in route.server_names, on_port, len(prefix))
-        if best is None or score > best[0]:
-            best = (score, route.id)
-    return best[1] if best is not None else None
+    """Return the id of the route that serves the URL: the one that was asked, else what the configurations say."""
+    asked = next((facts.route.id for facts in snapshot.routes if facts.url_asked), None)
+    found = (route_at_url(nginx.config.or_else(None), [f.route for f in snapshot.routes if nginx.serves(f)], url)
+             for nginx in snapshot.nginxes if asked is None)
+    return asked or next((route.id for route in found if route is not None), None)

@@ -332,6 +332,14 @@ def test_a_url_that_is_well_here_points_in_front() -> None:
     assert "no route" in url_notes(replace(good, snapshot=replace(good.snapshot, routes=())), "http://x/")[0]
 
 
+def test_a_url_whose_route_has_a_finding_does_not_point_in_front() -> None:
+    """A page may fail only for some requests."""
+    good = look(healthy_scene())
+    (found,) = [f for f in look(wrong_port_scene()).diagnosis.findings if f.role == "root"]
+    at_fault = replace(good, diagnosis=replace(good.diagnosis, findings=(found,)))
+    assert url_notes(at_fault, "http://shop.example/x") == ()
+
+
 def test_the_longest_prefix_takes_a_url() -> None:
     base = two_routes()
     well = with_health(base, "failing", "ok")
