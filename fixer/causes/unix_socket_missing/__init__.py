@@ -52,6 +52,8 @@ Variants
 
 from __future__ import annotations
 
+import posixpath
+
 from fixer.analysis.case import Case, FailingAddress, PortOwner
 from fixer.analysis.cause import Cause, conclude, for_each_failing_address
 from fixer.analysis.evidence import (
@@ -151,7 +153,8 @@ def _judge_other_socket(case: Case, trouble: FailingAddress, owner: PortOwner) -
     if is_started_at_boot(case, trouble):
         return state_evidence(owner.service)       # its start still names this address: it has not moved
     # a socket of that very path is no other one: it came a moment after the connect, or went a moment before
-    held = [line for line in _sockets_of(case, owner.service) if line.address != endpoint.unix]
+    held = [line for line in _sockets_of(case, owner.service) if line.address != endpoint.unix
+            and not _is_of_another_program(owner.service, endpoint.unix, line.address)]
     if not held and endpoint.unix is not None:
         return _moved_to_port_finding(case, trouble, owner) or state_evidence(owner.service)
     told = {b.unix for b in bindings_of(owner.service)}
@@ -163,6 +166,14 @@ def _judge_other_socket(case: Case, trouble: FailingAddress, owner: PortOwner) -
     if len(meant) > 1:
         return f"which socket of {owner.service.name} is intended: {', '.join(line.address for line in meant[:5])}"
     return _moved_socket_finding(case, trouble, owner, meant[0])
+
+
+def _is_of_another_program(service: Service, asked: str | None, held: str) -> bool:
+    """Return whether files side by side, one for each program of a parent, name the two paths."""
+    said = {path: {b.source.where.rpartition(":")[0] for b in bindings_of(service) if path and b.unix == path}
+            for path in (asked or "", held)}
+    return any(one != other and posixpath.dirname(one) == posixpath.dirname(other)
+               for one in said[asked or ""] for other in said[held]) and said[asked or ""].isdisjoint(said[held])
 
 
 def _configured_elsewhere(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding | None:
