@@ -8,7 +8,7 @@ from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 from fixer.model.nginx_config import NginxConfig, Route, StaticLocation
 from fixer.nginx.listen import host_header, serving_server
-from fixer.nginx.regex_sample import sample_of
+from fixer.nginx.request_path import Location, Locations
 
 _URL = regex(r"^(https?)://(\[[0-9a-fA-F:]+\]|[^/:?#]+)(?::(\d+))?(/[^?#]*)?(\?[^#]*)?")
 
@@ -50,35 +50,23 @@ def route_at_url(config: NginxConfig | None, routes: Sequence[Route], url: str) 
 def route_at_path(routes: Sequence[Route], statics: Sequence[StaticLocation], path: str) -> Route | None:
     """Return the route of one server that serves a path; None if there is none, or nginx answers the path itself.
 
-    As in nginx: an exact location, else the longest prefix if it has `^~`, else the first expression that matches, else
-    the longest prefix. A named location takes the prefix of the path that is made for it: files are missing there. An
-    expression that nginx answers itself may lie within another location, and is left out."""
-    places = [*((route.location, route) for route in routes if not route.internal),
-              *((static.location, None) for static in statics)]
-    longest, chosen, expressions = "", None, []
-    is_found = is_final = False
-    for location, route in places:
-        kind, pattern = _split(location)
-        if kind == "@":
-            kind, pattern = "", (route.path or "").rpartition("/")[0] + "/" if route is not None and route.path else ""
-        if kind == "=" and pattern == path:
-            return route
-        if kind in ("~", "~*") and route is not None:
-            expressions.append((route, kind, pattern))
-        elif kind in ("", "^~") and pattern and path.startswith(pattern) and (
-                not is_found or len(pattern) > len(longest)
-                or (pattern == longest and chosen is not None and chosen.path is None and route is not None)):
-            longest, chosen, is_found, is_final = pattern, route, True, kind == "^~"
-    for route, kind, pattern in expressions if not is_final else ():
-        sample = sample_of(pattern.encode("utf-8", "surrogateescape"), ignore_case=kind == "~*")
-        if sample is not None and sample.matches(path.encode("utf-8", "surrogateescape")):
-            return route
-    return chosen
-
-
-def _split(location: str) -> tuple[str, str]:
-    """Return modifier and pattern of a location as written."""
-    if location.startswith("@"):
-        return "@", location
-    modifier = next((word for word in ("^~", "~*", "~", "=") if location.startswith(word)), "")
-    return modifier, location[len(modifier):].strip()
+    A named location takes the prefix of the path that is made for it: files are missing there. An expression that nginx
+    answers itself may lie within another location, and is left out, as one that cannot be evaluated is."""
+    locations = Locations()
+    owners: dict[Location, Route | None] = {}
+    for location, route in (*((route.location, route) for route in routes if not route.internal),
+                            *((static.location, None) for static in statics if not static.location.startswith("~"))):
+        args = [word.encode("utf-8", "surrogateescape") for word in location.split(" ", 1)]
+        if location.startswith("@"):
+            args = [(route.path or "").rpartition("/")[0].encode() + b"/"] if route is not None and route.path else args
+        place, is_double = locations.add(locations.root, args)
+        if place.kind in ("~", "~*") and place.sample is None:
+            locations.root.regexes.remove(place)
+        elif is_double:         # a pass within an `if` has the location of the one beside it
+            place = (locations.root.exact if place.kind == "=" else locations.root.prefixes)[place.pattern]
+            other = owners.get(place)
+            owners[place] = route if other is not None and other.path is None and route is not None else other
+        else:
+            owners[place] = route
+    found = locations.find(path.encode("utf-8", "surrogateescape"))
+    return owners.get(found) if found is not None else None
