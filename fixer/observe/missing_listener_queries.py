@@ -66,12 +66,14 @@ def _queries_of_node(site: Site, look: Look) -> Iterator[Query]:
     yield from gateway_queries(view)
     yield from (USUAL_FILES for _ in find_supervisords(view)[:1])
     yield from boot_entry_queries(view)
+    known = _known_services(look)
     if any(path.endswith("@.service") for path in view.files):
-        yield from instance_queries(view, empty, unheard, is_served=serves)
+        # a unit that names the port is meant, not an instance that perhaps never was
+        free = [port for port in empty if not has_service_for_each_port((port,), known, view)]
+        yield from instance_queries(view, free, unheard, is_served=serves)
     masked = sorted(u.name for u in dict.fromkeys(view.units.values()) if u.load_state == "masked")
     names = [n for n in masked if n.endswith(".service") and not n.startswith(SYSTEMD_UNITS)][:MOST_UNLOADED]
     yield from (ReadFile(packaged_unit_path(name), SERVICE_FILE_LIMIT) for name in names)
-    known = _known_services(look)
     has_service = has_service_for_each_port(empty, known, view)
     if not serves or (_names_every_server(site, look) and not (
             has_service and has_service_for_each_socket(unheard, known, view))):

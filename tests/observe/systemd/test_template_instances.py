@@ -34,6 +34,14 @@ def test_a_stopped_instance_of_a_template_is_asked_for_where_its_port_is_empty(t
     assert not [q for q in asked(node(site=SITE, units=[_template(text)], listening=LISTENS)) if "api@" in str(q)]
 
 
+def test_a_unit_that_names_the_port_is_meant_and_no_instance_that_perhaps_never_was() -> None:
+    """A safe repair started the instance in the place of the service that had failed."""
+    own = file("/etc/systemd/system/auth.service", "[Service]\nExecStart=/usr/bin/uvicorn auth:app --port 8000\n")
+    show = SHOW.format("auth.service", "failed", 0)
+    seen = node(site=SITE, units=[_template("ExecStart=/usr/bin/uvicorn a:b --port %i"), own], show=show)
+    assert not [q for q in asked(seen) if isinstance(q, Command) and q.name == "systemctl-show" and "api@" in str(q.args)]
+
+
 @pytest.mark.parametrize(("text", "held", "instance"), [
     ("ExecStart=/usr/bin/python3 server.py %i", (8001, "8001"), "api@8000.service"),
     ("ExecStart=/usr/bin/python3 server.py \"80%i\" --quiet", (8001, "01"), "api@00.service"),
