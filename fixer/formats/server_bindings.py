@@ -7,10 +7,10 @@ import re
 from collections.abc import Iterator, Sequence
 
 from fixer.formats.addresses import ANY_IPV4
-from fixer.formats.application_servers import OTHER_DIALECT, Dialect, server_of
+from fixer.formats.application_servers import OTHER_DIALECT, PLAIN_DIALECT, Dialect, server_of
 from fixer.formats.launchers import launcher_address_indexes, skip_launchers
 from fixer.formats.numbers import is_number
-from fixer.formats.server_names import server_at
+from fixer.formats.server_names import managed_runtime, server_at
 from fixer.formats.shell_words import Env, Piece, Word, literal_word
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.lazy.regex import regex
@@ -31,13 +31,14 @@ def bindings_of(command: Sequence[Word], env: Env, said: Evidence, folder: str =
     `folder` is its working directory, for relative socket paths; without it they are ignored."""
     argv = [w.text for w in command]
     runtime, at = server_at(argv)
-    if not runtime and not (0 < at <= len(argv) and argv[at - 1].endswith(".py")):  # a script that runs itself
+    is_script = not runtime and 0 < at <= len(argv) and argv[at - 1].endswith(".py")        # that runs itself
+    if not runtime and not is_script and managed_runtime(argv) != "binary":
         return ()
     handed = [command[i].slice(len("--listen=") if argv[i].startswith("--listen=") else 0, len(argv[i]))
               for i in launcher_address_indexes(argv)]
     if handed:
         return tuple(b for word in handed if (b := parse_address(word, said)))
-    dialect = server_of(runtime).dialect
+    dialect = server_of(runtime).dialect if runtime or is_script else PLAIN_DIALECT
     words = command[at:]
     if any(word.text == "--fd" or word.text.startswith("--fd=") for word in words):
         return ()       # it opens no address of its own, neither a default one

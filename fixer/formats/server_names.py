@@ -6,7 +6,7 @@ import posixpath
 from collections.abc import Sequence
 from functools import lru_cache
 
-from fixer.formats.application_servers import APPLICATION_SERVERS
+from fixer.formats.application_servers import ADDRESS_OPTIONS, APPLICATION_SERVERS
 from fixer.formats.dependency_systems import BY_PROGRAM
 from fixer.formats.launchers import SHELLS, shell_text_index, skip_launchers
 from fixer.lazy.regex import regex
@@ -119,6 +119,19 @@ def _runtime_of(argv: tuple[str, ...]) -> str:
     return "binary" if command.startswith(_LOCAL_FOLDERS) else ""
 
 
+def managed_runtime(argv: Sequence[str]) -> str:
+    """Return runtime_of a command that a service manager keeps running. There a program of no known name is `binary` if
+    its options say where it listens: elsewhere such options can be a client's."""
+    found = runtime_of(argv)
+    if found or server_at(argv)[0]:
+        return found
+    i = skip_launchers(argv)
+    program = posixpath.basename(argv[i].lstrip("@-:+!")) if i < len(argv) else ""
+    if not program or program in DAEMONS or is_nginx(program):
+        return ""
+    return "binary" if any(word.partition("=")[0] in ADDRESS_OPTIONS for word in argv[i + 1:]) else ""
+
+
 def script_of(argv: Sequence[str]) -> str | None:
     """Return the file with the command's code: a script given to python, sh, node, or run itself."""
     i = skip_launchers(argv)
@@ -143,4 +156,4 @@ def is_app_server(argv: Sequence[str], runtime: str, fragment: str, unit_type: s
         return True
     script = script_of(argv) or ""
     shipped = fragment.startswith(("/usr/lib/systemd/", "/lib/systemd/"))
-    return not shipped and not script.startswith(_SYSTEM_FOLDERS)
+    return not shipped and (runtime == "binary" or not script.startswith(_SYSTEM_FOLDERS))

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from fixer.formats.process_table import descendants, is_fully_started, working_directory
 from fixer.formats.server_bindings import bindings_of
-from fixer.formats.server_names import SERVERS, is_app_server, runtime_of
+from fixer.formats.server_names import SERVERS, is_app_server, managed_runtime, runtime_of
 from fixer.formats.unit_file import path_on_machine
 from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
@@ -74,7 +74,7 @@ def _unit_service(unit: Unit, view: View, pids: tuple[int, ...]) -> Service:
     if inner is not None:      # a container on this node's network: it listens here, whoever started it
         main, told = inner, replace(command_of_process(inner, view), directory=working_directory(inner))
     argv = main.argv if main is not None and is_fully_started(main) else told.argv or unit.exec_start
-    runtime = runtime_of(told.argv) or runtime_of(argv)
+    runtime = managed_runtime(told.argv) or managed_runtime(argv)
     if unit.main_pid and unit.main_pid not in pids and main is not None:       # `su` opened another session
         pids = (*descendants([unit.main_pid], view.by_pid), *pids)
     is_app = is_app_server(told.argv, runtime, "" if _runs_local_file(unit) else unit.fragment_path, unit.type)

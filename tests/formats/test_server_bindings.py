@@ -23,6 +23,8 @@ def bound(command: str, **env: str) -> list[tuple[str, int, str | None]]:
     ("uvicorn a --port x", []), ("uvicorn a --port 99999", []), ("uvicorn a --host ::1 --port 9", [("::1", 9, None)]),
     ("gunicorn a -b 127.0.0.1:81 -b [::1]:82 --bind unix:/run/g.sock",
      [("127.0.0.1", 81, None), ("::1", 82, None), ("0.0.0.0", 0, "/run/g.sock")]),
+    ("/usr/bin/gunicron a --bind 127.0.0.1:81", [("127.0.0.1", 81, None)]), ("/opt/bin/app --port 81", [("0.0.0.0", 81, None)]),
+    ("/usr/bin/tunnel -p 81 127.0.0.1:82", []), ("redis-server --port 81", []),
     ("gunicorn a --bind=:81", [("0.0.0.0", 81, None)]), ("gunicorn a", [("127.0.0.1", 8000, None)]),
     ("uvicorn a --fd 0", []), ("uvicorn a --fd=3 --port 9", []), ("gunicorn a -b fd://3", []), ("daphne --fd 0 a", []),
     ("gunicorn a -b nonsense", [("127.0.0.1", 8000, None)]), ("hypercorn a --bind 0.0.0.0:1", [("0.0.0.0", 1, None)]),

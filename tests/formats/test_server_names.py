@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+
 import pytest
 
-from fixer.formats.server_names import is_app_server, runtime_of, script_of, server_at
+from fixer.formats.server_names import is_app_server, managed_runtime, runtime_of, script_of, server_at
 
 
 @pytest.mark.parametrize(("command", "runtime"), [
@@ -34,6 +36,17 @@ def test_runtimes(command: str, runtime: str) -> None:
 def test_where_its_own_arguments_begin() -> None:
     assert server_at(["python3", "-u", "-m", "uvicorn", "a:b"]) == ("uvicorn", 4)
     assert server_at(["exec", "uvicorn", "a:b"]) == ("uvicorn", 2)
+
+
+@pytest.mark.parametrize(("command", "runtime"), [
+    ("/usr/bin/gunicron --bind 127.0.0.1:8000 app:app", "binary"), ("/usr/bin/gitea web --port=3000", "binary"),
+    ("gunicorn app:app", "gunicorn"), ("/usr/bin/tunnel --verbose", ""), ("/usr/sbin/mysqld --port 3306", ""), ("", ""),
+    ("/usr/sbin/nginx --port 80", ""), ("/bin/sh -c 'x --port 80'", ""),
+])
+def test_what_a_manager_keeps_running_is_no_client(command: str, runtime: str) -> None:
+    argv = shlex.split(command)
+    assert managed_runtime(argv) == runtime
+    assert is_app_server(argv, managed_runtime(argv), "/etc/systemd/system/a.service", "simple") is bool(runtime)
 
 
 @pytest.mark.parametrize(("command", "script"), [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Literal, TypeAlias
 
 from fixer.analysis.case import Case
@@ -22,6 +22,7 @@ from fixer.lazy.dataclass import dataclass
 from fixer.managers import manager_of
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.kernel import OomKill
+from fixer.model.nginx_config import ErrorKind
 from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, RouteFacts, Service
 from fixer.nginx.error_kinds import CUT_OFF
 
@@ -179,9 +180,10 @@ def routes_to(case: Case, endpoints: Sequence[Endpoint]) -> list[RouteVerdict]:
     return [judged for judged in case.verdicts.values() if not names.isdisjoint(judged.facts.endpoints)]
 
 
-def cut_off_requests(case: Case, endpoints: Sequence[Endpoint], since: float,
-                     until: float = float("inf")) -> tuple[ErrorEvent, ...]:
-    """Return the requests of routes to one server that ended unanswered in that time, our own probes among them."""
+def cut_off_requests(case: Case, endpoints: Sequence[Endpoint], since: float, until: float = float("inf"),
+                     kinds: Container[ErrorKind] = CUT_OFF) -> tuple[ErrorEvent, ...]:
+    """Return the requests of routes to one server that ended unanswered in that time, our own probes among them; with
+    other `kinds`, those that ended so."""
     found: list[ErrorEvent] = []
     sample: dict[str, int] = {}
     routes: list[RouteFacts] = []
@@ -191,7 +193,7 @@ def cut_off_requests(case: Case, endpoints: Sequence[Endpoint], since: float,
             sample.update((name, sample.get(name, 0) + 1) for name in judged.facts.endpoints)
     for nginx in case.snapshot.nginxes:
         ours = [facts for facts in routes if nginx.serves(facts)]
-        found += [event for event in events_since(nginx, ours, since, until) if event.kind in CUT_OFF]
+        found += [event for event in events_since(nginx, ours, since, until) if event.kind in kinds]
     return tuple(found)
 
 

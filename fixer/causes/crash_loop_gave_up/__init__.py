@@ -123,8 +123,10 @@ def _has_unreadable_log(crash: FailedRun) -> bool:
 
 
 def _has_clean_exit(crash: FailedRun) -> bool:
-    """Return whether the container's command ends with exit code 0 each time, instead of staying up."""
-    box = crash.service.container
+    """Return whether its command ends with exit code 0 each time, instead of staying up."""
+    box, unit = crash.service.container, crash.service.unit
+    if unit is not None and is_in_restart_loop(crash):
+        return unit.result == "success" and unit.exec_main_status == 0
     return box is not None and not box.is_machine and box.exit_code == 0 and (
         box.status == "restarting" or (box.status == "exited" and box.restart_count > 0))
 
@@ -164,9 +166,9 @@ def _found(case: Case, crash: FailedRun) -> Finding:
         manner, why = "ends again and again", "its command exits without an error (exit code 0)"
         if names_error(crash.lines):
             why = "its exit code is 0, though its log ends with an error"
-    number = last_exit_signal(crash)
-    if state == "unknown" and _has_no_own_lines(crash):
+    elif state == "unknown" and _has_no_own_lines(crash):
         why = start_error_text(crash.service) or "its log does not say why"
+    number = last_exit_signal(crash)
     if number in FAULT_SIGNALS and state == "unknown":
         why = fault_signal_text(number)
     return Finding(
@@ -223,9 +225,10 @@ def _repairs(case: Case, crash: FailedRun, state: ReasonState) -> tuple[Repair, 
     if last_exit_signal(crash) in FAULT_SIGNALS and state == "unknown" and not program_lines(crash.lines)[-1:]:
         manual = f"{service.name} would end the same way again, without a log line{_core_dump_text(crash)}"
     elif _has_clean_exit(crash) and not names_error(crash.lines):
-        manual = (f"{service.name} would end the same way again; its log ends with: {_last_line_text(crash)}. Its "
-                  "command must keep running: end an entry script with exec \"$@\", and run the server in the "
-                  "foreground")
+        told = "" if _has_no_own_lines(crash) else f"; its log ends with: {_last_line_text(crash)}"
+        script = "" if service.container is None else " end an entry script with exec \"$@\", and"
+        manual = (f"{service.name} would end the same way again{told}. Its command must keep running:{script} run the "
+                  "server in the foreground")
     elif isinstance(service.log, Unknown):
         by_hand = manager_of(service).unread_log_text(service.log.reason)
         manual = (f"{service.name} would end the same way again, and its log could not be read "

@@ -20,20 +20,22 @@ from fixer.analysis.exits.kills import (
 )
 from fixer.analysis.ownership.configured import endpoints_of
 from fixer.analysis.route_verdict import RouteVerdict, events_since
-from fixer.analysis.run_log import last_run_lines, lines_of, message_of, program_lines
+from fixer.analysis.run_log import has_kind, last_run_lines, lines_of, message_of, program_lines
 from fixer.analysis.service_state import restart_count_of, run_state_of, start_time_of, state_evidence
 from fixer.formats.numbers import times_text
-from fixer.formats.run_output import WORKER_RECYCLED
+from fixer.formats.run_output import WORKER_RECYCLED, says_ready
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair, Role
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import Endpoint, ErrorEvent, Service
+from fixer.nginx.error_kinds import CONNECTING
 
 with lazy_imports():  # not needed in most looks
     from fixer.analysis.exits.exit_reason import last_error_lines
 
 _SURE_ENDS = 2          # restarts by the manager itself from which they are no accident
 _MIN_LOST = 2           # requests that nginx lost in the middle, of pages that are well now
+_CLOCK_SLACK = 2.0      # seconds between nginx's clock, in whole seconds, and the manager's
 _START_SECONDS = 90.0        # seconds that a manager may wait before it starts a service again
 
 
@@ -44,7 +46,7 @@ def lost_request_findings(case: Case, cause: str) -> Iterator[Finding]:
     for service in case.snapshot.services:
         endpoints = [e for e in endpoints_of(case, service)
                      if e.listening_service in (None, service.id)]      # no stranger holds its port
-        if not endpoints or not service.is_app_server or run_state_of(service) != "running":
+        if not endpoints or run_state_of(service) != "running":
             continue
         now, started = clock_of(case.snapshot, service.node), start_time_of(service)
         if not restart_count_of(service) or now - started > RECENT_DEATH or _has_other_reason(case, service):
@@ -58,6 +60,19 @@ def lost_request_findings(case: Case, cause: str) -> Iterator[Finding]:
             found = _finding(case, service, endpoints, lost, cause)
             if found.role == "root" or found.confidence == "likely":
                 yield found
+            continue
+        refused = cut_off_requests(case, endpoints, now - RECENT_DEATH, kinds=CONNECTING)
+        between = [event for event in refused if started - _START_SECONDS <= event.at <= started + _CLOCK_SLACK]
+        if len(between) >= _MIN_LOST and restart_count_of(service) >= _SURE_ENDS and _served_before(
+                service, now - RECENT_DEATH, started):
+            yield _refused_finding(case, service, endpoints, refused, cause)
+
+
+def _served_before(service: Service, since: float, started: float) -> bool:
+    """Return whether an earlier run had come to serve: it said so, or ended without an error. A start that failed a few
+    times until something else was there is over once it succeeds."""
+    return any(line.at is not None and since <= line.at <= started
+               and (has_kind(line, "succeeded") or says_ready(message_of(line))) for line in lines_of(service))
 
 
 def _has_other_reason(case: Case, service: Service) -> bool:
@@ -73,6 +88,31 @@ def _is_refused_since(case: Case, asked: Sequence[RouteVerdict], at: float) -> b
               if judged.has_failures and (nginx := case.snapshot.nginx_of(judged.facts)) is not None
               and (events := events_since(nginx, [judged.facts], at))]
     return any(event.kind in ("refused", "socket-missing") for event in newest)
+
+
+def _refused_finding(case: Case, service: Service, endpoints: Sequence[Endpoint], refused: Sequence[ErrorEvent],
+                     cause: str) -> Finding:
+    asked = routes_to(case, endpoints)
+    nginx = case.snapshot.nginx_of(asked[0].facts) if asked else None
+    visitors = lost_by_visitors(refused)
+    ends = [line for line in lines_of(service) if has_kind(line, "succeeded", "main-exited")][-1:]
+    words = last_error_lines(program_lines(last_run_lines(case.snapshot, service)))[-1:]
+    well = bool(ends) and has_kind(ends[0], "succeeded")
+    manual = (f"{service.name} ends without an error each time: its command must keep running, in the foreground"
+              if well else f"find out what ends {service.name}: its log before each end, a limit, or a person")
+    return Finding(
+        cause=cause, variant="container-crash-loop" if service.container is not None else "crash-loop-below-limit",
+        role="root" if _is_refused_since(case, asked, refused[0].at) else "contributing", confidence="likely",
+        summary=f"{service.name} ends again and again and is started again each time ({restart_count_of(service)} "
+                f"times); until it listens again nginx is refused, {times_text(len(visitors))} within 3 minutes",
+        detail=(), routes=tuple(j.facts.route.id for j in asked), service=service.name, node=service.node,
+        evidence=tuple(dict.fromkeys((
+            state_evidence(service), *(log_evidence(line.text, line.where) for line in (*words, *ends)),
+            *((config_evidence(case.snapshot, nginx, endpoints[0]),) if nginx is not None else ()),
+            Evidence("nginx-log", visitors[-1].where, f"{times_text(len(visitors))}: {visitors[-1].raw}"),
+        ))),
+        repairs=(Repair("start-service", "manual", f"correct what ends {service.name}", (), manual=manual),),
+    )
 
 
 def _finding(case: Case, service: Service, endpoints: Sequence[Endpoint], lost: tuple[ErrorEvent, ...],

@@ -9,7 +9,7 @@ from fixer.analysis.evidence import age_text, clock_of, find_node, log_evidence,
 from fixer.analysis.hidden_failures import is_about_port
 from fixer.analysis.route_verdict import recent_events
 from fixer.analysis.run_log import message_of, program_lines, read_run_end, stop_request_line
-from fixer.analysis.service_state import run_state_of, start_time_of, state_evidence
+from fixer.analysis.service_state import restart_count_of, run_state_of, start_time_of, state_evidence
 from fixer.formats.numbers import times_text
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex, up_to_first
@@ -48,8 +48,8 @@ def _is_route_to(case: Case, facts: RouteFacts, service_id: str) -> bool:
 
 def _restart_window_finding(case: Case, service: Service, routes: tuple[RouteFacts, ...], cause: str) -> Finding | None:
     began, ended = start_time_of(service), manager_of(service).ended_at()
-    if not ended or not ended <= began + _CLOCK_SLACK:
-        return None
+    if not ended or not ended <= began + _CLOCK_SLACK or restart_count_of(service):
+        return None                 # its manager counts only the starts of its own since the last one that was asked for
     stop_line = stop_request_line(service, ended - _STOP_SECONDS, began + _CLOCK_SLACK)
     if stop_line is None or stop_line.at is None:
         return None

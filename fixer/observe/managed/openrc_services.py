@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 
 from fixer.formats.numbers import is_number
 from fixer.formats.process_table import descendants, is_fully_started
-from fixer.formats.server_names import is_app_server, runtime_of
+from fixer.formats.server_names import is_app_server, managed_runtime
 from fixer.formats.shell_words import Word, literal_word
 from fixer.formats.wrapper_scripts import ShellRun, read_script
 from fixer.lazy.dataclass import dataclass
@@ -174,7 +174,7 @@ def _service_of(script: InitScript, view: View) -> Service:
     pids = descendants([root], view.by_pid) if root else ()
     main = view.by_pid.get(root)
     argv = main.argv if main is not None and is_fully_started(main) else told.argv
-    runtime = runtime_of(told.argv) or runtime_of(argv)
+    runtime = managed_runtime(told.argv) or managed_runtime(argv)
     is_app = is_app_server(told.argv, runtime, "", "") and not is_no_web_program(told.argv, told.directory, view)
     slots = _env_slots(script, view)
     return Service(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import TypeAlias
 
+from fixer.formats.dependency_systems import BY_PROGRAM
 from fixer.formats.launchers import shell_text_index
 from fixer.formats.server_names import STARTS_NO_NGINX, is_nginx, runtime_of, script_of
 from fixer.formats.shell_words import shell_words
@@ -120,6 +121,8 @@ def _runs_other_program(view: View, box: Container | None) -> bool:
     main = view.by_pid.get(1)
     if box is None or main is None or not main.argv or view.node.kind != "container":
         return False
+    if posixpath.basename(main.argv[0].partition(" ")[0].rstrip(":")) in BY_PROGRAM:      # redis puts its port there
+        return True
     scripts = {word: data for word in (script_of(main.argv) or "", *box.argv) if (data := view.data(word)) is not None}
     if script_of(main.argv) in scripts:
         others = (word for word in box.argv if word not in scripts)

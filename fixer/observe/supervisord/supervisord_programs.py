@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from fixer.formats.exec_status import NOT_STARTED_STATUSES, spawn_error
 from fixer.formats.ini_file import IniSection
 from fixer.formats.process_table import descendants, is_fully_started
-from fixer.formats.server_names import is_app_server, runtime_of
+from fixer.formats.server_names import is_app_server, managed_runtime
 from fixer.lazy.dataclass import replace
 from fixer.model.facts import Known, Unknown
 from fixer.model.query import Query, ReadFile
@@ -155,7 +155,7 @@ def _program_service(section: IniSection, place: Supervisord, view: View, seen: 
         program = replace(program, name=f"{program.name.removesuffix(':*')}:{one}")
     numbers = [number for process, number in zip(every, process_numbers(section), strict=False) if process in names]
     argv = view.by_pid[roots[0]].argv if roots and is_fully_started(view.by_pid[roots[0]]) else told.argv
-    runtime = runtime_of(told.argv) or runtime_of(argv)
+    runtime = managed_runtime(told.argv) or managed_runtime(argv)
     is_app = is_app_server(told.argv, runtime, "", "") and not is_no_web_program(told.argv, told.directory, view)
     slots = tuple(environment_slots(section, told, view))
     pids = descendants(list(roots), view.by_pid) if roots else ()

@@ -146,3 +146,30 @@ def test_miss_what_was_lost_after_the_start_ended_nothing() -> None:
     scene = between()
     scene.events = [replace(event, at=NOW - 2) for event in scene.events]
     assert CAUSE not in roots(diagnose(scene.snapshot()))
+
+
+REFUSED = ("connect() failed", 111, "connecting to upstream")
+WELL, RAISED = "backend.service: Deactivated successfully.", "backend.service: Main process exited, code=exited, status=1/FAILURE"
+
+
+def refused(*log: str, restarts: int = 4, count: int = 3) -> Scene:
+    """The page is well now; it was refused while the service was started again."""
+    scene = between(restarts=restarts, log=log, lost=0)
+    return scene.answers(GOOD).logs(*REFUSED, ago=6.0, count=count)
+
+
+@pytest.mark.parametrize("said", [WELL, "INFO:     Application startup complete."])
+def test_hit_a_service_that_ends_again_and_again_is_seen_between_two_ends(said: str) -> None:
+    diagnosis = diagnose(refused(said, "Started backend.service.").snapshot())
+    found = finding_of(diagnosis, CAUSE)
+    assert (diagnosis.verdict, found.role, found.confidence) == ("degraded", "contributing", "likely")
+    assert "ends again and again and is started again each time (4 times)" in found.summary and "refused, 3 times" in found.summary
+    assert ("must keep running" in found.repairs[0].manual) is (said == WELL)
+
+
+@pytest.mark.parametrize("scene", [
+    refused(RAISED, "Started backend.service."),                # its start failed until something else was there
+    refused(WELL, "Started backend.service.", restarts=1), refused(WELL, "Started backend.service.", count=1),
+])
+def test_miss_a_service_that_has_come_up(scene: Scene) -> None:
+    assert CAUSE not in {found.cause for found in diagnose(scene.snapshot()).findings}

@@ -45,7 +45,7 @@ def test_a_restart_that_is_over_stands_behind_what_may_come_again() -> None:
 
 @pytest.mark.parametrize("scene", [
     restarted(said="INFO: nothing of that kind"), restarted(inactive_enter=0.0), restarted(ago=55.0),
-    restarted(inactive_enter=NOW - 5), restarted(active_enter=NOW - 3000, inactive_enter=NOW - 3010),
+    restarted(inactive_enter=NOW - 5), restarted(n_restarts=2), restarted(active_enter=NOW - 3000, inactive_enter=NOW - 3010),
 ])
 def test_refusals_that_no_restart_explains_are_no_restart(scene: Scene) -> None:
     assert not isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Found)

@@ -97,6 +97,7 @@ def test_an_nginx_that_only_lies_in_an_applications_image_is_not_meant_to_run(ru
     (["sleep", "900"], ["sleep", "900"], True, False),
     (["/docker-entrypoint.sh", "crond", "-f"], ["crond", "-f"], True, False),       # a script that hands over
     (["bash", "-c", "exec sleep 900"], ["sleep", "900"], True, False), (["sh", "-c", "sleep 900"], ["sleep", "900"], True, False),
+    (["/data-entry.sh", "redis-server"], ["redis-server *:6379"], True, False),     # which rewrites its words
     (["sleep", "900"], ["sleep", "900"], False, True),                              # that may be what is down
     (["sh", "-c", "nginx && tail -f /log"], ["tail", "-f", "/log"], True, True),    # which started one before
     (["supervisord", "-n"], ["supervisord", "-n"], True, True), (["/start"], ["/start"], True, True),
