@@ -16,6 +16,7 @@ from fixer.analysis.route_verdict import (
     recent_events,
 )
 from fixer.lazy.dataclass import replace
+from fixer.lazy.regex import regex
 from fixer.managers import manager_of
 from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.nginx_config import PAGE_FAILURES
@@ -24,6 +25,7 @@ from fixer.nginx.error_kinds import CONNECTING, CUT_OFF, TIMED_OUT
 
 _HTTP_FAILURES = frozenset({"closed", "reset", "not-http", "refused", "unreachable", "no-socket"})
 SUBREQUEST = ', subrequest: "'      # in a line of nginx's error log, before the path of the location
+SUBREQUEST_PATH = regex(r"\", subrequest: \"([^\s\"]*)\"")
 _LIMITS = frozenset({"limit-requests", "limit-connections"})
 LOCAL_CLIENTS = frozenset({"127.0.0.1", "::1", "unix:"})
 

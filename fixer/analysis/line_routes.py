@@ -7,11 +7,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fixer.analysis.case import Case
-from fixer.analysis.hidden_failures import is_about_endpoint
+from fixer.analysis.hidden_failures import SUBREQUEST_PATH, is_about_endpoint
 from fixer.analysis.route_verdict import RouteVerdict
 from fixer.lazy.dataclass import dataclass, field
 from fixer.lazy.lazy_imports import lazy_imports
-from fixer.lazy.regex import regex
 from fixer.model.facts import Known
 from fixer.model.snapshot import ErrorEvent, Nginx
 from fixer.nginx.error_kinds import is_about_upstream
@@ -20,7 +19,6 @@ with lazy_imports():  # not needed in most looks
     from fixer.nginx.logged_server import has_logged, known_names, logged_names
 
 _MAX_PATH_CHARS = 500       # characters of a path that are compared with locations
-_SUBREQUEST = regex(r"\", subrequest: \"([^\s\"]*)\"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +71,7 @@ class LineRoutes:
 
     def of(self, event: ErrorEvent) -> tuple[RouteVerdict, ...]:
         """Return the routes that the line can belong to; empty if it concerns none."""
-        inner = _SUBREQUEST.search(event.raw)
+        inner = SUBREQUEST_PATH.search(event.raw)
         path = (inner[1] if inner is not None else "".join(event.request.split(" ")[1:2])).partition("?")[0]
         key = event.server.lower(), path[:_MAX_PATH_CHARS], event.upstream.partition("?")[0]
         if key not in self._known:

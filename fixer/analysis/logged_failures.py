@@ -323,7 +323,7 @@ def _is_of_connection(event: ErrorEvent) -> bool:
 def _answers_in_a_row(endpoint: Endpoint, leading: Sequence[RouteVerdict], paths: set[str] | None, *,
                       is_read_whole: bool) -> int:
     """Return how many requests an endpoint answered now, directly and by the routes that lead to it; 0 if one failed.
-    Of other pages than the routes' own only those in `paths` count. Where connections failed (`paths` is None), each
+    Only pages in `paths` count. Where connections failed (`paths` is None), each
     answer counts, and a connection that it accepts is one, too. Where answers ended early, only those count that were
     read to their end (`is_read_whole`): a status goes out first."""
     connects = paths is None
@@ -347,12 +347,11 @@ def _may_have_asked_another(judged: RouteVerdict) -> bool:
 
 
 def _answers_for(judged: RouteVerdict, paths: set[str], *, is_read_whole: bool) -> int:
-    """Return how many requests for these pages succeeded; of the route's own page all, unless it was not the one."""
+    """Return how many requests for these pages succeeded; of the route's own page all, if it is one of them."""
     probes = judged.facts.probes.or_else(())
-    own = {probe.page for probe in probes} <= {""}
-    if own and not is_read_whole:
-        return judged.succeeded
-    return sum((own or (probe.page or judged.facts.route.path) in paths) and (probe.status or 500) < 500
+    if {probe.page for probe in probes} <= {""} and not is_read_whole:
+        return judged.succeeded if judged.facts.route.path in paths else 0
+    return sum((probe.page or judged.facts.route.path) in paths and (probe.status or 500) < 500
                and (probe.whole is True or not is_read_whole) for probe in probes)
 
 

@@ -15,7 +15,7 @@ from fixer.analysis.evidence import (
     no_listener_evidence,
     recent_since,
 )
-from fixer.analysis.hidden_failures import is_about_endpoint
+from fixer.analysis.hidden_failures import SUBREQUEST_PATH, is_about_endpoint
 from fixer.analysis.other_pages import endpoints_for_page, failed_paths
 from fixer.analysis.route_verdict import RECENT_ERROR, RouteVerdict, probe_text, recent_events
 from fixer.formats.numbers import times_text
@@ -191,7 +191,7 @@ def _routes_by_prefix(routes: list[RouteVerdict]) -> dict[str, list[RouteVerdict
 def _match_route(event: ErrorEvent, by_prefix: Mapping[str, list[RouteVerdict]],
                  known: Collection[str]) -> RouteVerdict | None:
     """Return the route of the longest matching location: of the server that the line names, else of any server."""
-    path = "".join(event.request.split(" ")[1:2])[:_MAX_PATH_CHARS]
+    path = asked_page(event)[:_MAX_PATH_CHARS]
     unnamed: RouteVerdict | None = None
     for end in range(len(path), 0, -1):
         for judged in by_prefix.get(path[:end], ()):
@@ -281,6 +281,12 @@ def service_of_route(case: Case, judged: RouteVerdict) -> Service | None:
 def request_path(event: ErrorEvent) -> str:
     """Return the path that a line's request asked for, without its query; empty if the line names none."""
     return "".join(event.request.split(" ")[1:2]).partition("?")[0]
+
+
+def asked_page(event: ErrorEvent) -> str:
+    """Return the path that nginx asked for: that of its own subrequest (`auth_request`), else the visitor's."""
+    found = SUBREQUEST_PATH.search(event.raw)
+    return found[1].partition("?")[0] if found is not None else request_path(event)
 
 
 # Connections to the backend that nginx keeps open and uses again.

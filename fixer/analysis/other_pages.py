@@ -52,6 +52,12 @@ def asked_paths(facts: RouteFacts) -> frozenset[str]:
     return frozenset(path for probe in facts.probes.or_else(()) if (path := probe.page or facts.route.path))
 
 
+def answered_paths(facts: RouteFacts) -> frozenset[str]:
+    """Return the paths for which a probe of a route got an answer that is no error of a server."""
+    return frozenset(path for probe in facts.probes.or_else(()) if (probe.status or 500) < 500
+                     and (path := probe.page or facts.route.path))
+
+
 def failed_paths(facts: RouteFacts) -> frozenset[str]:
     """Return the paths for which a probe of a failing route got an error of a server, or no answer: all that were
     asked if each got a page, since that may be an error page."""

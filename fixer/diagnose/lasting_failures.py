@@ -38,6 +38,8 @@ def _is_explained(case: Case, failure: LoggedFailure, findings: Sequence[Finding
     Advice explains what is over if it quotes nginx's log, and of what is not over only the kinds of lines that it
     quotes."""
     ids = set(failure.route_ids)
+    if all(event.kind == "auth-request-failed" for event in failure.events):
+        ids.update(_asked_first(case, failure))     # what failed is the location that nginx asks before
     ends = [case.endpoints[name] for judged in failure.routes for name in judged.facts.endpoints]
     nodes = {failure.nginx.node, *(end.node for end in ends)}
     behind = {(service.node, service.name) for end in ends
@@ -48,6 +50,13 @@ def _is_explained(case: Case, failure: LoggedFailure, findings: Sequence[Finding
         and ((finding.node, finding.service) in behind
              or (ids.intersection(finding.routes) if finding.routes else finding.node in nodes))
         for finding in findings)
+
+
+def _asked_first(case: Case, failure: LoggedFailure) -> Iterator[str]:
+    """Yield the routes that nginx asks before those of the failure whether a visitor may see the page."""
+    servers = {judged.facts.route.server_index for judged in failure.routes}
+    yield from (judged.facts.route.id for judged in case.verdicts.values() if judged.facts.route.asked_first
+                and judged.facts.route.server_index in servers and failure.nginx.serves(judged.facts))
 
 
 def _without_quoted(case: Case, failure: LoggedFailure, findings: Sequence[Finding]) -> LoggedFailure:

@@ -31,7 +31,7 @@ class Dialect:
 OTHER_DIALECT = Dialect(("--host", "--address", "--bind-address", "-H"), ("--port", "-p", "--http-port"),
                         ("--bind", "--listen", "--addr", "-b"), ("--uds", "--unix-socket", "--socket"),
                         ("--workers", "-w"), ("HOST", "PORT"), ("WEB_CONCURRENCY",), None, positional=True)
-PLAIN_DIALECT = Dialect(("--host", "--address", "--bind-address"), ("--port", "--http-port"), OTHER_DIALECT.bind[:3], OTHER_DIALECT.unix[:2])
+PLAIN_DIALECT = Dialect(OTHER_DIALECT.host[:3], ("--port", "--http-port"), OTHER_DIALECT.bind[:3], OTHER_DIALECT.unix)
 """The options that mean where to listen whatever the program is."""
 ADDRESS_OPTIONS = frozenset((*PLAIN_DIALECT.port, *PLAIN_DIALECT.bind, *PLAIN_DIALECT.unix))
 _LOOPBACK = ("127.0.0.1", 8000)

@@ -18,6 +18,7 @@ from tests.causes.snapshot_builders import (
     NOW,
     REFUSED,
     SITE,
+    SLOW,
     Scene,
     at_level,
     healthy_scene,
@@ -71,6 +72,13 @@ def test_only_answers_for_the_page_that_failed_end_its_failure() -> None:
 
 
 CUT = ("upstream prematurely closed connection", None, "reading upstream")
+
+
+def test_answers_of_other_pages_of_one_backend_end_no_failure_of_one_page() -> None:
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:8000").with_service(service(), listener(8000, 200))
+    scene.answers(*[GOOD] * 8).answers(SLOW, route=1).logs(*CLOSED, ago=40, path="/1")
+    assert reasons(scene.snapshot()) == [""]
+    assert reasons(scene.answers(*[GOOD] * 8, route=1).snapshot()) != [""]
 
 
 @pytest.mark.parametrize(("whole", "over"), [(None, False), (True, True)])

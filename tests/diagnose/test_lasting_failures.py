@@ -14,9 +14,12 @@ from tests.causes.crash_loop_gave_up.test_requested_restart import restarted
 from tests.causes.snapshot_builders import (
     GOOD,
     SITE,
+    Scene,
     causes_of,
     finding_of,
     healthy_scene,
+    listener,
+    service,
     verdict_of,
     wrong_port_scene,
 )
@@ -86,3 +89,16 @@ def test_without_probes_nothing_is_healthy(answers: object) -> None:
     scene = healthy_scene()
     scene.probes[0] = answers  # type: ignore[assignment]
     assert diagnose(scene.snapshot()).verdict == "unknown"
+
+
+def test_what_the_check_before_a_page_met_explains_the_page() -> None:
+    """nginx asks /1 for permission, which is late: it logs both."""
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:8000").with_service(service(), listener(8000, 200)).answers(GOOD)
+    scene.route[1] = {"asked_first": True, "internal": True, "read_timeout": 3.0}
+    scene.probes[1] = Unknown("no request leads there")
+    scene.logs("upstream timed out (110: Connection timed out)", 110, "reading response header from upstream", count=4)
+    scene.events = [replace(event, raw=event.raw + ', subrequest: "/1", upstream: "http://127.0.0.1:8000/1"') for event in scene.events]
+    scene.logs("auth request unexpected status: 504", None, "sending to client", path="/page", count=4)
+    diagnosis = diagnose(scene.snapshot())
+    assert [(found.cause, found.routes) for found in diagnosis.findings] == [("timeout-too-short", ("r2",))]
+    assert "/1 needs longer" in diagnosis.findings[0].summary

@@ -49,7 +49,7 @@ def _is_route_to(case: Case, facts: RouteFacts, service_id: str) -> bool:
 def _restart_window_finding(case: Case, service: Service, routes: tuple[RouteFacts, ...], cause: str) -> Finding | None:
     began, ended = start_time_of(service), manager_of(service).ended_at()
     if not ended or not ended <= began + _CLOCK_SLACK or restart_count_of(service):
-        return None                 # its manager counts only the starts of its own since the last one that was asked for
+        return None                 # its manager counts its own starts since the last one that was asked for
     stop_line = stop_request_line(service, ended - _STOP_SECONDS, began + _CLOCK_SLACK)
     if stop_line is None or stop_line.at is None:
         return None

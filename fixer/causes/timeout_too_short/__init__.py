@@ -59,12 +59,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from fixer.analysis.backend_answers import BackendAnswers, backend_answers
-from fixer.analysis.case import Case
+from fixer.analysis.case import Case, is_answering
 from fixer.analysis.cause import Cause, Outcome, conclude, sort_outcomes
 from fixer.analysis.evidence import clock_of, listener_at
 from fixer.analysis.logged_failures import logged_failures
-from fixer.analysis.nginx_errors import recent_lines_by_route, request_path, was_logged_since
-from fixer.analysis.other_pages import asked_paths
+from fixer.analysis.nginx_errors import asked_page, recent_lines_by_route, was_logged_since
+from fixer.analysis.other_pages import answered_paths, failed_paths
 from fixer.analysis.route_verdict import LOGGED_SECONDS, RouteVerdict
 from fixer.analysis.service_state import start_time_of
 from fixer.causes.timeout_too_short.answer_times import AnswerTime, limit_evidence, logged_time, own_page_time
@@ -194,7 +194,7 @@ def _judge_route(
         return shown        # ended, or slow for a page that is fast now: another fault
     if any(_is_from_other_process(case, e, events) for e in endpoints):
         return shown
-    if not _has_spare_capacity(endpoints, answers.value) or not (judged.state == "ok" or none_left):
+    if not _has_spare_capacity(endpoints, answers.value) or not (_may_be_late(judged, endpoints) or none_left):
         return shown
     sending = sum(e.kind == "timeout-send" for e in events) * 2 > len(events)
     return _timeout_finding(case, _TimedOutRoute(
@@ -209,12 +209,13 @@ def _lasting_findings(case: Case) -> Iterator[Finding]:
     for failure in logged_failures(case):
         judged, events = failure.routes[0], failure.events
         endpoints = tuple(e for e in case.reached(judged.facts) if not e.down)
-        paths = {request_path(event) for event in events}
+        paths = {asked_page(event) for event in events}
         one_page = len(paths) == 1 and min(paths).startswith("/") and all(e.kind == "timeout-read" for e in events)
         if failure.over or len(failure.routes) != 1 or not one_page or not endpoints:
             continue
         limit = judged.facts.route.read_timeout
-        if judged.state != "ok" or limit >= DEFAULT_SECONDS or _is_about_asked_path(events[-1], endpoints, judged):
+        if limit >= DEFAULT_SECONDS or not _may_be_late(judged, endpoints) or _is_about_asked_path(
+                events[-1], endpoints, judged):
             continue
         if _most_at_once(events, limit) >= MIN_EVENTS:
             continue        # an overload that has passed leaves such lines
@@ -239,8 +240,15 @@ def _most_at_once(events: Sequence[ErrorEvent], limit: float) -> int:
 
 
 def _is_about_asked_path(event: ErrorEvent, endpoints: tuple[Endpoint, ...], judged: RouteVerdict) -> bool:
-    """Return whether the line is about a path that fixer probed, too."""
-    return request_path(event) in {*asked_paths(judged.facts), judged.facts.route.path, *(e.path for e in endpoints)}
+    """Return whether the line is about a path that fixer probed, too, and that answered."""
+    return asked_page(event) in {*answered_paths(judged.facts), *(e.path for e in endpoints if is_answering(e))}
+
+
+def _may_be_late(judged: RouteVerdict, endpoints: tuple[Endpoint, ...]) -> bool:
+    """Return whether our own requests leave it open that a page is only late: none failed, or none of the pages that
+    failed was asked for directly."""
+    asked = {endpoint.path for endpoint in endpoints}
+    return not judged.has_failures or (judged.state == "failing" and asked.isdisjoint(failed_paths(judged.facts)))
 
 
 def _is_from_other_process(case: Case, endpoint: Endpoint, events: tuple[ErrorEvent, ...]) -> bool:
@@ -263,7 +271,7 @@ def _timeout_finding(case: Case, seen: _TimedOutRoute) -> Finding:
     several = len(route.servers) > 1 and bool(seen.no_live_upstream)
     variant = "send-timeout-upload" if seen.is_sending else (
         "retry-multiplies-timeout" if several else "read-timeout-too-short")
-    late = {request_path(event) for event in seen.timeouts}
+    late = {asked_page(event) for event in seen.timeouts}
     page = late.pop() if len(late) == 1 else ""
     what = "the upload was not read" if seen.is_sending else f"{page} needs longer" if page else "pages need longer"
     summary = (f"nginx gives up on {route.location} after {seen.limit:g} s ({seen.count} within {seen.span}): "

@@ -11,6 +11,7 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Diagnosis, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import CheckNginx, ReloadNginx, WriteFile
+from fixer.model.snapshot import ProbeResult
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
     GOOD,
@@ -211,3 +212,23 @@ def test_the_longest_location_that_fits_is_meant() -> None:
     scene.route[0], scene.route[1] = {"server_names": ()}, {"read_timeout": 3.0}
     scene.events = [replace(e, server="_") for e in scene.events]
     assert found(scene).routes == ("r2",)
+
+
+def second_page(answer: ProbeResult, *, asked: str = "/", **more: Any) -> Scene:
+    """A location of its own for the slow page: it has not answered us either, and the backend was asked for `asked`."""
+    scene = late(path="/poll", **more).answers(answer).endpoint(path=asked)
+    scene.route[0] |= {"path": "/poll", "location": "/poll"}
+    return scene
+
+
+@pytest.mark.parametrize("answer", [SLOW, TIMED_OUT])
+def test_hit_the_page_is_late_for_us_too_and_another_one_is_quick(answer: ProbeResult) -> None:
+    scene = second_page(answer)
+    assert "/poll needs longer" in found(scene).summary and roots(diagnose(scene.snapshot())) == [CAUSE]
+
+
+@pytest.mark.parametrize("scene", [
+    second_page(GOOD), second_page(TIMED_OUT, asked="/poll"), second_page(BAD_GATEWAY, asked="/poll"),
+])
+def test_miss_a_page_that_is_quick_now(scene: Scene) -> None:
+    assert CAUSE not in roots(diagnose(scene.snapshot()))
