@@ -51,6 +51,7 @@ from fixer.analysis.exits.kills import FAULT_SIGNALS, fault_signal_text, last_ex
 from fixer.analysis.nginx_errors import refused_evidence
 from fixer.analysis.run_log import (
     gave_up_line,
+    has_kind,
     has_log,
     is_word_on_run,
     program_lines,
@@ -126,7 +127,8 @@ def _has_clean_exit(crash: FailedRun) -> bool:
     """Return whether its command ends with exit code 0 each time, instead of staying up."""
     box, unit = crash.service.container, crash.service.unit
     if unit is not None and is_in_restart_loop(crash) and not crash.has_running_parent:
-        return unit.result == "success" and unit.exec_main_status == 0
+        ends = [line for line in crash.lines if has_kind(line, "succeeded", "failed")]       # a new run has no status yet
+        return bool(ends) and has_kind(ends[-1], "succeeded")
     return box is not None and not box.is_machine and box.exit_code == 0 and (
         box.status == "restarting" or (box.status == "exited" and box.restart_count > 0))
 

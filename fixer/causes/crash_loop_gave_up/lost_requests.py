@@ -23,7 +23,7 @@ from fixer.analysis.route_verdict import RouteVerdict, events_since
 from fixer.analysis.run_log import has_kind, last_run_lines, lines_of, message_of, program_lines
 from fixer.analysis.service_state import restart_count_of, run_state_of, start_time_of, state_evidence
 from fixer.formats.numbers import times_text
-from fixer.formats.run_output import WORKER_RECYCLED, says_ready
+from fixer.formats.run_output import WORKER_RECYCLED, ends_run, says_ready, says_start_failed
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair, Role
 from fixer.model.facts import Evidence
@@ -69,10 +69,12 @@ def lost_request_findings(case: Case, cause: str) -> Iterator[Finding]:
 
 
 def _served_before(service: Service, since: float, started: float) -> bool:
-    """Return whether an earlier run had come to serve: it said so, or ended without an error. A start that failed a few
-    times until something else was there is over once it succeeds."""
-    return any(line.at is not None and since <= line.at <= started
-               and (has_kind(line, "succeeded") or says_ready(message_of(line))) for line in lines_of(service))
+    """Return whether an earlier run had come to serve: it ended without an error, or said that it was ready, and no run
+    failed at its start. A start that failed a few times until something else was there is over once it succeeds."""
+    lines = [line for line in lines_of(service) if line.at is not None and since <= line.at <= started]
+    texts = [message_of(line) for line in lines]
+    return any(has_kind(line, "succeeded") for line in lines) or (
+        any(map(says_ready, texts)) and not any(says_start_failed(text) or ends_run(text) for text in texts))
 
 
 def _has_other_reason(case: Case, service: Service) -> bool:
