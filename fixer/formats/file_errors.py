@@ -36,15 +36,15 @@ _SQLITE = regex(r"^(?:[\w.]+\.)?\(?(?:sqlite3\.)?OperationalError\)?:? (?:\(sqli
 _CONNECT_CALL = regex(r"\bconnect\(\s*[\"'](?:file:)?(?P<path>/[^\"'?{}]+)[\"'?]")
 # A socket that could not be created: some servers name its path, for others only the call above shows it.
 _SOCKETS = (
-    regex(r"(?:^|\] )connection to (?P<path>/\S+) failed: \[Errno (?P<errno>2|13)\] "),
+    regex(r"(?:^|\] )connection to (?P<path>/\S+) failed: \[Errno (?P<errno>2|13|30)\] "),
     regex(r"^Unable to check or remove stale UNIX socket '(?P<path>/[^']+)': \w+\((?P<errno>1|13|30), "),    # asyncio
     regex(r"\bListen failure: \[Errno (?P<errno>2|13|30)\] [^:]{1,60}: b?'(?P<path>/[^']+?)(?:\.lock)?'$"),   # Twisted
 )
 _UWSGI_SOCKET = regex(r"^(?:\w{3} .{20} - )?(?:error removing unix socket, unlink|bind)\(\): "
                       r"(?P<said>Permission denied|No such file or directory|Read-only file system) \[core/socket\.c ")
 _UWSGI_CODES = {"Permission denied": "13", "No such file or directory": "2", "Read-only file system": "30"}
-_PATHLESS_ERROR = regex(r"^(?:FileNotFound|Permission)Error: \[Errno (?P<errno>2|13)\] "
-                 r"(?:No such file or directory|Permission denied)$")
+_PATHLESS_ERROR = regex(r"^(?:FileNotFound|Permission|OS)Error: \[Errno (?P<errno>2|13|30)\] "
+                 r"(?:No such file or directory|Permission denied|Read-only file system)$")
 _BIND_CALL = regex(r"\bcreate_unix_server\b|\bsock(?:et)?\.bind\(")
 _UNNAMED_FOLDER = regex(r"^(?:Uncaught )?Error: (?P<name>EISDIR): [^,]{1,60}, \w+$")     # Node, while it reads
 _FRAME = regex(r"^\s*File \"")

@@ -237,13 +237,21 @@ def workers_of(command: Sequence[Word], env: Env, said: Evidence) -> Fact[int]:
     return Known(max(int(word.text), 1), (Evidence("file" if place.file else said.source, where, said.text),))
 
 
-_RUN_CALL = regex(r"\b(?:uvicorn|hypercorn|waitress|web|app|socketio|server|sanic)\.(?:run|serve|run_app|listen)\(")
-_KEYWORD = r"\b{}\s*=\s*(?:int\()?\s*(?:os\.(?:environ\.get|getenv)\(\s*[\"'](\w+)[\"']\s*(?:,\s*[\"']?([\w.:]+))?|" \
-           r"os\.environ\[[\"'](\w+)[\"']\]|[\"']?([\w.:/-]+))"
+_RUN_CALL = regex(r"\b(?:(?:uvicorn|hypercorn|waitress|web|app|socketio|server|sanic)\.(?P<run>run|serve|run_app|listen)"
+                  r"|(?P<bare>serve|run_app))\(")
+_ANY_BY_DEFAULT = frozenset({"serve", "run_app"})       # waitress and aiohttp, without a host
+_PYTHON_VALUE = (r"(?:int\(|str\()?\s*(?:os\.(?:environ\.get|getenv)\(\s*[\"'](?P<variable>\w+)[\"']\s*"
+                 r"(?:\)\s*or\s*|,\s*)?(?P<default>[\"']?[\w.:]+)?|os\.environ\[[\"'](?P<needed>\w+)[\"']\]"
+                 r"|(?P<value>[\"']?[\w.:/-]+))")
+_KEYWORD = r"\b{}\s*=\s*" + _PYTHON_VALUE
+_ASSIGNED = r"(?m)^[ \t]*{}[ \t]*(?::[^=\n]{{1,80}})?=(?!=)[ \t]*" + _PYTHON_VALUE
+_MOST_NAMES = 4     # names that stand for other names
+_UNKNOWN_NAME = regex(r"^[A-Za-z_][\w.]*$")
 
 
 def bindings_in_python(file: str, data: bytes, env: Env) -> tuple[Binding, ...]:
-    """Parse `uvicorn.run(app, host=…, port=…)` in a script: literals, or variables with their defaults."""
+    """Parse `uvicorn.run(app, host=…, port=…)` in a script: literals, variables with their defaults, or names that
+    stand for those. The host is empty if the script alone does not say it."""
     text = data.decode("latin-1")
     for call in _RUN_CALL.finditer(text):
         line = text.count("\n", 0, call.start()) + 1
@@ -251,19 +259,28 @@ def bindings_in_python(file: str, data: bytes, env: Env) -> tuple[Binding, ...]:
         host = _keyword_value("host", call.end(), file, text, env)
         if port is not None and _port(port.text):
             said = Evidence("file", f"{file}:{line}", text[call.start() : call.start() + 120].split("\n")[0])
-            return (_make_binding(host.text if host is not None else "127.0.0.1", _port(port.text), port, said),)
+            default = ANY_IPV4 if (call["run"] or call["bare"]) in _ANY_BY_DEFAULT else "127.0.0.1"
+            made = _make_binding(host.text if host is not None else default, _port(port.text), port, said)
+            return (made if host is None or host.text else replace(made, host=""),)
     return ()
 
 
 def _keyword_value(name: str, offset: int, file: str, text: str, env: Env) -> Word | None:
+    """Return the value of a call's keyword, empty if the script alone does not say it; None without the keyword."""
     match = re.compile(_KEYWORD.format(name)).search(text, offset, offset + 2000)
-    if match is None:
-        return None
-    variable = match[1] or match[3]
-    if variable and variable in env:
-        return env[variable]
-    group = 2 if match[2] else 4 if match[4] else 0
-    if not group:
-        return None
-    start = match.start(group)
-    return Word((Piece(match[group], file, text.count("\n", 0, start) + 1, start),))
+    for _ in range(_MOST_NAMES):
+        if match is None:
+            return None
+        variable, group = match["variable"] or match["needed"], "default" if match["variable"] else "value"
+        if variable and variable in env:
+            return env[variable]
+        value = match[group] or ""
+        quoted = value[:1] in ("'", '"')
+        if quoted or not _UNKNOWN_NAME.match(value):
+            start = match.start(group) + quoted
+            return Word((Piece(value[quoted:], file, text.count("\n", 0, start) + 1, start),)) if value else Word(())
+        told = list(re.finditer(_ASSIGNED.format(re.escape(value)), text)) if "." not in value else []
+        if len(told) != 1:          # with two assignments it is unclear which one counts
+            return Word(())
+        match = told[0]
+    return Word(())

@@ -66,6 +66,8 @@ UWSGI = "Wed Dec  2 18:49:21 2026 - {}(): {} [core/socket.c line 230]"
 @pytest.mark.parametrize(("lines", "told", "expected"), [
     (["[2026] connection to /run/a.sock failed: [Errno 13] Permission denied"], A, (A, "13")),
     (["[2026] connection to /run/a.sock failed: [Errno 13] Permission denied"], B, NONE),
+    (["[2026] connection to /run/a.sock failed: [Errno 30] Read-only file system"], A, (A, "30")),
+    (["    create_unix_server(path)", "OSError: [Errno 30] Read-only file system"], A, (A, "30")),
     (["    sock.bind(path)", DENIED], A, (A, "13")),
     (["    sock.bind(path)", DENIED], A + B, NONE),         # which of them is not known
     (["    open(path)", DENIED], A, NONE),

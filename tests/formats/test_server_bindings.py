@@ -131,6 +131,19 @@ def test_a_server_started_by_python(call: str, expected: tuple[str, int], digits
     assert binding.source.where == "/srv/a.py:3"
 
 
+@pytest.mark.parametrize(("code", "host", "digits"), [
+    ('HOST = os.getenv("HOST", "0.0.0.0")\nPORT = int(os.environ.get("PORT", 8003))\nuvicorn.run("a:b", host=HOST, port=PORT)', "0.0.0.0", b"8003"),
+    ('host = os.getenv("HOST") or "0.0.0.0"\nuvicorn.run(a, host=host, port=8003)', "0.0.0.0", b"8003"),
+    ("port: int = 8003\nserve(app, port=port)", "0.0.0.0", b"8003"),
+    ("uvicorn.run(a, host=settings.host, port=8003)", "", b"8003"),            # only the program knows
+    ('uvicorn.run(a, host=os.environ["HOST"], port=8003)', "", b"8003"),
+    ('HOST = "a"\nHOST = "b"\nuvicorn.run(a, host=HOST, port=8003)', "", b"8003"),
+])
+def test_names_that_stand_for_a_host_and_a_port(code: str, host: str, digits: bytes) -> None:
+    (binding,) = bindings_in_python("/srv/a.py", code.encode(), {})
+    assert (binding.host, binding.port) == (host, 8003) and code.encode()[binding.start : binding.end] == digits
+
+
 def test_python_that_takes_its_port_from_outside() -> None:
     data = b'uvicorn.run(a, port=int(os.environ["PORT"]))'
     assert [b.port for b in bindings_in_python("/a", data, {"PORT": literal_word("81")})] == [81]
