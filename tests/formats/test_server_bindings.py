@@ -122,7 +122,7 @@ def test_workers_of_nothing_known() -> None:
 @pytest.mark.parametrize(("call", "expected", "digits"), [
     ('uvicorn.run("a:b", host="0.0.0.0", port=9000)', ("0.0.0.0", 9000), b"9000"), ("uvicorn.run(app, port=9000)", ("127.0.0.1", 9000), b"9000"),
     ('uvicorn.run(a, port=int(os.environ.get("PORT", "9000")))', ("127.0.0.1", 9000), b"9000"),
-    ('uvicorn.run(a, port=int(os.getenv("PORT", 9000)))', ("127.0.0.1", 9000), b"9000"), ("web.run_app(app, port=9000)", ("127.0.0.1", 9000), b"9000"),
+    ('uvicorn.run(a, port=int(os.getenv("PORT", 9000)))', ("127.0.0.1", 9000), b"9000"), ("web.run_app(app, port=9000)", ("0.0.0.0", 9000), b"9000"),
 ])
 def test_a_server_started_by_python(call: str, expected: tuple[str, int], digits: bytes) -> None:
     data = b"import uvicorn\n\n" + call.encode()
