@@ -237,8 +237,8 @@ def workers_of(command: Sequence[Word], env: Env, said: Evidence) -> Fact[int]:
     return Known(max(int(word.text), 1), (Evidence("file" if place.file else said.source, where, said.text),))
 
 
-_RUN_CALL = regex(r"\b(?:(?:uvicorn|hypercorn|waitress|web|app|socketio|server|sanic)\.(?P<run>run|serve|run_app|listen)"
-                  r"|(?P<bare>serve|run_app))\(")
+_RUN_CALL = regex(r"\b(?:(?:uvicorn|hypercorn|waitress|web|app|socketio|server|sanic)\."
+                  r"(?P<run>run|serve|run_app|listen)|(?P<bare>serve|run_app))\(")
 _ANY_BY_DEFAULT = frozenset({"serve", "run_app"})       # waitress and aiohttp, without a host
 _PYTHON_VALUE = (r"(?:int\(|str\()?\s*(?:os\.(?:environ\.get|getenv)\(\s*[\"'](?P<variable>\w+)[\"']\s*"
                  r"(?:\)\s*or\s*|,\s*)?(?P<default>[\"']?[\w.:]+)?|os\.environ\[[\"'](?P<needed>\w+)[\"']\]"

@@ -127,7 +127,7 @@ def _has_clean_exit(crash: FailedRun) -> bool:
     """Return whether its command ends with exit code 0 each time, instead of staying up."""
     box, unit = crash.service.container, crash.service.unit
     if unit is not None and is_in_restart_loop(crash) and not crash.has_running_parent:
-        ends = [line for line in crash.lines if has_kind(line, "succeeded", "failed")]       # a new run has no status yet
+        ends = [line for line in crash.lines if has_kind(line, "succeeded", "failed")]      # a new run has no status
         return bool(ends) and has_kind(ends[-1], "succeeded")
     return box is not None and not box.is_machine and box.exit_code == 0 and (
         box.status == "restarting" or (box.status == "exited" and box.restart_count > 0))
