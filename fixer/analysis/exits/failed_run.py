@@ -12,12 +12,10 @@ from fixer.analysis.evidence import (
     endpoint_text,
     listener_at,
     listeners_on,
-    log_evidence,
     pids_of,
     processes_of,
-    shorten,
-    supervisor_name_of,
 )
+from fixer.analysis.exits.parent_process import lines_since_reload, parent_without_workers
 from fixer.analysis.nginx_errors import refused_evidence
 from fixer.analysis.ownership.configured import binding_evidence, is_configured_at
 from fixer.analysis.route_verdict import is_closed
@@ -54,12 +52,10 @@ from fixer.formats.run_output import (
     says_start_failed,
     says_starting,
 )
-from fixer.lazy.dataclass import dataclass, replace
+from fixer.lazy.dataclass import dataclass
 from fixer.lazy.lazy_imports import lazy_imports
-from fixer.lazy.regex import regex
-from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.snapshot import Binding, Endpoint, Listener, LogLine, Process, Service, Snapshot
+from fixer.model.snapshot import Binding, Endpoint, Listener, LogLine, Service, Snapshot
 from fixer.model.unit_event import UnitEventKind
 
 with lazy_imports():
@@ -86,12 +82,25 @@ class FailedRun:
     # only a log that any user may have written shows the run: nothing may be changed because of it
     is_hearsay: bool = False
     uid: int = -1       # of that log's owner
+    program: str = ""   # the file of the program that ended, of several that the service starts
     front_routes: tuple[str, ...] = ()      # of the nginx that its start script should start; no address is known then
 
     @property
     def service(self) -> Service:
         """The service that failed."""
         return self.owner.service
+
+    @property
+    def ended_name(self) -> str:
+        """The name of what ended: the program if the service starts several, else the service."""
+        return f"{self.program} of {self.service.name}" if self.program else self.service.name
+
+    @property
+    def ends_text(self) -> str:
+        """What ended, and that it ends at once; of a service that runs, that its workers do."""
+        if self.has_running_parent and not self.program:
+            return f"{self.service.name} runs, and its workers end at once"
+        return f"{self.ended_name} ends at once"
 
     @property
     def routes(self) -> tuple[str, ...]:
@@ -148,9 +157,11 @@ def failed_runs(case: Case) -> FailedRuns:
         troubles.sort(key=lambda trouble: not is_configured_at(owner.service, trouble.endpoint))
         inside = not has_failed(case, owner.service, troubles[0])
         lines = lines_since_reload(last_run_lines(case.snapshot, owner.service))
-        lines = (inside and _lines_of_last_start(lines, _files_of_binding(owner.service, troubles[0]))) or lines
+        files = _files_of_binding(owner.service, troubles[0]) if inside else frozenset()
+        lines = (inside and _lines_of_last_start(lines, files)) or lines
         end = read_run_end(lines, start_time_of(owner.service))
-        found.append(FailedRun(owner, tuple(troubles), lines, inside, end))
+        program = next(iter(files)) if len(files) == 1 else ""
+        found.append(FailedRun(owner, tuple(troubles), lines, inside, end, program=program))
     return FailedRuns(tuple(found), tuple(missing), tuple(dict.fromkeys(sound)))
 
 
@@ -298,42 +309,6 @@ def reported_port_conflict(case: Case, service: Service) -> tuple[Binding, Liste
     return None
 
 
-# A parent that holds the socket while the programs that it starts to accept connections end at once.
-_CODE_RELOADED = regex(r"\w detected changes? in .{1,400}\. Reloading\.\.\.$")      # uvicorn
-_SETTLED_AGE = 10.0     # seconds: a program that lives so long does not end at its start
-
-
-def parent_without_workers(case: Case, trouble: FailingAddress, service: Service) -> str:
-    """Return what the parent is (circusd, a server that reloads its code), if its programs end at once: it does not
-    hang. Empty for any other service."""
-    ours = processes_of(case.snapshot, service.node, service.pids)
-    parents = {p.pid: name for p in ours if (name := _parent_kind(p))}
-    held = listener_at(trouble.endpoint)
-    if held is None or not parents.keys() & set(pids_of(held)):
-        return ""
-    if not any(map(supervisor_name_of, ours)) and not any(p.state == "Z" for p in ours):
-        return ""       # a server with a live program
-    young = clock_of(case.snapshot, service.node) - _SETTLED_AGE
-    lasting = [p for p in ours if p.pid not in parents and p.state != "Z" and p.started_at < young
-               and not _is_resource_tracker(p)]
-    return "" if lasting else next(iter(parents.values()))
-
-
-def _parent_kind(process: Process) -> str:
-    return supervisor_name_of(process) or ("its code reloader" if "--reload" in process.argv else "")
-
-
-def _is_resource_tracker(process: Process) -> bool:
-    """Return whether it is Python's own helper for processes that it spawns."""
-    return any("resource_tracker" in word for word in process.argv)
-
-
-def lines_since_reload(lines: Sequence[LogLine]) -> tuple[LogLine, ...]:
-    """Return the lines since the code was reloaded: earlier lines are about other code."""
-    last = next((i for i in range(len(lines) - 1, -1, -1) if _CODE_RELOADED.search(message_of(lines[i]).rstrip())), -1)
-    return tuple(lines[last + 1:])
-
-
 def _lines_of_last_start(lines: Sequence[LogLine], files: frozenset[str]) -> tuple[LogLine, ...]:
     """Return the lines of the last start that failed, of those that a parent makes, and of one of the `files` if there
     are several: earlier ones may have failed for another reason. Empty if no line says that one failed."""
@@ -385,16 +360,3 @@ def failed_at_start(run: Sequence[LogLine], service: Service) -> bool:
         return False
     return (is_traceback_start(texts[0]) or any(map(ends_run, texts[-_PRINTED_LINES:]))
             or has_known_exit_reason(service, run) or port_in_use_line(read_run_end(run)) is not None)
-
-
-def error_exit_finding(case: Case, service: Service, found: Finding) -> Finding:
-    """Return the finding about such an end if no cause of its own is known: a restart would end the same way."""
-    line = exited_zero_on_error(case.snapshot, service) if found.variant == "clean-exit-not-restarted" else None
-    if line is None:
-        return found
-    last = shorten(message_of(line).strip(), 160)
-    manual = f"its log ends with: {last}. Fix that first, then start {service.name}"
-    return replace(
-        found, confidence="likely", evidence=(log_evidence(line.text, line.where), *found.evidence),
-        summary=f"{service.name} ended by itself after an error, and reported success: {last}",
-        repairs=(Repair("start-service", "manual", f"repair what ends {service.name}", (), manual=manual),))

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import address_text, clock_of, listener_at, no_listener_evidence, processes_of
-from fixer.analysis.exits.failed_run import has_failed, has_failing_workers, is_loading, parent_without_workers
+from fixer.analysis.exits.failed_run import has_failed, has_failing_workers, is_loading
+from fixer.analysis.exits.parent_process import parent_without_workers
 from fixer.analysis.nginx_errors import events_for
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import lines_of, message_of

@@ -62,7 +62,7 @@ from __future__ import annotations
 from fixer.analysis.case import Case, FailingAddress, PortOwner
 from fixer.analysis.cause import Cause, conclude, for_each_failing_address
 from fixer.analysis.evidence import bindings_of, config_evidence, endpoint_text, no_listener_evidence, shorten
-from fixer.analysis.exits.failed_run import error_exit_finding, has_missing_mount_source
+from fixer.analysis.exits.failed_run import has_missing_mount_source
 from fixer.analysis.nginx_errors import connect_symptoms, routes_text
 from fixer.analysis.ownership.configured import MAX_CANDIDATES, code_choice_finding, configured_owner
 from fixer.analysis.route_verdict import is_closed, is_confirmed_closed
@@ -112,6 +112,7 @@ with lazy_imports():  # not needed in most looks
     )
     from fixer.causes.backend_down.learned_start import find_missing_backend, learned_finding
     from fixer.causes.backend_down.manager_state import (
+        error_exit_finding,
         explain_lost_server,
         finding_without_socket,
         is_stopped_silently,
@@ -232,8 +233,7 @@ def _no_server_finding(case: Case, trouble: FailingAddress, owner: PortOwner) ->
     if is_active_without_process(service):
         return _ended_children_finding(case, trouble, owner)
     if service.unit is not None:
-        left = explain_lost_server(case, trouble, service)
-        if left is None:
+        if (left := explain_lost_server(case, trouble, service)) is None:
             return None
         found = _finding(case, trouble, owner, (NOT_RUNNING_VARIANT, left[0]), repairs=(left[1],), shown=left[2])
         return replace(found, effects=("nothing-listens", "stale-config"))

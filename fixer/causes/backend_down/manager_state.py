@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import find_node, log_evidence, processes_of, shorten
+from fixer.analysis.exits.failed_run import exited_zero_on_error
 from fixer.analysis.ownership.configured import is_configured_at
 from fixer.analysis.run_log import (
     event_of,
@@ -162,3 +163,16 @@ def _supervisord_error_line(case: Case, service: Service, unit: Unit) -> LogLine
                 and s.unit.name == unit.name), None)
     lines = own.log.value if own is not None and isinstance(own.log, Known) else ()
     return next((line for line in reversed(lines) if _ERROR_LINE.match(message_of(line))), None)
+
+
+def error_exit_finding(case: Case, service: Service, found: Finding) -> Finding:
+    """Return the finding about such an end if no cause of its own is known: a restart would end the same way."""
+    line = exited_zero_on_error(case.snapshot, service) if found.variant == "clean-exit-not-restarted" else None
+    if line is None:
+        return found
+    last = shorten(message_of(line).strip(), 160)
+    manual = f"its log ends with: {last}. Fix that first, then start {service.name}"
+    return replace(
+        found, confidence="likely", evidence=(log_evidence(line.text, line.where), *found.evidence),
+        summary=f"{service.name} ended by itself after an error, and reported success: {last}",
+        repairs=(Repair("start-service", "manual", f"repair what ends {service.name}", (), manual=manual),))

@@ -144,7 +144,7 @@ def _found(case: Case, crash: FailedRun, fault: CodeFault) -> Finding:
     detail = ["nothing listens while it does not run"]
     if crash.has_running_parent:
         detail.insert(0, "its service manager reports it as running: only the workers that it starts end at once")
-    summary, evidence = f"{service.name} ends at once: {fault_text(fault)}", _evidence(case, crash, fault)
+    summary, evidence = f"{crash.ends_text}: {fault_text(fault)}", _evidence(case, crash, fault)
     there = _mounted_folder(case, crash, fault)
     mounted = "" if there is not None else mounted_code_text(crash, fault)
     if there is not None:
@@ -154,7 +154,7 @@ def _found(case: Case, crash: FailedRun, fault: CodeFault) -> Finding:
         evidence = (evidence[0], there.evidence, *mount_evidence(crash, there), *evidence[1:])
     above = _package_folder(case, crash, fault)
     if above is not None:
-        summary = (f"{service.name} ends at once: {fault.name} cannot be imported from {above.folder}, its working "
+        summary = (f"{crash.ends_text}: {fault.name} cannot be imported from {above.folder}, its working "
                    f"directory, but from {above.import_folder}")
         evidence = (evidence[0], *above.evidence, *evidence[1:])
     if mounted:

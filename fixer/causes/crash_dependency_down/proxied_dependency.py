@@ -49,7 +49,7 @@ def _finding(case: Case, crash: FailedRun, call: ProxiedCall, needed: LocatedDep
     proxy = f"the proxy of its variable {variable.name} ({variable.source.where})" if variable is not None else (
         "a proxy, which none of its variables that fixer reads names")
     result = f"which answers {call.answer}" if call.answer else "which does not lead there"
-    summary = f"{service.name} ends at once: it asks {what} through {proxy}, {result}"
+    summary = f"{crash.ends_text}: it asks {what} through {proxy}, {result}"
     confidence: Confidence = "certain" if inside and crash.owner.certain and variable is not None else "likely"
     detail = [_exceptions_text(call, what)]
     repairs = _repairs(case, crash, call, needed)

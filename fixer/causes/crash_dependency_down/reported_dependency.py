@@ -200,7 +200,7 @@ def _complaint_finding(
     named = variant == "start-db-refused" and provider is not None and not needed.is_listening
     return Finding(
         cause=CAUSE_ID, variant=variant, role="root", confidence=confidence,
-        summary=f"{service.name} ends at once: {text}",
+        summary=f"{crash.ends_text}: {text}",
         detail=tuple(detail),
         routes=crash.routes, service=provider.name if named and provider is not None else service.name,
         node=provider.node if named and provider is not None else service.node,

@@ -184,14 +184,12 @@ def _unusable_path_finding(case: Case, crash: FailedRun, denied: UnusablePath) -
         todo = f"let {service.name} write to {denied.path} ({by})"
     else:
         variant, (said, todo, maker) = "start-file-denied", _denied_texts(case, service, denied, user, state)
-    who = f"{service.name} runs, and its workers end at once" if crash.has_running_parent else (
-        f"{service.name} ends at once")
     known = state.state == "holds" or setting is not None
     doubt = () if known else (f"it is unknown whether that still holds: {state.text}",)
     confidence: Confidence = "certain" if crash.owner.certain and known and denied.named else "likely"
     return Finding(
         cause=CAUSE.id, variant=variant, role="root", confidence=confidence,
-        summary=f"{who}: {said}",
+        summary=f"{crash.ends_text}: {said}",
         detail=(f"nothing listens {'meanwhile' if crash.has_running_parent else 'while it does not run'}", *doubt),
         routes=crash.routes, service=service.name, node=service.node,
         evidence=_evidence(case, crash, denied, (

@@ -141,7 +141,7 @@ def _has_other_cause(crash: FailedRun) -> bool:
 
 
 def _found(case: Case, crash: FailedRun) -> Finding:
-    service, state = crash.service, reason_state(case, crash)
+    service, state, name = crash.service, reason_state(case, crash), crash.ended_name
     unrun = spawn_error_text(crash)
     changed = change_evidence(case, crash) if state == "unknown" else ()
     state = "changed" if changed else state
@@ -151,7 +151,7 @@ def _found(case: Case, crash: FailedRun) -> Finding:
     elif has_given_up(crash):
         manner = "failed too often and is no longer restarted"
     elif crash.has_running_parent:
-        manner = "runs, but its workers end at once"
+        manner = "ends again and again" if name != service.name else "runs, but its workers end at once"
     newer = changed[0].where if changed else ""
     told = "its log ends with an error" if names_error(crash.lines) else "see the last lines of its log"
     why = f"supervisord reports: {unrun}" if unrun else {
@@ -176,7 +176,7 @@ def _found(case: Case, crash: FailedRun) -> Finding:
     return Finding(
         cause=CAUSE.id, variant=(variant := _variant(crash)), role="root",
         confidence="certain" if state == "gone" else "likely",
-        summary=f"{service.name} {manner}; {why}", detail=(), routes=crash.routes, service=service.name,
+        summary=f"{name} {manner}; {why}", detail=(), routes=crash.routes, service=service.name,
         node=service.node, evidence=(*changed, *_evidence(case, crash)), repairs=_repairs(case, crash, state),
         has_given_up=variant in _GIVEN_UP,
     )

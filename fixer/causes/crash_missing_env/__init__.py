@@ -139,7 +139,7 @@ def _missing_variable_finding(case: Case, crash: FailedRun, missing: tuple[Named
     by_hand, write = absent_file_repairs(case, crash, names), _repair(case, crash, missing, lost)
     return Finding(
         cause=CAUSE.id, variant="start-env-var-missing", role="root", confidence="certain",
-        summary=f"{crash.service.name} ends at once: {names} {'is' if len(missing) == 1 else 'are'} not set",
+        summary=f"{crash.ends_text}: {names} {'is' if len(missing) == 1 else 'are'} not set",
         detail=(*(m.problem_text for m in lost), *_others_text(case, crash, lost),
                 "nothing listens while it does not run"),
         routes=crash.routes, service=crash.service.name, node=crash.service.node, evidence=evidence,
@@ -155,7 +155,7 @@ def _missing_setting_finding(case: Case, crash: FailedRun, missing: tuple[NamedL
               f"line), or set the variable that this file takes it from; then start {name}")
     return Finding(
         cause=CAUSE.id, variant="start-env-var-missing", role="root", confidence="likely",
-        summary=f"{name} ends at once: its configuration lacks {names}",
+        summary=f"{crash.ends_text}: its configuration lacks {names}",
         detail=("nothing listens while it does not run",), routes=crash.routes, service=name, node=crash.service.node,
         evidence=_evidence(case, crash, missing),
         repairs=(Repair(REPAIR_ID, "manual", f"add {names} to the configuration of {name}", (), manual=manual),),

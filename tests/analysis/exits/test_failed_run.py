@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from fixer.analysis.case import open_case
+from fixer.analysis.exits.failed_run import failed_runs
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Diagnosis
 from fixer.model.facts import Evidence, Known
@@ -137,7 +139,7 @@ UWSGI_START, CURSE = "*** Starting uWSGI 2.0.28-debian (64bit) on [Wed Dec  2 20
 NO_PYTHON = "chdir(): No such file or directory [core/uwsgi.c line 2617]"
 
 
-def emperor(*lines: str, others: tuple[str, ...] = (), listens: bool = False) -> Diagnosis:
+def emperor_scene(*lines: str, others: tuple[str, ...] = (), listens: bool = False) -> Scene:
     """An emperor of shop.ini, and of others."""
     own = tuple(Binding("", 0, f"/run/{name}.sock", Evidence("file", f"/etc/uwsgi/vassals/{name}.ini:2", "socket"),
                         protocol="uwsgi") for name in ("shop", *others))
@@ -148,13 +150,25 @@ def emperor(*lines: str, others: tuple[str, ...] = (), listens: bool = False) ->
     scene.route[0] = {"kind": "uwsgi_pass", "pass_text": "unix:/run/shop.sock"}
     scene.endpoint(unix="/run/shop.sock", host="/run/shop.sock", port=0, tcp=Known(probe(None, error="no-socket")),
                    listener=Known(None), configured_service=made.id)
-    return diagnose(scene.answers(BAD_GATEWAY).snapshot())
+    return scene.answers(BAD_GATEWAY)
+
+
+def emperor(*lines: str, others: tuple[str, ...] = (), listens: bool = False) -> Diagnosis:
+    return diagnose(emperor_scene(*lines, others=others, listens=listens).snapshot())
 
 
 def test_a_program_that_its_emperor_starts_in_vain_ends_again_and_again() -> None:
     found = emperor(UWSGI_START, NO_PYTHON, CURSE.format("shop.ini")).findings[0]
     assert found.cause == "crash-loop-gave-up" and "its workers end at once" in found.summary
     assert emperor(UWSGI_START, "spawned uWSGI worker 1").findings[0].cause == "slow-start"
+
+
+def test_a_program_of_several_is_named_by_its_file() -> None:
+    said = (UWSGI_START, "ModuleNotFoundError: No module named 'shop'", CURSE.format("shop.ini"))
+    (crash,) = failed_runs(open_case(emperor_scene(*said, others=("blog",), listens=True).snapshot(), {})).found
+    assert crash.ends_text == "shop.ini of emperor.service ends at once"
+    (alone,) = failed_runs(open_case(emperor_scene(*said).snapshot(), {})).found
+    assert alone.ends_text == "emperor.service runs, and its workers end at once"
 
 
 def test_an_earlier_start_of_the_emperor_is_over() -> None:
