@@ -54,7 +54,14 @@ from fixer.nginx.error_kinds import CONNECT_FAILED
 from fixer.repairs.file_edits import NotEditable
 
 with lazy_imports():  # only for what is found
-    from fixer.repairs.command_options import add_option, edit_option, find_numbered_option, second_worker_repair
+    from fixer.repairs.command_options import (
+        add_option,
+        edit_argument,
+        edit_option,
+        find_numbered_option,
+        gunicorn_number,
+        second_worker_repair,
+    )
     from fixer.repairs.start_service import start_or_restart_steps
     from fixer.repairs.write_variables import EditSteps
 
@@ -202,15 +209,18 @@ DEFAULT_SECONDS = 30                # gunicorn's default
 _TIMEOUT_OPTION = regex(r"^(?P<head>--timeout=|--timeout$|-t=?(?=\d)|-t$)(?P<value>\d*)$")
 
 
-def timeout_of(service: Service) -> int:
-    """Return the timeout of its command, in seconds."""
+def timeout_of(snapshot: Snapshot, service: Service) -> int:
+    """Return the timeout of its command, else that of its own file, in seconds."""
     found = find_numbered_option(service, _TIMEOUT_OPTION)
-    return int(found.value) if found is not None and is_number(found.value) else DEFAULT_SECONDS
+    if found is not None and is_number(found.value):
+        return int(found.value)
+    own = gunicorn_number(snapshot, service, "timeout")
+    return DEFAULT_SECONDS if own is None else int(own.text)
 
 
 def raise_timeout_repair(case: Case, service: Service, endpoint: Endpoint) -> Repair:
     """Return the repair: four times the present timeout, unless the operator gives a value."""
-    now = timeout_of(service)
+    now = timeout_of(case.snapshot, service)
     need = Need(INPUT_KEY, "value", f"seconds that a worker of {service.name} may be silent, now {now}",
                 default=str(max(now * 4, 30)), pattern="[1-9][0-9]{0,3}")
     chosen = case.inputs.get(INPUT_KEY, need.default or "")
@@ -221,7 +231,7 @@ def raise_timeout_repair(case: Case, service: Service, endpoint: Endpoint) -> Re
                                                                                                  NotEditable) else ""
         manual = f"run {service.name} with --timeout {chosen} instead of {now}; fixer cannot do this: {why}"
         return Repair(REPAIR_ID, "manual", f"give the workers of {service.name} more time", (), manual=manual)
-    summary = f"set --timeout {chosen} instead of {now} in {written.where}, then restart {service.name}"
+    summary = f"set the timeout {chosen} instead of {now} in {written.where}, then restart {service.name}"
     return Repair(REPAIR_ID, "disruptive", summary, (*written.steps, *begin), needs=(need,))
 
 
@@ -231,4 +241,6 @@ def _write_timeout(snapshot: Snapshot, service: Service, seconds: str) -> EditSt
     found = find_numbered_option(service, _TIMEOUT_OPTION)
     if found is not None:
         return edit_option(snapshot, service, found, seconds, "its time limit")
+    if (own := gunicorn_number(snapshot, service, "timeout")) is not None:
+        return edit_argument(snapshot, service, own, seconds, f"its time limit: {seconds}")
     return add_option(snapshot, service, f"--timeout={seconds}", "GUNICORN_CMD_ARGS")

@@ -225,26 +225,37 @@ def option_source_text(case: Case, service: Service, fault: CodeFault) -> str:
     word = option_argument(service, fault)
     if word is not None:
         return f"{word.file}:{word.line}" if word.file else ""
-    file, line = _gunicorn_setting(case, service, fault.name)
+    file, line = _gunicorn_setting(case.snapshot, service, fault.name)
     return file_line_text(case.snapshot, file.node, file.path, line) if file is not None and line else ""
 
 
 def gunicorn_setting_evidence(case: Case, service: Service, fault: CodeFault) -> tuple[Evidence, ...]:
     """Return the line of gunicorn's own file with the rejected setting as evidence."""
-    file, line = _gunicorn_setting(case, service, fault.name)
+    file, line = _gunicorn_setting(case.snapshot, service, fault.name)
     if file is None or not line:
         return ()
     return (Evidence("file", file_line_text(case.snapshot, file.node, file.path, line), line_of(file, line)),)
 
 
-def _gunicorn_setting(case: Case, service: Service, name: str) -> tuple[FileContent | None, int]:
+def gunicorn_number(snapshot: Snapshot, service: Service, name: str) -> CommandArgument | None:
+    """Return the number that gunicorn's own file sets, with its place; None if it sets none, or computes it."""
+    file, number = _gunicorn_setting(snapshot, service, name)
+    lines = file.data.split(b"\n") if file is not None else []
+    match = re.match(rb"\w+\s*=\s*(\d{1,9})\s*(?:#.*)?$", lines[number - 1]) if 0 < number <= len(lines) else None
+    if file is None or match is None:
+        return None
+    start = sum(len(line) + 1 for line in lines[:number - 1]) + match.start(1)
+    return CommandArgument(match[1].decode(), file.path, number, start, start + len(match[1]))
+
+
+def _gunicorn_setting(snapshot: Snapshot, service: Service, name: str) -> tuple[FileContent | None, int]:
     if service.runtime != "gunicorn" or not _GUNICORN_SETTING.match(name):
         return None, 0
     words = [word.text for word in service.command]
     named = next((words[i + 1] for i in range(len(words) - 1) if words[i] in ("-c", "--config")), "")
     named = named or next((w.partition("=")[2] for w in words if w.startswith("--config=")), "gunicorn.conf.py")
     path = posixpath.normpath(posixpath.join(working_directory_of(service) or "/", named.removeprefix("file:")))
-    file = case.snapshot.file(service.files_node or service.node, path)
+    file = snapshot.file(service.files_node or service.node, path)
     lines = file.data.decode(errors="replace").splitlines() if file is not None else []
     given = regex(rf"^{name}\s*=[^=]")
     return file, next((n for n in range(len(lines), 0, -1) if given.match(lines[n - 1])), 0)

@@ -116,6 +116,16 @@ def test_without_an_option_it_goes_into_the_environment_that_gunicorn_reads() ->
     assert isinstance(written, WriteFile) and b"GUNICORN_CMD_ARGS=" in (written.after or b"") and repair.risk == "disruptive"
 
 
+def test_the_number_of_its_own_file_is_changed_there() -> None:
+    before = "bind = ':80'\ntimeout = 4  # seconds\n"
+    scene = silent()
+    scene.files.append(file("/srv/shop/gunicorn.conf.py", before))
+    repair = finding_of(diagnose(scene.snapshot()), CAUSE).repairs[0]
+    written = repair.steps[0]
+    assert isinstance(written, WriteFile) and written.after == before.replace("4", "30").encode()
+    assert "now 4" in repair.needs[0].why and "instead of 4 in /srv/shop/gunicorn.conf.py" in repair.summary
+
+
 def test_a_number_that_is_written_nowhere_is_for_a_person() -> None:
     nowhere = (CommandArgument("--timeout=3"),)
     moved = (CommandArgument("--timeout=3", UNIT, 2, 0, 11),)
