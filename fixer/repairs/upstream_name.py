@@ -47,6 +47,8 @@ def other_address_repair(case: Case, troubles: list[FailingAddress], known: str 
     near = "".join(f"; the upstream {name} is defined at {at}" for name, at in meant)
     near += "".join(f"; a container on nginx's networks is called {name}"
                     for name in _similar_container_names(case, nginx, host))
+    near += "".join(f"; {name}, which no route leads to, listens on that port"
+                    for name in _idle_listeners(case, troubles))
     pattern = "|".join((_HOST_PATTERN, *(re.escape(name) for name, _ in meant)))
     need = Need(ADDRESS_KEY, "value", f"the address or name to use instead of {host} at {where}{near}",
                 pattern=pattern)
@@ -111,6 +113,22 @@ def _similar_container_names(case: Case, nginx: Nginx, host: str) -> tuple[str, 
              and any(network in mine for network, _, _ in s.container.networks)
              for name in (s.container.service, s.container.name) if name)
     return tuple(dict.fromkeys(n for n in names if SequenceMatcher(None, n, host).ratio() >= _MIN_SIMILARITY))[:3]
+
+
+def _idle_listeners(case: Case, troubles: list[FailingAddress]) -> tuple[str, ...]:
+    """Return the containers on nginx's networks that listen on that port and that no route relies on, and whose name is
+    another one: their service may have been renamed."""
+    nginx, host, ports = troubles[0].nginx, troubles[0].endpoint.host, {t.endpoint.port for t in troubles}
+    web, similar = container_of(case.snapshot, nginx.node), _similar_container_names(case, nginx, host)
+    if web is None or web.is_machine or len(ports) != 1:
+        return ()
+    mine = {network for network, _, _ in web.networks} | {web.network_mode}
+    found = [s.container for s in case.snapshot.services if s.container is not None and s.running
+             and s.id not in case.services_in_use and s.is_app_server
+             and any(network in mine for network, _, _ in s.container.networks)
+             and ports <= {x.port for x in listeners_on(case.snapshot, s.node) if not is_loopback(x.address)}]
+    names = (box.service or box.name for box in found if not {box.service, box.name}.intersection(similar))
+    return tuple(dict.fromkeys(names))[:3]
 
 
 def _renamed_container(case: Case, troubles: list[FailingAddress]) -> str:

@@ -92,3 +92,17 @@ def test_a_container_whose_own_name_is_nearly_so_is_named_by_its_service() -> No
     alone = boxes("p-app-1").endpoint(host="p-app-2", written="p-app-2:8000").answers(REFUSED)
     case = open_case(alone.snapshot(), {})
     assert "write p-app-1 instead of p-app-2" in other_address_repair(case, [case.failing_addresses[0]]).summary
+
+
+@pytest.mark.parametrize(("written", "said"), [
+    ("web:8000", True), ("web:8001", False), ("ap:8000", False),        # another port, and a name that is nearly so
+])
+def test_a_container_with_that_port_and_another_name_is_named(written: str, said: bool) -> None:
+    """Its service may have been renamed: which one is meant is asked, and nothing is chosen."""
+    host, _, port = written.partition(":")
+    scene = boxes("app", "p-app-1").endpoint(host=host, written=written, port=int(port)).answers(REFUSED)
+    case = open_case(scene.snapshot(), {})
+    repair = other_address_repair(case, [case.failing_addresses[0]])
+    asked = " ".join((repair.manual, *(need.why for need in repair.needs)))
+    assert ("app, which no route leads to, listens on that port" in asked) is said
+    assert repair.steps == ()
