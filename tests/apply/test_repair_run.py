@@ -107,9 +107,9 @@ def test_a_round_on_credit_is_marked_until_it_has_helped(site: Path, target: Fol
         run.round(make_plan(write_step(site / "shop", OLD, NEW)))
         number = run.open_round
         run.commit(on_credit=True)
-        assert [step.endswith(" (credit)") for step in run.applied] == [True] and history(target)[0].steps == run.applied
+        assert [step.endswith(" (unproven alone: the next fault showed)") for step in run.applied] == [True] and history(target)[0].steps == run.applied
         run.redeem(number)
-        assert run.kept and not run.applied[0].endswith(" (credit)")
+        assert run.kept and not run.applied[0].endswith(" (unproven alone: the next fault showed)")
     assert history(target)[0].state == "committed"
     assert undo(target, run.id).restored == (f"restored {site}/shop",)
 
