@@ -91,7 +91,8 @@ class Round:
 
     def step_text(self, intent: Intent) -> str:
         """Return the description of a step of this round, with how the round was proven if answers did not."""
-        proof = " (proof: mechanism)" if self.unmeasured else " (unproven alone: the next fault showed)" if self.on_credit else ""
+        credit = " (unproven alone: the next fault showed)" if self.on_credit else ""
+        proof = " (proof: mechanism)" if self.unmeasured else credit
         return f"{intent.intent.describe}{proof}"
 
 

@@ -6,10 +6,16 @@ import posixpath
 from collections.abc import Iterator, Sequence
 
 from fixer.formats.folders import is_below
+from fixer.formats.server_names import SERVERS
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.query import FileStat
 from fixer.model.service import Service
 
+with lazy_imports():
+    from difflib import get_close_matches  # only for a program that is missing
+
+_MIN_SIMILARITY = 0.8       # of two names' letters in the same order: a typing error
 STANDARD_FOLDERS = ("/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin")
 VENV_NAMES = ("venv", ".venv", "env", ".env", "virtualenv")
 ACCOUNT_FILES = ("/etc/passwd", "/etc/group")
@@ -41,6 +47,12 @@ def stem_of(name: str) -> str:
     """Return `python3.11` or `serve.sh` without version and extension."""
     stem = name.split(".", 1)[0].rstrip("0123456789")
     return stem or name
+
+
+def similar_server(name: str) -> str:
+    """Return the application server whose program has nearly that name: a typing error; empty if none has."""
+    found = get_close_matches(name, sorted(SERVERS - {name}), 1, _MIN_SIMILARITY)
+    return found[0] if found and name not in SERVERS else ""
 
 
 def resolve_link(link: str, target: str) -> str:

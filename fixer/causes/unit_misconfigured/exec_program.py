@@ -27,7 +27,7 @@ from fixer.causes.unit_misconfigured.hidden_path import explain_hidden, explain_
 from fixer.causes.unit_misconfigured.interpreter import explain_broken_link, explain_interpreter
 from fixer.formats.backup_names import is_unused_name
 from fixer.formats.folders import is_below
-from fixer.formats.start_files import STANDARD_FOLDERS, VENV_NAMES, interpreter_of, stem_of
+from fixer.formats.start_files import STANDARD_FOLDERS, VENV_NAMES, interpreter_of, similar_server, stem_of
 from fixer.managers import manager_of
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence, Known
@@ -150,6 +150,7 @@ def _is_same_program(missing: str, found: str, *, in_system: bool) -> bool:
 def _candidate_programs(snapshot: Snapshot, service: Service, missing: str) -> tuple[tuple[str, ...], ...]:
     """Return programs of that name in the unit's folders, in the missing one's folder, and in the system."""
     name, folder = posixpath.basename(missing), posixpath.dirname(missing)
+    meant = similar_server(name)
     home = working_directory_of(service).rstrip("/")
     above = {f"{posixpath.dirname(home)}/{venv}/bin" for venv in VENV_NAMES} if home else set()
     own, near, system = [], [], []
@@ -159,7 +160,8 @@ def _candidate_programs(snapshot: Snapshot, service: Service, missing: str) -> t
             continue
         if other == name and (is_below(path, home) or where_ in above):
             own.append((path, stat))
-        elif where_ == folder and folder not in STANDARD_FOLDERS and stem_of(other) == stem_of(name):
+        elif where_ == folder and (
+                other == meant or (folder not in STANDARD_FOLDERS and stem_of(other) == stem_of(name))):
             near.append((path, stat))
         elif other == name and where_ in STANDARD_FOLDERS:
             system.append((path, stat))

@@ -19,6 +19,7 @@ from fixer.formats.start_files import (
     path_and_parents,
     release_path,
     resolve_link,
+    similar_server,
     stem_of,
 )
 from fixer.formats.unit_file import (
@@ -150,6 +151,7 @@ def _program_patterns(name: str, folder: str, told: ServiceCommand) -> tuple[str
     if above not in ("", "/"):
         own += [f"{above}/{venv}/bin/{name}" for venv in VENV_NAMES]
     near = [f"{folder}/{stem_of(name)}*"] if folder and folder not in STANDARD_FOLDERS else []
+    near += [f"{folder}/{meant}"] if folder and (meant := similar_server(name)) else []
     return (*own, *near, *(f"{place}/{name}" for place in STANDARD_FOLDERS))
 
 

@@ -58,6 +58,14 @@ def test_another_version_of_the_name_in_the_same_folder() -> None:
     assert other.repairs[0].needs[0].choices == ("/opt/shop/serve.sh",)
 
 
+@pytest.mark.parametrize("folder", ["/usr/bin", "/srv/shop/venv/bin"])
+def test_a_server_whose_name_is_misspelt_is_offered_and_chosen_by_a_person(folder: str) -> None:
+    unit = START.replace(PROGRAM, f"{folder}/gunicron").replace("--port", "--bind 127.0.0.1:8000 --port")
+    finding = found(diagnose_machine(unit, {**APP, f"{folder}/gunicorn": ("", 0o755)}, log=GONE))
+    (need,) = finding.repairs[0].needs
+    assert need.choices == (f"{folder}/gunicorn",) and finding.repairs[0].steps == ()
+
+
 def test_nothing_that_could_be_meant() -> None:
     finding = found(diagnose_machine(START, {**APP, "/srv/shop/.venv/bin/uvicorn": ("", 0o644)}, log=GONE))
     assert finding.repairs[0].risk == "manual" and f"{UNIT}:4" in finding.repairs[0].manual
