@@ -7,6 +7,7 @@ By day a third of the patterns, and of those that the judge must find, drawn fro
 from __future__ import annotations
 
 import functools
+import gc
 import re
 import signal
 import time
@@ -117,6 +118,7 @@ class _TooLongError(Exception):
 
 def _is_worse_than_linear(run: Run, shape: Callable[[int], Any]) -> bool:
     before = signal.signal(signal.SIGVTALRM, _stop)
+    gc.disable()        # what is raised during a collection is lost
     try:
         for limit in (LONGEST, 3 * LONGEST):       # a busy machine may need the second
             signal.setitimer(signal.ITIMER_VIRTUAL, limit)
@@ -129,6 +131,7 @@ def _is_worse_than_linear(run: Run, shape: Callable[[int], Any]) -> bool:
             return size > 0 and _grows(run, shape, size)
         return True
     finally:
+        gc.enable()
         signal.signal(signal.SIGVTALRM, before)
 
 
