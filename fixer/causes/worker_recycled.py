@@ -231,7 +231,7 @@ def raise_timeout_repair(case: Case, service: Service, endpoint: Endpoint) -> Re
                                                                                                  NotEditable) else ""
         manual = f"run {service.name} with --timeout {chosen} instead of {now}; fixer cannot do this: {why}"
         return Repair(REPAIR_ID, "manual", f"give the workers of {service.name} more time", (), manual=manual)
-    summary = f"set the timeout {chosen} instead of {now} in {written.where}, then restart {service.name}"
+    summary = f"set timeout {chosen} instead of {now} in {written.where}, then restart {service.name}"
     return Repair(REPAIR_ID, "disruptive", summary, (*written.steps, *begin), needs=(need,))
 
 
