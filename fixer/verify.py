@@ -25,6 +25,7 @@ with lazy_imports():
 RouteKey: TypeAlias = tuple[str, str, str, str]     # node, listen, server name, location
 
 _MARK_DIGITS = 16
+_GATEWAY_TIMEOUT = 504
 _PERMISSION_DENIED = "(13: Permission denied)"
 _STATE_RANK = {"ok": 3, "degraded": 2, "unknown": 1, "failing": 0}
 
@@ -58,7 +59,7 @@ def compare(before: Observation, after: Observation, addressed: Finding) -> Veri
     if _is_proven_by_mechanism(addressed):
         fixed = _is_condition_gone(before, after, addressed)
     else:
-        fixed = after.is_healthy or (not is_still_found(before, after, addressed) and (
+        fixed = _has_healed(before, after, addressed) or (not is_still_found(before, after, addressed) and (
             _is_answering_now(before, after, addressed) or not _has_new_unknowns(before, after, addressed.cause)
             or _has_revealed_fault(before, after, addressed) or addressed.is_seen_directly
             or _listens_now(before, after, addressed)))
@@ -73,8 +74,22 @@ def has_helped(before: Observation, after: Observation, addressed: Finding) -> b
     another is no help. A finding without routes has none to ask, and its mechanism proves a round without answers."""
     then, now = _health_by_key(before), _health_by_key(after)
     keys = route_keys(before.snapshot, addressed.routes) & then.keys()
-    return after.is_healthy or not keys or _is_proven_by_mechanism(addressed) or any(
-        _does_better(then[key], now[key]) for key in keys & now.keys())
+    return _has_healed(before, after, addressed) or not keys or _is_proven_by_mechanism(addressed) or any(
+        _does_better(then[key], now[key]) for key in (keys & now.keys()) - _still_waiting(before, after))
+
+
+def _has_healed(before: Observation, after: Observation, addressed: Finding) -> bool:
+    """Return whether all is well, and not only because the pages of the finding have given no answer."""
+    return after.is_healthy and not route_keys(before.snapshot, addressed.routes) & _still_waiting(before, after)
+
+
+def _still_waiting(before: Observation, after: Observation) -> frozenset[RouteKey]:
+    """Return the routes for which nginx gave up on its backend before, and that give no answer in time now."""
+    late, silent = (
+        {key for facts in look.snapshot.routes for key in _keys_of_route(facts)
+         if {probe.status for probe in facts.probes.or_else(())} == {status}}
+        for look, status in ((before, _GATEWAY_TIMEOUT), (after, None)))
+    return frozenset(late & silent)
 
 
 def _does_better(then: RouteHealth, now: RouteHealth) -> bool:
@@ -223,10 +238,8 @@ def _has_new_unknowns(before: Observation, after: Observation, cause: str) -> bo
 
 def _missing_facts(look: Observation, cause: str) -> Iterator[str]:
     for check in look.diagnosis.checks:
-        if check.cause == cause and isinstance(check.verdict, Undetermined):
-            yield from check.verdict.missing or ("why",)
-        elif check.cause == cause and isinstance(check.verdict, Found):
-            yield from check.verdict.missing
+        if check.cause == cause and isinstance(check.verdict, Undetermined | Found):
+            yield from check.verdict.missing or (("why",) if isinstance(check.verdict, Undetermined) else ())
 
 
 def _regressions(before: Observation, after: Observation) -> Iterator[str]:
@@ -288,8 +301,7 @@ def _keys_of_route(facts: RouteFacts) -> tuple[RouteKey, ...]:
 
 
 def _route_name(key: RouteKey) -> str:
-    _, listen, server, location = key
-    return f"{location} on {server or '_'} ({listen})"
+    return f"{key[3]} on {key[2] or '_'} ({key[1]})"
 
 
 def proofs(look: Observation) -> tuple[Proof, ...]:

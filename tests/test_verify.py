@@ -503,3 +503,22 @@ def test_a_service_that_listens_again_is_no_longer_the_fault(runs: bool, listens
     doubt = Check("backend-down", Undetermined(("log of nginx.service: not asked",)))
     after = with_health(look(scene.answers(BAD_GATEWAY)), "failing", findings=(other,), checks=(doubt,))
     assert compare(before, after, mine).is_fixed is fixed
+
+
+SILENT, LATE = probe(error="slow"), probe(504, body="<center>nginx</center>")
+
+
+@pytest.mark.parametrize(("then", "now", "better"), [
+    (LATE, SILENT, False), (LATE, probe(200), True), (BAD_GATEWAY, SILENT, True),      # what starts may take its time
+])
+def test_a_page_that_nginx_waited_for_in_vain_and_that_is_silent_now_is_not_better(
+    then: ProbeResult, now: ProbeResult, better: bool) -> None:
+    """Another page of the backend is well, so the host is healthy: that proves nothing of this one."""
+    before = two_routes()
+    mine = replace(fault(before), repairs=())
+    first, after = (replace(made.snapshot, routes=tuple(
+        replace(facts, probes=Known((answer,))) if facts.route.id in mine.routes else facts for facts in made.snapshot.routes))
+        for made, answer in ((before, then), (before, now)))
+    health = tuple(replace(one, state="unknown" if now is SILENT and one.route in mine.routes else "ok") for one in before.diagnosis.health)
+    done = Observation(after, replace(before.diagnosis, verdict="healthy", findings=(), health=health, checks=()))
+    assert compare(replace(before, snapshot=first), done, mine).is_better is better

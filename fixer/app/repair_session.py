@@ -103,11 +103,14 @@ class RepairSession:
     def unrepaired(self) -> tuple[str, ...]:
         """Return a line for each fault of the first observation that is no longer found and was not repaired.
         It ended with another fault, or only the next request of a visitor would show it."""
-        done = {name[:3] for name in self.attempted} | {
-            (f.cause, f.node, f.service) for f in self.current.diagnosis.findings}
-        return tuple(f"Seen in the first observation only; not repaired: {f.summary} ({f.cause})"
-                     for f in self.before.diagnosis.findings
-                     if f.role == "root" and (f.cause, f.node, f.service) not in done)
+        tried = [(name[:3], name[-1]) for name in self.attempted]
+        left = [(_fault_of(f), route_keys(self.current.snapshot, f.routes)) for f in self.current.diagnosis.findings]
+        return tuple(
+            f"Seen in the first observation only; not repaired: {f.summary} ({f.cause})"
+            for f in self.before.diagnosis.findings
+            if f.role == "root" and not any(
+                fault == _fault_of(f) and (f.service or routes == route_keys(self.before.snapshot, f.routes))
+                for fault, routes in (*tried, *left)))
 
     def pending_start_plan(self) -> Plan | None:
         """Return the start plan of a service that was at fault first and is still down while the routes are healthy.
@@ -171,6 +174,10 @@ def plan_identity(look: Observation, finding: Finding, repair: Repair) -> tuple[
     """Return a key that identifies a plan, so that no run applies it twice. Two sites can have the same fault."""
     routes = frozenset() if has_only_starts(repair.steps) else route_keys(look.snapshot, finding.routes)
     return finding.cause, finding.node, finding.service, repair.id, repair.summary, routes
+
+
+def _fault_of(finding: Finding) -> tuple[object, ...]:
+    return finding.cause, finding.node, finding.service
 
 
 def withheld_text(withheld: Withheld) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Literal, TypeAlias
 
 from fixer.lazy.dataclass import dataclass
-from fixer.model.journal import FileState, Record, RunSummary
+from fixer.model.journal import MECHANISM_MARK, FileState, Record, RunSummary
 
 RoundState: TypeAlias = Literal["open", "committed", "rolled-back"]
 
@@ -92,7 +92,7 @@ class Round:
     def step_text(self, intent: Intent) -> str:
         """Return the description of a step of this round, with how the round was proven if answers did not."""
         credit = " (unproven alone: the next fault showed)" if self.on_credit else ""
-        proof = " (proof: mechanism)" if self.unmeasured else credit
+        proof = MECHANISM_MARK if self.unmeasured else credit
         return f"{intent.intent.describe}{proof}"
 
 

@@ -44,14 +44,14 @@ def _is_shown_by_answers(case: Case, finding: Finding, verdicts: Mapping[str, Ro
     """Return whether answers show the finding, and so its end. Without routes it says nothing about requests: what it
     does say (such as what `nginx -t` reports) is asked in the same way before and after."""
     judged = [verdicts[route] for route in finding.routes if route in verdicts]
-    return (not judged or any(_is_constant(case, verdict) for verdict in judged)
+    return (not judged or any(_is_constant(case, finding, verdict) for verdict in judged)
             or sum(map(_failures_of, judged)) >= ENOUGH_FAILURES)
 
 
-def _is_constant(case: Case, judged: RouteVerdict) -> bool:
+def _is_constant(case: Case, finding: Finding, judged: RouteVerdict) -> bool:
     """Return whether the failure does not come and go: any look shows it, and any look shows its end. A route whose
     requests are answered is degraded constantly if an address behind it is down. A route that could not be asked fails
-    constantly if nothing accepts at any of its addresses."""
+    constantly if nothing accepts at any of its addresses. A page that is late for fixer stays so."""
     nginx = case.snapshot.nginx_of(judged.facts)
     if nginx is None or nginx.master_pid is None:
         return True
@@ -61,7 +61,7 @@ def _is_constant(case: Case, judged: RouteVerdict) -> bool:
         case "degraded":
             return judged.failed == 0
         case "slow":
-            return not judged.some_answered
+            return not judged.some_answered and not finding.is_late
         case "unknown":
             meant = [end for end in map(case.endpoints.__getitem__, judged.facts.endpoints) if not end.down]
             return bool(meant) and all(map(_is_dead_end, meant))

@@ -78,6 +78,7 @@ class Finding:
     is_past: bool = False           # an event of the past, told after the present ones
     is_over: bool = False           # its reason is seen to have ended: only a start is left to be done
     has_given_up: bool = False      # the manager tries no more, whatever becomes of the reason
+    is_late: bool = False           # its page takes longer than fixer waits: fixer gets no answer before or after
     is_seen_directly: bool = False  # a state that is observed directly: if it is not found any more, it has ended
 
     @property

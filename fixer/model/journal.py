@@ -16,6 +16,9 @@ Phase: TypeAlias = Literal[
 ]
 
 
+MECHANISM_MARK = " (proof: mechanism)"      # behind the text of a step whose round answers could not prove
+
+
 @dataclass(frozen=True, slots=True)
 class FileState:
     """State of a path: absent, a file with digest and metadata, or a link with its target."""

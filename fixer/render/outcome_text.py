@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import AT_FAULT
-from fixer.model.journal import RunSummary
+from fixer.model.journal import MECHANISM_MARK, RunSummary
 from fixer.model.report import (
     INCOMPLETE_UNDO_TEXT,
     NOT_UNDONE_TEXT,
@@ -65,6 +65,9 @@ def repair_text(result: RepairResult, style: Style = PLAIN, *, root: bool = True
     `as_root` is the command that repairs the target as root; empty if there is none."""
     good = result.exit_code == 0
     said = style.say(f"console/outcome {result.outcome}", OUTCOMES[result.outcome])
+    if result.outcome == "repaired" and result.applied and all(
+            step.endswith(MECHANISM_MARK) for step in result.applied):
+        said = style.say("console/repaired-by-mechanism", "Repaired: the cause is gone. Only its page can prove more.")
     if result.outcome == "rolled-back" and any(note.startswith(INCOMPLETE_UNDO_TEXT) for note in result.after.notes):
         said = style.say("console/not-rolled-back",
                          "Tried without success; not everything could be rolled back.")

@@ -14,8 +14,8 @@ import pytest
 from fixer.app.repair_session import RepairSession, plan_identity
 from fixer.app.request import DiagnoseRequest, RepairRequest
 from fixer.diagnose.run_causes import diagnose
-from fixer.model.diagnosis import Check, Finding, Undetermined
-from fixer.model.plan import UnitAction
+from fixer.model.diagnosis import Check, Finding, Repair, Undetermined
+from fixer.model.plan import ReloadNginx, UnitAction
 from fixer.terminal import Terminal
 from fixer.verify import Observation
 from lab.pytest_plugin import StartLab
@@ -32,6 +32,7 @@ from tests.causes.snapshot_builders import (
     service,
     stopped_service,
 )
+from tests.verify_builders import two_routes
 
 KILLED = {**FAILED, "result": "signal", "exec_main_code": 2, "exec_main_status": 9}
 
@@ -170,3 +171,17 @@ def test_the_same_fault_of_two_sites_is_two() -> None:
     assert plan_identity(look, mine, mine.repairs[0]) != plan_identity(look, other, mine.repairs[0])
     edit = replace(mine.repairs[0], steps=())
     assert plan_identity(look, mine, edit) != plan_identity(look, replace(mine, routes=other.routes), edit)
+
+
+def test_a_fault_of_another_route_without_a_service_is_said_too(tmp_path: Path) -> None:
+    seen = two_routes()
+    first = next(f for f in seen.diagnosis.findings if f.role == "root")
+    one, two = (replace(first, service=None, routes=(route,)) for route in ("r1", "r2"))
+    before = replace(seen, diagnosis=replace(seen.diagnosis, findings=(one, two)))
+    course = RepairSession(FolderTarget(tmp_path), RepairRequest(DiagnoseRequest(), False, True, None, None, {}), Terminal(), before, before)
+    reload = Repair("r", "safe", "reload", (ReloadNginx("local", 100, "nginx", "c", "p", "e"),))
+    course.attempted.add(plan_identity(before, one, reload))
+    course.current = replace(before, diagnosis=replace(before.diagnosis, findings=()))
+    assert course.unrepaired() == (f"Seen in the first observation only; not repaired: {two.summary} ({two.cause})",)
+    course.attempted.add(plan_identity(before, two, reload))
+    assert course.unrepaired() == ()

@@ -71,3 +71,10 @@ def test_a_proof_whose_words_do_not_fit_beside_its_name_stands_below_it() -> Non
     page = verify_text(replace(s.VERIFIED, proof=(proof,)), Style(width=70))
     assert f"  OK   nginx accepts its configuration:\n    {where}: nginx -t\n      passes\n" in page
     assert f"nginx accepts its configuration {where}: nginx\n" not in page
+
+
+def test_a_repair_that_only_its_mechanism_proves_is_not_said_to_be_proven() -> None:
+    both, one = (replace(REPAIRED, applied=steps) for steps in (
+        ("edit /etc/x (proof: mechanism)", "reload nginx (proof: mechanism)"), ("edit /etc/x (proof: mechanism)", "start app")))
+    assert "Repaired: the cause is gone. Only its page can prove more." in repair_text(both)
+    assert "a new observation proves it" in repair_text(one)

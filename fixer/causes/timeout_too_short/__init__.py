@@ -289,6 +289,7 @@ def _timeout_finding(case: Case, seen: _TimedOutRoute) -> Finding:
         routes=tuple(dict.fromkeys((route.id, *(_group_routes(case, seen) if several else ())))),
         node=seen.nginx.node,
         evidence=tuple(dict.fromkeys((*lines, limit, *seen.answers, *times))),
+        is_late=seen.verdict.state == "slow" and seen.took is None,
         repairs=(_mend_upload_repair(seen) if seen.is_sending else _raise_timeout_repair(case, seen),),
     )
 
