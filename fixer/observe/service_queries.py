@@ -10,6 +10,7 @@ from fixer.model.facts import Unknown
 from fixer.model.query import Query, ReadFile
 from fixer.model.snapshot import Service
 from fixer.observe.boot.boot_services import root_start_queries
+from fixer.observe.commands.python_programs import PROGRAM_LIMIT, program_paths
 from fixer.observe.commands.startup_waits import wait_queries
 from fixer.observe.compose_project import config_hash_query, project_of
 from fixer.observe.docker.container_service import image_queries, own_log_queries
@@ -65,6 +66,9 @@ def suspect_queries(look: Look) -> Iterator[tuple[str, Query]]:
             if journals > MOST_JOURNALS:
                 continue
         yield from log_queries(service, views, containers)
+        if service.unit is not None and not service.running and not service.bindings.or_else(()):
+            yield from ((service.node, ReadFile(path, PROGRAM_LIMIT))
+                        for path in program_paths(service.argv, service.start_folder))
     if troubled:
         yield from kernel_log_queries(look.services, views)
         for name in dict.fromkeys(s.node for s in look.services if s.manager == "none" and s.is_app_server and s.pids):

@@ -50,7 +50,7 @@ from fixer.analysis.exits.failed_run import (
     has_listening_socket,
 )
 from fixer.analysis.exits.hand_started_run import for_person, hand_started_runs
-from fixer.analysis.ownership.configured import configured_owner, is_configured_at
+from fixer.analysis.ownership.configured import configured_owner, is_configured_at, services_with_port_in_code
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.run_log import last_run_lines, read_run_end
 from fixer.analysis.service_state import is_unwatched, restart_count_of, run_state_of, state_evidence
@@ -82,6 +82,9 @@ def judge(case: Case) -> Verdict:
         if key not in owners:
             owners[key] = configured_owner(case, endpoint)
         outcomes.append(_judge_endpoint(case, endpoint, owners[key], troubles.get(endpoint.id)))
+        outcomes += (_judge_endpoint(case, endpoint, PortOwner(service, "placed", (shown,)), troubles.get(endpoint.id))
+                     for service, shown in services_with_port_in_code(case.snapshot, endpoint)
+                     if run_state_of(service) in ("failed", "looping"))
     outcomes += (other_port_finding(case, crash) for crash in failed_runs(case).found)
     outcomes += (_judge_hand_started(case, crash) for crash in hand_started_runs(case))
     findings, missing, ruled = sort_outcomes(outcomes, case.observed)

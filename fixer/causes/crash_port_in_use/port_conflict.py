@@ -24,6 +24,7 @@ from fixer.analysis.ownership.configured import binding_evidence, is_configured_
 from fixer.analysis.route_verdict import is_closed
 from fixer.analysis.service_state import state_evidence
 from fixer.formats.folders import is_within
+from fixer.formats.server_names import runtime_of
 from fixer.lazy.dataclass import dataclass
 from fixer.managers import manager_of
 from fixer.model.diagnosis import Finding, Repair, Role
@@ -89,7 +90,9 @@ def port_conflict_finding(case: Case, seen: PortConflict) -> Finding:
     snapshot, service, holder = case.snapshot, seen.service, seen.holders[0]
     where = address_text(seen.listener.address, seen.listener.port)
     holder_text = process_text(snapshot, seen.listener.node, holder)
-    strange = seen.failing_address is None and _is_foreign_holder(seen)
+    other = _holding_service(case, seen)
+    is_other_kind = _serves_files_elsewhere(seen) if other is None else not (other.is_app_server or other.gateway)
+    strange = seen.failing_address is None and (is_other_kind or _is_foreign_holder(seen))
     role: Role = "root" if seen.failing_address is not None or strange else "advice"
     nginx = case.snapshot.nginxes[0] if seen.failing_address is None else seen.failing_address.nginx
     symptom = () if seen.failing_address is None else symptom_evidence(
@@ -105,7 +108,8 @@ def port_conflict_finding(case: Case, seen: PortConflict) -> Finding:
         Evidence("process", f"pid {holder.pid}", f"state {holder.state}, {holder.unit or 'outside any unit'}"),
         *left, *(() if state.where in wanted else (state,)), config_evidence(snapshot, nginx, seen.endpoint), *symptom,
     )
-    instead = "and answers in its place: it is another program, of a user session"
+    whose = f", {other.name}" if other is not None else "" if is_other_kind else ", of a user session"
+    instead = f"and answers in its place: it is another program{whose}"
     manner = instead if strange else "and answers in its place"
     if seen.failing_address is not None:
         manner = _manner_text(seen)
@@ -141,6 +145,14 @@ def _is_foreign_holder(seen: PortConflict) -> bool:
             and not is_within(folder, home) and not is_within(home, folder))
 
 
+def _serves_files_elsewhere(seen: PortConflict) -> bool:
+    """Return whether the holder is a server of files that was started outside the service's own folder."""
+    holder, unit = seen.holders[0], seen.service.unit
+    home = unit.working_directory if unit is not None else ""
+    return runtime_of(holder.argv) == "http.server" and isinstance(holder.cwd, Known) and not (
+        home not in ("", "/") and is_within(holder.cwd.value, home))
+
+
 def _route_ids(case: Case, endpoint: Endpoint) -> tuple[str, ...]:
     return tuple(j.facts.route.id for j in case.verdicts.values() if endpoint.id in j.facts.endpoints)
 
@@ -165,7 +177,7 @@ def _repair(case: Case, seen: PortConflict) -> Repair:
     snapshot, service = case.snapshot, seen.service
     managed = _holding_service(case, seen)
     names = "; ".join(process_text(snapshot, seen.listener.node, p) for p in seen.holders)
-    if seen.failing_address is None:
+    if seen.failing_address is None and managed is None:
         again = manager_of(service).command_text("restart")
         manual = f"ask the owner to stop it or to let it listen elsewhere. Then run {again} (held by {names})"
         return Repair(REPAIR_ID, "manual", f"free the port of {service.name}", (), manual=manual)

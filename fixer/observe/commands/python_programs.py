@@ -31,9 +31,9 @@ _NO_LINE_END = regex(r"[^\n]")
 
 def program_paths(argv: Sequence[str], directory: str) -> tuple[str, ...]:
     """Return the possible source paths of a python command: its script, or the module of `-m` in its directory."""
-    if runtime_of(argv) != "python":
-        return ()
     script = script_of(argv)
+    if runtime_of(argv) != "python" and not (script or "").endswith(".py"):      # a script that runs itself
+        return ()
     if script is not None:
         return (posixpath.normpath(posixpath.join(directory or "/", script)),)
     rest = list(argv[skip_launchers(argv) :])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.facts import Known, Unknown
 from fixer.model.plan import SignalProcess, UnitAction
@@ -13,6 +15,7 @@ from tests.causes.snapshot_builders import (
     FAILED,
     NOW,
     Scene,
+    binding,
     failed_service,
     finding_of,
     listener,
@@ -126,3 +129,27 @@ def test_a_program_of_somebodys_session_that_answers_in_its_place_is_no_health()
         found = finding_of(diagnosis, CAUSE)
         assert (found.role, diagnosis.verdict) == (role, "degraded" if role == "root" else "healthy"), argv
         assert all(not repair.steps for repair in found.repairs)
+
+
+def shared_files(*, managed: bool, is_app: bool = False, in_code: bool = False) -> Scene:
+    """A server of files answers in the place of a service that its port shuts out."""
+    scene = squatted(state="S").answers(probe(404)).endpoint(http=Known(probe(200)))
+    words = ("python3", "-m", "uvicorn", "a:b") if is_app else ("python3", "-m", "http.server", "8000")
+    scene.processes[-1] = process(300, *words, cwd=Known("/var/www/share"))
+    if managed:
+        scene.services.append(service("share.service", 8000, 300, is_app_server=is_app, runtime="uvicorn" if is_app else "http.server"))
+    if in_code:
+        told = binding(8000)
+        scene.services[0] = replace(scene.services[0], bindings=Known(()), code_bindings=(replace(told, host=""),))
+        scene.endpoint(configured_service="local/share.service", listening_service="local/share.service")
+    return scene
+
+
+@pytest.mark.parametrize(("scene", "role"), [
+    (shared_files(managed=False), "root"), (shared_files(managed=True), "root"), (shared_files(managed=True, in_code=True), "root"),
+    (shared_files(managed=True, is_app=True), "advice"),        # another release of the site, perhaps
+])
+def test_a_server_of_files_in_the_place_of_a_service_is_no_health(scene: Scene, role: str) -> None:
+    found = finding_of(diagnose(scene.snapshot()), CAUSE)
+    assert (found.role, found.service) == (role, "backend.service")
+    assert not found.repairs or found.repairs[0].risk == "manual"

@@ -108,6 +108,7 @@ def test_where_somebody_answers_no_list_is_asked_for() -> None:
 
 def test_where_a_program_stands() -> None:
     assert program_paths(["python3", "a.py"], "/srv") == ("/srv/a.py",)
+    assert program_paths(["/opt/a/run.py", "-v"], "/") == ("/opt/a/run.py",) and program_paths(["/opt/a/run"], "/") == ()
     assert program_paths(["python3", "-u", "-m", "shop.web"], "/srv") == ("/srv/shop/web.py", "/srv/shop/web/__main__.py")
     assert program_paths(["python3", "-c", "x"], "/srv") == () and program_paths(["uvicorn", "x"], "/srv") == ()
 
