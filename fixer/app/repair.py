@@ -27,7 +27,6 @@ from fixer.apply.steps.nginx_step import NginxNotRunning
 from fixer.errors import CannotObserve, Conflict, NeedsPerson, NotListening, StepFailed
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.host import Target
-from fixer.model.journal import MECHANISM_MARK
 from fixer.model.plan import Plan, Withheld, has_only_starts
 from fixer.model.report import SCHEMA_VERSION, RepairResult
 from fixer.render.build_report import build_report, repair_report
@@ -340,7 +339,7 @@ class _Rounds:
             self._credit.append(CreditRound(number, finding, before))
         self._course.current = settled.observation
         self._course.doubts += [r.doubt for r in finding.repairs if r.id == drawn.repair_id and r.doubt]
-        self._person.tell(f"{told}{MECHANISM_MARK}" if drawn.proof == "mechanism" else told)
+        self._person.tell(f"{told} (proof: mechanism)" if drawn.proof == "mechanism" else told)
         return None
 
     def _failed(self, run: RepairRun, drawn: Plan, finding: Finding, why: str, hint: str, *, unread: bool = False,

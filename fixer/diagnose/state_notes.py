@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from fixer.analysis.case import Case, location_text
-from fixer.analysis.evidence import clock_of
-from fixer.analysis.route_verdict import RECENT_ERROR, RouteVerdict
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.facts import Unknown
 from fixer.repairs.boot_enablement import boot_notes
 
 with lazy_imports():
-    from fixer.analysis.exits.exit_reason import names_error, reported_error_lines  # only for such an answer
-    from fixer.analysis.run_log import last_run_lines, message_of
-
-_MAX_QUOTED = 200       # characters of a log line
+    from fixer.analysis.exits.last_output import logged_error_text  # only for such an answer
 
 
 def state_notes(case: Case) -> tuple[str, ...]:
@@ -30,18 +25,5 @@ def _application_errors(case: Case) -> tuple[str, ...]:
     """Return one note for each route whose application answers with an error of its own."""
     return tuple(
         f"{location_text(case, j.facts.route)} on {j.facts.route.listen_text} {j.reason}: sent by the application "
-        f"itself or by a gateway in front of it, not by this nginx{_logged_error_text(case, j)}"
+        f"itself or by a gateway in front of it, not by this nginx{logged_error_text(case, j)}"
         for j in case.verdicts.values() if j.from_application)
-
-
-def _logged_error_text(case: Case, judged: RouteVerdict) -> str:
-    """Return the last error that the application's log names of late, or ""."""
-    ends = [case.endpoints[name] for name in judged.facts.endpoints]
-    for name in dict.fromkeys(e.listening_service or e.configured_service for e in ends):
-        service = case.service(name)
-        lines = last_run_lines(case.snapshot, service) if service is not None else ()
-        last = reported_error_lines(lines)[-1] if service is not None and names_error(lines) else None
-        if service is not None and last is not None and last.at is not None and (
-                last.at >= clock_of(case.snapshot, service.node) - RECENT_ERROR):
-            return f". {service.name} has logged: {message_of(last).strip()[:_MAX_QUOTED]}"
-    return ""

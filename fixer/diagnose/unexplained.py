@@ -18,7 +18,7 @@ from fixer.analysis.evidence import (
 )
 from fixer.analysis.exits.exit_reason import last_error_lines
 from fixer.analysis.exits.failed_run import failed_runs
-from fixer.analysis.exits.last_output import silent_exit_text
+from fixer.analysis.exits.last_output import logged_error_text, silent_exit_text
 from fixer.analysis.other_pages import endpoints_for_page
 from fixer.analysis.ownership.configured import configured_owner, is_configured_at
 from fixer.analysis.ownership.container_network import lost_shared_network
@@ -156,7 +156,7 @@ def _route_text(case: Case, judged: RouteVerdict) -> str:
     if kind == "no-live-upstreams" and reached and all(
             isinstance(e.http, Known) and e.http.value.status is not None for e in reached):
         logged += ": all of them failed a moment ago, and nginx tries none again for fail_timeout (10 s by default)"
-    return f"{text}; nginx logs: {logged}" if logged else text
+    return (f"{text}; nginx logs: {logged}" if logged else text) + logged_error_text(case, judged)
 
 
 def _observed_text(case: Case, judged: RouteVerdict, endpoint: Endpoint) -> str:

@@ -10,11 +10,10 @@ from fixer.model.facts import Unknown
 from fixer.model.query import Query, ReadFile
 from fixer.model.snapshot import Service
 from fixer.observe.boot.boot_services import root_start_queries
-from fixer.observe.commands.python_programs import PROGRAM_LIMIT, program_paths
 from fixer.observe.commands.startup_waits import wait_queries
 from fixer.observe.compose_project import config_hash_query, project_of
 from fixer.observe.docker.container_service import image_queries, own_log_queries
-from fixer.observe.files.application_code import change_queries, release_queries, source_queries
+from fixer.observe.files.application_code import change_queries, port_queries, release_queries, source_queries
 from fixer.observe.files.env_file_copies import env_copy_queries
 from fixer.observe.files.error_paths import closed_path_queries, loose_path_queries
 from fixer.observe.kernel.cgroup_stats import refault_paths, throttling_paths
@@ -66,9 +65,7 @@ def suspect_queries(look: Look) -> Iterator[tuple[str, Query]]:
             if journals > MOST_JOURNALS:
                 continue
         yield from log_queries(service, views, containers)
-        if service.unit is not None and not service.running and not service.bindings.or_else(()):
-            yield from ((service.node, ReadFile(path, PROGRAM_LIMIT))
-                        for path in program_paths(service.argv, service.start_folder))
+        yield from ((service.node, query) for query in port_queries(service))
     if troubled:
         yield from kernel_log_queries(look.services, views)
         for name in dict.fromkeys(s.node for s in look.services if s.manager == "none" and s.is_app_server and s.pids):

@@ -344,3 +344,12 @@ def test_a_proxy_that_takes_the_visitors_in_before_nginx_is_named(
     diagnosis = diagnose(scene.answers(GOOD).snapshot())
     assert diagnosis.verdict == "healthy"
     assert ("visitors come in through p-edge-1" in " ".join(diagnosis.notes)) is told
+
+
+def test_what_the_backend_logged_while_it_closed_the_connection_is_quoted() -> None:
+    lines = ("Exception occurred during processing of request from ('127.0.0.1', 4242)", "Traceback (most recent call last):",
+             '  File "/srv/shop/serve.py", line 9, in do_GET', "PermissionError: [Errno 13] Permission denied: '/srv/feed.json'")
+    scene = Scene().with_service(service(log=log_lines(*lines, ago=5.0)), listener(8000, 200)).answers(BAD_GATEWAY)
+    scene.logs("upstream prematurely closed connection", None, "reading response header from upstream")
+    note = next(note for note in diagnose(scene.snapshot()).notes if note.startswith("no cause proven"))
+    assert note.endswith(". backend.service has logged: PermissionError: [Errno 13] Permission denied: '/srv/feed.json'")

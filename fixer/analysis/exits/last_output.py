@@ -1,4 +1,4 @@
-"""The last output of a hand-started backend, from its newest log: shown, never acted on."""
+"""The last output of a backend, of one that somebody started from its newest log: shown, never acted on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import shlex
 from collections.abc import Iterable
 
 from fixer.analysis.case import Case
-from fixer.analysis.evidence import log_evidence, shorten
+from fixer.analysis.evidence import clock_of, log_evidence, shorten
+from fixer.analysis.route_verdict import RECENT_ERROR, RouteVerdict
 from fixer.formats.run_output import is_request_line, says_goodbye
 from fixer.formats.server_names import SERVERS
 from fixer.lazy.lazy_imports import lazy_imports
@@ -16,8 +17,11 @@ from fixer.model.facts import Evidence, Known, Unknown
 from fixer.model.snapshot import Endpoint, HandStartedLog, Service
 
 with lazy_imports():  # not needed in most looks
+    from fixer.analysis.exits.exit_reason import names_error, reported_error_lines
+    from fixer.analysis.run_log import last_run_lines, message_of
     from fixer.analysis.service_names import is_path_named_after_site
 
+_MAX_QUOTED = 200       # characters of a log line
 _SERVER = regex(rf"(?i)\b(?:{'|'.join(sorted(SERVERS))}|asgi|wsgi)\b|Started server process|Application startup")
 _STAMP = r"(?:@[0-9a-f]{24}|\d{4}-\d\d-\d\d[_T ]\d\d:\d\d:\d\d(?:\.\d+)?Z?) +"  # timestamps of svlogd, multilog, s6-log
 _EXIT_LINE = regex(
@@ -126,3 +130,16 @@ def _flock_file(service: Service) -> str:
 def is_stale_socket(endpoint: Endpoint) -> bool:
     """Return whether the file of the socket exists and a connect is refused."""
     return endpoint.unix is not None and isinstance(endpoint.tcp, Known) and endpoint.tcp.value.error == "refused"
+
+
+def logged_error_text(case: Case, judged: RouteVerdict) -> str:
+    """Return the last error that the application's log names of late, or ""."""
+    ends = [case.endpoints[name] for name in judged.facts.endpoints]
+    for name in dict.fromkeys(e.listening_service or e.configured_service for e in ends):
+        service = case.service(name)
+        lines = last_run_lines(case.snapshot, service) if service is not None else ()
+        last = reported_error_lines(lines)[-1] if service is not None and names_error(lines) else None
+        if service is not None and last is not None and last.at is not None and (
+                last.at >= clock_of(case.snapshot, service.node) - RECENT_ERROR):
+            return f". {service.name} has logged: {message_of(last).strip()[:_MAX_QUOTED]}"
+    return ""

@@ -15,6 +15,7 @@ from fixer.managers import manager_of
 from fixer.model.facts import Known
 from fixer.model.query import Query, ReadFile, ReadGlob
 from fixer.model.service import Service
+from fixer.observe.commands.python_programs import PROGRAM_LIMIT, program_paths
 from fixer.observe.view.node_view import ENGINE, MOST_CHANGED_FILES, View
 
 with lazy_imports():  # not needed in most looks
@@ -101,6 +102,12 @@ def source_queries(services: Sequence[Service]) -> Iterator[tuple[str, Query]]:
         if lacks_command_target(service):
             for node, folder in folders_on_disk(service):
                 yield node, entry_modules_query(folder)
+
+
+def port_queries(service: Service) -> Iterator[Query]:
+    """Yield queries for the program of a stopped unit whose port only its code can say."""
+    if service.unit is not None and not service.running and not service.bindings.or_else(()):
+        yield from (ReadFile(path, PROGRAM_LIMIT) for path in program_paths(service.argv, service.start_folder))
 
 
 def _paths_in_other_pythons(service: Service) -> tuple[str, ...]:
