@@ -30,6 +30,8 @@ _GENERIC_WORDS = _COMMON_WORDS | frozenset((
 ))
 _AUXILIARY_WORDS = frozenset(("exporter", "metrics", "prometheus", "statsd", "monitor", "monitoring", "telemetry",
                               "healthcheck"))
+_STAGE_WORDS = frozenset(("staging", "stage", "dev", "devel", "test", "testing", "demo", "preview", "qa", "uat",
+                          "sandbox", "beta"))
 _MEANINGLESS_WORDS = _COMMON_WORDS | frozenset((
     "app", "apps", "application", "backend", "back", "upstream", "upstreams", "server", "servers", "svc", "site",
     "proxy", "web", "webapp", "to", "the", "pool", "cluster",
@@ -75,6 +77,14 @@ def is_auxiliary_service(trouble: FailingAddress, service: Service) -> bool:
     """Return whether it serves HTTP for other programs by its own name, and the site's names do not say so."""
     unit, program = _unit_and_program_words(service)
     return bool(_AUXILIARY_WORDS & (unit | program) - _site_words(trouble))
+
+
+def is_of_other_stage(trouble: FailingAddress, service: Service) -> bool:
+    """Return whether its own name says that it is a trial of an application (`shop-staging`), and the site's names do
+    not: visitors of the site are not to be led there."""
+    box = service.container
+    own = box.service or box.name if box is not None else service.name
+    return bool(_STAGE_WORDS & _significant_words([own]) - _site_words(trouble))
 
 
 def _unit_and_program_words(service: Service) -> tuple[frozenset[str], frozenset[str]]:

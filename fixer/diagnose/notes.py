@@ -215,15 +215,6 @@ def unclear_route_notes(seen: Assessment) -> tuple[str, ...]:
     return (*said, f"{more} more routes could not be judged") if more > 0 else said
 
 
-def unresolved_values(case: Case) -> tuple[str, ...]:
-    """Return each address that a variable holds and the files do not say, with its route: nothing connected to it."""
-    return tuple(dict.fromkeys(
-        f"the address in ${server.variable.lstrip('$')} of {judged.facts.route.location} "
-        f"({judged.facts.route.source.file}:{judged.facts.route.source.line})"
-        for judged in case.verdicts.values() for server in judged.facts.route.servers
-        if server.variable and not server.host and server.unix is None))
-
-
 def unresolved_value_notes(seen: Assessment) -> tuple[str, ...]:
     """Return one note for each of the first addresses that a variable holds."""
     said = tuple(f"{value} depends on the request: fixer did not connect to it"

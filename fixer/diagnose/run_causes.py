@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fixer.analysis.case import Case, open_case
 from fixer.analysis.route_verdict import LOGGED_SECONDS, RECENT_ERROR
 from fixer.causes import CauseJudge, lazy_causes, module_names
-from fixer.diagnose.notes import NOTES, Assessment, unresolved_values
+from fixer.diagnose.notes import NOTES, Assessment
 from fixer.diagnose.precedence import is_about_address, rank_of_finding
 from fixer.diagnose.repair_proof import mark_proofs
 from fixer.diagnose.revise_findings import revise
@@ -18,6 +18,7 @@ from fixer.diagnose.route_health import (
     unconnectable_routes,
     unreachable_slow_routes,
 )
+from fixer.diagnose.state_notes import unresolved_values
 from fixer.diagnose.triggers import is_triggered, runless_verdict, triggers_of, untriggered_verdict
 from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports

@@ -1,4 +1,4 @@
-"""Notes about the state of applications, nginx's logs and files, and units at boot."""
+"""Notes about the state of applications, nginx's logs, files and variables, and units at boot."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.facts import Unknown
 from fixer.repairs.boot_enablement import boot_notes
 
+# what only a failing or strange host needs
 with lazy_imports():
     from fixer.analysis.exits.last_output import logged_error_text  # only for such an answer
 
@@ -22,8 +23,18 @@ def state_notes(case: Case) -> tuple[str, ...]:
 
 
 def _application_errors(case: Case) -> tuple[str, ...]:
-    """Return one note for each route whose application answers with an error of its own."""
+    """Return one note for each route whose application answers with an error of its own, with what it has logged of
+    late: of all that is known, that line says most."""
     return tuple(
         f"{location_text(case, j.facts.route)} on {j.facts.route.listen_text} {j.reason}: sent by the application "
         f"itself or by a gateway in front of it, not by this nginx{logged_error_text(case, j)}"
         for j in case.verdicts.values() if j.from_application)
+
+
+def unresolved_values(case: Case) -> tuple[str, ...]:
+    """Return each address that a variable holds and the files do not say, with its route: nothing connected to it."""
+    return tuple(dict.fromkeys(
+        f"the address in ${server.variable.lstrip('$')} of {judged.facts.route.location} "
+        f"({judged.facts.route.source.file}:{judged.facts.route.source.line})"
+        for judged in case.verdicts.values() for server in judged.facts.route.servers
+        if server.variable and not server.host and server.unix is None))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from fixer.analysis.case import open_case
-from fixer.analysis.service_names import has_unrelated_name, has_unrelated_unit_name
+from fixer.analysis.service_names import has_unrelated_name, has_unrelated_unit_name, is_of_other_stage
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.plan import WriteFile
 from fixer.model.service import CommandArgument, UnitValue
@@ -77,3 +77,15 @@ def test_the_name_of_its_start_script_is_a_name_of_the_service_but_proves_no_oth
     nameless = service("web.service", 4719, argv=words[:1], unit_changes={"working_directory": "", "user": ""})
     script = (CommandArgument(words[0], "/usr/local/bin/launch", 4),)
     assert not has_unrelated_name(trouble, replace(nameless, command=script))
+
+
+@pytest.mark.parametrize(("name", "names", "other"), [
+    ("shop-staging.service", ("shop.example",), True), ("shop.service", ("shop.example",), False),
+    ("shop-staging.service", ("staging.shop.example",), False), ("testament.service", ("shop.example",), False),
+])
+def test_a_trial_of_an_application_is_not_its_site(name: str, names: tuple[str, ...], other: bool) -> None:
+    scene = wrong_port_scene()
+    scene.services = [replace(scene.services[0], name=name, id=f"local/{name}")]
+    scene.route[0] = {"server_names": names}
+    case = open_case(scene.snapshot(), {})
+    assert is_of_other_stage(case.failing_addresses[0], case.snapshot.services[0]) is other

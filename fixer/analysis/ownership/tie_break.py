@@ -21,6 +21,7 @@ with lazy_imports():  # not needed in most looks
         has_unrelated_name,
         has_unrelated_unit_name,
         is_auxiliary_service,
+        is_of_other_stage,
     )
 
 SERVERS = frozenset({"node", *(name for name, server in APPLICATION_SERVERS.items()
@@ -46,10 +47,10 @@ def best_by_name(case: Case, trouble: FailingAddress, pool: list[Service]) -> tu
 
 
 def _rule_of(case: Case, trouble: FailingAddress, sole: Service) -> OwnershipRule:
-    if is_unmanaged_user_process(case.snapshot,
-                                 sole) or is_auxiliary_service(trouble, sole) or _is_wanted_twice(case, trouble, sole) \
-            or _is_of_other_site(trouble, sole) or can_lead_elsewhere(case, trouble, sole) or boot_entries_at(case,
-                                                                                                              trouble):
+    if (is_unmanaged_user_process(case.snapshot, sole) or is_auxiliary_service(trouble, sole)
+            or is_of_other_stage(trouble, sole) or _is_wanted_twice(case, trouble, sole)
+            or _is_of_other_site(trouble, sole) or can_lead_elsewhere(case, trouble, sole)
+            or boot_entries_at(case, trouble)):
         return "contested"
     known = sole.manager != "none" or (sole.boot_entry is not None and sole.boot_entry.is_run_at_boot)
     return "alone" if known else "bare"
