@@ -386,7 +386,7 @@ def url_notes(look: Observation, url: str) -> tuple[str, ...]:
     if route is None:
         return (f"no route of this nginx serves {url}: the name resolves elsewhere, or nginx answers it itself",)
     health = next((entry for entry in look.diagnosis.health if entry.route == route), None)
-    if health is None or health.state != "ok" or any(
+    if health is None or health.state != "ok" or health.passed_on or any(
             route in finding.routes for finding in look.diagnosis.findings if finding.is_at_fault):
         return ()
     return (f"this nginx answers {url} ({health.reason}): a 502 seen there comes from a proxy in front of it",)

@@ -329,6 +329,8 @@ def test_a_url_that_is_well_here_points_in_front() -> None:
     assert url_notes(good, "") == ()
     assert "in front of it" in url_notes(good, "http://shop.example/x")[0]
     assert url_notes(look(wrong_port_scene()), "http://shop.example/x") == ()
+    own = look(healthy_scene().answers(probe(500)).endpoint(http=Known(probe(500))))
+    assert own.is_healthy and url_notes(own, "http://shop.example/x") == (), "what the user sees is its own error"
     assert "no route" in url_notes(replace(good, snapshot=replace(good.snapshot, routes=())), "http://x/")[0]
 
 

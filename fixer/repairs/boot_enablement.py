@@ -56,6 +56,8 @@ def boot_notes(snapshot: Snapshot) -> Iterator[str]:
         unit = service.unit
         if unit is None or unit.pulled_by is None or unit.pulled_by:     # another unit starts it too
             continue
+        if unit.unit_file_state == "transient":     # somebody runs it for now: no boot is meant to
+            continue
         way = "enable" if manager_of(service).is_disabled() else f"add-wants {boot_target(snapshot, service.node)}"
         name, state = service.name, unit.unit_file_state
         yield f"nothing starts {name} at boot, and nginx needs it ({state}): run systemctl {way} {name}"

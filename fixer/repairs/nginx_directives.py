@@ -99,7 +99,8 @@ def set_directives(snapshot: Snapshot, nginx: Nginx, wishes: Sequence[DirectiveV
     if any(spot.file != path for spot in spots):
         return NotEditable("the directives are in several files")
     if path != wishes[0].route.source.file and not is_included_once(snapshot, nginx, path):
-        return NotEditable(f"{path}:{spots[0].line} sets {wishes[0].name}, and several places include that file")
+        return NotEditable(f"{path}:{spots[0].line} sets {wishes[0].name}, and several places include "
+                           "that file: take it out there, and set it in each of them")
     place = locate_editable_file(snapshot, nginx.node, path)
     if isinstance(place, NotEditable):
         return place

@@ -85,6 +85,7 @@ def test_a_link_that_systemd_was_not_told_of_yet_is_not_made_again() -> None:
     ({"unit_file_state": "disabled", "pulled_by": ()}, "enable"),
     ({"unit_file_state": "static", "pulled_by": ()}, "add-wants multi-user.target"),
     ({"unit_file_state": "disabled", "pulled_by": ("shop.target",)}, ""),
+    ({"unit_file_state": "transient", "pulled_by": ()}, ""),              # systemd-run: somebody's, for now
     ({"unit_file_state": "disabled"}, ""),                                # not told, as in what was recorded before
     ({"unit_file_state": "enabled", "pulled_by": ("multi-user.target",)}, ""),
     ({"unit_file_state": "static", "pulled_by": ("backend.socket",)}, ""),

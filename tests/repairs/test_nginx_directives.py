@@ -137,4 +137,4 @@ def test_a_file_that_several_locations_include_is_left_to_a_person() -> None:
     two = LOCATION.format("/", PASS) + LOCATION.format("/api", PASS.replace("8000", "8001"))
     made = edit_included(f"server {{\n{two}}}\n", f"{LIMIT}\n")
     assert isinstance(made, NotEditable)
-    assert made.reason == f"{SNIPPET}:1 sets proxy_read_timeout, and several places include that file"
+    assert made.reason == f"{SNIPPET}:1 sets proxy_read_timeout, and several places include that file: take it out there, and set it in each of them"

@@ -36,7 +36,8 @@ def best_by_name(case: Case, trouble: FailingAddress, pool: list[Service]) -> tu
     scores = {s.id: count_shared_names(trouble, s) for s in pool}
     best = max(scores.values())
     top = [s for s in pool if scores[s.id] == best]
-    if best and len(top) == 1 and not is_unmanaged_user_process(case.snapshot, top[0]):
+    if best and len(top) == 1 and not is_unmanaged_user_process(case.snapshot, top[0]) and not is_of_other_stage(
+            trouble, top[0]):
         return (PortOwner(top[0], "related", (state_evidence(top[0]),)),)
     equals = _plausible_services(top)
     if len(equals) > 1 and all(has_unrelated_name(trouble, s) for s in equals):

@@ -113,7 +113,8 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     if isinstance(nginx.config_mtime, Unknown) or isinstance(nginx.loaded_at, Unknown):
         return f"when nginx on {nginx.node} loaded its configuration"
     if _is_config_refused(nginx):
-        return _age_evidence(case, nginx)
+        where = file_line_text(case.snapshot, nginx.node, nginx.conf_path)
+        return Evidence("nginx-config", where, "nginx -t refuses the files: no reload takes effect")
     if not near and not has_unloaded_config(nginx):
         return _age_evidence(case, nginx)
     failed = _port_conflict_finding(case, trouble)

@@ -14,6 +14,7 @@ from fixer.model.plan import CheckNginx, ReloadNginx, UnitAction, WriteFile
 from fixer.model.snapshot import ProbeResult
 from tests.causes.nginx_down.nginx_down_builders import DOWN, INVALID, OLD, UNEXPECTED, edited, ended_box, no_nginx
 from tests.causes.snapshot_builders import (
+    BAD_GATEWAY,
     GOOD,
     NOW,
     REFUSED,
@@ -93,6 +94,16 @@ def test_invalid_while_pages_answer_is_advice() -> None:
     diagnosis = diagnose(scene.snapshot())
     assert diagnosis.verdict == "healthy"
     assert [(f.cause, f.role, f.repairs) for f in diagnosis.findings] == [(INVALID, "advice", ())]
+
+
+@pytest.mark.parametrize(("edited", "role"), [(10.0, "root"), (900.0, "contributing")])
+def test_what_fails_by_the_configuration_of_before_is_explained(edited: float, role: str) -> None:
+    """The address in the files answers, and the reload was refused over another site."""
+    scene = healthy_scene().answers(BAD_GATEWAY)
+    scene.nginx |= {"test": Known((1, UNEXPECTED)), "config_mtime": Known(NOW - edited), "loaded_at": Known(NOW - 60)}
+    (found,) = diagnose(scene.snapshot()).findings
+    assert (found.cause, found.role) == (INVALID, role)
+    assert ("goes on asking the addresses that it loaded before" in found.summary) is (role == "root")
 
 
 def test_invalid_beside_another_fault_contributes() -> None:

@@ -46,6 +46,11 @@ def test_hit_nginx_is_pointed_at_the_path() -> None:
     assert write.after == write.before.replace(ASKED.encode(), HELD.encode())
 
 
+def test_a_trial_of_the_application_has_not_moved_from_there() -> None:
+    diagnosis = diagnose(scene(told(name="shop-staging.service"), socket()).snapshot())
+    assert all(not repair.steps for found in diagnosis.findings for repair in found.repairs) and CAUSE not in roots(diagnosis)
+
+
 @pytest.mark.parametrize(("key", "kind", "is_moved"), [
     ("socket", "uwsgi_pass", True), ("uwsgi-socket", "uwsgi_pass", True), ("http-socket", "uwsgi_pass", False),
     ("http-socket", "proxy_pass", True), ("socket", "proxy_pass", False),
