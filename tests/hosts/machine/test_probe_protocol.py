@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from fixer import __version__
-from fixer.hosts.machine import probe_program, probe_protocol
+from fixer.hosts.machine import look_budget, probe_program, probe_protocol
 from fixer.hosts.nodes.local_node import LocalAsker
 from fixer.hosts.sh import round_script
 from fixer.model.query import Probe
@@ -337,6 +337,15 @@ def test_attempts_of_one_request_are_made_in_a_row() -> None:
         queries = [Probe("127.0.0.1", port, "/", attempt=n) for n in range(1, 9)]
         answers = LocalAsker().ask(queries)
     assert {json.loads(answers[query].data)["status"] for query in queries} == {203}
+    assert at_once == [1] * 8
+
+
+def test_attempts_are_made_in_a_row_also_where_the_time_of_the_look_is_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left of it was part of each request, and differed: 39 requests came at once, on a host that was slow."""
+    monkeypatch.setattr(look_budget, "LOOK_SECONDS", 4.0)
+    at_once: list[int] = []
+    with backend_listeners.run_listener(busy(at_once)) as port, look_budget.one_look():
+        LocalAsker().ask([Probe("127.0.0.1", port, "/", attempt=n) for n in range(1, 9)])
     assert at_once == [1] * 8
 
 
