@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 
-from fixer.analysis.case import Case, FailingAddress, unique_route_id
+from fixer.analysis.case import Case, FailingAddress, is_answering, unique_route_id
 from fixer.analysis.evidence import (
     container_of,
     listener_at,
@@ -14,6 +14,7 @@ from fixer.analysis.evidence import (
     pids_of,
     replaced_mount_file,
 )
+from fixer.analysis.route_verdict import has_unloaded_config
 from fixer.analysis.run_log import has_just_restarted, lines_of, message_of
 from fixer.formats.numbers import is_number
 from fixer.lazy.dataclass import replace
@@ -215,3 +216,9 @@ def has_container_ended(case: Case, nginx: Nginx) -> bool:
         return False
     own = next((s for s in case.snapshot.services if s.container is not None and s.container.id == box.id), None)
     return box.status != "running" or (own is not None and has_just_restarted(case.snapshot, own))
+
+
+def is_well_by_the_files(case: Case, nginx: Nginx) -> bool:
+    """Return whether a route fails whose address in the files answers, and the files are younger than what runs."""
+    return has_unloaded_config(nginx) and any(
+        trouble.nginx is nginx and all(map(is_answering, trouble.endpoints)) for trouble in case.failing_addresses)

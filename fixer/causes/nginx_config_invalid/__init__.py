@@ -44,11 +44,10 @@ from __future__ import annotations
 import posixpath
 import re
 
-from fixer.analysis.case import Case, is_answering
+from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import container_of, file_line_text, find_node, line_text, template_of
-from fixer.analysis.nginx_process import has_container_ended, route_ids_of
-from fixer.analysis.route_verdict import has_unloaded_config
+from fixer.analysis.nginx_process import has_container_ended, is_well_by_the_files, route_ids_of
 from fixer.analysis.run_log import lines_of, message_of
 from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
@@ -175,18 +174,12 @@ def last_logged_problem(nginx: Nginx) -> ConfigProblem | None:
     return None
 
 
-def _is_well_by_the_files(case: Case, nginx: Nginx) -> bool:
-    """Return whether a route fails whose address in the files answers, and the files are younger than what runs."""
-    return has_unloaded_config(nginx) and any(
-        trouble.nginx is nginx and all(map(is_answering, trouble.endpoints)) for trouble in case.failing_addresses)
-
-
 def _found(case: Case, nginx: Nginx, problem: ConfigProblem) -> Finding:
     role: Role = "advice"
     if nginx.master_pid is None:
         role = "root"
     elif case.failing_routes(nginx):
-        role = "root" if _is_well_by_the_files(case, nginx) else "contributing"
+        role = "root" if is_well_by_the_files(case, nginx) else "contributing"
     links = _dangling_links(case, nginx, problem)
     asked = isinstance(nginx.test, Known) or problem.kind == "nginx-test"
     where = file_line_text(case.snapshot, nginx.node, problem.file or nginx.conf_path, problem.line)

@@ -36,7 +36,6 @@ Variants
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from fixer.analysis.case import Case, FailingAddress
@@ -57,13 +56,11 @@ from fixer.analysis.evidence import (
 from fixer.analysis.nginx_errors import events_for, routes_text, symptom_evidence
 from fixer.analysis.nginx_process import has_stale_config, holder_evidence, is_held_by_others, listen_addresses_of
 from fixer.analysis.route_verdict import CLOCK_GRAIN, has_unloaded_config, is_closed, is_confirmed_closed
-from fixer.formats.numbers import is_number
+from fixer.causes.nginx_not_reloaded.unwritten_places import asked_port, unwritten_address, unwritten_place
 from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
-from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.nginx_config import Route
 from fixer.model.snapshot import Endpoint, ErrorEvent, Listener, Nginx, needs_tls
 from fixer.nginx.error_kinds import CONNECT_FAILED
 
@@ -73,9 +70,7 @@ with lazy_imports():  # only for what is found
     from fixer.repairs.start_nginx import free_port_repair
     from fixer.repairs.start_service import restart_container_repair
 
-_WRITER = regex(r"\[[a-z]+\] (\d{1,9})#\d")
 REPAIR_ID = "reload-nginx"
-_MOST_VALUES = 16       # of several variables in one pass
 _SAME_MOMENT_TEXT = "the file changed at the moment of the last reload, and nginx connects elsewhere"
 _WAITING_TEXT = "its page waits, while that address refuses at once"
 RELOAD_TEXT = "check the configuration and reload nginx (the configuration in its memory cannot be restored)"
@@ -86,6 +81,9 @@ def judge(case: Case) -> Verdict:
     found, missing, ruled = sort_outcomes((_judge_address(case, trouble) for trouble in case.failing_addresses), ())
     findings = join_by(found, lambda one: f"{one.node}/{one.variant}")
     for nginx in case.snapshot.nginxes:
+        if not findings and not _is_config_refused(nginx) and (seen := unwritten_address(case, nginx)) is not None:
+            findings.append(_not_reloaded_finding(case, seen[0], f"since its last load it connects to {seen[1]}, which "
+                                                                 "no file has"))
         advice = _next_reload_finding(case, nginx) or stale_mounts_finding(case, nginx)
         if advice is not None and not findings:
             findings.append(advice)
@@ -101,7 +99,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     if has_stale_config(case, trouble):
         return _stale_mount_finding(case, trouble)
     closed, near = is_closed(endpoint), _is_in_same_moment(nginx)
-    old = _unwritten_place(case, trouble) if near or has_unloaded_config(nginx) else ""
+    old = unwritten_place(case, trouble) if near or has_unloaded_config(nginx) else ""
     if closed and not old and not waits:
         return no_listener_evidence(endpoint)[0]
     silent = isinstance(endpoint.http, Known) and endpoint.http.value.status is None
@@ -167,53 +165,8 @@ def _is_asking_elsewhere(case: Case, trouble: FailingAddress) -> bool:
     known = (trouble.nginx.config_mtime, trouble.nginx.loaded_at)
     moment = max((fact.value for fact in known if isinstance(fact, Known)), default=0.0)
     since = [e for e in events if e.at > moment - 1.0]     # log times are whole seconds
-    asked = {_asked_port(event.upstream) for event in since[-1:] or events}
+    asked = {asked_port(event.upstream) for event in since[-1:] or events}
     return bool(asked) and "" not in asked and not asked.intersection(e.unix or str(e.port) for e in ours)
-
-
-def _unwritten_place(case: Case, trouble: FailingAddress) -> str:
-    """Return the port or socket that the present workers were refused at, if it stands in none of nginx's files and no
-    variable gets it from a request: then they run an older configuration, whenever the file was changed."""
-    nginx, loaded = trouble.nginx, trouble.nginx.loaded_at
-    if isinstance(loaded, Unknown) or any(_is_open(facts.route) for facts in trouble.routes):
-        return ""
-    places = {_asked_port(event.upstream) for event in events_for(case, trouble, CONNECT_FAILED)
-              if event.at > loaded.value and _worker_of(event) in nginx.worker_pids}
-    if not places or any(not place or _is_written(case, nginx, place) for place in places):
-        return ""
-    place = min(places)
-    return f"port {place}" if is_number(place) else place
-
-
-def _is_open(route: Route) -> bool:
-    """Return whether a request may choose an address that no file has: by a variable to which the files give no value,
-    or one of more values than fixer works out. Of a `map` of plain addresses each is written."""
-    return "$" in route.pass_text and (len(route.servers) >= _MOST_VALUES or any(s.variable for s in route.servers))
-
-
-def _worker_of(event: ErrorEvent) -> int:
-    """Return the process that wrote the line: one that still ends its connections has the older configuration."""
-    found = _WRITER.search(event.raw)
-    return int(found[1]) if found is not None else 0
-
-
-def _is_written(case: Case, nginx: Nginx, place: str) -> bool:
-    """Return whether a file of nginx names the port or the socket. It may if not all were read, or if DNS does."""
-    config = nginx.config.or_else(None)
-    if config is None or config.cut or any(place in (e.unix, str(e.port)) for e in case.snapshot.endpoints):
-        return True
-    word = re.compile(rb"(?<![\w.])" + re.escape(place.encode("utf-8", "surrogateescape")) + rb"(?![\w.])|\bservice=")
-    files = [case.snapshot.file(nginx.node, path) for path in config.files]
-    return any(file is None or word.search(file.data) is not None for file in files)
-
-
-def _asked_port(upstream: str) -> str:
-    """Return the port of `http://HOST:PORT/PATH` or the socket of `http://unix:SOCKET:/PATH`, else an empty text."""
-    place = upstream.partition("://")[2]
-    if place.startswith("unix:"):
-        return place.removeprefix("unix:").partition(":")[0]
-    port = place.partition("/")[0].rpartition(":")[2]
-    return port if is_number(port) else ""
 
 
 def _is_config_refused(nginx: Nginx) -> bool:
