@@ -137,12 +137,14 @@ def _trimmed(old: bytes, new: bytes, at: int) -> _Edit:
 
 
 def _split_by_runs(made: GeneratedFile, data: bytes, edit: _Edit) -> Iterator[tuple[SourceRun, _Edit]]:
-    """Yield the part of the edit in each run. Where two runs meet, new text is added to the template if it can be."""
+    """Yield the part of the edit in each run. Where two runs meet, new text is added to the template if it can be, and
+    not if it makes the value of a variable another name (`desk`, `helpdesk`)."""
     if edit.start == edit.end:
         touched = [run for run in made.runs if run.start <= edit.start <= run.end and run.at is not None]
         if not touched:
             raise _UnmappableError(_reason_at(made, edit.start))
-        yield min(touched, key=lambda run: bool(run.variable)), edit
+        grown = next((run for run in touched if run.variable and _extends_name(run, edit)), None)
+        yield grown or min(touched, key=lambda run: bool(run.variable)), edit
         return
     within = [run for run in made.runs if run.start < edit.end and run.end > edit.start]
     if len(within) == 1:
@@ -157,6 +159,12 @@ def _split_by_runs(made: GeneratedFile, data: bytes, edit: _Edit) -> Iterator[tu
         rest = _trimmed(data[part.start:part.end], part.new, part.start)
         if rest.start != rest.end or rest.new:
             yield from _split_by_runs(made, data, rest)
+
+
+def _extends_name(run: SourceRun, edit: _Edit) -> bool:
+    """Return whether the new text stands beside the variable's value as a part of the same name."""
+    beside = edit.new[-1:] if edit.start == run.start else edit.new[:1]
+    return beside.isalnum() or beside in (b"-", b"_")
 
 
 def _is_kept(run: SourceRun, data: bytes, edit: _Edit) -> bool:

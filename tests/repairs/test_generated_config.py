@@ -175,6 +175,12 @@ def test_new_text_goes_to_the_template_where_it_meets_a_variable() -> None:
     assert edits(repair) == {"/srv/shop/templates/shop.conf.template": TEMPLATE.replace("D};", "D}:8001;")}
 
 
+@pytest.mark.parametrize(("new", "host"), [("helpapi:8000", "helpapi"), ("api-2:8000", "api-2"), ("my_api:8000", "my_api")])
+def test_new_text_that_makes_a_variables_value_another_name_changes_the_variable(new: str, host: str) -> None:
+    """`help${HOST}` would hold until somebody corrects the variable."""
+    assert edits(edited(two_parts(), ("api:8000", new))) == {"/srv/shop/web.env": f"HOST={host}\nPORT=8000\n"}
+
+
 def test_a_new_directive() -> None:
     repair = edited(literal(), ("    location", "    keepalive_timeout 5;\n    location"))
     assert edits(repair)["/srv/shop/templates/shop.conf.template"] == literal().template.replace(
