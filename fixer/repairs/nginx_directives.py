@@ -114,9 +114,9 @@ def set_directives(snapshot: Snapshot, nginx: Nginx, wishes: Sequence[DirectiveV
         made = _set_directive(data, wish, start + shift)
         if isinstance(made, NotEditable):
             return made
-        data, moved = made
+        data, moved, line = made
         if start != last:
-            where.append(f"{path}:{spot.line}")
+            where.append(f"{path}:{line or spot.line}")
         shift, last = shift + moved, start
     if data == place.data:
         return NotEditable(f"{path} already contains that")
@@ -132,8 +132,9 @@ def _spot_of(snapshot: Snapshot, nginx: Nginx, wish: DirectiveValue) -> Span:
     return Span(found.path, found.line, found.directive.start, found.directive.stop)
 
 
-def _set_directive(data: bytes, wish: DirectiveValue, at: int) -> tuple[bytes, int] | NotEditable:
-    """Return the file with the directive, and by how many bytes the pass at `at` has moved."""
+def _set_directive(data: bytes, wish: DirectiveValue, at: int) -> tuple[bytes, int, int] | NotEditable:
+    """Return the file with the directive, by how many bytes the pass at `at` has moved, and the line of the directive
+    that was there; 0 if it is a new one."""
     chain = list(enclosing_directives(parse(data).directives, at))
     if not chain or (len(chain) > 1 and chain[-2].name in (b"if", b"limit_except")):
         return NotEditable(f"{wish.name} is not allowed at {wish.route.source.file}:{wish.route.source.line}")
@@ -143,7 +144,7 @@ def _set_directive(data: bytes, wish: DirectiveValue, at: int) -> tuple[bytes, i
     old = next((d for d in named if len(d.args) == len(words)), named[0] if named else None)
     try:
         if old is None:
-            return insert_after(data, chain[-1].stop + 1, f"{wish.name} {wish.value};".encode()), 0
+            return insert_after(data, chain[-1].stop + 1, f"{wish.name} {wish.value};".encode()), 0, 0
         made = data
         if len(old.args) != len(words):
             made = replace_words(made, word_span(old, 1).start, word_span(old, len(old.args)).end, words)
@@ -153,7 +154,7 @@ def _set_directive(data: bytes, wish: DirectiveValue, at: int) -> tuple[bytes, i
             made = replace_span(made, span.start, span.end, words[index - 1])
     except StepFailed as error:
         return NotEditable(error.message)
-    return made, len(made) - len(data) if old.start < at else 0
+    return made, len(made) - len(data) if old.start < at else 0, data.count(b"\n", 0, old.start) + 1
 
 
 def remove_argument(data: bytes, at: int, argument: bytes) -> bytes | NotEditable:

@@ -138,3 +138,8 @@ def test_a_file_that_several_locations_include_is_left_to_a_person() -> None:
     made = edit_included(f"server {{\n{two}}}\n", f"{LIMIT}\n")
     assert isinstance(made, NotEditable)
     assert made.reason == f"{SNIPPET}:1 sets proxy_read_timeout, and several places include that file: take it out there, and set it in each of them"
+
+
+def test_a_directive_that_is_changed_is_named_by_its_own_line() -> None:
+    made = edit_included(f"server {{\n{LOCATION.format('/', LIMIT + chr(10) + '        ' + PASS)}}}\n", "proxy_buffering off;\n")
+    assert isinstance(made, DirectiveEdit) and made.where == (f"{SITE}:4",)
