@@ -56,7 +56,12 @@ from fixer.analysis.evidence import (
 from fixer.analysis.nginx_errors import events_for, routes_text, symptom_evidence
 from fixer.analysis.nginx_process import has_stale_config, holder_evidence, is_held_by_others, listen_addresses_of
 from fixer.analysis.route_verdict import CLOCK_GRAIN, has_unloaded_config, is_closed, is_confirmed_closed
-from fixer.causes.nginx_not_reloaded.unwritten_places import asked_port, unwritten_address, unwritten_place
+from fixer.causes.nginx_not_reloaded.unwritten_places import (
+    asked_port,
+    connects_there,
+    unwritten_address,
+    unwritten_place,
+)
 from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Repair, Verdict
@@ -115,6 +120,8 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         return Evidence("nginx-config", where, "nginx -t refuses the files: no reload takes effect")
     if not near and not has_unloaded_config(nginx):
         return _age_evidence(case, nginx)
+    if not old and not waits and connects_there(case, trouble):
+        return Evidence("nginx-log", endpoint_text(endpoint), "what nginx has loaded leads there, too: it failed there")
     failed = _port_conflict_finding(case, trouble)
     if failed is not None or not near:
         doubt = _unseen_holder_text(case, nginx) or (_WAITING_TEXT if waits else "")

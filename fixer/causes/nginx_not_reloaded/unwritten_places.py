@@ -13,7 +13,7 @@ from fixer.lazy.regex import regex
 from fixer.model.facts import Unknown
 from fixer.model.nginx_config import Route
 from fixer.model.snapshot import ErrorEvent, Nginx
-from fixer.nginx.error_kinds import CONNECT_FAILED
+from fixer.nginx.error_kinds import CONNECT_FAILED, CONNECTING
 
 _WRITER = regex(r"\[[a-z]+\] (\d{1,9})#\d")
 _MOST_VALUES = 16       # of several variables in one pass
@@ -37,6 +37,18 @@ def unwritten_address(case: Case, nginx: Nginx) -> tuple[FailingAddress, str] | 
             trouble = FailingAddress(nginx, ends, (judged.facts,), (judged,))
             return trouble, f"port {place}" if is_number(place) else place
     return None
+
+
+def connects_there(case: Case, trouble: FailingAddress) -> bool:
+    """Return whether the present workers failed to connect at the very address that the files name: what nginx has
+    loaded leads there, too, and another fault keeps it out."""
+    loaded, nginx = trouble.nginx.loaded_at, trouble.nginx
+    if isinstance(loaded, Unknown):
+        return False
+    named = {end.unix or str(end.port) for end in trouble.endpoints}
+    asked = [asked_port(event.upstream) for event in events_for(case, trouble, CONNECTING)
+             if event.at > loaded.value and _worker_of(event) in nginx.worker_pids]
+    return bool(asked) and asked[-1] in named
 
 
 def unwritten_place(case: Case, trouble: FailingAddress) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.facts import Known
-from tests.causes.snapshot_builders import GOOD, NOW, Scene, file, finding_of, healthy_scene
+from tests.causes.snapshot_builders import BAD_GATEWAY, GOOD, NOW, Scene, file, finding_of, healthy_scene
 
 OLD = "nginx-not-reloaded"
 
@@ -37,3 +37,12 @@ def test_hit_a_name_that_was_not_asked_is_led_to_a_place_of_the_older_configurat
 ])
 def test_miss_what_a_file_has_or_another_worker_wrote(scene: Scene) -> None:
     assert OLD not in {found.cause for found in diagnose(scene.snapshot()).findings if found.is_at_fault}
+
+
+@pytest.mark.parametrize(("asked", "worker", "found"), [
+    ("http://127.0.0.1:8000/", 101, False), ("http://127.0.0.1:8000/", 99, True), ("http://127.0.0.1:8202/", 101, True),
+])
+def test_miss_where_what_is_loaded_leads_to_the_same_place(asked: str, worker: int, found: bool) -> None:
+    """The file was edited and taken back; nginx may not open the socket for another reason."""
+    scene = moved(asked=asked, worker=worker).answers(BAD_GATEWAY)
+    assert (OLD in {one.cause for one in diagnose(scene.snapshot()).findings}) is found
