@@ -100,25 +100,29 @@ def test_several_are_named_and_a_word_that_names_none_removes_none(tmp_path: Pat
             remove_labelled(name)
 
 
-def counts(state: Path) -> dict[str, int]:
-    """What could grow: of the engine by this state's label, of the disk, and of this process."""
+def counts(state: Path, *labs: str) -> dict[str, int]:
+    """What could grow: of the engine by the labels of this state and of these labs (another test's volume dangles until
+    its container is made), of the disk, and of this process."""
     mine = f"label={STATE_LABEL}={state}"
     words = {"containers": ["ps", "-aq"], "networks": ["network", "ls", "-q"], "volumes": ["volume", "ls", "-q"]}
     found = {kind: len(docker(*ask, "--filter", mine).text.split()) for kind, ask in words.items()}
-    found["dangling volumes"] = len(docker("volume", "ls", "-q", "--filter", "dangling=true", "--filter", f"label={LABEL}").text.split())
+    dangling = ["volume", "ls", "-q", "--filter", "dangling=true", "--filter"]
+    found["dangling volumes"] = sum(len(docker(*dangling, f"label={LABEL}={lab}").text.split()) for lab in labs)
     engine().close()      # idle connections of the pool are no leak
     return {**found, "files": sum(1 for _ in state.rglob("*")), "descriptors": len(os.listdir("/proc/self/fd"))}
 
 
 def test_up_and_down_again_and_again_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BADGATEWAY_LAB_STATE", str(tmp_path))
-    seen = []
+    seen: list[dict[str, int]] = []
+    labs: list[str] = []
     for turn in range(CYCLES):
         risen = lab_up("healthy", "host" if turn % 2 else "containers", turn + 1, lambda _: None)
         assert counts(tmp_path)["networks"] > 0
         lab_down(risen.lab.id)
         assert left_of(risen.lab.id) == []
-        seen.append(counts(tmp_path))
+        labs.append(risen.lab.id)
+        seen.append(counts(tmp_path, *labs))
         print(f"after {turn + 1} of {CYCLES}: {seen[-1]}", flush=True)
     assert seen[0]["containers"] == seen[0]["networks"] == seen[0]["volumes"] == 0
     assert all(one == seen[0] for one in seen), seen
