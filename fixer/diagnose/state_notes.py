@@ -7,7 +7,6 @@ from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.facts import Unknown
 from fixer.repairs.boot_enablement import boot_notes
 
-# what only a failing or strange host needs
 with lazy_imports():
     from fixer.analysis.exits.last_output import logged_error_text  # only for such an answer
 
@@ -23,8 +22,7 @@ def state_notes(case: Case) -> tuple[str, ...]:
 
 
 def _application_errors(case: Case) -> tuple[str, ...]:
-    """Return one note for each route whose application answers with an error of its own, with what it has logged of
-    late: of all that is known, that line says most."""
+    """Return one note for each route whose application answers with an error of its own."""
     return tuple(
         f"{location_text(case, j.facts.route)} on {j.facts.route.listen_text} {j.reason}: sent by the application "
         f"itself or by a gateway in front of it, not by this nginx{logged_error_text(case, j)}"

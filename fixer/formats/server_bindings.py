@@ -279,8 +279,8 @@ def _keyword_value(name: str, offset: int, file: str, text: str, env: Env) -> Wo
         if quoted or not _UNKNOWN_NAME.match(value):
             start = match.start(group) + quoted
             return Word((Piece(value[quoted:], file, text.count("\n", 0, start) + 1, start),)) if value else Word(())
-        told = list(re.finditer(_ASSIGNED.format(re.escape(value)), text)) if "." not in value else []
-        if len(told) != 1:          # with two assignments it is unclear which one counts
+        assigned = list(re.finditer(_ASSIGNED.format(re.escape(value)), text)) if "." not in value else []
+        if len(assigned) != 1:      # with two assignments it is unclear which one counts
             return Word(())
-        match = told[0]
+        match = assigned[0]
     return Word(())

@@ -17,6 +17,7 @@ SHORT = {
     "fixer/app/plan_warnings.py": "one question, with its own tests: what a plan stops and what cannot come back",
     "fixer/app/undo.py": "one file a command",
     "fixer/apply/steps/selinux_step.py": "one file a kind of step",
+    "fixer/diagnose/state_notes.py": "notes that need only the case: notes.py, with the others, has hardly a line left",
     "fixer/formats/folders.py": "parsers, observers and causes ask it, so it lies below all",
     "fixer/formats/numbers.py": "parsers and observers need it, so it lies below both",
     "fixer/hosts/docker_engine/engine_program.py": "what a run has chosen, and nothing else that keeps a state",

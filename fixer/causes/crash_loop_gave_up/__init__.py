@@ -227,9 +227,9 @@ def _repairs(case: Case, crash: FailedRun, state: ReasonState) -> tuple[Repair, 
     if last_exit_signal(crash) in FAULT_SIGNALS and state == "unknown" and not program_lines(crash.lines)[-1:]:
         manual = f"{service.name} would end the same way again, without a log line{_core_dump_text(crash)}"
     elif _has_clean_exit(crash) and not names_error(crash.lines):
-        told = "" if _has_no_own_lines(crash) else f"; its log ends with: {_last_line_text(crash)}"
+        last = "" if _has_no_own_lines(crash) else f"; its log ends with: {_last_line_text(crash)}"
         script = "" if service.container is None else " end an entry script with exec \"$@\", and"
-        manual = (f"{service.name} would end the same way again{told}. Its command must keep running:{script} run the "
+        manual = (f"{service.name} would end the same way again{last}. Its command must keep running:{script} run the "
                   "server in the foreground")
     elif isinstance(service.log, Unknown):
         by_hand = manager_of(service).unread_log_text(service.log.reason)
