@@ -25,9 +25,9 @@ from fixer.analysis.service_state import restart_count_of, run_state_of, start_t
 from fixer.formats.numbers import times_text
 from fixer.formats.run_output import WORKER_RECYCLED, ends_run, says_ready, says_start_failed
 from fixer.lazy.lazy_imports import lazy_imports
-from fixer.model.diagnosis import Finding, Repair, Role
+from fixer.model.diagnosis import Confidence, Finding, Repair, Role
 from fixer.model.facts import Evidence
-from fixer.model.snapshot import Endpoint, ErrorEvent, Service
+from fixer.model.snapshot import Endpoint, ErrorEvent, LogLine, Service
 from fixer.nginx.error_kinds import CONNECTING
 
 with lazy_imports():  # not needed in most looks
@@ -94,53 +94,51 @@ def _is_refused_since(case: Case, asked: Sequence[RouteVerdict], at: float) -> b
 
 def _refused_finding(case: Case, service: Service, endpoints: Sequence[Endpoint], refused: Sequence[ErrorEvent],
                      cause: str) -> Finding:
-    asked = routes_to(case, endpoints)
-    nginx = case.snapshot.nginx_of(asked[0].facts) if asked else None
-    visitors = lost_by_visitors(refused)
+    asked, visitors = routes_to(case, endpoints), lost_by_visitors(refused)
     ends = [line for line in lines_of(service) if has_kind(line, "succeeded", "main-exited")][-1:]
-    words = last_error_lines(program_lines(last_run_lines(case.snapshot, service)))[-1:]
-    well = bool(ends) and has_kind(ends[0], "succeeded")
+    is_clean = bool(ends) and has_kind(ends[0], "succeeded")
     manual = (f"{service.name} ends without an error each time: its command must keep running, in the foreground"
-              if well else f"find out what ends {service.name}: its log before each end, a limit, or a person")
-    return Finding(
-        cause=cause, variant="container-crash-loop" if service.container is not None else "crash-loop-below-limit",
-        role="root" if _is_refused_since(case, asked, refused[0].at) else "contributing", confidence="likely",
-        summary=f"{service.name} ends again and again and is started again each time ({restart_count_of(service)} "
-                f"times); until it listens again nginx is refused, {times_text(len(visitors))} within 3 minutes",
-        detail=(), routes=tuple(j.facts.route.id for j in asked), service=service.name, node=service.node,
-        evidence=tuple(dict.fromkeys((
-            state_evidence(service), *(log_evidence(line.text, line.where) for line in (*words, *ends)),
-            *((config_evidence(case.snapshot, nginx, endpoints[0]),) if nginx is not None else ()),
-            Evidence("nginx-log", visitors[-1].where, f"{times_text(len(visitors))}: {visitors[-1].raw}"),
-        ))),
-        repairs=(Repair("start-service", "manual", f"correct what ends {service.name}", (), manual=manual),),
-    )
+              if is_clean else f"find out what ends {service.name}: its log before each end, a limit, or a person")
+    summary = (f"{service.name} ends again and again and is started again each time ({restart_count_of(service)} "
+               f"times); until it listens again nginx is refused, {times_text(len(visitors))} within 3 minutes")
+    role: Role = "root" if _is_refused_since(case, asked, refused[0].at) else "contributing"
+    return _loop_finding(case, service, endpoints, visitors, (cause, role, "likely"), summary=summary, manual=manual,
+                         shown=ends)
 
 
 def _finding(case: Case, service: Service, endpoints: Sequence[Endpoint], lost: tuple[ErrorEvent, ...],
              cause: str) -> Finding:
-    asked = routes_to(case, endpoints)
-    nginx = case.snapshot.nginx_of(asked[0].facts) if asked else None
+    asked, ends = routes_to(case, endpoints), restart_count_of(service)
     fails = is_failing_page_lost(asked, lost) or _is_refused_since(case, asked, lost[-1].at)
-    role: Role = "root" if fails else "contributing"
-    ends = restart_count_of(service)
     visitors = lost_by_visitors(lost)
     count = "1 request" if len(visitors) == 1 else f"{len(visitors)} requests"
     manner = (f"ends in the middle of requests and is started again each time ({ends} times)" if ends > 1
               else "ended in the middle of requests and was started again")
-    words = last_error_lines(program_lines(last_run_lines(case.snapshot, service)))[-1:]
     signal = last_signal_line(lines_of(service))
     why = f"; {fault_signal_text(signal[1])}" if signal is not None and signal[1] in FAULT_SIGNALS else ""
     manual = (f"find out what ends {service.name} while it answers {most_lost_pages(lost)}: its log of that moment, a "
               "native module (run it with PYTHONFAULTHANDLER=1), a limit, or a person")
+    role: Role = "root" if fails else "contributing"
+    confidence: Confidence = "likely" if ends >= _SURE_ENDS else "possible"
+    return _loop_finding(case, service, endpoints, visitors, (cause, role, confidence),
+                         summary=f"{service.name} {manner}; nginx lost {count} within 3 minutes{why}", manual=manual,
+                         shown=[signal[0]] if signal is not None and why else [])
+
+
+def _loop_finding(case: Case, service: Service, endpoints: Sequence[Endpoint], visitors: Sequence[ErrorEvent],
+                  rank: tuple[str, Role, Confidence], *, summary: str, manual: str,
+                  shown: Sequence[LogLine]) -> Finding:
+    """Return the finding, with the last error of its log, and the lines that are `shown` beside it."""
+    cause, role, confidence = rank
+    asked = routes_to(case, endpoints)
+    nginx = case.snapshot.nginx_of(asked[0].facts) if asked else None
+    words = last_error_lines(program_lines(last_run_lines(case.snapshot, service)))[-1:]
     return Finding(
         cause=cause, variant="container-crash-loop" if service.container is not None else "crash-loop-below-limit",
-        role=role, confidence="likely" if ends >= _SURE_ENDS else "possible",
-        summary=f"{service.name} {manner}; nginx lost {count} within 3 minutes{why}",
-        detail=(), routes=tuple(j.facts.route.id for j in asked), service=service.name, node=service.node,
+        role=role, confidence=confidence, summary=summary, detail=(),
+        routes=tuple(j.facts.route.id for j in asked), service=service.name, node=service.node,
         evidence=tuple(dict.fromkeys((
-            state_evidence(service), *(log_evidence(line.text, line.where) for line in words),
-            *((log_evidence(signal[0].text, signal[0].where),) if signal is not None and why else ()),
+            state_evidence(service), *(log_evidence(line.text, line.where) for line in (*words, *shown)),
             *((config_evidence(case.snapshot, nginx, endpoints[0]),) if nginx is not None else ()),
             Evidence("nginx-log", visitors[-1].where, f"{times_text(len(visitors))}: {visitors[-1].raw}"),
         ))),
