@@ -44,7 +44,12 @@ def site_url(route: Route) -> str:
 
 def _host_of(route: Route) -> str:
     """Return the first server name that is a plain host name, else 127.0.0.1."""
-    return next((name for name in route.server_names if _HOST_NAME.fullmatch(name) and name != "_"), "127.0.0.1")
+    return next((name for name in route.server_names if is_host_name(name)), "127.0.0.1")
+
+
+def is_host_name(name: str) -> bool:
+    """Return whether it is a plain host name, which may be shown as it is."""
+    return name != "_" and _HOST_NAME.fullmatch(name) is not None
 
 
 def asked_paths(facts: RouteFacts) -> frozenset[str]:

@@ -378,8 +378,10 @@ def _worst_probe(probes: tuple[ProbeResult, ...], words: list[_ProbeVerdict]) ->
 
 def _reason_text(probes: tuple[ProbeResult, ...], words: list[_ProbeVerdict]) -> str:
     worst = _worst_probe(probes, words)
-    text = f"{probe_text(worst)} for {worst.page}" if worst.page else probe_text(worst)
-    of_page = [word for word, probe in zip(words, probes, strict=True) if probe.page == worst.page]
+    asked = f"{worst.host}{worst.page}"
+    text = f"{probe_text(worst)} for {asked}" if asked else probe_text(worst)
+    of_page = [word for word, probe in zip(words, probes, strict=True)
+               if (probe.host, probe.page) == (worst.host, worst.page)]
     failed = sum(word in ("bad", "slow") for word in of_page)
     return f"{text} ({share_text(failed, len(of_page))})" if failed else text
 
@@ -394,4 +396,6 @@ def probe_text(probe: ProbeResult) -> str:
 
 def _probe_evidence(facts: RouteFacts, probe: ProbeResult) -> Evidence:
     path = probe.page or facts.route.path or facts.route.location
-    return Evidence("probe", f"{facts.route.listen_scheme}://{facts.route.listen_text}{path}", probe_text(probe))
+    listens = facts.route.listens
+    place = f"{probe.host}:{listens[0].port if listens else 80}" if probe.host else facts.route.listen_text
+    return Evidence("probe", f"{facts.route.listen_scheme}://{place}{path}", probe_text(probe))

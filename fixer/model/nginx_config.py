@@ -131,6 +131,7 @@ class Route:
     failing_page: str = ""  # the error_page of a 502 or 504 whose own failure changes the status, and its location
     kept: KeptConnections | None = None  # None without an upstream block
     tls: BackendTls = BackendTls()
+    mapped_hosts: tuple[tuple[str, ...], ...] = ()  # names that a `map` leads to the same address, by address
 
     @property
     def is_resolved_at_start(self) -> bool:

@@ -174,6 +174,7 @@ class ProbeResult:
     location: str = ""  # Location header of a 301, 302, 303, 307 or 308, as sent
     first_bytes: str = ""  # of an answer that is not HTTP (latin-1), if the tool shows them
     page: str = ""  # the path that was asked for, if it is not the route's own
+    host: str = ""  # the name that was asked, if it is not the route's first
     whole: bool | None = None  # whether the body is as long as its head says; None if it was not read to its end
 
     @property

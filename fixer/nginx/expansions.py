@@ -24,6 +24,7 @@ class _Part(NamedTuple):
     end: int
     inner: Expansion | None = None
     chosen_by: Chooser = ""
+    host: bytes = b""
 
 
 class Expansion(NamedTuple):
@@ -61,6 +62,10 @@ class Expansion(NamedTuple):
         """Return what makes a request lead to the bytes [start, end); empty if no variable is in them."""
         return max((part.chosen_by for _, part in self._within(start, end)), key=CHOOSERS.index, default="")
 
+    def host(self, start: int, end: int) -> bytes:
+        """Return the Host for which a `map` gives the bytes [start, end); empty if none alone does."""
+        return next((part.host for _, part in self._within(start, end) if part.host), b"")
+
     def open_name(self, start: int, end: int) -> bytes:
         """Return the variable of the word that leaves the bytes [start, end) open; empty for none."""
         for _, part in self._within(start, end):
@@ -70,12 +75,20 @@ class Expansion(NamedTuple):
         return b""
 
 
+class _Choice(NamedTuple):
+    """One text that a variable can stand for, what chooses it, and the Host if that alone does."""
+
+    made: Expansion
+    chosen_by: Chooser
+    host: bytes
+
+
 class _Expander:
     """Expander of one word; what a variable stands for is worked out once."""
 
     def __init__(self, variables: Variables) -> None:
         self._variables = variables
-        self._known: dict[tuple[bytes, int], tuple[tuple[Expansion, Chooser], ...]] = {}
+        self._known: dict[tuple[bytes, int], tuple[_Choice, ...]] = {}
 
     def of_text(self, text: bytes, node: Node, word: int, at: int, depth: int) -> Iterator[Expansion]:
         """Yield what a text from offset `at` on can stand for."""
@@ -84,21 +97,22 @@ class _Expander:
             if match.start() > at:
                 choices.append((_Part(text[at : match.start()], at, match.start()),))
             at = match.end()
-            filled = tuple(_Part(one.text, match.start(), at, one, chooser)
-                           for one, chooser in self._of_variable(variable_name(match), depth))
+            filled = tuple(_Part(one.text, match.start(), at, one, chooser, host)
+                           for one, chooser, host in self._of_variable(variable_name(match), depth))
             choices.append(filled or (_Part(match[0], match.start(), at),))
         choices.append((_Part(text[at:], at, len(text)),))
         several = sum(len(some) > 1 for some in choices) > 1
         for parts in islice(product(*choices), _MOST_COMBINATIONS if several else _MOST_VALUES):
             yield Expansion(b"".join(part.text for part in parts), node, word, parts)
 
-    def _of_variable(self, name: bytes, depth: int) -> tuple[tuple[Expansion, Chooser], ...]:
+    def _of_variable(self, name: bytes, depth: int) -> tuple[_Choice, ...]:
         """Return what a variable can stand for, and what chooses that; nothing if it is not known."""
         if depth >= _NESTING:
             return ()
         key = (name, depth)
         if key not in self._known:
-            found = ((one, max(value.chosen_by, one.chosen_by(0, len(one.text)), key=CHOOSERS.index))
+            found = (_Choice(one, max(value.chosen_by, one.chosen_by(0, len(one.text)), key=CHOOSERS.index),
+                             value.host or one.host(0, len(one.text)))
                      for value in self._variables.candidates(name)
                      for one in self.of_text(value.text, value.node, value.word, 0, depth + 1)
                      if len(one.text) <= _LONGEST)

@@ -128,10 +128,15 @@ def _address(text: bytes) -> str:
     return text_of(text[1:-1] if text.startswith(b"[") and text.endswith(b"]") else text).lower()
 
 
+def is_plain_name(name: str) -> bool:
+    """Return whether a name of `server_name` is one host's, or that of a domain with its hosts (`.shop.test`)."""
+    return bool(name) and name != "_" and not name.startswith("~") and "*" not in name
+
+
 def host_header(route: Route) -> str:
     """Return a name that the route's server answers to: its first plain name, else one that matches, else localhost."""
     for name in route.server_names:
-        if name and name != "_" and not name.startswith("~") and "*" not in name:
+        if is_plain_name(name):
             return name.lstrip(".")
     return next((made for name in route.server_names if (made := _matching_host(name))), "localhost")
 

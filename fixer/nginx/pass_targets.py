@@ -23,11 +23,12 @@ _NEEDS_SCHEME = b"proxy_pass"
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The servers that one pass leads to."""
+    """The servers that one pass leads to. `hosts`: the names that a `map` leads to the same servers, by servers."""
 
     scheme: Scheme
     servers: tuple[UpstreamServer, ...]
     upstream: str
+    hosts: tuple[tuple[str, ...], ...] = ()
 
 
 def _one_group(servers: list[UpstreamServer]) -> str:
@@ -102,6 +103,7 @@ class Targets:
         if start >= 0 and b"$" not in text:
             return self._literal(node, 1, raw, scheme)
         servers: dict[UpstreamServer, None] = {}
+        hosts: dict[tuple[UpstreamServer, ...], list[str]] = {}
         unknown: bytes | None = None
         for made in expansions(node, 1, max(start, 0), variables):
             url = Url(scheme, parse_authority(made.text, 0)) if start >= 0 else parse_url(made.text, node.name)
@@ -111,12 +113,16 @@ class Targets:
                 unknown = unknown or made.open_name(authority.start, authority.end) or text
             elif url.scheme is not None or node.name != _NEEDS_SCHEME:
                 scheme = url.scheme or "http"
-                servers.update(dict.fromkeys(self._servers_at(node, made, authority, scheme)))
+                those = self._servers_at(node, made, authority, scheme)
+                servers.update(dict.fromkeys(those))
+                host = made.host(authority.start, authority.end)
+                if host and those:
+                    hosts.setdefault(those, []).append(text_of(host))
         if not servers or unknown is not None:
             named = VARIABLE.search(text)
             name = unknown or (variable_name(named) if named is not None else text)
             servers[_unknown(node, raw, name, self._default_port(node, scheme) if start >= 0 else 0)] = None
-        return Target(scheme, tuple(servers), _one_group(list(servers)))
+        return Target(scheme, tuple(servers), _one_group(list(servers)), tuple(map(tuple, hosts.values())))
 
     def _servers_at(
         self, node: Node, made: Expansion, authority: Authority, scheme: Scheme

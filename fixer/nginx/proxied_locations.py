@@ -348,6 +348,7 @@ class Routes:
             pass_text=text_of(node.args[0]),
             servers=target.servers,
             upstream=target.upstream,
+            mapped_hosts=target.hosts,
             connect_timeout=settings.connect_timeout,
             send_timeout=settings.send_timeout,
             read_timeout=settings.read_timeout,

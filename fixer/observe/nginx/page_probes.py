@@ -7,13 +7,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
-from fixer.analysis.other_pages import redirect_path
+from fixer.analysis.other_pages import is_host_name, redirect_path
 from fixer.lazy.dataclass import replace
 from fixer.lazy.parse_cache import parse_once
 from fixer.model.facts import Known
 from fixer.model.nginx_config import Route
 from fixer.model.query import Probe
 from fixer.model.snapshot import ProbeResult
+from fixer.nginx.listen import host_header, is_plain_name, serving_server
 from fixer.nginx.url_route import route_at_path, route_at_url, url_parts
 from fixer.observe.nginx.endpoints import probe_result, route_probe
 from fixer.observe.nginx.sites import Site
@@ -61,6 +62,26 @@ def redirected_probes(site: Site, asked: Sequence[tuple[Route, Probe]]) -> Itera
             yield owner.id, last
 
 
+def mapped_host_probes(site: Site, asked: Sequence[tuple[Route, Probe]]) -> Iterator[tuple[str, Probe]]:
+    """Yield (route, request) for one name of each further address to which a `map` leads the names of a server: the
+    route's first name reaches only its own."""
+    for route, first in asked:
+        group_of = {host: number for number, hosts in enumerate(route.mapped_hosts) for host in hosts}
+        seen = {group_of.get(first.host_header.lower())}
+        plain = [name for name in route.server_names if is_plain_name(name)]
+        for host in (*plain, *group_of) if group_of else ():
+            group = group_of.get(host.lower())
+            if group not in seen and _is_served_by(site, route, host):
+                seen.add(group)
+                yield route.id, replace(first, host_header=host, sni=host if first.tls else "")
+
+
+def _is_served_by(site: Site, route: Route, host: str) -> bool:
+    port = route.listens[0].port if route.listens else 80
+    return host in route.server_names or (
+        isinstance(site.config, Known) and serving_server(site.config.value, host, port) == route.server_index)
+
+
 def serving_route(site: Site, server_index: int, path: str) -> Route | None:
     """Return the route of a server that serves a path; None if there is none, or nginx answers it itself."""
     statics = site.config.value.statics if isinstance(site.config, Known) else ()
@@ -84,6 +105,13 @@ def direct_page_probes(site: Site, by_address: Mapping[str, Probe], by_route: Ma
 def page_of(probe: Probe, route: Route) -> str:
     """Return the path of a request for another page than the route's own, else an empty text."""
     return "" if probe.path is None or probe.path == route.path else probe.path.partition("?")[0]
+
+
+def told_apart(heard: ProbeResult, probe: Probe, route: Route) -> ProbeResult:
+    """Return the result with the page and the name that were asked for, where those are not the route's first."""
+    page, host = page_of(probe, route), probe.host_header
+    host = host if host != host_header(route) and is_host_name(host) else ""
+    return replace(heard, page=page, host=host) if page or host else heard
 
 
 def hands_on_paths(route: Route) -> bool:

@@ -20,7 +20,7 @@ from fixer.observe.docker.container_service import engine_log
 from fixer.observe.nginx.endpoints import container_at, endpoint_probe, probe_result, route_probe
 from fixer.observe.nginx.kept_pages import kept_page_probes
 from fixer.observe.nginx.nginx_masters import error_events
-from fixer.observe.nginx.page_probes import probes_of_url, redirected_probes
+from fixer.observe.nginx.page_probes import mapped_host_probes, probes_of_url, redirected_probes
 from fixer.observe.nginx.sites import Address, Site, places_of
 from fixer.observe.view.node_view import ENGINE, View, container_of
 from fixer.observe.view.observe_options import MOST_PROBES, ObserveOptions
@@ -75,7 +75,8 @@ def _make_plan(site: Site, options: ObserveOptions, views: Mapping[str, View],
     asked, allowed = choice.asked, choice.allowed
     by_route: dict[str, tuple[Probe, ...]] = {}
     following = [(r, first) for r, first in asked if site.nginx.master is not None]
-    further = dict.fromkeys((*redirected_probes(site, following), *kept_page_probes(site, following)))
+    further = dict.fromkeys((*mapped_host_probes(site, following), *redirected_probes(site, following),
+                             *kept_page_probes(site, following)))
     redirected = list(islice(further, MOST_PROBES - len(allowed)))
     repeated = {first for name, first in (*((route.id, first) for route, first in asked), *redirected)
                 if options.requests or name in failing}

@@ -110,3 +110,31 @@ def test_a_page_that_fails_is_asked_of_the_backend_itself() -> None:
     facts = facts_of(goes_to("/login"), {**failed, NEAR_LOGIN: probe_answer(200)})
     assert [(found.page, found.status) for found in facts.probes.or_else(())] == [("", 302), ("/login", 500)]
     assert [(end, found.page, found.status) for end, found in facts.direct] == [(facts.endpoints[0], "/login", 200)]
+
+
+MAPPED = ("map $host $to { default one; b.example two; c.example two; d.example $to_d; }\n"
+          "upstream one { server 127.0.0.1:8000; } upstream two { server 127.0.0.1:9000; }\n"
+          "server { listen 80; server_name a.example b.example c.example www.a.example;"
+          " location / { proxy_pass http://$to; } }")
+NAME_B = replace(ROUTE, host_header="b.example")
+FAR = {replace(BACK, port=9000): probe_answer(200)}
+
+
+def test_one_name_of_each_address_to_which_a_map_leads_is_asked() -> None:
+    """The first name of a server reaches only its own."""
+    seen = node({**WELL, ROUTE: probe_answer(200), **FAR}, site=MAPPED, listening=LISTENS)
+    assert [query for query in asked(seen) if isinstance(query, Probe)] == [NAME_B]
+    star = node({**WELL, ROUTE: probe_answer(200), **FAR}, listening=LISTENS, site=MAPPED.replace(
+        "a.example b.example c.example www.a.example", "a.example *.example"))
+    assert NAME_B in asked(star)
+    other = "server { listen 80; server_name b.example c.example; location / { return 200; } }"
+    others = node({**WELL, ROUTE: probe_answer(200), **FAR}, listening=LISTENS,
+                  site=MAPPED.replace("b.example c.example www.a.example", "www.a.example") + other)
+    assert NAME_B not in asked(others), "another server answers that name"
+
+
+def test_a_name_that_fails_is_named_with_its_share() -> None:
+    seen = node({**WELL, ROUTE: probe_answer(200), NAME_B: probe_answer(502), **FAR}, site=MAPPED,
+                listening=LISTENS)
+    (facts,) = build_snapshot(Capture(TargetRef("local", ""), (seen,), ())).routes
+    assert [(found.host, found.status) for found in facts.probes.or_else(())] == [("", 200), ("b.example", 502)]
