@@ -378,8 +378,7 @@ def _worst_probe(probes: tuple[ProbeResult, ...], words: list[_ProbeVerdict]) ->
 
 def _reason_text(probes: tuple[ProbeResult, ...], words: list[_ProbeVerdict]) -> str:
     worst = _worst_probe(probes, words)
-    asked = f"{worst.host}{worst.page}"
-    text = f"{probe_text(worst)} for {asked}" if asked else probe_text(worst)
+    text = f"{probe_text(worst)} for {worst.host}{worst.page}".removesuffix(" for ")
     of_page = [word for word, probe in zip(words, probes, strict=True)
                if (probe.host, probe.page) == (worst.host, worst.page)]
     failed = sum(word in ("bad", "slow") for word in of_page)

@@ -104,6 +104,7 @@ class ApplicationServer:
     client_certificate: tuple[str, str] = ("", "")     # the option, and its value, that demands one of each client
     log: ServerLog = ServerLog()
     idle: IdleLimit | None = None      # None: unknown
+    log_options: tuple[str, ...] = ()  # the file of its own log, which its output then lacks
     busy_options: tuple[str, ...] = ()  # the seconds that a worker may take for a request before its server ends it
     busy_seconds: float = math.inf     # without these options
     interface: str = ""                # of Python's applications that it serves: asgi, wsgi; empty: several or unknown
@@ -129,12 +130,13 @@ APPLICATION_SERVERS: Mapping[str, ApplicationServer] = {
         ("gunicorn.app.wsgiapp",), package="gunicorn", detach_option="-D", pid_option="-p",
         tls_options=("--certfile", "--keyfile"), client_certificate=("--cert-reqs", "2"),
         log=_GUNICORN, idle=IdleLimit("--keep-alive", 2.0, "keepalive"), interface="wsgi",
-        busy_options=("--timeout", "-t"), busy_seconds=30.0),
+        log_options=("--error-logfile", "--log-file"), busy_options=("--timeout", "-t"), busy_seconds=30.0),
     "hypercorn": ApplicationServer(
         Dialect((), (), ("-b", "--bind"), (), ("-w", "--workers"), default=_LOOPBACK),
         ("hypercorn.__main__",), package="hypercorn", accepts_at_once=True, is_ipv6_only=True, notifies_systemd=False,
         tls_options=("--certfile", "--keyfile"), client_certificate=("--verify-mode", "CERT_REQUIRED"),
-        log=_RUNNING, idle=IdleLimit("--keep-alive", 5.0), interface="asgi"),
+        log=_RUNNING, idle=IdleLimit("--keep-alive", 5.0), interface="asgi",
+        log_options=("--error-logfile", "--log-file")),
     "daphne": ApplicationServer(
         Dialect(("-b", "--bind"), ("-p", "--port"), (), ("-u", "--unix-socket"), default=_LOOPBACK),
         package="daphne", accepts_at_once=True, is_ipv6_only=True, notifies_systemd=False, log=_DAPHNE,
@@ -161,7 +163,8 @@ APPLICATION_SERVERS: Mapping[str, ApplicationServer] = {
                          "--scgi-socket"), (),
                 ("-p", "--processes", "--workers")),
         protocols=frozenset({"http", "uwsgi"}), detach_option="-d", log=_UWSGI,
-        interface="wsgi", busy_options=("--harakiri", "-t")),
+        interface="wsgi", busy_options=("--harakiri", "-t"),
+        log_options=("--logto", "--logto2", "--daemonize", "--daemonize2", "-d", "--logger")),
     "sanic": ApplicationServer(
         Dialect(("-H", "--host"), ("-p", "--port"), workers=("-w", "--workers"), default=_LOOPBACK),
         accepts_at_once=True, is_ipv6_only=True, notifies_systemd=False),

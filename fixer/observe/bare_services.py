@@ -178,5 +178,8 @@ def _start_log_paths(service: Service, view: View, own: Container | None) -> tup
     if not service.pids or not is_output_unreadable(service.pids[0], view):
         return ()
     ours = [process for pid in service.pids if (process := view.by_pid.get(pid)) is not None]
-    return next((paths for found in boot_commands_of(view, own) if (paths := log_file_paths(found.command)) and any(
-        runs_command(process.argv, found.command.argv) for process in ours)), ())
+    for found in boot_commands_of(view, own):
+        paths = log_file_paths(found.command, view)
+        if paths and any(runs_command(process.argv, found.command.argv) for process in ours):
+            return paths
+    return ()

@@ -42,12 +42,12 @@ def log_queries(service: Service, views: Mapping[str, View], containers: tuple[C
             yield from ((service.node, query) for query in job_queries(service.unit, views[service.node]))
         yield from ((service.node, query) for query in journal_queries(service.unit, told))
         if service.is_app_server:
-            yield from ((service.node, log_file_query(path)) for path in log_file_paths(told))
+            yield from ((service.node, log_file_query(path)) for path in log_file_paths(told, views[service.node]))
     elif service.container is not None:
         if ENGINE in views:
             yield ENGINE, logs_query(service.container)
         if service.node in views:
-            yield from ((service.node, query) for query in own_log_queries(service.container, views))
+            yield from ((service.node, query) for query in own_log_queries(service, views))
     elif service.managed is not None:
         yield from ((service.node, query) for query in managed_log_queries(service, views[service.node]))
     elif service.pids:

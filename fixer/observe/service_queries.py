@@ -89,7 +89,7 @@ def _script_log_queries(look: Look) -> Iterator[tuple[str, Query]]:
     nodes = {site.view.name for site in look.sites}
     for service in look.services:
         if service.container is not None and service.node in nodes and not service.container.is_machine:
-            yield from ((service.node, query) for query in own_log_queries(service.container, look.views))
+            yield from ((service.node, query) for query in own_log_queries(service, look.views))
 
 
 def _has_failures(site: Site, look: Look) -> bool:

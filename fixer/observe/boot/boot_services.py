@@ -52,7 +52,7 @@ def boot_services(view: View, others: Sequence[Service], own: Container | None =
         if places and not places & taken and not any(runs_command(argv, told.argv) for argv in running):
             taken |= places
             service = _boot_service(found, bindings, view)
-            if own is not None and found.entry.kind == "entrypoint" and not log_file_paths(found.command):
+            if own is not None and found.entry.kind == "entrypoint" and not log_file_paths(found.command, view):
                 service = replace(service, log=output_beside_nginx(own, engine))
             yield service
 
@@ -162,7 +162,7 @@ def _accounts_of(view: View, uid: int) -> frozenset[str]:
 def boot_log_queries(view: View, own: Container | None = None) -> Iterator[Query]:
     """Yield the queries for the files that the output of boot entries goes to."""
     for found in boot_commands_of(view, own):
-        yield from (log_file_query(path) for path in log_file_paths(found.command))
+        yield from (log_file_query(path) for path in log_file_paths(found.command, view))
 
 
 def _boot_service(found: BootCommand, bindings: Sequence[Binding], view: View) -> Service:
@@ -185,7 +185,7 @@ def _boot_service(found: BootCommand, bindings: Sequence[Binding], view: View) -
 
 
 def _log_of(told: ServiceCommand, view: View) -> Fact[tuple[LogLine, ...]]:
-    found = [output_lines(path, view) for path in log_file_paths(told)]
+    found = [output_lines(path, view) for path in log_file_paths(told, view)]
     known = [lines for lines in found if isinstance(lines, Known)]
     if known:
         return Known(tuple(line for lines in known for line in lines.value))

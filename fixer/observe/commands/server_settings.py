@@ -50,12 +50,13 @@ def settings_path(told: ServiceCommand) -> str | None:
         return posixpath.normpath(posixpath.join(told.directory or "/", name.partition(":")[0])) if name else None
     if runtime != "gunicorn":
         return None
-    named = last_option_value(_gunicorn_arguments(told), ("-c", "--config"))
+    named = last_option_value(gunicorn_arguments(told), ("-c", "--config"))
     name = named.text.removeprefix("file:") if named is not None else "gunicorn.conf.py"
     return posixpath.normpath(posixpath.join(told.directory or "/", name))
 
 
-def _gunicorn_arguments(told: ServiceCommand) -> list[Word]:
+def gunicorn_arguments(told: ServiceCommand) -> list[Word]:
+    """Return the words that gunicorn reads as its options: those of its variable, then those of the command."""
     return [*arguments_of_variable("gunicorn", told.env), *told.command]
 
 
@@ -69,10 +70,10 @@ def bindings_in_settings(told: ServiceCommand, view: View) -> tuple[Binding, ...
         return tuple(b for found, given in every for b in (*found, *((given,) if given is not None else ())))
     if path is not None and data is not None and runtime_of(told.argv) == "uwsgi":
         return _sockets_in_ini(told, path, data)
-    if path is None or last_option_value(_gunicorn_arguments(told), ("-b", "--bind")) is not None:
+    if path is None or last_option_value(gunicorn_arguments(told), ("-b", "--bind")) is not None:
         return None
     if data is None:        # a named file that was not read may set it: do not assume the server's default
-        return () if runtime_of(told.argv) == "gunicorn" and last_option_value(_gunicorn_arguments(told),
+        return () if runtime_of(told.argv) == "gunicorn" and last_option_value(gunicorn_arguments(told),
                                                                                ("-c", "--config")) else None
     match = next(reversed(list(_BIND.finditer(data))), None)
     if match is None:
@@ -144,7 +145,7 @@ def _workers_in_settings(told: ServiceCommand, view: View) -> Known[int] | None:
     path = settings_path(told) if runtime_of(told.argv) == "gunicorn" else None
     data = view.data(path) if path else None
     match = _WORKERS.search(data) if data is not None else None
-    if path is None or data is None or match is None or last_option_value(_gunicorn_arguments(told),
+    if path is None or data is None or match is None or last_option_value(gunicorn_arguments(told),
                                                                           ("-w", "--workers")) is not None:
         return None
     word, said = _located_setting(path, data, match)
@@ -225,6 +226,11 @@ def debian_socket(told: ServiceCommand, path: str) -> Binding | None:
     name = posixpath.basename(path).removesuffix(".ini")
     where = Evidence("file", f"{_DEBIAN_DEFAULT_INI}:1", f"socket = /run/uwsgi/app/{name}/socket")
     return Binding("", 0, f"/run/uwsgi/app/{name}/socket", where, protocol="uwsgi")
+
+
+def debian_log_file(told: ServiceCommand, path: str) -> str:
+    """Return the log that Debian's script gives to an application, empty for any other command."""
+    return f"/var/log/uwsgi/app/{posixpath.basename(path).removesuffix('.ini')}.log" if _is_debian_script(told) else ""
 
 
 def _is_debian_script(told: ServiceCommand) -> bool:

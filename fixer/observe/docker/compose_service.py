@@ -105,7 +105,7 @@ def compose_service(container: Container, engine: View | None) -> ComposeService
             binding for one in beside if len(beside) > 1
             for binding in bindings_of(
                 _words_on_engine(one.command, places), one.env, _on_engine(one.evidence, places))),
-        tuple(dict.fromkeys(path for one in beside for path in log_file_paths(one))),
+        tuple(dict.fromkeys(path for one in beside for path in log_file_paths(one, None))),
     )
 
 

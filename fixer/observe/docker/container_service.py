@@ -16,9 +16,10 @@ from fixer.model.query import Answer, Command, Query
 from fixer.model.snapshot import Binding, Container, LogLine, Process, Service
 from fixer.nginx.error_log import is_error_log_line
 from fixer.observe.commands.dependencies import proxy_variables_of
+from fixer.observe.commands.resolved_command import ServiceCommand
 from fixer.observe.commands.startup_waits import waits_of_container
 from fixer.observe.commands.written_values import env_assignments, quoted_bindings, quoted_count, variable_arguments
-from fixer.observe.files.log_files import log_file_query, with_unit_logs
+from fixer.observe.files.log_files import log_file_paths, log_file_query, with_unit_logs
 from fixer.observe.view.node_view import ENGINE, INSPECT_COMMANDS, View, container_of
 
 with lazy_imports():
@@ -65,7 +66,7 @@ def container_service(container: Container, node: str, views: Mapping[str, View]
         env=env_assignments(env, container.name),
         env_files=tuple(dict.fromkeys(slot.file for slot in written.env_slots)) if written else (),
         workers=quoted_count(workers_of(asked, env, said), engine),
-        log=_with_own_logs(_log(container, engine), written, view),
+        log=_with_own_logs(_log(container, engine), container, written, view),
         is_app_server=is_application(container, runtime, processes, view), runtime=runtime,
         variable_arguments=variable_arguments(runtime, env),
         command=tuple(word.to_argument() for word in (inside.command if inside and inside.script else command)),
@@ -115,10 +116,18 @@ def _own_processes(view: View | None) -> list[Process]:
     return [p for p in view.by_pid.values() if p.pid not in view.process_table.containers] if view is not None else []
 
 
-def _with_own_logs(log: Fact[tuple[LogLine, ...]], written: ComposeService | None,
+def _with_own_logs(log: Fact[tuple[LogLine, ...]], container: Container, written: ComposeService | None,
                    view: View | None) -> Fact[tuple[LogLine, ...]]:
-    """Return the container's log, then the last lines of the files that its start script names for output."""
-    return log if written is None or view is None else with_unit_logs(log, written.log_files, view)
+    """Return the container's log, then the last lines of the files inside that hold more."""
+    return log if view is None else with_unit_logs(log, _own_log_paths(container, written, view), view)
+
+
+def _own_log_paths(container: Container, written: ComposeService | None, view: View) -> tuple[str, ...]:
+    """Return the files that its start script names for output, and those that its server writes its own log to."""
+    said = Evidence("container", container.name, " ".join(container.argv))
+    told = ServiceCommand(_command(container, written), {}, said, "", container.working_dir or "/",
+                          output_files=written.log_files if written is not None else ())
+    return log_file_paths(told, view)
 
 
 def image_queries(service: Service, views: Mapping[str, View]) -> Iterator[tuple[str, Query]]:
@@ -127,10 +136,12 @@ def image_queries(service: Service, views: Mapping[str, View]) -> Iterator[tuple
         yield from ((service.node, query) for query in command_queries(service, views[service.node]))
 
 
-def own_log_queries(container: Container, views: Mapping[str, View]) -> Iterator[Query]:
-    """Yield the queries for the files that its start script names for output."""
-    written = compose_service(container, views.get(ENGINE))
-    yield from () if written is None else (log_file_query(path) for path in written.log_files)
+def own_log_queries(service: Service, views: Mapping[str, View]) -> Iterator[Query]:
+    """Yield the queries for those files of a container."""
+    if service.container is not None:
+        written = compose_service(service.container, views.get(ENGINE))
+        yield from (log_file_query(path)
+                    for path in _own_log_paths(service.container, written, views[service.node]))
 
 
 def _with_bindings(told: Fact[tuple[Binding, ...]], more: tuple[Binding, ...]) -> Fact[tuple[Binding, ...]]:

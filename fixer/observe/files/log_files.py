@@ -12,6 +12,7 @@ from fixer.model.facts import Fact, Known
 from fixer.model.query import FileAnswer, Query, ReadFile, ReadGlob
 from fixer.model.snapshot import HandStartedLog, LogLine
 from fixer.observe.commands.resolved_command import ServiceCommand
+from fixer.observe.commands.server_logs import server_log_files
 from fixer.observe.view.node_view import PEEK_BYTES, View
 
 MOST_FILES = 100
@@ -50,14 +51,16 @@ def _newest_log(view: View) -> FileAnswer | None:
 
 
 UNIT_LOG_LIMIT = 64 << 10
-_MOST_UNIT_LOGS = 2
+_MOST_UNIT_LOGS = 3
 _LAST_LINES = 60           # lines of a run's end without a traceback
 _TRACEBACK = regex(r"^Traceback \(most recent call last\)")
 
 
-def log_file_paths(told: ServiceCommand) -> tuple[str, ...]:
-    """Return the files that a unit or its command logs to: `StandardOutput=append:FILE`, `>> FILE 2>&1`."""
-    found = dict.fromkeys(posixpath.normpath(posixpath.join(told.directory or "/", path)) for path in told.output_files)
+def log_file_paths(told: ServiceCommand, view: View | None) -> tuple[str, ...]:
+    """Return the files that a unit, its command or its server logs to: `StandardOutput=append:FILE`, `>> FILE 2>&1`,
+    `--error-logfile FILE`. The server's settings are read with a `view` only."""
+    output = (posixpath.normpath(posixpath.join(told.directory or "/", path)) for path in told.output_files)
+    found = dict.fromkeys((*output, *server_log_files(told, view)))
     kept = (path for path in found if not path.startswith(("/dev/", "/proc/")) and not set(path) & set("%$*?"))
     return tuple(kept)[:_MOST_UNIT_LOGS]
 

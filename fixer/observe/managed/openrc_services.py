@@ -100,7 +100,7 @@ def log_queries(service: Service, view: View) -> Iterator[Query]:
     """Yield the queries for the files that its output goes to."""
     for script in _init_scripts(view):
         if service.managed is not None and script.name == service.managed.name:
-            yield from (log_file_query(path) for path in log_file_paths(script.command))
+            yield from (log_file_query(path) for path in log_file_paths(script.command, view))
 
 
 def _marks(view: View) -> Mapping[str, tuple[str, FileStat]]:
@@ -262,7 +262,7 @@ def _bindings_of(told: ServiceCommand, view: View) -> Fact[tuple[Binding, ...]]:
 
 
 def _log_of(told: ServiceCommand, view: View) -> Fact[tuple[LogLine, ...]]:
-    found = [output_lines(path, view) for path in log_file_paths(told)]
+    found = [output_lines(path, view) for path in log_file_paths(told, view)]
     lines = tuple(line for part in found for line in part.or_else(()))
     return Known(lines) if any(isinstance(part, Known) for part in found) else next(iter(found), Unknown(
         "its output does not go to a file"))

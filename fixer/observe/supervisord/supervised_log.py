@@ -12,6 +12,8 @@ from fixer.formats.service_log import parse_log_file
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.query import Query, ReadFile, ReadGlob
 from fixer.model.snapshot import LogLine, Service
+from fixer.observe.files.log_files import log_file_paths
+from fixer.observe.supervisord.supervised_command import program_command
 from fixer.observe.supervisord.supervisord_config import (
     LOG_LIMIT,
     find_supervisords,
@@ -96,6 +98,9 @@ def _section_log_queries(section: IniSection, main: Mapping[str, IniSection],
         files = [f for f in (answer.files if answer is not None else ()) if f.stat is not None]
         newest = sorted(files, key=lambda f: f.stat.mtime if f.stat is not None else 0.0)[-1:]
         yield from (ReadFile(file.path, LOG_LIMIT, tail=True) for file in newest)
+    if section.get("command") is not None:
+        told = program_command(section, main, view)
+        yield from (ReadFile(path, LOG_LIMIT, tail=True) for path in log_file_paths(told, view))
 
 
 def program_log(section: IniSection, main: Mapping[str, IniSection], view: View,

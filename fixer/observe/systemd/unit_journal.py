@@ -23,7 +23,7 @@ def unit_log(unit: Unit, told: ServiceCommand, view: View) -> Fact[tuple[LogLine
         lines = (line for line in journal.value if line.at is None or line.at <= unit.inactive_enter)
         journal = replace(journal, value=tuple(lines))      # a stopped attempt does not explain the exit before it
     # queried together, never on a healthy host
-    files = log_file_paths(told) if isinstance(journal, Known) else ()
+    files = log_file_paths(told, view) if isinstance(journal, Known) else ()
     return with_unit_logs(journal, files, view) if files else journal
 
 

@@ -9,7 +9,12 @@ import pytest
 from fixer.model.deployment import ProxyVariable
 from fixer.model.facts import Evidence, Known
 from fixer.model.query import Answer, Command
-from fixer.observe.docker.container_service import container_service, with_proxies_of_container
+from fixer.observe.docker.container_service import (
+    container_service,
+    own_log_queries,
+    with_proxies_of_container,
+)
+from fixer.observe.files.log_files import log_file_query
 from fixer.observe.view.node_view import containers_of, views_of
 from tests.causes.snapshot_builders import service
 from tests.observe.capture_builders import capture, node
@@ -69,3 +74,13 @@ def test_what_the_script_of_a_container_waits_for() -> None:
     assert [(one.host, one.source.where.partition(":")[0]) for one in found.dependencies] == [("db", "/srv/shop/compose.yaml")]
     serving = shop("    command: uvicorn a:b --port 8000\n    environment: {POSTGRES_HOST: db}\n", argv=UVICORN, running=[UVICORN])
     assert (serving.startup_waits, serving.dependencies) == ((), ())
+
+
+def test_the_log_of_its_server_inside_is_asked_for() -> None:
+    words = ["gunicorn", "--error-logfile", "log/error.log", "a:b"]
+    item = inspect("api", words, ip="1.1.1.1")
+    engine = node({Command("docker-project", ("shop",)): Answer("ok", json.dumps([item]).encode())}, name="engine", nginx=False)
+    views = views_of(capture(engine, node(name="api", nginx=False)))
+    (container,) = containers_of(views)
+    service = container_service(container, "api", views)
+    assert list(own_log_queries(service, views)) == [log_file_query("/log/error.log")]

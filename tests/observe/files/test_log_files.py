@@ -82,6 +82,8 @@ def log(unit: str, path: str, text: str, script: str = "") -> list[LogLine]:
     ("ExecStart=uvicorn a\nStandardOutput=journal\nStandardError=file:/var/log/back.log", ""),
     ("ExecStart=uvicorn a\nStandardOutput=append:/var/log/%N.log", ""),
     ("ExecStart=/bin/sh -c 'exec uvicorn a >> /var/log/back.log 2>&1'", ""),
+    ("ExecStart=gunicorn -w 2 --error-logfile /var/log/back.log a", ""),
+    ("ExecStart=/srv/run", "#!/bin/sh\nexec gunicorn --log-file=/var/log/back.log a\n"),
     ("ExecStart=/srv/run", "#!/bin/sh\ncd /var\nexec uvicorn a --port 8000 > log/back.log 2>&1 < /dev/null\n"),
 ])
 def test_its_last_words_follow_the_journal(unit: str, script: str) -> None:

@@ -44,6 +44,9 @@ def test_what_is_asked_for_and_when() -> None:
     asked = follow_up_queries(capture(node(named, site=SITE, running=[DAEMON])), ObserveOptions(probe=False))["local"]
     assert ReadFile("/var/log/shop.log", 1 << 16, tail=True) in asked
     assert ReadGlob(("/var/log/supervisor/shop-stderr---*.log",), limit=1, max_files=MOST_PROGRAM_FILES) in asked
+    own = {**answers(program=PROGRAM.replace("uvicorn shop:app", "gunicorn --error-logfile log/e.log shop:app"))}
+    asked = follow_up_queries(capture(node(own, site=SITE, running=[DAEMON])), ObserveOptions(probe=False))["local"]
+    assert ReadFile("/srv/shop/log/e.log", 1 << 16, tail=True) in asked
     several = {**answers(program=PROGRAM.replace("directory", "numprocs=2\nprocess_name=s%(process_num)d\ndirectory"))}
     asked = follow_up_queries(capture(node(several, site=SITE, running=[DAEMON])), ObserveOptions(probe=False))["local"]
     both = ("/var/log/supervisor/s0-stderr---*.log", "/var/log/supervisor/s1-stderr---*.log")
