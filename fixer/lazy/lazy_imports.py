@@ -6,7 +6,6 @@ one. A class or a constant is a stand-in like them, so it works in no `except`, 
 from __future__ import annotations
 
 import builtins
-import sys
 from _thread import allocate_lock, get_ident
 from importlib import import_module
 from typing import Any
@@ -55,8 +54,9 @@ class _LazyName:
         self._name = name
 
     def _find(self) -> Any:
-        """Return what is meant. It is looked up each time, so that a replaced function is found."""
-        module = sys.modules.get(self._module) or import_module(self._module)
+        """Return what is meant. It is looked up each time, so that a replaced function is found; by an import, which
+        waits for a thread that has loaded half of the module."""
+        module = import_module(self._module)
         if not self._name:
             return module
         try:

@@ -100,3 +100,32 @@ def test_a_block_waits_for_that_of_another_thread() -> None:
         order.append("first")
     other.join()
     assert order == ["first", "second"] and builtins.__import__ is before
+
+
+def test_a_use_waits_for_another_thread_that_has_loaded_half_of_the_module(
+    package: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go, heard = threading.Event(), threading.Event(), list[object]()
+    monkeypatch.setattr(builtins, "lazy_sample_events", (begun, go), raising=False)
+    (package.parent / PACKAGE / "slow.py").write_text(
+        "import builtins\nbegun, go = builtins.lazy_sample_events\nbegun.set()\ngo.wait(9)\n"
+        "def late() -> str:\n    return 'whole'\n")
+    user = loaded(f"from {PACKAGE}.slow import late")
+
+    def call() -> None:
+        try:
+            heard.append(user.late())
+        except (AttributeError, ImportError) as error:
+            heard.append(error)
+
+    first = threading.Thread(target=call)
+    first.start()
+    assert begun.wait(9)
+    second = threading.Thread(target=call)
+    second.start()
+    second.join(0.3)        # half of the module is there now: this one must not have used it
+    early = list(heard)
+    go.set()
+    first.join()
+    second.join()
+    sys.modules.pop(f"{PACKAGE}.slow", None)
+    assert not early and heard == ["whole", "whole"]
