@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from fixer.analysis.directives_in_effect import directives_for
 from fixer.analysis.other_pages import asked_paths
@@ -13,6 +14,7 @@ from fixer.analysis.route_verdict import (
     has_unloaded_config,
     is_closed,
     is_confirmed_closed,
+    probe_text,
     recent_events,
 )
 from fixer.lazy.dataclass import replace
@@ -74,19 +76,26 @@ def reveal_own_failure(verdict: RouteVerdict, reached: tuple[Endpoint, ...], ngi
 
 
 def ignore_own_limit(verdict: RouteVerdict, nginx: Nginx | None, snapshot: Snapshot) -> RouteVerdict:
-    """Mark a route as unknown if `limit_req` or `limit_conn` turned away requests of ours, and none of a visitor: fixer
-    asked more often than one visitor may. Where visitors are turned away, too, the route fails. The log may have been
-    read before our request: the directive tells, too."""
-    bad = [probe for probe in verdict.facts.probes.or_else(()) if (probe.status or 0) >= 400]
+    """Judge a route by the other requests, or as unknown without any, if `limit_req` or `limit_conn` turned away some
+    of ours, and none of a visitor: fixer asked more often than one visitor may. Where visitors are turned away, too,
+    the route fails. The log may have been read before our request: the directive tells, too."""
+    probes = verdict.facts.probes.or_else(())
+    bad = [probe for probe in probes if (probe.status or 0) >= 500 or (
+        (probe.status or 0) >= 400 and NGINX_PAGE in probe.body)]
     as_meant = verdict.state == "ok" and not verdict.from_application       # `return 503`
-    if nginx is None or not bad or as_meant or any(
-            probe.status in (502, 504) or NGINX_PAGE not in probe.body for probe in bad):
+    if nginx is None or not bad or as_meant or any(probe.status in (502, 504) for probe in bad):
         return verdict
     lines = recent_events(nginx, (verdict.facts,), snapshot, lambda event: event.kind in _LIMITS)
+    if len(lines) < len(bad) and any(NGINX_PAGE not in probe.body for probe in bad):
+        return verdict      # not a page of our own errors (`error_page`) for each line of the log
     is_limited = bool(lines) or any(placed.words[0] in ("limit_req", "limit_conn") for placed in directives_for(
         snapshot, nginx, verdict.facts.route))
     if not is_limited or not all(map(is_marked_as_probe, lines)):
         return verdict
+    others = [probe for probe in probes if probe not in bad]
+    if others and all(probe.status is not None for probe in others):
+        return replace(verdict, state="ok", reason=probe_text(others[0]), failed=0, total=len(others),
+                       succeeded=len(others), from_application=False)
     reason = f"{verdict.reason}, from nginx, which limits how often a page may be asked: fixer asked more often"
     return replace(verdict, state="unknown", reason=reason, failed=0, from_application=False)
 
@@ -95,6 +104,11 @@ def is_marked_as_probe(event: ErrorEvent) -> bool:
     """Return whether the line names the referrer that only our probes send."""
     marked = event.raw.rpartition(', referrer: "')[2]
     return marked.startswith("http") and marked.rstrip('"').endswith(PROBE_REFERRER)
+
+
+def lines_of_visitors(events: Sequence[ErrorEvent]) -> list[ErrorEvent]:
+    """Return the lines that fixer's own requests did not cause; all where no other is left."""
+    return [event for event in events if not is_marked_as_probe(event)] or [*events]
 
 
 def _is_own_probe(event: ErrorEvent, facts: RouteFacts, nginx: Nginx, snapshot: Snapshot) -> bool:

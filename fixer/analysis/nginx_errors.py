@@ -15,7 +15,7 @@ from fixer.analysis.evidence import (
     no_listener_evidence,
     recent_since,
 )
-from fixer.analysis.hidden_failures import SUBREQUEST_PATH, is_about_endpoint
+from fixer.analysis.hidden_failures import SUBREQUEST_PATH, is_about_endpoint, lines_of_visitors
 from fixer.analysis.other_pages import endpoints_for_page, failed_paths
 from fixer.analysis.route_verdict import RECENT_ERROR, RouteVerdict, probe_text, recent_events
 from fixer.formats.numbers import times_text
@@ -75,8 +75,8 @@ def is_hanging_up(case: Case, trouble: FailingAddress) -> bool:
 
 
 def symptom_evidence(case: Case, trouble: FailingAddress, kinds: Kinds = KINDS) -> tuple[Evidence, ...]:
-    """Return the newest such line with the number of lines, and the probe results."""
-    events = events_for(case, trouble, kinds)
+    """Return the newest such line with the number of lines, of visitors if there are any, and the probe results."""
+    events = lines_of_visitors(events_for(case, trouble, kinds))
     shown = [e for judged in trouble.verdicts[:3] for e in judged.evidence[:1]]
     if events:
         last = events[-1]

@@ -54,11 +54,11 @@ from fixer.analysis.exits.kills import (
     cut_off_requests,
     is_failing_page_lost,
     last_exit_signal,
-    lost_by_visitors,
     most_lost_pages,
     routes_to,
     worker_deaths,
 )
+from fixer.analysis.hidden_failures import lines_of_visitors
 from fixer.analysis.nginx_errors import refused_evidence, symptom_evidence
 from fixer.analysis.run_log import gave_up_line
 from fixer.analysis.service_state import run_state_of, state_evidence
@@ -164,7 +164,7 @@ def _lost_requests(case: Case, crash: FailedRun) -> tuple[ErrorEvent, ...]:
 def _worker_deaths_finding(case: Case, died: WorkerDeaths) -> Finding:
     """Return the finding for dead workers: the root if the page that fails is one of those that were lost, else advice
     for a few deaths, since the parent replaces a worker."""
-    service, count, visitors = died.service, len(died.lines), lost_by_visitors(died.lost)
+    service, count, visitors = died.service, len(died.lines), lines_of_visitors(died.lost)
     lost = len(visitors)
     asked = routes_to(case, died.endpoints)
     again = count >= _MIN_DEATHS

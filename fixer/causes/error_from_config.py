@@ -45,6 +45,7 @@ from functools import partial
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.evidence import file_line_text, line_text
+from fixer.analysis.hidden_failures import is_marked_as_probe, lines_of_visitors
 from fixer.analysis.nginx_errors import (
     for_each_logged_route,
     is_failing,
@@ -281,9 +282,10 @@ def _advice(case: Case) -> Iterator[Finding]:
                 yield from _on_purpose(case, nginx, judged)
         for judged, events in recent_lines_by_route(case, nginx, _LIMITS).values():
             placed = _nearest(case, nginx, judged, "limit_req", "limit_conn")
-            if placed is not None:
+            lines = lines_of_visitors(events)
+            if placed is not None and not all(map(is_marked_as_probe, lines)):
                 yield _told(nginx, judged, "rate-limit-503", _place(case, nginx, placed),
-                            f"`{placed.text}` turned {len(events)} requests for {judged.facts.route.location} away "
+                            f"`{placed.text}` turned {len(lines)} requests for {judged.facts.route.location} away "
                             "within a minute, on purpose")
 
 

@@ -591,6 +591,23 @@ def test_a_limit_that_only_our_own_requests_met_is_no_failure(raws: tuple[str, .
     assert (diagnosis.verdict == "healthy" and not roots(diagnosis)) is is_well
 
 
+OWN_BUSY_PAGE = probe(503, body="<h1>Too many visitors</h1>")
+
+
+@pytest.mark.parametrize(("pages", "lines", "state"), [
+    ((probe(405, body="no"), probe(405, body="no"), LIMITED, LIMITED), 2, "ok"),
+    ((GOOD, OWN_BUSY_PAGE, OWN_BUSY_PAGE), 2, "ok"),        # `error_page 503`
+    ((GOOD, LIMITED, BAD_GATEWAY), 1, "degraded"),
+])
+def test_a_limit_that_met_only_our_repetitions_leaves_the_others_to_judge(
+    pages: tuple[ProbeResult, ...], lines: int, state: str) -> None:
+    made = healthy_scene().answers(*pages)
+    made.events = [replace(unresolved("x"), kind="limit-requests", message='limiting requests, excess: 5.8 by zone "login"',
+                           raw=MARKED)] * lines
+    (judged,) = diagnose(made.snapshot()).health
+    assert (judged.state, judged.reason.startswith("answers")) == (state, True)
+
+
 @pytest.mark.parametrize(("line", "is_well"), [(b"limit_req zone=login;\n", True), (b"", False)])
 def test_a_limit_that_our_own_request_met_after_the_log_was_read(line: bytes, is_well: bool) -> None:
     made = healthy_scene().answers(LIMITED)

@@ -9,7 +9,6 @@ from typing import Literal, TypeAlias
 from fixer.analysis.case import Case
 from fixer.analysis.evidence import ENGINE, clock_of
 from fixer.analysis.exits.failed_run import FailedRun
-from fixer.analysis.hidden_failures import is_marked_as_probe
 from fixer.analysis.nginx_errors import request_path
 from fixer.analysis.other_pages import failed_paths
 from fixer.analysis.ownership.configured import endpoints_of
@@ -195,11 +194,6 @@ def cut_off_requests(case: Case, endpoints: Sequence[Endpoint], since: float, un
         ours = [facts for facts in routes if nginx.serves(facts)]
         found += [event for event in events_since(nginx, ours, since, until) if event.kind in kinds]
     return tuple(found)
-
-
-def lost_by_visitors(lost: Sequence[ErrorEvent]) -> Sequence[ErrorEvent]:
-    """Return those of visitors, for people; our own probes' where no visitor lost one."""
-    return [event for event in lost if not is_marked_as_probe(event)] or lost
 
 
 def lost_paths(lost: Sequence[ErrorEvent]) -> frozenset[str]:

@@ -13,11 +13,11 @@ from fixer.analysis.exits.kills import (
     fault_signal_text,
     is_failing_page_lost,
     last_signal_line,
-    lost_by_visitors,
     most_lost_pages,
     oom_killings,
     routes_to,
 )
+from fixer.analysis.hidden_failures import lines_of_visitors
 from fixer.analysis.ownership.configured import endpoints_of
 from fixer.analysis.route_verdict import RouteVerdict, events_since
 from fixer.analysis.run_log import has_kind, last_run_lines, lines_of, message_of, program_lines
@@ -94,7 +94,7 @@ def _is_refused_since(case: Case, asked: Sequence[RouteVerdict], at: float) -> b
 
 def _refused_finding(case: Case, service: Service, endpoints: Sequence[Endpoint], refused: Sequence[ErrorEvent],
                      cause: str) -> Finding:
-    asked, visitors = routes_to(case, endpoints), lost_by_visitors(refused)
+    asked, visitors = routes_to(case, endpoints), lines_of_visitors(refused)
     ends = [line for line in lines_of(service) if has_kind(line, "succeeded", "main-exited")][-1:]
     is_clean = bool(ends) and has_kind(ends[0], "succeeded")
     manual = (f"{service.name} ends without an error each time: its command must keep running, in the foreground"
@@ -110,7 +110,7 @@ def _finding(case: Case, service: Service, endpoints: Sequence[Endpoint], lost: 
              cause: str) -> Finding:
     asked, ends = routes_to(case, endpoints), restart_count_of(service)
     fails = is_failing_page_lost(asked, lost) or _is_refused_since(case, asked, lost[-1].at)
-    visitors = lost_by_visitors(lost)
+    visitors = lines_of_visitors(lost)
     count = "1 request" if len(visitors) == 1 else f"{len(visitors)} requests"
     manner = (f"ends in the middle of requests and is started again each time ({ends} times)" if ends > 1
               else "ended in the middle of requests and was started again")
