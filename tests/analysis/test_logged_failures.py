@@ -194,7 +194,7 @@ def test_a_limit_that_ends_after_a_repair_began_before_it(phase: str, limit: str
 
 def test_a_worker_that_was_replaced_is_no_reload() -> None:
     scene = healthy_scene().logs(*CLOSED, ago=30, path="/x")
-    scene.nginx["loaded_at"] = Known(NOW - 20)
+    scene.nginx |= {"loaded_at": Known(NOW - 20), "config_mtime": Known(NOW - 25)}
     assert reasons(scene.snapshot())[0].startswith("nginx loaded")
     scene.events.append(replace(scene.events[0], at=NOW - 21, client="", kind="worker-killed"))
     assert reasons(scene.snapshot()) == [""]
