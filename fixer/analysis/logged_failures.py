@@ -23,7 +23,16 @@ from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.nginx_config import ErrorKind
 from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx, Service
-from fixer.nginx.error_kinds import ANSWER_TIMEOUT, CONNECTING, CUT_IN_BODY, READ_TIMEOUT, Side, ends_request, side_of
+from fixer.nginx.error_kinds import (
+    ANSWER_TIMEOUT,
+    CONNECTING,
+    CUT_IN_BODY,
+    CUT_OFF,
+    READ_TIMEOUT,
+    Side,
+    ends_request,
+    side_of,
+)
 
 with lazy_imports():  # not needed in most looks
     from fixer.analysis.line_routes import LineRoutes, authority_of
@@ -202,7 +211,8 @@ def _end_of_state(case: Case, nginx: Nginx, routes: tuple[RouteVerdict, ...], ev
     at `failed_at`."""
     loaded = 0.0 if _has_replaced_worker(nginx) else nginx.loaded_at.or_else(0.0)
     began = event.at - min(_seconds_waited(judged, event) for judged in routes)
-    if began < math.floor(loaded) or (loaded and not is_from_current_worker(event, nginx)):   # lines have whole seconds
+    older = began < math.floor(loaded) or (loaded and not is_from_current_worker(event, nginx))     # whole seconds
+    if older and not _is_of_unchanged_backend(event, nginx, began):
         return _end_text("nginx loaded its configuration", loaded, failed_at)
     since = case.snapshot.seconds_since_repair
     repaired = clock_of(case.snapshot, nginx.node) - since
@@ -213,6 +223,13 @@ def _end_of_state(case: Case, nginx: Nginx, routes: tuple[RouteVerdict, ...], ev
     starts = [_start_after(case, end, event, began, refusals, failed_at=failed_at)
               for end in _endpoints_of(case, routes, event)]
     return min(starts, default=(0.0, ""))[1]
+
+
+def _is_of_unchanged_backend(event: ErrorEvent, nginx: Nginx, began: float) -> bool:
+    """Return whether the backend took the request and then failed, and no file of nginx has changed since: to load the
+    same configuration again ends nothing there."""
+    changed = nginx.config_mtime.or_else(math.inf)
+    return event.kind in ANSWER_TIMEOUT | CUT_OFF and changed < began
 
 
 def _end_text(did: str, at: float, failed_at: float) -> str:

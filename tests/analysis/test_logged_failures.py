@@ -72,6 +72,7 @@ def test_only_answers_for_the_page_that_failed_end_its_failure() -> None:
 
 
 CUT = ("upstream prematurely closed connection", None, "reading upstream")
+LATE = ("upstream timed out (110: Connection timed out)", 110, "reading response header from upstream")
 
 
 def test_answers_of_other_pages_of_one_backend_end_no_failure_of_one_page() -> None:
@@ -198,6 +199,17 @@ def test_a_worker_that_was_replaced_is_no_reload() -> None:
     assert reasons(scene.snapshot())[0].startswith("nginx loaded")
     scene.events.append(replace(scene.events[0], at=NOW - 21, client="", kind="worker-killed"))
     assert reasons(scene.snapshot()) == [""]
+
+
+@pytest.mark.parametrize(("line", "since_change", "is_over"), [
+    (CLOSED, 25, True), (CLOSED, 40, False), (LATE, 40, False), (REFUSAL, 40, True),
+])
+def test_to_load_the_same_files_again_ends_nothing_that_the_backend_did(
+    line: tuple[str, int | None, str], since_change: float, *, is_over: bool) -> None:
+    scene = healthy_scene().logs(*line, ago=30, path="/x")
+    scene.nginx |= {"loaded_at": Known(NOW - 20), "config_mtime": Known(NOW - since_change)}
+    scene.route[0] = {"read_timeout": 1.0}
+    assert reasons(scene.snapshot())[0].startswith("nginx loaded") is is_over
 
 
 def test_only_lines_that_end_a_request_of_a_route_count() -> None:
