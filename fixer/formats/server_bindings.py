@@ -26,9 +26,14 @@ _IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|::1?|localhost)$")
 _WORD = regex(r"\S+")
 
 
-def bindings_of(command: Sequence[Word], env: Env, said: Evidence, folder: str = "") -> tuple[Binding, ...]:
+_SETTINGS_FILE = ("-c", "--config")      # of gunicorn
+
+
+def bindings_of(command: Sequence[Word], env: Env, said: Evidence, folder: str = "", *,
+                are_settings_known: bool = False) -> tuple[Binding, ...]:
     """Return where the command listens: an option wins over a variable, and a variable over the server's default.
-    `folder` is its working directory, for relative socket paths; without it they are ignored."""
+    `folder` is its working directory, for relative socket paths; without it they are ignored. A file of settings that
+    the command names may say another address, unless `are_settings_known`: then there is no default."""
     argv = [w.text for w in command]
     runtime, at = server_at(argv)
     is_script = not runtime and 0 < at <= len(argv) and argv[at - 1].endswith(".py")        # that runs itself
@@ -65,6 +70,8 @@ def bindings_of(command: Sequence[Word], env: Env, said: Evidence, folder: str =
     port = port if port is not None else env.get(dialect.variables[1])
     if port is None and runtime == "gunicorn" and env.get("PORT") is not None:
         host, port = literal_word(ANY_IPV4), env["PORT"]
+    if port is None and not are_settings_known and runtime == "gunicorn" and last_option_value(words, _SETTINGS_FILE):
+        return ()
     return _bindings_from_parts(host, port, dialect, said)
 
 

@@ -26,6 +26,7 @@ def bound(command: str, **env: str) -> list[tuple[str, int, str | None]]:
     ("/usr/bin/gunicron a --bind 127.0.0.1:81", [("127.0.0.1", 81, None)]), ("/opt/bin/app --port 81", [("0.0.0.0", 81, None)]),
     ("/usr/bin/tunnel -p 81 127.0.0.1:82", []), ("redis-server --port 81", []),
     ("gunicorn a --bind=:81", [("0.0.0.0", 81, None)]), ("gunicorn a", [("127.0.0.1", 8000, None)]),
+    ("gunicorn -c gunicorn.conf.py a", []), ("gunicorn --config=a.py -b :81 a", [("0.0.0.0", 81, None)]),
     ("uvicorn a --fd 0", []), ("uvicorn a --fd=3 --port 9", []), ("gunicorn a -b fd://3", []), ("daphne --fd 0 a", []),
     ("gunicorn a -b nonsense", [("127.0.0.1", 8000, None)]), ("hypercorn a --bind 0.0.0.0:1", [("0.0.0.0", 1, None)]),
     ("daphne -b 10.0.0.1 -p 81 a", [("10.0.0.1", 81, None)]), ("daphne -u /run/d.sock a", [("0.0.0.0", 0, "/run/d.sock")]),

@@ -171,7 +171,7 @@ def configured_bindings(told: ServiceCommand, view: View) -> tuple[Binding, ...]
         inside = bindings_in_python(path, view.data(path) or b"", told.env)
         if inside:
             return inside
-    return bindings_of(told.command, told.env, told.evidence, told.directory)
+    return bindings_of(told.command, told.env, told.evidence, told.directory, are_settings_known=True)
 
 
 # Applications that one uWSGI starts from files in a folder: vassals of an emperor, or apps of Debian's init script.
