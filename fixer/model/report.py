@@ -41,7 +41,8 @@ class ProbeReport:
 @dataclass(frozen=True, slots=True)
 class RouteReport:
     """One route of the report. Compared across reports by (listen, server_names, location).
-    `state` and `reason` describe its health, for people; `scheme` is its listener's."""
+    `state` and `reason` describe its health, for people, `passed_on` that it answers with an error of the application;
+    `scheme` is its listener's."""
 
     id: str
     listen: str
@@ -53,6 +54,7 @@ class RouteReport:
     state: Literal["ok", "failing", "degraded", "unknown"] = field(default="unknown", metadata=NOT_IN_JSON)
     reason: str = field(default="", metadata=NOT_IN_JSON)
     scheme: Literal["http", "https"] = field(default="http", metadata=NOT_IN_JSON)
+    passed_on: bool = field(default=False, metadata=NOT_IN_JSON)
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,6 +110,7 @@ def _route_report(facts: RouteFacts, endpoints: Mapping[str, Endpoint], health: 
         state=health.state if health else "unknown",
         reason=masked.note(health.reason) if health else "",
         scheme=route.listen_scheme,
+        passed_on=health is not None and health.passed_on,
     )
 
 

@@ -88,6 +88,9 @@ def headline(report: Report, style: Style) -> list[str]:
 def headline_titles(report: Report, style: Style = PLAIN) -> list[Title]:
     """Return the headline unwrapped."""
     if report.verdict == "healthy":
+        passed_on = sum(route.passed_on for route in report.routes)
+        if passed_on:       # no failure of nginx's, but nobody's "well"
+            return [Title("!", _passed_on_text(report, passed_on, style), "yellow")]
         return [Title("✔", _all_healthy_text(report, style), "green")]
     bad = [route for route in report.routes if route.state in ("failing", "degraded")]
     if not bad:
@@ -123,6 +126,12 @@ def _all_healthy_text(report: Report, style: Style) -> str:
                          number=len(late))
     return style.say("console/some-late", "{well}; {number} gave no answer in time (see below)", well=well,
                      number=len(late))
+
+
+def _passed_on_text(report: Report, number: int, style: Style) -> str:
+    well = _answering_text(sum(route.state == "ok" for route in report.routes), style)
+    return style.say("console/passed-on", "{well}, {number} of them with an error of the application itself (see below)",
+                     well=well, number=number)
 
 
 def _answering_text(number: int, style: Style) -> str:

@@ -203,6 +203,12 @@ def test_healthy_without_a_route_offers_nothing() -> None:
     assert page == "OK healthy; nothing to repair\n"
 
 
+def test_an_error_of_the_application_is_in_the_first_line() -> None:
+    failing = replace(s.HEALTHY.routes[0], passed_on=True)
+    page = render(replace(s.HEALTHY, routes=(failing, *s.HEALTHY.routes[1:])), PLAIN)
+    assert page.splitlines()[0].startswith("! 2 routes answer through nginx, 1 of them with an error of the application")
+
+
 def test_a_route_that_gave_no_answer_is_not_passed_over_beside_one_that_did() -> None:
     late = replace(s.API, id="r9", state="unknown", probe=ProbeReport(None, 2000.0, "slow"))
     well = replace(s.HEALTHY, routes=(*s.HEALTHY.routes, late))
