@@ -130,7 +130,7 @@ def _all_healthy_text(report: Report, style: Style) -> str:
 
 def _passed_on_text(report: Report, number: int, style: Style) -> str:
     well = _answering_text(sum(route.state == "ok" for route in report.routes), style)
-    return style.say("console/passed-on", "{well}, {number} of them with an error of the application itself (see below)",
+    return style.say("console/passed-on", "{well}, {number} of them with an error of the application (see below)",
                      well=well, number=number)
 
 
