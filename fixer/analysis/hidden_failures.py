@@ -87,13 +87,13 @@ def ignore_own_limit(verdict: RouteVerdict, nginx: Nginx | None, snapshot: Snaps
         return verdict
     lines = recent_events(nginx, (verdict.facts,), snapshot, lambda event: event.kind in _LIMITS)
     if len(lines) < len(bad) and any(NGINX_PAGE not in probe.body for probe in bad):
-        return verdict      # not a page of our own errors (`error_page`) for each line of the log
+        return verdict      # the site's own error page: without a line for each of them, something else may give it
     is_limited = bool(lines) or any(placed.words[0] in ("limit_req", "limit_conn") for placed in directives_for(
         snapshot, nginx, verdict.facts.route))
     if not is_limited or not all(map(is_marked_as_probe, lines)):
         return verdict
     others = [probe for probe in probes if probe not in bad]
-    if others and all(probe.status is not None for probe in others):
+    if others and not any(probe.has_failed for probe in others):
         return replace(verdict, state="ok", reason=probe_text(others[0]), failed=0, total=len(others),
                        succeeded=len(others), from_application=False)
     reason = f"{verdict.reason}, from nginx, which limits how often a page may be asked: fixer asked more often"

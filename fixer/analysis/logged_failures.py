@@ -353,7 +353,7 @@ def _answers_in_a_row(endpoint: Endpoint, leading: Sequence[RouteVerdict], paths
         if judged.state in ("failing", "degraded"):
             return 0
         if answers or not _may_have_asked_another(judged):
-            count += judged.succeeded if paths is None else _answers_for(judged, paths, is_read_whole=is_read_whole)
+            count += _answers_for(judged, paths, is_read_whole=is_read_whole)
     return count
 
 
@@ -363,12 +363,15 @@ def _may_have_asked_another(judged: RouteVerdict) -> bool:
     return "$" in route.pass_text and not route.upstream and len(judged.facts.endpoints) > 1
 
 
-def _answers_for(judged: RouteVerdict, paths: set[str], *, is_read_whole: bool) -> int:
-    """Return how many requests for these pages succeeded; of the route's own page all, if it is one of them."""
-    probes = judged.facts.probes.or_else(())
-    if {probe.page for probe in probes} <= {""} and not is_read_whole:
-        return judged.succeeded if judged.facts.route.path in paths else 0
-    return sum((probe.page or judged.facts.route.path) in paths and (probe.status or 500) < 500
+def _answers_for(judged: RouteVerdict, paths: set[str] | None, *, is_read_whole: bool) -> int:
+    """Return how many requests for these pages (None: for any) succeeded; of the route's own page all, if it is one of
+    them. A `map` leads a request with another name to another address: it does not count."""
+    route, every = judged.facts.route, judged.facts.probes.or_else(())
+    probes = [probe for probe in every if not (probe.host and route.mapped_hosts)]
+    if len(probes) == len(every) and (paths is None or (
+            {probe.page for probe in probes} <= {""} and not is_read_whole)):
+        return judged.succeeded if paths is None or route.path in paths else 0
+    return sum((paths is None or (probe.page or route.path) in paths) and (probe.status or 500) < 500
                and (probe.whole is True or not is_read_whole) for probe in probes)
 
 

@@ -26,7 +26,7 @@ _IP = regex(r"^(?:\d{1,3}(?:\.\d{1,3}){3}|::1?|localhost)$")
 _WORD = regex(r"\S+")
 
 
-_SETTINGS_FILE = ("-c", "--config")      # of gunicorn
+GUNICORN_SETTINGS = ("-c", "--config")      # the options that name its file of settings
 
 
 def bindings_of(command: Sequence[Word], env: Env, said: Evidence, folder: str = "", *,
@@ -70,7 +70,8 @@ def bindings_of(command: Sequence[Word], env: Env, said: Evidence, folder: str =
     port = port if port is not None else env.get(dialect.variables[1])
     if port is None and runtime == "gunicorn" and env.get("PORT") is not None:
         host, port = literal_word(ANY_IPV4), env["PORT"]
-    if port is None and not are_settings_known and runtime == "gunicorn" and last_option_value(words, _SETTINGS_FILE):
+    if port is None and runtime == "gunicorn" and not are_settings_known and last_option_value(
+            (*arguments_of_variable(runtime, env), *words), GUNICORN_SETTINGS):
         return ()
     return _bindings_from_parts(host, port, dialect, said)
 

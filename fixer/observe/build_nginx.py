@@ -24,7 +24,7 @@ from fixer.observe.nginx.nginx_masters import (
     reads_same_files,
 )
 from fixer.observe.nginx.nginx_place import NginxInstance, deleted_log, program_version, unread_include_text
-from fixer.observe.nginx.page_probes import direct_page_probes, route_of_url, told_apart
+from fixer.observe.nginx.page_probes import direct_page_probes, route_of_url, with_page_and_host
 from fixer.observe.nginx.probes import ProbePlan
 from fixer.observe.nginx.sites import Site
 from fixer.observe.nginx.unloaded_sites import unloaded_sites_of
@@ -94,7 +94,7 @@ def route_facts(site: Site, plan: ProbePlan, options: ObserveOptions) -> Iterato
                              nginx_version=version)
             continue
         results = [probe_result(answers.get(probe)) for probe in made]
-        known = tuple(told_apart(r.value, probe, route) for probe, r in zip(made, results, strict=True)
+        known = tuple(with_page_and_host(r.value, probe, route) for probe, r in zip(made, results, strict=True)
                       if isinstance(r, Known))
         ends = site.by_route.get(route.id, ())
         near = tuple((end, replace(found, page=(path or "").partition("?")[0])) for (end, path), found in direct.items()

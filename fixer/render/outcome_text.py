@@ -71,8 +71,12 @@ def repair_text(result: RepairResult, style: Style = PLAIN, *, root: bool = True
     if result.outcome == "rolled-back" and any(note.startswith(INCOMPLETE_UNDO_TEXT) for note in result.after.notes):
         said = style.say("console/not-rolled-back",
                          "Tried without success; not everything could be rolled back.")
-    title = f"{style.sign('✔' if good else '✗')} {said}"
-    lines = [style.paint(line, "green" if good else "red") for line in hang(title, style.text_width, 0)]
+    sign: tuple[str, Colour] = ("✔", "green") if good else ("✗", "red")
+    if result.outcome == "nothing-to-do" and any(route.passed_on for route in result.after.routes):
+        said = style.say("console/nothing-in-front",
+                         "Nothing to repair in front of the application: it answers with an error itself.")
+        sign = ("!", "yellow")
+    lines = [style.paint(line, sign[1]) for line in hang(f"{style.sign(sign[0])} {said}", style.text_width, 0)]
     if not good:
         lines += [f"  {line}" for line in headline(result.after, replace(style, width=style.width - 2))]
     root_lines = needs_root_lines(result.after, as_root, style)

@@ -89,7 +89,7 @@ def headline_titles(report: Report, style: Style = PLAIN) -> list[Title]:
     """Return the headline unwrapped."""
     if report.verdict == "healthy":
         passed_on = sum(route.passed_on for route in report.routes)
-        if passed_on:       # no failure of nginx's, but nobody's "well"
+        if passed_on:       # nginx is well, visitors see an error all the same
             return [Title("!", _passed_on_text(report, passed_on, style), "yellow")]
         return [Title("✔", _all_healthy_text(report, style), "green")]
     bad = [route for route in report.routes if route.state in ("failing", "degraded")]

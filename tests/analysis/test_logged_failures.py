@@ -71,6 +71,13 @@ def test_only_answers_for_the_page_that_failed_end_its_failure() -> None:
         assert all(reasons(scene.answers(*[GOOD] * 4).snapshot())) is False
 
 
+@pytest.mark.parametrize(("hosts", "is_over"), [((), True), ((("b.example",),), False)])
+def test_answers_for_names_that_a_map_leads_elsewhere_end_nothing(hosts: tuple[tuple[str, ...], ...], *, is_over: bool) -> None:
+    scene = healthy_scene().answers(GOOD, *[probe(200, host="b.example")] * 5).logs(*CLOSED, ago=40)
+    scene.route[0] = {"mapped_hosts": hosts}
+    assert bool(reasons(scene.snapshot())[0]) is is_over
+
+
 CUT = ("upstream prematurely closed connection", None, "reading upstream")
 LATE = ("upstream timed out (110: Connection timed out)", 110, "reading response header from upstream")
 

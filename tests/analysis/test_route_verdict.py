@@ -597,7 +597,7 @@ OWN_BUSY_PAGE = probe(503, body="<h1>Too many visitors</h1>")
 @pytest.mark.parametrize(("pages", "lines", "state"), [
     ((probe(405, body="no"), probe(405, body="no"), LIMITED, LIMITED), 2, "ok"),
     ((GOOD, OWN_BUSY_PAGE, OWN_BUSY_PAGE), 2, "ok"),        # `error_page 503`
-    ((GOOD, LIMITED, BAD_GATEWAY), 1, "degraded"),
+    ((GOOD, LIMITED, BAD_GATEWAY), 1, "degraded"), ((replace(GOOD, whole=False), LIMITED), 1, "unknown"),
 ])
 def test_a_limit_that_met_only_our_repetitions_leaves_the_others_to_judge(
     pages: tuple[ProbeResult, ...], lines: int, state: str) -> None:

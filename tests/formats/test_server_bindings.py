@@ -71,7 +71,7 @@ def test_variables(command: str, env: dict[str, str], expected: tuple[str, int, 
 @pytest.mark.parametrize(("command", "arguments", "expected"), [
     ("gunicorn a", "--workers=2 --bind=127.0.0.1:81 -b unix:/run/g.sock", [("127.0.0.1", 81, None), ("0.0.0.0", 0, "/run/g.sock")]),
     ("gunicorn -b :82 a", "--bind=127.0.0.1:81", [("0.0.0.0", 82, None)]), ("gunicorn a", "--preload", [("127.0.0.1", 8000, None)]),
-    ("uvicorn a", "--bind=127.0.0.1:81", [("127.0.0.1", 8000, None)]),
+    ("uvicorn a", "--bind=127.0.0.1:81", [("127.0.0.1", 8000, None)]), ("gunicorn a", "--config=a.py", []),
 ])
 def test_the_arguments_that_gunicorn_reads_from_a_variable(
     command: str, arguments: str, expected: list[tuple[str, int, str | None]],

@@ -78,3 +78,9 @@ def test_a_repair_that_only_its_mechanism_proves_is_not_said_to_be_proven() -> N
         ("edit /etc/x (proof: mechanism)", "reload nginx (proof: mechanism)"), ("edit /etc/x (proof: mechanism)", "start app")))
     assert "Repaired: the cause is gone. Only its page can prove more." in repair_text(both)
     assert "a new observation proves it" in repair_text(one)
+
+
+def test_an_error_of_the_application_is_not_called_healthy() -> None:
+    failing = replace(s.HEALTHY, routes=tuple(replace(route, passed_on=True) for route in s.HEALTHY.routes))
+    page = repair_text(replace(s.NOTHING, after=failing), Style())
+    assert page.startswith("! Nothing to repair in front of the application") and "healthy" not in page.splitlines()[0]

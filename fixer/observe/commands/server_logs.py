@@ -28,7 +28,8 @@ _ERROR_LOG = regex(rb"^[^\S\n]*errorlog[^\S\n]*=[^\S\n]*[\"']([^\"'\n]+)[\"']", 
 
 def server_log_files(told: ServiceCommand, view: View | None) -> tuple[str, ...]:
     """Return the paths of those files, as absolute ones; its settings are read with a `view` only."""
-    found = (path for path in _written_paths(told, view) if path not in ("", "-"))
+    named = (path.removeprefix("file:") for path in _written_paths(told, view))      # uWSGI has loggers of other kinds
+    found = (path for path in named if path not in ("", "-") and ":" not in path)
     return tuple(dict.fromkeys(posixpath.normpath(posixpath.join(told.directory or "/", path)) for path in found))
 
 
@@ -40,7 +41,7 @@ def _written_paths(told: ServiceCommand, view: View | None) -> Iterator[str]:
     named = last_option_value(words, options) if options else None
     path = settings_path(told)
     if named is not None:
-        yield named.text.removeprefix("file:")
+        yield named.text
     if view is None:
         return
     data = view.data(path) if path is not None and named is None else None
@@ -53,5 +54,5 @@ def _written_paths(told: ServiceCommand, view: View | None) -> Iterator[str]:
         for file, text in (*own, *vassal_files(told, path, view)):
             values = [v for s in ini_sections(file, text) if s.name == "uwsgi" for v in s.values if v.key in keys]
             name = posixpath.basename(file).removesuffix(".ini")
-            yield values[-1].value.strip().removeprefix("file:").replace("%n", name) if values else debian_log_file(
+            yield values[-1].value.strip().replace("%n", name) if values else debian_log_file(
                 told, file)

@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 
 from fixer.formats.application_servers import UWSGI_PROTOCOL_KEYS, server_of, uwsgi_protocol
 from fixer.formats.server_bindings import (
+    GUNICORN_SETTINGS,
     arguments_of_variable,
     bindings_in_python,
     bindings_of,
@@ -50,7 +51,7 @@ def settings_path(told: ServiceCommand) -> str | None:
         return posixpath.normpath(posixpath.join(told.directory or "/", name.partition(":")[0])) if name else None
     if runtime != "gunicorn":
         return None
-    named = last_option_value(gunicorn_arguments(told), ("-c", "--config"))
+    named = last_option_value(gunicorn_arguments(told), GUNICORN_SETTINGS)
     name = named.text.removeprefix("file:") if named is not None else "gunicorn.conf.py"
     return posixpath.normpath(posixpath.join(told.directory or "/", name))
 
@@ -72,9 +73,8 @@ def bindings_in_settings(told: ServiceCommand, view: View) -> tuple[Binding, ...
         return _sockets_in_ini(told, path, data)
     if path is None or last_option_value(gunicorn_arguments(told), ("-b", "--bind")) is not None:
         return None
-    if data is None:        # a named file that was not read may set it: do not assume the server's default
-        return () if runtime_of(told.argv) == "gunicorn" and last_option_value(gunicorn_arguments(told),
-                                                                               ("-c", "--config")) else None
+    if data is None:
+        return None
     match = next(reversed(list(_BIND.finditer(data))), None)
     if match is None:
         return None
@@ -171,7 +171,9 @@ def configured_bindings(told: ServiceCommand, view: View) -> tuple[Binding, ...]
         inside = bindings_in_python(path, view.data(path) or b"", told.env)
         if inside:
             return inside
-    return bindings_of(told.command, told.env, told.evidence, told.directory, are_settings_known=True)
+    named = settings_path(told)
+    return bindings_of(told.command, told.env, told.evidence, told.directory,
+                       are_settings_known=named is not None and view.data(named) is not None)
 
 
 # Applications that one uWSGI starts from files in a folder: vassals of an emperor, or apps of Debian's init script.

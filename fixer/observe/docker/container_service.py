@@ -125,7 +125,8 @@ def _with_own_logs(log: Fact[tuple[LogLine, ...]], container: Container, written
 def _own_log_paths(container: Container, written: ComposeService | None, view: View) -> tuple[str, ...]:
     """Return the files that its start script names for output, and those that its server writes its own log to."""
     said = Evidence("container", container.name, " ".join(container.argv))
-    told = ServiceCommand(_command(container, written), {}, said, "", container.working_dir or "/",
+    told = ServiceCommand(_command(container, written), written.env if written is not None else {}, said, "",
+                          container.working_dir or "/",
                           output_files=written.log_files if written is not None else ())
     return log_file_paths(told, view)
 

@@ -7,13 +7,16 @@ from collections.abc import Iterable, Iterator
 
 from fixer.formats.run_output import is_request_line, joins_exceptions
 from fixer.formats.service_log import parse_log_file
+from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.facts import Fact, Known
 from fixer.model.query import FileAnswer, Query, ReadFile, ReadGlob
 from fixer.model.snapshot import HandStartedLog, LogLine
 from fixer.observe.commands.resolved_command import ServiceCommand
-from fixer.observe.commands.server_logs import server_log_files
 from fixer.observe.view.node_view import PEEK_BYTES, View
+
+with lazy_imports():  # only where a log is read
+    from fixer.observe.commands.server_logs import server_log_files
 
 MOST_FILES = 100
 LOG_LIMIT = 16 << 10

@@ -68,7 +68,7 @@ def mapped_host_probes(site: Site, asked: Sequence[tuple[Route, Probe]]) -> Iter
     for route, first in asked:
         group_of = {host: number for number, hosts in enumerate(route.mapped_hosts) for host in hosts}
         seen = {group_of.get(first.host_header.lower())}
-        plain = [name for name in route.server_names if is_plain_name(name)]
+        plain = [name.lstrip(".") for name in route.server_names if is_plain_name(name)]
         for host in (*plain, *group_of) if group_of else ():
             group = group_of.get(host.lower())
             if group not in seen and _is_served_by(site, route, host):
@@ -107,7 +107,7 @@ def page_of(probe: Probe, route: Route) -> str:
     return "" if probe.path is None or probe.path == route.path else probe.path.partition("?")[0]
 
 
-def told_apart(heard: ProbeResult, probe: Probe, route: Route) -> ProbeResult:
+def with_page_and_host(heard: ProbeResult, probe: Probe, route: Route) -> ProbeResult:
     """Return the result with the page and the name that were asked for, where those are not the route's first."""
     page, host = page_of(probe, route), probe.host_header
     host = host if host != host_header(route) and is_host_name(host) else ""

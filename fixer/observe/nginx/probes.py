@@ -75,8 +75,8 @@ def _make_plan(site: Site, options: ObserveOptions, views: Mapping[str, View],
     asked, allowed = choice.asked, choice.allowed
     by_route: dict[str, tuple[Probe, ...]] = {}
     following = [(r, first) for r, first in asked if site.nginx.master is not None]
-    further = dict.fromkeys((*mapped_host_probes(site, following), *redirected_probes(site, following),
-                             *kept_page_probes(site, following)))
+    further = dict.fromkeys((*redirected_probes(site, following), *kept_page_probes(site, following),
+                             *mapped_host_probes(site, following)))
     redirected = list(islice(further, MOST_PROBES - len(allowed)))
     repeated = {first for name, first in (*((route.id, first) for route, first in asked), *redirected)
                 if options.requests or name in failing}

@@ -12,6 +12,7 @@ from fixer.formats.service_log import parse_log_file
 from fixer.model.facts import Fact, Known, Unknown
 from fixer.model.query import Query, ReadFile, ReadGlob
 from fixer.model.snapshot import LogLine, Service
+from fixer.observe.commands.resolved_command import ServiceCommand
 from fixer.observe.files.log_files import log_file_paths
 from fixer.observe.supervisord.supervised_command import program_command
 from fixer.observe.supervisord.supervisord_config import (
@@ -75,11 +76,12 @@ def program_log_queries(service: Service, view: View) -> Iterator[Query]:
     for place in find_supervisords(view):
         for section in program_sections(place, view):
             if (section.file, section.line) == (program.file, program.line):
-                yield from _section_log_queries(section, main_sections(place, view), view)
+                main = main_sections(place, view)
+                yield from _section_log_queries(section, main, view, program_command(section, main, view))
 
 
-def _section_log_queries(section: IniSection, main: Mapping[str, IniSection],
-                         view: View) -> Iterator[ReadFile | ReadGlob]:
+def _section_log_queries(section: IniSection, main: Mapping[str, IniSection], view: View,
+                         command: ServiceCommand) -> Iterator[ReadFile | ReadGlob]:
     name = section.name.partition(":")[2]
     folder = supervisord_section(main).text("childlogdir", "/tmp") or "/tmp"  # noqa: S108  supervisord's own default
     for stream in ("stderr", "stdout"):
@@ -98,19 +100,17 @@ def _section_log_queries(section: IniSection, main: Mapping[str, IniSection],
         files = [f for f in (answer.files if answer is not None else ()) if f.stat is not None]
         newest = sorted(files, key=lambda f: f.stat.mtime if f.stat is not None else 0.0)[-1:]
         yield from (ReadFile(file.path, LOG_LIMIT, tail=True) for file in newest)
-    if section.get("command") is not None:
-        told = program_command(section, main, view)
-        yield from (ReadFile(path, LOG_LIMIT, tail=True) for path in log_file_paths(told, view))
+    yield from (ReadFile(path, LOG_LIMIT, tail=True) for path in log_file_paths(command, view))
 
 
-def program_log(section: IniSection, main: Mapping[str, IniSection], view: View,
-         course: ProgramHistory | None) -> Fact[tuple[LogLine, ...]]:
+def program_log(section: IniSection, main: Mapping[str, IniSection], view: View, course: ProgramHistory | None,
+                command: ServiceCommand) -> Fact[tuple[LogLine, ...]]:
     """Return supervisord's events for it, then the program's own lines since it was last healthy."""
     where = supervisord_log_query(main, posixpath.dirname(section.file)).path
     lines = [*_event_lines(course, where)]
     since, until = _span_of_tries(course)
     read = False
-    for query in _section_log_queries(section, main, view):
+    for query in _section_log_queries(section, main, view, command):
         answer = view.node.answers.get(query)
         if not isinstance(query, ReadFile) or answer is None or answer.status != "ok" or not answer.files:
             continue

@@ -33,6 +33,7 @@ SETTINGS = {"/srv/a/gunicorn.conf.py": 'bind = ":81"\nerrorlog = "-"\nerrorlog =
      ["/var/log/e.log", "/a.log"]),
     ("uwsgi --emperor /etc/v", {"/etc/v/a.ini": "[uwsgi]\ndaemonize = /a.log\n"}, ["/a.log"]),
     ("/etc/init.d/uwsgi start", {"/etc/uwsgi/apps-enabled/a.ini": "[uwsgi]\nmodule = a\n"}, ["/var/log/uwsgi/app/a.log"]),
+    ("uwsgi --logger rsyslog:app --http :81", {}, []), ("uwsgi --logger file:/var/log/a.log --http :81", {}, ["/var/log/a.log"]),
     ("uvicorn a:app --log-config /etc/log.ini", {}, []),
 ])
 def test_the_files_that_a_server_logs_to(command: str, files: dict[str, str], told: list[str]) -> None:

@@ -124,6 +124,9 @@ def test_one_name_of_each_address_to_which_a_map_leads_is_asked() -> None:
     """The first name of a server reaches only its own."""
     seen = node({**WELL, ROUTE: probe_answer(200), **FAR}, site=MAPPED, listening=LISTENS)
     assert [query for query in asked(seen) if isinstance(query, Probe)] == [NAME_B]
+    domain = node({**WELL, ROUTE: probe_answer(200), **FAR}, listening=LISTENS,
+                  site=MAPPED.replace("b.example c.example www.a.example", ".b.example"))
+    assert NAME_B in asked(domain), "a domain with its hosts is asked by its own name"
     star = node({**WELL, ROUTE: probe_answer(200), **FAR}, listening=LISTENS, site=MAPPED.replace(
         "a.example b.example c.example www.a.example", "a.example *.example"))
     assert NAME_B in asked(star)
