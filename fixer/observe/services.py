@@ -10,7 +10,7 @@ from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.managers import manager_of
 from fixer.model.facts import Known
-from fixer.model.snapshot import Container, Service
+from fixer.model.snapshot import Container, Process, Service
 from fixer.nginx.command_line import starts_server
 from fixer.observe.bare_services import bare_services, with_container_log, with_start_log
 from fixer.observe.boot.boot_services import boot_services, runs_command, with_boot_entry
@@ -43,6 +43,8 @@ def services_of(views: Mapping[str, View], containers: tuple[Container, ...]) ->
             own = container_of(view.name, containers) if beside_nginx else None
             if view.node.kind == "machine" or beside_nginx:
                 taken = {pid for s in units for pid in s.pids} | theirs
+                if beside_nginx:
+                    taken |= _workers_of_first_process(view)
                 bare = [with_start_log(with_boot_entry(service, view, own), view, own)
                         for service in bare_services(view, taken, own)]
             if own is not None:
@@ -68,9 +70,20 @@ def _with_cgroup_counts(service: Service, view: View | None) -> Service:
 
 def _runs_nginx(view: View) -> bool:
     """Return whether nginx runs in this container: other servers there are its backends, not the container itself."""
-    return any(is_nginx(process.argv[0].partition(":")[0]) and starts_server(process.argv)
-               for process in view.by_pid.values() if process.argv
-               and process.pid not in view.process_table.containers)
+    return any(_is_nginx_server(process) for process in view.by_pid.values()
+               if process.pid not in view.process_table.containers)
+
+
+def _workers_of_first_process(view: View) -> set[int]:
+    """Return the workers of an nginx that is process 1 of its container: they are the container itself."""
+    first = view.by_pid.get(1)
+    if first is None or not _is_nginx_server(first):
+        return set()
+    return {process.pid for process in view.by_pid.values() if process.ppid == 1 and _is_nginx_server(process)}
+
+
+def _is_nginx_server(process: Process) -> bool:
+    return bool(process.argv) and is_nginx(process.argv[0].partition(":")[0]) and starts_server(process.argv)
 
 
 def _without_pids(service: Service, pids: set[int]) -> Service:

@@ -13,7 +13,7 @@ from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.log_queries import log_queries
 from fixer.observe.look import look_at
 from fixer.observe.view.observe_options import ObserveOptions
-from tests.observe.capture_builders import capture, node, process, stat
+from tests.observe.capture_builders import capture, node, process, sockets, stat, tcp_row
 from tests.observe.nginx.endpoints_builders import SHOW
 from tests.observe.services_builders import look
 
@@ -46,6 +46,16 @@ def test_what_serves_beside_nginx_in_a_container_is_a_service_of_its_own() -> No
     for nginx, more, expected in ((True, [], ["uvicorn[7]"]), (False, [], []), (False, [test], [])):
         made = node(site=SITE, running=[*running, *more], nginx=nginx, kind="container", name="web")
         assert [s.name for s in build_snapshot(capture(made)).services if s.is_app_server] == expected
+
+
+def test_workers_of_an_nginx_that_is_process_1_are_no_program_beside_it() -> None:
+    """Else a worker was said to hold the port of the container, and the container to be another service."""
+    first = process(1, ["nginx: master process nginx -g daemon off;"], comm="nginx")
+    workers = [process(pid, ["nginx: worker process"], comm="nginx", ppid=1) for pid in (8, 9)]
+    other = process(12, ["nginx: worker process"], comm="nginx", ppid=11)
+    heard = sockets([tcp_row("0.0.0.0", 80, 5), tcp_row("0.0.0.0", 81, 6)], {5: [1, 8, 9], 6: [12]})
+    made = node(site=SITE, running=[first, *workers, other], kind="container", name="web", nginx=False, listening=heard)
+    assert [s.name for s in build_snapshot(capture(made)).services] == ["nginx[12]"]
 
 
 UVICORN_SAID, NGINX_SAID = "ERROR:    Exception in ASGI application", '10.0.0.9 - - [02/Jan/2026:03:04:06 +0000] "GET / HTTP/1.1" 502 150 "-" "curl"'
