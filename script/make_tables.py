@@ -101,7 +101,7 @@ def message_rows(when: str) -> Callable[[], list[tuple[str, ...]]]:
 def kind_rows() -> list[tuple[str, ...]]:
     """Return one row per kind of nginx's lines: a measured line, its class, its causes."""
     sys.path.insert(0, str(ROOT))
-    from fixer.app.explain_line import MEANINGS
+    from fixer.diagnose.line_meanings import MEANINGS
     from fixer.nginx.error_kinds import concern_of
     from tests.nginx.test_error_kinds import CASES
 

@@ -13,7 +13,7 @@ sys.path.insert(0, str(ROOT))
 
 from fixer.analysis.cause import VARIANTS_TITLE, Cause, variant_meanings  # noqa: E402  a script beside the package
 from fixer.app.cause_catalogue import all_causes  # noqa: E402
-from fixer.app.explain_line import MEANINGS, Meaning  # noqa: E402
+from fixer.diagnose.line_meanings import MEANINGS, Meaning  # noqa: E402
 from fixer.nginx.error_kinds import concern_of  # noqa: E402
 from lab.scenario.catalog import all_scenarios  # noqa: E402
 

@@ -311,7 +311,7 @@ def _answered_since(
     """
     ends = {end.id: end for event in lines for end in _endpoints_of(case, routes, event)}
     asked = {path for judged in routes for path in asked_paths(judged.facts)}
-    kinds = {event.kind for event in lines if not _is_of_connection(event)}
+    kinds = {event.kind for event in lines if not is_of_connection(event)}
     paths = {request_path(event) for event in own if event.kind in kinds} | {
         path for event in lines if _method_of(event) in _SAFE_METHODS and (path := request_path(event)) in asked}
     independent = not kinds
@@ -332,7 +332,7 @@ def _answered_since(
     return f"{answers} requests in a row were answered since {time_text(lines[-1].at)}"
 
 
-def _is_of_connection(event: ErrorEvent) -> bool:
+def is_of_connection(event: ErrorEvent) -> bool:
     """Return whether no page was asked for yet: any other answer of the server shows that it is over."""
     return event.kind in CONNECTING or event.kind == "name-not-resolved"
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from fixer.analysis.case import Case, location_text
-from fixer.analysis.logged_failures import LoggedFailure, logged_failures, time_text
-from fixer.analysis.nginx_errors import service_of_route
+from fixer.analysis.logged_failures import LoggedFailure, is_of_connection, logged_failures, time_text
+from fixer.analysis.nginx_errors import asked_page, service_of_route
+from fixer.analysis.other_pages import asked_paths, plain_path, site_url
 from fixer.analysis.route_verdict import LOGGED_SECONDS
+from fixer.diagnose.line_meanings import causes_of_kinds
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import UNEXPLAINED, Finding
 from fixer.model.facts import Evidence
+from fixer.model.snapshot import ErrorEvent
 
 _MAX_FINDINGS = 5
 _MAX_NAMES = 3
@@ -22,15 +26,39 @@ _SIDES = {
 }
 
 
-def judge_logged_failures(case: Case, findings: Sequence[Finding]) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+def judge_logged_failures(case: Case, findings: Sequence[Finding]) -> tuple[
+        tuple[Finding, ...], tuple[str, ...], Mapping[str, str]]:
     """Return (the findings on failures that are not over and that none of `findings` explains, the notes on those that
-    are over)."""
+    are over, what is not known of causes that may explain the former)."""
     found = [left for failure in logged_failures(case)
              if (left := _without_quoted(case, failure, findings)).events and not _is_explained(case, left, findings)]
     lasting = [failure for failure in found if not failure.over]
     named = {failure.route_ids for failure in lasting}
     over = [failure for failure in found if failure.over and failure.route_ids not in named]
-    return tuple(_finding(case, failure) for failure in lasting[:_MAX_FINDINGS]), tuple(_notes(case, over))
+    shown = tuple(_finding(case, failure) for failure in lasting[:_MAX_FINDINGS])
+    return shown, tuple(_notes(case, over)), _doubts(case, lasting)
+
+
+def _doubts(case: Case, lasting: Sequence[LoggedFailure]) -> Mapping[str, str]:
+    """Return what is not known of the causes that may explain failures of pages for which fixer did not ask: an answer
+    for one page says nothing of another one. Where no connection came about, any page would show it."""
+    found: dict[str, str] = {}
+    for failure in lasting:
+        asked = {path for judged in failure.routes for path in asked_paths(judged.facts)}
+        unasked = [event for event in failure.events if not is_of_connection(event) and asked_page(event) not in asked]
+        if unasked:
+            fact = _unasked_text(case, failure, unasked)
+            found |= {cause: fact for cause in causes_of_kinds({event.kind for event in unasked}) if cause not in found}
+    return found
+
+
+def _unasked_text(case: Case, failure: LoggedFailure, unasked: Sequence[ErrorEvent]) -> str:
+    route, gets = failure.routes[0].facts.route, [event for event in unasked if event.request.startswith("GET ")]
+    [(page, _)] = Counter(map(asked_page, gets or unasked)).most_common(1)
+    if not (plain := plain_path(page)):
+        return f"why a page of {location_text(case, route)} fails for which fixer did not ask"
+    hint = f" (ask for it with --url {site_url(route)}{plain})" if gets and not route.internal else ""
+    return f"why {plain} fails: fixer asked for other pages{hint}"
 
 
 def _is_explained(case: Case, failure: LoggedFailure, findings: Sequence[Finding]) -> bool:

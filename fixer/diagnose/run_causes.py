@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from fixer.analysis.case import Case, open_case
 from fixer.analysis.route_verdict import LOGGED_SECONDS, RECENT_ERROR
@@ -61,10 +61,12 @@ def diagnose(
         checks = _check_causes(case, asked)         # now also why these services end
         found = _findings_of(checks)
     shown = revise(case, found)
-    lasting, past = _logged_failures(case, shown)
+    lasting, past, doubts = _logged_failures(case, shown)
     shown, excused, ignored = _apply_ignored((*shown, *lasting), accepted, snapshot)
     seen = _assess(case, mark_proofs(case, _rank_findings(shown)), excused)
     notes = (*ignored, *(note for notes_on in NOTES for note in notes_on(seen)), *_newer_sides(case, shown), *past)
+    if doubts:
+        checks = tuple(_with_doubt(check, doubts) for check in checks)
     checks = (*checks, *_unexplained_checks(lasting, seen.unresolved))
     return Diagnosis(seen.verdict, seen.findings, checks, seen.health, notes)
 
@@ -109,12 +111,21 @@ def _assess(case: Case, findings: tuple[Finding, ...], excused: frozenset[str]) 
                       unresolved_values(case))
 
 
-def _logged_failures(case: Case, shown: Sequence[Finding]) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
-    """Return (findings, notes) on what nginx logged in the last quarter of an hour."""
+def _with_doubt(check: Check, doubts: Mapping[str, str]) -> Check:
+    """Return the check as undetermined if only answers for other pages rule its cause out."""
+    if check.cause not in doubts or not isinstance(check.verdict, RuledOut) or any(
+            shown.source != "probe" for shown in check.verdict.evidence):
+        return check
+    return Check(check.cause, Undetermined((doubts[check.cause],)))
+
+
+def _logged_failures(case: Case, shown: Sequence[Finding]) -> tuple[
+        tuple[Finding, ...], tuple[str, ...], Mapping[str, str]]:
+    """Return (findings, notes, doubts by cause) on what nginx logged in the last quarter of an hour."""
     since = case.snapshot.taken_at - 2 * RECENT_ERROR - LOGGED_SECONDS      # the clocks of nodes may differ
     if not any(isinstance(nginx.errors, Known) and nginx.errors.value and nginx.errors.value[-1].at >= since
                for nginx in case.snapshot.nginxes):
-        return (), ()
+        return (), (), {}
     return judge_logged_failures(case, shown)
 
 

@@ -16,8 +16,9 @@ import pytest
 
 from fixer import causes
 from fixer.app.cause_catalogue import explain_page
-from fixer.app.explain_line import MEANINGS, meanings_of, status_of
+from fixer.app.explain_line import meanings_of, status_of
 from fixer.causes import load_causes
+from fixer.diagnose.line_meanings import MEANINGS
 from fixer.errors import UsageError
 from fixer.nginx.error_kinds import KINDS
 from lab.scenario.catalog import all_scenarios

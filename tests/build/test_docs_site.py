@@ -16,7 +16,7 @@ from urllib.parse import unquote, urldefrag
 import pytest
 
 from fixer.app.cause_catalogue import all_causes
-from fixer.app.explain_line import MEANINGS
+from fixer.diagnose.line_meanings import MEANINGS
 
 pytest.importorskip("material", reason="the group `docs` is not installed")
 pytestmark = pytest.mark.slow

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable
 from functools import cache
 
-from fixer.app.explain_line import MEANINGS
+from fixer.diagnose.line_meanings import MEANINGS
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import UNEXPLAINED
 from fixer.model.facts import Known

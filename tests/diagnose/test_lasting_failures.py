@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
-from fixer.model.diagnosis import UNEXPLAINED, Found, IgnoredFinding, Undetermined
+from fixer.model.diagnosis import UNEXPLAINED, Found, IgnoredFinding, RuledOut, Undetermined
 from fixer.model.facts import Known, Unknown
 from fixer.model.nginx_config import Span, UpstreamServer
 from tests.causes.crash_loop_gave_up.test_requested_restart import restarted
@@ -82,6 +82,24 @@ def test_an_address_that_nobody_can_resolve_is_named() -> None:
     verdict = verdict_of(diagnosis, UNEXPLAINED)
     assert isinstance(verdict, Undetermined) and verdict.missing[0].startswith("the address in $pool of / ")
     assert any("$pool" in note and "did not connect" in note for note in diagnosis.notes)
+
+
+def test_an_answer_for_one_page_rules_out_no_cause_of_another_pages_failure() -> None:
+    """What closes connections while it answers a page may be what the other page ran into."""
+    diagnosis = diagnose(healthy_scene().logs(*CLOSED, path="/report", count=2).snapshot())
+    verdict = verdict_of(diagnosis, "crash-killed")
+    assert verdict == Undetermined(("why /report fails: fixer asked for other pages (ask for it with --url "
+                                    "http://127.0.0.1/report)",))
+    assert isinstance(verdict_of(diagnosis, "backend-down"), RuledOut), "it accepts connections, whatever the page"
+    assert isinstance(verdict_of(diagnosis, "wrong-host"), RuledOut), "no such line is of it"
+    scene = healthy_scene().logs(*CLOSED, path="/report")
+    scene.events = [replace(event, request=event.request.replace("GET", "POST")) for event in scene.events]
+    posted = diagnose(scene.snapshot())
+    assert verdict_of(posted, "crash-killed") == Undetermined(("why /report fails: fixer asked for other pages",))
+    odd = diagnose(healthy_scene().logs(*CLOSED, path="/a;rm").snapshot())
+    assert "why a page of / fails" in str(verdict_of(odd, "crash-killed"))
+    asked = diagnose(healthy_scene().logs(*CLOSED, path="/", ago=60).snapshot())
+    assert UNEXPLAINED in [f.cause for f in asked.findings] and isinstance(verdict_of(asked, "crash-killed"), RuledOut)
 
 
 @pytest.mark.parametrize("answers", [Known(()), Unknown("probing was switched off")])
