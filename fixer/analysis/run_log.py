@@ -292,12 +292,11 @@ def has_exited_by_itself(snapshot: Snapshot, service: Service) -> bool:
 
 
 def stop_request_line(service: Service, since: float, until: float) -> LogLine | None:
-    """Return the first line of that time that shows a request to stop."""
-    for line in lines_of(service):
-        if line.at is not None and since <= line.at <= until and (
-                _is_stop_line(line) or STOPPING_LINE.search(message_of(line))):
-            return line
-    return None
+    """Return the first line of that time that shows the last request to stop: none of an earlier run."""
+    lines = [line for line in lines_of(service) if line.at is not None and since <= line.at <= until]
+    stops = [n for n, line in enumerate(lines) if _is_stop_line(line) or STOPPING_LINE.search(message_of(line))]
+    begun = max((n for n, line in enumerate(lines) if stops and n < stops[-1] and is_start_line(line)), default=-1)
+    return next((lines[n] for n in stops if n > begun), None)
 
 
 def clean_exit_evidence(service: Service) -> tuple[Evidence, ...]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Found
+from fixer.model.facts import Known
 from tests.causes.crash_loop_gave_up.crash_loop_gave_up_builders import by_hand
 from tests.causes.snapshot_builders import (
     NOW,
@@ -48,6 +50,15 @@ def test_a_restart_that_is_over_stands_behind_what_may_come_again() -> None:
     restarted(inactive_enter=NOW - 5), restarted(n_restarts=2), restarted(active_enter=NOW - 3000, inactive_enter=NOW - 3010),
 ])
 def test_refusals_that_no_restart_explains_are_no_restart(scene: Scene) -> None:
+    assert not isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Found)
+
+
+def test_refusals_between_two_restarts_belong_to_neither() -> None:
+    """What failed after a restart, until the next one mended it, was said to have failed meanwhile."""
+    scene = restarted(ago=35.0)
+    told = (*log_lines("Stopping backend.service...", "Started backend.service.", ago=50).value,
+            *log_lines("Stopping backend.service...", "Started backend.service.", ago=25).value)
+    scene.services[0] = replace(scene.services[0], log=Known(told))
     assert not isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), Found)
 
 
