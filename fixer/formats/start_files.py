@@ -55,6 +55,15 @@ def similar_server(name: str) -> str:
     return found[0] if found and name not in SERVERS else ""
 
 
+def folder_of_environments(program: str) -> str:
+    """Return the folder that holds the virtual environment of a program, where it may have another name by now; empty
+    for a program of the system."""
+    folder = posixpath.dirname(program)
+    if posixpath.basename(folder) != "bin" or folder in STANDARD_FOLDERS:
+        return ""
+    return posixpath.dirname(posixpath.dirname(folder)).rstrip("/")
+
+
 def resolve_link(link: str, target: str) -> str:
     """Return the absolute target of a link."""
     return posixpath.normpath(posixpath.join(posixpath.dirname(link), target))

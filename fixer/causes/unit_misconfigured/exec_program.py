@@ -27,7 +27,14 @@ from fixer.causes.unit_misconfigured.hidden_path import explain_hidden, explain_
 from fixer.causes.unit_misconfigured.interpreter import explain_broken_link, explain_interpreter
 from fixer.formats.backup_names import is_unused_name
 from fixer.formats.folders import is_below
-from fixer.formats.start_files import STANDARD_FOLDERS, VENV_NAMES, interpreter_of, similar_server, stem_of
+from fixer.formats.start_files import (
+    STANDARD_FOLDERS,
+    VENV_NAMES,
+    folder_of_environments,
+    interpreter_of,
+    similar_server,
+    stem_of,
+)
 from fixer.managers import manager_of
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.facts import Evidence, Known
@@ -143,16 +150,18 @@ def _is_same_program(missing: str, found: str, *, in_system: bool) -> bool:
     """Return whether it is the same program in another system folder, or another version in the same folder."""
     if in_system:
         return posixpath.dirname(missing) in STANDARD_FOLDERS
-    name, other = posixpath.basename(missing), posixpath.basename(found)
-    return stem_of(name) == stem_of(other) and not (other + name).strip(stem_of(name) + ".0123456789")
+    (folder, name), (place, other) = posixpath.split(missing), posixpath.split(found)
+    return folder == place and stem_of(name) == stem_of(other) and not (other + name).strip(stem_of(name) + ".0123456789")
 
 
 def _candidate_programs(snapshot: Snapshot, service: Service, missing: str) -> tuple[tuple[str, ...], ...]:
-    """Return programs of that name in the unit's folders, in the missing one's folder, and in the system."""
+    """Return programs of that name in the unit's folders, in the missing one's folder or beside its environment, and
+    in the system."""
     name, folder = posixpath.basename(missing), posixpath.dirname(missing)
     meant = similar_server(name)
     home = working_directory_of(service).rstrip("/")
     above = {f"{posixpath.dirname(home)}/{venv}/bin" for venv in VENV_NAMES} if home else set()
+    beside = folder_of_environments(missing)
     own, near, system = [], [], []
     for path, stat in _programs(snapshot, service.node):
         where_, other = posixpath.dirname(path), posixpath.basename(path)
@@ -162,6 +171,8 @@ def _candidate_programs(snapshot: Snapshot, service: Service, missing: str) -> t
             own.append((path, stat))
         elif where_ == folder and (
                 other == meant or (folder not in STANDARD_FOLDERS and stem_of(other) == stem_of(name))):
+            near.append((path, stat))
+        elif other == name and beside and folder_of_environments(path) == beside:
             near.append((path, stat))
         elif other == name and where_ in STANDARD_FOLDERS:
             system.append((path, stat))

@@ -14,6 +14,7 @@ from fixer.formats.start_files import (
     PROC_MOUNTS,
     STANDARD_FOLDERS,
     VENV_NAMES,
+    folder_of_environments,
     app_file,
     interpreter_of,
     path_and_parents,
@@ -152,6 +153,7 @@ def _program_patterns(name: str, folder: str, told: ServiceCommand) -> tuple[str
         own += [f"{above}/{venv}/bin/{name}" for venv in VENV_NAMES]
     near = [f"{folder}/{stem_of(name)}*"] if folder and folder not in STANDARD_FOLDERS else []
     near += [f"{folder}/{meant}"] if folder and (meant := similar_server(name)) else []
+    near += [f"{place}/*/bin/{name}"] if (place := folder_of_environments(f"{folder}/{name}")) else []
     return (*own, *near, *(f"{place}/{name}" for place in STANDARD_FOLDERS))
 
 

@@ -43,6 +43,15 @@ def test_where_another_environment_could_be_meant_a_person_says_which(
     assert choices[0] in text_of(chosen)
 
 
+def test_an_environment_beside_the_missing_one_may_be_meant() -> None:
+    """The environment was renamed; the system's program, which lacks what the application imports, was the only choice."""
+    unit, renamed = START.replace(PROGRAM, "/opt/shop/venv/bin/uvicorn"), "/opt/shop/venv-old/bin/uvicorn"
+    files = {**APP, renamed: ("", 0o755), "/usr/bin/uvicorn": ("", 0o755), "/opt/other/venv/bin/uvicorn": ("", 0o755)}
+    (repair,) = found(diagnose_machine(unit, files, log=GONE)).repairs
+    assert repair.needs[0].choices == (renamed,) and not repair.steps, "a person says whether it is"
+    assert renamed in text_of(found(diagnose_machine(unit, files, log=GONE, inputs={"program": renamed})))
+
+
 def test_the_systems_own_program_under_another_folder_of_the_system() -> None:
     unit = START.replace(PROGRAM, "/usr/local/bin/uvicorn")
     finding = found(diagnose_machine(unit, {**APP, "/usr/bin/uvicorn": ("#!/bin/sh\n", 0o755), "/bin": "-> usr/bin"}, log=GONE))
