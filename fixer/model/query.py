@@ -26,7 +26,9 @@ CommandName: TypeAlias = Literal[
     "docker-project",       # (project,)               docker inspect of every container of a project (JSON)
     "docker-container",     # (name,)                  docker inspect of one container and its network peers
     "docker-published",     # (port or /path, …)       docker inspect of containers at ports or sockets of this host
-    "docker-called",        # (networks, name, …)      docker inspect of containers with these names on those networks
+    # (networks, name or :port or @seconds, …): docker inspect of containers with these names on those networks, at
+    # these ports of their host, or started since that time
+    "docker-called",
     "docker-logs",          # (container, lines)       docker logs --timestamps --tail
     "docker-top",           # (container,)             docker top
     "kernel-log",           # ()                       dmesg: OOM kills and other kernel messages

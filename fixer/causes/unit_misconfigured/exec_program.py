@@ -151,7 +151,8 @@ def _is_same_program(missing: str, found: str, *, in_system: bool) -> bool:
     if in_system:
         return posixpath.dirname(missing) in STANDARD_FOLDERS
     (folder, name), (place, other) = posixpath.split(missing), posixpath.split(found)
-    return folder == place and stem_of(name) == stem_of(other) and not (other + name).strip(stem_of(name) + ".0123456789")
+    stem = stem_of(name)
+    return folder == place and stem == stem_of(other) and not (other + name).strip(stem + ".0123456789")
 
 
 def _candidate_programs(snapshot: Snapshot, service: Service, missing: str) -> tuple[tuple[str, ...], ...]:
@@ -169,10 +170,9 @@ def _candidate_programs(snapshot: Snapshot, service: Service, missing: str) -> t
             continue
         if other == name and (is_below(path, home) or where_ in above):
             own.append((path, stat))
-        elif where_ == folder and (
-                other == meant or (folder not in STANDARD_FOLDERS and stem_of(other) == stem_of(name))):
-            near.append((path, stat))
-        elif other == name and beside and folder_of_environments(path) == beside:
+        elif (where_ == folder and (
+                other == meant or (folder not in STANDARD_FOLDERS and stem_of(other) == stem_of(name)))) or (
+                    other == name and beside and folder_of_environments(path) == beside):
             near.append((path, stat))
         elif other == name and where_ in STANDARD_FOLDERS:
             system.append((path, stat))

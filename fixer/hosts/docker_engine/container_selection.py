@@ -7,6 +7,7 @@ from collections.abc import Set as AbstractSet
 from functools import cached_property
 from typing import Any
 
+from fixer.formats.service_log import parse_time
 from fixer.hosts.docker_engine import docker_cli
 from fixer.hosts.docker_engine.docker_cli import PROJECT_LABEL, SERVICE_LABEL, Docker, Inspected
 from fixer.lazy.dataclass import dataclass
@@ -73,15 +74,17 @@ def containers_named(networks: str, *names: str, docker: Docker = docker_cli.doc
 
 def select_named(listing: Listing, networks: str, *names: str) -> tuple[list[Inspected], list[Inspected]]:
     """Return containers with one of the names or addresses on one of the networks (comma-separated), and carriers.
-    Includes containers created with such a network and disconnected since, those that share the network of a match, and
-    for `:PORT` those that publish that port of the Docker host, or are configured to. Carriers have one of the names on
-    other networks."""
-    wanted, asked = set(networks.split(",")), {name for name in names if not name.startswith(":")}
+    Includes containers created with such a network and disconnected since, those that share the network of a match, for
+    `:PORT` those that publish that port of the Docker host, or are configured to, and for `@SECONDS` those that run and
+    were started since that time. Carriers have one of the names on other networks."""
+    wanted, asked = set(networks.split(",")), {name for name in names if not name.startswith((":", "@"))}
+    times = [int(name[1:]) for name in names if name.startswith("@") and name[1:].isdigit()]
     ports = {int(name[1:]) for name in names if name.startswith(":") and name[1:].isdigit()}
     outer = containers_publishing(ports, listing) if ports else []
     every = listing.inspected(row.id for row in listing.rows if not row.networks or (
-        asked and (wanted & row.networks or asked & {row.name, row.service})))
+        (asked and (wanted & row.networks or asked & {row.name, row.service})) or (times and wanted & row.networks)))
     found = [item for item in every if asked and _answers_to(item, wanted, asked)]
+    found += [item for item in every if times and item not in found and _is_younger(item, wanted, min(times))]
     known = {item.get("Id") for item in found}
     found += [item for item in outer if item.get("Id") not in known]
     known |= {item.get("Id") for item in outer}
@@ -89,6 +92,12 @@ def select_named(listing: Listing, networks: str, *names: str) -> tuple[list[Ins
     known |= {item.get("Id") for item in guests}
     carriers = [item for item in every if item.get("Id") not in known and _is_named_directly(item, asked)]
     return sorted([*found, *guests], key=docker_cli.name_of), sorted(carriers, key=docker_cli.name_of)
+
+
+def _is_younger(item: Inspected, networks: set[str], since: float) -> bool:
+    joined = (item.get("NetworkSettings") or {}).get("Networks") or {}
+    begun = parse_time(str((item.get("State") or {}).get("StartedAt", "")))
+    return docker_cli.status_of(item) == "running" and begun >= since and not networks.isdisjoint(joined)
 
 
 def _is_named_directly(item: Inspected, names: set[str]) -> bool:

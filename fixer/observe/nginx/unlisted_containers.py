@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from fixer.formats.addresses import is_loopback, is_wildcard
@@ -34,6 +35,7 @@ def named_container_query(sites: Sequence[Site], containers: tuple[Container, ..
         if own is not None and not own.is_machine:
             asked = [name for address in site.addresses
                      for name in _unlisted_names(address, own, containers, site.view)]
+            asked += _lookup_time(site, own, containers)
             names.update(dict.fromkeys(asked))
             joined = {name for name, _, _ in own.networks} | ({own.network_mode} - _UNNAMED_NETWORKS)
             networks.update(dict.fromkeys(sorted(joined) if asked else ()))
@@ -43,6 +45,26 @@ def named_container_query(sites: Sequence[Site], containers: tuple[Container, ..
             networks.update({name: None for name, _, _ in own.networks})
     joined_text = ",".join(name for name in networks if not name.startswith("container:"))
     return Command("docker-called", (joined_text, *list(names)[:MOST_NAMES])) if names and joined_text else None
+
+
+def _lookup_time(site: Site, own: Container, containers: tuple[Container, ...]) -> Iterator[str]:
+    """Yield when nginx looked names up, if a container that one of them leads to was started since: another one may
+    have got the address of before."""
+    loaded = loaded_at(site.nginx)
+    if isinstance(loaded, Known) and any(_holders(address, own, _younger_containers(containers, loaded.value))
+                                         for address in site.addresses):
+        yield f"@{math.floor(loaded.value)}"
+
+
+def _younger_containers(containers: tuple[Container, ...], loaded: float) -> list[Container]:
+    return [c for c in containers if c.status == "running" and not c.is_machine and c.started_at > loaded]
+
+
+def _holders(address: Address, own: Container, young: list[Container]) -> set[str]:
+    """Return the ids of the young containers to which a name leads; empty for an address that is no name."""
+    if address.server.unix is not None or _IP.search(address.server.host):
+        return set()
+    return {c.id for c in young if c.id != own.id and c.addresses.intersection(address.ips)}
 
 
 def _unlisted_names(address: Address, own: Container, containers: tuple[Container, ...], view: View) -> Iterator[str]:
@@ -100,15 +122,15 @@ def _each_probe(site: Site, options: ObserveOptions, views: Mapping[str, View],
     own, loaded = container_of(site.view.name, containers), loaded_at(site.nginx)
     if own is None or own.is_machine or site.nginx.master is None or isinstance(loaded, Unknown):
         return
-    young = [c for c in containers if c.status == "running" and not c.is_machine and c.started_at > loaded.value]
+    young = _younger_containers(containers, loaded.value)
     if len(young) < 2:
         return
     mine = {name for name, _, _ in own.networks}
     plan = plan_probes(site, options, views, containers)
     for address in site.addresses:
         probe = plan.by_address.get(address.id)
-        holders = {c.id for c in young if c.addresses.intersection(address.ips)}
-        if probe is None or not holders or _IP.search(address.server.host):
+        holders = _holders(address, own, young)
+        if probe is None or not holders:
             continue
         others = [(c, ip) for c in young if c.id not in holders | {own.id}
                   for name, ip, _ in c.networks if name in mine and ip]

@@ -25,6 +25,16 @@ def test_those_in_its_network_come_with_it(look: Callable[[], list[Inspected]], 
     assert [docker_cli.name_of(one) for one in look()] == wanted
 
 
+def test_who_was_started_since_a_time_may_have_got_an_old_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """1000 is 00:16:40 of the first day; only what runs on one of the networks can answer there."""
+    for name, status, begun in (("web", "running", "00:16:39"), ("tunnel", "running", "00:16:41"), ("desk", "exited", "00:20:00"),
+                                ("stranger", "running", "00:20:00")):
+        state = {"Status": status, "StartedAt": f"1970-01-01T{begun}.5Z"}
+        monkeypatch.setitem(ALL, name, {**ALL[name], "State": state})
+    assert [docker_cli.name_of(one) for one in containers_named("front", "@1000", docker=Docker(run))] == ["ledger", "tunnel"]
+    assert [docker_cli.name_of(one) for one in containers_named("front", "web", "@1000", docker=Docker(run))][-1] == "web"
+
+
 @pytest.mark.parametrize(("words", "project", "wanted"), [
     (("host", ":9000"), "", ["apart", "desk", "ledger", "stranger", "theirs", "tunnel", "web"]),
     (("host", ":9000"), "shop", ["apart"]), (("host", ":8080"), "", ["ledger", "tunnel"]),

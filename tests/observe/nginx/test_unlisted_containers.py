@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 
 import pytest
 
@@ -11,7 +12,7 @@ from fixer.observe.build_snapshot import build_snapshot
 from fixer.observe.nginx.sites import sites_of
 from fixer.observe.nginx.unlisted_containers import named_container_query
 from fixer.observe.view.node_view import containers_of, views_of
-from tests.observe.capture_builders import capture, node
+from tests.observe.capture_builders import BOOT, capture, node
 
 UNLISTED_CONTAINERS_SITE = "server {{ listen 80; location / {{ proxy_pass {}; }} }}"
 
@@ -30,6 +31,27 @@ def test_an_address_that_is_nobodys_of_the_target(said: bytes, asked: Command | 
     items = [item("web1", "10.9.0.2"), item("till", "10.9.0.3")]
     engine = node({Command("docker-container", ("web1",)): Answer("ok", json.dumps(items).encode())}, name="engine", nginx=False)
     web = node({Command("resolve", ("app",)): Answer("ok", said)}, site=UNLISTED_CONTAINERS_SITE.format("http://app:8000"), name="web1", kind="container")
+    views = views_of(capture(web, engine, kind="docker", address="web1"))
+    containers = containers_of(views)
+    assert named_container_query(sites_of(views, containers), containers, views) == asked
+
+
+@pytest.mark.parametrize(("started", "target", "asked"), [
+    (BOOT + 601, "http://app:8000", Command("docker-called", ("net", f"@{int(BOOT + 600)}"))),
+    (BOOT + 599, "http://app:8000", None),
+    (BOOT + 601, "http://10.9.0.3:8000", None),          # nginx looked up no name
+])
+def test_where_a_named_container_is_younger_than_the_lookup_others_that_are_may_have_its_address(
+    started: float, target: str, asked: Command | None,
+) -> None:
+    """One outside of the project had got it, and was not asked: the target was called healthy."""
+    begun = f"{datetime.fromtimestamp(started, UTC):%Y-%m-%dT%H:%M:%S}Z"
+    items = [{"Id": name * 16, "Name": f"/{name}", "Path": path, "State": {"Status": "running", "StartedAt": begun}, "Config": {},
+              "HostConfig": {"NetworkMode": "net"}, "NetworkSettings": {"Networks": {"net": {"IPAddress": ip, "Aliases": [name]}}}}
+             for name, path, ip in (("web1", "nginx", "10.9.0.2"), ("app", "uvicorn", "10.9.0.3"))]
+    engine = node({Command("docker-container", ("web1",)): Answer("ok", json.dumps(items).encode())}, name="engine", nginx=False)
+    web = node({Command("resolve", ("app",)): Answer("ok", b"app 10.9.0.3\n")}, site=UNLISTED_CONTAINERS_SITE.format(target),
+               name="web1", kind="container")
     views = views_of(capture(web, engine, kind="docker", address="web1"))
     containers = containers_of(views)
     assert named_container_query(sites_of(views, containers), containers, views) == asked
