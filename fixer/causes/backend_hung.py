@@ -98,7 +98,7 @@ def judge(case: Case) -> Verdict:
             continue
         elif not _has_failed_requests(pressure):
             slow = f"whether {pressure.service.name} is only slow"
-            lacking.append(f"{slow}: no request has failed so far (run again with --wait 60)")
+            lacking.append(f"{slow}: no request has timed out so far (run again with --wait 60)")
             continue
         elif pressure.queued == 0 and (waited := _seconds_waited(pressure)) < LONG_SECONDS:
             slow = f"whether {pressure.service.name} is only slow"

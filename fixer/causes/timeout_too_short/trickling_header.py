@@ -25,7 +25,7 @@ def judge_trickling(case: Case) -> Iterator[Finding | str]:
             yield _trickling_finding(case, trouble)
         else:
             where = endpoint_text(trouble.endpoint)
-            yield f"whether {where} completes its header in time: no request has failed so far (see with --wait 60)"
+            yield f"whether {where} completes its header in time: no request has timed out so far (see with --wait 60)"
 
 
 def _has_given_up(case: Case, trouble: FailingAddress) -> bool:
