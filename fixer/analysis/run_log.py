@@ -292,10 +292,13 @@ def has_exited_by_itself(snapshot: Snapshot, service: Service) -> bool:
 
 
 def stop_request_line(service: Service, since: float, until: float) -> LogLine | None:
-    """Return the first line of that time that shows the last request to stop: none of an earlier run."""
+    """Return the first line of that time that shows the request to stop before the last start: none of an earlier
+    run."""
     lines = [line for line in lines_of(service) if line.at is not None and since <= line.at <= until]
-    stops = [n for n, line in enumerate(lines) if _is_stop_line(line) or STOPPING_LINE.search(message_of(line))]
-    begun = max((n for n, line in enumerate(lines) if stops and n < stops[-1] and is_start_line(line)), default=-1)
+    starts = [n for n, line in enumerate(lines) if is_start_line(line)]
+    stops = [n for n, line in enumerate(lines) if (not starts or n < starts[-1]) and (
+        _is_stop_line(line) or STOPPING_LINE.search(message_of(line)))]
+    begun = max((n for n in starts if stops and n < stops[-1]), default=-1)
     return next((lines[n] for n in stops if n > begun), None)
 
 
