@@ -18,11 +18,12 @@ from fixer.model.snapshot import Binding, Service, Unit
 from fixer.observe.commands.resolved_command import ServiceCommand, command_of_unit
 from fixer.observe.view.node_view import View
 
-# Imports of web applications; a bare socket server is none.
+# What a web application imports, or calls; a bare socket server does not.
 _WEB_IMPORT = regex(
     rb"\b(?:uvicorn|hypercorn|gunicorn|waitress|granian|daphne|flask|fastapi|starlette|aiohttp|tornado|sanic|bottle|"
     rb"cherrypy|django|falcon|pyramid|quart|litestar|blacksheep|robyn|cheroot|gevent\.pywsgi|eventlet\.wsgi|"
-    rb"wsgiref|http\.server|BaseHTTPServer|twisted\.web|werkzeug|connexion|nicegui|streamlit|gradio|dash)\b",
+    rb"wsgiref|http\.server|BaseHTTPServer|twisted\.web|werkzeug|connexion|nicegui|streamlit|gradio|dash|"
+    rb"websockets|socketio|wsproto|autobahn|grpc(?:\.aio)?\.server)\b",
     re.IGNORECASE,
 )
 _DEFINES = regex(r"\b(?:def|class)\s+$")

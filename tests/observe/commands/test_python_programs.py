@@ -117,6 +117,9 @@ def test_a_program_is_judged_by_its_source() -> None:
     seen = view(file("/srv/echo.py", "import socketserver"), file("/srv/web.py", "from flask import Flask"))
     assert is_no_web_program(["python3", "/srv/echo.py"], "/", seen)
     assert not is_no_web_program(["python3", "web.py"], "/srv", seen)
+    live = view(file("/srv/live.py", "import asyncio, websockets"), file("/srv/rpc.py", "s = grpc.aio.server()"),
+                file("/srv/caller.py", "c = grpc.insecure_channel(x)"))
+    assert [is_no_web_program(["python3", f"/srv/{name}.py"], "/", live) for name in ("live", "rpc", "caller")] == [False, False, True]
     assert not is_no_web_program(["python3", "/srv/unread.py"], "/", seen)
     assert not is_no_web_program(["python3", "/srv/echo.py"], "/", None)
 
