@@ -20,7 +20,7 @@ from fixer.analysis.ownership.container_network import (
     is_wrong_container_address,
     nodes_in_same_network,
 )
-from fixer.analysis.ownership.tie_break import best_by_name
+from fixer.analysis.ownership.tie_break import best_by_name, is_named_after_other_address
 from fixer.analysis.route_verdict import RouteVerdict
 from fixer.analysis.service_state import state_evidence
 from fixer.formats.application_servers import server_of
@@ -65,8 +65,11 @@ def _left_over_owners(case: Case, trouble: FailingAddress) -> tuple[PortOwner, .
 
 
 def unclaimed_candidates(case: Case, trouble: FailingAddress) -> tuple[PortOwner, ...]:
-    """Return application servers of the node that no route relies on; several only if they are equal."""
+    """Return application servers of the node that no route relies on; several only if they are equal. One whose name
+    speaks more for another failing address is left to that, if the site has other applications to choose from."""
     pool = _unclaimed_services(case, trouble)
+    own = [service for service in pool if not is_named_after_other_address(case, trouble, service)]
+    pool = own if own or _same_site_owners(case, trouble) else pool
     # a boot entry starts a server there: else only a service with the site's name can be intended
     if boot_entries_at(case, trouble):
         pool = [s for s in pool if s.running and is_named_after_site(trouble, s)]
@@ -191,8 +194,10 @@ def _is_orphan(snapshot: Snapshot, service: Service) -> bool:
 
 
 def _same_site_owners(case: Case, trouble: FailingAddress) -> tuple[PortOwner, ...]:
-    """Return services of other locations of the same server, if nothing is left over. The operator must confirm one."""
-    if not case.listening_endpoints:
+    """Return services of other locations of the same server, if nothing is left over. The operator must confirm one.
+    None for a group of which another server listens: what is missing is a copy of that one."""
+    accepting = {endpoint.id for endpoint in case.listening_endpoints}
+    if not accepting or any(name in accepting for facts in trouble.routes for name in facts.endpoints):
         return ()
     servers = {(facts.node, facts.conf, facts.route.server_index) for facts in trouble.routes}
     ours = {facts.route.id for facts in trouble.routes}

@@ -70,17 +70,30 @@ def _is_of_other_site(trouble: FailingAddress, service: Service) -> bool:
 def _is_wanted_twice(case: Case, trouble: FailingAddress, service: Service) -> bool:
     """Return whether another closed address of the node has no service either, and no name decides between them. The
     same port number on another address does decide."""
+    return not _has_same_port(case, trouble, service) and any(
+        count_shared_names(other, service) >= count_shared_names(trouble, service)
+        for other in _other_closed_addresses(case, trouble))
+
+
+def is_named_after_other_address(case: Case, trouble: FailingAddress, service: Service) -> bool:
+    """Return whether the service shares more names with another closed address of the node that has no service."""
+    others = list(_other_closed_addresses(case, trouble))
+    return bool(others) and not _has_same_port(case, trouble, service) and any(
+        count_shared_names(other, service) > count_shared_names(trouble, service) for other in others)
+
+
+def _has_same_port(case: Case, trouble: FailingAddress, service: Service) -> bool:
     mine = trouble.endpoint
-    if mine.unix is None and any(x.port == mine.port and set(service.pids) & set(pids_of(x))
-                                 for x in listeners_on(case.snapshot, service.node)):
-        return False
-    return any(
-        other.endpoint.node == mine.node and is_closed(other.endpoint) is True
-        and (other.endpoint.port, other.endpoint.unix) != (mine.port, mine.unix)
-        and configured_owner(case, other.endpoint) is None
-        and count_shared_names(other, service) >= count_shared_names(trouble, service)
-        for other in case.failing_addresses
-    )
+    return mine.unix is None and any(x.port == mine.port and set(service.pids) & set(pids_of(x))
+                                     for x in listeners_on(case.snapshot, service.node))
+
+
+def _other_closed_addresses(case: Case, trouble: FailingAddress) -> Iterator[FailingAddress]:
+    mine = trouble.endpoint
+    yield from (other for other in case.failing_addresses
+                if other.endpoint.node == mine.node and is_closed(other.endpoint) is True
+                and (other.endpoint.port, other.endpoint.unix) != (mine.port, mine.unix)
+                and configured_owner(case, other.endpoint) is None)
 
 
 def _plausible_services(top: list[Service]) -> list[Service]:

@@ -90,6 +90,26 @@ def test_what_serves_the_same_site_is_only_offered_as_a_choice() -> None:
     assert found.repairs[0].needs[0].choices == ("127.0.0.1:9000",)
 
 
+def test_a_server_of_a_group_is_a_copy_of_the_others_and_no_other_application() -> None:
+    """The only application beside a group with a dead server was offered in its place: pages of the wrong one."""
+    scene = Scene("127.0.0.1:8001", "127.0.0.1:9000", "127.0.0.1:8000").refused()
+    scene.with_service(service("admin.service", 9000, 300), listener(9000, 300)).with_service(service(), listener(8000, 200))
+    seen = scene.snapshot()
+    group = replace(seen.routes[0], endpoints=(seen.routes[0].endpoints[0], seen.routes[2].endpoints[0]))
+    diagnosis = diagnose(replace(seen, routes=(group, seen.routes[1])))
+    assert CAUSE not in roots(diagnosis) and isinstance(verdict_of(diagnosis, CAUSE), Undetermined)
+
+
+def test_an_application_is_left_to_the_address_whose_name_it_has() -> None:
+    """It was the only one offered for the other address, too, although the site has a second application."""
+    scene = Scene("127.0.0.1:8010", "127.0.0.1:8002", "127.0.0.1:8001").refused().refused(1)
+    scene.route[0], scene.route[1] = {"location": "/ws"}, {"location": "/reports/"}
+    scene.with_service(service("reports.service", 8012, 300), listener(8012, 300)).with_service(service(port=8001), listener(8001, 200))
+    repairs = {one.routes: one.repairs[0] for one in diagnose(scene.snapshot()).findings if one.cause == CAUSE}
+    assert {routes: repair.needs[0].choices for routes, repair in repairs.items()} == {
+        ("r1",): ("127.0.0.1:8001",), ("r2",): ("127.0.0.1:8012",)}
+
+
 def test_a_strangers_process_is_never_a_candidate() -> None:
     stranger = service("python3", 9999, 400, unit=None, manager="none", is_app_server=False, runtime="http.server")
     scene = wrong_port_scene().with_service(stranger, listener(9999, 400, "0.0.0.0"))
