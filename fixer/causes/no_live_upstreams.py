@@ -110,10 +110,21 @@ def _judge_route(case: Case, nginx: Nginx, judged: RouteVerdict,
             return _window_finding(case, nginx, judged, live, events)
         if all(map(_is_dead, live)):
             return _dead_finding(case, nginx, judged, live, events)
-    dead = [end for end in live if _is_dead(end) and end.configured_service is None]
-    if route.one_try and route.upstream and dead and any(map(is_answering, live)):
+    dead = _unowned_dead(live)
+    if _stops_at_dead(case, judged):
         return _partial_finding(case, nginx, judged, dead, len(live))
     return None
+
+
+def _unowned_dead(live: Sequence[Endpoint]) -> list[Endpoint]:
+    return [end for end in live if _is_dead(end) and end.configured_service is None]
+
+
+def _stops_at_dead(case: Case, judged: RouteVerdict) -> bool:
+    """Return whether nginx may try no other server of its group where one is dead and another answers."""
+    live = [end for name in judged.facts.endpoints if not (end := case.endpoints[name]).down]
+    route = judged.facts.route
+    return bool(route.one_try and route.upstream and _unowned_dead(live)) and any(map(is_answering, live))
 
 
 def _size_of(ends: Sequence[Endpoint]) -> int:
@@ -247,24 +258,36 @@ def _partial_finding(case: Case, nginx: Nginx, judged: RouteVerdict, dead: Seque
     summary = (f"{len(dead)} of {size} servers of upstream {route.upstream} accept no connection ({names}), and nginx "
                f"may try no other ({route.one_try})")
     closed = (Evidence("probe", endpoint_text(end), "accepts no connection") for end in dead)
+    alike = [other.facts.route for other in case.failing_routes(nginx)
+             if other.facts.route.upstream == route.upstream and _stops_at_dead(case, other)]
     return _finding(nginx, judged, ("partial-group-failure", summary),
                     (*_server_lines(case, nginx, dead), *closed, *judged.evidence[:1]),
-                    _try_next_repair(case, nginx, route, names))
+                    _try_next_repair(case, nginx, alike, names))
 
 
-def _try_next_repair(case: Case, nginx: Nginx, route: Route, names: str) -> Repair:
+def _try_next_repair(case: Case, nginx: Nginx, routes: Sequence[Route], names: str) -> Repair:
+    """Return the repair for all locations of a group: one that is left out goes on failing."""
+    wishes = [_next_server_value(route) for route in routes]
+    title = f"let nginx try the next server of {routes[0].upstream}"
+    edit = set_directives(case.snapshot, nginx, wishes, title)
+    texts = [f"{wish.name} {wish.value}" for wish in wishes]
+    if isinstance(edit, NotEditable):
+        places = ", ".join(f"`{text};` into the location at {route.source.file}:{route.source.line}"
+                           for text, route in zip(texts, routes, strict=True))
+        manual = (f"write {places}, then run nginx -t and reload nginx; or make {names} answer. fixer cannot do this: "
+                  f"{edit.reason}")
+        return Repair("try-next-server", "manual", title, (), manual=manual)
+    done = " and ".join(dict.fromkeys(texts))
+    summary = f"{done} at {' and '.join(edit.where)}: {title}{overwriters_text((edit.file,))}"
+    return Repair("try-next-server", edit_risk((edit.file,), "safe"), summary,
+                  (edit.step, *check_and_reload_steps(case.snapshot, nginx)))
+
+
+def _next_server_value(route: Route) -> DirectiveValue:
     name, *words = route.one_try.partition(", ")[0].split(" ")
     value = "0" if name.endswith("_tries") else " ".join(dict.fromkeys(
         ("error", "timeout", *(word for word in words if word != "off"))))
-    title = f"let nginx try the next server of {route.upstream}"
-    edit = set_directives(case.snapshot, nginx, [DirectiveValue(route, name, value)], title)
-    if isinstance(edit, NotEditable):
-        manual = (f"write `{name} {value};` into the location at {route.source.file}:{route.source.line}, then run "
-                  f"nginx -t and reload nginx; or make {names} answer. fixer cannot do this: {edit.reason}")
-        return Repair("try-next-server", "manual", title, (), manual=manual)
-    summary = f"{name} {value} at {edit.where[0]}: {title}{overwriters_text((edit.file,))}"
-    return Repair("try-next-server", edit_risk((edit.file,), "safe"), summary,
-                  (edit.step, *check_and_reload_steps(case.snapshot, nginx)))
+    return DirectiveValue(route, name, value)
 
 
 CAUSE = Cause(

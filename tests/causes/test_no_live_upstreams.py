@@ -138,6 +138,20 @@ def test_hit_a_dead_server_and_no_second_try() -> None:
     assert b"proxy_next_upstream_tries 0;" in written(found(limited))
 
 
+def test_each_location_of_the_group_may_try_the_next_server() -> None:
+    """With one of them the other went on failing, and the repair was taken back."""
+    seen = group(FIRST, SECOND, logged=0, probes=(GOOD, BAD_GATEWAY) * 6, dead=(1,), one_try=STOPS)
+    page = seen.files[0].data
+    other = page.replace(b"{ location / ", b"{ location /ws { proxy_pass http://shop; } location / ")
+    first, later = other.index(b"proxy_pass"), other.rindex(b"proxy_pass")
+    one, line = seen.routes[0], seen.routes[0].route.source.line
+    routes = tuple(replace(one, route=replace(one.route, id=name, location=path, path=path, source=Span(SITE, line, at, at + 10)))
+                   for name, path, at in (("r1", "/", later), ("r2", "/ws", first)))
+    both = found(replace(seen, routes=routes, files=(replace(seen.files[0], data=other), *seen.files[1:])))
+    assert both.routes == ("r1", "r2") and written(both).count(b"proxy_next_upstream error timeout http_503;") == 2
+    assert len(both.repairs) == 1
+
+
 def test_what_keeps_the_servers_from_answering_explains_it() -> None:
     snapshot = group(SECOND, "192.0.2.8:8001", dead=(0, 1))
     alone = found(snapshot)
