@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from fixer.analysis.case import open_case
+from fixer.causes import causes_in
 from fixer.model.diagnosis import UNEXPLAINED, Diagnosis, Finding, Found, RuledOut, Undetermined
 from fixer.model.facts import Evidence, Fact, Known, Unknown
 from fixer.model.nginx_config import ConfigProblem, Listen, NginxConfig, Route, Span, StaticLocation, UpstreamServer
@@ -317,6 +319,11 @@ def wrong_port_scene(to: int = 8000) -> Scene:
 
 def verdict_of(diagnosis: Diagnosis, cause: str) -> Found | RuledOut | Undetermined:
     return next(check.verdict for check in diagnosis.checks if check.cause == cause)
+
+
+def own_verdict(snapshot: Snapshot, cause: str) -> Found | RuledOut | Undetermined:
+    """What a cause says by itself. A diagnosis may doubt that it is ruled out: pages failed for which nobody asked."""
+    return causes_in((cause.replace("-", "_"),))[0].verdict(open_case(snapshot, {}))
 
 
 def causes_of(diagnosis: Diagnosis) -> list[str]:

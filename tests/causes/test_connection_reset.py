@@ -25,6 +25,7 @@ from tests.causes.snapshot_builders import (
     healthy_scene,
     listener,
     log_lines,
+    own_verdict,
     probe,
     process,
     roots,
@@ -210,7 +211,7 @@ def test_miss_an_answer_that_ended_with_its_process(scene: Scene) -> None:
     uploads(REFUSAL, started_at=NOW - 20).endpoint(http=Known(SLOW)),                        # by a process that ended
 ])
 def test_miss(scene: Scene) -> None:
-    assert isinstance(verdict(scene), RuledOut)
+    assert isinstance(own_verdict(scene.snapshot(), CAUSE), RuledOut)
 
 
 def test_miss_where_a_worker_died() -> None:

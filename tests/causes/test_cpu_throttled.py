@@ -23,6 +23,7 @@ from tests.causes.snapshot_builders import (
     healthy_scene,
     listener,
     log_lines,
+    own_verdict,
     roots,
     service,
     verdict_of,
@@ -96,4 +97,4 @@ def test_unknown() -> None:
     assert isinstance(verdict_of(diagnose(throttled(Unknown("denied")).snapshot()), CAUSE), Undetermined)
     stopped = throttled()
     stopped.services[0] = replace(stopped.services[0], unit=replace(stopped.services[0].unit, active_state="failed", main_pid=0))  # type: ignore[type-var]
-    assert isinstance(verdict_of(diagnose(stopped.snapshot()), CAUSE), RuledOut)
+    assert isinstance(own_verdict(stopped.snapshot(), CAUSE), RuledOut)

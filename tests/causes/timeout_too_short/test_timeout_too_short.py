@@ -21,6 +21,7 @@ from tests.causes.snapshot_builders import (
     finding_of,
     healthy_scene,
     listener,
+    own_verdict,
     probe,
     roots,
     service,
@@ -128,7 +129,7 @@ def test_miss_a_group_that_one_late_page_did_not_take_down(late: int, none_left:
     late(path="x"), late(path="/"), late(ago=30), late(ago=90), late(ago=1000), late().endpoint(listening_service="local/other"),
 ])
 def test_miss(scene: Scene) -> None:
-    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
+    assert isinstance(own_verdict(scene.snapshot(), CAUSE), RuledOut)
 
 
 def seldom(count: int = 4, ago: float = 90.0, **more: Any) -> Scene:
@@ -181,7 +182,7 @@ def test_what_load_or_a_lock_may_explain_is_not_blamed_on_a_limit(scene: Scene) 
 def test_lines_older_than_the_loaded_configuration_prove_nothing() -> None:
     scene = late(ago=30)
     scene.nginx["loaded_at"] = Known(scene.snapshot().taken_at - 10)
-    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
+    assert isinstance(own_verdict(scene.snapshot(), CAUSE), RuledOut)
 
 
 def test_what_was_late_before_a_repair_or_a_start_is_history() -> None:
@@ -196,7 +197,7 @@ def test_what_was_late_before_a_repair_or_a_start_is_history() -> None:
 def test_lines_of_workers_that_are_shutting_down_prove_nothing() -> None:
     scene = late()
     scene.events = [replace(e, raw=f"2027/01/15 08:00:00 [error] 77#77: *1 {e.raw}") for e in scene.events]
-    assert isinstance(verdict_of(diagnose(scene.snapshot()), CAUSE), RuledOut)
+    assert isinstance(own_verdict(scene.snapshot(), CAUSE), RuledOut)
 
 
 def test_unknown() -> None:
