@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import chain
 
@@ -55,6 +56,7 @@ _IN_CONFIGURATION = regex(r"(?i)\b(?:from|in) (?:the |its |your )?(?:configurati
 _SETTINGS_ERROR = regex(r"validation errors? for \w*(?:Settings|Config|Configuration|Env)\w*")
 _FIELD = regex(r"^(?P<name>[A-Za-z_]\w*)$")
 _REQUIRED = regex(r"^\s+(?:Field required|field required)")
+_REJECTED = regex(r"^\s+(?:Extra inputs are not permitted|extra fields not permitted)")
 _PORT_IN_USE = regex(r"\[Errno 98\]|[Aa]ddress already in use|EADDRINUSE|\] Connection in use: ")
 _SOCKET_IN_USE = regex(r"Address '(?P<path>/[^']+)' is already in use")
 _UNAVAILABLE = regex(r"\[Errno 99\]|[Cc]annot assign requested address|EADDRNOTAVAIL")
@@ -97,14 +99,22 @@ def missing_variables(end: RunEnd) -> tuple[NamedLine, ...]:
         if _USAGE_ERROR.search(texts[index]):
             return _systemd_unset_variables(tail, index)
         if _SETTINGS_ERROR.search(texts[index]):
-            fields = tuple(
-                NamedLine(match["name"].upper(), tail[i])
-                for i in range(index + 1, len(tail) - 1)
-                if (match := _FIELD.match(texts[i])) and _REQUIRED.match(texts[i + 1])
-            )
+            fields = _fields_with(end, index, _REQUIRED)
             if fields:
                 return fields
     return ()
+
+
+def rejected_variables(end: RunEnd) -> tuple[NamedLine, ...]:
+    """Return the names that the end of the run reports as none of its settings: pydantic reads each line of a file."""
+    index = next((i for i in range(len(end.texts) - 1, -1, -1) if _SETTINGS_ERROR.search(end.texts[i])), None)
+    return () if index is None else _fields_with(end, index, _REJECTED)
+
+
+def _fields_with(end: RunEnd, index: int, complaint: re.Pattern[str]) -> tuple[NamedLine, ...]:
+    """Return the fields of the settings error at that line whose next line is such a complaint."""
+    return tuple(NamedLine(match["name"].upper(), end.lines[i]) for i in range(index + 1, len(end.lines) - 1)
+                 if (match := _FIELD.match(end.texts[i])) and complaint.match(end.texts[i + 1]))
 
 
 def blank_variables(end: RunEnd, service: Service) -> tuple[NamedLine, ...]:

@@ -53,7 +53,13 @@ from fixer.analysis.cause import Cause, conclude
 from fixer.analysis.dependency.complaint import dependency_complaint, unset_addresses
 from fixer.analysis.evidence import log_evidence
 from fixer.analysis.exits.exec_step import working_directory_of
-from fixer.analysis.exits.exit_reason import NamedLine, blank_variables, missing_variables, names_configuration
+from fixer.analysis.exits.exit_reason import (
+    NamedLine,
+    blank_variables,
+    missing_variables,
+    names_configuration,
+    rejected_variables,
+)
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.exits.hand_started_run import for_person, hand_started_runs
 from fixer.analysis.service_state import state_evidence
@@ -136,6 +142,8 @@ def _missing_variable_finding(case: Case, crash: FailedRun, missing: tuple[Named
                 *backup_evidence(copies if again is not None else (), wanted))
     if names_configuration(missing[0].line):
         return _missing_setting_finding(case, crash, missing)
+    if rejected := rejected_variables(crash.end):
+        return _renamed_variable_finding(case, crash, missing, rejected)
     by_hand, write = absent_file_repairs(case, crash, names), _repair(case, crash, missing, lost)
     return Finding(
         cause=CAUSE.id, variant="start-env-var-missing", role="root", confidence="certain",
@@ -159,6 +167,24 @@ def _missing_setting_finding(case: Case, crash: FailedRun, missing: tuple[NamedL
         detail=("nothing listens while it does not run",), routes=crash.routes, service=name, node=crash.service.node,
         evidence=_evidence(case, crash, missing),
         repairs=(Repair(REPAIR_ID, "manual", f"add {names} to the configuration of {name}", (), manual=manual),),
+    )
+
+
+def _renamed_variable_finding(case: Case, crash: FailedRun, missing: tuple[NamedLine, ...],
+                              rejected: tuple[NamedLine, ...]) -> Finding:
+    """Return the finding on a program that lacks one name and rejects another: to set the first is not enough."""
+    service, verb = crash.service, "is" if len(missing) == 1 else "are"
+    names, others = (", ".join(one.name for one in found) for found in (missing, rejected))
+    manual = (f"look where {others} is set: in the file that {service.name} itself reads (such as .env in "
+              f"{working_directory_of(service) or 'its folder'}). If it is meant to be {names}, rename it there; else "
+              f"remove it, and set {names}. Then start {service.name}")
+    return Finding(
+        cause=CAUSE.id, variant="start-env-var-missing", role="root", confidence="certain",
+        summary=f"{crash.ends_text}: {names} {verb} not set, and its settings do not know {others}",
+        detail=("nothing listens while it does not run",), routes=crash.routes, service=service.name, node=service.node,
+        evidence=tuple(dict.fromkeys((*_evidence(case, crash, missing),
+                                      *(log_evidence(one.line.text, one.line.where) for one in rejected)))),
+        repairs=(Repair(REPAIR_ID, "manual", f"name what {service.name} needs as its settings do", (), manual=manual),),
     )
 
 

@@ -149,6 +149,18 @@ def test_several_variables_at_once() -> None:
     assert isinstance(write, WriteFile) and write.after is not None and write.after.count(b"Environment=") == 2
 
 
+def test_a_name_that_the_settings_reject_may_be_the_one_that_they_lack() -> None:
+    """To set the one that is missing was the repair: the program rejected the other one all the same."""
+    found = finding_of(diagnose(crashed(
+        "pydantic_core._pydantic_core.ValidationError: 2 validation errors for Settings", "jwt_secret",
+        "  Field required [type=missing, input_value={}, input_type=dict]", "secret_key",
+        "  Extra inputs are not permitted [type=extra_forbidden, input_value='x', input_type=str]").snapshot()), CAUSE)
+    assert found.summary.endswith("JWT_SECRET is not set, and its settings do not know SECRET_KEY")
+    assert {"jwt_secret", "secret_key"} <= {shown.text for shown in found.evidence}
+    (repair,) = found.repairs
+    assert repair.risk == "manual" and "If it is meant to be JWT_SECRET, rename it there" in repair.manual
+
+
 def looping(**changes: object) -> Scene:
     values = {"active_state": "activating", "sub_state": "auto-restart", "n_restarts": 3, "main_pid": 0}
     return Scene().with_service(service(pid=None, unit_changes=values, log=log_lines(*TRACEBACK), **changes)).refused()   # type: ignore[arg-type]
