@@ -291,7 +291,7 @@ def test_a_command_that_comes_to_its_end_again_and_again() -> None:
     assert 'exec "$@"' in found.repairs[0].manual
 
 
-@pytest.mark.parametrize("raised", ["shop.NoAppError: nothing to serve", "socket.gaierror: nothing to serve"])
+@pytest.mark.parametrize("raised", ["shop.StartupError: nothing to serve", "socket.gaierror: nothing to serve"])
 def test_an_exit_code_of_0_below_an_error_is_no_end_without_one(raised: str) -> None:
     box = {"status": "restarting", "exit_code": 0, "restart_policy": "always", "restart_count": 4, "started_at": NOW - 50}
     log = log_lines("Traceback (most recent call last):", '  File "/srv/a.py", line 3, in <module>', raised)
