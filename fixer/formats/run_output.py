@@ -159,6 +159,26 @@ def _is_joined(texts: Sequence[str], index: int) -> bool:
     return joins_exceptions(next((texts[above] for above in range(head - 1, -1, -1) if texts[above]), ""))
 
 
+# phrases about a dependency that do not name it
+_CONNECTION_TEXT = regex(
+    r"(?i)\bconnect(?:ed|ing|ions?)?\b|\breach(?:ed|able|ing)?\b|unreachable|unavailable|not available|\brefused\b|"
+    r"time[ds]? ?out|\b(?:database|db|broker|cache|queue|storage) (?:is|was|did|does|seems|not|gone|down|lost)\b|"
+    r"\b(?:no|wait(?:ed|ing) for|lost) (?:the |a )?(?:database|db|broker|cache|queue|storage)\b")
+# errors that may stem from a dependency
+_GENERIC_ERROR = regex(r"^(?:[A-Za-z_]\w*\.)*(?:RuntimeError|Exception|SystemExit|OSError|"
+                 r"\w*(?:Connect|Database|Operational|Interface|Unavailable|Startup|Broker|Timeout|Proxy)\w*)\b")
+
+
+def speaks_of_connection(text: str) -> bool:
+    """Return whether the line is about a dependency, whichever it is."""
+    return _CONNECTION_TEXT.search(text) is not None
+
+
+def may_be_of_dependency(text: str) -> bool:
+    """Return whether an exception of that name may stem from a dependency."""
+    return _GENERIC_ERROR.match(text) is not None
+
+
 def last_own_lines(service: Service, most: int = _LAST_LINES) -> tuple[LogLine, ...]:
     """Return the last log lines that choose what else to read: a path that a visitor asked for chooses nothing."""
     lines = service.log.value[-most:] if isinstance(service.log, Known) else ()

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import builtins
 import posixpath
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 from fixer.analysis.run_log import RunEnd, message_of
 from fixer.formats.application_servers import APPLICATION_SERVERS, WORKER_BOOT_FAILED
-from fixer.formats.file_errors import inaccessible_path, inaccessible_tls_at, last_frame, loads_tls
-from fixer.formats.run_output import TRACEBACK_START, ends_run_at, joins_exceptions
+from fixer.formats.file_errors import (
+    inaccessible_path,
+    inaccessible_path_at,
+    inaccessible_tls_at,
+    last_frame,
+    loads_tls,
+)
+from fixer.formats.run_output import (
+    TRACEBACK_START,
+    ends_run_at,
+    joins_exceptions,
+    may_be_of_dependency,
+    speaks_of_connection,
+)
 from fixer.formats.server_bindings import inherited_descriptor
 from fixer.formats.server_names import SERVERS
 from fixer.formats.start_files import target_of
@@ -18,7 +31,7 @@ from fixer.lazy.regex import regex, up_to_first
 from fixer.model.snapshot import LogLine
 
 CodeFaultKind: TypeAlias = Literal["import", "syntax", "target", "server", "tls", "option", "value",
-                                    "descriptor", "own"]
+                                    "descriptor", "own", "raised"]
 
 _MAX_TRACE_LINES = 60              # lines before an exception that can be its traceback
 _MAX_MESSAGE_LINES = 12            # lines from an exception's name to the next traceback of its chain
@@ -53,6 +66,7 @@ _LIBRARY_FILE = regex(r"^[^/]|/(?:site|dist)-packages/|^/usr/(?:local/)?lib/pyth
 _WORKER_CLASS = regex(r"^\s+worker = self\.worker_class\(")       # a string: gunicorn could not load the class
 _NUMBER_FROM_ENV = regex(
     up_to_first(r"\b(?:int|float)\(") + r".*(?:environ(?:\.get)?|getenv)[(\[]\s*[\"'](?P<name>[A-Za-z_]\w*)[\"']")
+_FIELD = regex(r"^[A-Za-z_][\w.]*$")       # of a settings class
 _NO_SOCKET = regex(r"^\[Errno (?:88|9)\] ")
 _WORKER_BOOT_FAILED = regex(WORKER_BOOT_FAILED)
 _CODE_EXCEPTIONS = frozenset({
@@ -89,6 +103,37 @@ def find_code_fault(end: RunEnd, argv: Sequence[str]) -> CodeFault | None:
         if read is not None:
             return replace(read, boot=end.last_line(_WORKER_BOOT_FAILED)) if isinstance(read, CodeFault) else None
     return None
+
+
+def find_raised_error(end: RunEnd) -> CodeFault | None:
+    """Return the exception, of whatever kind, that the application raised before it came to serve; None if it may stem
+    from a dependency, from the disk or from memory, of which other causes tell."""
+    index = next((i for i in end.newest_first() if ends_run_at(end.texts, i)), None) if end.served_at < 0 else None
+    match = _EXCEPTION.match(end.texts[index]) if index is not None else None
+    if index is None or match is None:
+        return None
+    text = _with_details(end.texts, index)
+    kind = getattr(builtins, match["type"], None)
+    if isinstance(kind, type) and issubclass(kind, OSError | MemoryError | KeyboardInterrupt):
+        return None
+    if may_be_of_dependency(text) or speaks_of_connection(text) or inaccessible_path_at(end.texts, index) is not None:
+        return None
+    trace = _last_traceback(end.texts[max(0, index - _MAX_TRACE_LINES):index])
+    file, line, code = application_frame(trace)
+    if _reads_environment(trace):
+        return None
+    plain = text.removeprefix(match["type"].rpartition(".")[0]).removeprefix(".")
+    return CodeFault("raised", end.lines[index], plain, match["type"], file, line, code) if file else None
+
+
+def _with_details(texts: Sequence[str], index: int) -> str:
+    """Return the exception with the first lines of what it says below: a field and its fault, a place in a file."""
+    below = [text for text in texts[index + 1:index + 3] if not text.startswith("Traceback")]
+    if below and not below[0].startswith(" ") and not (len(below) > 1 and below[1].startswith("  ")
+                                                       and _FIELD.match(below[0])):
+        below = []
+    said = [text.partition(" [type=")[0].strip() for text in below if text.startswith(" ") or text is below[0]]
+    return ": ".join([texts[index], *said])
 
 
 def _parse_line(end: RunEnd, index: int, argv: Sequence[str]) -> CodeFault | Literal["other"] | None:
@@ -208,9 +253,13 @@ def _exception_fault(said: LogLine, text: str, before: Sequence[str], argv: Sequ
     if name == "TypeError" and not file and any(_WORKER_CLASS.search(line) for line in trace[-8:]):
         wanted = next((argv[i + 1] for i in range(len(argv) - 1) if argv[i] in ("-k", "--worker-class")), "")
         return CodeFault("option", said, f"the worker class {wanted or 'that is configured'} is missing", wanted)
-    if name in _CODE_EXCEPTIONS and file and not any("environ" in t or "getenv" in t for t in trace[-6:]):
+    if name in _CODE_EXCEPTIONS and file and not _reads_environment(trace):
         return CodeFault("own", said, text, name, file, line, code)
     return None
+
+
+def _reads_environment(trace: Sequence[str]) -> bool:
+    return any("environ" in text or "getenv" in text for text in trace[-6:])
 
 
 def _import_fault(said: LogLine, text: str, words: str, trace: Sequence[str], argv: Sequence[str]) -> CodeFault | None:

@@ -23,10 +23,12 @@ How it is told apart
   starts ends at once. A server that does not take an option says so in its own words ("Invalid value for '--port'",
   "unrecognized arguments"). gunicorn says "Worker failed to boot" and exits with 3. An error that one answer ended
   with is none of these: there the program had come up before. A variable that is not set is crash-missing-env, a
-  database that refuses is crash-dependency-down. A server that is told to take an open descriptor (`--fd 0`) and finds
-  no socket there says "Socket operation on non-socket": only an [fcgi-program:x] of supervisord, or a socket unit of
-  systemd, passes one. Where the traceback names a file that does not exist and `FILEc` lies beside its place, Python
-  ran that compiled file: it is left of an older release.
+  database that refuses is crash-dependency-down. Any other exception that the application's own code raised before it
+  came to serve is likely the reason, whatever its name: a value in its settings, a file that it cannot parse. A
+  server that is told to take an open descriptor (`--fd 0`) and finds no socket there says "Socket operation on
+  non-socket": only an [fcgi-program:x] of supervisord, or a socket unit of systemd, passes one. Where the traceback
+  names a file that does not exist and `FILEc` lies beside its place, Python ran that compiled file: it is left of an
+  older release.
   An answer that ends early (a 200 that breaks off; `upstream prematurely closed connection while reading upstream`)
   while the service runs on, with a traceback in its log at that moment, is its code too: three times within a minute,
   or once where our own request for a page of that route ends early as well.
@@ -70,11 +72,13 @@ from typing import TYPE_CHECKING
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
+from fixer.analysis.dependency.complaint import dependency_complaint
 from fixer.analysis.evidence import file_line_text, log_evidence, shorten
-from fixer.analysis.exits.code_error import CodeFault, find_code_fault
+from fixer.analysis.exits.code_error import CodeFault, find_code_fault, find_raised_error
 from fixer.analysis.exits.exit_reason import blank_variables, has_variable_or_port_reason
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.exits.hand_started_run import for_person, hand_started_runs
+from fixer.analysis.exits.kills import last_exit_signal
 from fixer.analysis.exits.path_access import denied_folder_of
 from fixer.analysis.exits.source_files import find_named_module, line_of, source_file_of
 from fixer.analysis.service_state import state_evidence
@@ -135,12 +139,20 @@ def fault_of(crash: FailedRun) -> CodeFault | None:
         return None
     if blank_variables(crash.end, crash.service):
         return None
-    return find_code_fault(crash.end, crash.service.argv)
+    return find_code_fault(crash.end, crash.service.argv) or _raised_error(crash)
+
+
+def _raised_error(crash: FailedRun) -> CodeFault | None:
+    """Return the exception that ended the last run, if no dependency and no signal explains it better."""
+    if dependency_complaint(crash.end) is not None or last_exit_signal(crash) is not None:
+        return None
+    return find_raised_error(crash.end)
 
 
 def _found(case: Case, crash: FailedRun, fault: CodeFault) -> Finding:
     service, since = crash.service, find_change_since_exit(case, crash, fault)
-    confidence: Confidence = "certain" if crash.owner.certain and fault.kind != "own" and since is None else "likely"
+    is_sure = crash.owner.certain and fault.kind not in ("own", "raised") and since is None
+    confidence: Confidence = "certain" if is_sure else "likely"
     detail = ["nothing listens while it does not run"]
     if crash.has_running_parent:
         detail.insert(0, "its service manager reports it as running: only the workers that it starts end at once")

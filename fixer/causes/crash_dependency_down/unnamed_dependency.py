@@ -13,9 +13,8 @@ from fixer.analysis.run_log import message_of, program_lines, read_run_end
 from fixer.analysis.service_state import run_state_of
 from fixer.formats.dependency_systems import port_of, system_at_port
 from fixer.formats.docker_conventions import depends_on_conditions
-from fixer.formats.run_output import PROGRESS_LINE, ends_run
+from fixer.formats.run_output import PROGRESS_LINE, ends_run, may_be_of_dependency, speaks_of_connection
 from fixer.lazy.lazy_imports import lazy_imports
-from fixer.lazy.regex import regex
 from fixer.model.snapshot import Container, LogLine, Service
 
 with lazy_imports():  # not needed in most looks
@@ -24,14 +23,6 @@ with lazy_imports():  # not needed in most looks
     from fixer.analysis.service_names import system_kind_of
     from fixer.repairs.resource_limits import is_memory_refused, is_task_refused
 
-# phrases about a dependency that do not name it
-_CONNECTION_TEXT = regex(
-    r"(?i)\bconnect(?:ed|ing|ions?)?\b|\breach(?:ed|able|ing)?\b|unreachable|unavailable|not available|\brefused\b|"
-    r"time[ds]? ?out|\b(?:database|db|broker|cache|queue|storage) (?:is|was|did|does|seems|not|gone|down|lost)\b|"
-    r"\b(?:no|wait(?:ed|ing) for|lost) (?:the |a )?(?:database|db|broker|cache|queue|storage)\b")
-# errors that may stem from a dependency
-_GENERIC_ERROR = regex(r"^(?:[A-Za-z_]\w*\.)*(?:RuntimeError|Exception|SystemExit|OSError|"
-                 r"\w*(?:Connect|Database|Operational|Interface|Unavailable|Startup|Broker|Timeout)\w*)\b")
 _SELF_ENDED_RESULTS = frozenset({"exit-code", "success", "timeout", "protocol", "start-limit-hit"})
 _JOB_SECONDS = 60.0        # a one-time job ends sooner
 
@@ -62,11 +53,11 @@ def judge_last_lines(lines: tuple[LogLine, ...]) -> tuple[bool | None, LogLine |
             and not PROGRESS_LINE.search(message_of(line))]
     if not last:
         return True, None
-    spoken = next((line for line in reversed(last) if _CONNECTION_TEXT.search(message_of(line))), None)
+    spoken = next((line for line in reversed(last) if speaks_of_connection(message_of(line))), None)
     if spoken is not None:
         return True, spoken
     text = message_of(last[-1]).strip()
-    if ends_run(text) and not _GENERIC_ERROR.match(text):
+    if ends_run(text) and not may_be_of_dependency(text):
         return None, None
     return False, last[-1]
 
@@ -92,7 +83,7 @@ def unnamed_complaint(case: Case, crash: FailedRun) -> DependencyComplaint | Non
 
 def _is_about_dependency(line: LogLine, name: str) -> bool:
     text = message_of(line)
-    return _CONNECTION_TEXT.search(text) is not None or name in text
+    return speaks_of_connection(text) or name in text
 
 
 def _stopped_start_dependencies(case: Case, service: Service) -> Iterator[Service]:

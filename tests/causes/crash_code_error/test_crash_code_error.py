@@ -159,6 +159,31 @@ def test_uwsgi_says_so_of_a_module_that_fails_too() -> None:
     assert (made.variant, "orjson" in made.summary) == ("start-import-error", True)
 
 
+@pytest.mark.parametrize(("said", "told"), [
+    (("ValueError: invalid port range",), f"ValueError: invalid port range ({MAIN}:4)"),
+    (("pydantic_core._pydantic_core.ValidationError: 1 validation error for Settings", "pool_size",
+      "  Input should be a valid integer [type=int_parsing, input_value='ten', input_type=str]"),
+     f"ValidationError: 1 validation error for Settings: pool_size: Input should be a valid integer ({MAIN}:4)"),
+    (("yaml.scanner.ScannerError: mapping values are not allowed here", '  in "settings.yml", line 3, column 10'),
+     f'ScannerError: mapping values are not allowed here: in "settings.yml", line 3, column 10 ({MAIN}:4)'),
+    (("shop.Unready: no", "INFO worker gone"), f"Unready: no ({MAIN}:4)"),
+])
+def test_any_exception_that_the_application_raises_at_its_start_is_likely_the_reason(said: tuple[str, ...], told: str) -> None:
+    """Without a restart policy nothing named it: the host was unexplained."""
+    made = found(crashed(STARTED, *HEAD, f'  File "{MAIN}", line 4, in <module>', "    run()", *said))
+    assert (made.variant, made.confidence) == (None, "likely") and made.summary.endswith(told)
+    assert [repair.risk for repair in made.repairs] == ["manual"]
+
+
+@pytest.mark.parametrize("last", [
+    "RuntimeError: the settings are incomplete", "ValueError: database is not reachable", "MemoryError", "shop.DatabaseError: x",
+    "FileNotFoundError: [Errno 2] No such file or directory: '/srv/x'",
+])
+def test_what_a_dependency_or_the_machine_may_explain_is_none_of_the_code(last: str) -> None:
+    scene = crashed(STARTED, *HEAD, f'  File "{MAIN}", line 4, in <module>', "    run()", last)
+    assert CAUSE not in roots(diagnose(scene.snapshot()))
+
+
 @pytest.mark.parametrize("lines", [
     (STARTED, "1. No module named 'pricing'"),
     (STARTED, WAITRESS.format("OSError"), "It had these arguments:", "1. No module named 'pricing'"),
