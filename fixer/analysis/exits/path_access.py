@@ -118,10 +118,10 @@ def _judge_access(stats: dict[str, FileStat], way: Sequence[str], account: Accou
         found = _closed(account, f"write to {folder}", _stat_evidence(folder, stats[folder]))
         return replace(found, text=f"{found.text}, so it cannot create its socket")
     read, write = has_permission(end, account, READ), has_permission(end, account, WRITE)
-    if not read and not (write and use == "write"):
-        return _closed(account, f"read {path}", *shown)
-    if use == "write" and not write:
+    if use == "write" and not write:        # who appends to a file need not read it
         return _closed(account, f"write to {path}", *shown)
+    if not read and use != "write":
+        return _closed(account, f"read {path}", *shown)
     if not write and use != "read":
         return PathState("unknown", f"{account.name} may read {path} and not write to it, and it is unknown which "
                                     "it needs", shown)

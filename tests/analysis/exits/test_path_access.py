@@ -40,6 +40,7 @@ DENIED_SAID = "PermissionError: [Errno 13] Permission denied: '/srv/shop/words'"
     (GONE_SAID, {"file": 0o600}, "may not read /srv/shop/words"),
     (DENIED_SAID, {"folder": 0o700}, "may not enter /srv/shop"),
     (DENIED_SAID, {"call": "open('/srv/shop/words', 'a')"}, "may not write to /srv/shop/words"),
+    (DENIED_SAID, {"call": "open('/srv/shop/words', 'a')", "file": 0o600}, "may not write to /srv/shop/words"),     # nor read it
     (DENIED_SAID, {"call": "open('/srv/shop/words', 'a')", "absent": ("/srv/shop/words",)}, "may not write to /srv/shop"),
 ])
 def test_what_still_holds_is_certain_and_says_what_closes_it(said: str, changes: dict[str, object], words: str) -> None:
