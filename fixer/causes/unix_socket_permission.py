@@ -195,9 +195,10 @@ def _open_path_text(service: Service | None, account: Account, shut: tuple[Close
         unit = service.unit if service is not None else None
         by_unit = service is None or (unit is not None and not _gives_away(unit, shut))
         in_unit = f"Group={group} in its unit" if by_unit else f"start it with the group {group}"
-        how = {"uwsgi": f"set chmod-socket = 660 in its settings and {in_unit} (chown-socket = :{group} if root starts "
-                        "it)",
-               "gunicorn": f"set --umask 007 (-m) in its command and {in_unit}"}
+        has_group = all(s.stat.gid in account.gids for s in shut if s.bit == 2)     # only its mode is too narrow
+        how = {"uwsgi": "set chmod-socket = 660 in its settings" + (
+                   "" if has_group else f" and {in_unit} (chown-socket = :{group} if root starts it)"),
+               "gunicorn": "set --umask 007 (-m) in its command" + ("" if has_group else f" and {in_unit}")}
         words.append(how.get(runtime, f"give the service nginx's group ({group}) if the mode of its socket lets the "
                                       "group in"))
         words.append("chmod on the socket itself lasts only until its next start")

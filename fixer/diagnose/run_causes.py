@@ -42,6 +42,7 @@ with lazy_imports():
     from fixer.diagnose.named_services import named_owners  # only if an address is wrong
     from fixer.diagnose.newer_side import newer_side_notes  # only for a root finding
 
+ANSWERED_BY_NGINX = frozenset({"rate-limit-503", "gateway-error-from-config"})    # variants: on purpose, and told so
 NOTHING_SEEN = "anything that would rule it out"
 _ROLE_RANK = {"root": 0, "contributing": 1, "consequence": 2, "advice": 3}
 _CONFIDENCE_RANK = {"certain": 0, "likely": 1, "possible": 2}
@@ -107,7 +108,8 @@ def _assess(case: Case, findings: tuple[Finding, ...], excused: frozenset[str]) 
     counted = tuple(entry for entry in health if entry.route not in excused)
     verdict = health_verdict(case, findings, counted, dark, all_excused=bool(excused) and not counted)
     failing = {entry.route for entry in counted if entry.state in ("failing", "degraded")}
-    return Assessment(case, findings, health, counted, verdict, frozenset(failing.difference(blamed)), dark,
+    by_nginx = {route for finding in findings if finding.variant in ANSWERED_BY_NGINX for route in finding.routes}
+    return Assessment(case, findings, health, counted, verdict, frozenset(failing.difference(blamed, by_nginx)), dark,
                       unresolved_values(case))
 
 

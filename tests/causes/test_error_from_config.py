@@ -223,6 +223,14 @@ def test_a_limit_is_advice(line: str, said: str) -> None:
     assert (first.role, first.variant) == ("advice", "rate-limit-503") and f"`{line}` turned 3 requests" in first.summary
 
 
+def test_what_a_limit_explains_is_not_said_to_lack_a_cause() -> None:
+    turned = probe(503, body="<center>nginx</center>")
+    scene = logging(site("limit_req zone=z;", page=turned), 'limiting requests, excess: 0.988 by zone "z"', count=3)
+    diagnosis = diagnose(scene.snapshot())
+    assert finding_of(diagnosis, CAUSE).variant == "rate-limit-503"
+    assert not any("no cause proven" in note for note in diagnosis.notes)
+
+
 def test_a_limit_hides_no_other_failure() -> None:
     scene = logging(site("limit_req zone=z;", page=GOOD), 'limiting requests, excess: 0.988 by zone "z"')
     scene.logs("upstream prematurely closed connection", None, "reading response header from upstream", ago=300.0)

@@ -105,6 +105,13 @@ def test_a_server_that_root_starts_gives_its_socket_away_itself() -> None:
     assert "in its unit" not in repair.manual
 
 
+@pytest.mark.parametrize(("runtime", "advised"), [("uwsgi", "set chmod-socket = 660 in its settings;"), ("gunicorn", "set --umask 007 (-m) in its command;")])
+def test_where_the_socket_has_nginxs_group_only_its_mode_is_to_change(runtime: str, advised: str) -> None:
+    scene = denied(socket(0o600, 33))
+    scene.services[0] = replace(scene.services[0], runtime=runtime)
+    assert any(advised in repair.manual for repair in found(scene).repairs)
+
+
 def test_hit_the_units_own_folder_is_closed() -> None:
     assert drop_in_of(found(denied(socket(), folder(0o700, 998, 998)))) == b"[Service]\nRuntimeDirectoryMode=0711\n"
 
