@@ -213,8 +213,10 @@ class _Rounds:
             return self._stopped()
         if course.has_fault():
             return self._stopped("fixer knows no repair for these findings: repair them by hand")
-        facts = course.missing_facts() or ("no observed fact explains it",)
-        return self._stopped("no cause is proven", *(f"not known: {fact}" for fact in facts))
+        advice = tuple(f"advice: {finding.cause}: {finding.summary}" for finding in course.current.diagnosis.findings
+                       if finding.role == "advice" and not finding.is_past)
+        facts = course.missing_facts() or (() if advice else ("no observed fact explains it",))
+        return self._stopped("no cause is proven", *advice, *(f"not known: {fact}" for fact in facts))
 
     def _not_all_well(self) -> SessionResult:
         """Return the result when a repair was abandoned and no other is possible."""

@@ -55,6 +55,18 @@ def test_a_step_for_a_person_that_is_left_is_waited_for(tmp_path: Path, monkeypa
     assert (end.outcome, end.exit_code) == ("needs-input", 4) and run.tried == list(NAMES[1:])
 
 
+@pytest.mark.parametrize("advised", [True, False])
+def test_advice_stands_where_no_cause_is_proven(advised: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """diagnose shows it, and repair said that nothing explains the failure."""
+    first = sites()
+    told = replace(first.diagnosis.findings[0], cause="error-from-config", role="advice", summary="a limit turned 3 requests away", repairs=())
+    look = Observation(first.snapshot, replace(first.diagnosis, findings=(told,) if advised else (), checks=()))
+    monkeypatch.setattr("tests.app.abandoned_repairs_builders.sites", lambda *up: look)
+    end, _ = ended(Run({}), tmp_path, monkeypatch)
+    said = "advice: error-from-config: a limit turned 3 requests away" if advised else "not known: no observed fact explains it"
+    assert end.notes == ("no cause is proven", said)
+
+
 def test_what_could_not_go_back_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = Run({"a.service": VAIN}, conflicts=("/etc/x: somebody changed it",))
     end, _ = ended(run, tmp_path, monkeypatch)
