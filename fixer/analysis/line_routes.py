@@ -1,4 +1,5 @@
-"""The routes that a line of nginx's error log can belong to, by the rules by which nginx chooses a location.
+"""The routes that a line of nginx's error log can belong to, by the rules by which nginx chooses a location, and their
+endpoints.
 
 Visitors send the path and the name: they only weigh evidence, and never choose what a repair does."""
 
@@ -7,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fixer.analysis.case import Case
-from fixer.analysis.hidden_failures import SUBREQUEST_PATH, is_about_endpoint
+from fixer.analysis.hidden_failures import SUBREQUEST_PATH, is_about_endpoint, is_about_port
 from fixer.analysis.route_verdict import RouteVerdict
 from fixer.lazy.dataclass import dataclass, field
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.facts import Known
-from fixer.model.snapshot import ErrorEvent, Nginx
+from fixer.model.snapshot import Endpoint, ErrorEvent, Nginx
 from fixer.nginx.error_kinds import is_about_upstream
 
 with lazy_imports():  # not needed in most looks
@@ -107,3 +108,24 @@ def authority_of(upstream: str) -> str:
     place = f"{rest.rpartition(':')[0]}:" if rest.startswith("unix:") else rest.partition("/")[0]
     return f"{scheme}://{place}"
 
+
+def named_endpoints(case: Case, routes: tuple[RouteVerdict, ...], event: ErrorEvent) -> list[Endpoint]:
+    """Return the endpoints whose address the line names."""
+    live = _live_endpoints(case, routes)
+    return [end for end in live if event.upstream and (is_about_endpoint(event.upstream, end)
+                                                       or is_about_port(event, end))]
+
+
+def _live_endpoints(case: Case, routes: tuple[RouteVerdict, ...]) -> list[Endpoint]:
+    ends = {name: case.endpoints[name] for judged in routes for name in judged.facts.endpoints}
+    return [end for end in ends.values() if not end.down]
+
+
+def endpoints_of(case: Case, routes: tuple[RouteVerdict, ...], event: ErrorEvent) -> list[Endpoint]:
+    """Return the endpoints that the line can be about: the one that it names, else all of its routes."""
+    live = _live_endpoints(case, routes)
+    if event.kind == "name-not-resolved":
+        name = event.message.partition(" ")[0]
+        live = [end for end in live if end.host == name] or live
+    named = [end for end in live if event.upstream and is_about_endpoint(event.upstream, end)]
+    return named or [end for end in live if is_about_port(event, end)] or live

@@ -13,10 +13,16 @@ from itertools import pairwise
 
 from fixer.analysis.case import Case, is_answering, is_dropping
 from fixer.analysis.evidence import clock_of, find_node, processes_of
-from fixer.analysis.hidden_failures import LOCAL_CLIENTS, is_about_endpoint, is_about_port, is_marked_as_probe
+from fixer.analysis.hidden_failures import LOCAL_CLIENTS, is_marked_as_probe
 from fixer.analysis.nginx_errors import is_from_current_worker, request_path, reuses_connections
 from fixer.analysis.other_pages import asked_paths
-from fixer.analysis.route_verdict import LOGGED_SECONDS, RouteVerdict, is_answered_by_config, is_closed
+from fixer.analysis.route_verdict import (
+    CLOCK_GRAIN,
+    LOGGED_SECONDS,
+    RouteVerdict,
+    is_answered_by_config,
+    is_closed,
+)
 from fixer.analysis.service_state import start_time_of
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.lazy_imports import lazy_imports
@@ -35,7 +41,7 @@ from fixer.nginx.error_kinds import (
 )
 
 with lazy_imports():  # not needed in most looks
-    from fixer.analysis.line_routes import LineRoutes, authority_of
+    from fixer.analysis.line_routes import LineRoutes, authority_of, endpoints_of, named_endpoints
 
 MIN_ANSWERS = 3             # answers in a row that end any failure
 START_SECONDS = 90.0        # seconds that a start may take until the service listens: systemd's default limit
@@ -137,7 +143,7 @@ def _server_count(case: Case, judged: RouteVerdict, event: ErrorEvent) -> int:
     ends = [case.endpoints[name] for name in judged.facts.endpoints]
     if "$" in route.pass_text and not route.upstream:
         groups = {(server.span.file, server.span.start): server.group for server in route.servers}
-        led = {groups.get((end.file, end.start), "") for end in _endpoints_of(case, (judged,), event)}
+        led = {groups.get((end.file, end.start), "") for end in endpoints_of(case, (judged,), event)}
         ends = [end for end in ends if groups.get((end.file, end.start), "") in led - {""}]
     tries = sum(1 if end.single_address else len(end.addresses.or_else(())) or 1 for end in ends if not end.down)
     return 1 if route.one_try else max(1, tries)
@@ -218,10 +224,10 @@ def _end_of_state(case: Case, nginx: Nginx, routes: tuple[RouteVerdict, ...], ev
     repaired = clock_of(case.snapshot, nginx.node) - since
     if since and began < repaired:
         return _end_text("a repair changed something", repaired, failed_at)
-    if all(is_answered_by_config(judged, _endpoints_of(case, (judged,), event), nginx) for judged in routes):
+    if all(is_answered_by_config(judged, endpoints_of(case, (judged,), event), nginx) for judged in routes):
         return "nginx answers such requests by itself now"
     starts = [_start_after(case, end, event, began, refusals, failed_at=failed_at)
-              for end in _endpoints_of(case, routes, event)]
+              for end in endpoints_of(case, routes, event)]
     return min(starts, default=(0.0, ""))[1]
 
 
@@ -288,17 +294,6 @@ def _process_starts(case: Case, service: Service) -> list[float]:
     return sorted(process.started_at for process in processes_of(case.snapshot, service.node, service.pids))
 
 
-def _endpoints_of(case: Case, routes: tuple[RouteVerdict, ...], event: ErrorEvent) -> list[Endpoint]:
-    """Return the endpoints that the line can be about: the one that it names, else all of its routes."""
-    ends = {name: case.endpoints[name] for judged in routes for name in judged.facts.endpoints}
-    live = [end for end in ends.values() if not end.down]
-    if event.kind == "name-not-resolved":
-        name = event.message.partition(" ")[0]
-        live = [end for end in live if end.host == name] or live
-    named = [end for end in live if event.upstream and is_about_endpoint(event.upstream, end)]
-    return named or [end for end in live if is_about_port(event, end)] or live
-
-
 def _answered_since(
     case: Case, nginx: Nginx, routes: tuple[RouteVerdict, ...], lines: list[ErrorEvent], *,
     own: Sequence[ErrorEvent], leading: Mapping[str, Sequence[RouteVerdict]],
@@ -309,13 +304,15 @@ def _answered_since(
     The share is that of the seconds with a failure between the first and the last one, as no line tells of requests
     that went well. The failure must also have paused for longer than it did before.
     """
-    ends = {end.id: end for event in lines for end in _endpoints_of(case, routes, event)}
+    changed, loaded = nginx.config_mtime.or_else(0.0), nginx.loaded_at.or_else(math.inf)
+    unloaded = changed > loaded + CLOCK_GRAIN and not any(named_endpoints(case, routes, event) for event in lines)
+    ends = {} if unloaded else {end.id: end for event in lines for end in endpoints_of(case, routes, event)}
     asked = {path for judged in routes for path in asked_paths(judged.facts)}
     kinds = {event.kind for event in lines if not is_of_connection(event)}
     paths = {request_path(event) for event in own if event.kind in kinds} | {
         path for event in lines if _method_of(event) in _SAFE_METHODS and (path := request_path(event)) in asked}
     independent = not kinds
-    if not ends or not (independent or paths):
+    if not (ends or unloaded) or not (independent or paths):
         return ""       # nobody has made such a request again
     if not independent and any(map(reuses_connections, routes)) and any(
             _method_of(event) not in _SAFE_METHODS for event in lines):
@@ -325,8 +322,13 @@ def _answered_since(
     pause = max((later - earlier for earlier, later in pairwise(seconds)), default=0)
     quiet = clock_of(case.snapshot, nginx.node) - seconds[-1]
     demanded = MIN_ANSWERS if len(seconds) == span else max(MIN_ANSWERS, math.ceil(_SURE * span / len(seconds)))
-    answers = min(_answers_in_a_row(end, leading.get(name, ()), None if independent else paths,
-                                    is_read_whole=not kinds.isdisjoint(CUT_IN_BODY)) for name, end in ends.items())
+    wanted, is_read_whole = None if independent else paths, not kinds.isdisjoint(CUT_IN_BODY)
+    if unloaded:        # nginx asks an address that its files do not name any more: only its own answers tell of that
+        answers = min(_answers_for(judged, wanted, is_read_whole=is_read_whole) if judged.state == "ok" else 0
+                      for judged in routes)
+    else:
+        answers = min(_answers_in_a_row(end, leading.get(name, ()), wanted, is_read_whole=is_read_whole)
+                      for name, end in ends.items())
     if answers < demanded or quiet < pause:
         return ""
     return f"{answers} requests in a row were answered since {time_text(lines[-1].at)}"

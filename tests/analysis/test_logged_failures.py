@@ -62,6 +62,17 @@ def test_answers_in_a_row_end_what_they_ask_for() -> None:
     assert reasons(refused.snapshot())[0], "a connection is asked for by every request"
 
 
+@pytest.mark.parametrize(("changed", "asked", "is_over"), [(20, "http://127.0.0.1:7999/", True), (80, "http://127.0.0.1:7999/", False),
+                                                          (20, "http://127.0.0.1:8000/", False)])
+def test_where_nginx_has_not_read_its_files_yet_its_answers_count(changed: float, asked: str, *, is_over: bool) -> None:
+    """It asks the address of before, which answers again; nothing listens at the one that the files name by now."""
+    scene = healthy_scene().answers(*[GOOD] * 8).logs(*REFUSAL, ago=50)
+    scene.endpoint(listener=Known(None), tcp=Known(REFUSED), http=Known(REFUSED), listening_service=None)
+    scene.events = [replace(event, upstream=asked) for event in scene.events]
+    scene.nginx |= {"loaded_at": Known(NOW - 70), "config_mtime": Known(NOW - changed)}
+    assert [bool(why) for why in reasons(scene.snapshot())] == [is_over]
+
+
 def test_only_answers_for_the_page_that_failed_end_its_failure() -> None:
     """`/` redirects to /login: forty answers of the one say nothing of the other."""
     for pages, over in ((1, False), (3, True)):
