@@ -9,6 +9,7 @@ from fixer.model.capture import Capture, NodeCapture
 from fixer.model.query import CUT_OFF, LOOK_LIMIT, LOOK_MEGABYTES, NOT_ASKED, TOO_LONG
 from fixer.model.report import WITHOUT_ROOT_TEXT
 from fixer.model.snapshot import Container
+from fixer.observe.boot.boot_entries import missing_boot_programs
 from fixer.observe.nginx.nginx_masters import other_users_masters
 from fixer.observe.nginx.probes import MOST_REPEATED_PROBES, ProbePlan
 from fixer.observe.view.node_view import ENGINE, View, container_of
@@ -27,6 +28,8 @@ def snapshot_notes(capture: Capture, views: Mapping[str, View], plans: Collectio
             yield f"{view.name}: {unseen}"
         for master in other_users_masters(view) if view.name != ENGINE else ():
             yield f"{view.name}: pid {master.pid} of uid {master.uid} calls itself nginx and is not observed"
+        for line in missing_boot_programs(view):
+            yield f"{view.name}: {line.where} starts {line.text} at boot, which does not exist"
         if unheard := cut_text(view.node):
             yield f"{view.name}: {unheard}"
     cut = sum(plan.left_out for plan in plans)

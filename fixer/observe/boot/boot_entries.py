@@ -6,7 +6,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 
-from fixer.formats.launchers import CRON_DAEMONS, launch_user
+from fixer.formats.launchers import CRON_DAEMONS, launch_user, skip_launchers
 from fixer.formats.server_names import runtime_of
 from fixer.formats.shell_words import Word, literal_word, shell_words, systemd_words
 from fixer.formats.unit_file import RC_LOCAL_UNIT, effective_lines, unit_lines
@@ -57,6 +57,7 @@ _CRON_VARIABLE = regex(r"^[ \t]*[\"']?(?P<name>[A-Za-z_]\w*)[\"']?[ \t]*=")
 _HARMLESS_VARIABLES = frozenset({"SHELL", "MAILTO"})
 _PROGRAM = regex(r"/[\w./@+-]+\Z")
 _USER_COLUMN_FILES = ("/etc/crontab", "/etc/cron.d/")
+_CRON_FOLDERS = (*_USER_COLUMN_FILES, "/var/spool/cron/")
 _LINGER_FOLDER = "/var/lib/systemd/linger/"
 _RUN_FOLDER_ENDS = tuple(pattern.rpartition("*")[2] for pattern in RUN_FOLDERS[:2])
 _MONIT_FOLDERS = tuple(pattern[:-1] for pattern in MONIT_FILES)
@@ -106,6 +107,25 @@ def boot_entries_of(view: View, own: Container | None = None) -> tuple[BootEntry
     """Return every boot entry whose command has a configured listen address. What somebody runs by hand is none."""
     return tuple(entry for found in boot_commands_of(view, own) if not found.by_unit and found.entry.kind != "by-hand"
                  for entry in found.entries(view))[:_MOST_ENTRIES]
+
+
+def missing_boot_programs(view: View) -> Iterator[Evidence]:
+    """Yield the lines of cron and rc.local that start a program at boot which does not exist: renamed, or removed."""
+    answer = view.node.answers.get(BOOT_ENTRY_FILES)
+    for file in answer.files if answer is not None else ():
+        is_script = file.path.endswith("rc.local")
+        if not is_readable(file) or not (is_script or file.path.startswith(_CRON_FOLDERS)):
+            continue
+        lines = file.data.decode("latin-1").split("\n")
+        for number, line in enumerate(lines, 1):
+            match = None if is_script else _REBOOT.match(line)
+            text = line if is_script else match[1] if match is not None else ""
+            if match is not None and file.path.startswith(_USER_COLUMN_FILES):
+                text = text.partition(" ")[2]
+            for words, _, _ in _server_commands(_ShellText(text, file.path, number, "/"), {}):
+                program = next((word.text for word in words[skip_launchers([word.text for word in words]):]), "")
+                if program in view.files and view.files[program].status == "absent":
+                    yield Evidence("file", f"{file.path}:{number}", program)
 
 
 def _find_commands(view: View, reads: list[str], own: Container | None) -> Iterator[BootCommand]:

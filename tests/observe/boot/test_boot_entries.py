@@ -14,6 +14,7 @@ from fixer.observe.boot.boot_entries import (
     boot_commands_of,
     boot_entries_of,
     boot_entry_queries,
+    missing_boot_programs,
 )
 from fixer.observe.commands.written_values import missing_file
 from fixer.observe.view.node_view import View, view_of
@@ -54,6 +55,19 @@ def test_a_script_of_ones_own_is_asked_for_and_followed() -> None:
     both = view(script)
     both = replace(both, node=replace(both.node, answers={**both.node.answers, BOOT_ENTRY_FILES: made.node.answers[BOOT_ENTRY_FILES]}))
     assert [s.port for s in boot_entries_of(both)] == [8123]
+
+
+@pytest.mark.parametrize(("place", "text", "told"), [
+    (CRONTAB, "# m\n@reboot /opt/shop/start.sh\n", [2]), ("/etc/cron.d/shop", "@reboot shop nohup /opt/shop/start.sh &\n", [1]),
+    ("/etc/rc.local", "#!/bin/sh\nsudo -u shop /opt/shop/start.sh &\nexit 0\n", [2]), (CRONTAB, "@daily /opt/shop/start.sh\n", []),
+    (CRONTAB, "@reboot /opt/shop/other.sh\n", []), (CRONTAB, "@reboot sudo\n", []),
+])
+def test_a_program_that_is_gone_is_named_by_the_line_that_starts_it(place: str, text: str, told: list[int]) -> None:
+    """It was renamed, and nothing started the backend: fixer did not know which service belongs there."""
+    made = seen(file(place, text))
+    missing = {**made.node.answers, ReadFile("/opt/shop/start.sh", 64 << 10): Answer("absent", files=(FileAnswer("/opt/shop/start.sh", "absent"),))}
+    both = view_of(replace(made.node, answers=missing))
+    assert [(line.where, line.text) for line in missing_boot_programs(both)] == [(f"{place}:{n}", "/opt/shop/start.sh") for n in told]
 
 
 @pytest.mark.parametrize("line", [
