@@ -228,7 +228,9 @@ def _finding(case: Case, nginx: Nginx, judged: RouteVerdict, events: Sequence[Er
         summary=(f"nginx keeps idle connections to {service.name} for {route.kept.seconds:g} s, and {service.name} "
                  f"closes them after {idle.seconds:g} s: {times} of {route.location} met a closing one within "
                  f"{LOGGED_SECONDS / 60:.0f} minutes"),
-        detail=() if seen else ("nginx repeats such requests (GET), so visitors may have noticed nothing",),
+        detail=(*(() if route.kept.number is not None else (
+                    f"keepalive {_DEFAULT_NUMBER} is the default of this nginx: its files need not name it",)),
+                *(() if seen else ("nginx repeats such requests (GET), so visitors may have noticed nothing",))),
         routes=(route.id,), service=service.name, node=service.node,
         evidence=(*_kept_evidence(case, nginx, route.kept), idle.source,
                   Evidence("nginx-log", last.where, f"{times}, the last: {last.raw}"),
@@ -245,8 +247,7 @@ def _is_not_repeated(event: ErrorEvent, judged: RouteVerdict) -> bool:
 def _kept_evidence(case: Case, nginx: Nginx, kept: KeptConnections) -> Iterator[Evidence]:
     where = file_line_text(case.snapshot, nginx.node, kept.source.file, kept.source.line)
     text = line_text(case.snapshot, nginx.node, kept.source.file, kept.source.line) or "upstream"
-    how = "" if kept.number is not None else f" (keepalive {_DEFAULT_NUMBER} is the default of this nginx)"
-    yield Evidence("nginx-config", where, f"{text}{how}")
+    yield Evidence("nginx-config", where, text)
 
 
 def _repair(case: Case, nginx: Nginx, judged: RouteVerdict, kept: KeptConnections, idle: _IdleTime, *,
