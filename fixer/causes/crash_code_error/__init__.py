@@ -72,17 +72,15 @@ from typing import TYPE_CHECKING
 
 from fixer.analysis.case import Case
 from fixer.analysis.cause import Cause, conclude
-from fixer.analysis.dependency.complaint import dependency_complaint
 from fixer.analysis.evidence import file_line_text, log_evidence, shorten
-from fixer.analysis.exits.code_error import CodeFault, find_code_fault, find_raised_error
-from fixer.analysis.exits.exit_reason import blank_variables, has_variable_or_port_reason
+from fixer.analysis.exits.code_error import CodeFault
 from fixer.analysis.exits.failed_run import FailedRun, failed_runs
 from fixer.analysis.exits.hand_started_run import for_person, hand_started_runs
-from fixer.analysis.exits.kills import last_exit_signal
 from fixer.analysis.exits.path_access import denied_folder_of
 from fixer.analysis.exits.source_files import find_named_module, line_of, source_file_of
 from fixer.analysis.service_state import state_evidence
 from fixer.causes.crash_code_error.broken_response import judge_broken_answers
+from fixer.causes.crash_code_error.own_error import fault_of, variant_of
 from fixer.causes.crash_code_error.stale_module import find_stale_module, remove_compiled_repair
 from fixer.causes.crash_code_error.start_folder import (
     find_mounted_folder,
@@ -102,13 +100,6 @@ from fixer.repairs.restore_code import code_repairs, find_change_since_exit
 if TYPE_CHECKING:
     from fixer.causes.crash_code_error.start_folder import PackageFolder
     from fixer.repairs.mount_at_folder import MountedFolder
-
-_VARIANTS = {
-    "import": "start-import-error", "syntax": "start-syntax-error", "target": "start-wrong-app-target",
-    "server": "start-server-package-missing", "tls": "start-tls-key-mismatch",
-    "descriptor": "start-descriptor-no-socket",
-}
-
 
 def judge(case: Case) -> Verdict:
     """Judge each failed service: is the last error in its log one of code or command?"""
@@ -131,22 +122,6 @@ def judge(case: Case) -> Verdict:
             else:
                 findings.append(outcome)
     return conclude(findings, missing, ruled)
-
-
-def fault_of(crash: FailedRun) -> CodeFault | None:
-    """Return the fault that ended the last run, if no variable and no port explains it better."""
-    if has_variable_or_port_reason(crash.end):
-        return None
-    if blank_variables(crash.end, crash.service):
-        return None
-    return find_code_fault(crash.end, crash.service.argv) or _raised_error(crash)
-
-
-def _raised_error(crash: FailedRun) -> CodeFault | None:
-    """Return the exception that ended the last run, if no dependency and no signal explains it better."""
-    if dependency_complaint(crash.end) is not None or last_exit_signal(crash) is not None:
-        return None
-    return find_raised_error(crash.end)
 
 
 def _found(case: Case, crash: FailedRun, fault: CodeFault) -> Finding:
@@ -215,19 +190,6 @@ def _mount_repairs(case: Case, crash: FailedRun, fault: CodeFault, there: Mounte
         return ()
     moved = start_in_mount_repair(case, crash, there) if fault.kind == "target" else None
     return (moved or mount_at_folder_repair(case, crash, there),)
-
-
-def variant_of(crash: FailedRun, fault: CodeFault) -> str | None:
-    """Return the variant: by a parent process that outlives its failing workers, else by the kind of fault."""
-    workers = crash.service.workers
-    if fault.boot is not None:
-        return "gunicorn-worker-boot-failed"
-    if crash.has_running_parent and ("--reload" in crash.service.argv
-                                     or (isinstance(workers, Known) and workers.value > 1)):
-        return "multiworker-import-loop"
-    if fault.kind == "tls" and "SSLError" not in fault.text:
-        return None            # an unreadable file does not prove that key and certificate mismatch
-    return _VARIANTS.get(fault.kind)
 
 
 def fault_text(fault: CodeFault) -> str:
