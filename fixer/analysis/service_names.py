@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from fixer.analysis.case import FailingAddress
+from fixer.analysis.case import Case, FailingAddress
 from fixer.formats.dependency_systems import BY_IMAGE, BY_PROGRAM, system_at_port, system_of_unit
 from fixer.lazy.regex import regex
 from fixer.managers import manager_of
-from fixer.model.snapshot import Container, Service
+from fixer.model.snapshot import Container, RouteFacts, Service
 
 _BETWEEN_WORDS = regex(r"[^a-z0-9]+")
 
@@ -45,6 +45,29 @@ def has_unrelated_name(trouble: FailingAddress, service: Service) -> bool:
     site, ours = _site_words(trouble, locations=False) - _GENERIC_WORDS, _distinctive_words(service)
     known = ours | _script_words(service)
     return bool(site and ours) and not any(_is_similar(one, other) for one in site for other in known)
+
+
+def is_named_after_other_site(case: Case, trouble: FailingAddress, service: Service) -> bool:
+    """Return whether the service shares no name with the site and one with another site of that nginx: it is that
+    one's."""
+    servers = {facts.route.server_index for facts in trouble.routes}
+    others: dict[int, list[RouteFacts]] = {}
+    for facts in case.snapshot.routes:
+        if trouble.nginx.serves(facts) and facts.route.server_index not in servers:
+            others.setdefault(facts.route.server_index, []).append(facts)
+    words = _distinctive_words(service)
+    return has_unrelated_name(trouble, service) and any(
+        _is_similar(one, other) for routes in others.values()
+        for one in _words_of_routes(routes, locations=False) - _GENERIC_WORDS for other in words)
+
+
+def has_only_name_of(trouble: FailingAddress, service: Service, used: Service) -> bool:
+    """Return whether what the service shares with the site is also the name of another one that the site uses, and
+    neither the location nor its upstream block has its name."""
+    ours = service_words(service)
+    places = [text for facts in trouble.routes for text in (facts.route.location, facts.route.upstream)]
+    shared = _site_words(trouble, locations=False) & ours
+    return bool(shared) and not _significant_words(places) & ours and shared <= service_words(used)
 
 
 def _script_words(service: Service) -> frozenset[str]:
@@ -153,8 +176,12 @@ def count_shared_names(trouble: FailingAddress, service: Service) -> int:
 
 
 def _site_words(trouble: FailingAddress, *, locations: bool = True) -> frozenset[str]:
+    return _words_of_routes(trouble.routes, locations=locations)
+
+
+def _words_of_routes(routes: Iterable[RouteFacts], *, locations: bool) -> frozenset[str]:
     texts: list[str] = []
-    for facts in trouble.routes:
+    for facts in routes:
         route = facts.route
         places = (route.source.file, *(listen.span.file for listen in route.listens))    # a snippet, its includers
         texts += [*route.server_names, route.upstream, *(place.rsplit("/", 1)[-1] for place in places)]

@@ -35,7 +35,7 @@ with lazy_imports():  # not needed in most looks
     from fixer.analysis.nginx_errors import is_hanging_up
     from fixer.analysis.ownership.intended_container import intended_containers, misnamed_container
     from fixer.analysis.ownership.shared_folder import shared_folder_owners
-    from fixer.analysis.service_names import count_shared_names, is_named_after_site
+    from fixer.analysis.service_names import count_shared_names, is_named_after_other_site, is_named_after_site
 
 
 def candidate_owners(case: Case, trouble: FailingAddress) -> tuple[PortOwner, ...]:
@@ -67,7 +67,7 @@ def _left_over_owners(case: Case, trouble: FailingAddress) -> tuple[PortOwner, .
 def unclaimed_candidates(case: Case, trouble: FailingAddress) -> tuple[PortOwner, ...]:
     """Return application servers of the node that no route relies on; several only if they are equal. One whose name
     speaks more for another failing address is left to that, if the site has other applications to choose from."""
-    pool = _unclaimed_services(case, trouble)
+    pool = [s for s in _unclaimed_services(case, trouble) if not is_named_after_other_site(case, trouble, s)]
     own = [service for service in pool if not is_named_after_other_address(case, trouble, service)]
     pool = own if own or _same_site_owners(case, trouble) else pool
     # a boot entry starts a server there: else only a service with the site's name can be intended

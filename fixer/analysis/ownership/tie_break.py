@@ -18,6 +18,7 @@ from fixer.model.snapshot import Service
 with lazy_imports():  # not needed in most looks
     from fixer.analysis.service_names import (
         count_shared_names,
+        has_only_name_of,
         has_unrelated_name,
         has_unrelated_unit_name,
         is_auxiliary_service,
@@ -51,10 +52,35 @@ def _rule_of(case: Case, trouble: FailingAddress, sole: Service) -> OwnershipRul
     if (is_unmanaged_user_process(case.snapshot, sole) or is_auxiliary_service(trouble, sole)
             or is_of_other_stage(trouble, sole) or _is_wanted_twice(case, trouble, sole)
             or _is_of_other_site(trouble, sole) or can_lead_elsewhere(case, trouble, sole)
-            or boot_entries_at(case, trouble)):
+            or boot_entries_at(case, trouble) or _is_named_after_used_one(case, trouble, sole)
+            or moved_services(case, trouble, sole)
+            or any(facts.route.asked_first for facts in trouble.routes)):       # it guards other pages
         return "contested"
     known = sole.manager != "none" or (sole.boot_entry is not None and sole.boot_entry.is_run_at_boot)
     return "alone" if known else "bare"
+
+
+def _is_named_after_used_one(case: Case, trouble: FailingAddress, sole: Service) -> bool:
+    """Return whether only the site's name speaks for what runs, and another location of the site has a service of that
+    name: the one that is meant here may be missing."""
+    if not sole.running:
+        return False
+    servers = {(facts.node, facts.conf, facts.route.server_index) for facts in trouble.routes}
+    used = (case.service(name) for name, facts in case.services_in_use.items()
+            if (facts.node, facts.conf, facts.route.server_index) in servers)
+    return any(other is not None and has_only_name_of(trouble, sole, other) for other in used)
+
+
+def moved_services(case: Case, trouble: FailingAddress, sole: Service) -> tuple[Service, ...]:
+    """Return running services that no route uses, listen only on the other kind of socket (a path, a port), and are
+    named after the site as well as this one: the one that is meant may have moved there."""
+    by_path = trouble.endpoint.unix is not None
+    return tuple(
+        other for other in case.snapshot.services
+        if other.id != sole.id and other.node == sole.node and other.running and other.is_app_server
+        and other.id not in case.services_in_use and bindings_of(other)
+        and all((b.unix is not None) is not by_path for b in bindings_of(other))
+        and count_shared_names(trouble, other) >= max(1, count_shared_names(trouble, sole)))
 
 
 def _is_of_other_site(trouble: FailingAddress, service: Service) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 
 from fixer.analysis.case import Case, FailingAddress
-from fixer.analysis.evidence import bindings_of, config_evidence, shorten
+from fixer.analysis.evidence import address_text, bindings_of, config_evidence, shorten
 from fixer.analysis.ownership.container_network import is_sole_network_candidate
+from fixer.analysis.ownership.tie_break import moved_services
 from fixer.analysis.route_verdict import RouteVerdict
 from fixer.lazy.dataclass import dataclass
 from fixer.model.facts import Evidence
@@ -79,5 +80,9 @@ def only_left_text(case: Case, trouble: FailingAddress, options: tuple[Reachable
     """Explain why the operator must confirm the only candidate."""
     left = [o.owner.service for o in options if is_sole_network_candidate(case, trouble, o.owner.service)]
     names = dict.fromkeys(s.container.service or s.container.name for s in left if s.container is not None)
-    return tuple(f"{name} shares that network, but nothing names it there: the service of port "
-                 f"{trouble.endpoint.port} may have been removed from the project" for name in names)
+    shared = (f"{name} shares that network, but nothing names it there: the service of port "
+              f"{trouble.endpoint.port} may have been removed from the project" for name in names)
+    moved = {service.name: bindings_of(service)[0] for o in options
+             for service in moved_services(case, trouble, o.owner.service)}
+    return (*shared, *(f"{name} listens on {address_text(told.host, told.port, told.unix)}, which no route names: it "
+                       "may have moved there" for name, told in moved.items()))

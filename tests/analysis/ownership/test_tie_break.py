@@ -10,6 +10,7 @@ from fixer.diagnose.run_causes import diagnose
 from fixer.model.deployment import BootEntry
 from fixer.model.diagnosis import Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
+from fixer.model.nginx_config import Listen, Span
 from fixer.model.snapshot import Binding, Service
 from tests.analysis.ownership.resolve_builders import named
 from tests.causes.snapshot_builders import (
@@ -120,3 +121,52 @@ def test_the_port_that_it_holds_on_another_address_tells_which_of_two_empty_ones
     both = replace(seen.routes[0], endpoints=("e0", "e1"))      # as a map of two addresses leads to both
     found = finding_of(diagnose(replace(seen, routes=(both,))), "wrong-bind-address")
     assert (found.variant, found.routes) == ("bound-ipv6-only", ("r1",))
+
+
+def spare(**route: object) -> Scene:
+    """A site of an application, which answers; a spare copy of that application runs; nothing listens where a second
+    location leads."""
+    scene = Scene("127.0.0.1:7000", "127.0.0.1:8002").refused()
+    scene.route |= {0: {"location": "/check", "server_names": ("hub.test",), **route}, 1: {"location": "/", "server_names": ("hub.test",)}}
+    for name, port, pid in (("hub-green.service", 8002, 300), ("hub-blue.service", 8001, 301)):
+        scene.with_service(service(name, port, pid, unit=unit(name, main_pid=pid)), listener(port, pid))
+    return scene
+
+
+def test_a_name_that_another_location_has_a_service_of_decides_for_no_second_one() -> None:
+    """What guards other pages was gone; its requests were led to a spare copy of the shop, which let everybody in."""
+    assert named(spare()) == [("hub-blue.service", "contested")]
+    assert named(spare(location="/blue/")) == [("hub-blue.service", "alone")], "the location has its name"
+    alone = spare()
+    alone.services.pop(0)
+    alone.endpoint(1, configured_service=None, listening_service=None)
+    assert named(alone) == [("hub-blue.service", "alone")], "nothing else has that name"
+
+
+def test_what_guards_other_pages_is_never_led_elsewhere_unasked() -> None:
+    assert named(wrong_port_scene()) == [("backend.service", "alone")]
+    guard = wrong_port_scene()
+    guard.route[0] = {"asked_first": True}
+    assert named(guard) == [("backend.service", "contested")]
+    assert finding_of(diagnose(guard.snapshot()), "wrong-port").repairs[0].needs
+
+
+def test_an_application_of_another_site_is_no_candidate() -> None:
+    there = Span("/etc/nginx/sites-available/notes", 2, 0, 6)
+    scene = spare(server_index=1, server_names=("notes.test",), location="/", source=there,
+                  listens=(Listen("0.0.0.0", 80, False, False, False, there),))
+    assert named(scene) == []
+    scene.route[0]["server_names"] = ("hub.test",)
+    assert named(scene) == [("hub-blue.service", "alone")]
+
+
+def test_a_service_that_moved_to_the_other_kind_of_socket_may_be_the_one_that_is_meant() -> None:
+    """A release of another colour was shown: it ran on a port, and the right one had just moved to a path."""
+    scene = wrong_port_scene()
+    scene.route[0] = {"server_names": ("hub.test",)}
+    scene.services[0] = replace(scene.services[0], name="hub-blue.service")
+    told = Binding("", 0, "/run/hub.sock", Evidence("unit", "/x:1", "--uds"))
+    scene.with_service(service("hub-green.service", pid=400, bindings=Known((told,))))
+    assert named(scene) == [("hub-blue.service", "contested")]
+    found = finding_of(diagnose(scene.snapshot()), "wrong-port")
+    assert "hub-green.service listens on unix:/run/hub.sock, which no route names: it may have moved there" in found.detail
