@@ -209,7 +209,7 @@ def test_hit_another_resolver_than_dockers_for_a_name_of_its_network(there: bool
 
 
 @pytest.mark.parametrize("scene", [
-    healthy_scene(), wrong_port_scene(), down(addresses=Known(("10.0.0.1",))), down(host="other"), down("nginx: [emerg] unknown directive\n"),
+    healthy_scene(), wrong_port_scene(), down(addresses=Known(("10.0.0.1",))), down("nginx: [emerg] unknown directive\n"),
     boxes("app", "p-app-1"), boxes("p-app-1", network="p_other"), boxes("p-app-1", status="exited"),
     asked("other could not be resolved (3: Host not found)"), asked("connect() failed (111: x) upstream", 111),
 ])
