@@ -226,9 +226,16 @@ def _end_of_state(case: Case, nginx: Nginx, routes: tuple[RouteVerdict, ...], ev
         return _end_text("a repair changed something", repaired, failed_at)
     if all(is_answered_by_config(judged, endpoints_of(case, (judged,), event), nginx) for judged in routes):
         return "nginx answers such requests by itself now"
-    starts = [_start_after(case, end, event, began, refusals, failed_at=failed_at)
-              for end in endpoints_of(case, routes, event)]
+    ends = () if _is_of_unread_files(case, nginx, routes, event) else endpoints_of(case, routes, event)
+    starts = [_start_after(case, end, event, began, refusals, failed_at=failed_at) for end in ends]
     return min(starts, default=(0.0, ""))[1]
+
+
+def _is_of_unread_files(case: Case, nginx: Nginx, routes: tuple[RouteVerdict, ...], event: ErrorEvent) -> bool:
+    """Return whether nginx asked an address that its files, changed since it read them, do not name any more: what
+    listens at the one that they name tells nothing of it."""
+    changed, loaded = nginx.config_mtime.or_else(0.0), nginx.loaded_at.or_else(math.inf)
+    return changed > loaded + CLOCK_GRAIN and bool(event.upstream) and not named_endpoints(case, routes, event)
 
 
 def _is_of_unchanged_backend(event: ErrorEvent, nginx: Nginx, began: float) -> bool:
@@ -304,8 +311,7 @@ def _answered_since(
     The share is that of the seconds with a failure between the first and the last one, as no line tells of requests
     that went well. The failure must also have paused for longer than it did before.
     """
-    changed, loaded = nginx.config_mtime.or_else(0.0), nginx.loaded_at.or_else(math.inf)
-    unloaded = changed > loaded + CLOCK_GRAIN and not any(named_endpoints(case, routes, event) for event in lines)
+    unloaded = all(_is_of_unread_files(case, nginx, routes, event) for event in lines)
     ends = {} if unloaded else {end.id: end for event in lines for end in endpoints_of(case, routes, event)}
     asked = {path for judged in routes for path in asked_paths(judged.facts)}
     kinds = {event.kind for event in lines if not is_of_connection(event)}
@@ -323,9 +329,9 @@ def _answered_since(
     quiet = clock_of(case.snapshot, nginx.node) - seconds[-1]
     demanded = MIN_ANSWERS if len(seconds) == span else max(MIN_ANSWERS, math.ceil(_SURE * span / len(seconds)))
     wanted, is_read_whole = None if independent else paths, not kinds.isdisjoint(CUT_IN_BODY)
-    if unloaded:        # nginx asks an address that its files do not name any more: only its own answers tell of that
-        answers = min(_answers_for(judged, wanted, is_read_whole=is_read_whole) if judged.state == "ok" else 0
-                      for judged in routes)
+    if unloaded:        # only its own answers tell of that address
+        answers = min(_answers_for(judged, wanted, is_read_whole=is_read_whole)
+                      if judged.state == "ok" and not _is_turned_away(judged) else 0 for judged in routes)
     else:
         answers = min(_answers_in_a_row(end, leading.get(name, ()), wanted, is_read_whole=is_read_whole)
                       for name, end in ends.items())
@@ -357,6 +363,11 @@ def _answers_in_a_row(endpoint: Endpoint, leading: Sequence[RouteVerdict], paths
         if answers or not _may_have_asked_another(judged):
             count += _answers_for(judged, paths, is_read_whole=is_read_whole)
     return count
+
+
+def _is_turned_away(judged: RouteVerdict) -> bool:
+    """Return whether the route lets nobody in without a proof of identity: nginx itself may have said so."""
+    return any(probe.status in (401, 403) for probe in judged.facts.probes.or_else(()))
 
 
 def _may_have_asked_another(judged: RouteVerdict) -> bool:

@@ -14,6 +14,7 @@ from fixer.model.facts import Known
 from fixer.model.nginx_config import KeptConnections, Span
 from fixer.model.snapshot import Endpoint, Snapshot
 from tests.causes.snapshot_builders import (
+    BAD_GATEWAY,
     GOOD,
     NOW,
     REFUSED,
@@ -71,6 +72,15 @@ def test_where_nginx_has_not_read_its_files_yet_its_answers_count(changed: float
     scene.events = [replace(event, upstream=asked) for event in scene.events]
     scene.nginx |= {"loaded_at": Known(NOW - 70), "config_mtime": Known(NOW - changed)}
     assert [bool(why) for why in reasons(scene.snapshot())] == [is_over]
+
+
+def test_a_start_at_the_address_of_unread_files_ends_no_failure_at_the_one_of_before() -> None:
+    """The page failed at that very moment, and its failure was told to be over since a service listens elsewhere."""
+    scene = restarted(100).logs(*REFUSAL, ago=60, path="/x").answers(BAD_GATEWAY)
+    scene.events = [replace(event, upstream="http://127.0.0.1:7999/x") for event in scene.events]
+    assert reasons(scene.snapshot())[0].endswith("listens now")
+    scene.nginx |= {"loaded_at": Known(NOW - 90), "config_mtime": Known(NOW - 80)}
+    assert reasons(scene.snapshot()) == [""]
 
 
 def test_only_answers_for_the_page_that_failed_end_its_failure() -> None:

@@ -43,6 +43,8 @@ The repair and its safety
   Docker's, 127.0.0.11, or by the one in the container's resolv.conf (Podman). On other machines which server is right
   is for a person: the message names the line, and the servers of resolv.conf. 127.0.0.11 is Docker's own address: under
   Podman, on a host and on Docker's default bridge nobody answers there.
+  correct-name (manual): a name of a `stream` block, or of a block that no route uses: nginx rejects all of its files for
+  it, also for the sites that do without it.
 
 Variants
   dns-name-missing-at-start  the name did not resolve when nginx started or read its configuration
@@ -68,6 +70,7 @@ from fixer.analysis.ownership.configured import configured_owner
 from fixer.analysis.ownership.container_network import is_docker_host
 from fixer.analysis.run_log import has_just_restarted, is_restarting
 from fixer.causes.dns_unresolved.background_names import background_findings
+from fixer.causes.dns_unresolved.other_names import other_name_finding
 from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
@@ -98,8 +101,11 @@ def judge(case: Case) -> Verdict:
         elif nginx.master_pid is None and nginx.service is None and isinstance(nginx.test, Unknown):
             missing.append(f"why nginx on {nginx.node} ended")
         elif nginx.master_pid is not None:
-            findings += _reload_findings(case, nginx) or _renamed_service_findings(case, nginx)
-            findings += background_findings(case, nginx)
+            refusing = _reload_findings(case, nginx) or _renamed_service_findings(case, nginx)
+            if not refusing and unresolved is not None and isinstance(nginx.test, Known):      # it refuses them now
+                other = other_name_finding(case, nginx, *unresolved)
+                refusing = [other] if other is not None else []
+            findings += (*refusing, *background_findings(case, nginx))
     refused = {found.node for found in findings}
     for trouble in case.failing_addresses:
         new = _request_finding(case, trouble)
@@ -131,7 +137,7 @@ def _is_waiting_for_resolver(trouble: FailingAddress) -> bool:
 def _judge_at_start(case: Case, nginx: Nginx, name: str, shown: Evidence) -> Finding | Evidence | None:
     troubles = [t for t in addresses_of_stopped_nginx(case, nginx) if t.endpoint.host.lower() == name.lower()]
     if not troubles:
-        return shown
+        return (other_name_finding(case, nginx, name, shown) if isinstance(nginx.test, Known) else None) or shown
     trouble = troubles[0]
     if is_uncreated(case, name):
         return shown           # the root is that its service has no container
