@@ -129,7 +129,7 @@ def _is_reachable(line: Listener, endpoint: Endpoint, service: Service) -> bool:
         return v4
     if line.address == "::":
         return any(":" in address for address in wanted) or not server_of(service.runtime).is_ipv6_only
-    return line.address in wanted
+    return line.address.removeprefix("::ffff:") in wanted       # an address of IPv4, by a socket of both
 
 
 def point_at_listener_repair(case: Case, trouble: FailingAddress, options: tuple[ReachableListener, ...], *,

@@ -106,12 +106,14 @@ def protocol_of(service: Service) -> str:
 
 
 def has_matching_protocol(case: Case, trouble: FailingAddress) -> bool:
-    """Return whether the route passes HTTP, or the one protocol that its owner's server speaks."""
+    """Return whether the route passes HTTP, or a protocol that its owner's server may speak: of a program of its own
+    kind (`python3 server.py`) it is not known."""
     kind, found = trouble.routes[0].route.kind, candidate_owners(case, trouble)
     if any(PASS_DIRECTIVES.get(configured_protocol(owner.service), kind) != kind for owner in found):
         return False      # its file configures another protocol: it would not understand nginx
     return kind == "proxy_pass" or (bool(found) and all(
-        kind.removesuffix("_pass") in (configured_protocol(owner.service), *server_of(owner.service.runtime).protocols)
+        not server_of(owner.service.runtime).protocols or kind.removesuffix("_pass") in (
+            configured_protocol(owner.service), *server_of(owner.service.runtime).protocols)
         for owner in found))
 
 

@@ -133,7 +133,7 @@ def _unclaimed_services(case: Case, trouble: FailingAddress) -> list[Service]:
     free = [
         s for s in case.snapshot.services
         if s.node in nodes and (s.node == node or not _is_port_answered(case, s, nodes))
-        and s.is_app_server
+        and s.is_app_server and _may_speak_grpc(trouble, s)
         and s.id not in case.services_in_use and s.id not in away
         and not (s.unit is not None and s.unit.load_state == "not-found") and not is_unused_instance(case.snapshot, s)
     ]
@@ -152,6 +152,13 @@ def _is_port_answered(case: Case, service: Service, nodes: Collection[str | None
     kernel does not show which container it is."""
     told = {b.port for b in bindings_of(service) if b.unix is None}
     return any(e.node in nodes and e.unix is None and e.port in told for e in case.listening_endpoints)
+
+
+def _may_speak_grpc(trouble: FailingAddress, service: Service) -> bool:
+    """Return whether the service may speak gRPC, or nginx does not ask for it. What a program of its own kind speaks is
+    not known."""
+    spoken = server_of(service.runtime).protocols
+    return not spoken or "grpc" in spoken or any(facts.route.kind != "grpc_pass" for facts in trouble.routes)
 
 
 def _can_be_intended(case: Case, trouble: FailingAddress, service: Service) -> bool:

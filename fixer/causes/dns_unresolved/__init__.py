@@ -43,8 +43,8 @@ The repair and its safety
   Docker's, 127.0.0.11, or by the one in the container's resolv.conf (Podman). On other machines which server is right
   is for a person: the message names the line, and the servers of resolv.conf. 127.0.0.11 is Docker's own address: under
   Podman, on a host and on Docker's default bridge nobody answers there.
-  correct-name (manual): a name of a `stream` block, or of a block that no route uses: nginx rejects all of its files for
-  it, also for the sites that do without it.
+  correct-name (manual): a name of a `stream` block, or of a block that no route uses: nginx rejects all of its files
+  for it, also for the sites that do without it.
 
 Variants
   dns-name-missing-at-start  the name did not resolve when nginx started or read its configuration

@@ -151,7 +151,7 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
         return f"which application belongs behind {text}: {found[0].service.name} is not one"      # it serves no page
     if len(found) == 1 and not stranger and (grouped := _judge_group(case, trouble, found[0])) is not None:
         return grouped
-    options = tuple(o for owner in found for o in reachable_listeners(case, trouble, owner))
+    options = _unused_listeners(case, tuple(o for owner in found for o in reachable_listeners(case, trouble, owner)))
     options += same_port_listeners(case, trouble, found[0]) if options and len(found) == 1 and not stranger else ()
     if options:
         # a candidate without a listener may be the intended one, so the operator must confirm even a single option
@@ -163,6 +163,13 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     if elsewhere is None and found[0].needs_choice:
         return f"whether {found[0].service.name} belongs behind {text}"
     return elsewhere or _out_of_reach_text(case, trouble, found[0]) or state_evidence(found[0].service)
+
+
+def _unused_listeners(case: Case, options: tuple[ReachableListener, ...]) -> tuple[ReachableListener, ...]:
+    """Return those that no location leads to, if a service of another location has some; else all."""
+    used = {(endpoint.node, endpoint.port) for endpoint in case.listening_endpoints if endpoint.unix is None}
+    free = tuple(o for o in options if (o.owner.service.node, o.listener.port) not in used)
+    return free if free and any(o.owner.rule == "same-site" for o in options) else options
 
 
 def _judge_group(case: Case, trouble: FailingAddress, owner: PortOwner) -> Finding | Evidence | None:
