@@ -25,7 +25,9 @@ How it is told apart
 The repair and its safety
   speak-as-backend (safe, where the way stays on this machine or between its containers): `https` becomes `http` in the
   pass, then nginx -t and a reload. Where the way leads to another machine, what was meant to be encrypted would not be:
-  there a person decides, and the backend is more likely what has to change.
+  there a person decides, and the backend is more likely what has to change. So it is where nginx verifies the backend's
+  certificate (`proxy_ssl_verify on`): that is meant. Of gRPC (`grpcs://`), which is not asked directly, nginx's own
+  handshake tells, and the scheme is for a person.
   A program that is no application, no proxy and no container, or that anybody could have started, may only have taken
   the port: where an application listens that nobody asks, that is wrong-port; elsewhere a person says who is meant.
 
@@ -55,7 +57,7 @@ from fixer.lazy.dataclass import replace
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Effect, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known, Unknown
-from fixer.model.nginx_config import ErrorKind
+from fixer.model.nginx_config import ErrorKind, Route
 from fixer.model.snapshot import Endpoint, ProbeResult, needs_tls
 from fixer.nginx.error_kinds import READ_TIMEOUT
 from fixer.repairs.nginx_directives import (
@@ -67,10 +69,12 @@ from fixer.repairs.nginx_directives import (
 )
 
 with lazy_imports():  # not needed in most looks
+    from fixer.analysis.directives_in_effect import directives_for
     from fixer.analysis.ownership.resolve import only_owner
 
 _HANDSHAKE_ERRORS: frozenset[ErrorKind] = frozenset({"tls-not-spoken", "tls-handshake", "tls-version"})
 _ENDED_BY_BACKEND: frozenset[ErrorKind] = frozenset({"tls-not-spoken", "tls-peer-closed"})
+_NOT_SPOKEN: frozenset[ErrorKind] = frozenset({"tls-not-spoken"})
 _LATE: frozenset[ErrorKind] = frozenset({"timeout-tls"})
 
 
@@ -83,8 +87,10 @@ def judge(case: Case) -> Verdict:
 def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evidence:
     endpoint, route = trouble.endpoint, trouble.routes[0].route
     shown = config_evidence(case.snapshot, trouble.nginx, endpoint)
-    if route.kind != "proxy_pass" or route.scheme != "https":
+    if route.scheme != "https":
         return shown
+    if route.kind != "proxy_pass":
+        return _find_in_log(case, trouble) or shown
     told = configured_scheme_finding(case, trouble, (CAUSE.id, "tls-to-plain-backend"), tls=False)
     if told is not None or isinstance(endpoint.http, Unknown):
         return told or shown
@@ -109,6 +115,29 @@ def _judge_address(case: Case, trouble: FailingAddress) -> Finding | str | Evide
     said = "no answer to the handshake" if silent else shorten(heard.body, 100) or (
         "it hung up in the handshake" if hung_up else "refused")
     return _finding(case, trouble, said, other)
+
+
+def _find_in_log(case: Case, trouble: FailingAddress) -> Finding | None:
+    """Return the finding about a server of another protocol (`grpcs://`), which is not asked directly: nginx's own
+    handshake met an answer that is no TLS, since the service started."""
+    service = case.service(trouble.endpoint.listening_service or trouble.endpoint.configured_service)
+    began = start_time_of(service) if service is not None else 0.0
+    if not any(was_logged_since(event, began) for event in events_for(case, trouble, _NOT_SPOKEN)):
+        return None
+    route, text = trouble.routes[0].route, endpoint_text(trouble.endpoint)
+    plain = route.kind.removesuffix("_pass")
+    manual = (f"let {text} speak TLS, or write {plain}:// in place of the scheme at {route.source.file}:"
+              f"{route.source.line} if no one can intercept the traffic to it. Then run nginx -t and reload nginx")
+    return Finding(
+        cause=CAUSE.id, variant="tls-to-plain-backend", role="root", confidence="likely",
+        summary=(f"nginx hands {routes_text(trouble)} to {text} with TLS, and "
+                 f"{service.name if service is not None else 'what listens there'} answers something else"),
+        detail=(), routes=trouble.route_ids, service=service.name if service is not None else None,
+        node=trouble.nginx.node,
+        evidence=tuple(dict.fromkeys((config_evidence(case.snapshot, trouble.nginx, trouble.endpoint),
+                                      *symptom_evidence(case, trouble, _NOT_SPOKEN)))),
+        repairs=(Repair(SCHEME_ID, "manual", f"make nginx and {text} use the same protocol", (), manual=manual),),
+    )
 
 
 def _find_behind_queue(case: Case, trouble: FailingAddress) -> Finding | None:
@@ -186,12 +215,21 @@ def _effects(case: Case, trouble: FailingAddress) -> tuple[Effect, ...] | None:
 
 
 def _repair(case: Case, trouble: FailingAddress) -> Repair:
-    if trouble.endpoint.node is not None:
+    verified = any(_verifies(case, trouble, facts.route) for facts in trouble.routes)
+    if trouble.endpoint.node is not None and not verified:
         return change_scheme_repair(case, trouble, "http")
     text = endpoint_text(trouble.endpoint)
-    manual = (f"let the backend at {text} speak TLS again. Or, if no one can intercept the traffic to it, write "
+    why = " (nginx verifies its certificate: that is meant)" if verified else ""
+    manual = (f"let the backend at {text} speak TLS again{why}. Or, if no one can intercept the traffic to it, write "
               "http:// in the pass, then run nginx -t and reload nginx")
     return Repair(SCHEME_ID, "manual", f"make nginx and {text} use the same protocol", (), manual=manual)
+
+
+def _verifies(case: Case, trouble: FailingAddress, route: Route) -> bool:
+    """Return whether nginx is told to verify the backend's certificate."""
+    said = (directive.words[1:] for directive in directives_for(case.snapshot, trouble.nginx, route)
+            if directive.words[0] == "proxy_ssl_verify")
+    return next(said, ()) == ("on",)
 
 
 CAUSE = Cause(

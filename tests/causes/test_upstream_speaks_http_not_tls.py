@@ -57,6 +57,33 @@ def test_hit_it_refuses_tls_and_answers_plainly() -> None:
     assert found.repairs[0].risk == "safe"
 
 
+def test_a_backend_whose_certificate_nginx_verifies_is_not_asked_in_the_clear_unasked() -> None:
+    """A verified way with a certificate authority of its own was made plain, and called safe."""
+    made = Scene().with_service(service(), listener(8000, 200)).answers(BAD_GATEWAY)
+    made.route[0] = {"scheme": "https", "pass_text": "https://127.0.0.1:8000"}
+    page = next(f for f in made.files if f.path == SITE)
+    text = page.data.replace(b"proxy_pass http://", b"proxy_ssl_verify on; proxy_pass https://")
+    made.files = [file(SITE, text, real_path=page.real_path)]
+    made.route[0]["source"] = Span(SITE, 3, text.index(b"proxy_pass"), 0)
+    made.endpoint(http=Known(NO_TLS), tcp=Known(probe()), other_scheme_probe=ANSWERED)
+    (repair,) = finding_of(diagnose(made.snapshot()), CAUSE).repairs
+    assert repair.risk == "manual" and "nginx verifies its certificate" in repair.manual
+
+
+@pytest.mark.parametrize(("ago", "hit"), [(5.0, True), (1000.0, False)])
+def test_of_grpc_nginxs_own_handshake_tells(ago: float, *, hit: bool) -> None:
+    made = Scene().with_service(service(runtime="python"), listener(8000, 200)).answers(BAD_GATEWAY)
+    made.route[0] = {"scheme": "https", "kind": "grpc_pass", "pass_text": "grpcs://127.0.0.1:8000"}
+    made.endpoint(http=Unknown("the upstream protocol is not HTTP"), tcp=Known(GOOD))
+    made.logs("SSL_do_handshake() failed (SSL: error:0A00010B:SSL routines::wrong version number)", None,
+              "SSL handshaking to upstream", ago=ago)
+    diagnosis = diagnose(made.snapshot())
+    assert (CAUSE in roots(diagnosis)) is hit
+    if hit:
+        found = finding_of(diagnosis, CAUSE)
+        assert found.confidence == "likely" and "write grpc:// in place of the scheme" in found.repairs[0].manual
+
+
 def by_hand(uid: int = 1000, check: bytes = b"", *others: Any, told: bool = True, **changes: Any) -> Diagnosis:
     """An application that some user started, without a manager, at the address that nginx asks with TLS."""
     bare = service("node[200]", 8000, 200, unit=None, manager="none", runtime="node", **changes)
