@@ -129,3 +129,10 @@ def endpoints_of(case: Case, routes: tuple[RouteVerdict, ...], event: ErrorEvent
         live = [end for end in live if end.host == name] or live
     named = [end for end in live if event.upstream and is_about_endpoint(event.upstream, end)]
     return named or [end for end in live if is_about_port(event, end)] or live
+
+
+def guards_of(case: Case, nginx: Nginx, routes: tuple[RouteVerdict, ...]) -> tuple[RouteVerdict, ...]:
+    """Return the routes that nginx asks first (`auth_request`) in the servers of these: what failed is one of them."""
+    servers = {judged.facts.route.server_index for judged in routes}
+    return tuple(judged for judged in case.verdicts.values() if judged.facts.route.asked_first
+                 and judged.facts.route.server_index in servers and nginx.serves(judged.facts))

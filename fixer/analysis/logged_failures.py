@@ -41,13 +41,14 @@ from fixer.nginx.error_kinds import (
 )
 
 with lazy_imports():  # not needed in most looks
-    from fixer.analysis.line_routes import LineRoutes, authority_of, endpoints_of, named_endpoints
+    from fixer.analysis.line_routes import LineRoutes, authority_of, endpoints_of, guards_of, named_endpoints
 
 MIN_ANSWERS = 3             # answers in a row that end any failure
 START_SECONDS = 90.0        # seconds that a start may take until the service listens: systemd's default limit
 _CLOCK_AHEAD = 5.0
 _RESPAWN_SECONDS = 2.0      # a master replaces a worker at once
 _WORKER_ENDS = frozenset({"worker-killed", "worker-failed"})
+_RIGHTS = frozenset({"connect-denied", "connect-not-permitted"})     # they are there or not: they do not come and go
 _SURE = 3.0                 # -ln 0.05: a failing share of 1/n shows within 3n requests, in 19 of 20 cases
 _CONNECTION = regex(r"^\d{4}/\d\d/\d\d \S+ \[[a-z]+\] (\d+#\d+: \*\d+) ")
 REFUSALS = frozenset({"refused", "socket-missing"})
@@ -226,7 +227,8 @@ def _end_of_state(case: Case, nginx: Nginx, routes: tuple[RouteVerdict, ...], ev
         return _end_text("a repair changed something", repaired, failed_at)
     if all(is_answered_by_config(judged, endpoints_of(case, (judged,), event), nginx) for judged in routes):
         return "nginx answers such requests by itself now"
-    ends = () if _is_of_unread_files(case, nginx, routes, event) else endpoints_of(case, routes, event)
+    meant = guards_of(case, nginx, routes) if event.kind == "auth-request-failed" else routes
+    ends = () if _is_of_unread_files(case, nginx, routes, event) else endpoints_of(case, meant, event)
     starts = [_start_after(case, end, event, began, refusals, failed_at=failed_at) for end in ends]
     return min(starts, default=(0.0, ""))[1]
 
@@ -327,7 +329,8 @@ def _answered_since(
     span = seconds[-1] - seconds[0] + 1
     pause = max((later - earlier for earlier, later in pairwise(seconds)), default=0)
     quiet = clock_of(case.snapshot, nginx.node) - seconds[-1]
-    demanded = MIN_ANSWERS if len(seconds) == span else max(MIN_ANSWERS, math.ceil(_SURE * span / len(seconds)))
+    steady = len(seconds) == span or all(event.kind in _RIGHTS for event in lines)
+    demanded = MIN_ANSWERS if steady else max(MIN_ANSWERS, math.ceil(_SURE * span / len(seconds)))
     wanted, is_read_whole = None if independent else paths, not kinds.isdisjoint(CUT_IN_BODY)
     if unloaded:        # only its own answers tell of that address
         answers = min(_answers_for(judged, wanted, is_read_whole=is_read_whole)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from fixer.analysis.case import Case, location_text
+from fixer.analysis.line_routes import guards_of
 from fixer.analysis.logged_failures import LoggedFailure, is_of_connection, logged_failures, time_text
 from fixer.analysis.nginx_errors import asked_page, service_of_route
 from fixer.analysis.other_pages import asked_paths, plain_path, site_url
@@ -21,7 +22,7 @@ _MAX_NAMES = 3
 _COMPARED = 150     # characters of a line, with its time and its connection, that no other line has
 _SIDES = {
     "backend": "the backend, or the way to it",
-    "nginx": "nginx itself: its configuration, its limits or its machine",
+    "nginx": "nginx itself: its configuration, limits and rights, its machine, or a name or check that it waits for",
     "client": "the client, or a proxy in front of nginx",
 }
 
@@ -67,7 +68,7 @@ def _is_explained(case: Case, failure: LoggedFailure, findings: Sequence[Finding
     quotes."""
     ids = set(failure.route_ids)
     if all(event.kind == "auth-request-failed" for event in failure.events):
-        ids.update(_asked_first(case, failure))     # what failed is the location that nginx asks before
+        ids.update(judged.facts.route.id for judged in guards_of(case, failure.nginx, failure.routes))
     ends = [case.endpoints[name] for judged in failure.routes for name in judged.facts.endpoints]
     nodes = {failure.nginx.node, *(end.node for end in ends)}
     behind = {(service.node, service.name) for end in ends
@@ -78,13 +79,6 @@ def _is_explained(case: Case, failure: LoggedFailure, findings: Sequence[Finding
         and ((finding.node, finding.service) in behind
              or (ids.intersection(finding.routes) if finding.routes else finding.node in nodes))
         for finding in findings)
-
-
-def _asked_first(case: Case, failure: LoggedFailure) -> Iterator[str]:
-    """Yield the routes that nginx asks before those of the failure whether a visitor may see the page."""
-    servers = {judged.facts.route.server_index for judged in failure.routes}
-    yield from (judged.facts.route.id for judged in case.verdicts.values() if judged.facts.route.asked_first
-                and judged.facts.route.server_index in servers and failure.nginx.serves(judged.facts))
 
 
 def _without_quoted(case: Case, failure: LoggedFailure, findings: Sequence[Finding]) -> LoggedFailure:

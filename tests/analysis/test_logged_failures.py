@@ -83,6 +83,25 @@ def test_a_start_at_the_address_of_unread_files_ends_no_failure_at_the_one_of_be
     assert reasons(scene.snapshot()) == [""]
 
 
+@pytest.mark.parametrize(("errno", "is_over"), [(13, True), (111, False)])
+def test_rights_do_not_come_and_go(errno: int, *, is_over: bool) -> None:
+    """The folder of the socket was opened again: by its few lines of long ago a share of requests may still fail."""
+    scene = healthy_scene().answers(*[GOOD] * 4)
+    for ago in (40, 53, 56):
+        scene.logs(f"connect() failed ({errno}: x)", errno, "connecting to upstream", ago=ago, path="/x")
+    assert [bool(why) for why in reasons(scene.snapshot())] == [is_over]
+
+
+@pytest.mark.parametrize(("started", "is_over"), [(20, True), (100, False)])
+def test_what_a_check_before_a_page_met_ends_with_the_start_of_the_check(started: float, *, is_over: bool) -> None:
+    scene = Scene("127.0.0.1:8000", "127.0.0.1:7000").with_service(service(), listener(8000, 200)).answers(probe(401))
+    scene.with_service(service("check.service", 7000, 300), listener(7000, 300))
+    scene.processes = [replace(one, started_at=NOW - started) if one.pid == 300 else one for one in scene.processes]
+    scene.route[1] = {"location": "/check", "asked_first": True}
+    scene.logs("auth request unexpected status: 502", None, "sending to client", ago=50, path="/")
+    assert reasons(scene.snapshot()) == ["check.service started at 07:59:40 UTC" if is_over else ""]
+
+
 def test_only_answers_for_the_page_that_failed_end_its_failure() -> None:
     """`/` redirects to /login: forty answers of the one say nothing of the other."""
     for pages, over in ((1, False), (3, True)):
