@@ -33,6 +33,7 @@ from fixer.nginx.error_kinds import (
     RACE_KINDS,
     READ_TIMEOUT,
     TARGET_INVALID,
+    UNANSWERED,
 )
 
 Trigger: TypeAlias = Literal["address-fails", "address-closed", "nginx-stopped", "container-unhealthy",
@@ -53,7 +54,7 @@ TRIGGERS: Mapping[str, frozenset[Trigger]] = {
     "backend-down": _ADDRESS_OR_STOPPED | {"address-closed"},
     "backend-hung": _ADDRESS | {"timeout-body"},
     "backlog-full": BACKLOG_FULL,
-    "crash-code-error": _ADDRESS | CUT_IN_BODY,
+    "crash-code-error": _ADDRESS | CUT_IN_BODY | UNANSWERED,
     "crash-killed": _ADDRESS | CUT_OFF,
     "crash-loop-gave-up": _ADDRESS | CONNECTING | CUT_OFF,
     "fd-exhausted": _ADDRESS | {"files-exhausted", "connect-files-exhausted"},
@@ -79,7 +80,7 @@ TRIGGERS: Mapping[str, frozenset[Trigger]] = {
 }
 
 RUN_CAUSES: Mapping[str, frozenset[Trigger]] = {
-    "crash-code-error": frozenset({"hand-started-log", *CUT_IN_BODY}),
+    "crash-code-error": frozenset({"hand-started-log", *CUT_IN_BODY, *UNANSWERED}),
     "crash-file-access": frozenset({"hand-started-log"}),
     "crash-missing-env": frozenset({"hand-started-log", "env-file-lost"}),
 }

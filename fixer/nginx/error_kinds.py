@@ -271,6 +271,7 @@ CUT_OFF: frozenset[ErrorKind] = frozenset({
 })
 # what nginx logs where the backend closed a connection just then, an idle one or a new one
 RACE_KINDS: frozenset[ErrorKind] = frozenset({"closed-before-answer", "reset-before-answer", "reset-while-sending"})
+UNANSWERED: frozenset[ErrorKind] = frozenset({"closed-before-answer"})      # the request was taken, and not answered
 CUT_IN_BODY: frozenset[ErrorKind] = frozenset({"closed-in-body", "reset-in-body", "chunked-invalid"})
 
 BACKLOG_FULL: frozenset[ErrorKind] = frozenset({"timeout-connect", "connect-timeout-kernel", "backlog-full"})

@@ -113,10 +113,7 @@ def find_raised_error(end: RunEnd) -> CodeFault | None:
     if index is None or match is None:
         return None
     text = _with_details(end.texts, index)
-    kind = getattr(builtins, match["type"], None)
-    if isinstance(kind, type) and issubclass(kind, OSError | MemoryError | KeyboardInterrupt):
-        return None
-    if may_be_of_dependency(text) or speaks_of_connection(text) or inaccessible_path_at(end.texts, index) is not None:
+    if not tells_of_own_fault(text) or inaccessible_path_at(end.texts, index) is not None:
         return None
     trace = _last_traceback(end.texts[max(0, index - _MAX_TRACE_LINES):index])
     file, line, code = application_frame(trace)
@@ -124,6 +121,15 @@ def find_raised_error(end: RunEnd) -> CodeFault | None:
         return None
     plain = text.removeprefix(match["type"].rpartition(".")[0]).removeprefix(".")
     return CodeFault("raised", end.lines[index], plain, match["type"], file, line, code) if file else None
+
+
+def tells_of_own_fault(text: str) -> bool:
+    """Return whether an exception is of the code, its settings or its data: by its name and words it stems neither from
+    a dependency nor from the disk, and not from memory."""
+    kind = getattr(builtins, text.partition(":")[0], None)
+    if isinstance(kind, type) and issubclass(kind, OSError | MemoryError | KeyboardInterrupt):
+        return False
+    return not may_be_of_dependency(text) and not speaks_of_connection(text)
 
 
 def _with_details(texts: Sequence[str], index: int) -> str:

@@ -31,7 +31,8 @@ How it is told apart
   older release.
   An answer that ends early (a 200 that breaks off; `upstream prematurely closed connection while reading upstream`)
   while the service runs on, with a traceback in its log at that moment, is its code too: three times within a minute,
-  or once where our own request for a page of that route ends early as well.
+  or once where our own request for a page of that route ends early as well. So is a connection that it closes without
+  any answer, with a traceback in its log at that moment: once, where our own request fails, too.
 
 The repair and its safety
   Code is for people: the message names file and line, the module, and the interpreter that lacks it.
@@ -92,7 +93,7 @@ from fixer.causes.crash_code_error.start_folder import (
 from fixer.formats.start_files import names_start_folder
 from fixer.model.diagnosis import Confidence, Finding, Repair, Verdict
 from fixer.model.facts import Evidence, Known
-from fixer.nginx.error_kinds import CUT_IN_BODY
+from fixer.nginx.error_kinds import CUT_IN_BODY, UNANSWERED
 from fixer.repairs.command_options import gunicorn_setting_evidence, option_argument
 from fixer.repairs.mount_at_folder import find_mount_with, mount_at_folder_repair, mount_evidence
 from fixer.repairs.restore_code import code_repairs, find_change_since_exit
@@ -114,7 +115,7 @@ def judge(case: Case) -> Verdict:
         else:
             findings.append(for_person(crash, _found(case, crash, fault)))
     missing = list(all_of.missing)
-    if any(event.kind in CUT_IN_BODY for nginx in case.snapshot.nginxes if isinstance(nginx.errors, Known)
+    if any(event.kind in CUT_IN_BODY | UNANSWERED for nginx in case.snapshot.nginxes if isinstance(nginx.errors, Known)
            for event in nginx.errors.value):
         for outcome in judge_broken_answers(case):
             if isinstance(outcome, str):

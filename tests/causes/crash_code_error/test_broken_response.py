@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Undetermined
-from fixer.model.facts import Unknown
+from fixer.model.facts import Known, Unknown
 from tests.causes.snapshot_builders import (
+    BAD_GATEWAY,
     NOW,
     Scene,
     finding_of,
@@ -69,6 +72,38 @@ def test_hit_a_single_one_where_our_own_ends_early_too() -> None:
 ])
 def test_miss_answers_that_end_early_for_another_reason(scene: Scene) -> None:
     assert CAUSE not in roots(diagnose(scene.snapshot()))
+
+
+def closed(count: int, error: str, *, path: str = "/x") -> Scene:
+    """A plain program that prints what it raised, and closes the connection without an answer."""
+    lines = ("Exception occurred during processing of request from ('127.0.0.1', 4242)", "Traceback (most recent call last):",
+             '  File "/srv/shop/serve.py", line 9, in do_GET', error)
+    scene = Scene().with_service(service(log=log_lines(*lines, ago=5.0)), listener(8000, 200))
+    return scene.logs("upstream prematurely closed connection", None, "reading response header from upstream", count=count, path=path)
+
+
+def test_hit_connections_that_are_closed_with_an_error_in_the_log() -> None:
+    """The traceback stood in the journal, and no cause was named."""
+    one = finding_of(diagnose(closed(3, "KeyError: 'AUTH_TOKEN'").snapshot()), CAUSE)
+    assert (one.variant, one.confidence) == (None, "likely")
+    assert one.summary == ("backend.service runs but closes connections without an answer: 3 within a minute, with an error in its log "
+                           "(KeyError: 'AUTH_TOKEN')")
+    assert "correct /srv/shop/serve.py:9" in one.repairs[0].manual
+    assert CAUSE not in roots(diagnose(closed(2, "KeyError: 'AUTH_TOKEN'").snapshot())), "too few to be no chance"
+    assert CAUSE in roots(diagnose(closed(1, "KeyError: 'AUTH_TOKEN'", path="/").answers(BAD_GATEWAY).snapshot()))
+
+
+@pytest.mark.parametrize("error", ["PermissionError: [Errno 13] Permission denied: '/srv/feed.json'", "redis.exceptions.ConnectionError: x"])
+def test_miss_what_the_disk_or_a_dependency_raises(error: str) -> None:
+    assert CAUSE not in roots(diagnose(closed(3, error).snapshot()))
+
+
+def test_what_a_check_before_a_page_raises_is_why_the_page_fails() -> None:
+    scene = closed(1, "KeyError: 'AUTH_TOKEN'")
+    seen = scene.answers(BAD_GATEWAY).snapshot()
+    guard = replace(seen.routes[0], route=replace(seen.routes[0].route, id="r9", location="/x", path="/x", asked_first=True), probes=Known(()))
+    one = finding_of(diagnose(replace(seen, routes=(guard, *seen.routes))), CAUSE)
+    assert one.routes == ("r9", "r1")
 
 
 def test_unknown_what_the_service_said() -> None:
