@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from fixer.analysis.case import Case, location_text
+from fixer.analysis.evidence import clock_of
 from fixer.analysis.line_routes import guards_of
 from fixer.analysis.logged_failures import LoggedFailure, is_of_connection, logged_failures, time_text
 from fixer.analysis.nginx_errors import asked_page, service_of_route
 from fixer.analysis.other_pages import asked_paths, plain_path, site_url
 from fixer.analysis.route_verdict import LOGGED_SECONDS
 from fixer.diagnose.line_meanings import causes_of_kinds
+from fixer.formats.numbers import times_text
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import UNEXPLAINED, Finding
 from fixer.model.facts import Evidence
@@ -37,7 +39,7 @@ def judge_logged_failures(case: Case, findings: Sequence[Finding]) -> tuple[
     named = {failure.route_ids for failure in lasting}
     over = [failure for failure in found if failure.over and failure.route_ids not in named]
     shown = tuple(_finding(case, failure) for failure in lasting[:_MAX_FINDINGS])
-    return shown, tuple(_notes(case, over)), _doubts(case, lasting)
+    return shown, (*_notes(case, over), *_stream_notes(case)), _doubts(case, lasting)
 
 
 def _doubts(case: Case, lasting: Sequence[LoggedFailure]) -> Mapping[str, str]:
@@ -119,6 +121,19 @@ def _notes(case: Case, over: Collection[LoggedFailure]) -> Iterator[str]:
         latest = max(failures, key=lambda failure: failure.events[-1].at)
         yield (f"nginx logged {count} failed request{'s'[:count != 1]} of {_routes_text(case, latest)}, the last at "
                f"{time_text(latest.events[-1].at)}. That is over: {latest.over}")
+
+
+def _stream_notes(case: Case) -> Iterator[str]:
+    """Yield one note for each server of a `stream` block that failed to reach its backend: no page shows it."""
+    for nginx in case.snapshot.nginxes:
+        since = clock_of(case.snapshot, nginx.node) - LOGGED_SECONDS
+        led: dict[tuple[str, str], list[ErrorEvent]] = {}
+        for event in nginx.errors.or_else(()):
+            if event.at >= since and event.upstream and "://" not in event.upstream and not event.request:
+                led.setdefault((event.server, event.upstream), []).append(event)
+        for (server, upstream), events in list(led.items())[:_MAX_FINDINGS]:
+            yield (f"nginx's stream server at {server} failed {times_text(len(events))} at {upstream}, the last at "
+                   f"{time_text(events[-1].at)}: {events[-1].message}. fixer judges pages, and no streams")
 
 
 def _routes_text(case: Case, failure: LoggedFailure) -> str:

@@ -192,7 +192,8 @@ _CODE = (".py", ".rb", ".js", ".cjs", ".mjs", ".ts", ".json")
 
 def redact_boot(path: str, data: bytes, masks: Masks) -> bytes:
     """Redact a file that is read or run at boot: a script, unless its name says otherwise."""
-    return redact_file(path, data, masks) if path.endswith(_CODE) else redact_script(data, masks)
+    other = path.endswith((*_CODE, ".service"))       # a unit of a user is one of what starts at boot
+    return redact_file(path, data, masks) if other else redact_script(data, masks)
 
 
 def redact_config(path: str, data: bytes, masks: Masks) -> bytes:

@@ -102,6 +102,16 @@ def test_an_answer_for_one_page_rules_out_no_cause_of_another_pages_failure() ->
     assert UNEXPLAINED in [f.cause for f in asked.findings] and isinstance(verdict_of(asked, "crash-killed"), RuledOut)
 
 
+def test_what_a_stream_server_met_is_told_and_not_judged() -> None:
+    """Its backend was gone, and the host was healthy without a word: no page shows what a stream does."""
+    scene = healthy_scene().logs("connect() failed (111: Connection refused)", 111, "connecting to upstream", count=2)
+    scene.events = [replace(event, request="", server="0.0.0.0:6000", upstream="127.0.0.1:6001") for event in scene.events]
+    diagnosis = diagnose(scene.snapshot())
+    assert diagnosis.verdict == "healthy"
+    assert diagnosis.notes == ("nginx's stream server at 0.0.0.0:6000 failed 2 times at 127.0.0.1:6001, the last at 07:59:55 UTC: "
+                               "connect() failed (111: Connection refused). fixer judges pages, and no streams",)
+
+
 @pytest.mark.parametrize("answers", [Known(()), Unknown("probing was switched off")])
 def test_without_probes_nothing_is_healthy(answers: object) -> None:
     scene = healthy_scene()

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from fixer.redaction.all_files import (
+    redact_boot,
     redact_env_file,
     redact_file,
     redact_inspect,
@@ -32,6 +33,13 @@ def test_units() -> None:
     data = f'[Service]\nEnvironment=PORT=80 K={SECRET} "Q={SECRET} {SECRET}" \\\n  Z={SECRET}\nExecStart=/x --token={SECRET}\n'.encode()
     said = redact_unit(data)
     assert SECRET.encode() not in said and b"PORT=80" in said and b"ExecStart=/x" in said and said.count(b"\n") == data.count(b"\n")
+
+
+def test_a_unit_of_a_user_stays_a_unit_in_a_bundle() -> None:
+    """Its sections were masked as words of a script: a bundle named another cause than the host."""
+    data = f"[Service]\nEnvironment=K={SECRET}\nExecStart=/usr/bin/uvicorn main:app --port 9000\n".encode()
+    said = redact_boot("/home/deploy/.config/systemd/user/notes.service", data, Masks())
+    assert said.startswith(b"[Service]\n") and b"ExecStart=/usr/bin/uvicorn main:app --port 9000" in said and SECRET.encode() not in said
 
 
 def test_keys_inside_any_file() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import posixpath
 
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.evidence import (
@@ -140,6 +141,10 @@ def _manual_text(starter: BootEntry, where: str, why: str, again: bool) -> str:
     if starter.kind == "by-hand":
         return (f"run {starter.file} again as it was run before ({where} is its server), and create a systemd unit for "
                 f"it, which also starts it at boot")
+    if starter.kind == "user-unit":
+        unit = posixpath.basename(starter.file)
+        linger = f"loginctl enable-linger {starter.user}, then " if starter.not_run_reason else ""
+        return f"{linger}systemctl --user -M {starter.user}@ enable --now {unit}{why}"
     user = f", as user {starter.user}" if starter.user and starter.kind != "rc.local" else ""
     return f"start it as {where} does{user}, and create a systemd unit for it, which restarts it automatically{why}"
 

@@ -32,6 +32,14 @@ def judged(scene: Scene, *starters: BootEntry) -> Diagnosis:
     return diagnose(scene.snapshot())
 
 
+@pytest.mark.parametrize(("idle", "linger"), [("lingering is not enabled for ann", "loginctl enable-linger ann, then "), ("", "")])
+def test_a_unit_of_a_user_is_enabled_and_not_made_anew(idle: str, linger: str) -> None:
+    """The advice was to create a systemd unit, beside the one that was quoted."""
+    unit = replace(LINE, kind="user-unit", file="/home/ann/.config/systemd/user/web.service", user="ann", not_run_reason=idle)
+    (repair,) = judged(Scene("127.0.0.1:8001").refused(), unit).findings[0].repairs
+    assert repair.manual.startswith(f"{linger}systemctl --user -M ann@ enable --now web.service")
+
+
 def test_the_line_that_starts_it_is_named() -> None:
     diagnosis = judged(Scene("127.0.0.1:8001").refused(), LINE)
     assert roots(diagnosis) == ["backend-down"]
