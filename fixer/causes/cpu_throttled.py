@@ -19,7 +19,8 @@ Why nginx says 504, or 502
 
 How it is told apart
   The quota stands in the unit or container, and the kernel counts the periods in which it held the service back
-  (nr_throttled of cpu.stat): a quarter of them or more, fewer where it may use less than a quarter of a CPU.
+  (nr_throttled of cpu.stat): a quarter of them or more, fewer where it may use less than a quarter of a CPU, and half
+  of them within a minute of its start, which works as hard as it can.
   overload-saturated and backend-hung look the same from nginx, and more workers would not help here: they share the
   quota.
 
@@ -35,9 +36,9 @@ from __future__ import annotations
 
 from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.cause import Cause, add_finding, conclude
-from fixer.analysis.evidence import config_evidence, listener_at
+from fixer.analysis.evidence import clock_of, config_evidence, listener_at
 from fixer.analysis.nginx_errors import failing_or_slow_services, symptom_evidence
-from fixer.analysis.service_state import state_evidence
+from fixer.analysis.service_state import start_time_of, state_evidence
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.managers import manager_of
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
@@ -49,6 +50,8 @@ with lazy_imports():  # not needed in most looks
     from fixer.repairs.resource_limits import ResourceLimit, raise_limit_repair
 
 MIN_SHARE = 0.25          # share of throttled periods; a stall over several periods counts once
+MIN_SHARE_AT_START = 0.5   # the same while the service has started within the last minute
+_START_SECONDS = 60.0
 MIN_SHARE_SMALL_LIMIT = 0.03          # the same for a quota below SMALL_LIMIT
 SMALL_LIMIT = 0.25        # CPUs
 MIN_THROTTLED_PERIODS = 10
@@ -67,11 +70,21 @@ def judge(case: Case) -> Verdict:
             ruled.append(state_evidence(service))
         elif isinstance(service.throttled, Unknown):
             missing.append(f"how often its CPU quota throttles {service.name}: {service.throttled.reason}")
-        elif not _is_throttled(service.throttled.value, MIN_SHARE_SMALL_LIMIT if limit < SMALL_LIMIT else MIN_SHARE):
+        elif not _is_throttled(service.throttled.value, _least_share(case, service, limit)):
             ruled += service.throttled.evidence
         else:
             add_finding(findings, service.id, _found(case, trouble, service, limit))
     return conclude(findings.values(), missing, ruled)
+
+
+def _least_share(case: Case, service: Service, limit: float) -> float:
+    """Return the share of throttled periods from which the quota is too small. A start works as hard as it can, and
+    soon after it nearly all periods are of the start: only a service that is held back most of the time cannot keep
+    up."""
+    is_new = clock_of(case.snapshot, service.node) - start_time_of(service) < _START_SECONDS
+    if limit < SMALL_LIMIT:
+        return MIN_SHARE if is_new else MIN_SHARE_SMALL_LIMIT
+    return MIN_SHARE_AT_START if is_new else MIN_SHARE
 
 
 def _is_throttled(counts: tuple[int, int], share: float) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from fixer.model.snapshot import Compose, ComposeSetting
 from fixer.model.target import TargetRef
 from tests.causes.snapshot_builders import (
     GOOD,
+    NOW,
     SLOW,
     TIMED_OUT,
     Scene,
@@ -68,6 +70,16 @@ def test_hit_a_small_quota_counts_rarely() -> None:
 
 def test_hit_while_we_are_answered() -> None:
     assert roots(diagnose(throttled().endpoint(http=Known(GOOD)).answers(GOOD).snapshot())) == [CAUSE]
+
+
+@pytest.mark.parametrize(("stat", "limit", "age", "hit"), [
+    (held(62, 200), 0.5, 20, False), (held(62, 200), 0.5, 90, True), (held(120, 200), 0.5, 20, True),
+    (held(13, 281), 0.05, 20, False), (held(100, 200), 0.05, 20, True),
+])
+def test_what_a_start_needs_is_no_sign_that_the_quota_is_too_small(stat: Any, limit: float, age: float, *, hit: bool) -> None:
+    """A page that only sleeps was certainly throttled, by the periods of the start seconds before."""
+    scene = throttled(stat, limit=limit, unit_changes={"cpu_limit": limit, "active_enter": NOW - age})
+    assert (CAUSE in roots(diagnose(scene.snapshot()))) is hit
 
 
 def test_hit_a_container() -> None:
