@@ -103,6 +103,12 @@ def _untrusted_finding(case: Case, where: LoggedRoute, confidence: Confidence) -
         detail = f"{service.name} serves the certificate that it read when it started: {own} has another one since"
         return replace(found_so, detail=(detail,), evidence=(*found_so.evidence, changed), repairs=(restart, repair))
     trusted = _nearest_directive(case, where, f"{route.kind.removesuffix('_pass')}_ssl_trusted_certificate")
+    older = _changed_authority(case, where[0], trusted.words[1]) if trusted is not None and code else None
+    if older is not None and trusted is not None:
+        does = f"reload nginx, so that it trusts what is in {trusted.words[1]} now"
+        reload = Repair("reload-nginx", "safe", does, check_and_reload_steps(case.snapshot, where[0]))
+        detail = f"nginx trusts what it read of {trusted.words[1]} when it loaded its configuration"
+        return replace(found_so, detail=(detail,), evidence=(*found_so.evidence, older), repairs=(reload, repair))
     if code in _CHAIN_ERRORS and trusted is not None:
         detail = (f"nginx trusts what is in {trusted.words[1]}: if that is the right CA, {_backend_text(service)} does "
                   f"not send the certificates between the two. Then put the whole chain into its file{beside}, and "
@@ -163,6 +169,14 @@ def _changed_certificate(case: Case, service: Service, path: str) -> Evidence | 
     if stat is None or not began or stat.end.mtime <= began + _CLOCK_SLACK:
         return None
     return Evidence("file", path, f"changed {age_text(stat.end.mtime - began)} after {service.name} started")
+
+
+def _changed_authority(case: Case, nginx: Nginx, path: str) -> Evidence | None:
+    """Return evidence that the file of trusted authorities was changed after nginx had read it."""
+    stat, loaded = stat_of(case.snapshot, nginx.node, path), nginx.loaded_at.or_else(0.0)
+    if stat is None or not loaded or stat.end.mtime <= loaded + _CLOCK_SLACK:
+        return None
+    return Evidence("file", path, f"changed {age_text(stat.end.mtime - loaded)} after nginx loaded its configuration")
 
 
 def _restart_repair(case: Case, service: Service, endpoint: Endpoint | None) -> Repair:

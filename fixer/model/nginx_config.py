@@ -83,13 +83,15 @@ class KeptConnections:
 @dataclass(frozen=True, slots=True)
 class BackendTls:
     """What nginx says of itself in a handshake with the backend, as written: `sends_name` the name of the server, that
-    of the pass unless `name` is set. `host` is the header Host, empty for nginx's own."""
+    of the pass unless `name` is set. `host` is the header Host, empty for nginx's own. `trusted` is the file of the
+    authorities by which it verifies the backend's certificate."""
 
     sends_name: bool = False
     name: str = ""
     host: str = ""
     certificate: str = ""
     key: str = ""
+    trusted: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,8 @@ TlsDirectives = Mapping[bytes, str]
 """Name of a directive -> its value as written, as a block inherits them. `FAMILY host` is the header Host."""
 
 _FAMILIES = (b"proxy", b"grpc", b"uwsgi")
-_WORDS = (b"_ssl_server_name", b"_ssl_name", b"_ssl_certificate", b"_ssl_certificate_key")
+_WORDS = (b"_ssl_server_name", b"_ssl_name", b"_ssl_certificate", b"_ssl_certificate_key",
+          b"_ssl_trusted_certificate")
 _VALUES = frozenset(family + word for family in _FAMILIES for word in _WORDS)
 _HEADERS = {b"proxy_set_header": b"proxy host", b"grpc_set_header": b"grpc host"}
 
@@ -40,4 +41,5 @@ def backend_tls(found: TlsDirectives, family: bytes) -> BackendTls:
     return BackendTls(
         sends_name=value(b"_ssl_server_name") == "on", name=value(b"_ssl_name"), host=value(b" host"),
         certificate=value(b"_ssl_certificate"), key=value(b"_ssl_certificate_key"),
+        trusted=value(b"_ssl_trusted_certificate"),
     )

@@ -12,6 +12,7 @@ from fixer.observe.look import Look
 from fixer.observe.nginx.config_backups import backup_queries
 from fixer.observe.nginx.endpoints import name_to_resolve, resolve_query
 from fixer.observe.nginx.error_queries import (
+    authority_queries,
     name_server_queries,
     socket_path_queries,
     temp_folders,
@@ -80,6 +81,7 @@ def _queries_of_site(site: Site, look: Look) -> Iterator[Query]:
     yield from (ReadFile(path, 1) for path in temp_folders(site, logs)[:MOST_TEMP_FOLDERS])
     yield from socket_path_queries(site, logs)
     yield from name_server_queries(site, logs)
+    yield from authority_queries(site, logs)
     yield from version_queries(site, logs)
     yield from file_limit_queries(site, logs)
     for address in places_of(site):

@@ -7,7 +7,7 @@ import pytest
 from fixer.diagnose.run_causes import diagnose
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, RuledOut, Undetermined
-from fixer.model.facts import Unknown
+from fixer.model.facts import Known, Unknown
 from fixer.model.plan import CheckNginx, ReloadNginx, UnitAction, WriteFile
 from fixer.model.snapshot import CommandArgument
 from tests.causes.snapshot_builders import (
@@ -90,6 +90,21 @@ def test_a_chain_that_ends_before_the_trusted_ca_is_thought_of() -> None:
     assert "the whole chain into its file (/srv/shop/tls/own.pem)" in first.detail[0]
     assert "proxy_ssl_trusted_certificate /etc/ssl/own-ca.pem;" in first.evidence[-1].text
     assert found(told(STRANGER)).detail == ()
+
+
+@pytest.mark.parametrize(("age", "is_new"), [(100.0, True), (900.0, False)])
+def test_an_authority_that_changed_since_nginx_read_it_needs_a_reload(age: float, is_new: bool) -> None:
+    """The file holds the right authority, and was called what nginx trusts: another one was asked for."""
+    scene = told(STRANGER)
+    line = b"    proxy_ssl_trusted_certificate /etc/ssl/own-ca.pem;\n    proxy_pass"
+    scene.files[0] = replace(scene.files[0], data=scene.files[0].data.replace(b"proxy_pass", line, 1))
+    scene.nginx |= {"loaded_at": Known(NOW - 600), "config_mtime": Known(NOW - 700)}
+    scene.node_changes["local"] = {"files": (("/etc/ssl/own-ca.pem", stat(mtime=NOW - age)),)}
+    first = found(scene)
+    assert (first.repairs[0].id == "reload-nginx") is is_new
+    if is_new:
+        assert ("/etc/ssl/own-ca.pem", "changed 8 min after nginx loaded its configuration") in [(e.where, e.text) for e in first.evidence]
+        assert [type(step) for step in first.repairs[0].steps] == [CheckNginx, ReloadNginx]
 
 
 def test_of_a_certificate_that_signed_itself_its_file_is_named() -> None:

@@ -1,4 +1,5 @@
-"""Queries that recent errors in nginx's log call for: temp folders, unix sockets, name servers, its own version."""
+"""Queries that recent errors in nginx's log call for: temp folders, unix sockets, name servers, its own
+version, what it trusts."""
 
 from __future__ import annotations
 
@@ -54,6 +55,19 @@ def socket_path_queries(site: Site, logs: Answer | None) -> Iterator[Query]:
     for path in paths[:MOST_SOCKETS]:
         yield from (ReadFile(name, 1) for name in path_and_parents(path))
     yield from (ReadFile(name, ACCOUNTS_LIMIT) for name in ACCOUNT_FILES)
+
+
+MOST_AUTHORITIES = 4
+
+
+def authority_queries(site: Site, logs: Answer | None) -> Iterator[Query]:
+    """Yield the queries for the state of the files by which nginx verifies its backends, where it rejected one: it
+    reads such a file only when it loads its configuration."""
+    if not isinstance(site.config, Known):
+        return
+    paths = dict.fromkeys(route.tls.trusted for route in site.config.value.routes if route.tls.trusted.startswith("/"))
+    if paths and "tls-verify" in recent_kinds(site, logs):
+        yield from (ReadFile(path, 1) for path in list(paths)[:MOST_AUTHORITIES])
 
 
 def name_server_queries(site: Site, logs: Answer | None) -> Iterator[Query]:
