@@ -29,7 +29,7 @@ _GENERIC_WORDS = _COMMON_WORDS | frozenset((
     "sock", "socket", "false", "true", "lib64", "sbin",
 ))
 _AUXILIARY_WORDS = frozenset(("exporter", "metrics", "prometheus", "statsd", "monitor", "monitoring", "telemetry",
-                              "healthcheck"))
+                              "healthcheck", "stats", "control"))
 _STAGE_WORDS = frozenset(("staging", "stage", "dev", "devel", "test", "testing", "demo", "preview", "qa", "uat",
                           "sandbox", "beta"))
 _MEANINGLESS_WORDS = _COMMON_WORDS | frozenset((
@@ -122,8 +122,9 @@ def is_named_after_site(trouble: FailingAddress, service: Service) -> bool:
 
 
 def is_path_named_after_site(trouble: FailingAddress, path: str) -> bool:
-    """Return whether a path and the site share a distinctive name."""
-    return _is_any_similar(trouble, _significant_words([path]) - _GENERIC_WORDS)
+    """Return whether a path and the site share a distinctive name, and it is none of figures for other programs."""
+    words = _significant_words([path])
+    return not words & _AUXILIARY_WORDS and _is_any_similar(trouble, words - _GENERIC_WORDS)
 
 
 def _is_any_similar(trouble: FailingAddress, words: frozenset[str]) -> bool:

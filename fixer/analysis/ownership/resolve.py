@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import posixpath
 from collections.abc import Collection, Mapping
 
 from fixer.analysis.case import Case, FailingAddress, PortOwner
-from fixer.analysis.evidence import address_text, bindings_of, file_line_text, find_node
+from fixer.analysis.evidence import address_text, bindings_of, file_line_text, find_node, listeners_on, pids_of
 from fixer.analysis.ownership.configured import (
     boot_entries_at,
     configured_owner,
@@ -35,7 +36,12 @@ with lazy_imports():  # not needed in most looks
     from fixer.analysis.nginx_errors import is_hanging_up
     from fixer.analysis.ownership.intended_container import intended_containers, misnamed_container
     from fixer.analysis.ownership.shared_folder import shared_folder_owners
-    from fixer.analysis.service_names import count_shared_names, is_named_after_other_site, is_named_after_site
+    from fixer.analysis.service_names import (
+        count_shared_names,
+        is_named_after_other_site,
+        is_named_after_site,
+        is_path_named_after_site,
+    )
 
 
 def candidate_owners(case: Case, trouble: FailingAddress) -> tuple[PortOwner, ...]:
@@ -47,7 +53,8 @@ def candidate_owners(case: Case, trouble: FailingAddress) -> tuple[PortOwner, ..
         found = found or _misnamed_owner(case, trouble, placed)
         found = found or ((placed,) if placed is not None else (
             _owners_by_code(case, trouble) or _left_over_owners(case, trouble)
-            or _owners_in_other_containers(case, trouble) or _same_site_owners(case, trouble)))
+            or _unused_socket_owners(case, trouble) or _owners_in_other_containers(case, trouble)
+            or _same_site_owners(case, trouble)))
         known = case.candidate_owner_cache[id(trouble)] = (trouble, found)
     return known[1]
 
@@ -198,6 +205,21 @@ def _is_orphan(snapshot: Snapshot, service: Service) -> bool:
     left = all(p.ppid <= 1 for p in tops) or is_supervised(ours, node.processes.value) or (
         _is_started_by_cron_or_user(ours, node.processes.value))
     return bool(tops) and left and all("--reload" not in p.argv for p in tops)
+
+
+def _unused_socket_owners(case: Case, trouble: FailingAddress) -> tuple[PortOwner, ...]:
+    """Return the service of other addresses, such as uWSGI's emperor, that holds the only socket in the folder of
+    nginx's which no route names and which is named after the site."""
+    path, node = trouble.endpoint.unix, trouble.endpoint.node
+    if path is None or node is None:
+        return ()
+    used = {endpoint.unix for endpoint in case.snapshot.endpoints if endpoint.node == node}
+    lines = [line for line in listeners_on(case.snapshot, node) if line.family == "unix" and line.address not in used
+             and posixpath.dirname(line.address) == posixpath.dirname(path)
+             and is_path_named_after_site(trouble, posixpath.basename(line.address))]
+    holders = [service for service in map(case.service, case.services_in_use) if service is not None and lines
+               and service.is_app_server and service.node == node and set(service.pids) & set(pids_of(lines[0]))]
+    return (PortOwner(holders[0], "related", (state_evidence(holders[0]),)),) if len(lines) == len(holders) == 1 else ()
 
 
 def _same_site_owners(case: Case, trouble: FailingAddress) -> tuple[PortOwner, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from fixer.analysis.case import open_case
+from fixer.analysis.ownership.resolve import candidate_owners
 from fixer.diagnose.run_causes import diagnose
 from fixer.model.diagnosis import Undetermined
 from fixer.model.facts import Evidence, Known, Unknown
@@ -20,6 +21,7 @@ from tests.analysis.ownership.resolve_builders import named
 from tests.analysis.ownership.unloaded_site_owner_builders import LEFT, judged
 from tests.causes.snapshot_builders import (
     BAD_GATEWAY,
+    GOOD,
     REFUSED,
     SITE,
     Scene,
@@ -133,6 +135,24 @@ def test_processes_nobody_could_list_make_no_owner() -> None:
     scene = Scene("127.0.0.1:8001").with_service(bare, listener(8000, 200)).refused()
     scene.node_changes["local"] = {"processes": Unknown("denied")}
     assert named(scene) == []
+
+
+@pytest.mark.parametrize(("others", "expected"), [
+    (("/run/uwsgi/wiki-py3.sock",), [("backend.service", "related")]), (("/run/uwsgi/wiki-stats.sock",), []), (("/run/uwsgi/news.sock",), []),
+    (("/run/other/wiki-py3.sock",), []), (("/run/uwsgi/wiki-py3.sock", "/run/uwsgi/wiki-2.sock"), []), (("/run/uwsgi/forum.sock",), []),
+])
+def test_a_socket_of_a_parent_of_several_sites_that_is_named_after_one(others: tuple[str, ...], expected: list[tuple[str, str]]) -> None:
+    """The emperor serves the other site, so none of its sockets was thought of: the host was unexplained."""
+    scene = Scene().with_service(service(runtime="uwsgi", bindings=Known(())))
+    made = scene.refused(configured_service=None, unix="/run/uwsgi/wiki.sock", host="", port=0).snapshot()
+    held = tuple(replace(listener(0, 200), family="unix", address=path, port=0) for path in ("/run/uwsgi/forum.sock", *others))
+    forum = replace(made.endpoints[0], id="forum", unix="/run/uwsgi/forum.sock", listener=Known(held[0]), tcp=Known(GOOD), http=Known(GOOD),
+                    listening_service="local/backend.service", configured_service="local/backend.service")
+    one = replace(made.routes[0], route=replace(made.routes[0].route, server_names=("wiki.test",)))
+    two = replace(one, route=replace(one.route, id="r2", server_index=1, server_names=("forum.test",)), endpoints=("forum",), probes=Known((GOOD,)))
+    node = replace(made.nodes[0], listeners=Known(held))
+    case = open_case(replace(made, routes=(one, two), endpoints=(*made.endpoints, forum), nodes=(node, *made.nodes[1:])), {})
+    assert [(owner.service.name, owner.rule) for owner in candidate_owners(case, case.failing_addresses[0])] == expected
 
 
 def test_same_site_only_of_the_same_server() -> None:
