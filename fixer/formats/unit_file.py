@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from fixer.formats.backup_names import is_backup_name
 from fixer.formats.folders import is_within
+from fixer.formats.systemctl_show import unescape_instance
 from fixer.lazy.dataclass import dataclass
 from fixer.lazy.regex import regex
 
@@ -137,11 +138,28 @@ def path_on_machine(lines: Iterable[UnitLine], path: str) -> str:
     return "" if "%" in outside else outside
 
 
-def sandbox_paths(lines: Iterable[UnitLine]) -> tuple[str, ...]:
-    """Return the paths that the unit's sandbox needs; those with a `-` prefix are optional."""
+_SPECIFIER = regex(r"%([%iInpNh])")
+
+
+def expand_specifiers(text: str, name: str) -> str:
+    """Return the text with systemd's common specifiers expanded, for the unit of that name (`%i` of an instance)."""
+    stem = name.rsplit(".", 1)[0]
+    prefix, _, instance = stem.partition("@")
+    values = {"%": "%", "i": instance, "I": unescape_instance(instance), "n": name, "N": stem, "p": prefix,
+              "h": "/root"}
+    return _SPECIFIER.sub(lambda m: values.get(m[1], m[0]), text)
+
+
+def sandbox_path(word: str, name: str) -> str:
+    """Return the path of one word of such a setting, for the unit of that name."""
+    return expand_specifiers(word.lstrip("+").split(":", 1)[0], name)
+
+
+def sandbox_paths(lines: Iterable[UnitLine], name: str) -> tuple[str, ...]:
+    """Return the paths that the sandbox of the unit of that name needs; those with a `-` prefix are optional."""
     words = [w for line in lines if line.section == "Service" and line.key in SANDBOX_SETTINGS
              for w in line.value.split()]
-    return tuple(dict.fromkeys(w.lstrip("+").split(":", 1)[0] for w in words if w.lstrip("+").startswith("/")))
+    return tuple(dict.fromkeys(sandbox_path(w, name) for w in words if w.lstrip("+").startswith("/")))
 
 
 def naming_arguments(lines: Iterable[UnitLine]) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fixer.formats.unit_file import effective_lines, unit_lines
+from fixer.formats.unit_file import effective_lines, expand_specifiers, sandbox_paths, unit_lines
 
 UNIT = b"""# comment \\
 [Unit]
@@ -34,3 +34,10 @@ def test_an_empty_assignment_takes_back() -> None:
 
 def test_a_file_without_an_end() -> None:
     assert [x.value for x in unit_lines("/u", b"[Service]\nExecStart=/x \\")] == ["/x \\"]
+
+
+def test_the_paths_of_a_sandbox_are_those_of_the_instance() -> None:
+    """`/var/lib/%i` was said to be missing, which is there for the instance."""
+    lines = unit_lines("/u", b"[Service]\nReadWritePaths=/var/lib/%i +/var/cache/%i -/srv/%i\nBindPaths=/etc/%p:/run/%p\n")
+    assert sandbox_paths(lines, "app@one.service") == ("/var/lib/one", "/var/cache/one", "/etc/app")
+    assert expand_specifiers("%n %N %I 100%%", "app@a-b.service") == "app@a-b.service app@a-b a/b 100%"

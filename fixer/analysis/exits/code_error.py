@@ -245,7 +245,9 @@ def _exception_fault(said: LogLine, text: str, before: Sequence[str], argv: Sequ
         return CodeFault("syntax", said, text, words, file, line, code) if file else None
     if name in ("ModuleNotFoundError", "ImportError"):
         uri = next((refused for line in before[::-1] if (refused := parse_refused_option(line)) is not None), None)
-        if uri is not None and not application_frame(trace)[0]:
+        lacking = _NO_MODULE.match(words)
+        own = lacking is None or lacking["name"].split(".")[0] in uri.value if uri is not None else False
+        if uri is not None and own and not application_frame(trace)[0]:      # else the class lacks something itself
             return CodeFault("option", said, uri.said, uri.value)
         return _import_fault(said, text, words, trace, argv)
     if name == "ValueError" and (of := next((m for t in trace[-3:] if (m := _NUMBER_FROM_ENV.search(t))),

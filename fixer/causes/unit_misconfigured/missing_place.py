@@ -26,7 +26,7 @@ from fixer.causes.unit_misconfigured.exec_program import first_closed_folder
 from fixer.causes.unit_misconfigured.hidden_path import explain_hidden, explain_own_root
 from fixer.formats.folders import is_below, is_within
 from fixer.formats.start_files import FSTAB, PROC_MOUNTS, app_file, resolve_link
-from fixer.formats.unit_file import SANDBOX_SETTINGS
+from fixer.formats.unit_file import SANDBOX_SETTINGS, sandbox_path
 from fixer.lazy.regex import regex
 from fixer.managers import manager_of
 from fixer.model.diagnosis import Need, Repair
@@ -245,7 +245,8 @@ def judge_sandbox(case: Case, crash: FailedRun, failure: StepFailure) -> StepExp
     service = crash.service
     said = [m["path"] for line in failure.lines for m in [_MISSING_PATH.search(message_of(line))] if m]
     lines = [s for s in service.unit_values if s.key in SANDBOX_SETTINGS]
-    named = [(s, w, w.lstrip("+").split(":", 1)[0]) for s in lines for w in s.value.split()]
+    name = service.unit.name if service.unit is not None else service.name
+    named = [(s, w, sandbox_path(w, name)) for s in lines for w in s.value.split()]
     gone = [(s, w, p) for s, w, p in named if is_missing(case.snapshot, service.node, p) or p in said[-1:]]
     if not gone:
         return f"which sandbox path of {service.name} is missing"

@@ -26,7 +26,7 @@ from fixer.formats.unit_file import (
 from fixer.lazy.dataclass import dataclass, replace
 from fixer.model.diagnosis import Need, Repair
 from fixer.model.plan import DaemonReload, WriteFile
-from fixer.model.snapshot import FileContent, Snapshot
+from fixer.model.snapshot import FileContent, Service, Snapshot
 from fixer.redaction.all_files import redact_unit
 from fixer.repairs.older_state import BACKUP_ID, BACKUP_KEY, masked_lines, newest_first_key
 from fixer.repairs.unit_edits import RepairWording, written_and_start_repair
@@ -102,7 +102,8 @@ def _older_files(case: Case, crash: FailedRun, told: StepExplanation,
                 continue
             then = _parse_unit_lines({**files, path: replace(copy, path=path)})
             if copy.data != file.data and is_complete_unit(copy.data) and _is_same_unit(file, copy, now, then) \
-                    and _is_fixed_in(snapshot, crash, told, now, then) and _has_no_known_fault(snapshot, node, then):
+                    and _is_fixed_in(snapshot, crash, told, now, then) \
+                    and _has_no_known_fault(snapshot, crash.service, then):
                 yield _OlderFile(file, copy)
 
 
@@ -140,8 +141,9 @@ def _is_fixed_in(snapshot: Snapshot, crash: FailedRun, told: StepExplanation, no
         key = "User" if kind == "217-user" else "Group"
         return last_value(then, key) != last_value(now, key) and _has_account(snapshot, node, key, then) is True
     if kind == "226-namespace":
-        paths = sandbox_paths(then)
-        return paths != sandbox_paths(now) and all(stat_of(snapshot, node, path) is not None for path in paths)
+        name = unit.name if unit is not None else ""
+        paths = sandbox_paths(then, name)
+        return paths != sandbox_paths(now, name) and all(stat_of(snapshot, node, path) is not None for path in paths)
     if kind == "execstartpre-failed" and unit is not None:
         bad = failed_pre_command(unit) or (unit.pre[0] if is_pre_command_retried(unit) else None)
         kept = {bare_command(line.value) for line in effective_lines(then, "ExecStartPre")}
@@ -149,11 +151,13 @@ def _is_fixed_in(snapshot: Snapshot, crash: FailedRun, told: StepExplanation, no
     return False
 
 
-def _has_no_known_fault(snapshot: Snapshot, node: str, then: tuple[UnitLine, ...]) -> bool:
+def _has_no_known_fault(snapshot: Snapshot, service: Service, then: tuple[UnitLine, ...]) -> bool:
     """Return whether nothing else in it is known to fail."""
+    node = service.node
     program = stat_of(snapshot, node, program_of(then))
     folder = stat_of(snapshot, node, working_directory_of(then))
-    gone = [p for p in (program_of(then), working_directory_of(then), *sandbox_paths(then)) if p.startswith("/")]
+    needed = (program_of(then), working_directory_of(then), *sandbox_paths(then, service.name))
+    gone = [p for p in needed if p.startswith("/")]
     return not any(is_missing(snapshot, node, path) for path in gone) and bool(program_of(then)) \
         and (program is None or is_executable_file(program)) and (folder is None or folder.kind == "dir") \
         and all(_has_account(snapshot, node, key, then) is not False for key in _ACCOUNT_FILES)

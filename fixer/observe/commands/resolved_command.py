@@ -9,8 +9,8 @@ from typing import Literal
 from fixer.formats.launchers import launch_user, shell_text_index
 from fixer.formats.server_names import script_of, server_at
 from fixer.formats.shell_words import Env, Word, expand_words, literal_word, split_assignment, systemd_words
-from fixer.formats.systemctl_show import packaged_unit_path, unescape_instance
-from fixer.formats.unit_file import UnitLine, effective_lines, unit_lines
+from fixer.formats.systemctl_show import packaged_unit_path
+from fixer.formats.unit_file import UnitLine, effective_lines, expand_specifiers, unit_lines
 from fixer.formats.wrapper_scripts import MAX_DEPTH, BackgroundServer, ShellRun, is_shell_script, read_script
 from fixer.lazy.dataclass import dataclass, field, replace
 from fixer.lazy.lazy_imports import lazy_imports
@@ -27,7 +27,6 @@ CommandStyle = Literal["", "unit", "shell", "yaml-flow", "yaml-block", "yaml-str
 # Programs of the distribution are no wrappers of an application.
 SYSTEM_FOLDERS = ("/usr/bin/", "/usr/sbin/", "/usr/lib/", "/usr/libexec/", "/usr/share/", "/bin/", "/sbin/", "/lib/")
 _OUTPUT_TO_FILE = regex(r"^(?:append|file|truncate):(/\S+)$")
-_SPECIFIER = regex(r"%([%iInpNh])")
 _REDIRECTION = regex(r"^[\d&]?(>>?|<|>&|&>>?)(.*)$")
 
 
@@ -132,13 +131,14 @@ def _unit_output_files(unit: Unit, lines: tuple[UnitLine, ...]) -> list[str]:
     """Return the files that the unit itself sends its output to."""
     said = [line.value.strip() for key in ("StandardOutput", "StandardError")
             for line in effective_lines(lines, key)[-1:]]
-    return [_expand_specifiers(match[1], unit) for text in said if (match := _OUTPUT_TO_FILE.match(text)) is not None]
+    found = (match for text in said if (match := _OUTPUT_TO_FILE.match(text)) is not None)
+    return [expand_specifiers(match[1], unit.name) for match in found]
 
 
 def _log_namespace(unit: Unit, lines: tuple[UnitLine, ...]) -> str:
     """Return the unit's journal namespace, empty for the default one."""
     said = [line.value.strip() for line in effective_lines(lines, "LogNamespace")[-1:]]
-    return _expand_specifiers(said[0], unit) if said else ""
+    return expand_specifiers(said[0], unit.name) if said else ""
 
 
 def _without_exec_prefix(word: Word) -> Word:
@@ -150,7 +150,7 @@ def _without_exec_prefix(word: Word) -> Word:
 def _working_directory(unit: Unit, lines: tuple[UnitLine, ...]) -> str:
     """Return WorkingDirectory= from its files, else as systemd has it."""
     said = [line.value.strip() for line in effective_lines(lines, "WorkingDirectory")]
-    path = _expand_specifiers(said[-1].lstrip("-"), unit) if said else unit.working_directory
+    path = expand_specifiers(said[-1].lstrip("-"), unit.name) if said else unit.working_directory
     return path if path.startswith("/") else "/"
 
 
@@ -168,24 +168,15 @@ def _unit_environment(unit: Unit, lines: tuple[UnitLine, ...], follow: CommandTr
         env.update({pair[0]: pair[1] for word in words if (pair := split_assignment(word))})
     files = [line.value.strip() for line in effective_lines(lines, "EnvironmentFile")] or list(unit.environment_files)
     for written in files:
-        path = _expand_specifiers(written.removeprefix("-"), unit)
+        path = expand_specifiers(written.removeprefix("-"), unit.name)
         follow.env_files.append(path)
         env.update(read_unit_env_file(path, follow.read(path)))
     return env
 
 
-def _expand_specifiers(text: str, unit: Unit) -> str:
-    """Return the text with systemd's common specifiers expanded."""
-    stem = unit.name.rsplit(".", 1)[0]
-    prefix, _, instance = stem.partition("@")
-    values = {"%": "%", "i": instance, "I": unescape_instance(instance), "n": unit.name, "N": stem, "p": prefix,
-              "h": "/root"}
-    return _SPECIFIER.sub(lambda m: values.get(m[1], m[0]), text)
-
-
 def _with_specifiers(words: list[Word], unit: Unit) -> list[Word]:
     """Return words with expanded specifiers; an expanded piece has no byte position."""
-    return [Word(tuple(replace(p, text=_expand_specifiers(p.text, unit), start=None) if "%" in p.text else p
+    return [Word(tuple(replace(p, text=expand_specifiers(p.text, unit.name), start=None) if "%" in p.text else p
                        for p in word.pieces)) for word in words]
 
 

@@ -64,7 +64,7 @@ def failed_unit_queries(unit: Unit, told: ServiceCommand, view: View) -> Iterato
             yield from (ReadFile(path, FILE_LIMIT) for path in ACCOUNT_FILES)
             yield from (ReadFile(path, 0) for path in _directory_paths(unit, told))
         case 226:
-            yield from (ReadFile(path, 0) for path in sandbox_paths(told.lines)[:MOST_PATHS])
+            yield from (ReadFile(path, 0) for path in sandbox_paths(told.lines, unit.name)[:MOST_PATHS])
             yield ReadFile(FSTAB, FILE_LIMIT)
         case status if status in OTHER_STEPS:
             for path in paths_of_step(status, told.lines)[:MOST_PATHS]:
@@ -219,7 +219,7 @@ def unit_copy_queries(unit: Unit, view: View) -> Iterator[Query]:
     for path in copies:
         lines = unit_lines(path, view.data(path) or b"")
         named = ((program_of(lines), PEEK_BYTES), (working_directory_of(lines), 0),
-                 *((p, 0) for p in sandbox_paths(lines)[:MOST_COPIES]))
+                 *((p, 0) for p in sandbox_paths(lines, unit.name)[:MOST_COPIES]))
         yield from (ReadFile(place, limit) for place, limit in named if place.startswith("/") and "%" not in place)
 
 

@@ -125,6 +125,15 @@ def test_a_class_of_workers_that_is_not_there_is_an_option_too() -> None:
     assert "class uri 'nope'" in found(crashed(*lines)).summary
 
 
+@pytest.mark.parametrize(("module", "said"), [("packaging", "the module packaging is missing"), ("gevent", "class uri 'gevent'")])
+def test_what_a_class_of_workers_lacks_itself_is_missing_and_no_option(module: str, said: str) -> None:
+    """The command was to be corrected, and was right."""
+    lines = (STARTED, "Error: class uri 'gevent' invalid or not found: ", "", "[Traceback (most recent call last):",
+             '  File "/usr/lib/python3/dist-packages/gunicorn/workers/ggevent.py", line 20, in <module>',
+             f"ModuleNotFoundError: No module named '{module}'", "]")
+    assert said in found(crashed(*lines)).summary
+
+
 def test_a_class_of_workers_that_gunicorn_could_not_load_is_named() -> None:
     lines = (STARTED, "Traceback (most recent call last):",
              '  File "/usr/lib/python3/dist-packages/gunicorn/arbiter.py", line 588, in spawn_worker',
