@@ -71,11 +71,12 @@ class Case:
     # id of a failing address without a known owner -> the service that a finding names there
     named_owners: Mapping[int, PortOwner] = field(default_factory=dict)
     # caches of fixer.analysis.ownership: the owner of an address, the addresses that want a service, those that lead to
-    # a service, the routes of a server that have a listener
+    # a service, the words of a server's names, its routes that have a listener
     configured_owner_cache: dict[int, tuple[Endpoint, PortOwner | None]] = field(default_factory=dict)
     candidate_owner_cache: dict[int, tuple[FailingAddress, tuple[PortOwner, ...]]] = field(default_factory=dict)
     wanted_address_cache: dict[str, set[int]] = field(default_factory=dict)
     service_endpoint_cache: dict[str, list[Endpoint]] = field(default_factory=dict)
+    server_words_cache: dict[tuple[str, str, int], frozenset[str]] = field(default_factory=dict)
     listening_route_cache: dict[tuple[str, str, int],
                                 list[tuple[RouteVerdict, list[Endpoint]]]] = field(default_factory=dict)
 

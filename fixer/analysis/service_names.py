@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from fixer.analysis.case import Case, FailingAddress
 from fixer.formats.dependency_systems import BY_IMAGE, BY_PROGRAM, system_at_port, system_of_unit
@@ -50,15 +50,25 @@ def has_unrelated_name(trouble: FailingAddress, service: Service) -> bool:
 def is_named_after_other_site(case: Case, trouble: FailingAddress, service: Service) -> bool:
     """Return whether the service shares no name with the site and one with another site of that nginx: it is that
     one's."""
-    servers = {facts.route.server_index for facts in trouble.routes}
-    others: dict[int, list[RouteFacts]] = {}
-    for facts in case.snapshot.routes:
-        if trouble.nginx.serves(facts) and facts.route.server_index not in servers:
-            others.setdefault(facts.route.server_index, []).append(facts)
+    if not has_unrelated_name(trouble, service):
+        return False
+    servers = {(facts.node, facts.conf, facts.route.server_index) for facts in trouble.routes}
     words = _distinctive_words(service)
-    return has_unrelated_name(trouble, service) and any(
-        _is_similar(one, other) for routes in others.values()
-        for one in _words_of_routes(routes, locations=False) - _GENERIC_WORDS for other in words)
+    return any(_is_similar(one, other) for server, named in _words_of_servers(case).items()
+               if server not in servers and server[0] == trouble.nginx.node
+               and server[1] in ("", trouble.nginx.conf_path)
+               for one in named for other in words)
+
+
+def _words_of_servers(case: Case) -> Mapping[tuple[str, str, int], frozenset[str]]:
+    """Return server -> the distinctive words of its names and files. Each service of each address asks."""
+    if not case.server_words_cache:
+        routes: dict[tuple[str, str, int], list[RouteFacts]] = {}
+        for facts in case.snapshot.routes:
+            routes.setdefault((facts.node, facts.conf, facts.route.server_index), []).append(facts)
+        case.server_words_cache.update(
+            (server, _words_of_routes(own, locations=False) - _GENERIC_WORDS) for server, own in routes.items())
+    return case.server_words_cache
 
 
 def has_only_name_of(trouble: FailingAddress, service: Service, used: Service) -> bool:

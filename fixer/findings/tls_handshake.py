@@ -103,7 +103,8 @@ def _untrusted_finding(case: Case, where: LoggedRoute, confidence: Confidence) -
         detail = f"{service.name} serves the certificate that it read when it started: {own} has another one since"
         return replace(found_so, detail=(detail,), evidence=(*found_so.evidence, changed), repairs=(restart, repair))
     trusted = _nearest_directive(case, where, f"{route.kind.removesuffix('_pass')}_ssl_trusted_certificate")
-    older = _changed_authority(case, where[0], trusted.words[1]) if trusted is not None and code else None
+    older = _changed_authority(case, where[0], trusted.words[1]) if trusted is not None and (
+        code in _UNTRUSTED_ERRORS) else None
     if older is not None and trusted is not None:
         does = f"reload nginx, so that it trusts what is in {trusted.words[1]} now"
         reload = Repair("reload-nginx", "safe", does, check_and_reload_steps(case.snapshot, where[0]))

@@ -27,6 +27,7 @@ with lazy_imports():  # not needed in most looks
 
 SERVERS = frozenset({"node", *(name for name, server in APPLICATION_SERVERS.items()
                                if server.is_program and "http" in server.protocols)})
+_MOST_COMPARED = 50      # failing addresses of which each is compared with each: among more no name decides
 _SCRIPT_RUNTIMES = frozenset({"python", "binary"})
 
 
@@ -103,6 +104,8 @@ def _is_wanted_twice(case: Case, trouble: FailingAddress, service: Service) -> b
 
 def is_named_after_other_address(case: Case, trouble: FailingAddress, service: Service) -> bool:
     """Return whether the service shares more names with another closed address of the node that has no service."""
+    if len(case.failing_addresses) > _MOST_COMPARED:
+        return False
     others = list(_other_closed_addresses(case, trouble))
     return bool(others) and not _has_same_port(case, trouble, service) and any(
         count_shared_names(other, service) > count_shared_names(trouble, service) for other in others)

@@ -30,11 +30,11 @@ _ERROR_LINE = regex(r"^[ |]*(?P<name>[A-Za-z_][\w.]*(?:Error|Exception|Timeout))
 def judge_broken_answers(case: Case) -> Iterable[Finding | str]:
     """Yield a finding for each route with several recent responses cut off, or connections closed without one, if its
     running service logged errors."""
-    found: set[str] = set()
+    found: set[tuple[str, str]] = set()
     for nginx in case.snapshot.nginxes:
         cut = recent_lines_by_route(case, nginx, CUT_IN_BODY)
         for judged, fresh in (*cut.values(), *recent_lines_by_route(case, nginx, UNANSWERED).values()):
-            if judged.facts.route.id in found:
+            if (nginx.node, judged.facts.route.id) in found:
                 continue
             ends = [e for e in case.reached(judged.facts) if not e.down]
             service = case.service(ends[0].listening_service or ends[0].configured_service) if len(ends) == 1 else None
@@ -51,7 +51,7 @@ def judge_broken_answers(case: Case) -> Iterable[Finding | str]:
             named = _named_line(service, raised[0]) if raised else None
             if raised and (events[-1].kind in CUT_IN_BODY or (
                     named is not None and tells_of_own_fault(message_of(named).strip(" |")))):
-                found.add(judged.facts.route.id)
+                found.add((nginx.node, judged.facts.route.id))
                 made = _found(case, nginx, judged, events, (ends[0], service, raised))
                 yield replace(made, routes=(*made.routes, *asking))
 
