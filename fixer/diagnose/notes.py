@@ -19,7 +19,7 @@ from fixer.lazy.lazy_imports import lazy_imports
 from fixer.lazy.regex import regex
 from fixer.model.diagnosis import Finding, HealthVerdict, RouteHealth
 from fixer.model.facts import Known
-from fixer.model.nginx_config import UnloadedSite
+from fixer.model.nginx_config import PAGE_FAILURES, UnloadedSite
 from fixer.model.plan import WriteFile
 from fixer.model.snapshot import Container, Service, Snapshot, Unit
 
@@ -29,7 +29,7 @@ with lazy_imports():
     from fixer.diagnose.unexplained import unexplained_notes  # only for unexplained routes
     from fixer.formats.backup_names import is_unused_name
 
-_MAX_REDIRECTS = 3
+_MOST_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +66,34 @@ def redirect_notes(seen: Assessment) -> tuple[str, ...]:
         targets.pop(f"{site_url(judged.facts.route)}{judged.facts.route.path}", None)
     if not targets:
         return ()
-    more = f" and {len(targets) - _MAX_REDIRECTS} more" if len(targets) > _MAX_REDIRECTS else ""
-    pages = ", ".join([*targets][:_MAX_REDIRECTS])
+    more = f" and {len(targets) - _MOST_NAMED} more" if len(targets) > _MOST_NAMED else ""
+    pages = ", ".join([*targets][:_MOST_NAMED])
     return (f"redirect targets not probed: {pages}{more}. Add --url to probe one of them",)
+
+
+def rejected_page_notes(seen: Assessment) -> tuple[str, ...]:
+    """Return one note that names the probed pages of healthy sites on which each probed page is not found or forbidden.
+    Such an answer is the application's own, or that of an application which nginx should not pass the page to."""
+    if seen.verdict != "healthy":
+        return ()
+    sites: dict[str, dict[str, int]] = {}       # status by page; 0: the page is there
+    for judged in seen.case.verdicts.values():
+        route, probes = judged.facts.route, judged.facts.probes
+        if judged.state != "ok" or route.internal or not isinstance(probes, Known):
+            continue
+        answers = {probe.status or 0 for probe in probes.value}
+        if answers and route.path:
+            rejected = max(answers) if answers <= PAGE_FAILURES else 0
+            sites.setdefault(site_url(route), {})[route.path] = rejected
+    pages = {f"{site}{path}": status for site, found in sites.items() if all(found.values())
+             for path, status in found.items()}
+    if not pages:
+        return ()
+    more = f" and {len(pages) - _MOST_NAMED} more" if len(pages) > _MOST_NAMED else ""
+    named = ", ".join([*pages][:_MOST_NAMED])
+    statuses = " or ".join(str(status) for status in sorted(set(pages.values())))
+    return (f"{named}{more} answered {statuses}, and no probed page of the site is there. fixer cannot know which "
+            "pages should exist. If one of these should, check that nginx passes it to the right application",)
 
 
 def kept_error_notes(seen: Assessment) -> Iterator[str]:
@@ -356,5 +381,5 @@ def failure_notes(seen: Assessment) -> Iterator[str]:
 NOTES: tuple[Callable[[Assessment], Iterable[str]], ...] = (
     route_notes, slow_route_notes, unclear_route_notes, shared_drop_in_notes, unresolved_value_notes, dead_value_notes,
     failure_notes, rejected_answer_notes, missed_header_notes, unloaded_site_notes, front_proxy_notes, no_pass_notes,
-    redirect_notes, kept_error_notes, container_layer_notes,
+    redirect_notes, rejected_page_notes, kept_error_notes, container_layer_notes,
 )

@@ -34,7 +34,7 @@ def target_hint(word: str, is_target: Callable[[str], bool]) -> str:
     if _RUN.match(word):
         return f"to name a run: fixer undo --id {word}"
     if os.path.isfile(word) or word.endswith((".tgz", ".tar.gz", ".tar", ".bundle")):
-        return f"did you mean bundle:{word}?"
+        return f"did you mean bundle:{word.removeprefix('file:').removeprefix('//')}?"
     if word.lower() in _HERE:
         return "did you mean local?"
     meant = [target for target in _candidates(word) if is_target(target)]

@@ -56,6 +56,23 @@ def test_what_leads_elsewhere_or_would_need_quoting_is_not_repeated(location: st
     assert _notes(location) == ()
 
 
+@pytest.mark.parametrize(("statuses", "said"), [
+    ((404,), "404"), ((403,), "403"), ((404, 403), "403 or 404"), ((404, 200), ""), ((404, 303), ""), ((401,), ""),
+])
+def test_a_site_on_which_no_page_is_found_or_allowed_is_named_though_it_is_healthy(
+        statuses: tuple[int, ...], said: str) -> None:
+    scene = healthy_scene()
+    if len(statuses) > 1:
+        scene = Scene("127.0.0.1:8000", "127.0.0.1:8000").with_service(service(), listener(8000, 200))
+    for number, status in enumerate(statuses):
+        scene.answers(probe(status), route=number)
+    diagnosis = diagnose(scene.snapshot())
+    assert diagnosis.verdict == "healthy"
+    found = [note for note in diagnosis.notes if "answered" in note]
+    assert len(found) == (1 if said else 0)
+    assert not said or f" answered {said}, and no probed page" in found[0]
+
+
 # A site that nginx does not load: its backend is no other site's, and a request for its name falls to the default.
 FILE = "/etc/nginx/sites-enabled/other"
 PATTERN = "/etc/nginx/sites-enabled/*.conf"

@@ -53,6 +53,8 @@ def tool(folder: Path, name: str, script: str) -> None:
     ("dokcer://web1", "did you mean docker://web1?"),
     ("Compose://shop", "did you mean compose://shop?"),
     ("incident.tar.gz", "did you mean bundle:incident.tar.gz?"),
+    ("file:/tmp/incident.tgz", "did you mean bundle:/tmp/incident.tgz?"),
+    ("file:///tmp/incident.tgz", "did you mean bundle:/tmp/incident.tgz?"),
     ("k8s://x", TARGET_HINT), ("a b", TARGET_HINT), ("", TARGET_HINT), ("-rf@x", TARGET_HINT), ("a@b@c", TARGET_HINT),
 ])
 def test_a_word_by_its_form(word: str, said: str) -> None:
