@@ -37,7 +37,8 @@ def judge_logged_failures(case: Case, findings: Sequence[Finding]) -> tuple[
              if (left := _without_quoted(case, failure, findings)).events and not _is_explained(case, left, findings)]
     lasting = [failure for failure in found if not failure.over]
     named = {failure.route_ids for failure in lasting}
-    over = [failure for failure in found if failure.over and failure.route_ids not in named]
+    over = [failure for failure in found if failure.over and failure.route_ids not in named
+            and all(judged.state != "failing" for judged in failure.routes)]      # it fails again, or goes on
     shown = tuple(_finding(case, failure) for failure in lasting[:_MAX_FINDINGS])
     return shown, (*_notes(case, over), *_stream_notes(case)), _doubts(case, lasting)
 

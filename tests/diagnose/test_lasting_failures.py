@@ -12,6 +12,7 @@ from fixer.model.facts import Known, Unknown
 from fixer.model.nginx_config import Span, UpstreamServer
 from tests.causes.crash_loop_gave_up.test_requested_restart import restarted
 from tests.causes.snapshot_builders import (
+    BAD_GATEWAY,
     GOOD,
     SITE,
     Scene,
@@ -63,6 +64,15 @@ def test_what_is_over_is_a_note_and_no_verdict() -> None:
     assert diagnosis.notes == (
         "nginx logged 2 failed requests of /, the last at 07:59:00 UTC. That is over: 4 requests in a row were answered "
         "since 07:59:00 UTC",)
+
+
+def test_nothing_is_called_over_while_the_page_fails() -> None:
+    """A repair changed something, and the page fails as before."""
+    scene = healthy_scene().answers(BAD_GATEWAY, BAD_GATEWAY).logs(*CLOSED, ago=60)
+    told = diagnose(replace(scene.snapshot(), seconds_since_repair=20.0))
+    assert told.verdict == "broken" and not any("over" in note for note in told.notes)
+    well = healthy_scene().logs(*CLOSED, ago=60)
+    assert any("over" in note for note in diagnose(replace(well.snapshot(), seconds_since_repair=20.0)).notes)
 
 
 def test_an_operator_may_ignore_it() -> None:

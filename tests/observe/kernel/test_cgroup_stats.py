@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from fixer.model.facts import Known, Unknown
+from fixer.observe.kernel.cgroup_stats import refaults_of, throttling_of
+from tests.causes.snapshot_builders import container_service
 from tests.observe.capture_builders import process
 from tests.observe.nginx.endpoints_builders import SHOW
 from tests.observe.services_builders import look
@@ -46,3 +48,10 @@ def test_a_unit_with_a_memory_limit_and_what_it_needed_again() -> None:
     assert isinstance(found, Known) and found.value == 585046 and found.evidence[0].where == path
     assert isinstance(counted({path: "anon 5\n"}), Unknown)
     assert isinstance(counted({path: stat}, SHOW.format("back.service", "active", 70)), Unknown)
+
+
+def test_a_service_with_limits_in_a_paused_container_has_counts_that_nobody_reads() -> None:
+    """It was said to have no quota and no limit, though it has both."""
+    own = container_service(box={"cpu_limit": 0.5, "memory_max": 1 << 26})
+    for fact in (throttling_of(own, None), refaults_of(own, None)):
+        assert fact == Unknown("no command runs where it is")
