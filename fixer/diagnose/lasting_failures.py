@@ -117,11 +117,22 @@ def _notes(case: Case, over: Collection[LoggedFailure]) -> Iterator[str]:
     by_routes: dict[tuple[str, ...], list[LoggedFailure]] = {}
     for failure in over:
         by_routes.setdefault(failure.route_ids, []).append(failure)
-    for failures in by_routes.values():
-        count = sum(len(failure.events) for failure in failures)
-        latest = max(failures, key=lambda failure: failure.events[-1].at)
-        yield (f"nginx logged {count} failed request{'s'[:count != 1]} of {_routes_text(case, latest)}, the last at "
-               f"{time_text(latest.events[-1].at)}. That is over: {latest.over}")
+    newest = sorted(by_routes, key=lambda ids: max(one.events[-1].at for one in by_routes[ids]), reverse=True)
+    rest = newest[_MAX_NAMES:] if len(newest) > _MAX_NAMES + 1 else []
+    for ids, failures in by_routes.items():
+        if ids not in rest:
+            latest = max(failures, key=lambda failure: failure.events[-1].at)
+            yield (f"nginx logged {_requests_text(failures)} of {_routes_text(case, latest)}, the last at "
+                   f"{time_text(latest.events[-1].at)}. That is over: {latest.over}")
+    if rest:
+        older = [failure for ids in rest for failure in by_routes[ids]]
+        yield (f"nginx logged {_requests_text(older)} of {len(rest)} more locations, the last at "
+               f"{time_text(max(failure.events[-1].at for failure in older))}. That is over, too")
+
+
+def _requests_text(failures: Sequence[LoggedFailure]) -> str:
+    count = sum(len(failure.events) for failure in failures)
+    return f"{count} failed request{'s'[:count != 1]}"
 
 
 def _stream_notes(case: Case) -> Iterator[str]:

@@ -66,6 +66,16 @@ def test_what_is_over_is_a_note_and_no_verdict() -> None:
         "since 07:59:00 UTC",)
 
 
+def test_of_many_locations_the_newest_are_named_and_the_others_counted() -> None:
+    scene = Scene(*["127.0.0.1:8000"] * 6).with_service(service(), listener(8000, 200))
+    for number in range(6):
+        scene.answers(GOOD, GOOD, GOOD, route=number)
+        scene.logs(*CLOSED, ago=60 - number, path=f"/{number or ''}")
+    said = [note for note in diagnose(scene.snapshot()).notes if "failed request" in note]
+    assert [" of /5" in note or " of /4" in note or " of /3" in note for note in said] == [True, True, True, False]
+    assert said[-1] == "nginx logged 3 failed requests of 3 more locations, the last at 07:59:02 UTC. That is over, too"
+
+
 def test_nothing_is_called_over_while_the_page_fails() -> None:
     """A repair changed something, and the page fails as before."""
     scene = healthy_scene().answers(BAD_GATEWAY, BAD_GATEWAY).logs(*CLOSED, ago=60)
