@@ -23,14 +23,16 @@ _ROWS: Mapping[str, str] = {
     ),
     "NUMBER": r"-?[0-9]?[0-9]?[0-9]?[0-9]?[0-9](\.[0-9][0-9]?[0-9]?)?(ms|us|[smhdwykKMGT%]|[KMG]i?[Bb])?",
     "VARIABLE": r"\$\$?[A-Za-z_][A-Za-z0-9_]*|\$\$?[{][A-Za-z_][A-Za-z0-9_]*[}]|\$[0-9@*#?]",
-    "PLAIN": r"((@WORD@)|@NUMBER@|(@VARIABLE@)([ ,/:.-]*(@VARIABLE@))*|[-=~!<>()*^,.:;|&+/ ]*)",
+    # A number of an instance: `81%i` of systemd, `90%(process_num)02d` of supervisord.
+    "INSTANCE": r"[0-9]?[0-9]?[0-9]?[0-9]?(%[A-Za-z]|%[(][a-z_]+[)][0-9]?[0-9]?[ds])[0-9]?[0-9]?[0-9]?[0-9]?",
+    "PLAIN": r"((@WORD@)|@NUMBER@|@INSTANCE@|(@VARIABLE@)([ ,/:.-]*(@VARIABLE@))*|[-=~!<>()*^,.:;|&+/ ]*)",
     # Addresses: where something listens, or what is asked.
     "IP": (
         r"[0-9][0-9]?[0-9]?\.[0-9][0-9]?[0-9]?\.[0-9][0-9]?[0-9]?\.[0-9][0-9]?[0-9]?"
         r"|\[?[0-9a-fA-F]*:[0-9a-fA-F:.]*\]?"
     ),
     "HOST": r"localhost|(@IP@)|[a-z][a-z0-9_-]*(\.[a-z0-9_-]+)+\.?",
-    "PORT": r":([0-9][0-9]?[0-9]?[0-9]?[0-9]?|@VARIABLE@)",
+    "PORT": r":([0-9][0-9]?[0-9]?[0-9]?[0-9]?|@INSTANCE@|@VARIABLE@)",
     "SCHEME": r"(https?|grpcs?|uwsgi|suwsgi|scgi|fastcgi|tcp|udp|unix|wss?)://",
     "SHOWN_VALUE": r"@ADDRESS@|@NAMED@",
     "FILE": r"(/[A-Za-z0-9_.-]+)+/?",

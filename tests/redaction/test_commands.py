@@ -22,3 +22,10 @@ def test_the_plugins_of_uwsgi_are_shown() -> None:
     """They say which interpreter runs the application."""
     said = ["uwsgi", "--plugin", "python3", "--need-plugins=http", "--plugin", "Zx9Kq7LmT4vB2nW8"]
     assert redact_argv(said)[:-1] == said[:-1] and said[-1] not in redact_argv(said)
+
+
+def test_the_port_of_an_instance_is_shown() -> None:
+    """It was masked, and a bundle did not tell which service should listen."""
+    said = ["granian", "--port", "81%i", "--bind", "127.0.0.1:80%I", "-b", "0.0.0.0:90%(process_num)02d", "--port=%i"]
+    assert redact_argv(said) == said
+    assert redact_argv(["app", "--pin", "%secret"]) != ["app", "--pin", "%secret"]
