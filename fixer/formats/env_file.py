@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from fixer.formats.shell_words import Piece, Word, shell_words
 from fixer.lazy.dataclass import dataclass
@@ -81,6 +81,8 @@ def _value(text: str, at: int) -> tuple[list[int], int, str]:
 
 
 # Files of NAME=VALUE lines (env_file, .env, what a shell sources): names, values and their byte positions.
+_EXPORT_ALL = regex(r"(?m)^[ \t]*set[ \t]+(?:-[a-zA-Z]*a|-o[ \t]+allexport)")
+_EXPORTS = regex(r"(?m)^[ \t]*export[ \t]+(.*)$")
 _LINE = regex(r"[ \t]*(?:export[ \t]+)?([A-Za-z_]\w*)[ \t]*=[ \t]*")
 
 
@@ -97,6 +99,17 @@ def read_env_file(file: str, data: bytes) -> dict[str, Word]:
             found[match[1]] = _shell_value(text[match.end() : end], file, line, match.end())
         offset, line = end + 1, line + 1
     return found
+
+
+def exported_names(data: bytes) -> Callable[[str], bool]:
+    """Return which variables a file exports that a shell sources: `export NAME=VALUE`, `export NAME`, `set -a`."""
+    text = data.decode("latin-1")
+    if _EXPORT_ALL.search(text):
+        return lambda name: True
+    said = [line[1] for line in _EXPORTS.finditer(text)]
+    if any("`" in words or "$(" in words for words in said):
+        return lambda name: True
+    return frozenset(word.partition("=")[0] for words in said for word in words.split()).__contains__
 
 
 def _shell_value(raw: str, file: str, line: int, start: int) -> Word:

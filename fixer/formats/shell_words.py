@@ -32,9 +32,10 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """One word, made of pieces."""
+    """One word, made of pieces. `exported`: as the value of a variable, whether programs get it from the shell."""
 
     pieces: tuple[Piece, ...]
+    exported: bool = True
 
     @property
     def text(self) -> str:

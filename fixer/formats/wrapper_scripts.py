@@ -25,7 +25,7 @@ from fixer.lazy.regex import regex
 
 with lazy_imports():  # not needed in most looks
     from fixer.formats.backup_names import original_path
-    from fixer.formats.env_file import read_env_file
+    from fixer.formats.env_file import exported_names, read_env_file
     from fixer.formats.init_script import started_daemon
 
 _KEYWORDS = frozenset({"then", "do", "else", "if", "elif", "while", "until", "!", "{", "(", "fi", "done", "}", ")"})
@@ -69,6 +69,14 @@ class ShellRun:
     arguments: list[Word] = field(default_factory=list)  # its arguments: "$@"
     has_arguments: bool = True  # False after a `shift` that may not be run: no branch is decided by them
     background: list[BackgroundServer] = field(default_factory=list)  # with `&`: each of them runs
+    exports_all: bool = False  # after `set -a`
+
+    def assign(self, values: Mapping[str, Word]) -> None:
+        """Set variables of the shell: programs get only those that are exported, or were."""
+        for name, word in values.items():
+            known = self.env.get(name)
+            exported = self.exports_all or (known is not None and known.exported)
+            self.env[name] = replace(word, exported=exported)
 
 
 def is_shell_script(data: bytes) -> bool:
@@ -148,24 +156,21 @@ def _follow_command(run: ShellRun, words: list[Word], files: Mapping[str, bytes]
         local[pair[0]] = expand_word(pair[1], run.env)
         words = words[1:]
     if not words:
-        run.env.update(local)
+        run.assign(local)
         return
     name = words[0].text
     if name in ("shift", "set") and not is_certain:
         run.has_arguments = False
     if name in ("export", "readonly", "declare", "typeset", "local"):
-        run.env.update({p[0]: expand_word(p[1], run.env) for w in words[1:] if (p := split_assignment(w))})
+        _declare(run, words)
     elif name == "shift":
         run.arguments = run.arguments[int(words[1].text) if len(words) > 1 and is_number(words[1].text) else 1:]
-    elif name == "set" and "--" in [word.text for word in words]:
-        run.arguments = expand_words(words[[word.text for word in words].index("--") + 1:], run.env)
+    elif name == "set":
+        _set_options(run, words)
     elif name == ":":
         _set_defaults(run, words[1:])
     elif name in (".", "source") and len(words) > 1:
-        path = posixpath.join(run.directory, expand_word(words[1], run.env).text)
-        run.sourced.append(path)
-        run.required += [path] if not {path, words[1].text} & run.tested else []
-        run.env.update({k: expand_word(v, run.env) for k, v in read_env_file(path, files.get(path, b"")).items()})
+        _source(run, words[1], files)
     elif name in ("[", "[[", "test"):
         run.tested.update(expand_word(word, run.env).text for word in words[1:])
     elif name == "cd" and len(words) > 1:
@@ -174,6 +179,40 @@ def _follow_command(run: ShellRun, words: list[Word], files: Mapping[str, bytes]
         _follow_su(run, words, files)
     else:
         _server_command(run, words, local)
+
+
+def _source(run: ShellRun, word: Word, files: Mapping[str, bytes]) -> None:
+    """Follow `. FILE`: the variables that it sets, and which of them it exports."""
+    path = posixpath.join(run.directory, expand_word(word, run.env).text.removeprefix("./"))
+    run.sourced.append(path)
+    run.required += [path] if not {path, word.text} & run.tested else []
+    data = files.get(path, b"")
+    is_exported = exported_names(data)
+    for key, value in read_env_file(path, data).items():
+        run.assign({key: expand_word(value, run.env)})
+        if is_exported(key):
+            run.env[key] = replace(run.env[key], exported=True)
+
+
+def _set_options(run: ShellRun, words: list[Word]) -> None:
+    """Follow `set -a`, `set +a` and `set -- ARGUMENTS`."""
+    text = [word.text for word in words]
+    for at, word in enumerate(text[:text.index("--")] if "--" in text else text):
+        if word[:1] in ("-", "+") and ("a" in word or (word[1:] == "o" and text[at + 1:at + 2] == ["allexport"])):
+            run.exports_all = word[0] == "-"
+    if "--" in text:
+        run.arguments = expand_words(words[text.index("--") + 1:], run.env)
+
+
+def _declare(run: ShellRun, words: Sequence[Word]) -> None:
+    """Follow `export NAME=VALUE` and its like. What is named is exported, or all if a command prints the names."""
+    run.assign({pair[0]: expand_word(pair[1], run.env) for word in words[1:] if (pair := split_assignment(word))})
+    text = [word.text for word in words[1:]]
+    if words[0].text != "export" and not any(word.startswith("-") and "x" in word for word in text):
+        return
+    named = run.env if any("$(" in word or "`" in word for word in text) else [word.partition("=")[0] for word in text]
+    for name in [name for name in named if name in run.env]:
+        run.env[name] = replace(run.env[name], exported=True)
 
 
 def _without_syntax(words: list[Word]) -> list[Word]:
@@ -228,7 +267,7 @@ def _set_defaults(run: ShellRun, words: list[Word]) -> None:
     for word in words:
         match = _DEFAULTS.match(word.text)
         if match and not (match[1] in run.env and run.env[match[1]].text):
-            run.env[match[1]] = expand_word(word, {k: v for k, v in run.env.items() if k != match[1]})
+            run.assign({match[1]: expand_word(word, {k: v for k, v in run.env.items() if k != match[1]})})
 
 
 _TOKEN = regex(

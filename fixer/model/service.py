@@ -234,6 +234,7 @@ class EnvAssignment:
     name: str
     defined_in: str
     empty: bool
+    exported: bool = True   # whether the shell that sets it passes it on to programs
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,9 +264,8 @@ class UnitValue:
 
 @dataclass(frozen=True, slots=True)
 class EnvSlot:
-    """Where a new variable can be written: insert `template`, with `{name}` and `{value}`, at byte `offset` of `file`,
-    in the middle of a line if it has no newline. Quote the value for `style` (systemd or a shell reads `env-file`,
-    Compose `dotenv`). `only_for`: these variables alone (a compose file's `${NAME}` from `.env`), empty for any."""
+    """Where a new variable goes: `template` (`{name}`, `{value}`) at byte `offset`, within a line if it has no newline.
+    `style` quotes: systemd or a shell reads `env-file`, Compose `dotenv`. `only_for`: these alone, empty for any."""
 
     node: str
     file: str

@@ -230,5 +230,5 @@ def secrets_to_mask(values: Mapping[str, str], style: str) -> tuple[bytes, ...]:
 
 
 def is_variable_set(service: Service, name: str) -> bool:
-    """Return whether the environment sets the variable; the case of letters may differ (settings classes)."""
-    return any(a.name.upper() == name.upper() and not a.empty for a in service.env)
+    """Return whether the program gets the variable; the case of letters may differ (settings classes)."""
+    return any(a.name.upper() == name.upper() and not a.empty and a.exported for a in service.env)

@@ -157,3 +157,18 @@ exec nginx -g 'daemon off;'
 ])
 def test_a_script_that_somebody_may_run(path: str, data: bytes, expected: bool) -> None:
     assert is_start_script(path, data) is expected
+
+
+@pytest.mark.parametrize(("text", "exported"), [
+    ("KEY=1", False), ("export KEY=1", True), ("KEY=1\nexport KEY", True), ("set -a\nKEY=1", True),
+    ("set -eua\nKEY=1\nset +a", True), ("set -o allexport; KEY=1", True), ("set -a\nset +a\nKEY=1", False),
+    ("set -- -a\nKEY=1", False), ("declare -x KEY=1", True), ("readonly KEY=1", False), (': "${KEY:=1}"', False),
+    (". ./plain", False), (". ./exporting", True), (". ./named", True), (". ./all", True), ("set -a; . ./plain; set +a", True),
+    (". ./plain\nexport $(cut -d= -f1 plain)", True), ("KEY=1 uvicorn a", True), ("GIVEN=2\nKEY=1", False),
+])
+def test_programs_get_of_the_variables_of_a_shell_what_is_exported(text: str, exported: bool) -> None:
+    files = {"/srv/plain": b"KEY=1\n", "/srv/exporting": b"export KEY=1\n", "/srv/named": b"KEY=1\nexport OTHER KEY\n",
+             "/srv/all": b"set -a\nKEY=1\n"}
+    found = read_script(f"#!/bin/sh\n{text}\nuvicorn a", "/srv/run", {"GIVEN": literal_word("1")}, files, directory="/srv")
+    assert found.env["KEY"].exported is exported
+    assert found.env["GIVEN"].exported, "what a shell was given, its programs get, too"

@@ -33,6 +33,9 @@ The repair and its safety
   the value alike. Nobody has to give a value then. The program names only the first variable that it lacks: other lines
   of that file that systemd ignores so are mended with it.
 
+  export-variable (disruptive): the start script, or what it sources, sets the variable for its shell alone: `export` is
+  written before it, and the service is started.
+
   restore-backup (disruptive): where a copy beside the EnvironmentFile, the env_file or the application's .env holds the
   variable (shop.env.bak, .env.old, shop.env.dpkg-old), or the file is gone and a copy is left, a person may choose it
   (`--set restore-from=PATH`). Of a file that holds other variables only the missing ones are taken from the copy; one
@@ -74,6 +77,7 @@ from fixer.causes.crash_missing_env.lost_env_file import (
     remove_prefix_steps,
     restore_variables_repair,
 )
+from fixer.causes.crash_missing_env.unexported_variable import unexported_finding, unexported_variables
 from fixer.causes.crash_missing_env.unread_env_file import absent_file_repairs, missing_file_finding
 from fixer.lazy.lazy_imports import lazy_imports
 from fixer.model.diagnosis import Finding, Need, Repair, Verdict
@@ -118,6 +122,9 @@ def _judge_run(case: Case, crash: FailedRun) -> Finding | None:
     if not missing:
         return None
     lacking = tuple(s for s in missing if not is_variable_set(crash.service, s.name))
+    kept = unexported_variables(crash, [s.name for s in lacking])
+    if kept and len(kept) == len(lacking):
+        return unexported_finding(case, crash, kept, _evidence(case, crash, missing))
     return _missing_variable_finding(case, crash, lacking) if lacking else _set_since_finding(case, crash, missing)
 
 

@@ -27,7 +27,7 @@ def env_assignments(env: Mapping[str, Word], fallback: str) -> tuple[EnvAssignme
     for name, word in env.items():
         place = word.to_argument()
         where = f"{place.file}:{place.line}" if place.file else fallback
-        found.append(EnvAssignment(name, where, not word.text))
+        found.append(EnvAssignment(name, where, not word.text, word.exported))
     return tuple(found)
 
 
@@ -65,7 +65,7 @@ def _unit_env_slots(told: ServiceCommand, view: View) -> Iterator[EnvSlot]:
     for path in told.env_files:
         data = view.data(path)
         if data is not None:
-            yield env_file_slot(view.name, path, data)
+            yield sourced_file_slot(view.name, path, data, told.env)
     by_file: dict[str, int] = {}
     for line in told.lines:
         if line.section == "Service" and line.key == "Environment":
@@ -77,6 +77,15 @@ def _unit_env_slots(told: ServiceCommand, view: View) -> Iterator[EnvSlot]:
     service = (view.data(fragment) or b"").find(b"[Service]")
     if fragment not in by_file and service >= 0:
         yield EnvSlot(view.name, fragment, service + len(b"[Service]"), "\nEnvironment={name}={value}", "unit")
+
+
+def sourced_file_slot(node: str, path: str, data: bytes, env: Mapping[str, Word]) -> EnvSlot:
+    """Return the end of a file of variables. Where a shell reads it and exports none, a new one says `export`."""
+    slot = env_file_slot(node, path, data)
+    own = [word for word in env.values() if any(piece.file == path for piece in word.pieces)]
+    if not own or any(word.exported for word in own):
+        return slot
+    return replace(slot, template=slot.template.replace("{name}", "export {name}", 1), style="shell")
 
 
 def env_file_slot(node: str, path: str, data: bytes) -> EnvSlot:

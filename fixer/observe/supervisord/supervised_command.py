@@ -11,7 +11,7 @@ from fixer.lazy.regex import regex
 from fixer.model.facts import Evidence
 from fixer.model.snapshot import EnvSlot, UnitValue
 from fixer.observe.commands.resolved_command import CommandTrace, ServiceCommand, trace_command
-from fixer.observe.commands.written_values import env_file_slot
+from fixer.observe.commands.written_values import sourced_file_slot
 from fixer.observe.supervisord.supervisord_config import supervisord_section
 from fixer.observe.view.node_view import View
 
@@ -72,7 +72,7 @@ def environment_slots(section: IniSection, told: ServiceCommand, view: View) -> 
     for path in told.env_files:
         data = view.data(path)
         if data is not None:
-            yield env_file_slot(view.name, path, data)
+            yield sourced_file_slot(view.name, path, data, told.env)
     value = section.get("environment")
     if value is not None and value.value.strip():
         end = value.start + len(value.value.rstrip().rstrip(","))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from fixer.formats.shell_words import Piece, Word
+from fixer.observe.commands.written_values import sourced_file_slot
 from tests.observe.nginx.endpoints_builders import SHOW
 from tests.observe.services_builders import back, look, port
 
@@ -62,3 +64,20 @@ def test_arguments_that_a_server_reads_from_a_variable() -> None:
     assert [(w.text, w.file, w.line, written[w.start:w.end]) for w in found] == [
         ("--bind=:80", "/etc/e", 2, "--bind=:80"), ("--timeout=4", "/etc/e", 2, "--timeout=4")]
     assert back("EnvironmentFile=/etc/e\nExecStart=uvicorn a", files={"/etc/e": written}).variable_arguments == ()
+
+
+@pytest.mark.parametrize(("text", "exported", "template"), [
+    ("A=1\n", False, "export {name}={value}\n"), ("A=1\n", True, "{name}={value}\n"), ("", True, "{name}={value}\n"),
+])
+def test_a_new_variable_of_a_sourced_file_is_exported_where_a_shell_exports_none_of_it(
+        text: str, exported: bool, template: str) -> None:
+    env = {"A": Word((Piece("1", "/srv/env.sh", 1, 2),), exported=exported)} if text else {}
+    slot = sourced_file_slot("local", "/srv/env.sh", text.encode(), env)
+    assert (slot.template, slot.offset) == (template, len(text))
+
+
+def test_what_a_start_script_sources_is_exported_only_where_a_shell_says_so() -> None:
+    files = {"/srv/run": "#!/bin/sh\ncd /srv\n. ./env.sh\nexport B\nuvicorn a --port 84\n", "/srv/env.sh": "A=1\nB=2\n"}
+    found = next(s for s in look("ExecStart=/srv/run", files=files).services if s.name == "back.service")
+    assert {one.name: (one.defined_in, one.exported) for one in found.env} == {
+        "A": ("/srv/env.sh:1", False), "B": ("/srv/env.sh:2", True)}
