@@ -118,6 +118,7 @@ def test_sockets_must_end_as_the_step_says(
         return SocketEnd(101, closed=closed)
 
     monkeypatch.setattr(break_steps, "hold_socket", end)
+    monkeypatch.setattr(Lab, "url", "http://127.0.0.1:1")      # no engine is asked for its port
     step = {"sockets": 2, "path": "/board", "answers": answers, "within": 3}
     if said:
         with pytest.raises(ScenarioError, match=said):
