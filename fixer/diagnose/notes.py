@@ -66,9 +66,14 @@ def redirect_notes(seen: Assessment) -> tuple[str, ...]:
         targets.pop(f"{site_url(judged.facts.route)}{judged.facts.route.path}", None)
     if not targets:
         return ()
-    more = f" and {len(targets) - _MOST_NAMED} more" if len(targets) > _MOST_NAMED else ""
-    pages = ", ".join([*targets][:_MOST_NAMED])
-    return (f"redirect targets not probed: {pages}{more}. Add --url to probe one of them",)
+    return (f"redirect targets not probed: {_pages_text(targets)}. Add --url to probe one of them",)
+
+
+def _pages_text(pages: Iterable[str]) -> str:
+    """Return the first pages, and how many more there are."""
+    named = [*pages]
+    more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
+    return ", ".join(named[:_MOST_NAMED]) + more
 
 
 def rejected_page_notes(seen: Assessment) -> tuple[str, ...]:
@@ -89,11 +94,9 @@ def rejected_page_notes(seen: Assessment) -> tuple[str, ...]:
              for path, status in found.items()}
     if not pages:
         return ()
-    more = f" and {len(pages) - _MOST_NAMED} more" if len(pages) > _MOST_NAMED else ""
-    named = ", ".join([*pages][:_MOST_NAMED])
     statuses = " or ".join(str(status) for status in sorted(set(pages.values())))
-    return (f"{named}{more} answered {statuses}, and no probed page of the site is there. fixer cannot know which "
-            "pages should exist. If one of these should, check that nginx passes it to the right application",)
+    return (f"each probed page of the site answers {statuses}: {_pages_text(pages)}. fixer cannot know which pages "
+            "should exist. If one of these should, check that nginx passes it to the right application",)
 
 
 def kept_error_notes(seen: Assessment) -> Iterator[str]:

@@ -198,7 +198,7 @@ def _set_options(run: ShellRun, words: list[Word]) -> None:
     """Follow `set -a`, `set +a` and `set -- ARGUMENTS`."""
     text = [word.text for word in words]
     for at, word in enumerate(text[:text.index("--")] if "--" in text else text):
-        if word[:1] in ("-", "+") and ("a" in word or (word[1:] == "o" and text[at + 1:at + 2] == ["allexport"])):
+        if word[:1] in ("-", "+") and ("a" in word or (word.endswith("o") and text[at + 1:at + 2] == ["allexport"])):
             run.exports_all = word[0] == "-"
     if "--" in text:
         run.arguments = expand_words(words[text.index("--") + 1:], run.env)

@@ -24,7 +24,7 @@ _ROWS: Mapping[str, str] = {
     "NUMBER": r"-?[0-9]?[0-9]?[0-9]?[0-9]?[0-9](\.[0-9][0-9]?[0-9]?)?(ms|us|[smhdwykKMGT%]|[KMG]i?[Bb])?",
     "VARIABLE": r"\$\$?[A-Za-z_][A-Za-z0-9_]*|\$\$?[{][A-Za-z_][A-Za-z0-9_]*[}]|\$[0-9@*#?]",
     # A number of an instance: `81%i` of systemd, `90%(process_num)02d` of supervisord.
-    "INSTANCE": r"[0-9]?[0-9]?[0-9]?[0-9]?(%[A-Za-z]|%[(][a-z_]+[)][0-9]?[0-9]?[ds])[0-9]?[0-9]?[0-9]?[0-9]?",
+    "INSTANCE": r"[0-9]?[0-9]?[0-9]?[0-9]?(%[iIjJ]|%[(][a-z_]+[)][0-9]?[0-9]?[ds])[0-9]?[0-9]?",
     "PLAIN": r"((@WORD@)|@NUMBER@|@INSTANCE@|(@VARIABLE@)([ ,/:.-]*(@VARIABLE@))*|[-=~!<>()*^,.:;|&+/ ]*)",
     # Addresses: where something listens, or what is asked.
     "IP": (

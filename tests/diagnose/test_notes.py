@@ -68,9 +68,9 @@ def test_a_site_on_which_no_page_is_found_or_allowed_is_named_though_it_is_healt
         scene.answers(probe(status), route=number)
     diagnosis = diagnose(scene.snapshot())
     assert diagnosis.verdict == "healthy"
-    found = [note for note in diagnosis.notes if "answered" in note]
+    found = [note for note in diagnosis.notes if "each probed page" in note]
     assert len(found) == (1 if said else 0)
-    assert not said or f" answered {said}, and no probed page" in found[0]
+    assert not said or f"each probed page of the site answers {said}: http://127.0.0.1/" in found[0]
 
 
 # A site that nginx does not load: its backend is no other site's, and a request for its name falls to the default.

@@ -161,7 +161,7 @@ def test_a_script_that_somebody_may_run(path: str, data: bytes, expected: bool) 
 
 @pytest.mark.parametrize(("text", "exported"), [
     ("KEY=1", False), ("export KEY=1", True), ("KEY=1\nexport KEY", True), ("set -a\nKEY=1", True),
-    ("set -eua\nKEY=1\nset +a", True), ("set -o allexport; KEY=1", True), ("set -a\nset +a\nKEY=1", False),
+    ("set -eua\nKEY=1\nset +a", True), ("set -o allexport; KEY=1", True), ("set -euo allexport; KEY=1", True), ("set -euo pipefail; KEY=1", False), ("set -a\nset +a\nKEY=1", False),
     ("set -- -a\nKEY=1", False), ("declare -x KEY=1", True), ("readonly KEY=1", False), (': "${KEY:=1}"', False),
     (". ./plain", False), (". ./exporting", True), (". ./named", True), (". ./all", True), ("set -a; . ./plain; set +a", True),
     (". ./plain\nexport $(cut -d= -f1 plain)", True), ("KEY=1 uvicorn a", True), ("GIVEN=2\nKEY=1", False),

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from fixer.analysis.case import Case
 from fixer.analysis.exits.failed_run import FailedRun
 from fixer.causes.crash_missing_env.lost_env_file import CAUSE_ID
+from fixer.formats.numbers import is_number
 from fixer.lazy.dataclass import replace
 from fixer.model.diagnosis import Finding, Repair
 from fixer.model.facts import Evidence
 from fixer.model.plan import WriteFile
-from fixer.model.snapshot import EnvAssignment, FileContent
-from fixer.repairs.file_edits import NotEditable
+from fixer.model.snapshot import EnvAssignment
+from fixer.repairs.file_edits import EditableFile, NotEditable, locate_editable_file, overwriters_text
 from fixer.repairs.start_service import start_or_restart_steps
 
 REPAIR_ID = "export-variable"
@@ -42,26 +43,28 @@ def unexported_finding(case: Case, crash: FailedRun, found: Sequence[EnvAssignme
 
 
 def _repair(case: Case, crash: FailedRun, found: Sequence[EnvAssignment], text: str) -> Repair:
-    """Return the repair that writes `export` on each line, if all of them are simple assignments in files that were
-    read; else the way by hand."""
-    service, steps = crash.service, dict[str, WriteFile]()
+    """Return the repair that writes `export` on each line, if all are simple assignments in files that fixer may edit;
+    else the way by hand."""
+    service, names = crash.service, ", ".join(one.name for one in found)
+    by_hand = Repair(REPAIR_ID, "manual", f"export {names}", (), manual=text)
+    places: dict[str, EditableFile] = {}
+    edited: dict[str, bytes] = {}
     for one in found:
         path, _, number = one.defined_in.rpartition(":")
-        file = case.snapshot.file(service.files_node, path)
-        step = None if file is None else steps.get(file.real_path) or _unchanged(file)
-        written = None if step is None else _exporting_line(step.after or b"", int(number or 0), one.name)
-        if file is None or step is None or written is None:
-            return Repair(REPAIR_ID, "manual", f"export {one.name}", (), manual=text)
-        said = f"{step.summary}, {one.name}" if step.summary else f"export {one.name}"
-        steps[file.real_path] = replace(step, after=written, summary=said)
+        place = locate_editable_file(case.snapshot, service.files_node, path)
+        if isinstance(place, NotEditable):
+            return replace(by_hand, manual=f"{text}; fixer cannot do this: {place.reason}")
+        line = int(number) if is_number(number) else 0
+        data = _exporting_line(edited.get(path, place.data), line, one.name)
+        if data is None:
+            return by_hand
+        places[path], edited[path] = place, data
     again = start_or_restart_steps(case.snapshot, service, crash.failing_addresses[0].endpoint)
     if isinstance(again, NotEditable):
-        return Repair(REPAIR_ID, "manual", f"export {found[0].name}", (), manual=text)
-    return Repair(REPAIR_ID, "disruptive", text, (*steps.values(), *again))
-
-
-def _unchanged(file: FileContent) -> WriteFile:
-    return WriteFile(file.node, file.real_path, file.data, file.data, "", in_place=file.single_file_mount)
+        return replace(by_hand, manual=f"{text}; fixer cannot do this: {again.reason}")
+    writes = [WriteFile(place.node, place.path, place.data, edited[path], f"export {names}", in_place=place.in_place)
+              for path, place in places.items()]
+    return Repair(REPAIR_ID, "disruptive", text + overwriters_text(tuple(places.values())), (*writes, *again))
 
 
 def _exporting_line(data: bytes, number: int, name: str) -> bytes | None:

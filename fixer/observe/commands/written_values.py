@@ -16,7 +16,7 @@ from fixer.observe.view.node_view import View
 from fixer.redaction.secrets import redact_text
 
 with lazy_imports():  # not needed in most looks
-    from fixer.formats.env_file import append_offset
+    from fixer.formats.env_file import append_offset, exported_names
 
 _SECRET_KEYS = frozenset({"Environment", "SetCredential", "SetCredentialEncrypted"})
 
@@ -80,10 +80,13 @@ def _unit_env_slots(told: ServiceCommand, view: View) -> Iterator[EnvSlot]:
 
 
 def sourced_file_slot(node: str, path: str, data: bytes, env: Mapping[str, Word]) -> EnvSlot:
-    """Return the end of a file of variables. Where a shell reads it and exports none, a new one says `export`."""
+    """Return the end of a file of variables. A new one says `export` if those of the file do, or would have to."""
     slot = env_file_slot(node, path, data)
-    own = [word for word in env.values() if any(piece.file == path for piece in word.pieces)]
-    if not own or any(word.exported for word in own):
+    own = {name: word for name, word in env.items() if any(piece.file == path for piece in word.pieces)}
+    if not own:
+        return slot
+    says_export = exported_names(data)
+    if all(word.exported and not says_export(name) for name, word in own.items()):
         return slot
     return replace(slot, template=slot.template.replace("{name}", "export {name}", 1), style="shell")
 

@@ -12,7 +12,7 @@ from fixer.model.query import ListProcesses
 from fixer.model.snapshot import Service
 from fixer.observe.view.node_view import View
 
-_CLOSED = "no command runs where it is"      # in a paused container, say
+_UNSEEN = "fixer could not look inside"      # of a paused container, say
 _THROTTLE_COUNT = regex(r"^nr_(periods|throttled) (\d+)$", re.MULTILINE)
 _OWN_CPU = ("/sys/fs/cgroup/cpu.stat", "/sys/fs/cgroup/cpu/cpu.stat", "/sys/fs/cgroup/cpu,cpuacct/cpu.stat")
 
@@ -45,7 +45,7 @@ def cgroup_files(view: View, pid: int, controller: str, wanted: str) -> Iterator
 def throttling_of(service: Service, view: View | None) -> Fact[tuple[int, int]]:
     """Return (throttled periods, all periods) of a service with a quota, from the first cpu.stat that counts any."""
     if view is None:
-        return Unknown(_CLOSED)
+        return Unknown(_UNSEEN)
     for path in throttling_paths(service, view):
         data = view.data(path)
         counts = {m[1]: int(m[2]) for m in _THROTTLE_COUNT.finditer(data.decode("ascii", "replace"))} if data else {}
@@ -73,7 +73,7 @@ def refaults_of(service: Service, view: View | None) -> Fact[int]:
     """Return the pages that a service with a limit refaulted since its cgroup exists. Old kernels do not count them on
     cgroup v1."""
     if view is None:
-        return Unknown(_CLOSED)
+        return Unknown(_UNSEEN)
     for path in refault_paths(service, view):
         data = view.data(path)
         text = data.decode("ascii", "replace") if data else ""

@@ -32,6 +32,25 @@ def test_it_is_exported_where_it_stands(line: bytes, after: bytes | None) -> Non
         repair.manual or repair.summary)
 
 
+@pytest.mark.parametrize(("second", "written"), [
+    (f"{PATH}:2", [b"export A_KEY=1\nexport B_KEY=2\n"]), ("/srv/shop/more.sh:1", [b"export A_KEY=1\nB_KEY=2\n", b"export B_KEY=2\n"]),
+])
+def test_each_line_of_several_is_exported_once(second: str, written: list[bytes]) -> None:
+    scene = crashed("ValidationError: 2 validation errors for Settings", "A_KEY", "  Field required [type=missing, input_value={}]",
+                    "B_KEY", "  Field required [type=missing, input_value={}]", env=(
+        EnvAssignment("A_KEY", f"{PATH}:1", False, exported=False), EnvAssignment("B_KEY", second, False, exported=False)))
+    scene.files += [file(PATH, b"A_KEY=1\nB_KEY=2\n"), file("/srv/shop/more.sh", b"B_KEY=2\n")]
+    (repair,) = finding_of(diagnose(scene.snapshot()), CAUSE).repairs
+    assert [step.after for step in repair.steps if isinstance(step, WriteFile)] == written
+
+
+def test_who_writes_the_file_again_is_said() -> None:
+    scene = crashed(env=(EnvAssignment("SECRET_KEY", f"{PATH}:1", False, exported=False),))
+    scene.files.append(file(PATH, b"SECRET_KEY=1\n", managed_by="Ansible"))
+    (repair,) = finding_of(diagnose(scene.snapshot()), CAUSE).repairs
+    assert "Ansible manages" in repair.summary
+
+
 def test_what_is_exported_only_needs_a_start() -> None:
     scene = crashed(env=(EnvAssignment("SECRET_KEY", f"{PATH}:1", False),))
     assert "it is set now" in finding_of(diagnose(scene.snapshot()), CAUSE).summary

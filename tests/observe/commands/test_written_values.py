@@ -67,9 +67,9 @@ def test_arguments_that_a_server_reads_from_a_variable() -> None:
 
 
 @pytest.mark.parametrize(("text", "exported", "template"), [
-    ("A=1\n", False, "export {name}={value}\n"), ("A=1\n", True, "{name}={value}\n"), ("", True, "{name}={value}\n"),
+    ("A=1\n", False, "export {name}={value}\n"), ("export A=1\n", True, "export {name}={value}\n"), ("A=1\n", True, "{name}={value}\n"), ("", True, "{name}={value}\n"),
 ])
-def test_a_new_variable_of_a_sourced_file_is_exported_where_a_shell_exports_none_of_it(
+def test_a_new_variable_of_a_sourced_file_is_exported_where_a_shell_passes_on_only_what_says_so(
         text: str, exported: bool, template: str) -> None:
     env = {"A": Word((Piece("1", "/srv/env.sh", 1, 2),), exported=exported)} if text else {}
     slot = sourced_file_slot("local", "/srv/env.sh", text.encode(), env)
