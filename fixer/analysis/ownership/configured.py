@@ -108,11 +108,15 @@ def is_unused_instance(snapshot: Snapshot, service: Service) -> bool:
     )
 
 
+def is_managed(service: Service) -> bool:
+    """Return whether a service manager runs it, or it is a container: a user's own process is neither."""
+    return service.manager != "none" or service.unit is not None or service.container is not None
+
+
 def is_unmanaged_user_process(snapshot: Snapshot, service: Service) -> bool:
     """Return whether it is a user's process without a manager: that user chooses its command line, name and folder. Of
     one that a boot entry or start script of root starts, root chose them."""
-    managed = service.manager != "none" or service.unit is not None or service.container is not None
-    if managed or service.boot_entry is not None or not service.pids:
+    if is_managed(service) or service.boot_entry is not None or not service.pids:
         return False
     node = find_node(snapshot, service.node)
     if node is None or node.kind != "machine" or isinstance(node.processes, Unknown):

@@ -6,11 +6,21 @@ import posixpath
 from collections.abc import Collection, Mapping
 
 from fixer.analysis.case import Case, FailingAddress, PortOwner
-from fixer.analysis.evidence import address_text, bindings_of, file_line_text, find_node, listeners_on, pids_of
+from fixer.analysis.evidence import (
+    address_text,
+    bindings_of,
+    file_line_text,
+    find_node,
+    listener_at,
+    listener_evidence,
+    listeners_on,
+    pids_of,
+)
 from fixer.analysis.ownership.configured import (
     boot_entries_at,
     configured_owner,
     has_other_port_in_code,
+    is_managed,
     is_supervised,
     is_unused_instance,
     services_wanted_elsewhere,
@@ -54,9 +64,18 @@ def candidate_owners(case: Case, trouble: FailingAddress) -> tuple[PortOwner, ..
         found = found or ((placed,) if placed is not None else (
             _owners_by_code(case, trouble) or _left_over_owners(case, trouble)
             or _unused_socket_owners(case, trouble) or _owners_in_other_containers(case, trouble)
-            or _same_site_owners(case, trouble)))
+            or _same_site_owners(case, trouble) or _listening_owner(case, trouble)))
         known = case.candidate_owner_cache[id(trouble)] = (trouble, found)
     return known[1]
+
+
+def _listening_owner(case: Case, trouble: FailingAddress) -> tuple[PortOwner, ...]:
+    """Return the managed service that holds the listener, whatever its program is called, unless it hangs up on nginx:
+    no other service is configured there, and root decided that this one runs."""
+    holder, held = case.service(trouble.endpoint.listening_service), listener_at(trouble.endpoint)
+    if holder is None or held is None or not is_managed(holder) or holder.gateway or is_hanging_up(case, trouble):
+        return ()
+    return (PortOwner(holder, "placed", (listener_evidence(case.snapshot, held, holder),)),)
 
 
 def _left_over_owners(case: Case, trouble: FailingAddress) -> tuple[PortOwner, ...]:
