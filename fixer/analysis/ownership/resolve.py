@@ -62,9 +62,9 @@ def candidate_owners(case: Case, trouble: FailingAddress) -> tuple[PortOwner, ..
         found = _owner_of_occupied_port(case, trouble) if placed is not None else ()
         found = found or _misnamed_owner(case, trouble, placed)
         found = found or ((placed,) if placed is not None else (
-            _owners_by_code(case, trouble) or _left_over_owners(case, trouble)
+            _owners_by_code(case, trouble) or _listening_owner(case, trouble) or _left_over_owners(case, trouble)
             or _unused_socket_owners(case, trouble) or _owners_in_other_containers(case, trouble)
-            or _same_site_owners(case, trouble) or _listening_owner(case, trouble)))
+            or _same_site_owners(case, trouble)))
         known = case.candidate_owner_cache[id(trouble)] = (trouble, found)
     return known[1]
 

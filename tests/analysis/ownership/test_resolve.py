@@ -204,6 +204,19 @@ def test_a_stopped_service_beside_a_running_stranger_is_still_meant() -> None:
     assert not finding_of(diagnose(scene.snapshot()), "wrong-port").repairs[0].steps
 
 
+def test_a_managed_service_that_listens_there_owns_the_address_whatever_its_program_is() -> None:
+    """A stopped application of a known name beside it changes nothing. A program that hangs up may only hold the port."""
+    camera = service("camera.service", 8080, is_app_server=False, bindings=Known(()))
+    held = listener(8080, 200)
+    scene = Scene("127.0.0.1:8080").with_service(camera, held).with_service(stopped_service("gunicorn.service", 8000))
+    scene.answers(probe(error="slow", ms=2000.0))
+    scene.endpoint(tcp=Known(probe()), http=Known(probe(error="slow")), listener=Known(held), listening_service=camera.id, configured_service=None)
+    assert named(scene) == [("camera.service", "placed")]
+    scene.answers(BAD_GATEWAY).logs("upstream prematurely closed connection", None, "reading response header from upstream")
+    scene.endpoint(http=Known(probe(error="closed")))
+    assert named(scene) == [("gunicorn.service", "alone")]
+
+
 def test_what_was_put_to_rest_is_not_woken_for_another_address() -> None:
     asleep = stopped_service("old.service", 7000, unit_changes={"unit_file_state": "disabled"})
     scene = Scene("127.0.0.1:8001", "127.0.0.1:8000").with_service(service(), listener(8000, 200)).refused()
