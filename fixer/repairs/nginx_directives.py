@@ -8,7 +8,7 @@ from fixer.analysis.case import Case, FailingAddress
 from fixer.analysis.directives_in_effect import directives_for
 from fixer.analysis.evidence import endpoint_text, listener_at, listener_evidence
 from fixer.analysis.nginx_errors import routes_text
-from fixer.analysis.ownership.configured import is_unmanaged_user_process
+from fixer.analysis.ownership.configured import is_managed, is_unmanaged_user_process
 from fixer.analysis.service_state import state_evidence
 from fixer.errors import StepFailed
 from fixer.lazy.dataclass import dataclass, replace
@@ -182,11 +182,13 @@ def is_held_by_stranger(case: Case, trouble: FailingAddress) -> bool:
 
 
 def hands_over_anyway(case: Case, trouble: FailingAddress) -> bool:
-    """Return whether the listener is an application that is told to listen there, no other one may be meant, and nginx
-    checks no certificate: whoever holds the address may have these requests already. To speak otherwise there then
-    gives nobody a request that he could not have had, though any user could have started the application."""
+    """Return whether the listener is a managed service, or an application that is configured to listen there, no other
+    one may be intended, and nginx checks no certificate: whoever holds the address may have these requests already.
+    The address stays, so another scheme gives no program a request that it could not have had."""
     endpoint, holder = trouble.endpoint, case.service(trouble.endpoint.listening_service)
-    if holder is None or not holder.is_app_server or endpoint.configured_service != holder.id:
+    if holder is None or endpoint.configured_service not in (None, holder.id):
+        return False
+    if not is_managed(holder) and not (holder.is_app_server and endpoint.configured_service):
         return False
     checks = any(found.words[0].endswith("_ssl_verify") and found.words[1:] == ("on",)
                  for found in all_directives(case.snapshot, trouble.nginx))

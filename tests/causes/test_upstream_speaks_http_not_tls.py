@@ -117,6 +117,20 @@ def test_a_users_application_is_not_spoken_to_while_another_may_be_meant() -> No
     assert not [r for f in seen.findings for r in f.repairs if f.cause == CAUSE and r.steps]
 
 
+@pytest.mark.parametrize(("check", "risk"), [(b"", "disruptive"), (b"proxy_ssl_verify on;", "manual")])
+def test_a_managed_service_is_asked_plainly_whatever_its_program_is(check: bytes, risk: str) -> None:
+    """The address stays as it is, so no program gets a request that it could not have had."""
+    made = Scene().with_service(service("files.service", 8000, 200, is_app_server=False, bindings=Known(())), listener(8000, 200))
+    made.answers(BAD_GATEWAY)
+    page = next(f for f in made.files if f.path == SITE)
+    data = page.data.replace(b"http://", b"https://")
+    made.files = [file(SITE, data + check, real_path=page.real_path)]
+    made.route[0] = {"scheme": "https", "pass_text": "https://127.0.0.1:8000", "source": Span(SITE, 3, data.index(b"proxy_pass"), 0)}
+    made.endpoint(http=Known(NO_TLS), tcp=Known(probe()), other_scheme_probe=ANSWERED, configured_service=None)
+    (found,) = [f for f in diagnose(made.snapshot()).findings if f.cause == CAUSE]
+    assert (found.service, found.repairs[0].risk) == ("files.service", risk)
+
+
 @pytest.mark.parametrize("changes", [{"is_app_server": False}, {"told": False}])
 def test_a_users_program_that_is_no_application_told_to_listen_there_is_not_spoken_to(changes: dict[str, Any]) -> None:
     seen = by_hand(1000, b"", **changes)
