@@ -29,7 +29,8 @@ The repair and its safety
   certificate (`proxy_ssl_verify on`): that is meant. Of gRPC (`grpcs://`), which is not asked directly, nginx's own
   handshake tells, and the scheme is for a person.
   A program that is no application, no proxy and no container, or that anybody could have started, may only have taken
-  the port: where an application listens that nobody asks, that is wrong-port; elsewhere a person says who is meant.
+  the port: where an application listens that nobody asks, that is wrong-port. The repair is disruptive if a service
+  manager runs the program and no other service is configured there; else a person says who is meant.
 
 Variants
   tls-to-plain-backend  https:// in the pass, and the backend takes plain HTTP only
